@@ -1,0 +1,74 @@
+"""What can go wrong, and the exit code that each kind ends with.
+
+KpError                 1
+├── ConfigError         3   the configuration, its environment or an argument is not usable
+├── LockHeld            4   another deploy holds the lock
+├── BuildFailed         1   the image could not be built or pushed
+├── PlanRefused         1   the plan contains something that must not be done
+├── HostFailed          1   at least one host failed; names hosts, state and next command
+└── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class KpError(Exception):
+    """The root of every error that is shown to the user as text, without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(KpError):
+    """The configuration cannot be used; carries every problem found, one line each.
+
+    Args:
+        problems: lines such as ``config/deploy.yml:12:3 servers/web/labels: should be a hash``.
+    """
+
+    exit_code = 3
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: tuple[str, ...] = problems
+
+
+class LockHeld(KpError):
+    """Somebody else is deploying; the message shows the lock and the way out."""
+
+    exit_code = 4
+
+
+class BuildFailed(KpError):
+    """The image could not be built or pushed; nothing was changed on any host."""
+
+
+class PlanRefused(KpError):
+    """The plan would do harm (for example a rule that another service already claims)."""
+
+
+class HostFailed(KpError):
+    """One or more hosts failed; the old version still serves.
+
+    Args:
+        message: what failed, where, what state the fleet is in now and what to run next.
+        hosts: names of the hosts that failed.
+    """
+
+    def __init__(self, message: str, hosts: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.hosts: tuple[str, ...] = tuple(hosts)
+
+
+class Interrupted(KpError):
+    """A signal stopped the run; what it had begun was cleaned up first.
+
+    Args:
+        signal_number: 2 for SIGINT (exit code 130), 15 for SIGTERM (exit code 143).
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("Interrupted; cleaned up, the lock is free.")
+        self.code = 128 + signal_number

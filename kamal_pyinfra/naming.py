@@ -1,0 +1,93 @@
+"""Every name and path on a host, spelled once. Source: Kamal 1.9, so that both tools find each other's work.
+
+Paths are relative to the SSH user's home unless ``run_directory`` is absolute.
+"""
+
+from __future__ import annotations
+
+from kamal_pyinfra.config import Config
+
+PROXY_CONTAINER = "traefik"
+DIGEST_LABEL = "kp.digest"
+OWNER_LABEL = "kp.owner"
+HOSTNAME_LIMIT = 51
+
+
+def service_name(config: Config) -> str:
+    """``SERVICE[-DESTINATION]``: what owns a lock, an audit log or a proxy."""
+    return "-".join(filter(None, (config.service, config.destination)))
+
+
+def container_prefix(config: Config, role: str) -> str:
+    """``SERVICE-ROLE[-DESTINATION]``, shared by all versions of a role's container."""
+    return "-".join(filter(None, (config.service, role, config.destination)))
+
+
+def container_name(config: Config, role: str, version: str) -> str:
+    """``SERVICE-ROLE[-DESTINATION]-VERSION``."""
+    return f"{container_prefix(config, role)}-{version}"
+
+
+def replaced_name(container: str, suffix: str) -> str:
+    """The name a container gets when a new one of the same version takes its place."""
+    return f"{container}_replaced_{suffix}"
+
+
+def container_hostname(host: str, suffix: str) -> str:
+    """The host's name, cut so that with its suffix it stays a valid host name."""
+    return f"{host[:HOSTNAME_LIMIT].rstrip('.')}-{suffix}"
+
+
+def role_env_file(config: Config, role: str) -> str:
+    """Where the secrets of a role lie on its hosts."""
+    return f"{config.run_directory}/env/roles/{container_prefix(config, role)}.env"
+
+
+def proxy_env_file(config: Config) -> str:
+    """Where the secrets of the proxy lie on its hosts."""
+    return f"{config.run_directory}/env/traefik/traefik.env"
+
+
+def cords_directory(config: Config) -> str:
+    """Parent of all cord directories."""
+    return f"{config.run_directory}/cords"
+
+
+def cord_directory(config: Config, role: str, run_id: str) -> str:
+    """The directory that one container mounts; while it holds a file ``cord`` the container may serve."""
+    return f"{cords_directory(config)}/{container_prefix(config, role)}-{run_id}"
+
+
+def assets_directory(config: Config, kind: str) -> str:
+    """Parent of the asset folders; ``kind`` is ``extracted`` or ``volumes``."""
+    return f"{config.run_directory}/assets/{kind}"
+
+
+def assets_path(config: Config, kind: str, container: str) -> str:
+    """The asset folder of one container; ``kind`` is ``extracted`` or ``volumes``."""
+    return f"{assets_directory(config, kind)}/{container}"
+
+
+def locks_directory(config: Config) -> str:
+    """Parent of all lock directories."""
+    return f"{config.run_directory}/locks"
+
+
+def lock_directory(config: Config) -> str:
+    """The directory whose existence is the deploy lock."""
+    return f"{locks_directory(config)}/{service_name(config)}"
+
+
+def audit_log(config: Config) -> str:
+    """The log of what was done to a service on a host."""
+    return f"{config.run_directory}/{service_name(config)}-audit.log"
+
+
+def bind_source(path: str) -> str:
+    """A host path as ``docker run --volume`` needs it: absolute, or below the remote working directory."""
+    return path if path.startswith("/") else f"$(pwd)/{path}"
+
+
+def assets_sibling(path: str, container: str) -> str:
+    """The asset folder of another container beside this one."""
+    return f"{path.rpartition('/')[0]}/{container}"

@@ -1,0 +1,120 @@
+"""The app container of one role on one host, as Kamal 1.9 would run it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.config import Config, Logging, Role
+from kamal_pyinfra.plan.digest import digest_values
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import AppContainer, Assets, EnvFile, Health, Options
+
+DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
+
+
+def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppContainer:
+    """The container that should serve ``role`` on ``host`` with the run's version."""
+    config = run.config
+    name = naming.container_name(config, role.name, run.version)
+    container = AppContainer(
+        name=name,
+        role=role.name,
+        version=run.version,
+        image=config.absolute_image(run.version),
+        hostname=naming.container_hostname(host, run.short_id),
+        env_file=env_file.path,
+        env=tuple(config.env_for(role.name, host).clear.items()),
+        labels=tuple(app_labels(config, role).items()),
+        volumes=config.volumes,
+        options=tuple(role.options.items()),
+        log_options=log_options(role.logging),
+        cmd=role.cmd,
+        health=health_of(role),
+        cord=naming.cord_directory(config, role.name, run.run_id) if role.uses_cord else None,
+        cord_target=role.healthcheck.cord if role.uses_cord else None,
+        assets=assets_of(config, role, name),
+        deadline=deadline_of(role.healthcheck.max_attempts),
+        readiness_delay=config.readiness_delay,
+        stop_timeout=config.stop_wait_time,
+        log_lines=role.healthcheck.log_lines,
+        is_primary=role.is_primary,
+        digest="",
+    )
+    return replace(container, digest=app_digest(container, secrets=env_file.digest))
+
+
+def app_digest(container: AppContainer, *, secrets: str) -> str:
+    """The fingerprint of what ``docker run`` is given, without what changes from run to run."""
+    return digest_values(
+        {
+            "name": container.name,
+            "image": container.image,
+            "env": container.env,
+            "labels": container.labels,
+            "volumes": container.volumes,
+            "options": container.options,
+            "log_options": container.log_options,
+            "cmd": container.cmd,
+            "health": container.health and (container.health.command, container.health.interval),
+            "cord": container.cord_target,
+            "assets": container.assets and container.assets.source,
+            "secrets": secrets,
+        }
+    )
+
+
+def health_of(role: Role) -> Health | None:
+    """The health check that Docker runs, with the cord's test joined to it."""
+    if not role.has_healthcheck:
+        return None
+    check = role.healthcheck
+    if not role.uses_cord:
+        return Health(command=check.command, interval=check.interval)
+    return Health(
+        command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
+        interval=check.interval,
+    )
+
+
+def deadline_of(max_attempts: int) -> int:
+    """Seconds until an app counts as never healthy: Kamal waits 1 + 2 + … + max_attempts between looks."""
+    return max_attempts * (max_attempts + 1) // 2
+
+
+def assets_of(config: Config, role: Role, container: str) -> Assets | None:
+    """The asset folders of a container; only roles behind the proxy bridge assets."""
+    if not (role.asset_path and role.running_traefik):
+        return None
+    return Assets(
+        helper=f"{naming.container_prefix(config, role.name)}-assets",
+        source=role.asset_path,
+        extracted=naming.assets_path(config, "extracted", container),
+        volume=naming.assets_path(config, "volumes", container),
+    )
+
+
+def app_labels(config: Config, role: Role) -> dict[str, str]:
+    """Labels in Kamal's order: defaults, then the proxy's, then root labels, then the role's own."""
+    defaults = {"service": config.service, "role": role.name, "destination": config.destination or ""}
+    proxy = proxy_labels(naming.container_prefix(config, role.name)) if role.running_traefik else {}
+    return defaults | proxy | dict(config.labels) | dict(role.labels)
+
+
+def proxy_labels(prefix: str) -> dict[str, str]:
+    """What Traefik reads to route to a container (Kamal 1.9)."""
+    return {
+        f"traefik.http.services.{prefix}.loadbalancer.server.scheme": "http",
+        f"traefik.http.routers.{prefix}.rule": "PathPrefix(`/`)",
+        f"traefik.http.routers.{prefix}.priority": "2",
+        f"traefik.http.middlewares.{prefix}-retry.retry.attempts": "5",
+        f"traefik.http.middlewares.{prefix}-retry.retry.initialinterval": "500ms",
+        f"traefik.http.routers.{prefix}.middlewares": f"{prefix}-retry@docker",
+    }
+
+
+def log_options(logging: Logging) -> Options:
+    """Flags for the log driver; without configuration logs are bounded at 10 MB (Kamal 1.9)."""
+    driver: Options = (("--log-driver", logging.driver),) if logging.driver else ()
+    options: Options = tuple(("--log-opt", f"{key}={value}") for key, value in logging.options.items())
+    return (*driver, *options) or DEFAULT_LOG_OPTIONS

@@ -1,0 +1,134 @@
+"""App containers: which to boot, which to restart, which to drain and stop."""
+
+from __future__ import annotations
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.plan.changes import (
+    AwaitContainer,
+    BootContainer,
+    Change,
+    ReplaceContainer,
+    RestartContainer,
+    StopContainer,
+    SyncAssets,
+)
+from kamal_pyinfra.plan.compare import app_differences
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost, ObservedContainer, ObservedHost, Status
+
+DRAIN_SECONDS = 30
+"""Docker needs three failed probes; a probe may hang, and the interval is the user's."""
+
+
+def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:
+    """One change for each wanted container that is not serving as configured; primary role first."""
+    changes = (diff_container(desired, container, observed) for container in desired.containers)
+    return tuple(change for change in changes if change is not None)
+
+
+def diff_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer | None:
+    """What has to happen so that this one container serves."""
+    existing = observed.container(container.name)
+    if existing is None:
+        return BootContainer(container=container, role=container.role, cause=_boot_cause(desired, container, observed))
+    if differences := app_differences(container, existing, observed):
+        return ReplaceContainer(container=container, role=container.role, cause=", ".join(differences))
+    if existing.status == Status.EXITED:
+        return RestartContainer(
+            container=container, role=container.role, cause="is stopped", cord=cord_of(desired, existing)
+        )
+    if existing.status != Status.RUNNING:
+        return ReplaceContainer(container=container, role=container.role, cause=f"is {existing.status}")
+    if container.health is None or existing.health == "healthy":
+        return None
+    if container.cord and cord_of(desired, existing) not in tied_cords(observed):
+        return ReplaceContainer(container=container, role=container.role, cause="its cord was cut")
+    return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
+
+
+def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
+    running = [old.version for old in running_containers(desired, observed) if old.role == container.role]
+    return f"version {running[0]} → {container.version}" if running else "not found"
+
+
+def is_ours(desired: DesiredHost, container: ObservedContainer) -> bool:
+    """Whether it is an app container of exactly this service and destination.
+
+    Kamal 1.9 without destination matches every destination's containers; we compare the label itself.
+    One-off containers inherit ``service`` from the image but have no role.
+    """
+    return (
+        container.service == desired.service
+        and container.destination == desired.destination
+        and bool(container.role)
+        and (not desired.selected_roles or container.role in desired.selected_roles)
+    )
+
+
+def running_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
+    """Our running app containers, newest first."""
+    ours = (old for old in observed.containers if is_ours(desired, old) and old.is_running)
+    return tuple(sorted(ours, key=lambda old: (old.created, old.name), reverse=True))
+
+
+def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
+    """Every running app container of ours that is not wanted; the new ones are healthy before these stop."""
+    replaced = {
+        change.container.name for change in diff_containers(desired, observed) if isinstance(change, ReplaceContainer)
+    }
+    wanted = {container.name for container in desired.containers}
+    return tuple(
+        _stop(desired, old, is_replaced=old.name in replaced)
+        for old in running_containers(desired, observed)
+        if old.name in replaced or old.name not in wanted
+    )
+
+
+def _stop(desired: DesiredHost, old: ObservedContainer, *, is_replaced: bool) -> StopContainer:
+    return StopContainer(
+        name=naming.replaced_name(old.name, desired.replaced_suffix) if is_replaced else old.name,
+        role=old.role,
+        cause=_stop_cause(desired, old),
+        cord=cord_of(desired, old),
+        drain_timeout=DRAIN_SECONDS + int(4 * old.health_interval),
+        stop_timeout=desired.stop_timeout,
+    )
+
+
+def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
+    for container in desired.containers:
+        if container.role == old.role:
+            return f"replaced by {container.name}"
+    if old.role in desired.known_roles:
+        return f"role {old.role} is not on this host any more"
+    return f"role {old.role} is not in the config"
+
+
+def cord_of(desired: DesiredHost, container: ObservedContainer) -> str | None:
+    """The host folder that a container mounts as its cord; absolute, as Docker shows it."""
+    targets = {wanted.cord_target for wanted in desired.containers} | {desired.cord_target}
+    return next((source for target, source in container.mounts.items() if target in targets), None)
+
+
+def tied_cords(observed: ObservedHost) -> set[str]:
+    """The absolute paths of the cord directories that hold a cord."""
+    return {observed.absolute(path) for path, is_tied in observed.cords.items() if is_tied}
+
+
+def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """Assets are synced whenever a container with assets gets started, and when its folder is missing."""
+    starting = {change.container.name for change in diff_containers(desired, observed)}
+    return tuple(
+        SyncAssets(
+            role=container.role,
+            assets=container.assets,
+            image=container.image,
+            old_containers=tuple(
+                old.name
+                for old in running_containers(desired, observed)
+                if old.role == container.role and old.name != container.name
+            ),
+            cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",
+        )
+        for container in desired.containers
+        if container.assets and (container.name in starting or container.assets.volume not in observed.assets)
+    )

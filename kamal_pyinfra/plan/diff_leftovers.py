@@ -1,0 +1,115 @@
+"""What nobody needs once the wanted version serves: old containers, tags, cords and asset folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.plan.changes import (
+    Change,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveImage,
+    ReplaceContainer,
+    TagLatest,
+)
+from kamal_pyinfra.plan.diff_app import diff_containers, is_ours
+from kamal_pyinfra.plan.state import DesiredHost, ObservedContainer, ObservedHost
+
+RUN_ID = r"[0-9a-f]{32}"
+REPLACED_MARK = "_replaced_"
+
+
+def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """``latest`` (``latest-DESTINATION``) must name the version in service: Kamal finds it by that."""
+    if not desired.containers:
+        return ()
+    ids = {image.reference: image.id for image in observed.images}
+    wanted = ids.get(desired.image)
+    if wanted is not None and ids.get(desired.latest_image) == wanted:
+        return ()
+    return (TagLatest(image=desired.image, tag=desired.latest_image, cause=f"{desired.version} is in service"),)
+
+
+def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """Everything that may go, in the order in which it can go.
+
+    A run that does not prune leaves retained containers and images alone; replaced containers and folders
+    that nothing mounts go in every run.
+    """
+    containers = tuple(_surplus_containers(desired, observed))
+    gone = {change.name for change in containers}
+    return (
+        *containers,
+        *(_unused_images(desired, observed, gone) if desired.retain_containers is not None else ()),
+        *_unused_cords(desired, observed),
+        *_unused_assets(desired, observed),
+    )
+
+
+def _surplus_containers(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
+    """Per role the newest stopped containers are kept; a replaced container serves no rollback."""
+    kept: dict[str, int] = {}
+    for old in _stopped_in_the_end(desired, observed):
+        kept[old.role] = kept.get(old.role, 0) + (REPLACED_MARK not in old.name)
+        if REPLACED_MARK in old.name:
+            yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
+        elif desired.retain_containers is not None and kept[old.role] > desired.retain_containers:
+            yield RemoveContainer(name=old.name, role=old.role, cause=f"only {desired.retain_containers} are retained")
+    for change in diff_containers(desired, observed):
+        if isinstance(change, ReplaceContainer):
+            name = naming.replaced_name(change.container.name, desired.replaced_suffix)
+            yield RemoveContainer(name=name, role=change.role, cause="was replaced")
+
+
+def _stopped_in_the_end(desired: DesiredHost, observed: ObservedHost) -> list[ObservedContainer]:
+    """Our containers that will not run when the deploy is over, newest first."""
+    wanted = {container.name for container in desired.containers}
+    ours = [old for old in observed.containers if is_ours(desired, old) and old.name not in wanted]
+    return sorted(ours, key=lambda old: (old.created, old.name), reverse=True)
+
+
+def _unused_images(desired: DesiredHost, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
+    used = {container.image for container in observed.containers if container.name not in gone}
+    kept = used | {desired.image}
+    for image in observed.images:
+        repository, _, tag = image.reference.rpartition(":")
+        if repository != desired.repository or tag.split("-")[0] == "latest" or image.reference in kept:
+            continue
+        yield RemoveImage(image=image.reference, cause="no container uses it")
+
+
+def _unused_cords(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+    replaced = {
+        change.container.name for change in diff_containers(desired, observed) if isinstance(change, ReplaceContainer)
+    }
+    serving = {
+        source
+        for container in desired.containers
+        if container.name not in replaced and (existing := observed.container(container.name))
+        for source in existing.mounts.values()
+    }
+    pattern = re.compile("|".join(f"(?:{re.escape(prefix)})-{RUN_ID}" for prefix in desired.prefixes) or r"(?!)")
+    for path in sorted(observed.cords):
+        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in serving:
+            yield RemoveDirectory(path=path, cause="no container mounts it")
+
+
+def _unused_assets(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+    wanted = {container.name for container in desired.containers}
+    for path in sorted(observed.assets):
+        name = path.rpartition("/")[2]
+        if name not in wanted and _belongs(name, desired, observed):
+            yield RemoveDirectory(path=path, cause="its version is not in service")
+
+
+def _belongs(name: str, desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether an asset folder is ours: ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``."""
+    foreign = {
+        "-".join(filter(None, (other.service, other.role, other.destination)))
+        for other in observed.containers
+        if other.role
+    }
+    owners = [prefix for prefix in foreign.union(desired.prefixes) if name.startswith(f"{prefix}-")]
+    return bool(owners) and max(owners, key=len) in desired.prefixes

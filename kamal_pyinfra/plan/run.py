@@ -1,0 +1,62 @@
+"""What is fixed for the length of one run, made once and passed down as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kamal_pyinfra.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One invocation of a deploy, the same on every host.
+
+    Args:
+        config: the loaded configuration.
+        version: the version to put into service.
+        run_id: 32 hexadecimal digits; names this run's cord directories.
+        started_at: UTC time, ISO 8601.
+        performer: who is in the audit log: git's user.email, else the local user.
+        locked_by: who is in the lock: git's user.name, else the performer.
+        holder: ``HOST PID START`` of the controlling process; lets a rerun recognise its own dead lock.
+        command: what was asked for, for the lock and the audit log.
+        is_build_allowed: whether a missing image may be built and pushed from here.
+        is_setup: whether Docker may be installed.
+        roles: the only roles that may be touched; empty for all, and for what other roles left behind.
+    """
+
+    config: Config
+    version: str
+    run_id: str
+    started_at: str
+    performer: str
+    locked_by: str
+    holder: str
+    command: str = "deploy"
+    is_build_allowed: bool = True
+    is_setup: bool = False
+    roles: tuple[str, ...] = ()
+
+    def includes(self, role: str) -> bool:
+        """Whether the run may touch this role."""
+        return not self.roles or role in self.roles
+
+    @property
+    def prunes(self) -> bool:
+        """Whether leftovers are removed: not on redeploy and rollback (Kamal 1.9)."""
+        return self.command in ("deploy", "setup")
+
+    @property
+    def boots_proxy(self) -> bool:
+        """Whether the proxy is looked after: not on redeploy and rollback (Kamal 1.9)."""
+        return self.command in ("deploy", "setup")
+
+    @property
+    def short_id(self) -> str:
+        """12 hexadecimal digits, for container host names."""
+        return self.run_id[:12]
+
+    @property
+    def replaced_suffix(self) -> str:
+        """16 hexadecimal digits, for the names of replaced containers."""
+        return self.run_id[:16]

@@ -1,0 +1,1 @@
+"""Values → shell text. Builders only spell commands; they run nothing and read no facts."""

@@ -1,0 +1,76 @@
+"""Starting, watching, draining and stopping app containers."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, words
+from kamal_pyinfra.naming import DIGEST_LABEL
+from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.state import AppContainer
+
+
+def run(container: AppContainer) -> str:
+    """``docker run`` in Kamal 1.9's token order, plus our digest label."""
+    return join(
+        "docker run --detach --restart unless-stopped",
+        words("--name", container.name, "--hostname", container.hostname),
+        words("-e", f"KAMAL_CONTAINER_NAME={container.name}", "-e", f"KAMAL_VERSION={container.version}"),
+        words("--env-file", container.env_file),
+        *(f"--env {_assignment(name, value)}" for name, value in container.env),
+        _health(container),
+        _volume(container.cord, container.cord_target),
+        *(words(flag, value) for flag, value in container.log_options),
+        *(words("--volume", volume) for volume in container.volumes),
+        _volume(container.assets.volume, container.assets.source) if container.assets else "",
+        *(words("--label", f"{name}={value}") for name, value in container.labels),
+        words("--label", f"{DIGEST_LABEL}={container.digest}"),
+        flags(container.options),
+        words(container.image),
+        words(*split_command(container.cmd or "")),
+    )
+
+
+def _assignment(name: str, value: str) -> str:
+    return f"{words(name)}={expandable(value)}"
+
+
+def _health(container: AppContainer) -> str:
+    if container.health is None:
+        return ""
+    return words("--health-cmd", container.health.command, "--health-interval", container.health.interval)
+
+
+def _volume(source: str | None, target: str | None) -> str:
+    return f"--volume {host_path(source)}:{words(target)}" if source and target else ""
+
+
+def tie_cord(directory: str) -> str:
+    """Let the container that mounts this directory become healthy."""
+    return f"mkdir -p {words(directory)} && touch {words(f'{directory}/cord')}"
+
+
+def cut_cord(directory: str) -> str:
+    """Make the container that mounts this directory unhealthy, so that the proxy drops it.
+
+    Only the file goes: with the directory (as Kamal does) the mount would be dead and could not be tied again.
+    """
+    return f"rm -f {words(f'{directory}/cord')}"
+
+
+def rename(container: str, new_name: str) -> str:
+    """Let a container step aside for one of the same name; it keeps serving."""
+    return f"docker rename {words(container, new_name)}"
+
+
+def start(container: str) -> str:
+    """Start a retained container."""
+    return f"docker start {words(container)} > /dev/null"
+
+
+def stop(containers: tuple[str, ...], timeout: int | None) -> str:
+    """Stop containers side by side; each has ``timeout`` seconds to finish its requests."""
+    return join("docker stop", "" if timeout is None else words("-t", timeout), words(*containers), "> /dev/null")
+
+
+def remove(containers: tuple[str, ...]) -> str:
+    """Remove stopped containers."""
+    return f"docker rm {words(*containers)} > /dev/null"

@@ -1,0 +1,30 @@
+"""Remote commands that end with the connection, and within a time."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+# sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
+# since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under.
+WATCHDOG = """above=$$
+while [ "$above" -gt 1 ] && read -r name < "/proc/$above/comm"; do
+  case "$name" in
+    sshd* | dropbear*)
+      ( while [ -d "/proc/$above" ]; do sleep 0.5; done; kill -TERM 0 ) > /dev/null 2>&1 &
+      watchdog=$!
+      trap 'kill "$watchdog" 2> /dev/null' EXIT
+      break ;;
+  esac
+  above=$(awk '/^PPid:/ { print $2 }' "/proc/$above/status")
+done
+"""
+
+
+def guarded(script: str, *, seconds: int) -> str:
+    """A script that stops when the SSH connection drops or its time is up.
+
+    Args:
+        script: POSIX shell text.
+        seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
+    """
+    return f"timeout -k 5 {seconds} sh -c {quote(WATCHDOG + script)}"

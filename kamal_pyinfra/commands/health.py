@@ -1,0 +1,79 @@
+"""Loops that run on the host, so that waiting costs no round trips."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.plan.state import AppContainer
+
+STATE_FORMAT = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}}"
+POLL_SECONDS = "0.2"
+
+# A container's output may hold any bytes; pyinfra loses the rest of the output after one that is not UTF-8.
+PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"
+
+PROBE_FORMAT = (
+    "{{if .State.Health}}{{range .State.Health.Log}}"
+    'health check exited {{.ExitCode}}: {{.Output}}{{"\\n"}}{{end}}{{end}}'
+)
+SERVING_FORMAT = (
+    "{{if .State.Running}}{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}{{else}}stopped{{end}}"
+)
+
+REPORT = f"""report() {{
+  echo "$1: $2" >&2
+  docker inspect --format '{PROBE_FORMAT}' "$1" 2>&1 | tail -n 3 | {PRINTABLE} >&2
+  echo "last lines of its log:" >&2
+  docker logs --tail "$3" "$1" 2>&1 | {PRINTABLE} >&2
+}}
+"""
+
+AWAIT_READY = f"""await_ready() {{
+  began=$(date +%s); looks=0
+  while :; do
+    state=$(docker inspect --format '{STATE_FORMAT}' "$1") || return 1
+    elapsed=$(( $(date +%s) - began ))
+    case "$state" in
+      'running healthy 0') return 0 ;;
+      'running none 0') [ "$looks" -lt $(( $3 * 5 )) ] || return 0 ;;
+      'running starting 0' | 'running unhealthy 0')
+        [ "$elapsed" -lt "$2" ] || {{ report "$1" "not healthy after $elapsed s (${{state% *}})" "$4"; return 1; }} ;;
+      *) report "$1" "stopped before it was ready (${{state% *}})" "$4"; return 1 ;;
+    esac
+    sleep {POLL_SECONDS}; looks=$(( looks + 1 ))
+  done
+}}
+"""
+
+AWAIT_UNHEALTHY = f"""await_unhealthy() {{
+  began=$(date +%s)
+  while :; do
+    health=$(docker inspect --format '{SERVING_FORMAT}' "$1") || return 1
+    case "$health" in healthy | starting) ;; *) return 0 ;; esac
+    if [ $(( $(date +%s) - began )) -ge "$2" ]; then
+      echo "$1: still $health $2 s after its cord was cut" >&2
+      return 1
+    fi
+    sleep {POLL_SECONDS}
+  done
+}}
+"""
+
+
+def await_functions() -> str:
+    """The shell functions that :func:`await_ready` and :func:`await_unhealthy` call."""
+    return REPORT + AWAIT_READY + AWAIT_UNHEALTHY
+
+
+def await_ready(container: AppContainer) -> str:
+    """Wait until Docker calls the container healthy; without health check, until it stayed up long enough.
+
+    A container that exits or restarts has failed at once. On failure the last health output and log lines go
+    to standard error and the exit code is 1.
+    """
+    values = (container.name, container.deadline, container.readiness_delay, container.log_lines)
+    return f"await_ready {words(*values)}"
+
+
+def await_unhealthy(container: str, *, seconds: int) -> str:
+    """Wait until Docker calls a container with a cut cord unhealthy; exit code 1 if it never does."""
+    return f"await_unhealthy {words(container, seconds)}"

@@ -1,0 +1,31 @@
+"""Registry and images on a host."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.commands.shell import join, words
+
+
+def log_in(server: str | None, username: str) -> str:
+    """``docker login`` with the password on standard input."""
+    return join("docker login", words(server) if server else "", words("-u", username), "--password-stdin")
+
+
+def pull(image: str, service: str) -> str:
+    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9)."""
+    label = "docker image inspect --format '{{index .Config.Labels \"service\"}}'"
+    complaint = f"Image {image} is missing the 'service' label: build it with --label service={service}"
+    return (
+        f"docker pull --quiet {words(image)} > /dev/null && "
+        f'{{ [ "$({label} {words(image)})" = {words(service)} ] || '
+        f"{{ echo {words(complaint)} >&2; exit 1; }}; }}"
+    )
+
+
+def tag(image: str, new_tag: str) -> str:
+    """Give an image a second name."""
+    return f"docker tag {words(image, new_tag)}"
+
+
+def remove(images: tuple[str, ...]) -> str:
+    """Remove tags; the layers go with the last one."""
+    return f"docker rmi {words(*images)} > /dev/null"

@@ -1,0 +1,77 @@
+"""Has the proxy dropped a server? Asked of Traefik itself.
+
+Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
+provider hands over (``Configuration received``), then every server of the routers that it builds from it.
+A server is gone once a newer configuration lacks its address and the routers were built after it. So the
+answer needs no open API port, and also works for a proxy that Kamal started. A proxy with another log level
+cannot be asked: then a fixed time has to do, as in Kamal.
+"""
+
+from __future__ import annotations
+
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.naming import PROXY_CONTAINER
+
+ASKING_SECONDS = 15
+FIXED_SECONDS = 5
+"""Kamal 1.9 waits as long."""
+THROTTLE_SECONDS = 2
+"""Traefik applies a change at most that often (``providersThrottleDuration``)."""
+
+ADDRESS_FORMAT = (
+    "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
+    "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
+)
+
+NOTE_SERVERS = f"""note_servers() {{
+  noted=$(( $(date +%s) - 1 )); servers=; unsure=
+  for container in "$@"; do
+    seen=$(docker inspect --format '{ADDRESS_FORMAT}' "$container" 2> /dev/null) || continue
+    case "$seen" in
+      healthy*) servers="$servers ${{seen#* }}" ;;
+      *) unsure=1 ;;
+    esac
+  done
+}}
+"""
+"""Only a healthy container is in the proxy's list; another one may have left it this very moment."""
+
+AWAIT_DROPPED = f"""is_dropped() {{
+  docker logs --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" '
+    BEGIN {{ count = split(servers, address, " ") }}
+    /Configuration received/ && /providerName=.*docker/ {{
+      gone = 1; built = 0
+      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":")) gone = 0
+    }}
+    /Creating (load-balancer|server)/ {{ built = gone }}
+    END {{ exit built ? 0 : 1 }}'
+}}
+await_dropped() {{
+  [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}
+  [ -n "$servers" ] || return 0
+  proxy=$(docker inspect --format '{{{{.State.Running}}}} {{{{.Args}}}}' {PROXY_CONTAINER} 2> /dev/null) || return 0
+  case "$proxy" in
+    'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;;
+    'true '*) sleep {FIXED_SECONDS}; return 0 ;;
+    *) return 0 ;;
+  esac
+  asked=0
+  until is_dropped || [ "$asked" -ge {ASKING_SECONDS * 5} ]; do sleep 0.2; asked=$(( asked + 1 )); done
+  sleep 0.1
+}}
+"""
+
+
+def drop_functions() -> str:
+    """The shell functions that the other two builders call."""
+    return NOTE_SERVERS + AWAIT_DROPPED
+
+
+def note_servers(containers: tuple[str, ...]) -> str:
+    """Remember when it was and under which addresses the proxy knows these containers."""
+    return f"note_servers {words(*containers)}"
+
+
+def await_dropped() -> str:
+    """Wait until the proxy sends nothing to the noted servers any more."""
+    return "await_dropped"

@@ -1,0 +1,143 @@
+"""The zero-downtime sequence on one host: boot beside the old, drain the old, stop it; or take it all back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra.commands import app
+from kamal_pyinfra.commands.health import await_functions, await_ready, await_unhealthy
+from kamal_pyinfra.commands.proxy_drop import await_dropped, drop_functions, note_servers
+from kamal_pyinfra.commands.shell import chain, words
+from kamal_pyinfra.naming import replaced_name
+from kamal_pyinfra.plan.changes import (
+    AwaitContainer,
+    BootContainer,
+    ReplaceContainer,
+    RestartContainer,
+    StopContainer,
+)
+
+
+def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]) -> str:
+    """Start every container, then wait for all of them; exit 1 with a report if one does not get ready.
+
+    Args:
+        changes: what to start; containers that already run are only waited for.
+        suffix: ends the name of a container that steps aside.
+        audits: for each change, the command that records it, run when its container is ready.
+    """
+    starts = [_start(change, suffix) for change in changes]
+    waits = [chain(await_ready(change.container), audit) for change, audit in zip(changes, audits, strict=True)]
+    return await_functions() + chain(*starts, *waits)
+
+
+def _start(change: BootContainer, suffix: str) -> str:
+    container = change.container
+    match change:
+        case AwaitContainer():
+            return ""
+        case RestartContainer():
+            return chain(app.tie_cord(change.cord) if change.cord else "", app.start(container.name))
+        case ReplaceContainer():
+            return chain(app.rename(container.name, replaced_name(container.name, suffix)), _run(change))
+    return _run(change)
+
+
+def _run(change: BootContainer) -> str:
+    cord = change.container.cord
+    return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container)} > /dev/null")
+
+
+def drain(changes: Sequence[StopContainer]) -> str:
+    """Cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them."""
+    corded = [change for change in changes if change.cord]
+    if not corded:
+        return ""
+    return (
+        await_functions()
+        + drop_functions()
+        + chain(
+            note_servers(tuple(change.name for change in corded)),
+            *(app.cut_cord(change.cord) for change in corded if change.cord),
+            *(await_unhealthy(change.name, seconds=change.drain_timeout) for change in corded),
+            await_dropped(),
+        )
+    )
+
+
+def stop(changes: Sequence[StopContainer]) -> str:
+    """Stop drained containers, all at once."""
+    timeouts = {change.stop_timeout for change in changes}
+    return chain(
+        *(
+            app.stop(tuple(change.name for change in changes if change.stop_timeout == timeout), timeout)
+            for timeout in sorted(timeouts, key=lambda seconds: seconds or 0)
+        )
+    )
+
+
+REVERT = """revert() {
+  case "$(docker inspect --format '{{.Config.Hostname}}' "$1" 2> /dev/null)" in *-"$2") ;; *) return 0 ;; esac
+  docker stop $4 "$1" > /dev/null; docker rm -f "$1" > /dev/null || return 1
+  docker rename "$3" "$1" 2> /dev/null || true
+}
+"""
+"""Only a container whose host name carries this run's id is this run's."""
+
+
+def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:
+    """Bring the old containers back and take this run's containers away, without losing a request.
+
+    The old ones serve before the new ones are drained. What did not happen yet is not undone, so this is
+    right after a failure at any point of the sequence.
+    """
+    new = [change for change in boots if not isinstance(change, AwaitContainer)]
+    names = tuple(change.container.name for change in new)
+    corded = tuple(change for change in new if change.container.cord)
+    return (
+        await_functions()
+        + drop_functions()
+        + REVERT
+        + " ; ".join(
+            part
+            for part in (
+                *(_revive(change) for change in stops),
+                note_servers(names) if corded else "",
+                *(app.cut_cord(_cord(change)) for change in corded),
+                *(_await_gone(change) for change in corded),
+                await_dropped() if corded else "",
+                *(_take_back(change, run_id, suffix) for change in new),
+            )
+            if part
+        )
+    )
+
+
+def _revive(change: StopContainer) -> str:
+    """Make sure that an old container serves."""
+    name = words(change.name)
+    tie = app.tie_cord(change.cord) if change.cord else "true"
+    return (
+        f"if docker inspect {name} > /dev/null 2>&1; then "
+        f"{tie}; {app.start(change.name)}; await_ready {name} {change.drain_timeout} 0 20; fi"
+    )
+
+
+def _await_gone(change: BootContainer) -> str:
+    name = words(change.container.name)
+    return f"! docker inspect {name} > /dev/null 2>&1 || {await_unhealthy(change.container.name, seconds=30)}"
+
+
+def _cord(change: BootContainer) -> str:
+    restarted = change.cord if isinstance(change, RestartContainer) else None
+    return restarted or change.container.cord or ""
+
+
+def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
+    container = change.container
+    if isinstance(change, RestartContainer):
+        return app.stop((container.name,), container.stop_timeout)
+    old_name = replaced_name(container.name, suffix)
+    timeout = "" if container.stop_timeout is None else f"-t {container.stop_timeout}"
+    folder = f"; rm -rf {words(container.cord)}" if container.cord else ""
+    return f"revert {words(container.name, run_id, old_name, timeout)}{folder}"

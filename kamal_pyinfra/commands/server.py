@@ -1,0 +1,39 @@
+"""Docker on a fresh server."""
+
+from __future__ import annotations
+
+INSTALL_DOCKER = r"""
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+answers() { as_root docker version > /dev/null 2>&1; }
+if ! command -v docker > /dev/null; then
+  if ! as_root true; then
+    echo "Docker is missing, and $(id -un) is neither root nor may use sudo without password" >&2
+    exit 1
+  fi
+  if command -v apt-get > /dev/null; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    packages=docker.io
+    ! apt-cache show docker-cli > /dev/null 2>&1 || packages="$packages docker-cli"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages > /dev/null
+  elif command -v dnf > /dev/null; then as_root dnf install -y -q docker
+  elif command -v apk > /dev/null; then as_root apk add -q docker
+  fi
+  command -v docker > /dev/null || {
+    { curl -fsSL https://get.docker.com || wget -qO - https://get.docker.com; } | as_root sh
+  }
+fi
+command -v docker > /dev/null || { echo "Docker could not be installed" >&2; exit 1; }
+if ! answers; then
+  if [ -d /run/systemd/system ]; then as_root systemctl enable --now docker
+  elif command -v rc-service > /dev/null; then as_root rc-update add docker && as_root rc-service docker start
+  else as_root service docker start; fi
+fi
+tries=0
+until answers; do
+  tries=$(( tries + 1 ))
+  [ "$tries" -lt 60 ] || { echo "Docker does not answer" >&2; exit 1; }
+  sleep 0.5
+done
+docker version > /dev/null 2>&1 || as_root usermod -aG docker "$(id -un)"
+"""
+"""Distribution package first, Docker's own script where there is none; then the service, then the group."""

@@ -1,0 +1,54 @@
+"""POSIX shell text from untrusted values: everything that we did not write ourselves is quoted here."""
+
+from __future__ import annotations
+
+import re
+from shlex import quote
+
+VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
+
+
+def words(*values: object) -> str:
+    """Each value as one quoted shell word."""
+    return " ".join(quote(str(value)) for value in values)
+
+
+def host_path(path: str) -> str:
+    """A path as one word; a relative one is made absolute where the command runs, as ``docker -v`` needs it."""
+    return quote(path) if path.startswith("/") else f'"$(pwd)"/{quote(path)}'
+
+
+def expandable(value: str) -> str:
+    """One word in which only ``${NAME}`` is left to the remote shell (Kamal 1.9, ``env.clear``)."""
+    parts = (f'"{part}"' if VARIABLE.fullmatch(part) else quote(part) for part in VARIABLE.split(value) if part)
+    return "".join(parts) or "''"
+
+
+def flags(options: tuple[tuple[str, object], ...]) -> str:
+    """``--key value`` for each option; ``true`` is the bare flag, a list repeats it.
+
+    ``false`` becomes ``--key=false``: as a word of its own Docker would take it for the image.
+    """
+    return " ".join(_flag(name, item) for name, value in options for item in _items(value))
+
+
+def _items(value: object) -> tuple[object, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _flag(name: str, value: object) -> str:
+    if value is True:
+        return quote(f"--{name}")
+    if value is False:
+        return quote(f"--{name}=false")
+    return words(f"--{name}", "" if value is None else value)
+
+
+def join(*parts: str) -> str:
+    """Parts of one command with single spaces; empty parts vanish."""
+    return " ".join(part for part in parts if part)
+
+
+def chain(*commands: str) -> str:
+    """Commands that run one after the other as long as all succeed."""
+    return " && ".join(command for command in commands if command)

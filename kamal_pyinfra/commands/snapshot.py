@@ -1,0 +1,130 @@
+"""One look at a host: a script that prints everything the plan wants, one fact a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kamal_pyinfra.commands.shell import words
+
+IDENTITY_VARIABLES = ("KAMAL_VERSION",)
+
+CONTAINER_FIELDS = {
+    "id": "{{json .ID}}",
+    "name": "{{json .Name}}",
+    "created": "{{json .Created}}",
+    "image": "{{json .Config.Image}}",
+    "image_id": "{{json .Image}}",
+    "status": "{{json .State.Status}}",
+    "started": "{{json .State.StartedAt}}",
+    "health": "{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}",
+    "restarts": "{{.RestartCount}}",
+    "labels": "{{json .Config.Labels}}",
+    "command": "{{json .Config.Cmd}}",
+    "healthcheck": "{{json .Config.Healthcheck}}",
+    "mounts": "{{json .Mounts}}",
+    "ports": "{{json .HostConfig.PortBindings}}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotQuery:
+    """What to look for on a host besides containers.
+
+    Args:
+        clear_names: variables whose value may be shown; of all others only the name leaves the host.
+        env_files: paths of the env files that should be there.
+        lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
+    """
+
+    service: str
+    repository: str
+    proxy_image: str
+    registry: str
+    run_directory: str
+    lock: str
+    directories: tuple[str, ...]
+    env_files: tuple[str, ...]
+    clear_names: tuple[str, ...]
+
+
+def container_template(clear_names: Sequence[str]) -> str:
+    """A Go template that prints a container as JSON, without the values of variables that may be secret."""
+    shown = " ".join(f'"{name}"' for name in (*IDENTITY_VARIABLES, *clear_names) if '"' not in name)
+    env = (
+        '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
+        f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
+    )
+    fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
+    return f'container {{{fields},"env":[{env}]}}'
+
+
+def snapshot(query: SnapshotQuery) -> str:
+    """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
+    return "\n".join(
+        (
+            'printf "user %s\\nhome %s\\n" "$(id -un)" "$(pwd)"',
+            *(_directory(path) for path in query.directories),
+            *(_file(path) for path in query.env_files),
+            _listing(query.run_directory),
+            _lock(query.lock),
+            _login(query.registry),
+            "command -v docker > /dev/null || { echo 'docker-missing'; echo end; exit 0; }",
+            "version=$(docker version --format '{{.Server.Version}}' 2>&1) || "
+            '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
+            'printf "docker %s\\n" "$version"',
+            _containers(query),
+            _images(query),
+            "echo end",
+        )
+    )
+
+
+def _directory(path: str) -> str:
+    return f"[ ! -d {words(path)} ] || echo {words(f'directory {path}')}"
+
+
+def _file(path: str) -> str:
+    target = words(path)
+    return (
+        f"[ ! -f {target} ] || printf 'file %s %s %s\\n' "
+        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+    )
+
+
+def _listing(run_directory: str) -> str:
+    base = words(run_directory)
+    return (
+        f'for path in {base}/cords/*; do [ ! -d "$path" ] || '
+        '{ [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
+        f"for path in {base}/assets/extracted/* {base}/assets/volumes/*; do "
+        '[ ! -d "$path" ] || echo "assets $path"; done'
+    )
+
+
+def _lock(directory: str) -> str:
+    target = words(directory)
+    return f"[ ! -d {target} ] || echo \"lock $(cat {target}/details 2> /dev/null | tr -d '\\n')\""
+
+
+def _login(server: str) -> str:
+    key = words(f'"{server or "https://index.docker.io/v1/"}"')
+    return f'! grep -qsF {key} "${{DOCKER_CONFIG:-$HOME/.docker}}/config.json" || echo login'
+
+
+def _containers(query: SnapshotQuery) -> str:
+    template = words(container_template(query.clear_names))
+    # A container may vanish between the two commands; then the look is taken again.
+    return (
+        "ids() { docker ps --all --quiet --no-trunc --filter label=service && "
+        "docker ps --all --quiet --no-trunc --filter 'name=^traefik$'; }\n"
+        "look() { found=$(ids) || return 1; "
+        f'[ -z "$found" ] || docker inspect --format {template} $(echo "$found" | sort -u); }}\n'
+        'seen=$(look 2> /dev/null) || seen=$(look) || exit 1; printf "%s\\n" "$seen"'
+    )
+
+
+def _images(query: SnapshotQuery) -> str:
+    references = (query.repository, query.proxy_image)
+    filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
+    return f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"

@@ -1,0 +1,32 @@
+"""The cords on a host."""
+
+from __future__ import annotations
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.facts import FactBase
+
+
+class CordState(FactBase[dict[str, bool]]):
+    """Cord directories and whether the cord in them is tied: ``{".kamal/cords/shop-web-0f…": True}``."""
+
+    @staticmethod
+    def default() -> dict[str, bool]:
+        """There are no cords."""
+        return {}
+
+    def command(self, run_directory: str = ".kamal") -> StringCommand:
+        """List the directories.
+
+        Args:
+            run_directory: the configuration's ``run_directory``.
+        """
+        return StringCommand(
+            "for path in",
+            StringCommand(QuoteString(run_directory), "/cords/*;", _separator=""),
+            'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "tied $path" || echo "cut $path"; }; done',
+        )
+
+    def process(self, output: list[str]) -> dict[str, bool]:
+        """A state and a path a line."""
+        rows = (line.partition(" ") for line in output)
+        return {path: state == "tied" for state, _, path in rows}

@@ -1,0 +1,72 @@
+"""observe → plan → **lock → prepare → boot → GATE → switch → retire → finish → unlock**.
+
+Every phase calls the same operations on every host; each operation decides for itself that there is nothing
+to do. pyinfra finishes an operation on all hosts before the next one begins, so the end of a phase is a
+barrier: after ``boot`` every container of the batch is healthy, or the run stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyinfra.api.deploy import deploy
+
+from kamal_pyinfra.operations import app, assets, docker, files, image, leftovers, proxy
+from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.plan.run import Run
+
+
+@deploy("Lock")
+def lock(run: Run) -> None:
+    """Take the deploy lock on the primary host."""
+    locks.held(run=run, name="Take the deploy lock")
+
+
+@deploy("Prepare")
+def prepare(run: Run) -> None:
+    """Everything that a new container needs; what serves is not touched."""
+    docker.installed(run=run, name="Have Docker")
+    files.directories(run=run, name="Create folders")
+    files.env_files(run=run, name="Write env files")
+    image.logged_in(run=run, name="Log in to the registry")
+    image.present(run=run, name="Pull the image")
+    proxy.running(run=run, name="Run the proxy")
+    assets.synced(run=run, name="Sync assets")
+
+
+@deploy("Boot")
+def boot(run: Run, batch: Sequence[str]) -> None:
+    """Start the new containers of a batch and wait until they are healthy; other roles after the primary."""
+    app.booted(run=run, primary=True, batch=batch, name="Boot the primary role")
+    app.booted(run=run, primary=False, batch=batch, name="Boot the other roles")
+
+
+@deploy("Switch")
+def switch(run: Run, batch: Sequence[str]) -> None:
+    """Take a batch's old containers out of traffic."""
+    app.drained(run=run, batch=batch, name="Drain the old version")
+
+
+@deploy("Retire")
+def retire(run: Run, batch: Sequence[str]) -> None:
+    """Stop a batch's old containers."""
+    app.stopped(run=run, batch=batch, name="Stop the old version")
+
+
+@deploy("Revert")
+def revert(run: Run, batch: Sequence[str]) -> None:
+    """Bring the old version back on the given hosts and take the new one away."""
+    app.reverted(run=run, batch=batch, name="Bring the old version back")
+
+
+@deploy("Finish")
+def finish(run: Run) -> None:
+    """Mark the version in service and remove what nobody needs."""
+    image.tagged(run=run, name="Tag latest")
+    leftovers.removed(run=run, name="Remove leftovers")
+
+
+@deploy("Unlock")
+def unlock(run: Run) -> None:
+    """Give the deploy lock back."""
+    locks.released(run=run, name="Release the deploy lock")

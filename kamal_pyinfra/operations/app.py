@@ -1,0 +1,95 @@
+"""App containers: booted beside the old, the old drained and stopped, or all of it taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.plan.changes import BootContainer
+from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.run import Run
+
+GRACE_SECONDS = 60
+"""Added to the sum of the waits inside a script, for Docker's own work."""
+
+
+@operation()
+def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """The run's version runs and is healthy, beside whatever served before.
+
+    + run: the run's fixed values.
+    + primary: boot the primary role's container, or those of all other roles.
+    + batch: the batch; on other hosts nothing happens.
+    """
+    changes = [change for change in _boots(run, batch) if change.container.is_primary == primary]
+    if not changes:
+        current_host().noop("the wanted containers serve")
+        return
+    announce(changes)
+    audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
+    script = rollout.boot(changes, suffix=run.replaced_suffix, audits=audits)
+    waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+
+
+def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
+    return diff_containers(*look(run)) if current_host().name in batch else ()
+
+
+@operation()
+def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """No request goes to an old container any more.
+
+    + run: the run's fixed values.
+    + batch: the batch; on other hosts nothing happens.
+    """
+    changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
+    script = rollout.drain(changes)
+    if not script:
+        current_host().noop("nothing to drain")
+        return
+    waits = sum(change.drain_timeout for change in changes)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+
+
+@operation()
+def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Old containers are stopped, and stay on the host for a rollback.
+
+    + run: the run's fixed values.
+    + batch: the batch; on other hosts nothing happens.
+    """
+    changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
+    if not changes:
+        current_host().noop("no old container runs")
+        return
+    announce(changes)
+    waits = max((change.stop_timeout or 10) for change in changes)
+    yield StringCommand(guarded(rollout.stop(changes), seconds=waits + GRACE_SECONDS))
+
+
+@operation()
+def reverted(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """The old containers serve again and this run's containers are gone.
+
+    + run: the run's fixed values.
+    + batch: those that may have begun; on other hosts nothing happens.
+    """
+    if current_host().name not in batch:
+        current_host().noop("nothing was begun here")
+        return
+    desired, observed = look(run)
+    boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
+    if not boots and not stops:
+        current_host().noop("nothing was begun here")
+        return
+    script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix)
+    waits = sum(change.drain_timeout for change in stops) + 30 * len(boots)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))

@@ -1,0 +1,42 @@
+"""Asset folders of the versions that serve."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra.commands import assets as commands
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.plan.changes import SyncAssets
+from kamal_pyinfra.plan.diff import diff_assets
+from kamal_pyinfra.plan.run import Run
+
+SYNC_SECONDS = 600
+
+
+@operation()
+def synced(run: Run) -> Generator[StringCommand, None, None]:
+    """The new version's assets are extracted, and both versions can serve both versions' files.
+
+    + run: the run's fixed values.
+    """
+    changes = [change for change in diff_assets(*look(run)) if isinstance(change, SyncAssets)]
+    if not changes:
+        current_host().noop("no assets to sync")
+        return
+    announce(changes)
+    script = chain(
+        *(
+            chain(
+                commands.extract(change.assets, change.image),
+                commands.sync(change.assets, change.old_containers),
+            )
+            for change in changes
+        )
+    )
+    yield StringCommand(guarded(script, seconds=SYNC_SECONDS))

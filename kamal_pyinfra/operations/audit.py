@@ -1,0 +1,35 @@
+"""The audit log on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands import audit as commands
+from kamal_pyinfra.plan.run import Run
+
+
+def audited(run: Run, message: str, role: str = "") -> str:
+    """The command that writes one line; joined to what it reports, so that it costs no round trip."""
+    return commands.line(
+        message,
+        log=naming.audit_log(run.config),
+        at=run.started_at,
+        performer=run.performer,
+        destination=run.config.destination or "",
+        role=role,
+    )
+
+
+@operation(is_idempotent=False)
+def line(run: Run, message: str, role: str = "") -> Generator[StringCommand, None, None]:
+    """One more line in the audit log.
+
+    + run: the run's fixed values.
+    + message: what was done; ``Booted app version abc``.
+    + role: the role that it was done to.
+    """
+    yield StringCommand(audited(run, message, role))

@@ -1,0 +1,50 @@
+"""Folders and secret files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra.commands import files as commands
+from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.plan.changes import CreateDirectories, WriteEnvFile
+from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
+from kamal_pyinfra.plan.run import Run
+
+
+@operation()
+def directories(run: Run) -> Generator[StringCommand, None, None]:
+    """The folders below the run directory exist.
+
+    + run: the run's fixed values.
+    """
+    changes = diff_directories(*look(run))
+    if not changes:
+        current_host().noop("all folders are there")
+        return
+    announce(changes)
+    for change in changes:
+        if isinstance(change, CreateDirectories):
+            yield StringCommand(commands.make_directories(change.paths))
+
+
+@operation()
+def env_files(run: Run) -> Generator[StringCommand, None, None]:
+    """The files with secrets have today's content, mode 0600 from birth.
+
+    + run: the run's fixed values.
+
+    The content travels on standard input: not in an argument list, a log or a file elsewhere.
+    """
+    changes = diff_env_files(*look(run))
+    if not changes:
+        current_host().noop("all env files are up to date")
+        return
+    announce(changes)
+    for change in changes:
+        if isinstance(change, WriteEnvFile):
+            text = change.file.content.get_secret_value()
+            yield StringCommand(commands.write_secret(change.file.path), _stdin=text)

@@ -1,0 +1,74 @@
+"""Images on a host: present, tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra.commands import image as commands
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.plan.changes import PullImage, TagLatest
+from kamal_pyinfra.plan.diff import diff_images, diff_login, diff_tag
+from kamal_pyinfra.plan.run import Run
+
+PULL_SECONDS = 1800
+
+
+@operation()
+def logged_in(run: Run) -> Generator[StringCommand, None, None]:
+    """The host's engine has the registry's credentials before it pulls.
+
+    + run: the run's fixed values.
+    """
+    desired, observed = look(run)
+    changes = diff_login(desired, observed)
+    if not changes:
+        current_host().noop("nothing to pull")
+        return
+    announce(changes)
+    registry = desired.registry
+    yield StringCommand(
+        f"{commands.log_in(registry.server, registry.username)} > /dev/null",
+        _stdin=registry.password.get_secret_value(),
+    )
+
+
+@operation()
+def present(run: Run) -> Generator[StringCommand, None, None]:
+    """The image of the run's version is on the host and carries the service's label.
+
+    + run: the run's fixed values.
+    """
+    changes = diff_images(*look(run))
+    if not changes:
+        current_host().noop(f"{run.version} is on the host")
+        return
+    announce(changes)
+    for change in changes:
+        if isinstance(change, PullImage):
+            pull = commands.pull(change.image, change.service)
+            audit = audited(run, f"Pulled image with version {run.version}")
+            yield StringCommand(guarded(chain(pull, audit), seconds=PULL_SECONDS))
+
+
+@operation()
+def tagged(run: Run) -> Generator[StringCommand, None, None]:
+    """``latest`` names the version in service.
+
+    + run: the run's fixed values.
+    """
+    changes = diff_tag(*look(run))
+    if not changes:
+        current_host().noop("latest is in service")
+        return
+    announce(changes)
+    for change in changes:
+        if isinstance(change, TagLatest):
+            audit = audited(run, f"Tagging {change.image} as the latest image")
+            yield StringCommand(chain(commands.tag(change.image, change.tag), audit))

@@ -1,0 +1,85 @@
+"""One look at a host per run, shared by the operations of that run.
+
+pyinfra asks a fact anew each time (3.10 caches none). A deploy holds the lock while it works, so one look
+after the lock was taken serves all its operations; it is also what a failed deploy goes back to.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host, ctx_state
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands.snapshot import SnapshotQuery
+from kamal_pyinfra.facts import HostSnapshot
+from kamal_pyinfra.plan.desired import desired_host, directories
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import DesiredHost, ObservedHost
+
+_SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
+
+
+def current_host() -> Host:
+    """pyinfra's host of this greenlet."""
+    host: Host = ctx_host.get()
+    return host
+
+
+def current_state() -> State:
+    """pyinfra's state of this process."""
+    state: State = ctx_state.get()
+    return state
+
+
+def query_for(run: Run) -> SnapshotQuery:
+    """What the snapshot has to look for, the same on every host."""
+    config = run.config
+    roles = tuple(config.roles)
+    clear = {name for role in roles for server in role.servers for name in config.env_for(role.name, server.host).clear}
+    return SnapshotQuery(
+        service=config.service,
+        repository=config.repository,
+        proxy_image=config.traefik.image,
+        registry=config.registry.server or "",
+        run_directory=config.run_directory,
+        lock=naming.lock_directory(config),
+        directories=directories(config, with_proxy=True),
+        env_files=(
+            *(naming.role_env_file(config, role.name) for role in roles),
+            naming.proxy_env_file(config),
+        ),
+        clear_names=tuple(sorted(clear | set(config.traefik.env.clear))),
+    )
+
+
+def look(run: Run) -> tuple[DesiredHost, ObservedHost]:
+    """What the current host should be and what it is.
+
+    Raises:
+        PyinfraError: the host could not be looked at.
+    """
+    host = current_host()
+    seen = _SEEN.setdefault(current_state(), {})
+    key = (host.name, current_state().is_executing)
+    if key not in seen:
+        snapshot = host.get_fact(HostSnapshot, host_name=host.name, query=query_for(run))
+        if snapshot is None:
+            raise PyinfraError(f"{host.name} could not be observed")
+        seen[key] = snapshot
+    return desired_host(run, host.name), seen[key]
+
+
+def remember(state: State, snapshots: dict[str, ObservedHost]) -> None:
+    """Use these looks for the operations to come."""
+    _SEEN[state] = {(name, True): snapshot for name, snapshot in snapshots.items()}
+
+
+def forget(state: State, host: str | None = None) -> None:
+    """Look again before the next operation: at all hosts, or at one."""
+    seen = _SEEN.get(state, {})
+    for key in [key for key in seen if host in (None, key[0])]:
+        del seen[key]

@@ -1,0 +1,58 @@
+"""The ``builder`` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from kamal_pyinfra.config.sections import Options
+from kamal_pyinfra.config.values import SECTION, FilledText, Flag, Text, problem, to_text
+
+
+class BuilderHost(BaseModel):
+    """A machine that builds."""
+
+    model_config = SECTION
+
+    arch: Text | None = Field(default=None, description="Architecture to build there, such as `amd64`.")
+    host: Text | None = Field(default=None, description="Docker host, such as `ssh://root@192.0.2.9`.")
+
+
+def to_cache_type(value: object) -> str:
+    """One of the caches that BuildKit and Kamal both know."""
+    text = to_text(value)
+    if text not in ("gha", "registry"):
+        raise problem(f"Invalid cache type: {text}")
+    return text
+
+
+class BuilderCache(BaseModel):
+    """Where layers are kept between builds."""
+
+    model_config = SECTION
+
+    type: Annotated[Literal["gha", "registry"], BeforeValidator(to_cache_type)] = Field(
+        description="GitHub Actions' cache, or an image in the registry."
+    )
+    options: Text | None = Field(default=None, description="More options of the cache, comma separated.")
+    image: Text | None = Field(default=None, description="Image of the cache; `IMAGE-build-cache` without it.")
+
+
+class Builder(BaseModel):
+    """How the image is built."""
+
+    model_config = SECTION
+
+    multiarch: Flag = Field(default=True, description="Build for several architectures with buildx.")
+    local: BuilderHost | None = Field(default=None, description="The machine that builds here.")
+    remote: BuilderHost | None = Field(default=None, description="A machine that builds elsewhere.")
+    cache: BuilderCache | None = Field(default=None, description="Cache for layers.")
+    context: FilledText | None = Field(
+        default=None, description="Folder to build; with it the working tree is built instead of a git clone."
+    )
+    dockerfile: FilledText = Field(default="Dockerfile", description="Dockerfile, from the project's folder.")
+    target: Text | None = Field(default=None, description="Stage of the Dockerfile to build.")
+    args: Options = Field(default={}, description="Build arguments.")
+    secrets: tuple[Text, ...] = Field(default=(), description="Environment variables for `--secret id=NAME`.")
+    ssh: Text | None = Field(default=None, description="SSH agent socket or keys for the build.")

@@ -1,0 +1,112 @@
+"""Rules that need the whole configuration: names that must exist, hosts that must be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from kamal_pyinfra.config.model import Config
+from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
+from kamal_pyinfra.config.secrets import env_sections
+from kamal_pyinfra.config.servers import CONNECTION, Server
+from kamal_pyinfra.config.tree import Map
+
+Step = int | str
+Complaint = tuple[tuple[Step, ...], str]
+"""The steps that lead to a value, as far as the document has them, and what is wrong there."""
+
+
+def cross_checks(config: Config, tree: Map) -> list[Problem]:
+    """Every broken rule."""
+    rules = (destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories)
+    return [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in rules)]
+
+
+def located(tree: Map, steps: tuple[Step, ...], message: str) -> Problem:
+    """A complaint with its place."""
+    place = nearest(tree, steps)
+    return Problem(place.position, place.path, message)
+
+
+def destination(config: Config) -> Iterator[Complaint]:
+    """Some files are of no use without a destination."""
+    if config.require_destination and config.destination is None:
+        yield ("require_destination",), "You must specify a destination"
+
+
+def names(config: Config) -> Iterator[Complaint]:
+    """Roles and accessories become parts of container names and paths."""
+    for section, name in (
+        *(("servers", r) for r in config.servers),
+        *(("accessories", a) for a in config.accessories),
+    ):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name, re.ASCII):
+            yield (section, name), "a name can only include letters, digits, `_`, `.` and `-`"
+
+
+def primary_role(config: Config) -> Iterator[Complaint]:
+    """The primary role decides whether a deploy goes on, so it must be there."""
+    name = config.primary_role
+    if name not in config.servers:
+        step = "primary_role" if "primary_role" in config.model_fields_set else "servers"
+        yield (step,), f"The primary_role {name} isn't defined{did_you_mean(name, config.servers)}"
+    elif not config.servers[name].hosts:
+        yield ("servers", name), f"No servers specified for the {name} primary_role"
+
+
+def empty_roles(config: Config) -> Iterator[Complaint]:
+    """A role without hosts is most often a mistake."""
+    for name, section in config.servers.items():
+        if not (section.hosts or config.allow_empty_roles or name == config.primary_role):
+            message = f"No servers specified for the {name} role. You can ignore this with allow_empty_roles: true"
+            yield ("servers", name), message
+
+
+def role_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
+    """Every host of every role, with the steps to it."""
+    for name, section in config.servers.items():
+        for index, server in enumerate(section.hosts):
+            yield ("servers", name, "hosts", index, server.host), server
+
+
+def tags(config: Config) -> Iterator[Complaint]:
+    """A tag that nobody defined adds nothing, which cannot be meant."""
+    for steps, server in role_hosts(config):
+        for index, tag in enumerate(server.tags):
+            if tag not in config.env.tags:
+                yield (*steps, "tags", index), f"unknown tag: {tag}{did_you_mean(tag, config.env.tags)}"
+
+
+def tag_places(config: Config) -> Iterator[Complaint]:
+    """Only the root ``env`` has tags."""
+    for path, env in env_sections(config):
+        if env.tags and path != "env":
+            yield (*path.split("/"), "tags"), "tags are only allowed in the root env"
+
+
+def host_settings(config: Config) -> Iterator[Complaint]:
+    """A host is reached in one way, however many roles it has."""
+    seen: dict[str, Server] = {}
+    for steps, server in role_hosts(config):
+        known = seen.get(server.host, server)
+        for name in sorted(CONNECTION & known.model_fields_set & server.model_fields_set):
+            if getattr(known, name) != getattr(server, name):
+                yield (*steps, name), f"{server.host} has another {name} elsewhere in this file"
+        seen[server.host] = known.joined_with(server)
+
+
+def accessories(config: Config) -> Iterator[Complaint]:
+    """An accessory's roles must exist, and its hosts have no tags."""
+    for name, accessory in config.accessories.items():
+        for index, role in enumerate(accessory.roles or ()):
+            if role not in config.servers:
+                yield (
+                    ("accessories", name, "roles", index),
+                    f"unknown role: {role}{did_you_mean(role, config.servers)}",
+                )
+        for index, server in enumerate(accessory.hosts or ()):
+            if server.tags:
+                yield ("accessories", name, "hosts", index), "hosts of an accessory cannot have tags"
+        if accessory.host is not None and accessory.host.tags:
+            yield ("accessories", name, "host"), "hosts of an accessory cannot have tags"

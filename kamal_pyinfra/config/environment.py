@@ -1,0 +1,102 @@
+"""The variables that a configuration may use: the process environment, then .env.DEST, then .env."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+from kamal_pyinfra.config.problems import Problem
+from kamal_pyinfra.config.tree import Position
+from kamal_pyinfra.config.yaml_nodes import read_text
+
+VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", re.ASCII)
+COMMAND = re.compile(r"(?<!\\)\$\(")
+
+
+class Environment(Mapping[str, str]):
+    """Names and values; values never show when it is printed."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Environment({len(self)} variables)"
+
+
+def env_files(root: Path, destination: str | None) -> list[Path]:
+    """The files that are read, first those that win."""
+    names = [".env"] if destination is None else [f".env.{destination}", ".env"]
+    return [root / name for name in names if (root / name).is_file()]
+
+
+def load_environment(
+    process: Mapping[str, str], root: Path, destination: str | None
+) -> tuple[Environment, list[Problem]]:
+    """The merged variables, and what is wrong with the files; the process environment is not touched."""
+    merged = dict(process)
+    problems: list[Problem] = []
+    for path in env_files(root, destination):
+        text = read_text(path)
+        if isinstance(text, Problem):
+            problems.append(text._replace(position=text.position._replace(file=path.name)))
+            continue
+        values, found = parse_env_file(text, path.name, merged)
+        merged = values | merged
+        problems += found
+    return Environment(merged), problems
+
+
+def parse_env_file(text: str, file: str, known: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """The variables of one file; those already known are used for ``$NAME`` before its own."""
+    values: dict[str, str] = {}
+    problems: list[Problem] = []
+    for binding in parse_stream(StringIO(text)):
+        message = complaint(binding)
+        if message is not None:
+            first = binding.original.string
+            skipped = first[: len(first) - len(first.lstrip())].count("\n")
+            problems.append(Problem(Position(file, binding.original.line + skipped, 1), "", message))
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = interpolate(binding, values | dict(known))
+    return values, problems
+
+
+def complaint(binding: Binding) -> str | None:
+    """What is wrong with a line of an env file."""
+    if binding.error:
+        return "should be NAME=value"
+    if binding.value and not is_literal(binding) and COMMAND.search(binding.value):
+        return f"{binding.key}: $(...) is not run here; write the value, or quote it with ' if it is meant so"
+    return None
+
+
+def interpolate(binding: Binding, known: Mapping[str, str]) -> str:
+    """The value with ``$NAME`` and ``${NAME}`` replaced as Kamal's dotenv does; single quotes keep them."""
+    value = binding.value or ""
+    if is_literal(binding):
+        return value
+
+    def replacement(match: re.Match[str]) -> str:
+        return match[0][1:] if match[1] else known.get(match[2] or match[3], "")
+
+    return VARIABLE.sub(replacement, value)
+
+
+def is_literal(binding: Binding) -> bool:
+    """Whether the value stands in single quotes."""
+    return binding.original.string.partition("=")[2].lstrip(" \t").startswith("'")

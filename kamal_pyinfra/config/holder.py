@@ -1,0 +1,35 @@
+"""Which process on which machine holds the deploy lock."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+
+
+def current_holder() -> str:
+    """``HOST PID START`` of this process; the start time tells it from a later one with the same number."""
+    pid = os.getpid()
+    return f"{socket.gethostname()} {pid} {_start_time(pid)}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether that process ran on this machine and is gone. Of other machines nothing is known: ``False``."""
+    host, _, process = holder.partition(" ")
+    pid, _, start = process.partition(" ")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    return _start_time(int(pid)) != start
+
+
+def _start_time(pid: int) -> str:
+    """The process's start time without blanks; empty if there is no such process."""
+    # `ps` is the one way that Linux, macOS and the BSDs share.
+    answer = subprocess.run(  # noqa: S603 - no shell, a number is the only argument
+        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607 - from PATH on purpose
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+    )
+    return "-".join(answer.stdout.split())

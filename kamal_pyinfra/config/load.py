@@ -1,0 +1,140 @@
+"""Files → ``Config``, or every problem at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kamal_pyinfra.config import erb
+from kamal_pyinfra.config.checks import cross_checks
+from kamal_pyinfra.config.environment import Environment, load_environment
+from kamal_pyinfra.config.model import Config
+from kamal_pyinfra.config.problems import Problem, found_problems
+from kamal_pyinfra.config.source import Source
+from kamal_pyinfra.config.tree import Map, Position, merge, walk
+from kamal_pyinfra.config.tree_builder import TooLargeError, TreeBuilder
+from kamal_pyinfra.config.yaml_nodes import parse, read_text
+from kamal_pyinfra.errors import ConfigError
+
+
+def load_config(
+    path: Path | str = "config/deploy.yml",
+    *,
+    destination: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Read deploy.yml, the destination's file beside it and the env files of the working directory.
+
+    Args:
+        path: the main file; that of destination ``x`` is ``deploy.x.yml`` beside it, merged over it.
+        destination: name of the destination, or ``None``.
+        environ: process environment; ``os.environ`` by default. It wins over env files and is never changed.
+
+    Raises:
+        ConfigError: with one line per problem, each ``FILE:LINE:COLUMN path: message``.
+    """
+    path = Path(path)
+    check_destination(destination)
+    root = Path.cwd()
+    environment, problems = load_environment(os.environ if environ is None else environ, root, destination)
+    document = read_document(path, destination, environment)
+    problems += document.problems
+    tree = document.tree
+    if tree is None:
+        raise config_error(problems)
+    config, found = validate(tree, {problem.path for problem in problems})
+    if config is None or problems:
+        raise config_error([*problems, *found])
+    source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
+    config = config.loaded_from(source)
+    found = cross_checks(config, tree)
+    if found:
+        raise config_error(found)
+    return config
+
+
+def check_destination(destination: str | None) -> None:
+    """A destination becomes part of file and container names.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if destination is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", destination, re.ASCII):
+        raise ConfigError(f"destination {destination!r} can only include letters, digits, `_`, `.` and `-`")
+
+
+@dataclass(frozen=True)
+class Document:
+    """What was read from one or two files.
+
+    Args:
+        tree: ``None`` when a file could not be read to its end.
+        problems: what is wrong with the files.
+        unset: values that ask for a variable without value; no problem where another file replaces them.
+    """
+
+    tree: Map | None
+    problems: Sequence[Problem] = ()
+    unset: Sequence[Problem] = ()
+
+
+def read_document(path: Path, destination: str | None, environ: Environment) -> Document:
+    """The main file, with the destination's merged over it."""
+    paths = [path] if destination is None else [path, destination_path(path, destination)]
+    documents = [read_file(each, environ) for each in paths]
+    problems = [problem for document in documents for problem in document.problems]
+    trees = [document.tree for document in documents if document.tree is not None]
+    if len(trees) < len(documents):
+        return Document(None, problems)
+    tree = merge(trees[0], trees[-1])
+    in_use = {position for node in walk(tree) for position in (node.place.position, node.place.key)}
+    unset = [problem for document in documents for problem in document.unset if problem.position in in_use]
+    return Document(tree if isinstance(tree, Map) else None, [*problems, *unset])
+
+
+def destination_path(path: Path, destination: str) -> Path:
+    """``deploy.yml`` → ``deploy.DESTINATION.yml``, in the same folder."""
+    return path.with_name(f"{path.stem}.{destination}{path.suffix}")
+
+
+def read_file(path: Path, environ: Environment) -> Document:
+    """One file."""
+    text = read_text(path)
+    if isinstance(text, Problem):
+        return Document(None, [text])
+    template = erb.read_template(text)
+    problems = [Problem(Position(str(path), line, column), "", message) for line, column, message in template.problems]
+    node = parse(template.text, str(path))
+    if isinstance(node, Problem):
+        return Document(None, problems or [node])
+    builder = TreeBuilder(str(path), template.lookups, environ, problems)
+    try:
+        tree = builder.build(node)
+    except TooLargeError:
+        return Document(None, problems)
+    if not isinstance(tree, Map):
+        return Document(None, [*problems, Problem(tree.place.position, "", "should be a hash")])
+    return Document(tree, problems, builder.unset)
+
+
+def validate(tree: Map, ignored: set[str]) -> tuple[Config | None, list[Problem]]:
+    """The configuration of a document; paths that have a problem already are not judged again."""
+    try:
+        return Config.model_validate(tree), []
+    except ValidationError as error:
+        return None, [problem for problem in found_problems(error, tree, Config) if problem.path not in ignored]
+
+
+def positions(tree: Map) -> dict[str, Position]:
+    """Where each path of the document was written."""
+    return {node.place.path: node.place.position for node in walk(tree)}
+
+
+def config_error(problems: list[Problem]) -> ConfigError:
+    """All problems, sorted by place, each once."""
+    return ConfigError(*map(str, dict.fromkeys(sorted(problems))))

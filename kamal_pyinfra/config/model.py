@@ -1,0 +1,193 @@
+"""The configuration as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr
+
+from kamal_pyinfra.config import secrets
+from kamal_pyinfra.config.accessory import Accessory
+from kamal_pyinfra.config.builder import Builder
+from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
+from kamal_pyinfra.config.environment import Environment
+from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_service_name
+from kamal_pyinfra.config.public import public_dict
+from kamal_pyinfra.config.role import Role, effective_role
+from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Registry, Ssh, Sshkit
+from kamal_pyinfra.config.servers import Server, Servers
+from kamal_pyinfra.config.source import Source
+from kamal_pyinfra.config.traefik import Traefik
+from kamal_pyinfra.config.values import SECTION, Count, FilledText, Flag, Text
+from kamal_pyinfra.errors import ConfigError
+
+
+class Config(BaseModel):
+    """The whole of ``config/deploy.yml``, checked and with its defaults.
+
+    ``${NAME}`` in a value is replaced from the environment when the file is read, except in values of ``env``
+    sections (root, roles, tags, accessories, traefik): there Kamal leaves it for the shell of the host, and
+    so do we. ``<%= ENV["NAME"] %>`` and ``<%= ENV.fetch("NAME", "default") %>`` are replaced everywhere.
+    """
+
+    model_config = SECTION
+
+    service: Annotated[FilledText, AfterValidator(check_service_name)] = Field(
+        description="Name of the app: prefix of its containers, and their label."
+    )
+    image: FilledText = Field(description="Image without the registry's server.")
+    servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
+    registry: Registry = Field(description="Registry of the image.")
+    labels: dict[str, Text] = Field(default={}, description="Labels of all app containers.")
+    volumes: tuple[Text, ...] = Field(default=(), description="Volumes of all app containers.")
+    env: Env = Field(default=Env(), description="Environment of all app containers.")
+    asset_path: Text | None = Field(
+        default=None,
+        description="Folder in the image whose files old and new versions share while they change.",
+    )
+    hooks_path: FilledText = Field(default=".kamal/hooks", description="Folder with hooks, run on this machine.")
+    require_destination: Flag = Field(default=False, description="Refuse to work without a destination.")
+    primary_role: FilledText = Field(default="web", description="Role that boots first and gates the others.")
+    allow_empty_roles: Flag = Field(default=False, description="Allow roles without hosts, save the primary one.")
+    stop_wait_time: Count | None = Field(
+        default=None, description="Seconds between TERM and KILL for app containers; Docker's 10 without it."
+    )
+    retain_containers: Annotated[Count, AfterValidator(check_retained)] = Field(
+        default=5, description="Stopped containers to keep for a rollback."
+    )
+    minimum_version: Annotated[Text, AfterValidator(check_minimum_version)] | None = Field(
+        default=None, description="Oldest version of Kamal that understands this file."
+    )
+    readiness_delay: Count = Field(
+        default=7, description="Seconds that a container without health check must keep running."
+    )
+    run_directory: FilledText = Field(default=".kamal", description="Folder on hosts; may be absolute.")
+    ssh: Ssh = Field(default=Ssh(), description="How hosts are reached.")
+    sshkit: Sshkit = Field(default=Sshkit(), description="Tuning of Kamal's SSH library.")
+    builder: Builder = Field(default=Builder(), description="How the image is built.")
+    accessories: dict[str, Accessory] = Field(default={}, description="Other containers, by name.")
+    traefik: Traefik = Field(default=Traefik(), description="The proxy.")
+    boot: Boot = Field(default=Boot(), description="How many hosts boot at the same time.")
+    healthcheck: Healthcheck = Field(default=Healthcheck(), description="Health check of roles behind the proxy.")
+    logging: Logging = Field(default=Logging(), description="Log driver of all containers.")
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    def loaded_from(self, source: Source) -> Self:
+        """The same configuration, knowing where it came from."""
+        copy = self.model_copy()
+        copy._source = source
+        return copy
+
+    @property
+    def destination(self) -> str | None:
+        """Name of the destination, if one was chosen."""
+        return self._source.destination
+
+    @property
+    def path(self) -> Path:
+        """The main file."""
+        return self._source.path
+
+    @property
+    def root(self) -> Path:
+        """The project's folder: the working directory at load time, as in Kamal."""
+        return self._source.root
+
+    @property
+    def environ(self) -> Environment:
+        """Process environment and env files, merged; its values do not print."""
+        return self._source.environ
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Roles by name, the primary one first."""
+        names = sorted(self.servers, key=lambda name: (name != self.primary_role, name))
+        return tuple(self.role(name) for name in names)
+
+    def role(self, name: str) -> Role:
+        """One role, over the root's settings.
+
+        Raises:
+            ConfigError: there is no such role.
+        """
+        if name not in self.servers:
+            raise ConfigError(f"no role {name}; there are {', '.join(self.servers)}")
+        return effective_role(self, name)
+
+    @property
+    def role_hosts(self) -> tuple[Server, ...]:
+        """Every host of a role once: the primary role's first, in the order of the file inside a role."""
+        hosts: dict[str, Server] = {}
+        for server in (server for role in self.roles for server in role.servers):
+            known = hosts.get(server.host, server)
+            hosts[server.host] = known.joined_with(server)
+        return tuple(hosts.values())
+
+    @property
+    def primary_host(self) -> str:
+        """Name of the first host of the primary role; it holds the lock."""
+        return self.role(self.primary_role).servers[0].host
+
+    @property
+    def repository(self) -> str:
+        """``[SERVER/]IMAGE``."""
+        return "/".join(filter(None, (self.registry.server, self.image)))
+
+    @property
+    def latest_tag(self) -> str:
+        """``latest``, or ``latest-DESTINATION``."""
+        return "-".join(filter(None, ("latest", self.destination)))
+
+    def absolute_image(self, version: str) -> str:
+        """``REPOSITORY:VERSION``."""
+        return f"{self.repository}:{version}"
+
+    def env_for(self, role_name: str, host_name: str) -> EffectiveEnv:
+        """Environment of a role's containers on a host: root, then role, then the host's tags in order."""
+        servers = self.role(role_name).servers
+        tags = next((server.tags for server in servers if server.host == host_name), ())
+        layers = (self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
+        return join_env(layers)
+
+    def secret(self, name: str) -> SecretStr:
+        """The value of a secret from the environment or an env file.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        return secrets.look_up(self, name, self._source)
+
+    def missing_secrets(self) -> list[str]:
+        """One line for every secret and registry credential without a value."""
+        return secrets.missing_secrets(self, self._source)
+
+    def require_secrets(self) -> None:
+        """Make sure that every secret has a value that Docker can carry.
+
+        Raises:
+            ConfigError: with a line for each that has not.
+        """
+        problems = [*self.missing_secrets(), *secrets.unusable_secrets(self, self._source)]
+        if problems:
+            raise ConfigError(*problems)
+
+    def registry_credentials(self) -> tuple[str, SecretStr]:
+        """User name and password for the registry.
+
+        Raises:
+            ConfigError: a variable that the file names is not set.
+        """
+        return secrets.registry_credentials(self, self._source)
+
+    def accessory_servers(self, name: str) -> tuple[Server, ...]:
+        """The hosts of an accessory, each once."""
+        accessory = self.accessories[name]
+        of_roles = (server for role in accessory.roles or () for server in self.role(role).servers)
+        own = filter(None, (accessory.host, *(accessory.hosts or ())))
+        return tuple({server.host: server for server in (*own, *of_roles)}.values())
+
+    def to_public_dict(self) -> dict[str, Any]:
+        """The configuration as ``kp config`` shows it: effective, and without secrets."""
+        return public_dict(self)

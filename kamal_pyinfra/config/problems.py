@@ -1,0 +1,94 @@
+"""What is wrong with a configuration, as lines a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from kamal_pyinfra.config.tree import Map, Node, Place, Position, Seq, place_of
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MESSAGES = {
+    "model_type": "should be a hash",
+    "dict_type": "should be a hash",
+    "tuple_type": "should be an array",
+    "list_type": "should be an array",
+    "missing": "is required",
+}
+
+
+class Problem(NamedTuple):
+    """One problem; sorting brings those of one file together, top to bottom."""
+
+    position: Position
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.message}" if self.path else self.message
+        return f"{self.position} {CONTROL.sub(lambda found: repr(found[0])[1:-1], text)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean `x`?)`` when one of the known names is near, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+def found_problems(error: ValidationError, tree: Map, model: type[BaseModel]) -> list[Problem]:
+    """The problems of a validation, each where it was written.
+
+    Args:
+        error: what pydantic found.
+        tree: the document that was validated.
+        model: the model it was validated against, for the keys that would have been right.
+    """
+    return [to_problem(dict(details), tree, model) for details in error.errors(include_url=False)]
+
+
+def to_problem(details: Mapping[str, Any], tree: Map, model: type[BaseModel]) -> Problem:
+    """One problem in Kamal's words."""
+    kind, loc = details["type"], details["loc"]
+    place = details.get("ctx", {}).get("place") or place_of(details["input"]) or nearest(tree, loc)
+    if kind == "extra_forbidden":
+        key = str(loc[-1])
+        parent = place.path.removesuffix(key).removesuffix("/")
+        hint = did_you_mean(key, known_keys(model, loc))
+        return Problem(place.key or place.position, parent, f"unknown key: {key}{hint}")
+    if kind == "missing":
+        path = "/".join(filter(None, (place.path, str(loc[-1]))))
+        return Problem(place.key or place.position, path, "is required")
+    if kind == "literal_error":
+        return Problem(place.position, place.path, f"should be {details['ctx']['expected']}")
+    return Problem(place.position, place.path, MESSAGES.get(kind, details["msg"]))
+
+
+def nearest(tree: Node, loc: tuple[int | str, ...]) -> Place:
+    """The place that a location leads to; steps that the file does not have are left out."""
+    for step in loc:
+        if isinstance(tree, Map) and step in tree:
+            tree = tree[str(step)]
+        elif isinstance(tree, Seq) and isinstance(step, int) and step < len(tree):
+            tree = tree[step]
+    return tree.place
+
+
+def known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section that a location ends in."""
+    section = model
+    for step in loc[:-1]:
+        field = section.model_fields.get(str(step))
+        section = section if field is None else next(sections_in(field.annotation), section)
+    return list(section.model_fields)
+
+
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from sections_in(part)

@@ -1,0 +1,106 @@
+"""Which secrets a configuration names, and what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import SecretStr
+
+from kamal_pyinfra.config.env import Env
+from kamal_pyinfra.config.env_file import env_file_problem
+from kamal_pyinfra.config.source import Source
+from kamal_pyinfra.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.config.model import Config
+
+
+class Listed(NamedTuple):
+    """A secret's name and where deploy.yml lists it; registry credentials never reach an env file."""
+
+    name: str
+    path: str
+    in_env_file: bool = True
+
+
+def listed_secrets(config: Config) -> Iterator[Listed]:
+    """Every name of a secret in the configuration, in the order of its sections."""
+    for path, env in env_sections(config):
+        for index, name in enumerate(env.secret):
+            yield Listed(name, f"{path}/secret/{index}")
+    for key in ("username", "password"):
+        names = getattr(config.registry, key)
+        if isinstance(names, tuple):
+            yield Listed(names[0], f"registry/{key}/0", in_env_file=False)
+
+
+def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
+    """Every ``env`` of the configuration with its path."""
+    yield "env", config.env
+    yield from ((f"env/tags/{tag}", env) for tag, env in config.env.tags.items())
+    yield from ((f"servers/{name}/env", section.env) for name, section in config.servers.items())
+    yield from ((f"accessories/{name}/env", accessory.env) for name, accessory in config.accessories.items())
+    yield "traefik/env", config.traefik.env
+
+
+def way_out(source: Source) -> str:
+    """How to give a variable a value."""
+    files = ".env" if source.destination is None else f".env.{source.destination}, .env"
+    return f"add it to {files} or export it"
+
+
+def look_up(config: Config, name: str, source: Source) -> SecretStr:
+    """The value of a secret.
+
+    Raises:
+        ConfigError: it is not set; the line says where it is listed.
+    """
+    if name in source.environ:
+        return SecretStr(source.environ[name])
+    path = next((listed.path for listed in listed_secrets(config) if listed.name == name), "")
+    message = f"{name} is not set; {way_out(source)}"
+    raise ConfigError(source.located(path, message) if path else message)
+
+
+def missing_secrets(config: Config, source: Source) -> list[str]:
+    """A line for every listed secret that has no value; for the registry an empty one is none."""
+    return [
+        source.located(listed.path, f"{listed.name} is not set; {way_out(source)}")
+        for listed in listed_secrets(config)
+        if listed.name not in source.environ or not (listed.in_env_file or source.environ[listed.name])
+    ]
+
+
+def unusable_secrets(config: Config, source: Source) -> list[str]:
+    """A line for every listed secret whose value would not reach the container as it is."""
+    lines = []
+    for listed in listed_secrets(config):
+        value = source.environ.get(listed.name)
+        complaint = env_file_problem(SecretStr(value)) if value is not None and listed.in_env_file else None
+        if complaint is not None:
+            lines.append(source.located(listed.path, f"{listed.name} {complaint}"))
+    return lines
+
+
+def credential(value: str | SecretStr | tuple[str], path: str, source: Source) -> SecretStr:
+    """A registry credential, looked up when the file names a variable.
+
+    Raises:
+        ConfigError: the variable is not set.
+    """
+    if isinstance(value, SecretStr):
+        return value
+    if isinstance(value, str):
+        return SecretStr(value)
+    found = source.environ.get(value[0])
+    if not found:
+        raise ConfigError(source.located(f"{path}/0", f"{value[0]} is not set; {way_out(source)}"))
+    return SecretStr(found)
+
+
+def registry_credentials(config: Config, source: Source) -> tuple[str, SecretStr]:
+    """User name and password of the registry."""
+    registry = config.registry
+    username = credential(registry.username, "registry/username", source)
+    return username.get_secret_value(), credential(registry.password, "registry/password", source)

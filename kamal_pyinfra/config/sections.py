@@ -1,0 +1,175 @@
+"""The small sections of deploy.yml, one class each."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from kamal_pyinfra.config.values import (
+    OURS,
+    SECTION,
+    Count,
+    FilledText,
+    Flag,
+    Int,
+    Lookup,
+    Option,
+    Port,
+    SecretLookup,
+    SecretText,
+    Text,
+    problem,
+    to_text,
+)
+
+
+class Registry(BaseModel):
+    """Where the image is pushed to and pulled from."""
+
+    model_config = SECTION
+
+    server: Text | None = Field(default=None, description="Host of the registry; Docker Hub without it.")
+    username: Lookup = Field(description="User name, or a list of one environment variable's name.")
+    password: SecretLookup = Field(description="Password, or a list of one environment variable's name.")
+
+
+class Ssh(BaseModel):
+    """How hosts are reached."""
+
+    model_config = SECTION
+
+    user: FilledText = Field(default="root", description="Remote user.")
+    port: Port = Field(default=22, description="Remote port.")
+    proxy: Text | None = Field(default=None, description="Jump host as `[user@]host`; the user defaults to root.")
+    proxy_command: Text | None = Field(default=None, description="Command to connect through.")
+    log_level: Text = Field(default="fatal", description="Log level of the SSH library.")
+    keys: tuple[Text, ...] = Field(default=(), description="Files with private keys.")
+    keys_only: Flag = Field(default=False, description="Use only `keys`, not what an agent offers.")
+    key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
+    connect_timeout: Count = Field(default=10, description="Seconds to wait for a connection.", json_schema_extra=OURS)
+    host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
+        default="accept-new",
+        description="Whether a host that is not in `known_hosts` is accepted (and added) or refused.",
+        json_schema_extra=OURS,
+    )
+    known_hosts: Text | None = Field(
+        default=None,
+        description="File with known host keys; the user's own without it.",
+        json_schema_extra=OURS,
+    )
+
+
+class Sshkit(BaseModel):
+    """Kamal's tuning of its SSH library; read for compatibility."""
+
+    model_config = SECTION
+
+    max_concurrent_starts: Int = Field(default=30, description="Connections that are opened at the same time.")
+    pool_idle_timeout: Int = Field(default=900, description="Seconds that an idle connection is kept.")
+
+
+def to_limit(value: object) -> int | str:
+    """A positive number, also as text, or a percentage."""
+    text = to_text(value)
+    if not re.fullmatch(r"[0-9]{1,9}%|0*[1-9][0-9]{0,8}", text, re.ASCII):
+        raise problem("should be a positive number or a percentage such as 25%")
+    return text if text.endswith("%") else int(text)
+
+
+class Boot(BaseModel):
+    """How many hosts boot at the same time."""
+
+    model_config = SECTION
+
+    limit: Annotated[int | str, BeforeValidator(to_limit)] | None = Field(
+        default=None, description="Hosts per batch, as a number or `N%` of all hosts; all at once without it."
+    )
+    wait: Count | None = Field(default=None, description="Seconds to wait between batches.")
+    failure: Annotated[Literal["rollback", "halt"], BeforeValidator(to_text)] = Field(
+        default="rollback",
+        description="What becomes of earlier batches when one fails: back to the old version, or left.",
+        json_schema_extra=OURS,
+    )
+
+    def batch_size(self, host_count: int) -> int | None:
+        """Hosts per batch, at least one; ``None`` when all boot together."""
+        if isinstance(self.limit, str):
+            return max(1, host_count * int(self.limit.removesuffix("%")) // 100)
+        return self.limit
+
+
+class Logging(BaseModel):
+    """Docker's log driver for containers."""
+
+    model_config = SECTION
+
+    driver: Text | None = Field(default=None, description="Log driver; Docker's default without it.")
+    options: dict[str, Text] = Field(default={}, description="Options of the log driver, as `--log-opt`.")
+
+    def merged_with(self, own: Self) -> Self:
+        """These settings with a role's own laid over them."""
+        driver = own.driver if own.driver is not None else self.driver
+        return self.model_copy(update={"driver": driver, "options": self.options | own.options})
+
+
+def to_interval(text: str) -> str:
+    """A duration as Docker reads it."""
+    if not re.fullmatch(r"0|(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+", text, re.ASCII):
+        raise problem("should be a duration such as 1s or 1m30s")
+    return text
+
+
+def to_cord(value: object) -> str | None:
+    """The folder of the cord inside the container; ``false`` means none."""
+    if getattr(value, "value", value) is False or value is None:
+        return None
+    text = to_text(value)
+    if not text.startswith("/"):
+        raise problem("should be an absolute path or false")
+    return text
+
+
+Cord = Annotated[str | None, BeforeValidator(to_cord, json_schema_input_type=str | Literal[False])]
+
+
+class Healthcheck(BaseModel):
+    """How Docker finds out that a container may serve."""
+
+    model_config = SECTION
+
+    cmd: Text | None = Field(default=None, description="Command; `curl` on `port` and `path` without it.")
+    interval: Annotated[Text, AfterValidator(to_interval)] = Field(default="1s", description="Time between two checks.")
+    max_attempts: Count = Field(
+        default=7,
+        description="Looks at a new container before it counts as failed; the n-th wait is n seconds.",
+    )
+    port: Port = Field(default=3000, description="Port of the app in the container.")
+    path: Text = Field(default="/up", description="Path to ask for.")
+    cord: Cord = Field(
+        default="/tmp/kamal-cord",  # noqa: S108 - inside the container, Kamal's default
+        description="Folder in the container for the cord that takes it out of rotation; `false` for none.",
+    )
+    log_lines: Count = Field(default=50, description="Lines of log to show for a container that failed.")
+
+    @property
+    def command(self) -> str:
+        """The command that Docker runs; port 80 is left out of the URL as Kamal does."""
+        if self.cmd is not None:
+            return self.cmd
+        authority = "localhost" if self.port == 80 else f"localhost:{self.port}"
+        return f"curl -f http://{authority}/{self.path.lstrip('/')} || exit 1"
+
+    @property
+    def probes(self) -> bool:
+        """Whether one of cmd, port and path was written down."""
+        return bool(self.model_fields_set & {"cmd", "port", "path"})
+
+    def merged_with(self, own: Self) -> Self:
+        """These settings with a role's own laid over them."""
+        return self.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+
+Options = dict[str, Option]
+"""Options of a command line in the order of the file: text, ``true`` for a bare switch, or a list."""

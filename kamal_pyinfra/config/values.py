@@ -1,0 +1,114 @@
+"""Types of single values in deploy.yml, lenient and strict exactly where Kamal is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, SecretStr
+from pydantic_core import PydanticCustomError
+
+from kamal_pyinfra.config.tree import Map, Scalar, Seq, place_of
+
+SECTION = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=False)
+"""How every section of deploy.yml is parsed: immutable, unknown keys refused, values never in messages."""
+
+OURS: dict[str, Any] = {"x-kamal": False}
+"""Marks a key that Kamal 1.9 does not have."""
+
+
+def problem(message: str, at: object = None) -> PydanticCustomError:
+    """The error of one value; ``at`` is the node to point at when it is not the validated one."""
+    return PydanticCustomError("config", "{message}", {"message": message, "place": place_of(at)})
+
+
+def plain(value: object) -> object:
+    """What YAML made of a scalar; any other value as it is."""
+    return value.value if isinstance(value, Scalar) else value
+
+
+def to_text(value: object) -> str:
+    """Text, number or boolean, as it was written."""
+    if isinstance(value, Scalar) and value.value is not None:
+        return value.text
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise problem("should be a string")
+
+
+def to_filled_text(value: object) -> str:
+    """Text that holds more than white space; Kamal calls anything less missing."""
+    text = to_text(value)
+    if not text.strip():
+        raise problem("is required")
+    return text
+
+
+def to_int(value: object) -> int:
+    """An integer; text that looks like one does not count."""
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise problem("should be an integer")
+    return number
+
+
+def to_count(value: object) -> int:
+    """An integer that is not negative."""
+    number = to_int(value)
+    if number < 0:
+        raise problem("should not be negative")
+    return number
+
+
+def to_port(value: object) -> int:
+    """A port, as a number or as text."""
+    text = to_text(value)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536):
+        raise problem("should be a port between 1 and 65535")
+    return int(text)
+
+
+def to_bool(value: object) -> bool:
+    """A boolean; text does not count."""
+    flag = plain(value)
+    if not isinstance(flag, bool):
+        raise problem("should be a boolean")
+    return flag
+
+
+def to_option(value: object) -> str | bool | tuple[str, ...] | None:
+    """Anything that a command line option can be: text, a switch, nothing, or a list of texts."""
+    if isinstance(value, Seq | list | tuple):
+        return tuple(to_text(item) for item in value)
+    if isinstance(value, Map | dict):
+        raise problem("should be a string or an array")
+    simple = plain(value)
+    return simple if simple is None or isinstance(simple, bool) else to_text(value)
+
+
+def to_names(value: object) -> object:
+    """Text as it is, or a list of exactly one name of an environment variable."""
+    if not isinstance(value, Seq | list | tuple):
+        return to_filled_text(value)
+    if len(value) != 1 or isinstance(value[0], Map | Seq):
+        raise problem("should be a string or an array with one string (for secret lookup)")
+    return (to_filled_text(value[0]),)
+
+
+Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
+FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
+Int = Annotated[int, BeforeValidator(to_int)]
+Count = Annotated[int, BeforeValidator(to_count)]
+Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
+Flag = Annotated[bool, BeforeValidator(to_bool)]
+SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
+OptionScalar = str | int | float | bool | None
+Option = Annotated[
+    str | bool | tuple[str, ...] | None,
+    BeforeValidator(to_option, json_schema_input_type=OptionScalar | list[OptionScalar]),
+]
+Lookup = Annotated[
+    str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
+]
+SecretLookup = Annotated[SecretStr | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | list[str])]

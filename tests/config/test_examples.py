@@ -1,0 +1,36 @@
+"""The examples load, and their env files name exactly what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from kamal_pyinfra.config import load_config
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+CASES = [("single-server", None), ("three-roles", None), ("three-roles", "staging")]
+
+
+@pytest.mark.parametrize(("name", "destination"), CASES)
+def test_an_example_needs_exactly_the_variables_of_its_env_file(
+    name: str, destination: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(EXAMPLES / name)
+    wanted = dotenv_values(".env.example")
+    missing = load_config(destination=destination, environ={}).missing_secrets()
+    assert {line.split(": ")[1].split(" ")[0] for line in missing} == set(wanted)
+    config = load_config(destination=destination, environ=dict.fromkeys(wanted, "x"))
+    config.require_secrets()
+    assert all(server.host.startswith("192.0.2.") for server in config.role_hosts)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
+def test_an_example_is_complete(name: str) -> None:
+    files = {path.relative_to(EXAMPLES / name).as_posix() for path in (EXAMPLES / name).rglob("*") if path.is_file()}
+    assert files >= {"README.md", ".env.example", "inventory.py", "config/deploy.yml"}
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} >= {name for name, _ in CASES}

@@ -1,0 +1,100 @@
+"""Files that are no configuration, and where several problems are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.conftest import Problems
+
+TEXTS = {
+    "empty": ("", "1:1 the file is empty"),
+    "only a comment": ("# nothing\n", "1:1 the file is empty"),
+    "a list": ("- a\n", "1:1 should be a hash"),
+    "text": ("deploy\n", "1:1 should be a hash"),
+    "tab": ("service: s\nservers:\n\t- a\n", "3:1 a tab in the indentation; YAML wants spaces"),
+    "tab after spaces": ("env:\n  \tA: b\n", "2:3 a tab in the indentation; YAML wants spaces"),
+    "unclosed": (
+        "a: [b\n",
+        "2:1 not valid YAML: expected ',' or ']', but got '<stream end>' (while parsing a flow sequence)",
+    ),
+    "two documents": (
+        "a: b\n---\nc: d\n",
+        "2:1 not valid YAML: but found another document (expected a single document in the stream)",
+    ),
+    "unknown alias": ("a: *b\n", "1:4 not valid YAML: found undefined alias 'b'"),
+    "control character": ("a: \x07\n", "1:4 the character #x0007 is not allowed in YAML"),
+    "escape out of range": (
+        'a: "\\UFFFFFFFF"\n',
+        "1:1 not valid YAML: a number or an escape is out of range",
+    ),
+    "too deep": ("a: " + "[" * 5000, "1:43 nested more than 40 levels deep"),
+    "alias of itself": ("a: &a [*a]\n", "1:4 a: too many values: are there aliases inside aliases?"),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_text_that_is_no_configuration(problems: Problems, case: str) -> None:
+    text, expected = TEXTS[case]
+    assert problems(text=text) == expected
+
+
+def test_every_missing_key_is_named(problems: Problems) -> None:
+    assert problems(text="volumes: []\n").splitlines() == [
+        "1:1 image: is required",
+        "1:1 registry: is required",
+        "1:1 servers: is required",
+        "1:1 service: is required",
+    ]
+
+
+def test_duplicate_keys_are_found_at_any_depth(problems: Problems) -> None:
+    assert problems(env="{clear: {A: b, A: c}}", labels="{x: y}\nlabels: {}") == (
+        "5:21 env/clear: duplicate key: A\n7:1 duplicate key: labels"
+    )
+
+
+def test_keys_and_tags_that_yaml_allows_and_we_do_not(problems: Problems) -> None:
+    assert problems(labels="{? [a] : b, ~: c, d: !ruby/sym e}", asset_path="!!binary x") == (
+        "5:12 labels: a key should be a string\n"
+        "5:21 labels: a key should be a string\n"
+        "5:30 labels/d: the YAML tag !ruby/sym is not supported\n"
+        "6:13 asset_path: the YAML tag tag:yaml.org,2002:binary is not supported"
+    )
+
+
+def test_an_alias_bomb_is_refused_quickly(problems: Problems) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join(['*' + a] * 10)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+    assert problems(text="\n".join(lines)) == "1:32 e: too many values: are there aliases inside aliases?"
+
+
+def test_problems_of_all_sections_come_together_from_top_to_bottom(problems: Problems) -> None:
+    assert problems(image=None, volumes="x", boot="{wat: 1}", env="{A: }") == (
+        "1:1 image: is required\n"
+        "4:10 volumes: should be an array\n"
+        "5:8 boot: unknown key: wat (did you mean `wait`?)\n"
+        "6:9 env/A: should be a string"
+    )
+
+
+def test_problems_point_into_the_file_that_has_them(problems: Problems) -> None:
+    staging = "labels: []\nenv:\n  clear: {B: }\n"
+    assert problems(env="{clear: {A: , B: x}}", staging=staging) == (
+        "config/deploy.staging.yml:1:9 labels: should be a hash\n"
+        "config/deploy.staging.yml:3:13 env/clear/B: should be a string\n"
+        "5:17 env/clear/A: should be a string"
+    )
+
+
+def test_a_problem_stays_on_one_line_whatever_the_file_holds(problems: Problems) -> None:
+    assert problems(labels='{"a\\nb\\e[31m": ~}') == r"5:24 labels/a\nb\x1b[31m: should be a string"
+
+
+def test_a_missing_file_is_named(problems: Problems) -> None:
+    assert problems(destination="prod") == (
+        "config/deploy.prod.yml:1:1 Configuration file not found in config/deploy.prod.yml"
+    )
+
+
+def test_a_destination_cannot_lead_out_of_the_folder(problems: Problems) -> None:
+    assert problems(destination="../x") == ("destination '../x' can only include letters, digits, `_`, `.` and `-`")

@@ -11,7 +11,8 @@ from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.observation import current_host, current_state, look
+from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
@@ -36,6 +37,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
     script = rollout.boot(changes, suffix=run.replaced_suffix, audits=audits)
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
+    underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
 
 
@@ -50,6 +52,8 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
     """
+    if current_state().is_executing:
+        underway(current_state()).switched.update(batch)
     changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
     script = rollout.drain(changes)
     if not script:
@@ -85,11 +89,19 @@ def reverted(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, N
     if current_host().name not in batch:
         current_host().noop("nothing was begun here")
         return
+    command = revert_command(run)
+    if not command:
+        current_host().noop("nothing was begun here")
+        return
+    yield StringCommand(command)
+
+
+def revert_command(run: Run) -> str:
+    """What brings the current host back to what it was before the run; empty if nothing can have begun."""
     desired, observed = look(run)
     boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
     if not boots and not stops:
-        current_host().noop("nothing was begun here")
-        return
+        return ""
     script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix)
     waits = sum(change.drain_timeout for change in stops) + 30 * len(boots)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+    return guarded(script, seconds=waits + GRACE_SECONDS)

@@ -12,6 +12,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.connection import reconnect
 from kamal_pyinfra.operations.observation import current_host, forget, look
 from kamal_pyinfra.plan.diff import diff_docker
 from kamal_pyinfra.plan.run import Run
@@ -47,6 +48,5 @@ def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
 
 def _reconnect(state: State, host: Host) -> None:
     """A user's new group counts from the next login on."""
-    host.disconnect()
-    host.connect()
+    reconnect(host)
     forget(state, host.name)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra.api.command import StringCommand
+from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
+from pyinfra.api.state import State
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
-from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
+from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import LockDetails
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
 
@@ -29,39 +33,76 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
 
 
 @operation()
-def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[StringCommand, None, None]:
-    """This run holds the lock; on hosts other than the primary nothing happens.
+def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
+    """This run holds the lock on the primary host.
 
     + run: the run's fixed values.
     + message: why it is locked.
 
     A lock that a killed process of this machine left behind is taken over.
     """
-    host = current_host()
-    if host.name != run.config.primary_host:
-        host.noop("the lock is on the primary host")
+    if current_host().name != keeper(run):
+        current_host().noop("the lock is on the primary host")
         return
-    _, observed = look(run)
     directory = naming.lock_directory(run.config)
-    left_behind = observed.lock if observed.lock and is_dead(observed.lock.holder) else None
-    yield StringCommand(
+    left_behind = _left_behind(run)
+    yield _on_primary(
+        run,
         chain(
             commands.release_own(directory, left_behind.content) if left_behind else "",
             f"{{ {commands.acquire(directory, lock_content(run, message))}; }}",
-        )
+        ),
     )
+    underway(current_state()).is_locked = True
+    forget(current_state())
 
 
 @operation()
-def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[StringCommand, None, None]:
+def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
     """This run's lock is gone; somebody else's stays.
 
     + run: the run's fixed values.
     + message: the one it was taken with.
     """
-    host = current_host()
-    if host.name != run.config.primary_host:
-        host.noop("the lock is on the primary host")
+    if current_host().name != keeper(run):
+        current_host().noop("the lock is on the primary host")
         return
-    directory = naming.lock_directory(run.config)
-    yield StringCommand(commands.release_own(directory, lock_content(run, message)))
+    yield _on_primary(run, release_command(run, message))
+    underway(current_state()).is_locked = False
+
+
+def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
+    """What gives this run's lock back."""
+    return commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+
+
+def keeper(run: Run) -> str:
+    """The host whose turn it is to see to the lock: the primary, or without it the first that takes part."""
+    state = current_state()
+    names = [host.name for host in state.inventory if host in state.active_hosts]
+    return run.config.primary_host if run.config.primary_host in names else names[0]
+
+
+def _left_behind(run: Run) -> LockDetails | None:
+    """The lock of a process of this machine that is gone."""
+    if current_host().name != run.config.primary_host:
+        return None
+    _, observed = look(run)
+    return observed.lock if observed.lock is not None and is_dead(observed.lock.holder) else None
+
+
+def _on_primary(run: Run, command: str) -> PyinfraCommand:
+    if current_host().name == run.config.primary_host:
+        return StringCommand(command)
+    return FunctionCommand(run_on_primary, (run, command), {})
+
+
+def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:
+    """Run a command on the primary host from another host's operation, connecting to it if need be."""
+    primary = state.inventory.get_host(run.config.primary_host)
+    if not primary.connected:
+        primary.connect(reason="it holds the deploy lock", raise_exceptions=True)
+    succeeded, output = primary.run_shell_command(StringCommand(command))
+    for line in output.stdout_lines + output.stderr_lines:
+        host.log(line)
+    return succeeded

@@ -73,9 +73,9 @@ def look(run: Run) -> tuple[DesiredHost, ObservedHost]:
     return desired_host(run, host.name), seen[key]
 
 
-def remember(state: State, snapshots: dict[str, ObservedHost]) -> None:
-    """Use these looks for the operations to come."""
-    _SEEN[state] = {(name, True): snapshot for name, snapshot in snapshots.items()}
+def seen_now(state: State) -> dict[str, ObservedHost]:
+    """The looks that were taken in the current stage, by host."""
+    return {name: seen for (name, stage), seen in _SEEN.get(state, {}).items() if stage is state.is_executing}
 
 
 def forget(state: State, host: str | None = None) -> None:

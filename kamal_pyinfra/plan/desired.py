@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role
+from kamal_pyinfra.config.env_file import env_file_text
 from kamal_pyinfra.plan.desired_app import app_container
 from kamal_pyinfra.plan.desired_proxy import proxy_container
 from kamal_pyinfra.plan.digest import digest_text
-from kamal_pyinfra.plan.env_file import env_file_text
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost, EnvFile, Registry
 

@@ -1,0 +1,86 @@
+"""What keeps a run under pyinfra's own command line safe: stop at the first failure, and clean up at the end."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import gevent
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+from pyinfra.api.state import BaseStateCallback, State
+from pyinfra.context import ctx_config, ctx_host
+
+from kamal_pyinfra.operations.app import revert_command
+from kamal_pyinfra.operations.connection import send_at_once, stop_commands
+from kamal_pyinfra.operations.lock import release_command, run_on_primary
+from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.run import Run
+
+
+class Safety(BaseStateCallback):
+    """Installed once per pyinfra run.
+
+    Without it pyinfra would go on deploying on the other hosts after a failure, end with code 0 after Ctrl-C,
+    not clean up after SIGTERM, and leave the lock and half a batch behind in all three cases.
+
+    Args:
+        run: the run's fixed values.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.is_over = False
+
+    # A State callback is called on whatever was registered; an instance can carry the run.
+    def host_connect(self, state: State, host: Host) -> None:  # type: ignore[override]
+        """A connection that is made later on, to the primary host for its lock."""
+        send_at_once(host)
+
+    def operation_host_start(self, state: State, host: Host, op_hash: Any) -> None:  # type: ignore[override]
+        """A host that fails stops the run at the end of the operation."""
+        state.config.FAIL_PERCENT = 0
+        state.should_raise_failed_hosts = None  # pyinfra then does not ask "continue?"
+
+    def host_disconnect(self, state: State, host: Host) -> None:  # type: ignore[override]
+        """The run is over, well or not; every host can still be reached."""
+        if self.is_over:
+            return
+        self.is_over = True
+        record = underway(state)
+        if not record.is_locked:
+            return
+        self._take_back(state, record.begun - record.switched, record.begun)
+        run_on_primary(state, host, self.run, release_command(self.run))
+
+    def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:
+        if not unproven:
+            return
+        names = unproven if self.run.config.boot.failure == "halt" else begun
+        hosts = [host for host in state.inventory if host.name in names and host.connected]
+        for host in hosts:
+            host.log_styled("bringing the old version back", fg="yellow")
+        gevent.joinall([gevent.spawn(self._revert, state, host) for host in hosts])
+
+    def _revert(self, state: State, host: Host) -> None:
+        with ctx_config.use(state.config.copy()), ctx_host.use(host):
+            if command := revert_command(self.run):
+                host.run_shell_command(StringCommand(command), print_output=True)
+
+
+def install(state: State, run: Run) -> None:
+    """Make a pyinfra run safe; call it once, before its operations."""
+    state.add_callback_handler(Safety(run))
+    for host in state.inventory:
+        if host.connected:
+            send_at_once(host)
+    main = gevent.get_hub().parent
+
+    def stop(number: int) -> None:
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_IGN)
+        stop_commands(state)
+        gevent.kill(main, SystemExit(128 + number))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, stop, number)

@@ -1,0 +1,86 @@
+"""What the scripts in ``deploys/`` call: ``pyinfra inventory.py deploys/deploy.py [--dry|-y|--limit HOST]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from weakref import WeakKeyDictionary
+
+from pyinfra.api.state import State
+
+from kamal_pyinfra.config import Config, load_config
+from kamal_pyinfra.config.version import resolve_version
+from kamal_pyinfra.deploys import safety
+from kamal_pyinfra.deploys.new_run import new_run
+from kamal_pyinfra.deploys.whole import roll_out
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.operations.observation import current_host, current_state
+from kamal_pyinfra.plan.run import Run
+
+_RUNS: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
+
+
+def deploy() -> None:
+    """Put a version into service: ``--data version=…``, the variable VERSION, or git's commit."""
+    roll_out(run=run_of_this_state("deploy"))
+
+
+def setup() -> None:
+    """Install Docker where it is missing, then deploy."""
+    roll_out(run=run_of_this_state("setup"))
+
+
+def redeploy() -> None:
+    """Deploy without looking after the proxy and without pruning."""
+    roll_out(run=run_of_this_state("redeploy"))
+
+
+def rollback() -> None:
+    """Put the version of ``--data version=…``, still on the hosts, back into service."""
+    roll_out(run=run_of_this_state("rollback"))
+
+
+def run_of_this_state(command: str) -> Run:
+    """The run's fixed values: pyinfra executes a script once per host, the run must be the same for all.
+
+    Raises:
+        ConfigError: the configuration, a secret or the version is not usable.
+    """
+    state = current_state()
+    if state not in _RUNS:
+        _RUNS[state] = _new_run(command)
+        safety.install(state, _RUNS[state])
+    return _RUNS[state]
+
+
+def _new_run(command: str) -> Run:
+    config = _config()
+    config.require_secrets()
+    asked = data_text("version")
+    if command == "rollback" and asked is None:
+        raise ConfigError("which version? add --data version=VERSION")
+    is_build_allowed = command != "rollback" and data_text("skip_push") not in ("true", "True", "1", "yes")
+    version = resolve_version(config, version=asked)
+    return new_run(config, version, command=command, is_build_allowed=is_build_allowed)
+
+
+def _config() -> Config:
+    path = os.environ.get("KP_CONFIG", "config/deploy.yml")
+    return load_config(path, destination=os.environ.get("KP_DESTINATION"))
+
+
+def data_text(name: str) -> str | None:
+    """The text of ``--data NAME=TEXT`` as it was typed.
+
+    pyinfra reads such values as JSON first, which turns the version ``12e5678`` into infinity; so the command
+    line is asked, and pyinfra's host data only for what is not on it.
+    """
+    words = iter(sys.argv[1:])
+    for word in words:
+        text = word.removeprefix("--data=") if word.startswith("--data=") else None
+        if word == "--data":
+            text = next(words, "")
+        if text is not None and text.startswith(f"{name}="):
+            return text.removeprefix(f"{name}=").strip("\"'")
+    value = current_host().data.get(name)
+    return None if value is None else str(value)

@@ -1,0 +1,60 @@
+"""The plan inside a pyinfra run: look at every host, refuse what must not be done, build what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import FunctionCommand, StringCommand
+from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.api.state import State
+
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.errors import BuildFailed, PlanRefused
+from kamal_pyinfra.operations.local_build import build_and_push
+from kamal_pyinfra.operations.lock import keeper
+from kamal_pyinfra.operations.observation import current_host, current_state, look, seen_now
+from kamal_pyinfra.plan.fleet import make_plan, refuse
+from kamal_pyinfra.plan.run import Run
+
+
+@operation()
+def accepted(run: Run) -> Generator[StringCommand, None, None]:
+    """The host was looked at, and what the configuration asks for can be done there.
+
+    + run: the run's fixed values.
+    """
+    desired, observed = look(run)
+    name = current_host().name
+    try:
+        refuse(run, {name: desired}, {name: observed})
+    except PlanRefused as refusal:
+        yield StringCommand(f"echo {words(str(refusal))} >&2; exit 1")
+        return
+    current_host().noop("nothing speaks against the plan")
+
+
+def has_changes(run: Run) -> bool:
+    """Whether anything is to be done on any host that was looked at."""
+    return not make_plan(run, seen_now(current_state())).is_empty
+
+
+@operation()
+def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
+    """The version is in the registry: built and pushed from this machine if a host is without it.
+
+    + run: the run's fixed values.
+    """
+    if current_host().name != keeper(run) or make_plan(run, seen_now(current_state())).build is None:
+        current_host().noop("the image is there")
+        return
+    yield FunctionCommand(_build, (run,), {})
+
+
+def _build(state: State, host: Host, run: Run) -> bool:
+    try:
+        build_and_push(run, lambda line: None)
+    except BuildFailed as failure:
+        host.log_styled(str(failure), fg="red")
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""What a run under pyinfra's own command line has begun, so that its end can clean up whatever the cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from pyinfra.api.state import State
+
+
+@dataclass
+class Underway:
+    """One deploy that pyinfra executes.
+
+    Args:
+        is_locked: whether this run holds the lock.
+        begun: hosts on which new containers may have been started.
+        switched: hosts whose batch has passed the gate.
+    """
+
+    is_locked: bool = False
+    begun: set[str] = field(default_factory=set)
+    switched: set[str] = field(default_factory=set)
+
+
+_UNDERWAY: WeakKeyDictionary[State, Underway] = WeakKeyDictionary()
+
+
+def underway(state: State) -> Underway:
+    """The record of this state's run."""
+    return _UNDERWAY.setdefault(state, Underway())

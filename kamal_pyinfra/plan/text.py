@@ -1,0 +1,13 @@
+"""Text that came from elsewhere, made safe to print."""
+
+from __future__ import annotations
+
+import re
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def sanitized(text: str) -> str:
+    """The text without anything that a terminal would obey."""
+    return CONTROL.sub("", ANSI.sub("", text))

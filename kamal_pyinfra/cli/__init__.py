@@ -1,0 +1,1 @@
+"""The command ``kp``: options in, one call, print out."""

@@ -1,0 +1,43 @@
+"""kp details."""
+
+from __future__ import annotations
+
+import click
+
+from kamal_pyinfra.cli.options import Options, common_options
+
+
+@click.command()
+@common_options
+def details(options: Options) -> None:
+    """Show the containers of the app and the proxy on each host.
+
+    \b
+    Example:
+      kp details
+    """
+    print_details(options, with_proxy=True)
+
+
+def print_details(options: Options, *, with_proxy: bool) -> None:
+    """Print one table with a line for each container."""
+    run, target = options.run("details", version=options.version or "unknown")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kamal_pyinfra import naming
+    from kamal_pyinfra.plan.desired import desired_host
+    from kamal_pyinfra.plan.diff_app import is_ours
+    from kamal_pyinfra.runner.ask import observe
+
+    table = Table("host", "role", "container", "state", "health", "image", box=None)
+    for host, observed in observe(run, target.hosts).items():
+        desired = desired_host(run, host)
+        for container in observed.containers:
+            is_proxy = with_proxy and container.name == naming.PROXY_CONTAINER
+            if is_proxy or is_ours(desired, container):
+                role = "proxy" if is_proxy else container.role
+                health = container.health or "-"
+                table.add_row(host, role, container.name, container.status.value, health, container.image)
+    Console().print(table)

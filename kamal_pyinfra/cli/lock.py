@@ -1,0 +1,72 @@
+"""kp lock …"""
+
+from __future__ import annotations
+
+import click
+
+from kamal_pyinfra.cli.options import Options, common_options
+
+
+@click.group()
+def lock() -> None:
+    """Keep others from deploying.
+
+    \b
+    Example:
+      kp lock acquire -m "database upgrade"
+    """
+
+
+@lock.command()
+@common_options
+def status(options: Options) -> None:
+    """Show who holds the lock.
+
+    \b
+    Example:
+      kp lock status
+    """
+    run, _ = options.run("lock", version=options.version or "unknown")
+
+    from kamal_pyinfra.runner.ask import lock_status
+
+    found = lock_status(run)
+    if found is None:
+        click.echo("There is no deploy lock")
+        return
+    click.echo(f"Locked by: {found.locked_by}\nVersion: {found.version}\nMessage: {found.message}")
+
+
+@lock.command()
+@click.option("-m", "--message", required=True, help="Why it is locked.")
+@common_options
+def acquire(options: Options, message: str) -> None:
+    """Take the lock until it is released by hand.
+
+    \b
+    Example:
+      kp lock acquire -m "database upgrade"
+    """
+    run, _ = options.run("lock")
+
+    from kamal_pyinfra.runner.ask import acquire_lock
+
+    acquire_lock(run, message)
+    click.echo("Acquired the deploy lock")
+
+
+@lock.command()
+@common_options
+def release(options: Options) -> None:
+    """Free the lock, whoever holds it.
+
+    \b
+    Example:
+      kp lock release
+    """
+    run, _ = options.run("lock", version=options.version or "unknown")
+
+    from kamal_pyinfra.runner.ask import release_lock
+
+    release_lock(run)
+    click.echo("Released the deploy lock")

@@ -1,0 +1,61 @@
+"""``kp``: the command tree, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kamal_pyinfra import __version__
+from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.config import config
+from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
+from kamal_pyinfra.cli.details import details
+from kamal_pyinfra.cli.lock import lock
+from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
+
+
+@click.group(context_settings={"help_option_names": ["--help"], "max_content_width": 100})
+def kp() -> None:
+    """Deploy containers to your own servers: see the plan, then make it so.
+
+    \b
+    Example:
+      kp plan      what would change, and why
+      kp deploy    make it so; the old version serves until the new one is healthy
+    """
+
+
+@kp.command()
+def version() -> None:
+    """Print the version of kp.
+
+    \b
+    Example:
+      kp version
+    """
+    click.echo(__version__)
+
+
+for command in (setup, deploy, redeploy, rollback, plan, app, details, config, lock):
+    kp.add_command(command)
+
+
+def main() -> None:
+    """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
+    try:
+        sys.exit(kp.main(standalone_mode=False) or 0)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(ConfigError.exit_code)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except Interrupted as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(error.code)
+    except KpError as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,115 @@
+"""The options that every command understands, with Kamal 1.9's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.config import Config
+    from kamal_pyinfra.plan.run import Run
+    from kamal_pyinfra.runner.target import Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user said besides the command itself."""
+
+    config_file: str
+    destination: str | None
+    version: str | None
+    hosts: tuple[str, ...]
+    roles: tuple[str, ...]
+    primary: bool
+    verbose: bool
+    quiet: bool
+    skip_hooks: bool
+
+    def config(self) -> Config:
+        """Read the configuration.
+
+        Raises:
+            ConfigError: with every problem in it.
+        """
+        from kamal_pyinfra.config import load_config
+
+        return load_config(self.config_file, destination=self.destination)
+
+    def target(self, config: Config) -> Target:
+        """The selected hosts and roles.
+
+        Raises:
+            ConfigError: a filter matches nothing.
+        """
+        from kamal_pyinfra.runner.target import select
+
+        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary)
+
+    def run(self, command: str, *, version: str | None = None, skip_push: bool = False) -> tuple[Run, Target]:
+        """The fixed values of a run and the hosts that take part.
+
+        Raises:
+            ConfigError: the configuration, the version or a filter is not usable.
+        """
+        from kamal_pyinfra.config.version import resolve_version
+        from kamal_pyinfra.deploys.new_run import new_run
+
+        config = self.config()
+        target = self.target(config)
+        resolved = resolve_version(config, version=version or self.version)
+        run = new_run(config, resolved, command=command, is_build_allowed=not skip_push, roles=target.roles)
+        return run, target
+
+
+def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    # A comma inside braces belongs to the glob.
+    import re
+
+    parts = re.split(r",(?![^{]*\})", value) if value else []
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+COMMON = (
+    click.option("-v", "--verbose", is_flag=True, help="Show what runs on the hosts."),
+    click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
+    click.option("--version", metavar="VERSION", help="Version to act on; else VERSION, else git's commit."),
+    click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),
+    click.option("-h", "--hosts", metavar="HOST,…", callback=_csv, help="Act on these hosts only; globs allowed."),
+    click.option("-r", "--roles", metavar="ROLE,…", callback=_csv, help="Act on these roles only; globs allowed."),
+    click.option(
+        "-c",
+        "--config-file",
+        "--config_file",
+        default="config/deploy.yml",
+        show_default=True,
+        metavar="FILE",
+        help="Configuration to use.",
+    ),
+    click.option("-d", "--destination", metavar="NAME", help="Adds deploy.NAME.yml and .env.NAME."),
+    click.option("-H", "--skip-hooks", "--skip_hooks", is_flag=True, help="Run no hooks."),
+)
+
+
+def common_options(command: F) -> F:
+    """Give a command the common options, as one :class:`Options` value in ``options``."""
+
+    @wraps(command)
+    def with_options(**values: Any) -> Any:
+        fields = {name: values.pop(name) for name in Options.__dataclass_fields__}
+        return command(options=Options(**fields), **values)
+
+    decorated: Any = with_options
+    for option in reversed(COMMON):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+skip_push = click.option(
+    "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
+)

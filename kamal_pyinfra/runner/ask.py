@@ -1,0 +1,109 @@
+"""Questions to the hosts, and the lock by hand: one command per host, no deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands import lock as lock_commands
+from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.errors import HostFailed, LockHeld
+from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.operations.lock import lock_content
+from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff_app import running_containers
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import LockDetails, ObservedHost
+from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.words import failure_message, lock_message
+
+
+def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
+    """One look at each host.
+
+    Raises:
+        HostFailed: a host could not be reached or looked at.
+    """
+    with interruptible(), Session(run, hosts) as session:
+        observed = session.observe() if not session.failures else {}
+        _require(session)
+    return observed
+
+
+def _require(session: Session) -> None:
+    if session.failures:
+        failures = list(session.failures.values())
+        raise HostFailed(failure_message(failures, "Nothing was changed."), list(session.failures))
+
+
+def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
+    """Versions that run on a host by role, newest first."""
+    versions: dict[str, list[str]] = {}
+    for container in running_containers(desired_host(run, observed.host), observed):
+        versions.setdefault(container.role, []).append(container.version)
+    return versions
+
+
+def logs(
+    run: Run, hosts: Collection[str], *, lines: int | None, since: str | None, grep: str | None
+) -> dict[str, list[str]]:
+    """The last log lines of the running app containers, by host.
+
+    Raises:
+        HostFailed: a host could not be reached.
+    """
+    with interruptible(), Session(run, hosts) as session:
+        _require(session)
+        found: dict[str, list[str]] = {}
+        for host in session.hosts:
+            command = log_commands.recent(desired_host(run, host), lines=lines, since=since, grep=grep)
+            answer = session.execute(command, [host])[host]
+            found[host] = [sanitized(line) for line in answer[1].stdout_lines] if answer else []
+    return found
+
+
+def lock_status(run: Run) -> LockDetails | None:
+    """Who holds the lock; ``None`` if nobody does.
+
+    Raises:
+        HostFailed: the primary host could not be reached.
+    """
+    primary = run.config.primary_host
+    return observe(run, [primary])[primary].lock
+
+
+def acquire_lock(run: Run, message: str) -> None:
+    """Take the lock until it is released by hand.
+
+    Raises:
+        LockHeld: somebody has it. HostFailed: it could not be taken.
+    """
+    # No process stands behind a lock taken by hand, so none must be found dead.
+    content = lock_content(replace(run, holder=""), message)
+    said = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
+    for line in said:
+        if line.startswith(lock_commands.HELD):
+            raise LockHeld(lock_message(parse_lock(line.removeprefix(lock_commands.HELD).strip())))
+
+
+def release_lock(run: Run) -> None:
+    """Free the lock, whoever holds it.
+
+    Raises:
+        HostFailed: the primary host could not be reached.
+    """
+    _on_primary(run, lock_commands.release(naming.lock_directory(run.config)))
+
+
+def _on_primary(run: Run, command: str) -> list[str]:
+    primary = run.config.primary_host
+    with interruptible(), Session(run, [primary]) as session:
+        _require(session)
+        succeeded, output = session.execute(command)[primary]
+    if not succeeded and not any(line.startswith(lock_commands.HELD) for line in output.stdout_lines):
+        said = "\n".join(sanitized(line) for line in output.stderr_lines)
+        raise HostFailed(f"{primary} failed\n{said}", [primary])
+    return list(output.stdout_lines)

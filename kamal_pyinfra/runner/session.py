@@ -1,0 +1,203 @@
+"""pyinfra's engine as rounds: each runs a deploy on some hosts, on connections that stay open."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
+
+import gevent  # isort: skip
+import pyinfra
+from pyinfra.api.command import StringCommand
+from pyinfra.api.config import Config as EngineConfig
+from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import BaseStateCallback, State, StateStage
+from pyinfra.connectors.util import CommandOutput
+from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
+from pyinfra_cli.util import load_func
+
+from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.facts import HostSnapshot
+from kamal_pyinfra.inventory import host_data
+from kamal_pyinfra.operations.connection import send_at_once, stop_commands
+from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import ObservedHost
+from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
+
+STRICT_PERCENT = 0
+LENIENT_PERCENT = 100
+
+
+class Session:
+    """Connections to the hosts of a run.
+
+    Args:
+        run: the configuration and the run's fixed values.
+        hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
+    """
+
+    def __init__(self, run: Run, hosts: Collection[str]) -> None:
+        self.run = run
+        self.taking_part = frozenset(hosts)
+        self.failures: dict[str, HostFailure] = {}
+        needed = {*hosts, run.config.primary_host}
+        servers = [server for server in run.config.role_hosts if server.host in needed]
+        names = [(server.host, host_data(run.config, server)) for server in servers]
+        pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
+        inventory = Inventory((names, {}))
+        engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
+        self.state = State(check_for_changes=False)
+        self.state.cwd = "."
+        ctx_state.set(self.state)
+        ctx_inventory.set(inventory)
+        ctx_config.set(engine)
+        self.state.init(inventory, engine)
+
+    def __enter__(self) -> Self:
+        self.state.set_stage(StateStage.Connect)
+        with log_capture() as lines:
+            with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
+                connect_all(self.state)
+            for host in self.state.inventory:
+                if not host.connected:
+                    self.failures[host.name] = HostFailure.from_log(host.name, "connect", lines)
+        self.state.set_stage(StateStage.Prepare)
+        for host in self.state.inventory:
+            send_at_once(host)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        disconnect_all(self.state)
+        for host in self.state.inventory:
+            client = getattr(host.connector, "client", None)
+            if client is not None:
+                client.close()
+
+    @property
+    def hosts(self) -> list[str]:
+        """Names of the hosts that still take part, in the order of the configuration."""
+        return [
+            host.name
+            for host in self.state.inventory
+            if host in self.state.active_hosts and host.name in self.taking_part
+        ]
+
+    def add_callback(self, callback: BaseStateCallback) -> None:
+        """Let somebody follow the operations."""
+        self.state.add_callback_handler(callback)
+
+    def round(
+        self,
+        deploy: Callable[..., Any],
+        *,
+        hosts: Iterable[str] | None = None,
+        is_strict: bool = True,
+        **arguments: Any,
+    ) -> bool:
+        """Run one deploy function on hosts, operation by operation.
+
+        Args:
+            deploy: a function of ``kamal_pyinfra.deploys``.
+            hosts: names; by default all that still take part.
+            is_strict: stop after the first operation that fails on a host; else the other hosts go on.
+            arguments: for the deploy function.
+
+        Returns:
+            Whether it succeeded on every host; failures are in :attr:`failures`.
+        """
+        state = self.state
+        state.is_executing = False
+        state.op_meta.clear()
+        for host in state.inventory:
+            state.ops[host].clear()
+            host.op_hash_order.clear()
+        active = set(state.active_hosts)
+        names = set(self.hosts if hosts is None else hosts)
+        state.active_hosts = {host for host in active if host.name in names}
+        state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
+        began_with = set(state.active_hosts)
+        if not began_with:
+            return True
+        with log_capture() as lines:
+            try:
+                load_func(state, deploy, run=self.run, **arguments)
+                state.set_stage(StateStage.Execute)
+                run_ops(state)
+            except PyinfraError as error:
+                lines.append(str(error))
+            except Interrupted:
+                stop_commands(self.state)
+                raise
+            finally:
+                failed = began_with & set(state.failed_hosts)
+                state.active_hosts = active - state.failed_hosts
+        phase = getattr(deploy, "_inner", deploy).__name__
+        found = command_failures(state, failed, phase, lines)
+        self.failures.update(found)
+        return not found
+
+    def readmit(self) -> None:
+        """Let hosts on which a command failed take part again: failed is not unreachable."""
+        back = {host for host in self.state.failed_hosts if host.connected}
+        self.state.failed_hosts -= back
+        self.state.active_hosts |= back
+
+    def observe(self) -> dict[str, ObservedHost]:
+        """Look at every host, side by side.
+
+        Returns:
+            What was seen, by host; hosts that could not be looked at are in :attr:`failures`.
+        """
+        query = query_for(self.run)
+        self.state.config.FAIL_PERCENT = LENIENT_PERCENT
+        seen: dict[str, ObservedHost] = {}
+        with log_capture() as lines:
+            answers = self.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query))
+            for name, answer in answers.items():
+                if isinstance(answer, ObservedHost):
+                    seen[name] = answer
+                else:
+                    self.failures[name] = HostFailure.from_log(name, "observe", lines)
+        return {name: seen[name] for name in self.hosts if name in seen}
+
+    def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:
+        """Run one command on hosts, side by side; nothing is printed.
+
+        Returns:
+            Success and output, by host.
+        """
+        return self.each(
+            lambda host: host.run_shell_command(StringCommand(command), _sudo=bool(host.data.get("_sudo", False))),
+            hosts,
+        )
+
+    def each(self, look: Callable[[Host], Any], hosts: Iterable[str] | None = None) -> dict[str, Any]:
+        """Call a function for each host in a greenlet of its own.
+
+        Returns:
+            The answers by host name, in order; ``None`` where the engine gave the host up.
+        """
+        names = set(self.hosts if hosts is None else hosts)
+        chosen = [host for host in self.state.inventory if host.name in names]
+        engine = self.state.config
+
+        def call(host: Host) -> Any:
+            with ctx_config.use(engine.copy()), ctx_host.use(host):
+                try:
+                    return look(host)
+                except PyinfraError:
+                    return None
+
+        greenlets = {host.name: gevent.spawn(call, host) for host in chosen}
+        gevent.joinall(list(greenlets.values()))
+        return {name: greenlet.get() for name, greenlet in greenlets.items()}

@@ -1,0 +1,50 @@
+# What a contributor needs; CI calls the same targets through .ci/run.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+.PHONY: help demo test test-unit test-lab lint format docs bench lab-up lab-down venv clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: venv ## deploy a sample app to the lab, with a new version under load
+	scripts/demo
+
+test: venv ## all tests: those without hosts first, then those on the lab
+	scripts/test unit lab
+
+test-unit: venv ## the tests that need no hosts
+	scripts/test unit
+
+test-lab: venv ## the tests on the lab's hosts
+	scripts/test lab
+
+lint: venv ## formatting, style and types
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+format: venv ## put the code in shape
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+docs: venv ## write the generated parts of the documentation
+	scripts/docs
+
+bench: venv ## measure, on the lab
+	$(PYTHON) -m bench
+
+lab-up: venv ## start the lab: three hosts with Docker, one without, and a registry
+	$(PYTHON) -m tests.lab up
+
+lab-down: venv ## remove the lab; its images stay for the next time
+	$(PYTHON) -m tests.lab down
+
+venv: .venv/stamp ## create .venv with the package and the development tools
+
+.venv/stamp: pyproject.toml scripts/bootstrap
+	scripts/bootstrap
+
+clean: ## remove the lab, its cached images, .venv and caches
+	if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.lab clean; fi
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build *.egg-info

@@ -17,7 +17,7 @@ def _carry_out(options: Options, command: str, *, version: str | None = None, sk
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.runner.deploy import deploy as carry_out
 
-    with report_for(options, run) as report:
+    with report_for(options) as report:
         carry_out(run, target.hosts, report)
 
 

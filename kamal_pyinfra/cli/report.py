@@ -15,11 +15,8 @@ from rich.table import Table
 from kamal_pyinfra.cli.options import Options
 from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.render import render_text
-from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
-
-BUILD = "this machine"
 
 
 class PlainReport:
@@ -86,17 +83,15 @@ class LiveReport(PlainReport):
 
     Args:
         live: where the table is drawn.
-        run: whose hosts are shown.
-        hosts: names of the hosts that take part.
+        verbose: show the output of the build too.
     """
 
-    def __init__(self, live: Live, run: Run, *, verbose: bool) -> None:
+    def __init__(self, live: Live, *, verbose: bool) -> None:
         super().__init__(quiet=False, verbose=verbose)
         self.live = live
         self.began = time.monotonic()
         self.lines: dict[str, str] = {}
         self.active: set[str] = set()
-        self.run = run
 
     def say(self, text: str) -> None:
         """Print above the table."""
@@ -142,13 +137,13 @@ class LiveReport(PlainReport):
 
 
 @contextmanager
-def report_for(options: Options, run: Run) -> Iterator[Report]:
+def report_for(options: Options) -> Iterator[Report]:
     """The report that suits where the output goes."""
     if not sys.stdout.isatty() or options.quiet:
         yield PlainReport(quiet=options.quiet, verbose=options.verbose)
         return
     live = Live(console=Console(), auto_refresh=False)
     try:
-        yield LiveReport(live, run, verbose=options.verbose)
+        yield LiveReport(live, verbose=options.verbose)
     finally:
         live.stop()

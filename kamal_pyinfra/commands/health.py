@@ -13,7 +13,7 @@ PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"
 
 PROBE_FORMAT = (
     "{{if .State.Health}}{{range .State.Health.Log}}"
-    'health check exited {{.ExitCode}}: {{.Output}}{{"\\n"}}{{end}}{{end}}'
+    'health check exited {{.ExitCode}}: {{json .Output}}{{"\\n"}}{{end}}{{end}}'
 )
 SERVING_FORMAT = (
     "{{if .State.Running}}{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}{{else}}stopped{{end}}"
@@ -21,7 +21,7 @@ SERVING_FORMAT = (
 
 REPORT = f"""report() {{
   echo "$1: $2" >&2
-  docker inspect --format '{PROBE_FORMAT}' "$1" 2>&1 | tail -n 3 | {PRINTABLE} >&2
+  docker inspect --format '{PROBE_FORMAT}' "$1" 2>&1 | sed "/^$/d" | tail -n 1 | {PRINTABLE} >&2
   echo "last lines of its log:" >&2
   docker logs --tail "$3" "$1" 2>&1 | {PRINTABLE} >&2
 }}

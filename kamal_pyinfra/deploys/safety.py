@@ -12,7 +12,7 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import send_at_once, stop_commands
+from kamal_pyinfra.operations.connection import reconnect_all, send_at_once
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -31,6 +31,7 @@ class Safety(BaseStateCallback):
     def __init__(self, run: Run) -> None:
         self.run = run
         self.is_over = False
+        self.is_interrupted = False
 
     # A State callback is called on whatever was registered; an instance can carry the run.
     def host_connect(self, state: State, host: Host) -> None:  # type: ignore[override]
@@ -50,6 +51,8 @@ class Safety(BaseStateCallback):
         record = underway(state)
         if not record.is_locked:
             return
+        if self.is_interrupted:
+            reconnect_all(state)
         self._take_back(state, record.begun - record.switched, record.begun)
         run_on_primary(state, host, self.run, release_command(self.run))
 
@@ -70,17 +73,21 @@ class Safety(BaseStateCallback):
 
 def install(state: State, run: Run) -> None:
     """Make a pyinfra run safe; call it once, before its operations."""
-    state.add_callback_handler(Safety(run))
+    callback = Safety(run)
+    state.add_callback_handler(callback)
     for host in state.inventory:
         if host.connected:
             send_at_once(host)
     main = gevent.get_hub().parent
 
-    def stop(number: int) -> None:
+    def stop(number: int, frame: object) -> None:
         for other in (signal.SIGINT, signal.SIGTERM):
             signal.signal(other, signal.SIG_IGN)
-        stop_commands(state)
+        callback.is_interrupted = True
+        if state.pool is not None:
+            state.pool.kill(block=False)
         gevent.kill(main, SystemExit(128 + number))
 
+    # Python's own handlers: pyinfra has installed one for SIGINT, which would end the process with code 0.
     for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, stop, number)
+        signal.signal(number, stop)

@@ -6,6 +6,7 @@ import os
 import sys
 from weakref import WeakKeyDictionary
 
+from gevent.lock import BoundedSemaphore
 from pyinfra.api.state import State
 
 from kamal_pyinfra.config import Config, load_config
@@ -18,6 +19,7 @@ from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.plan.run import Run
 
 _RUNS: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
+_ONE_AT_A_TIME = BoundedSemaphore(1)
 
 
 def deploy() -> None:
@@ -47,9 +49,10 @@ def run_of_this_state(command: str) -> Run:
         ConfigError: the configuration, a secret or the version is not usable.
     """
     state = current_state()
-    if state not in _RUNS:
-        _RUNS[state] = _new_run(command)
-        safety.install(state, _RUNS[state])
+    with _ONE_AT_A_TIME:  # git and the configuration's files let other hosts' greenlets in
+        if state not in _RUNS:
+            _RUNS[state] = _new_run(command)
+            safety.install(state, _RUNS[state])
     return _RUNS[state]
 
 

@@ -29,10 +29,8 @@ def reconnect(host: Host) -> None:
     send_at_once(host)
 
 
-def stop_commands(state: State) -> None:
-    """End every command that is under way, here and on the hosts; the hosts stay connected."""
-    if state.pool is not None:
-        state.pool.kill()
+def reconnect_all(state: State) -> None:
+    """End every command that is under way on the hosts; the hosts stay connected."""
     for host in state.inventory:
         if host.connected:
             reconnect(host)

@@ -26,7 +26,7 @@ from pyinfra_cli.util import load_func
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connection import send_at_once, stop_commands
+from kamal_pyinfra.operations.connection import reconnect_all, send_at_once
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import ObservedHost
@@ -136,7 +136,9 @@ class Session:
             except PyinfraError as error:
                 lines.append(str(error))
             except Interrupted:
-                stop_commands(self.state)
+                if self.state.pool is not None:
+                    self.state.pool.kill()
+                reconnect_all(self.state)
                 raise
             finally:
                 failed = began_with & set(state.failed_hosts)

@@ -1,0 +1,81 @@
+"""Rerun is the cure: kp is killed in every phase, and the same command then converges."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.lab.lab import Lab
+from tests.lab.traffic import Load
+
+WEB = ("web1", "web2")
+PHASES = ("lock", "prepare", "boot", "switch", "retire", "finish", "unlock")
+
+KILLER = """
+import os, signal, sys
+import pyinfra_cli
+from kamal_pyinfra.cli.report import PlainReport
+phase, number = sys.argv.pop(1), int(sys.argv.pop(1))
+began = PlainReport.operation_began
+def operation_began(self, name):
+    began(self, name)
+    if self.phase == phase:
+        import gevent
+        gevent.spawn_later(float(os.environ.get("KILL_AFTER", "0.3")), os.kill, os.getpid(), number)
+PlainReport.operation_began = operation_began
+from kamal_pyinfra.cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def serving(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project.create(empty_hosts, tmp_path_factory.mktemp("project"))
+    (project.folder / "killer.py").write_text(KILLER)
+    project.kp("setup", version="v0")
+    return project
+
+
+def run_until(project: Project, phase: str, number: int, version: str) -> int:
+    """Deploy, and let a signal hit the process in the middle of a phase; returns its exit code."""
+    done = project.execute([sys.executable, "killer.py", phase, str(number), "deploy"], version=version, code=None)
+    return done.returncode
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str) -> None:
+    """SIGKILL in a phase, then the same command: it must converge, without a lost request from first to last."""
+    version = f"kill-{phase}"
+    with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
+        run_until(serving, phase, signal.SIGKILL, version)
+        serving.kp("deploy", version=version)
+    assert load.report.failed == 0, load.report
+    assert {host: serving.served(host) for host in WEB} == dict.fromkeys(WEB, version)
+    assert serving.running(("web1", "web2", "job1")) == {
+        "web1": [f"shop-web-{version}"],
+        "web2": [f"shop-web-{version}"],
+        "job1": [f"shop-job-{version}"],
+    }
+    assert not serving.lock_exists()
+    assert serving.kp("plan", version=version).stdout == f"shop {version}: nothing to change.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_deploy_takes_back_what_it_began(serving: Project, number: signal.Signals) -> None:
+    """SIGINT or SIGTERM while the new version boots must leave the old one serving, the lock free, exit 128+n."""
+    serving.kp("deploy", version="steady")
+    serving.set_env(APP_START_DELAY="5")
+    with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
+        code = run_until(serving, "boot", number, "late")
+    serving.set_env(COLOR="blue")
+    assert code == 128 + number
+    assert load.report.failed == 0, load.report
+    assert serving.running(("web1", "web2", "job1")) == {
+        "web1": ["shop-web-steady"],
+        "web2": ["shop-web-steady"],
+        "job1": ["shop-job-steady"],
+    }
+    assert not serving.lock_exists()

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.health import await_functions, await_ready, await_unhealthy
-from kamal_pyinfra.commands.proxy_drop import await_dropped, drop_functions, note_servers
+from kamal_pyinfra.commands.proxy_routes import (
+    await_dropped,
+    await_served,
+    note_servers,
+    route_functions,
+)
 from kamal_pyinfra.commands.shell import chain, words
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
@@ -19,7 +24,9 @@ from kamal_pyinfra.plan.changes import (
 
 
 def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]) -> str:
-    """Start every container, then wait for all of them; exit 1 with a report if one does not get ready.
+    """Start every container, then wait until all are healthy and the proxy serves them.
+
+    The script exits 1 with a report if a container does not get ready.
 
     Args:
         changes: what to start; containers that already run are only waited for.
@@ -28,7 +35,9 @@ def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]
     """
     starts = [_start(change, suffix) for change in changes]
     waits = [chain(await_ready(change.container), audit) for change, audit in zip(changes, audits, strict=True)]
-    return await_functions() + chain(*starts, *waits)
+    routed = tuple(change.container.name for change in changes if change.container.cord)
+    served = await_served(routed) if routed else ""
+    return await_functions() + route_functions() + chain(*starts, *waits, served)
 
 
 def _start(change: BootContainer, suffix: str) -> str:
@@ -55,7 +64,7 @@ def drain(changes: Sequence[StopContainer]) -> str:
         return ""
     return (
         await_functions()
-        + drop_functions()
+        + route_functions()
         + chain(
             note_servers(tuple(change.name for change in corded)),
             *(app.cut_cord(change.cord) for change in corded if change.cord),
@@ -96,7 +105,7 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
     corded = tuple(change for change in new if change.container.cord)
     return (
         await_functions()
-        + drop_functions()
+        + route_functions()
         + REVERT
         + " ; ".join(
             part

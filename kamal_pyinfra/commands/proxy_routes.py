@@ -1,9 +1,9 @@
-"""Has the proxy dropped a server? Asked of Traefik itself.
+"""Does the proxy route to a server, or has it dropped it? Asked of Traefik itself.
 
 Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
 provider hands over (``Configuration received``), then every server of the routers that it builds from it.
-A server is gone once a newer configuration lacks its address and the routers were built after it. So the
-answer needs no open API port, and also works for a proxy that Kamal started. A proxy with another log level
+A server is gone once a newer configuration lacks its address and the routers were built after it, and it is
+served once one has it. So the answer needs no open API port, and also works for a proxy that Kamal started. A proxy with another log level
 cannot be asked: then a fixed time has to do, as in Kamal.
 """
 
@@ -15,6 +15,8 @@ from kamal_pyinfra.naming import PROXY_CONTAINER
 ASKING_SECONDS = 15
 FIXED_SECONDS = 5
 """Kamal 1.9 waits as long."""
+LOOK_BACK_SECONDS = 120
+"""How far back a container may have become healthy when it is asked whether the proxy serves it."""
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
@@ -36,35 +38,42 @@ NOTE_SERVERS = f"""note_servers() {{
 """
 """Only a healthy container is in the proxy's list; another one may have left it this very moment."""
 
-AWAIT_DROPPED = f"""is_dropped() {{
-  docker logs --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" '
+ROUTES = f"""proxy_routes() {{
+  docker logs --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
     BEGIN {{ count = split(servers, address, " ") }}
     /Configuration received/ && /providerName=.*docker/ {{
-      gone = 1; built = 0
-      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":")) gone = 0
+      right = 1; built = 0
+      for (i = 1; i <= count; i++) if ((index($0, "//" address[i] ":") > 0) != wanted) right = 0
     }}
-    /Creating (load-balancer|server)/ {{ built = gone }}
+    /Creating (load-balancer|server)/ {{ built = right }}
     END {{ exit built ? 0 : 1 }}'
 }}
-await_dropped() {{
-  [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}
+await_routes() {{
   [ -n "$servers" ] || return 0
   proxy=$(docker inspect --format '{{{{.State.Running}}}} {{{{.Args}}}}' {PROXY_CONTAINER} 2> /dev/null) || return 0
   case "$proxy" in
     'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;;
-    'true '*) sleep {FIXED_SECONDS}; return 0 ;;
+    'true '*) sleep "$2"; return 0 ;;
     *) return 0 ;;
   esac
   asked=0
-  until is_dropped || [ "$asked" -ge {ASKING_SECONDS * 5} ]; do sleep 0.2; asked=$(( asked + 1 )); done
+  until proxy_routes "$1" || [ "$asked" -ge {ASKING_SECONDS * 5} ]; do sleep 0.2; asked=$(( asked + 1 )); done
   sleep 0.1
+}}
+await_dropped() {{
+  [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}
+  await_routes 0 {FIXED_SECONDS}
+}}
+await_served() {{
+  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} ))
+  await_routes 1 {THROTTLE_SECONDS}
 }}
 """
 
 
-def drop_functions() -> str:
-    """The shell functions that the other two builders call."""
-    return NOTE_SERVERS + AWAIT_DROPPED
+def route_functions() -> str:
+    """The shell functions that the other builders call."""
+    return NOTE_SERVERS + ROUTES
 
 
 def note_servers(containers: tuple[str, ...]) -> str:
@@ -75,3 +84,8 @@ def note_servers(containers: tuple[str, ...]) -> str:
 def await_dropped() -> str:
     """Wait until the proxy sends nothing to the noted servers any more."""
     return "await_dropped"
+
+
+def await_served(containers: tuple[str, ...]) -> str:
+    """Wait until the proxy sends requests to these containers; a proxy that never will is not waited for long."""
+    return f"await_served {words(*containers)}"

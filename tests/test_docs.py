@@ -1,0 +1,238 @@
+"""The documentation says what the code does: options, errors, links, names of files and functions."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kamal_pyinfra import errors
+from kamal_pyinfra.cli.main import kp
+from kamal_pyinfra.errors import Interrupted, KpError
+from kamal_pyinfra.plan.state import LockDetails
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
+GENERATED = ["scripts/config_reference.py", "scripts/cli_reference.py", "scripts/plan_blocks.py"]
+SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
+
+
+def script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CLI = script("scripts/cli_reference.py")
+COMMANDS = dict(CLI.commands(kp, "kp"))
+OPTIONS = [
+    pytest.param(path, option, id=f"{path} {option.opts[-1]}")
+    for path, command in COMMANDS.items()
+    for option in command.params
+    if isinstance(option, click.Option)
+]
+
+
+def section(page: str, title: str) -> str:
+    text = (ROOT / page).read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert text, f"{page} has no section {title}"
+    return text
+
+
+@pytest.mark.parametrize("path", GENERATED)
+def test_the_generated_pages_are_current(path: str) -> None:
+    assert script(path).main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_sentence_and_an_example_in_its_help_and_on_the_page(command: str) -> None:
+    help_text = CliRunner().invoke(kp, [*command.split()[1:], "--help"]).output
+    about, _, example = help_text.partition("Example:")
+    assert re.search(r"^  [A-Z].*", about, re.M)
+    assert about.strip().endswith(".") or about.strip().endswith("so.")
+    assert f"\n    {command}" in example
+    text = section("docs/cli.md", command)
+    assert f"```text\n{command} " in text
+    assert f"```console\n$ {command}" in text
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_every_option_has_a_help_sentence_and_is_on_the_page(command: str, option: click.Option) -> None:
+    assert re.fullmatch(r"[A-Z].*(\.|\])", option.help or "")
+    text = section("docs/cli.md", command)
+    if "(#common-options)" in text:
+        text += section("docs/cli.md", "Common options")
+    documented = {spelling for line in text.splitlines() for spelling in SPELLING.findall(line.partition("|")[2])}
+    assert documented >= {*option.opts, *option.secondary_opts}
+
+
+def test_options_that_are_not_there_are_not_on_the_page() -> None:
+    known = {spelling for command in COMMANDS.values() for option in command.params for spelling in option.opts}
+    rows = re.findall(r"^\| `(-[^`]*)` \|", (ROOT / "docs/cli.md").read_text(), re.M)
+    assert {spelling for row in rows for spelling in SPELLING.findall(row)} == {
+        spelling for spelling in known if spelling.startswith("-")
+    }
+
+
+def test_commands_named_in_the_documentation_exist() -> None:
+    groups = {path for path, command in COMMANDS.items() if isinstance(command, click.Group)}
+    for page in PAGES:
+        for line in re.findall(r"(?:^\$ |`)(kp [a-z][^`\n]*)", page.read_text(), re.M):
+            words = line.split()
+            path = " ".join(words[:3]) if " ".join(words[:2]) in groups and len(words) > 2 else " ".join(words[:2])
+            assert path in COMMANDS, f"{page.name}: {line}"
+
+
+def test_every_error_class_is_explained_with_its_exit_code() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    for error in KpError.__subclasses__():
+        code = f"{Interrupted(2).code}, {Interrupted(15).code}" if error is Interrupted else str(error.exit_code)
+        assert f"\n| `{error.__name__}` | {code} |" in text
+        assert f"\n## {error.__name__}\n" in text
+        assert error.__name__ in errors.__doc__
+
+
+def test_messages_are_shown_as_they_are_printed() -> None:
+    from kamal_pyinfra.commands.image import pull
+    from kamal_pyinfra.runner.failures import HostFailure
+    from kamal_pyinfra.runner.words import failure_message, lock_message
+
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    assert lock_message(LockDetails(locked_by="Dev", version="v2", message="Automatic deploy lock")) in text
+    assert str(Interrupted(2)) in text
+    failure = HostFailure(host="HOST", phase="PHASE", operation="OPERATION", output=("what the host said",))
+    assert failure_message([failure], "STATE OF THE FLEET") in text
+    complaint = re.search(r"Image registry.example.com/acme/shop:v2 .*", text)[0]
+    assert complaint in pull("registry.example.com/acme/shop:v2", "shop").replace("'\"'\"'", "'")
+
+
+def source_texts() -> str:
+    return "\n".join(path.read_text() for path in (ROOT / "kamal_pyinfra").rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Nothing was changed.",
+        "All hosts run what they ran before; the new containers are gone.",
+        "Nothing was switched: what served before serves now.",
+        "serves, but not every host was cleaned up.",
+        "run `kp setup` first.",
+        "docker is not installed",
+        "contradicts the running proxy of",
+        "is not on the host",
+        "stopped before it was ready",
+        "health check exited",
+        "last lines of its log:",
+        "is not set; ",
+        "Can't use commit hash as version, no git repository found in ",
+        "Docker is not installed on this machine: ",
+        "Boot the primary role",
+        "Pull the image",
+    ],
+)
+def test_a_quoted_message_is_in_the_code(sentence: str) -> None:
+    assert sentence in " ".join((ROOT / "docs/troubleshooting.md").read_text().split())
+    assert sentence in source_texts()
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"https?://", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_begins_with_a_title_a_sentence_and_the_two_commands() -> None:
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line]
+    assert lines[0].startswith("# ")
+    assert lines[1].endswith(".")
+    assert lines[2:6] == ["```console", "$ make demo", "$ make test", "```"]
+    assert "CONTRIBUTING.md" in (ROOT / "README.md").read_text()
+
+
+def test_targets_of_make_named_in_the_documentation_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {name for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text())}
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [page for page in (ROOT / "docs").iterdir() if page.suffix in (".md", ".json")]
+    assert [page.name for page in pages if f"(docs/{page.name})" not in readme] == []
+
+
+def test_the_five_files_of_the_followed_key_have_their_functions() -> None:
+    rows = re.findall(r"^\| (\d) \| `([^`]+)` \| `([^`]+)` \|", (ROOT / "docs/how-it-works.md").read_text(), re.M)
+    assert [number for number, _, _ in rows] == ["1", "2", "3", "4", "5"]
+    for _, path, function in rows:
+        nodes = ast.walk(ast.parse((ROOT / path).read_text()))
+        assert function in {node.name for node in nodes if isinstance(node, ast.FunctionDef)}, path
+
+
+def test_files_of_the_package_named_in_the_documentation_exist() -> None:
+    for page in PAGES:
+        for path in re.findall(r"`((?:kamal_pyinfra|scripts|deploys|docs|examples|tests)/[\w./-]*)`", page.read_text()):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+@pytest.mark.parametrize("table", ["docs/how-it-works.md", "CONTRIBUTING.md"])
+def test_the_layers_are_in_the_order_of_the_imports(table: str) -> None:
+    order = ["config", "naming", "plan", "commands", "facts", "operations", "deploys", "runner", "cli"]
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / table).read_text(), re.M)
+    assert [row for row in rows if row != "errors"] == order
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_there_are_no_secrets_and_no_addresses_of_somebody(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"BEGIN [A-Z ]*PRIVATE KEY|gh[pousr]_\w{20,}|AKIA[0-9A-Z]{16}|dckr_pat_", text)
+    assert not re.search(r"(?i)(password|token|secret(_key)?)=(?!\.\.\.|\s|$|'|`)\w", text)
+    addresses = re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text)
+    assert all(address.startswith("192.0.2.") for address in addresses)
+    hosts = re.findall(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev)\b", text)
+    assert {host for host in hosts if not host.endswith(("example.com", "gnu.org"))} <= {"get.docker.com"}
+    assert not re.search(r"(?<![\w./])/(work|home|root)/", text)
+
+
+def test_the_facts_in_the_documentation_are_public() -> None:
+    from kamal_pyinfra import facts
+
+    page = (ROOT / "docs/running-on-pyinfra.md").read_text()
+    assert set(re.findall(r"kamal_pyinfra\.facts\.(\w+)", page)) <= set(facts.__all__)
+    assert all(name in page for name in facts.__all__)
+
+
+def test_the_scripts_of_the_documentation_exist() -> None:
+    page = (ROOT / "docs/running-on-pyinfra.md").read_text()
+    assert {path.name for path in (ROOT / "deploys").glob("*.py")} == set(re.findall(r"`(\w+\.py)`", page)) - {
+        "inventory.py",
+        "config.py",
+    }
+
+
+def test_scripts_docs_checks_all_of_it() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/docs", "--check"], env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"}, check=False
+    )
+    assert done.returncode == 0
+    assert all(path in (ROOT / "scripts/docs").read_text() for path in GENERATED)

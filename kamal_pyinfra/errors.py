@@ -70,5 +70,5 @@ class Interrupted(KpError):
     """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("Interrupted; cleaned up, the lock is free.")
+        super().__init__("Interrupted; what this run had begun was taken back.")
         self.code = 128 + signal_number

@@ -8,10 +8,15 @@ An ``inventory.py`` needs two lines::
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 import os
+from pathlib import Path
 from typing import Any
 
-from kamal_pyinfra.config import Config, Server, load_config
+from kamal_pyinfra.config import Config, Server, Ssh, load_config
+from kamal_pyinfra.errors import ConfigError
 
 Group = list[tuple[str, dict[str, Any]]]
 
@@ -41,18 +46,65 @@ def role_groups(config: Config) -> dict[str, Group]:
 
 def host_data(config: Config, server: Server) -> dict[str, Any]:
     """How pyinfra reaches one host."""
-    key = server.key or next(iter(config.ssh.keys), None)
+    ssh = config.ssh
     data: dict[str, Any] = {
-        "ssh_user": server.user or config.ssh.user,
-        "ssh_port": server.port or int(config.ssh.port),
+        "ssh_user": server.user or ssh.user,
+        "ssh_port": server.port or int(ssh.port),
         "ssh_forward_agent": False,
-        "ssh_strict_host_key_checking": STRICT[config.ssh.host_keys],
+        "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         "ssh_connect_retries": CONNECT_RETRIES,
+        **_keys(ssh, server),
     }
-    if key:
-        data["ssh_key"] = str(key)
-    if config.ssh.known_hosts:
-        data["ssh_known_hosts_file"] = config.ssh.known_hosts
+    if ssh.known_hosts:
+        data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
+    if ssh.proxy or ssh.proxy_command:
+        data["ssh_config_file"] = proxy_config_file(ssh)
     if server.sudo:
         data["_sudo"] = True
     return data
+
+
+def _keys(ssh: Ssh, server: Server) -> dict[str, Any]:
+    """The private keys to offer: the host's own, or all of ``ssh.keys`` and ``ssh.key_data``."""
+    files = [str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)]
+    extra: dict[str, Any] = {"key_filename": files} if len(files) > 1 else {}
+    if ssh.key_data and not server.key:
+        extra["pkey"] = _parse_key(ssh.key_data[0].get_secret_value())
+    data: dict[str, Any] = {"ssh_key": files[0]} if len(files) == 1 and not extra else {}
+    if extra:
+        data["ssh_paramiko_connect_kwargs"] = extra
+    if ssh.keys_only:
+        data |= {"ssh_allow_agent": False, "ssh_look_for_keys": False}
+    return data
+
+
+def _parse_key(text: str) -> Any:
+    """A private key from its text.
+
+    Raises:
+        ConfigError: it is of no known kind, or has a password.
+    """
+    import paramiko  # noqa: PLC0415 - slow to import, and seldom needed
+
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with contextlib.suppress(paramiko.SSHException, ValueError):
+            return kind.from_private_key(io.StringIO(text))
+    raise ConfigError("ssh/key_data: not a private key that can be read (a key with a password needs an agent)")
+
+
+def proxy_config_file(ssh: Ssh) -> str:
+    """An SSH client configuration with the jump host, the one form in which pyinfra takes it.
+
+    It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it.
+    """
+    options = ["-o BatchMode=yes", f"-o StrictHostKeyChecking={STRICT[ssh.host_keys]}"]
+    options += [f"-o UserKnownHostsFile={ssh.known_hosts}"] if ssh.known_hosts else []
+    options += [f"-i {key}" for key in ssh.keys]
+    jump = ssh.proxy if ssh.proxy and "@" in ssh.proxy else f"root@{ssh.proxy}"
+    command = ssh.proxy_command or f"ssh {' '.join(options)} -W %h:%p {jump}"
+    text = f"Host *\n  ProxyCommand {command}\nInclude ~/.ssh/config\n"
+    folder = Path("~/.cache/kamal_pyinfra").expanduser()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    path.write_text(text)
+    return str(path)

@@ -19,18 +19,10 @@ from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.compare import proxy_arguments
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.fleet import make_plan
+from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.render import render_text
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import (
-    AppContainer,
-    Docker,
-    ObservedContainer,
-    ObservedFile,
-    ObservedHost,
-    ObservedImage,
-    Proxy,
-    Status,
-)
+from kamal_pyinfra.plan.state import AppContainer, Proxy
 
 ROOT = Path(__file__).parent.parent
 PAGES_ROOT = ROOT

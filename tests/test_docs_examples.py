@@ -16,8 +16,8 @@ from dotenv import dotenv_values
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.inventory import role_groups
 from kamal_pyinfra.plan.fleet import Plan, make_plan
+from kamal_pyinfra.plan.observed import Docker, ObservedHost
 from kamal_pyinfra.plan.render import render_json, render_text
-from kamal_pyinfra.plan.state import Docker, ObservedHost
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
@@ -93,7 +93,7 @@ class TestExample:
         roles = [role for server in config.role_hosts for role in config.roles if role.runs_on(server.host)]
         causes = [change.cause for change in plan.changes]
         assert causes.count("version v1 → v2") == len(roles)
-        assert len([cause for cause in causes if cause.startswith("replaced by")]) == len(roles)
+        assert len([cause for cause in causes if cause.startswith("stops, replaced by")]) == len(roles)
 
 
 def test_every_example_is_linked_from_somewhere() -> None:

@@ -27,16 +27,14 @@ def print_details(options: Options, *, with_proxy: bool) -> None:
     from rich.table import Table
 
     from kamal_pyinfra import naming
-    from kamal_pyinfra.plan.desired import desired_host
-    from kamal_pyinfra.plan.diff_app import is_ours
+    from kamal_pyinfra.plan.desired import owner_of
     from kamal_pyinfra.runner.ask import observe
 
     table = Table("host", "role", "container", "state", "health", "image", box=None)
     for host, observed in observe(run, target.hosts).items():
-        desired = desired_host(run, host)
         for container in observed.containers:
             is_proxy = with_proxy and container.name == naming.PROXY_CONTAINER
-            if is_proxy or is_ours(desired, container):
+            if is_proxy or owner_of(run).owns(container):
                 role = "proxy" if is_proxy else container.role
                 health = container.health or "-"
                 table.add_row(host, role, container.name, container.status.value, health, container.image)

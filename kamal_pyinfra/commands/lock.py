@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from kamal_pyinfra.commands.health import PRINTABLE
 from kamal_pyinfra.commands.shell import words
 
 HELD = "deploy-lock-held"
@@ -21,7 +22,8 @@ def acquire(directory: str, content: str) -> str:
     return (
         f"mkdir -p {parent} || exit 1; "
         f"if mkdir {target} 2> /dev/null; then echo {words(content)} > {target}/details; "
-        f"elif [ -d {target} ]; then echo \"{HELD} $(tr -d '\\n' < {target}/details 2> /dev/null)\"; exit 1; "
+        f"elif [ -d {target} ]; then echo \"{HELD} $(tr -d '\\n' < {target}/details 2> /dev/null)\"; "
+        f"base64 -d < {target}/details 2> /dev/null | {PRINTABLE} >&2; exit 1; "
         f"else mkdir {target}; fi"
     )
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kamal_pyinfra.commands.health import PRINTABLE
 from kamal_pyinfra.commands.shell import join, words
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.owner import Owner
 
 DEFAULT_LINES = 100
 
 
-def recent(desired: DesiredHost, *, lines: int | None, since: str | None, grep: str | None) -> str:
+def recent(owner: Owner, roles: Sequence[str], *, lines: int | None, since: str | None, grep: str | None) -> str:
     """The last lines of every running app container, with the container's name in front.
 
     Args:
-        desired: whose labels tell our containers.
+        owner: whose containers.
+        roles: names of the roles to show.
         lines: how many; 100 unless ``since`` or ``grep`` is given (Kamal 1.9).
         since: a time or a duration, as ``docker logs --since``.
         grep: only lines that match.
@@ -29,10 +32,9 @@ def recent(desired: DesiredHost, *, lines: int | None, since: str | None, grep: 
         f"| grep -e {words(grep)}" if grep else "",
         '| sed "s/^/$name | /"',
     )
-    roles = " ".join(f"-e {words(container.name.removesuffix(container.version))}" for container in desired.containers)
-    return (
-        "docker ps --format '{{.Names}}' "
-        f"{words('--filter', f'label=service={desired.service}')} "
-        f"{words('--filter', f'label=destination={desired.destination}')} "
-        f"| grep -F {roles} | while read -r name; do {show}; done"
+    labels = (f"label=service={owner.service}", f"label=destination={owner.destination}")
+    filters = " ".join(words("--filter", label) for label in labels)
+    listings = "; ".join(
+        f"docker ps --format '{{{{.Names}}}}' {filters} {words('--filter', f'label=role={role}')}" for role in roles
     )
+    return f"{{ {listings}; }} | while read -r name; do {show}; done"

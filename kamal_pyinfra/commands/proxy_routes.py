@@ -3,8 +3,8 @@
 Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
 provider hands over (``Configuration received``), then every server of the routers that it builds from it.
 A server is gone once a newer configuration lacks its address and the routers were built after it, and it is
-served once one has it. So the answer needs no open API port, and also works for a proxy that Kamal started. A proxy with another log level
-cannot be asked: then a fixed time has to do, as in Kamal.
+served once one has it. So the answer needs no open API port, and also works for a proxy that Kamal started. A
+proxy with another log level cannot be asked: then a fixed time has to do, as in Kamal.
 """
 
 from __future__ import annotations

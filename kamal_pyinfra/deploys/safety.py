@@ -6,13 +6,12 @@ import signal
 from typing import Any
 
 import gevent
-from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import reconnect_all, send_at_once
+from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -68,7 +67,7 @@ class Safety(BaseStateCallback):
     def _revert(self, state: State, host: Host) -> None:
         with ctx_config.use(state.config.copy()), ctx_host.use(host):
             if command := revert_command(self.run):
-                host.run_shell_command(StringCommand(command), print_output=True)
+                execute(host, command, print_output=True)
 
 
 def install(state: State, run: Run) -> None:

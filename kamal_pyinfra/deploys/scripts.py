@@ -7,6 +7,7 @@ import sys
 from weakref import WeakKeyDictionary
 
 from gevent.lock import BoundedSemaphore
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import State
 
 from kamal_pyinfra.config import Config, load_config
@@ -14,7 +15,7 @@ from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys import safety
 from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.deploys.whole import roll_out
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.errors import ConfigError, KpError
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.plan.run import Run
 
@@ -46,12 +47,15 @@ def run_of_this_state(command: str) -> Run:
     """The run's fixed values: pyinfra executes a script once per host, the run must be the same for all.
 
     Raises:
-        ConfigError: the configuration, a secret or the version is not usable.
+        PyinfraError: the configuration, a secret or the version is not usable.
     """
     state = current_state()
     with _ONE_AT_A_TIME:  # git and the configuration's files let other hosts' greenlets in
         if state not in _RUNS:
-            _RUNS[state] = _new_run(command)
+            try:
+                _RUNS[state] = _new_run(command)
+            except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
+                raise PyinfraError(str(error)) from None
             safety.install(state, _RUNS[state])
     return _RUNS[state]
 

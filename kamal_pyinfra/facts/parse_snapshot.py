@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kamal_pyinfra.plan.state import (
+from kamal_pyinfra.plan.observed import (
     Docker,
     LockDetails,
     ObservedContainer,

@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 
 from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import SnapshotError, parse_snapshot
-from kamal_pyinfra.plan.state import ObservedHost
+from kamal_pyinfra.plan.observed import ObservedHost
 
 
 class HostSnapshot(FactBase[ObservedHost | None]):

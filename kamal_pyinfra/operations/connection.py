@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 
+from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput
 
 
 def send_at_once(host: Host) -> None:
@@ -16,6 +18,13 @@ def send_at_once(host: Host) -> None:
     with contextlib.suppress(OSError, AttributeError):  # a jump host's channel has no such option
         if transport is not None:
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def execute(host: Host, command: str, *, print_output: bool = False) -> tuple[bool, CommandOutput]:
+    """Run one command on a host outside an operation, with the host's own sudo setting."""
+    return host.run_shell_command(
+        StringCommand(command), print_output=print_output, _sudo=bool(host.data.get("_sudo", False))
+    )
 
 
 def reconnect(host: Host) -> None:

@@ -30,6 +30,8 @@ def build_and_push(run: Run, say: Say) -> None:
         BuildFailed: Docker is missing, or a step failed; its last output was reported.
     """
     config = run.config
+    if config.builder.remote is not None:
+        raise BuildFailed("builder.remote is not supported yet: build there yourself and use --skip-push")
     _require_docker()
     username, password = config.registry_credentials()
     login = commands.log_in(config.registry.server, username)
@@ -61,7 +63,7 @@ def _source(run: Run) -> Iterator[Path]:
     """The folder to build: a clean clone of the commit, or the working tree if a context is configured."""
     root = run.config.root
     top = git(root, "rev-parse", "--show-toplevel")
-    if run.config.builder.context is not None or top is None or git(root, "rev-parse", "HEAD") != run.version:
+    if run.config.builder.context is not None or top is None:
         yield root
         return
     with tempfile.TemporaryDirectory(prefix="kp-build-") as folder:

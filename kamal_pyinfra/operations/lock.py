@@ -13,10 +13,11 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
+from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import LockDetails
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
 
@@ -102,7 +103,7 @@ def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:
     primary = state.inventory.get_host(run.config.primary_host)
     if not primary.connected:
         primary.connect(reason="it holds the deploy lock", raise_exceptions=True)
-    succeeded, output = primary.run_shell_command(StringCommand(command))
+    succeeded, output = execute(primary, command)
     for line in output.stdout_lines + output.stderr_lines:
         host.log(line)
     return succeeded

@@ -17,8 +17,9 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.commands.snapshot import SnapshotQuery
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.plan.desired import desired_host, directories
+from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import DesiredHost, ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost
 
 _SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
 

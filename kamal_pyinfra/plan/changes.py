@@ -215,7 +215,6 @@ class StopContainer(Change):
         stop_timeout: seconds between TERM and KILL; ``None`` is Docker's own 10.
     """
 
-    action = Action.REMOVE
     kind = "container"
 
     name: str

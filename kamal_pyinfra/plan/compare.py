@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator
 
 from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.state import AppContainer, ObservedContainer, ObservedHost, Proxy
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state import AppContainer, Proxy
 
 
 def app_differences(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> tuple[str, ...]:

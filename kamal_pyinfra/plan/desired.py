@@ -8,6 +8,7 @@ from kamal_pyinfra.config.env_file import env_file_text
 from kamal_pyinfra.plan.desired_app import app_container
 from kamal_pyinfra.plan.desired_proxy import proxy_container
 from kamal_pyinfra.plan.digest import digest_text
+from kamal_pyinfra.plan.owner import Owner
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost, EnvFile, Registry
 
@@ -30,8 +31,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     username, password = config.registry_credentials()
     return DesiredHost(
         host=host,
-        service=config.service,
-        destination=config.destination or "",
+        owner=owner_of(run),
         repository=config.repository,
         image=config.absolute_image(run.version),
         latest_image=f"{config.repository}:{config.latest_tag}",
@@ -44,7 +44,6 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         containers=tuple(
             app_container(run, role, host, env_file) for role, env_file in zip(roles, env_files, strict=True)
         ),
-        selected_roles=run.roles,
         known_roles=tuple(role.name for role in config.roles),
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
         replaced_suffix=run.replaced_suffix,
@@ -52,6 +51,11 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         stop_timeout=config.stop_wait_time,
         cord_target=config.healthcheck.cord,
     )
+
+
+def owner_of(run: Run) -> Owner:
+    """Whose containers this run may touch."""
+    return Owner(service=run.config.service, destination=run.config.destination or "", roles=run.roles)
 
 
 def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:

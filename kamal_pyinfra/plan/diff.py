@@ -13,7 +13,8 @@ from kamal_pyinfra.plan.diff_host import (
 )
 from kamal_pyinfra.plan.diff_leftovers import diff_leftovers, diff_tag
 from kamal_pyinfra.plan.diff_proxy import diff_proxy
-from kamal_pyinfra.plan.state import DesiredHost, ObservedHost
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost
 
 __all__ = [
     "diff_assets",

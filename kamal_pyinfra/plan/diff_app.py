@@ -13,7 +13,8 @@ from kamal_pyinfra.plan.changes import (
     SyncAssets,
 )
 from kamal_pyinfra.plan.compare import app_differences
-from kamal_pyinfra.plan.state import AppContainer, DesiredHost, ObservedContainer, ObservedHost, Status
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
 DRAIN_SECONDS = 30
 """Docker needs three failed probes; a probe may hang, and the interval is the user's."""
@@ -46,41 +47,28 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
 
 
 def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
-    running = [old.version for old in running_containers(desired, observed) if old.role == container.role]
+    running = [old.version for old in desired.owner.running(observed.containers) if old.role == container.role]
     return f"version {running[0]} → {container.version}" if running else "not found"
-
-
-def is_ours(desired: DesiredHost, container: ObservedContainer) -> bool:
-    """Whether it is an app container of exactly this service and destination.
-
-    Kamal 1.9 without destination matches every destination's containers; we compare the label itself.
-    One-off containers inherit ``service`` from the image but have no role.
-    """
-    return (
-        container.service == desired.service
-        and container.destination == desired.destination
-        and bool(container.role)
-        and (not desired.selected_roles or container.role in desired.selected_roles)
-    )
-
-
-def running_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    """Our running app containers, newest first."""
-    ours = (old for old in observed.containers if is_ours(desired, old) and old.is_running)
-    return tuple(sorted(ours, key=lambda old: (old.created, old.name), reverse=True))
 
 
 def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
     """Every running app container of ours that is not wanted; the new ones are healthy before these stop."""
+    stopping = stopping_containers(desired, observed)
+    wanted = {container.name for container in desired.containers}
+    return tuple(
+        _stop(desired, old, is_replaced=old.name in wanted)
+        for old in desired.owner.running(observed.containers)
+        if old.name in stopping
+    )
+
+
+def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
+    """Names, as they are now, of our running containers that will not run when the deploy is over."""
     replaced = {
         change.container.name for change in diff_containers(desired, observed) if isinstance(change, ReplaceContainer)
     }
-    wanted = {container.name for container in desired.containers}
-    return tuple(
-        _stop(desired, old, is_replaced=old.name in replaced)
-        for old in running_containers(desired, observed)
-        if old.name in replaced or old.name not in wanted
-    )
+    staying = {container.name for container in desired.containers} - replaced
+    return tuple(old.name for old in desired.owner.running(observed.containers) if old.name not in staying)
 
 
 def _stop(desired: DesiredHost, old: ObservedContainer, *, is_replaced: bool) -> StopContainer:
@@ -97,10 +85,10 @@ def _stop(desired: DesiredHost, old: ObservedContainer, *, is_replaced: bool) ->
 def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
     for container in desired.containers:
         if container.role == old.role:
-            return f"replaced by {container.name}"
+            return f"stops, replaced by {container.name}"
     if old.role in desired.known_roles:
-        return f"role {old.role} is not on this host any more"
-    return f"role {old.role} is not in the config"
+        return f"stops, role {old.role} is not on this host any more"
+    return f"stops, role {old.role} is not in the config"
 
 
 def cord_of(desired: DesiredHost, container: ObservedContainer) -> str | None:
@@ -124,7 +112,7 @@ def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
             image=container.image,
             old_containers=tuple(
                 old.name
-                for old in running_containers(desired, observed)
+                for old in desired.owner.running(observed.containers)
                 if old.role == container.role and old.name != container.name
             ),
             cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",

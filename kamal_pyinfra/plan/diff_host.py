@@ -12,7 +12,8 @@ from kamal_pyinfra.plan.changes import (
     WriteEnvFile,
 )
 from kamal_pyinfra.plan.diff_proxy import proxy_image_to_pull
-from kamal_pyinfra.plan.state import DesiredHost, EnvFile, ObservedFile, ObservedHost
+from kamal_pyinfra.plan.observed import ObservedFile, ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost, EnvFile
 
 SECRET_MODE = "600"  # noqa: S105 - an octal file mode
 
@@ -63,4 +64,4 @@ def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
     """The image of the wanted version must be there."""
     if not desired.containers or observed.has_image(desired.image):
         return ()
-    return (PullImage(image=desired.image, service=desired.service, cause="not on the host"),)
+    return (PullImage(image=desired.image, service=desired.owner.service, cause="not on the host"),)

@@ -12,10 +12,12 @@ from kamal_pyinfra.plan.changes import (
     RemoveDirectory,
     RemoveImage,
     ReplaceContainer,
+    RestartContainer,
     TagLatest,
 )
-from kamal_pyinfra.plan.diff_app import diff_containers, is_ours
-from kamal_pyinfra.plan.state import DesiredHost, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.diff_app import diff_containers, stopping_containers
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost
 
 RUN_ID = r"[0-9a-f]{32}"
 REPLACED_MARK = "_replaced_"
@@ -66,7 +68,7 @@ def _surplus_containers(desired: DesiredHost, observed: ObservedHost) -> Iterato
 def _stopped_in_the_end(desired: DesiredHost, observed: ObservedHost) -> list[ObservedContainer]:
     """Our containers that will not run when the deploy is over, newest first."""
     wanted = {container.name for container in desired.containers}
-    ours = [old for old in observed.containers if is_ours(desired, old) and old.name not in wanted]
+    ours = [old for old in observed.containers if desired.owner.owns(old) and old.name not in wanted]
     return sorted(ours, key=lambda old: (old.created, old.name), reverse=True)
 
 
@@ -81,26 +83,33 @@ def _unused_images(desired: DesiredHost, observed: ObservedHost, gone: set[str])
 
 
 def _unused_cords(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveDirectory]:
-    replaced = {
-        change.container.name for change in diff_containers(desired, observed) if isinstance(change, ReplaceContainer)
-    }
-    serving = {
-        source
-        for container in desired.containers
-        if container.name not in replaced and (existing := observed.container(container.name))
-        for source in existing.mounts.values()
-    }
+    mounted = _mounted_in_the_end(desired, observed)
     pattern = re.compile("|".join(f"(?:{re.escape(prefix)})-{RUN_ID}" for prefix in desired.prefixes) or r"(?!)")
     for path in sorted(observed.cords):
-        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in serving:
+        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in mounted:
             yield RemoveDirectory(path=path, cause="no container mounts it")
 
 
+def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> set[str]:
+    """Host folders of every container, ours or not, that runs when the deploy is over."""
+    stopping = set(stopping_containers(desired, observed))
+    starting = {
+        change.container.name for change in diff_containers(desired, observed) if isinstance(change, RestartContainer)
+    }
+    return {
+        source
+        for container in observed.containers
+        if container.name in starting or (container.is_running and container.name not in stopping)
+        for source in container.mounts.values()
+    }
+
+
 def _unused_assets(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveDirectory]:
-    wanted = {container.name for container in desired.containers}
+    mounted = _mounted_in_the_end(desired, observed)
+    kept = {container.name for container in desired.containers} | {source.rpartition("/")[2] for source in mounted}
     for path in sorted(observed.assets):
         name = path.rpartition("/")[2]
-        if name not in wanted and _belongs(name, desired, observed):
+        if name not in kept and _belongs(name, desired, observed):
             yield RemoveDirectory(path=path, cause="its version is not in service")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kamal_pyinfra.plan.changes import Change, ReplaceProxy, RunProxy, StartProxy
 from kamal_pyinfra.plan.compare import proxy_differences
-from kamal_pyinfra.plan.state import DesiredHost, ObservedHost
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost
 
 
 def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:

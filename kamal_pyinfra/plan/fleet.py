@@ -10,8 +10,9 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.changes import Action, Change, PullImage, ReplaceProxy
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_docker, diff_host
+from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import DesiredHost, ObservedHost
+from kamal_pyinfra.plan.state import DesiredHost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +114,13 @@ def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, 
 
 
 def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    if desired.host not in {server.host for server in run.config.role_hosts}:
+        return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
     if not run.is_setup and diff_docker(desired, observed):
         cause = diff_docker(desired, observed)[0].cause
         return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
     if run.command == "rollback" and not observed.has_image(desired.image):
-        return [f"{desired.host}: version {run.version} is not on the host; `kp app containers` lists what is"]
+        return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
     return [
         f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
         for change in diff_host(desired, observed)
@@ -126,14 +129,14 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
 
 
 def _other_owner(run: Run, observed: ObservedHost) -> str:
-    """The other service that the running proxy was started for, if any of its containers still runs."""
+    """Other services that the running proxy serves, unless it was started for ours."""
     proxy = observed.container(naming.PROXY_CONTAINER)
-    owner = proxy.labels.get(naming.OWNER_LABEL, "") if proxy else ""
-    if owner in ("", naming.service_name(run.config)):
+    own_name = naming.service_name(run.config)
+    if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
         return ""
     others = {
         "-".join(filter(None, (container.service, container.destination)))
         for container in observed.containers
         if container.role and container.is_running
     }
-    return owner if owner in others else ""
+    return ", ".join(sorted(others - {own_name}))

@@ -1,12 +1,12 @@
-"""The vocabulary of the plan: what should be on a host, and what was seen there."""
+"""The vocabulary of the plan: what should be on a host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from pydantic import SecretStr
+
+from kamal_pyinfra.plan.owner import Owner
 
 Options = tuple[tuple[str, object], ...]
 """``docker run`` options in the order of the configuration; a value may be a list or a boolean."""
@@ -127,8 +127,7 @@ class DesiredHost:
     """Everything that one service wants on one host.
 
     Args:
-        service, destination: what the labels of our containers say; no destination is the empty text.
-        selected_roles: the only roles that the run may touch; empty for all.
+        owner: what the labels of our containers say.
         known_roles: all roles of the configuration, on this host or not.
         prefixes: the container prefixes of the roles that the run may touch.
         replaced_suffix: ends the name of a container that steps aside in this run.
@@ -137,8 +136,7 @@ class DesiredHost:
     """
 
     host: str
-    service: str
-    destination: str
+    owner: Owner
     repository: str
     image: str
     latest_image: str
@@ -149,171 +147,9 @@ class DesiredHost:
     registry: Registry
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
-    selected_roles: tuple[str, ...]
     known_roles: tuple[str, ...]
     prefixes: tuple[str, ...]
     replaced_suffix: str
     retain_containers: int | None
     stop_timeout: int | None
     cord_target: str | None
-
-
-class Status(StrEnum):
-    """Docker's container states."""
-
-    CREATED = "created"
-    RUNNING = "running"
-    PAUSED = "paused"
-    RESTARTING = "restarting"
-    REMOVING = "removing"
-    EXITED = "exited"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedContainer:
-    """One container as ``docker inspect`` shows it, with the values of secret variables left out.
-
-    Args:
-        health: ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check.
-        env: names with their value, or ``None`` where the value was not asked for.
-        mounts: container path → host path.
-        created: RFC 3339 time, comparable as text.
-        health_interval: seconds between two health probes.
-    """
-
-    id: str
-    name: str
-    image: str
-    image_id: str
-    created: str
-    status: Status
-    health: str | None
-    restarts: int
-    labels: Mapping[str, str]
-    env: Mapping[str, str | None]
-    mounts: Mapping[str, str]
-    command: tuple[str, ...]
-    ports: Mapping[str, tuple[str, ...]]
-    health_command: str | None
-    health_interval: float = 0.0
-
-    @property
-    def service(self) -> str:
-        """The service that the container's label names."""
-        return self.labels.get("service", "")
-
-    @property
-    def role(self) -> str:
-        """The role that the container's label names."""
-        return self.labels.get("role", "")
-
-    @property
-    def destination(self) -> str:
-        """The destination that the container's label names; empty without destination."""
-        return self.labels.get("destination", "")
-
-    @property
-    def version(self) -> str:
-        """The version it was started with."""
-        return self.env.get("KAMAL_VERSION") or ""
-
-    @property
-    def digest(self) -> str | None:
-        """Our digest, or ``None`` if Kamal made the container."""
-        return self.labels.get("kp.digest")
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it runs or is about to run again by itself."""
-        return self.status in (Status.RUNNING, Status.RESTARTING, Status.PAUSED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedFile:
-    """A file on the host: SHA-256 of its content and its octal mode."""
-
-    digest: str
-    mode: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedImage:
-    """A tag on the host."""
-
-    reference: str
-    id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Docker:
-    """The engine on a host.
-
-    Args:
-        installed: whether there is a ``docker`` command.
-        version: of the server; empty if it does not answer.
-        error: what the command said when the server did not answer.
-    """
-
-    installed: bool
-    version: str = ""
-    error: str = ""
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the SSH user got an answer from the engine."""
-        return self.installed and not self.error
-
-
-@dataclass(frozen=True, kw_only=True)
-class LockDetails:
-    """Who holds the deploy lock. ``holder`` is ours only; Kamal writes the first three.
-
-    Args:
-        content: the text in the lock as it is, to be sure of removing this lock and no newer one.
-    """
-
-    content: str = ""
-    locked_by: str = ""
-    version: str = ""
-    message: str = ""
-    holder: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedHost:
-    """What one look at a host found. Absence is an empty collection, never an error.
-
-    Args:
-        home: the directory that relative paths start from.
-        directories: those of the wanted folders that exist.
-        files: digests of those of the wanted env files that exist, by path.
-        cords: cord directory → whether the cord in it is tied.
-        assets: asset folders of every version.
-        logged_in: whether the engine has credentials for our registry.
-    """
-
-    host: str
-    user: str = ""
-    home: str = ""
-    docker: Docker = field(default_factory=lambda: Docker(installed=False))
-    containers: tuple[ObservedContainer, ...] = ()
-    images: tuple[ObservedImage, ...] = ()
-    directories: frozenset[str] = frozenset()
-    files: Mapping[str, ObservedFile] = field(default_factory=dict)
-    cords: Mapping[str, bool] = field(default_factory=dict)
-    assets: frozenset[str] = frozenset()
-    logged_in: bool = False
-    lock: LockDetails | None = None
-
-    def container(self, name: str) -> ObservedContainer | None:
-        """The container of that name, or ``None``."""
-        return next((container for container in self.containers if container.name == name), None)
-
-    def has_image(self, reference: str) -> bool:
-        """Whether that tag is on the host."""
-        return any(image.reference == reference for image in self.images)
-
-    def absolute(self, path: str) -> str:
-        """A path of ours as Docker shows it."""
-        return path if path.startswith("/") else f"{self.home}/{path}"

@@ -11,10 +11,9 @@ from kamal_pyinfra.commands import logs as log_commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations.lock import lock_content
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff_app import running_containers
+from kamal_pyinfra.plan.desired import owner_of
+from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import LockDetails, ObservedHost
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
@@ -42,7 +41,7 @@ def _require(session: Session) -> None:
 def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
     """Versions that run on a host by role, newest first."""
     versions: dict[str, list[str]] = {}
-    for container in running_containers(desired_host(run, observed.host), observed):
+    for container in owner_of(run).running(observed.containers):
         versions.setdefault(container.role, []).append(container.version)
     return versions
 
@@ -59,7 +58,8 @@ def logs(
         _require(session)
         found: dict[str, list[str]] = {}
         for host in session.hosts:
-            command = log_commands.recent(desired_host(run, host), lines=lines, since=since, grep=grep)
+            roles = [role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(host)]
+            command = log_commands.recent(owner_of(run), roles, lines=lines, since=since, grep=grep)
             answer = session.execute(command, [host])[host]
             found[host] = [sanitized(line) for line in answer[1].stdout_lines] if answer else []
     return found

@@ -11,7 +11,6 @@ import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must
 
 import gevent  # isort: skip
 import pyinfra
-from pyinfra.api.command import StringCommand
 from pyinfra.api.config import Config as EngineConfig
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
@@ -26,10 +25,10 @@ from pyinfra_cli.util import load_func
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connection import reconnect_all, send_at_once
+from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
 from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import ObservedHost
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
 
 STRICT_PERCENT = 0
@@ -178,10 +177,7 @@ class Session:
         Returns:
             Success and output, by host.
         """
-        return self.each(
-            lambda host: host.run_shell_command(StringCommand(command), _sudo=bool(host.data.get("_sudo", False))),
-            hosts,
-        )
+        return self.each(lambda host: execute(host, command), hosts)
 
     def each(self, look: Callable[[Host], Any], hosts: Iterable[str] | None = None) -> dict[str, Any]:
         """Call a function for each host in a greenlet of its own.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.plan.state import LockDetails
+from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure
 
 LAST_LINES = 60

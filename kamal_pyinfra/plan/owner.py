@@ -1,0 +1,41 @@
+"""Whose a container is, told by its labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kamal_pyinfra.plan.observed import ObservedContainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """A service and destination, and the part of it that a run may touch.
+
+    Args:
+        service: the value of the ``service`` label.
+        destination: the value of the ``destination`` label; empty without destination.
+        roles: the only roles that the run may touch; empty for all.
+    """
+
+    service: str
+    destination: str
+    roles: tuple[str, ...] = ()
+
+    def owns(self, container: ObservedContainer) -> bool:
+        """Whether it is an app container of exactly this service and destination.
+
+        Kamal 1.9 without destination matches every destination's containers; we compare the label itself.
+        One-off containers inherit ``service`` from the image but have no role.
+        """
+        return (
+            container.service == self.service
+            and container.destination == self.destination
+            and bool(container.role)
+            and (not self.roles or container.role in self.roles)
+        )
+
+    def running(self, containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
+        """Its running app containers, newest first."""
+        ours = (container for container in containers if self.owns(container) and container.is_running)
+        return tuple(sorted(ours, key=lambda container: (container.created, container.name), reverse=True))

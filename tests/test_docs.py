@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from kamal_pyinfra import errors
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.errors import Interrupted, KpError
-from kamal_pyinfra.plan.state import LockDetails
+from kamal_pyinfra.plan.observed import LockDetails
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from kamal_pyinfra.commands.shell import words
 
+SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
+
 
 def make_directories(paths: tuple[str, ...]) -> str:
     """Create folders; those for secrets are for their owner only."""
-    secret = [path for path in paths if "/env" in path]
+    secret = [path for path in paths if path.endswith(SECRET_FOLDERS)]
     return f"mkdir -p {words(*paths)}" + (f" && chmod 700 {words(*secret)}" if secret else "")
 
 
 def write_secret(path: str) -> str:
     """Put standard input into a file that nobody else could read at any instant, and all at once."""
     target, draft = words(path), words(f"{path}.tmp")
-    return f"umask 077 && cat > {draft} && mv -f {draft} {target}"
+    # A draft that is already there may be open to others, and stays so when it is written to.
+    return f"umask 077 && rm -f {draft} && cat > {draft} && mv -f {draft} {target}"
 
 
 def remove_directories(paths: tuple[str, ...]) -> str:

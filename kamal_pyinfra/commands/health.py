@@ -31,13 +31,14 @@ AWAIT_READY = f"""await_ready() {{
   began=$(date +%s); looks=0
   while :; do
     state=$(docker inspect --format '{STATE_FORMAT}' "$1") || return 1
-    elapsed=$(( $(date +%s) - began ))
-    case "$state" in
-      'running healthy 0') return 0 ;;
-      'running none 0') [ "$looks" -lt $(( $3 * 5 )) ] || return 0 ;;
-      'running starting 0' | 'running unhealthy 0')
-        [ "$elapsed" -lt "$2" ] || {{ report "$1" "not healthy after $elapsed s (${{state% *}})" "$4"; return 1; }} ;;
-      *) report "$1" "stopped before it was ready (${{state% *}})" "$4"; return 1 ;;
+    elapsed=$(( $(date +%s) - began )); restarts=${{state##* }}; state=${{state% *}}
+    [ "$looks" -gt 0 ] || [ "$5" != any ] || set -- "$1" "$2" "$3" "$4" "$restarts"
+    case "$restarts $state" in
+      "$5 running healthy") return 0 ;;
+      "$5 running none") [ "$looks" -lt $(( $3 * 5 )) ] || return 0 ;;
+      "$5 running starting" | "$5 running unhealthy")
+        [ "$elapsed" -lt "$2" ] || {{ report "$1" "not healthy after $elapsed s ($state)" "$4"; return 1; }} ;;
+      *) report "$1" "stopped before it was ready ($state)" "$4"; return 1 ;;
     esac
     sleep {POLL_SECONDS}; looks=$(( looks + 1 ))
   done
@@ -64,14 +65,20 @@ def await_functions() -> str:
     return REPORT + AWAIT_READY + AWAIT_UNHEALTHY
 
 
-def await_ready(container: AppContainer) -> str:
+def await_ready(container: AppContainer, *, has_run: bool = False) -> str:
     """Wait until Docker calls the container healthy; without health check, until it stayed up long enough.
 
     A container that exits or restarts has failed at once. On failure the last health output and log lines go
     to standard error and the exit code is 1.
+
+    Args:
+        container: what to wait for.
+        has_run: it was not started just now, so it may have restarted before.
     """
-    values = (container.name, container.deadline, container.readiness_delay, container.log_lines)
-    return f"await_ready {words(*values)}"
+    restarts = "any" if has_run else 0
+    return "await_ready " + words(
+        container.name, container.deadline, container.readiness_delay, container.log_lines, restarts
+    )
 
 
 def await_unhealthy(container: str, *, seconds: int) -> str:

@@ -21,9 +21,10 @@ def acquire(directory: str, content: str) -> str:
     target, parent = words(directory), words(directory.rpartition("/")[0])
     return (
         f"mkdir -p {parent} || exit 1; "
-        f"if mkdir {target} 2> /dev/null; then echo {words(content)} > {target}/details; "
-        f"elif [ -d {target} ]; then echo \"{HELD} $(tr -d '\\n' < {target}/details 2> /dev/null)\"; "
-        f"base64 -d < {target}/details 2> /dev/null | {PRINTABLE} >&2; exit 1; "
+        f"if mkdir {target} 2> /dev/null; then echo {words(content)} > {target}/details "
+        f"|| {{ rm -rf {target}; exit 1; }}; "
+        f"elif [ -d {target} ]; then echo \"{HELD} $(tr -d '\\n' 2> /dev/null < {target}/details)\"; "
+        f"base64 -d 2> /dev/null < {target}/details | {PRINTABLE} >&2; exit 1; "
         f"else mkdir {target}; fi"
     )
 
@@ -31,7 +32,7 @@ def acquire(directory: str, content: str) -> str:
 def release_own(directory: str, content: str) -> str:
     """Give the lock back if it is still the one with this content."""
     target = words(directory)
-    return f"{{ [ \"$(tr -d '\\n' < {target}/details 2> /dev/null)\" != {words(content)} ] || {release(directory)}; }}"
+    return f"{{ [ \"$(tr -d '\\n' 2> /dev/null < {target}/details)\" != {words(content)} ] || {release(directory)}; }}"
 
 
 def release(directory: str) -> str:

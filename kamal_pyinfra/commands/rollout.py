@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.commands import app
-from kamal_pyinfra.commands.health import await_functions, await_ready, await_unhealthy
+from kamal_pyinfra.commands.health import SERVING_FORMAT, await_functions, await_ready, await_unhealthy
 from kamal_pyinfra.commands.proxy_routes import (
     await_dropped,
     await_served,
     note_servers,
     route_functions,
 )
-from kamal_pyinfra.commands.shell import chain, words
+from kamal_pyinfra.commands.shell import chain, join, words
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
@@ -34,7 +34,10 @@ def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]
         audits: for each change, the command that records it, run when its container is ready.
     """
     starts = [_start(change, suffix) for change in changes]
-    waits = [chain(await_ready(change.container), audit) for change, audit in zip(changes, audits, strict=True)]
+    waits = [
+        chain(await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
+        for change, audit in zip(changes, audits, strict=True)
+    ]
     routed = tuple(change.container.name for change in changes if change.container.cord)
     served = await_served(routed) if routed else ""
     return await_functions() + route_functions() + chain(*starts, *waits, served)
@@ -85,20 +88,38 @@ def stop(changes: Sequence[StopContainer]) -> str:
     )
 
 
-REVERT = """revert() {
-  case "$(docker inspect --format '{{.Config.Hostname}}' "$1" 2> /dev/null)" in *-"$2") ;; *) return 0 ;; esac
-  docker stop $4 "$1" > /dev/null; docker rm -f "$1" > /dev/null || return 1
+REVERT = """this_runs() {
+  run=$1; shift
+  for name in "$@"; do
+    case "$(docker inspect --format '{{.Config.Hostname}}' "$name" 2> /dev/null)" in *-"$run") echo "$name" ;; esac
+  done
+}
+revert() {
+  if [ -n "$(this_runs "$2" "$1")" ]; then
+    docker stop $4 "$1" > /dev/null; docker rm -f "$1" > /dev/null || return 1
+  fi
   docker rename "$3" "$1" 2> /dev/null || true
 }
-"""
-"""Only a container whose host name carries this run's id is this run's."""
+keep_what_serves() {
+  [ -n "$lost" ] || return 0
+  for name in "$@"; do
+    case "$(docker inspect --format 'SERVING' "$name" 2> /dev/null)" in
+      healthy | none) echo "an old container did not come back; $name stays" >&2; exit 1 ;;
+    esac
+  done
+}
+lost=
+""".replace("SERVING", SERVING_FORMAT)
+"""Only a container whose host name carries this run's id is this run's; one that was to be replaced may still
+have the name, and serve."""
 
 
 def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:
     """Bring the old containers back and take this run's containers away, without losing a request.
 
-    The old ones serve before the new ones are drained. What did not happen yet is not undone, so this is
-    right after a failure at any point of the sequence.
+    The old ones serve before the new ones are drained; if one does not come back, a new one that serves stays
+    and the script exits 1. What did not happen yet is not undone, so this is right after a failure at any point
+    of the sequence.
     """
     new = [change for change in boots if not isinstance(change, AwaitContainer)]
     names = tuple(change.container.name for change in new)
@@ -111,11 +132,13 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
             part
             for part in (
                 *(_revive(change) for change in stops),
-                note_servers(names) if corded else "",
+                f"keep_what_serves {words(*names)}" if new else "",
+                _note_servers(corded, run_id) if corded else "",
                 *(app.cut_cord(_cord(change)) for change in corded),
-                *(_await_gone(change) for change in corded),
+                *(_await_gone(change, run_id) for change in corded),
                 await_dropped() if corded else "",
                 *(_take_back(change, run_id, suffix) for change in new),
+                '[ -z "$lost" ]',
             )
             if part
         )
@@ -128,13 +151,22 @@ def _revive(change: StopContainer) -> str:
     tie = app.tie_cord(change.cord) if change.cord else "true"
     return (
         f"if docker inspect {name} > /dev/null 2>&1; then "
-        f"{tie}; {app.start(change.name)}; await_ready {name} {change.drain_timeout} 0 20; fi"
+        f"{tie} && {app.start(change.name)} && await_ready {name} {change.drain_timeout} 0 20 any; fi || lost=1"
     )
 
 
-def _await_gone(change: BootContainer) -> str:
+def _note_servers(boots: Sequence[BootContainer], run_id: str) -> str:
+    restarted = tuple(change.container.name for change in boots if isinstance(change, RestartContainer))
+    started = tuple(change.container.name for change in boots if not isinstance(change, RestartContainer))
+    return join(note_servers(restarted), f"$(this_runs {words(run_id, *started)})" if started else "")
+
+
+def _await_gone(change: BootContainer, run_id: str) -> str:
     name = words(change.container.name)
-    return f"! docker inspect {name} > /dev/null 2>&1 || {await_unhealthy(change.container.name, seconds=30)}"
+    is_gone = f'[ -z "$(this_runs {words(run_id)} {name})" ]'
+    if isinstance(change, RestartContainer):
+        is_gone = f"! docker inspect {name} > /dev/null 2>&1"
+    return f"{is_gone} || {await_unhealthy(change.container.name, seconds=30)}"
 
 
 def _cord(change: BootContainer) -> str:

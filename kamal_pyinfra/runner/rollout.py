@@ -33,6 +33,7 @@ class Rollout:
         self.report = report
         self.run: Run = session.run
         self.begun: list[str] = []
+        self.stuck: tuple[str, ...] = ()
 
     def carry_out(self) -> None:
         """Make the changes.
@@ -94,10 +95,14 @@ class Rollout:
         hosts = tuple(batch if halts else self.begun)
         failures = dict(self.session.failures)
         self.session.readmit()
+        self.session.failures = {}
         self._phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
+        self.stuck = tuple(self.session.failures)
         self.session.failures = {**self.session.failures, **failures}
 
     def _state_after_taking_back(self, batch: Sequence[str]) -> str:
+        if self.stuck:
+            return f"{', '.join(self.stuck)} could not be brought back wholly; `kp details` shows what serves."
         earlier = [host for host in self.begun if host not in batch]
         if earlier and self.run.config.boot.failure == "halt":
             return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."

@@ -1,0 +1,132 @@
+"""The waiting loops, run by a real shell against a strict ``docker``; only ``sleep`` moves the clock."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from kamal_pyinfra.commands.health import await_functions, await_ready, await_unhealthy
+from tests.commands import builders
+from tests.commands.fake_host import Answer, FakeHost
+
+READY = await_functions() + await_ready(builders.app_container(deadline=6, readiness_delay=4, log_lines=50))
+GONE = await_functions() + await_unhealthy("shop-web-v1", seconds=5)
+STATE = "inspect --format STATE shop-web-v2"
+PROBE = "inspect --format PROBE shop-web-v2"
+LOGS = "logs --tail 50 shop-web-v2"
+SERVING = "inspect --format SERVING shop-web-v1"
+
+
+@pytest.fixture(params=[("sh",), ("bash", "--posix")], ids=" ".join)
+def any_shell(request: pytest.FixtureRequest, host: FakeHost) -> FakeHost:
+    """A host with this shell."""
+    if shutil.which(request.param[0]) is None:
+        pytest.skip(f"no {request.param[0]} here")
+    host.shell = request.param
+    return host
+
+
+def test_a_container_is_ready_when_docker_calls_it_healthy(any_shell):
+    any_shell.docker(STATE, *["running starting 0"] * 4, "running healthy 0")
+    ran = any_shell.run(READY)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert ran.calls.splitlines() == [f"docker {STATE}"] * 5
+    assert ran.seconds == pytest.approx(4 * 0.2)
+
+
+def test_an_unhealthy_container_may_still_recover_before_the_deadline(host):
+    host.docker(STATE, *["running starting 0"] * 3, *["running unhealthy 0"] * 15, "running healthy 0")
+    assert host.run(READY).code == 0
+
+
+def test_a_container_that_never_gets_healthy_is_reported_with_its_probe_and_log(any_shell):
+    any_shell.docker(STATE, "running unhealthy 0")
+    any_shell.docker(PROBE, 'health check exited 1: "curl: (7) refused"\nhealth check exited 22: "curl: (22) 500"\n')
+    any_shell.docker(LOGS, Answer(out="booting\n", err="no database\n"))
+    ran = any_shell.run(READY)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        "shop-web-v2: not healthy after 6 s (running unhealthy)\n"
+        'health check exited 22: "curl: (22) 500"\n'
+        "last lines of its log:\n"
+        "booting\nno database\n"
+    )
+    assert ran.seconds == pytest.approx(6, abs=0.5)
+
+
+def test_a_report_holds_nothing_that_a_terminal_obeys_or_pyinfra_cannot_read(host):
+    host.docker(STATE, "exited none 0")
+    host.docker(PROBE, "")
+    host.docker(LOGS, Answer(out=b"\x1b[31mred\x1b[0m \xff\xfe\x80 caf\xc3\xa9\r\n\x07\x00end\x9b2J\ttab\n"))
+    ran = host.run(READY)
+    assert ran.err.splitlines()[2:] == ["[31mred[0m  caf", "end2J\ttab"]
+    assert ran.code == 1
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["exited none 0", "dead none 0", "restarting none 1", "running starting 1", "running healthy 2", "created none 0"],
+)
+def test_a_container_that_stopped_or_restarted_has_failed_at_once(host, state):
+    host.docker(STATE, "running starting 0", state)
+    host.docker(PROBE, "")
+    host.docker(LOGS, "bye\n")
+    ran = host.run(READY)
+    assert ran.code == 1
+    assert ran.err == (
+        f"shop-web-v2: stopped before it was ready ({state.rpartition(' ')[0]})\nlast lines of its log:\nbye\n"
+    )
+    assert ran.seconds == pytest.approx(0.2)
+
+
+def test_without_health_check_a_container_must_stay_up(host):
+    host.docker(STATE, "running none 0")
+    ran = host.run(READY)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.seconds == pytest.approx(4)
+
+
+def test_without_readiness_delay_running_is_enough(host):
+    host.docker("inspect --format STATE shop-job-v2", "running none 0")
+    ran = host.run(await_functions() + await_ready(builders.job_container(readiness_delay=0)))
+    assert (ran.code, ran.seconds) == (0, 0)
+
+
+def test_without_health_check_a_container_that_dies_later_fails(host):
+    host.docker(STATE, *["running none 0"] * 15, "exited none 0")
+    host.docker(PROBE, "")
+    host.docker(LOGS, "")
+    assert host.run(READY).code == 1
+
+
+def test_a_container_that_is_gone_is_no_endless_wait(host):
+    host.docker(STATE, Answer(err="Error: No such object: shop-web-v2", code=1))
+    ran = host.run(READY)
+    assert (ran.code, ran.err, ran.seconds) == (1, "Error: No such object: shop-web-v2\n", 0)
+
+
+def test_an_old_container_is_awaited_until_docker_calls_it_unhealthy(any_shell):
+    any_shell.docker(SERVING, *["healthy"] * 9, "unhealthy")
+    ran = any_shell.run(GONE)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.seconds == pytest.approx(9 * 0.2)
+
+
+@pytest.mark.parametrize("state", ["unhealthy", "stopped", "none"])
+def test_a_container_that_serves_nothing_is_not_awaited(host, state):
+    host.docker(SERVING, state)
+    ran = host.run(GONE)
+    assert (ran.code, ran.seconds) == (0, 0)
+
+
+def test_a_container_that_stays_healthy_without_cord_is_an_error(host):
+    host.docker(SERVING, "healthy")
+    ran = host.run(GONE)
+    assert (ran.code, ran.err) == (1, "shop-web-v1: still healthy 5 s after its cord was cut\n")
+    assert ran.seconds == pytest.approx(5, abs=0.5)
+
+
+def test_the_calls_as_text():
+    assert await_ready(builders.app_container(name="a b")) == "await_ready 'a b' 28 7 50 0"
+    assert await_unhealthy("a b", seconds=3) == "await_unhealthy 'a b' 3"

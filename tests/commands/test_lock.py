@@ -1,0 +1,174 @@
+"""The deploy lock, taken and given back by real shells."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kamal_pyinfra.commands import lock
+from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from tests.commands.test_shell import texts
+
+LOCK = ".kamal/locks/shop"
+MINE = lock.details(
+    locked_by="Dev", at="2026-05-01T10:00:00Z", version="v2", message="Automatic deploy lock", holder="laptop 42 x"
+)
+THEIRS = lock.details(locked_by="Eve", at="2026-05-01T09:00:00Z", version="v1", message="migration", holder="")
+THEIRS_READABLE = "Locked by: Eve at 2026-05-01T09:00:00Z\nVersion: v1\nMessage: migration\nHolder: "
+
+
+def run(script: str, cwd: Path) -> tuple[int, str, str]:
+    ended = subprocess.run(
+        ["sh", "-c", script], cwd=cwd, capture_output=True, text=True, check=False, timeout=20, env=os.environ
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_the_details_are_kamals_three_lines_and_one_of_ours():
+    assert base64.b64decode(MINE).decode() == (
+        "Locked by: Dev at 2026-05-01T10:00:00Z\nVersion: v2\nMessage: Automatic deploy lock\nHolder: laptop 42 x"
+    )
+
+
+def test_a_free_lock_is_taken_below_folders_that_did_not_exist(tmp_path):
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (0, "", "")
+    assert (tmp_path / LOCK / "details").read_text() == f"{MINE}\n"
+
+
+def test_a_held_lock_says_who_holds_it_and_stays_as_it_is(tmp_path):
+    run(lock.acquire(LOCK, THEIRS), tmp_path)
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS}\n", THEIRS_READABLE)
+    assert (tmp_path / LOCK / "details").read_text() == f"{THEIRS}\n"
+
+
+def test_a_lock_of_kamals_is_printed_on_one_line(tmp_path):
+    (tmp_path / LOCK).mkdir(parents=True)
+    wrapped = "\n".join(THEIRS[start : start + 60] for start in range(0, len(THEIRS), 60))
+    (tmp_path / LOCK / "details").write_text(f"{wrapped}\n")
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS}\n", THEIRS_READABLE)
+
+
+def test_a_lock_without_details_is_held(tmp_path):
+    (tmp_path / LOCK).mkdir(parents=True)
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} \n", "")
+    assert list((tmp_path / LOCK).iterdir()) == []
+
+
+def test_a_lock_with_strange_details_is_held_and_nothing_strange_is_printed(tmp_path):
+    (tmp_path / LOCK).mkdir(parents=True)
+    (tmp_path / LOCK / "details").write_bytes(base64.b64encode(b"Locked by: \x1b[31m\xff\xfeEve"))
+    code, out, err = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, out.partition(" ")[0], err) == (1, lock.HELD, "Locked by: [31mEve")
+
+
+def test_a_lock_that_cannot_be_filled_is_not_left_behind(tmp_path):
+    code, out, _ = run(f"trap '' XFSZ; ulimit -f 0; {lock.acquire(LOCK, MINE)}", tmp_path)
+    assert (code, out) == (1, "")
+    assert not (tmp_path / LOCK).exists()
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (0, "", "")
+
+
+def test_where_no_folder_can_be_made_the_lock_is_not_called_held(tmp_path):
+    (tmp_path / ".kamal").write_text("a file where the folder should be")
+    code, out, err = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, out) == (1, "")
+    assert "mkdir" in err
+
+
+def test_where_the_lock_cannot_be_made_it_is_not_called_held(tmp_path):
+    (tmp_path / ".kamal/locks").mkdir(parents=True)
+    (tmp_path / LOCK).write_text("a file where the lock should be")
+    code, out, err = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, out) == (1, "")
+    assert "shop" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_is_not_called_a_held_lock(tmp_path):
+    (tmp_path / ".kamal/locks").mkdir(parents=True)
+    (tmp_path / ".kamal/locks").chmod(0o500)
+    code, out, err = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, out) == (1, "")
+    assert "ermission denied" in err
+
+
+def test_of_twenty_at_once_exactly_one_gets_it(tmp_path):
+    contents = [base64.b64encode(f"run {number}".encode()).decode() for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda content: run(lock.acquire(LOCK, content), tmp_path), contents))
+    winners = [content for content, (code, _, _) in zip(contents, answers, strict=True) if code == 0]
+    assert len(winners) == 1
+    assert (tmp_path / LOCK / "details").read_text() == f"{winners[0]}\n"
+    assert {out.partition(" ")[0] for code, out, _ in answers if code} == {lock.HELD}
+
+
+def test_only_its_own_lock_is_given_back(tmp_path):
+    run(lock.acquire(LOCK, THEIRS), tmp_path)
+    assert run(lock.release_own(LOCK, MINE), tmp_path) == (0, "", "")
+    assert (tmp_path / LOCK / "details").read_text() == f"{THEIRS}\n"
+    assert run(lock.release_own(LOCK, THEIRS), tmp_path) == (0, "", "")
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_giving_back_a_lock_that_is_gone_is_no_error(tmp_path):
+    assert run(lock.release_own(LOCK, MINE), tmp_path) == (0, "", "")
+    assert run(lock.release(LOCK), tmp_path) == (0, "", "")
+
+
+def test_a_lock_without_details_can_be_released_by_hand_but_is_nobodys_own(tmp_path):
+    (tmp_path / LOCK).mkdir(parents=True)
+    run(lock.release_own(LOCK, MINE), tmp_path)
+    assert (tmp_path / LOCK).exists()
+    run(lock.release(LOCK), tmp_path)
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_dead_lock_is_taken_over_unless_somebody_was_quicker(tmp_path):
+    take_over = f"{lock.release_own(LOCK, THEIRS)} && {{ {lock.acquire(LOCK, MINE)}; }}"
+    run(lock.acquire(LOCK, THEIRS), tmp_path)
+    assert run(take_over, tmp_path)[0] == 0
+    assert (tmp_path / LOCK / "details").read_text() == f"{MINE}\n"
+    assert run(take_over, tmp_path)[:2] == (1, f"{lock.HELD} {MINE}\n")
+
+
+lines = texts.map(lambda text: " ".join(text.split()))
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=st.lists(st.tuples(lines, lines, lines), min_size=1, max_size=10), folder=texts.map(lambda t: t[:40]))
+def test_any_text_in_a_lock_comes_back(tmp_path_factory, values, folder):
+    directory = "locks/" + folder.replace("/", "_") + "x"
+    root = tmp_path_factory.mktemp("lock")
+    contents = [
+        lock.details(locked_by=who, at="T", version=version, message=message, holder="h 1 s")
+        for who, version, message in values
+    ]
+    script = "; ".join(
+        f"( {lock.acquire(f'{directory}{number}', content)} )" for number, content in enumerate(contents)
+    )
+    assert run(script, root) == (0, "", "")
+    for number, (who, version, message) in enumerate(values):
+        seen = parse_lock((root / f"{directory}{number}" / "details").read_text().replace("\n", ""))
+        assert (seen.locked_by, seen.version, seen.message, seen.holder) == (f"{who} at T", version, message, "h 1 s")
+
+
+def test_the_commands_as_text():
+    assert lock.acquire("/k/locks/a b", "Zm9v") == (
+        "mkdir -p /k/locks || exit 1; if mkdir '/k/locks/a b' 2> /dev/null;"
+        " then echo Zm9v > '/k/locks/a b'/details || { rm -rf '/k/locks/a b'; exit 1; };"
+        " elif [ -d '/k/locks/a b' ]; then"
+        " echo \"deploy-lock-held $(tr -d '\\n' 2> /dev/null < '/k/locks/a b'/details)\";"
+        " base64 -d 2> /dev/null < '/k/locks/a b'/details | LC_ALL=C tr -cd '\\11\\12\\40-\\176' >&2; exit 1;"
+        " else mkdir '/k/locks/a b'; fi"
+    )
+    assert lock.release_own(LOCK, "Zm9v") == (
+        "{ [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop; }"
+    )
+    assert lock.release("a b") == "rm -rf 'a b'"

@@ -1,0 +1,188 @@
+"""What the proxy routes to, read from log lines of Traefik 2.11 and 3 as they really are."""
+
+from __future__ import annotations
+
+import pytest
+
+from kamal_pyinfra.commands.proxy_routes import await_dropped, await_served, note_servers, route_functions
+from tests.commands.fake_host import Answer, FakeHost
+
+OLD, NEW = "172.17.0.3", "172.17.0.4"
+SINCE_DRAIN = "logs --since 999 traefik"
+SINCE_BOOT = "logs --since 879 traefik"
+PROXY = "inspect --format PROXY traefik"
+DEBUG = "true [--providers.docker --log.level=DEBUG]"
+DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
+SERVE = f"{route_functions()}{await_served(('shop-web-v2',))}"
+
+
+def servers(*addresses: str) -> str:
+    return ",".join(f'{{"url":"http://{address}:3000"}}' for address in addresses)
+
+
+def v2(*addresses: str, provider: str = "docker") -> str:
+    """Traefik 2.11 at debug level (logrus), a configuration as it arrives."""
+    config = (
+        '{"http":{"routers":{"shop-web":{"service":"shop-web","rule":"PathPrefix(`/`)","priority":2}},"services":'
+        f'{{"shop-web":{{"loadBalancer":{{"servers":[{servers(*addresses)}],"passHostHeader":true}}}}}}}},"tcp":{{}}}}'
+    )
+    escaped = config.replace('"', '\\"')
+    return f'time="2026-05-01T10:00:00Z" level=debug msg="Configuration received: {escaped}" providerName={provider}\n'
+
+
+def v2_built(*addresses: str) -> str:
+    """Traefik 2.11, the routers built from it."""
+    about = "entryPointName=http routerName=shop-web@docker serviceName=shop-web"
+    lines = [f'time="2026-05-01T10:00:00Z" level=debug msg="Creating load-balancer" {about}']
+    lines += [
+        f'time="2026-05-01T10:00:00Z" level=debug msg="Creating server {number} http://{address}:3000" {about}'
+        f" serverName={number}"
+        for number, address in enumerate(addresses)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def v3(*addresses: str, provider: str = "docker") -> str:
+    """Traefik 3 at debug level (zerolog's console, with colours), a configuration as it arrives."""
+    return (
+        "\x1b[90m2026-05-01T10:00:00Z\x1b[0m DBG \x1b[1mgithub.com/traefik/traefik/v3/pkg/server/"
+        "configurationwatcher.go:248\x1b[0m\x1b[36m >\x1b[0m Configuration received \x1b[36mconfig=\x1b[0m"
+        '{"http":{"routers":{"shop-web":{"priority":2,"rule":"PathPrefix(`/`)","service":"shop-web"}},"services":'
+        f'{{"shop-web":{{"loadBalancer":{{"servers":[{servers(*addresses)}],"strategy":"wrr"}}}}}}}},"tcp":{{}}}}'
+        f" \x1b[36mproviderName=\x1b[0m{provider}\n"
+    )
+
+
+def v3_built(*addresses: str) -> str:
+    """Traefik 3, the routers built from it."""
+    code = "\x1b[90m2026-05-01T10:00:00Z\x1b[0m DBG \x1b[1mgithub.com/traefik/traefik/v3/pkg/server/service/service.go:"
+    about = "\x1b[36mentryPointName=\x1b[0mhttp \x1b[36mrouterName=\x1b[0mshop-web@docker"
+    lines = [
+        f"{code}427\x1b[0m\x1b[36m >\x1b[0m Creating load-balancer {about} \x1b[36mserviceName=\x1b[0mshop-web@docker"
+    ]
+    lines += [
+        f"{code}485\x1b[0m\x1b[36m >\x1b[0m Creating server \x1b[36mURL=\x1b[0mhttp://{address}:3000 {about}"
+        f" \x1b[36mserverIndex=\x1b[0m{number} \x1b[36mserviceName=\x1b[0mshop-web@docker"
+        for number, address in enumerate(addresses)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(params=[(v2, v2_built), (v3, v3_built)], ids=["v2.11", "v3"])
+def traefik(request: pytest.FixtureRequest):
+    """Log lines of one generation: a configuration that arrived, and one that was built."""
+    return request.param
+
+
+@pytest.fixture
+def draining(host: FakeHost) -> FakeHost:
+    """A host whose old container has just been drained and whose proxy logs at debug level."""
+    host.docker("inspect --format ADDRESS shop-web-v1", f"healthy {OLD}")
+    host.docker(PROXY, DEBUG)
+    return host
+
+
+def test_a_server_is_dropped_when_newer_routers_are_built_without_it(draining, traefik):
+    received, built = traefik
+    before = received(OLD, NEW) + built(OLD, NEW)
+    arrived = before + received(NEW)
+    draining.docker(SINCE_DRAIN, "", before, before, arrived, arrived + built(NEW))
+    ran = draining.run(DROP)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert ran.calls.splitlines() == [
+        "docker inspect --format ADDRESS shop-web-v1",
+        f"docker {PROXY}",
+        *[f"docker {SINCE_DRAIN}"] * 5,
+    ]
+    assert ran.seconds == pytest.approx(4 * 0.2 + 0.1)
+
+
+def test_a_configuration_that_was_received_but_not_built_is_not_served(draining, traefik):
+    received, built = traefik
+    draining.docker(SINCE_DRAIN, received(OLD, NEW) + built(OLD, NEW) + received(NEW))
+    ran = draining.run(DROP)
+    assert ran.code == 0
+    assert ran.seconds == pytest.approx(15, abs=0.5)
+
+
+def test_an_older_configuration_without_the_server_does_not_count(draining, traefik):
+    received, built = traefik
+    draining.docker(SINCE_DRAIN, received(NEW) + built(NEW) + received(OLD, NEW) + built(OLD, NEW))
+    assert draining.run(DROP).seconds == pytest.approx(15, abs=0.5)
+
+
+def test_an_address_that_begins_like_another_is_not_mistaken_for_it(draining, traefik):
+    received, built = traefik
+    draining.docker(SINCE_DRAIN, received(f"{OLD}0", NEW) + built(f"{OLD}0", NEW))
+    assert draining.run(DROP).seconds == pytest.approx(0.1)
+
+
+def test_what_another_provider_hands_over_does_not_count(draining, traefik):
+    received, built = traefik
+    draining.docker(SINCE_DRAIN, received(NEW, provider="internal") + built(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(15, abs=0.5)
+
+
+def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
+    received, built = traefik
+    draining.docker("inspect --format ADDRESS shop-web-v0", "healthy 172.17.0.9")
+    one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
+    draining.docker(SINCE_DRAIN, one_left, one_left, one_left + none_left)
+    ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
+    assert ran.seconds == pytest.approx(2 * 0.2 + 0.1)
+
+
+@pytest.mark.parametrize("argument", ["--log.level=DEBUG", "--log.level=debug", "--Log.Level=Debug"])
+def test_a_proxy_at_debug_level_is_asked_however_it_is_spelled(draining, argument):
+    draining.docker(PROXY, f"true [--providers.docker {argument}]")
+    draining.docker(SINCE_DRAIN, v3(NEW) + v3_built(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(0.1)
+
+
+def test_a_proxy_that_cannot_be_asked_gets_kamals_fixed_time(draining):
+    draining.docker(PROXY, "true [--providers.docker --log.level=INFO]")
+    assert draining.run(DROP).seconds == 5
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(err="Error: No such object: traefik", code=1), Answer(out=DEBUG.replace("true", "false"))]
+)
+def test_without_a_running_proxy_nothing_is_awaited(draining, answer):
+    draining.docker(PROXY, answer)
+    ran = draining.run(DROP)
+    assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
+
+
+def test_a_container_that_is_gone_or_has_no_address_is_not_awaited(host):
+    host.docker("inspect --format ADDRESS shop-web-v1", Answer(err="No such object", code=1))
+    assert host.run(DROP).seconds == 0
+
+
+def test_a_container_that_was_not_healthy_gets_the_time_that_the_proxy_may_take(host):
+    host.docker("inspect --format ADDRESS shop-web-v1", f"unhealthy {OLD}")
+    assert host.run(DROP).seconds == 2
+
+
+def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
+    received, built = traefik
+    host.docker("inspect --format ADDRESS shop-web-v2", f"healthy {NEW}")
+    host.docker(PROXY, DEBUG)
+    before = received(OLD) + built(OLD)
+    host.docker(SINCE_BOOT, before, before + received(OLD, NEW), before + received(OLD, NEW) + built(OLD, NEW))
+    ran = host.run(SERVE)
+    assert ran.code == 0
+    assert ran.seconds == pytest.approx(2 * 0.2 + 0.1)
+
+
+def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy_for_ever(host):
+    host.docker("inspect --format ADDRESS shop-web-v2", f"healthy {NEW}")
+    host.docker(PROXY, DEBUG)
+    host.docker(SINCE_BOOT, "")
+    ran = host.run(SERVE)
+    assert ran.code == 0
+    assert ran.seconds == pytest.approx(15, abs=0.5)
+
+
+def test_the_calls_as_text():
+    assert note_servers(("a b", "c")) == "note_servers 'a b' c"
+    assert await_served(("a", "b")) == "await_served a b"

@@ -1,0 +1,275 @@
+"""The zero-downtime sequence: what is asked of Docker, call by call."""
+
+from __future__ import annotations
+
+import pytest
+
+from kamal_pyinfra.commands import rollout
+from tests.commands import builders
+from tests.commands.fake_host import Answer, FakeHost
+
+CONTAINER = builders.app_container()
+NEW = "shop-web-v2"
+OLD = "shop-web-v1"
+RUN_ID = builders.RUN_ID[:12]
+REPLACED = f"{NEW}_replaced_{builders.SUFFIX}"
+AUDIT = "echo booted >> audit.log"
+RUN_ARGUMENTS = (
+    f"run --detach --restart unless-stopped --name {NEW} --hostname 192.0.2.1-0123456789ab"
+    f" -e KAMAL_CONTAINER_NAME={NEW} -e KAMAL_VERSION=v2 --env-file .kamal/env/roles/shop-web.env"
+    " --health-cmd true --health-interval 1s --volume HOME/.kamal/cords/shop-web-new:/tmp/kamal-cord"
+    " --label service=shop --label kp.digest=d1 acme/shop:v2"
+)
+
+
+@pytest.fixture
+def docker(host: FakeHost) -> FakeHost:
+    """A host without proxy on which the new container gets healthy at the second look."""
+    host.docker(RUN_ARGUMENTS.replace("HOME", str(host.home)), "0123abcd")
+    host.docker(f"inspect --format STATE {NEW}", "running starting 0", "running healthy 0")
+    host.docker(f"inspect --format STATE {OLD}", "running healthy 0")
+    host.docker(f"inspect --format ADDRESS {NEW}", "healthy 172.17.0.4")
+    host.docker(f"inspect --format ADDRESS {OLD}", "healthy 172.17.0.3")
+    host.docker("inspect --format PROXY traefik", Answer(err="No such object", code=1))
+    for name in (NEW, OLD):
+        host.docker(f"inspect --format SERVING {name}", "healthy", "unhealthy")
+        host.docker(f"inspect {name}", "[{}]")
+        for command in ("start", "stop", "stop -t 30", "rm -f"):
+            host.docker(f"{command} {name}", name)
+    host.docker(f"rename {NEW} {REPLACED}")
+    host.docker(f"rename {REPLACED} {NEW}", Answer(err="No such container", code=1))
+    return host
+
+
+def calls(docker: FakeHost, text: str) -> list[str]:
+    return text.replace(str(docker.home), "HOME").splitlines()
+
+
+def boot(*changes, audits=(AUDIT,)):
+    return rollout.boot(changes, suffix=builders.SUFFIX, audits=audits)
+
+
+AWAITED = [
+    f"docker inspect --format STATE {NEW}",
+    f"docker inspect --format STATE {NEW}",
+    f"docker inspect --format ADDRESS {NEW}",
+    "docker inspect --format PROXY traefik",
+]
+
+
+def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
+    ran = docker.run(boot(builders.boot()))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert calls(docker, ran.calls) == [f"docker {RUN_ARGUMENTS}", *AWAITED]
+    assert (docker.home / ".kamal/cords/shop-web-new/cord").exists()
+    assert (docker.home / "audit.log").read_text() == "booted\n"
+
+
+def test_a_container_of_the_same_name_steps_aside(docker):
+    ran = docker.run(boot(builders.replace()))
+    assert calls(docker, ran.calls) == [f"docker rename {NEW} {REPLACED}", f"docker {RUN_ARGUMENTS}", *AWAITED]
+
+
+def test_a_retained_container_starts_with_its_own_cord_tied_again(docker):
+    cord = docker.home / "its own cord"
+    ran = docker.run(boot(builders.restart(cord=str(cord))))
+    assert calls(docker, ran.calls) == [f"docker start {NEW}", *AWAITED]
+    assert (cord / "cord").exists()
+    assert not (docker.home / ".kamal/cords/shop-web-new").exists()
+
+
+def test_a_container_that_runs_already_is_only_waited_for(docker):
+    assert calls(docker, docker.run(boot(builders.wait_for())).calls) == AWAITED
+
+
+def test_a_container_that_does_not_get_ready_is_not_in_the_audit_log_and_fails_the_script(docker):
+    docker.docker(f"inspect --format STATE {NEW}", "exited none 0")
+    docker.docker(f"inspect --format PROBE {NEW}")
+    docker.docker(f"logs --tail 50 {NEW}", "bye")
+    ran = docker.run(boot(builders.boot()))
+    assert ran.code == 1
+    assert not (docker.home / "audit.log").exists()
+    assert calls(docker, ran.calls)[-1] == f"docker logs --tail 50 {NEW}"
+
+
+def test_a_container_that_cannot_be_created_is_not_waited_for(docker):
+    call = RUN_ARGUMENTS.replace("HOME", str(docker.home))
+    docker.docker(call, Answer(err="docker: Error response from daemon: Conflict.", code=125))
+    ran = docker.run(boot(builders.boot()))
+    assert (ran.code, ran.err) == (125, "docker: Error response from daemon: Conflict.\n")
+    assert calls(docker, ran.calls) == [f"docker {RUN_ARGUMENTS}"]
+
+
+def test_all_are_started_before_any_is_waited_for(docker):
+    other = builders.restart(cord=None, name=OLD)
+    ran = docker.run(boot(builders.boot(), other, audits=(AUDIT, AUDIT)))
+    assert calls(docker, ran.calls)[:4] == [
+        f"docker {RUN_ARGUMENTS}",
+        f"docker start {OLD}",
+        f"docker inspect --format STATE {NEW}",
+        f"docker inspect --format STATE {NEW}",
+    ]
+    assert (docker.home / "audit.log").read_text() == "booted\nbooted\n"
+
+
+def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(docker):
+    cord = docker.home / "old cord"
+    cord.mkdir()
+    (cord / "cord").touch()
+    ran = docker.run(rollout.drain([builders.stop(cord=str(cord))]))
+    assert (ran.code, ran.err) == (0, "")
+    assert calls(docker, ran.calls) == [
+        f"docker inspect --format ADDRESS {OLD}",
+        f"docker inspect --format SERVING {OLD}",
+        f"docker inspect --format SERVING {OLD}",
+        "docker inspect --format PROXY traefik",
+    ]
+    assert list(cord.iterdir()) == []
+
+
+def test_what_has_no_cord_is_not_drained():
+    assert rollout.drain([builders.stop(cord=None)]) == ""
+    assert rollout.drain([]) == ""
+
+
+def test_containers_with_one_timeout_are_stopped_by_one_call():
+    changes = [builders.stop("a"), builders.stop("b"), builders.stop("c", timeout=30)]
+    assert rollout.stop(changes) == "docker stop a b > /dev/null && docker stop -t 30 c > /dev/null"
+
+
+def revert(*boots, stops=()):
+    return rollout.revert(boots, stops, run_id=RUN_ID, suffix=builders.SUFFIX)
+
+
+REVIVED = [
+    f"docker inspect {OLD}",
+    f"docker start {OLD}",
+    f"docker inspect --format STATE {OLD}",
+]
+DRAINED = [
+    f"docker inspect --format HOSTNAME {NEW}",
+    f"docker inspect --format ADDRESS {NEW}",
+    f"docker inspect --format HOSTNAME {NEW}",
+    f"docker inspect --format SERVING {NEW}",
+    f"docker inspect --format SERVING {NEW}",
+    "docker inspect --format PROXY traefik",
+]
+
+NOTHING_UNDONE = [
+    *[f"docker inspect --format HOSTNAME {NEW}"] * 3,
+    f"docker rename {REPLACED} {NEW}",
+]
+"""The last one fails where nothing stepped aside."""
+
+
+def test_the_old_container_serves_again_before_the_new_one_is_drained_and_removed(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    docker.run(boot(builders.boot()))
+    old_cord = docker.home / "old cord"
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=str(old_cord))]))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert calls(docker, ran.calls) == [
+        *REVIVED,
+        *DRAINED,
+        f"docker inspect --format HOSTNAME {NEW}",
+        f"docker stop {NEW}",
+        f"docker rm -f {NEW}",
+        f"docker rename {REPLACED} {NEW}",
+    ]
+    assert (old_cord / "cord").exists()
+    assert not (docker.home / ".kamal/cords/shop-web-new").exists()
+
+
+def test_a_container_of_another_run_is_neither_drained_nor_taken_away(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", "192.0.2.1-ffffffffffff")
+    ran = docker.run(revert(builders.boot()))
+    assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
+    assert calls(docker, ran.calls) == NOTHING_UNDONE
+
+
+def test_a_container_that_was_to_be_replaced_and_was_not_yet_serves_on(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", "192.0.2.1-ffffffffffff")
+    docker.docker(f"inspect {REPLACED}", Answer(err="Error: No such object", code=1))
+    docker.docker("inspect --format PROXY traefik", "true [--log.level=DEBUG]")
+    old_cord = docker.home / "old cord"
+    ran = docker.run(revert(builders.replace(), stops=[builders.stop(REPLACED, cord=str(old_cord))]))
+    assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
+    assert calls(docker, ran.calls) == [
+        f"docker inspect {REPLACED}",
+        *NOTHING_UNDONE,
+    ]
+
+
+def test_what_was_not_begun_is_not_undone(docker):
+    gone = Answer(err="Error: No such object", code=1)
+    for call in (f"inspect {NEW}", f"inspect {OLD}"):
+        docker.docker(call, gone)
+    docker.docker(f"inspect --format ADDRESS {NEW}", gone)
+    docker.docker(f"inspect --format HOSTNAME {NEW}", gone)
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
+    assert (ran.code, ran.err) == (0, "")
+    assert calls(docker, ran.calls) == [
+        f"docker inspect {OLD}",
+        *NOTHING_UNDONE,
+    ]
+
+
+def test_a_container_that_stepped_aside_for_one_that_could_not_be_created_gets_its_name_back(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", Answer(err="Error: No such object", code=1))
+    docker.docker(f"inspect {REPLACED}", "[{}]")
+    docker.docker(f"start {REPLACED}", REPLACED)
+    docker.docker(f"inspect --format STATE {REPLACED}", "running healthy 0")
+    docker.docker(f"rename {REPLACED} {NEW}")
+    ran = docker.run(revert(builders.replace(), stops=[builders.stop(REPLACED, cord=None)]))
+    assert (ran.code, ran.err) == (0, "")
+    assert calls(docker, ran.calls)[-1] == f"docker rename {REPLACED} {NEW}"
+
+
+def test_a_restarted_container_is_stopped_again_and_stays(docker):
+    cord = docker.home / "cord"
+    ran = docker.run(revert(builders.restart(cord=str(cord), stop_timeout=30)))
+    assert calls(docker, ran.calls) == [
+        f"docker inspect --format ADDRESS {NEW}",
+        f"docker inspect {NEW}",
+        *[f"docker inspect --format SERVING {NEW}"] * 2,
+        "docker inspect --format PROXY traefik",
+        f"docker stop -t 30 {NEW}",
+    ]
+
+
+def test_the_stop_timeout_holds_when_a_new_container_is_taken_away(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    ran = docker.run(revert(builders.boot(stop_timeout=30)))
+    assert f"docker stop -t 30 {NEW}" in calls(docker, ran.calls)
+
+
+def test_a_container_that_was_only_waited_for_stays(docker):
+    assert docker.run(revert(builders.wait_for())).calls == ""
+
+
+def test_an_old_container_that_does_not_come_back_does_not_keep_a_failed_new_one_on_the_host(docker):
+    docker.docker(f"start {OLD}", Answer(err="Error: port is taken", code=1))
+    docker.docker(f"inspect --format STATE {OLD}", "exited none 0")
+    docker.docker(f"inspect --format PROBE {OLD}")
+    docker.docker(f"logs --tail 20 {OLD}", "bye")
+    docker.docker(f"inspect --format ADDRESS {NEW}", "unhealthy 172.17.0.4")
+    docker.docker(f"inspect --format SERVING {NEW}", "unhealthy")
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
+    assert f"docker rm -f {NEW}" in calls(docker, ran.calls)
+    assert "port is taken" in ran.err
+
+
+def test_an_old_container_that_does_not_come_back_keeps_a_new_one_that_serves(docker):
+    docker.docker(f"start {OLD}", Answer(err="Error: port is taken", code=1))
+    docker.docker(f"inspect --format SERVING {NEW}", "healthy")
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
+    assert ran.code == 1
+    assert "an old container did not come back; shop-web-v2 stays" in ran.err
+    assert not any(call.startswith(("docker stop", "docker rm")) for call in calls(docker, ran.calls))
+
+
+def test_a_container_that_restarted_long_ago_may_be_waited_for(docker):
+    docker.docker(f"inspect --format STATE {NEW}", "running starting 3", "running healthy 3")
+    ran = docker.run(rollout.boot([builders.wait_for()], suffix=builders.SUFFIX, audits=["true"]))
+    assert ran.code == 0

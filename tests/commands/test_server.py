@@ -1,0 +1,50 @@
+"""Docker's installation: only its decisions; that it works is for the lab's bare host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kamal_pyinfra.commands.server import INSTALL_DOCKER
+from tests.commands.fake_host import Answer, FakeHost
+
+VERSION = "version"
+
+
+def program(host: FakeHost, name: str, text: str = "") -> None:
+    """A program that records how it was called."""
+    path = host.bin / name
+    path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{host.state}/programs"\n{text}\n')
+    path.chmod(0o755)
+
+
+def programs(host: FakeHost) -> list[str]:
+    path = Path(host.state / "programs")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_an_engine_that_answers_is_left_alone(host):
+    program(host, "id", "echo 0")
+    host.docker(VERSION, "26")
+    ran = host.run(INSTALL_DOCKER)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert set(programs(host)) == {"id -u"}
+
+
+def test_a_user_who_may_not_use_docker_is_put_into_its_group(host):
+    program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
+    program(host, "sudo", 'shift; "$@"')
+    program(host, "usermod")
+    host.docker(VERSION, "26", "26", Answer(code=1))
+    ran = host.run(INSTALL_DOCKER)
+    assert ran.code == 0
+    assert "usermod -aG docker deploy" in programs(host)
+
+
+def test_an_engine_that_never_answers_is_an_error_after_half_a_minute(host):
+    program(host, "id", "echo 0")
+    program(host, "systemctl")
+    program(host, "service")
+    host.docker(VERSION, Answer(code=1))
+    ran = host.run(INSTALL_DOCKER)
+    assert (ran.code, ran.err) == (1, "Docker does not answer\n")
+    assert ran.seconds == 59 * 0.5

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kamal_pyinfra.commands import shell
+
+SHELLS = tuple(
+    command
+    for command in (("sh",), ("dash",), ("bash", "--posix"), ("busybox", "sh"))
+    if shutil.which(command[0]) is not None
+)
+NASTY = (
+    "$(touch hacked)", "`touch hacked`", "$HOME", "${HOME}", "${NAME}", "${NOT_SET}", "${1}", "${NAME:-x}", "$$", "\\",
+    "'", '"', "\n", "\r\n", "\t", " ", ";", "&&", "|", ">", "<", "*", "?", "[a]", "{a,b}", "~", "#", "!", "-rf", "--",
+    "=", "%s", "\\n", "é", "日本", "\U0001f6a2", "\u2028", "\x1b[31m", "\x7f", "\ufeff",
+)  # fmt: skip
+texts = st.lists(
+    st.one_of(st.sampled_from(NASTY), st.characters(exclude_characters="\0", exclude_categories=("Cs",))), max_size=8
+).map("".join)
+keys = st.from_regex(r"[a-z][a-z0-9.-]{0,8}", fullmatch=True)
+each_shell = pytest.mark.parametrize("command", SHELLS, ids=" ".join)
+quickly = settings(max_examples=25, deadline=None)
+
+
+def echoed(command: tuple[str, ...], words: str, *, cwd: Path | None = None, **environ: str) -> list[str]:
+    """What a program sees when a shell reads these words."""
+    ended = subprocess.run(
+        [*command, "-c", f"printf '%s\\0' {words}"],
+        capture_output=True,
+        check=True,
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], **environ},
+        timeout=20,
+    )
+    assert ended.stderr == b""
+    return ended.stdout.decode().split("\0")[:-1]
+
+
+@each_shell
+@quickly
+@given(values=st.lists(texts, min_size=1, max_size=30))
+def test_words_arrive_as_they_are(command, values):
+    with tempfile.TemporaryDirectory() as folder:
+        assert echoed(command, shell.words(*values), cwd=Path(folder)) == values
+        assert list(Path(folder).iterdir()) == []
+
+
+@each_shell
+@quickly
+@given(values=st.lists(texts, min_size=1, max_size=20), name=texts)
+def test_only_a_braced_name_expands_in_an_expandable_word(command, values, name):
+    with tempfile.TemporaryDirectory() as folder:
+        seen = echoed(command, " ".join(shell.expandable(value) for value in values), cwd=Path(folder), NAME=name)
+        assert list(Path(folder).iterdir()) == []
+    known = {"NAME": name, "PATH": os.environ["PATH"]}
+    expected = [
+        re.sub(r"\$\{([A-Za-z_][A-Za-z_0-9]*)\}", lambda match: known.get(match[1], ""), value) for value in values
+    ]
+    assert seen == expected
+
+
+@each_shell
+@quickly
+@given(options=st.lists(st.tuples(keys, st.one_of(texts, st.booleans(), st.integers(), st.none())), min_size=1))
+def test_every_option_reaches_docker_as_flag_and_value(command, options):
+    expected = [word for name, value in options for word in expected_flag(name, value)]
+    assert echoed(command, shell.flags(tuple(options))) == expected
+
+
+def expected_flag(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (f"--{name}",) if value else (f"--{name}=false",)
+    return (f"--{name}", "" if value is None else str(value))
+
+
+@each_shell
+@quickly
+@given(paths=st.lists(texts, min_size=1, max_size=20), here=texts)
+def test_a_host_path_is_absolute_where_the_command_runs(command, paths, here):
+    folder_name = re.sub(r"[/\n]", "_", here)[:20] or "here"
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root).resolve() / f"d{folder_name}"
+        folder.mkdir()
+        seen = echoed(command, " ".join(f"{shell.host_path(path)}:/in" for path in paths), cwd=folder)
+        assert list(folder.iterdir()) == []
+    assert seen == [path + ":/in" if path.startswith("/") else f"{folder}/{path}:/in" for path in paths]
+
+
+def test_flags_repeat_for_a_list_and_stand_alone_for_true():
+    options = (("memory", "512m"), ("init", True), ("add-host", ["a:1", "b:2"]), ("cpus", 2), ("tty", False))
+    assert shell.flags(options) == "--memory 512m --init --add-host a:1 --add-host b:2 --cpus 2 --tty=false"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", "''"),
+        ("plain", "plain"),
+        ("two words", "'two words'"),
+        ("${HOME}/data", '"${HOME}"/data'),
+        ("$(id) ${A}${B}`id`", "'$(id) '\"${A}\"\"${B}\"'`id`'"),
+        ("$HOME", "'$HOME'"),
+        ("${A:-b}", "'${A:-b}'"),
+    ],
+)
+def test_expandable_leaves_braced_names_to_the_host(value, text):
+    assert shell.expandable(value) == text
+
+
+def test_join_and_chain_drop_empty_parts():
+    assert shell.join("docker run", "", "--detach") == "docker run --detach"
+    assert shell.chain("mkdir a", "", "touch a/b") == "mkdir a && touch a/b"
+    assert shell.chain() == ""

@@ -1,0 +1,182 @@
+"""The snapshot script, run by real shells; what it prints is read back by the parser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from kamal_pyinfra.commands.snapshot import SnapshotQuery, container_template, snapshot
+from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
+from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
+from tests.commands.fake_host import Answer, FakeHost
+
+QUERY = SnapshotQuery(
+    service="shop",
+    repository="registry.example.com/acme/shop",
+    proxy_image="traefik:v2.11",
+    registry="registry.example.com",
+    run_directory=".kamal",
+    lock=".kamal/locks/shop",
+    directories=(".kamal", ".kamal/locks", ".kamal/env/roles"),
+    env_files=(".kamal/env/roles/shop-web.env", ".kamal/env/traefik/traefik.env"),
+    clear_names=("COLOR",),
+)
+TEMPLATE = container_template(QUERY.clear_names)
+LABELLED = "ps --all --quiet --no-trunc --filter label=service"
+PROXY = "ps --all --quiet --no-trunc --filter name=^traefik$"
+IMAGES = (
+    "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
+    " --format image {{.Repository}}:{{.Tag}} {{.ID}}"
+)
+CONTAINER = {
+    "id": "aa",
+    "name": "/shop-web-v1",
+    "created": "2026-05-01T10:00:00Z",
+    "image": "acme/shop:v1",
+    "image_id": "sha256:1",
+    "status": "running",
+    "started": "2026-05-01T10:00:01Z",
+    "health": "healthy",
+    "restarts": 0,
+    "labels": {"service": "shop"},
+    "command": None,
+    "healthcheck": None,
+    "mounts": [],
+    "ports": {},
+    "env": ["SECRET", "COLOR=blue", None],
+}
+LINE = f"container {json.dumps(CONTAINER)}"
+
+
+@pytest.fixture
+def docker(host: FakeHost) -> FakeHost:
+    """A host whose engine answers and has nothing."""
+    host.docker("version --format {{.Server.Version}}", "26.1.5")
+    host.docker(LABELLED)
+    host.docker(PROXY)
+    host.docker(IMAGES)
+    return host
+
+
+def look(docker: FakeHost) -> ObservedHost:
+    ran = docker.run(snapshot(QUERY))
+    assert (ran.code, ran.err) == (0, "")
+    return parse_snapshot("web1", ran.out.splitlines())
+
+
+def test_a_host_with_nothing_is_an_empty_host(docker):
+    observed = look(docker)
+    assert observed == ObservedHost(
+        host="web1",
+        user=observed.user,
+        home=str(docker.home),
+        docker=Docker(installed=True, version="26.1.5"),
+    )
+    assert observed.user
+
+
+def test_everything_on_a_host_is_seen(docker):
+    home = docker.home
+    for path in (".kamal/env/roles", ".kamal/locks/shop", ".kamal/cords/shop-web-1", ".kamal/cords/shop web-2"):
+        (home / path).mkdir(parents=True)
+    for kind in ("extracted", "volumes"):
+        (home / f".kamal/assets/{kind}/shop-web-v1").mkdir(parents=True)
+    (home / ".kamal/cords/shop-web-1/cord").touch()
+    (home / ".kamal/cords/a file").touch()
+    env_file = home / ".kamal/env/roles/shop-web.env"
+    env_file.write_text("A=1\n")
+    env_file.chmod(0o640)
+    details = base64.b64encode(b"Locked by: Eve at T\nVersion: v1\nMessage: why").decode()
+    (home / ".kamal/locks/shop/details").write_text(f"{details[:20]}\n{details[20:]}\n")
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text('{"auths": {"registry.example.com": {"auth": "c2VjcmV0"}}}')
+    docker.docker(LABELLED, "bb\naa\n")
+    docker.docker(PROXY, "aa\n")
+    docker.docker(f"inspect --format {TEMPLATE} aa bb", f"{LINE}\n{LINE.replace('v1', 'v2')}\n")
+    docker.docker(IMAGES, "image registry.example.com/acme/shop:v1 sha256:1\n")
+    observed = look(docker)
+    assert observed.directories == {".kamal", ".kamal/locks", ".kamal/env/roles"}
+    assert observed.files == {
+        ".kamal/env/roles/shop-web.env": ObservedFile(digest=hashlib.sha256(b"A=1\n").hexdigest(), mode="640")
+    }
+    assert observed.cords == {".kamal/cords/shop-web-1": True, ".kamal/cords/shop web-2": False}
+    assert observed.assets == {".kamal/assets/extracted/shop-web-v1", ".kamal/assets/volumes/shop-web-v1"}
+    assert observed.images == (ObservedImage(reference="registry.example.com/acme/shop:v1", id="sha256:1"),)
+    assert [container.name for container in observed.containers] == ["shop-web-v1", "shop-web-v2"]
+    assert observed.logged_in
+    assert observed.lock is not None
+    assert (observed.lock.content, observed.lock.locked_by, observed.lock.version) == (details, "Eve at T", "v1")
+
+
+def test_a_look_changes_nothing(docker):
+    look(docker)
+    assert list(docker.home.iterdir()) == []
+
+
+def test_the_credentials_of_another_registry_do_not_count(docker):
+    (docker.home / ".docker").mkdir()
+    (docker.home / ".docker/config.json").write_text('{"auths": {"registryXexample.com": {}, "r.example.com": {}}}')
+    assert not look(docker).logged_in
+
+
+def test_a_lock_without_details_is_a_lock(docker):
+    (docker.home / ".kamal/locks/shop").mkdir(parents=True)
+    lock = look(docker).lock
+    assert lock is not None
+    assert (lock.content, lock.locked_by) == ("", "unknown")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+        "two\nlines",
+    ],
+)
+def test_an_engine_that_does_not_answer_is_an_error_and_the_rest_is_seen(host, said):
+    (host.home / ".kamal").mkdir()
+    host.docker("version --format {{.Server.Version}}", Answer(err=said, code=1))
+    observed = look(host)
+    assert observed.docker == Docker(installed=True, error=said.replace("\n", " "))
+    assert not observed.docker.is_usable
+    assert observed.directories == {".kamal"}
+
+
+def test_without_docker_the_rest_is_seen(host):
+    for name in ("sh", "id", "cat", "tr", "sha256sum", "stat", "cut", "grep"):
+        (host.bin / name).symlink_to(shutil.which(name) or name)
+    (host.home / ".kamal").mkdir()
+    ran = host.run(f"/bin/rm {host.bin}/docker; PATH={host.bin}; {snapshot(QUERY)}")
+    assert (ran.code, ran.err) == (0, "")
+    observed = parse_snapshot("web1", ran.out.splitlines())
+    assert observed.docker == Docker(installed=False)
+    assert observed.directories == {".kamal"}
+
+
+def test_a_container_that_vanishes_between_two_calls_makes_it_look_again(docker):
+    docker.docker(LABELLED, "aa\nbb\n", "aa\n")
+    docker.docker(f"inspect --format {TEMPLATE} aa bb", Answer(out=LINE, err="Error: No such object: bb", code=1))
+    docker.docker(f"inspect --format {TEMPLATE} aa", LINE)
+    assert [container.name for container in look(docker).containers] == ["shop-web-v1"]
+
+
+def test_an_engine_that_dies_in_between_is_loud(docker):
+    docker.docker(LABELLED, Answer(err="Cannot connect to the Docker daemon", code=1))
+    ran = docker.run(snapshot(QUERY))
+    assert (ran.code, ran.err) == (1, "Cannot connect to the Docker daemon\n")
+    assert "end" not in ran.out.splitlines()
+
+
+def test_hard_names_are_only_names(docker):
+    odd = "o'dd $(touch hacked) `x`"
+    (docker.home / odd).mkdir()
+    query = SnapshotQuery(**(QUERY.__dict__ | {"directories": (odd,), "run_directory": odd, "lock": f"{odd}/l"}))
+    ran = docker.run(snapshot(query))
+    observed = parse_snapshot("web1", ran.out.splitlines())
+    assert observed.directories == {odd}
+    assert [path.name for path in docker.home.iterdir()] == [odd]

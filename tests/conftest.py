@@ -1,0 +1,134 @@
+"""Three builders: a configuration, a run of it, and a host on which a run is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kamal_pyinfra.config import Config, load_config
+from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
+from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.compare import proxy_arguments
+from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Proxy
+
+HOME = "/home/deploy"
+SECRETS = {"REGISTRY_PASSWORD": "hush-registry", "TOP_SECRET": "hush-top", "OTHER_SECRET": "hush-other"}
+LEAST = {
+    "service": "shop",
+    "image": "acme/shop",
+    "registry": {"username": "acme", "password": ["REGISTRY_PASSWORD"]},
+    "servers": ["192.0.2.1"],
+}
+
+MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeConfig:
+    """Load the least that is valid, with sections replaced or added."""
+    monkeypatch.chdir(tmp_path)
+
+    def loaded(*, destination: str | None = None, environ: Mapping[str, str] = SECRETS, **sections: Any) -> Config:
+        path = tmp_path / "deploy.yml"
+        path.write_text(yaml.safe_dump(LEAST | sections, sort_keys=False))
+        if destination is not None:
+            (tmp_path / f"deploy.{destination}.yml").write_text("{}")
+        return load_config(path, destination=destination, environ=environ)
+
+    return loaded
+
+
+def a_run(config: Config, version: str = "v2", **fields: Any) -> Run:
+    """A run with fixed values; the last digit of the version, repeated, is its id."""
+    values = {
+        "run_id": version[-1] * 32,
+        "started_at": "2026-01-02T03:04:05Z",
+        "performer": "dev@example.com",
+        "locked_by": "Dev",
+        "holder": "laptop 4242 1767322000",
+    }
+    return Run(config=config, version=version, **(values | fields))
+
+
+def as_deployed(desired: DesiredHost) -> ObservedHost:
+    """The host once everything that it should have is there and healthy; of day N for version vN."""
+    proxies = () if desired.proxy is None else (_proxy(desired.proxy),)
+    references = [desired.image, desired.latest_image] if desired.containers else []
+    assets = [container.assets for container in desired.containers if container.assets]
+    return ObservedHost(
+        host=desired.host,
+        user="deploy",
+        home=HOME,
+        docker=Docker(installed=True, version="26.1.5"),
+        containers=(*(_app(desired, container) for container in desired.containers), *proxies),
+        images=(
+            *(ObservedImage(reference=reference, id=f"sha256:{desired.version}") for reference in references),
+            *(ObservedImage(reference=proxy.image, id=proxy.image_id) for proxy in proxies),
+        ),
+        directories=frozenset(desired.directories),
+        files={file.path: ObservedFile(digest=file.digest, mode="600") for file in desired.env_files},
+        cords={container.cord: True for container in desired.containers if container.cord},
+        assets=frozenset(path for folders in assets for path in (folders.extracted, folders.volume)),
+        logged_in=True,
+    )
+
+
+def _app(desired: DesiredHost, container: AppContainer) -> ObservedContainer:
+    secrets = next(file.names for file in desired.env_files if file.path == container.env_file)
+    mounts = {volume.split(":")[1]: volume.split(":")[0] for volume in container.volumes}
+    if container.assets:
+        mounts[container.assets.source] = _absolute(container.assets.volume)
+    if container.cord and container.cord_target:
+        mounts[container.cord_target] = _absolute(container.cord)
+    return ObservedContainer(
+        **_common(container, day=desired.version[-1]),
+        image_id=f"sha256:{desired.version}",
+        health="healthy" if container.health else None,
+        env={
+            **dict.fromkeys(secrets),
+            **dict(container.env),
+            "KAMAL_CONTAINER_NAME": None,
+            "KAMAL_VERSION": container.version,
+        },
+        labels={**dict(container.labels), DIGEST_LABEL: container.digest},
+        mounts=mounts,
+        command=split_command(container.cmd or "serve --port 3000"),
+        ports={},
+        health_command=container.health.command if container.health else None,
+        health_interval=1.0 if container.health else 0.0,
+    )
+
+
+def _proxy(proxy: Proxy) -> ObservedContainer:
+    return ObservedContainer(
+        **_common(proxy, day="1"),
+        image_id="sha256:traefik",
+        health=None,
+        env=dict(proxy.env),
+        labels={**dict(proxy.labels), DIGEST_LABEL: proxy.digest, OWNER_LABEL: proxy.owner},
+        mounts={"/var/run/docker.sock": "/var/run/docker.sock"},
+        command=proxy_arguments(proxy),
+        ports={"80/tcp": (":80",)},
+        health_command=None,
+    )
+
+
+def _common(wanted: AppContainer | Proxy, day: str) -> dict[str, Any]:
+    return {
+        "id": f"id-of-{wanted.name}",
+        "name": wanted.name,
+        "image": wanted.image,
+        "created": f"2026-01-0{day}T00:00:00Z",
+        "status": Status.RUNNING,
+        "restarts": 0,
+    }
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"{HOME}/{path}"

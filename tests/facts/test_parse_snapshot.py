@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
+from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
+from kamal_pyinfra.commands.snapshot import container_template
+from kamal_pyinfra.facts.parse_snapshot import SnapshotError, parse_lock, parse_snapshot
+from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
+from tests.facts.go_template import render
+
+FIXTURES = Path(__file__).parent.parent / "fixtures/docker"
+SNAPSHOT = (FIXTURES / "snapshot_web.txt").read_text().splitlines()
+LEAST = ["user deploy", "home /home/deploy", "docker 26.1.5", "end"]
+HEALTH_COMMAND = "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kamal-cord/cord > /dev/null || exit 1)"
+
+
+def inspected(name: str) -> dict[str, object]:
+    return dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text())) | {"ID": None}
+
+
+def looked_at(name: str, *clear_names: str):
+    """The container as the snapshot sees it, from what ``docker inspect`` really returned."""
+    container = inspected(name)
+    container["ID"] = container["Id"]
+    return parse_snapshot("web1", [*LEAST[:3], render(container_template(clear_names), container), "end"]).containers[0]
+
+
+def test_a_real_look_at_a_web_host():
+    observed = parse_snapshot("web1", SNAPSHOT)
+    assert (observed.host, observed.user, observed.home) == ("web1", "root", "/root")
+    assert observed.docker == Docker(installed=True, version="26.1.5+dfsg1")
+    assert observed.directories == {".kamal", ".kamal/locks", ".kamal/env/roles", ".kamal/env/traefik"}
+    assert observed.files[".kamal/env/traefik/traefik.env"] == ObservedFile(
+        digest="01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b", mode="600"
+    )
+    assert observed.cords == {".kamal/cords/shop-web-9842ebc88202bc87c4ca9266a82ba27b": True}
+    assert observed.assets == {".kamal/assets/extracted/shop-web-v4", ".kamal/assets/volumes/shop-web-v4"}
+    assert observed.logged_in
+    assert observed.lock is None
+    assert [image.reference for image in observed.images] == [
+        *[f"registry.example.com/shop:{tag}" for tag in ("latest", "v4", "v1", "v2")],
+        "registry.example.com/traefik:v3",
+    ]
+    assert observed.images[0].id == "sha256:5afef56cf021fd16602362e24043dfe1cd521dd4d8f01320b7660c7081722ce3"
+    assert [(container.name, container.status, container.health) for container in observed.containers] == [
+        ("shop-web-v1", Status.EXITED, "unhealthy"),
+        ("shop-web-v2", Status.EXITED, "unhealthy"),
+        ("shop-web-v4", Status.RUNNING, "healthy"),
+        ("traefik", Status.RUNNING, None),
+    ]
+
+
+def test_a_real_app_container():
+    container = looked_at("shop-web-running", "COLOR")
+    assert container == parse_snapshot("web1", SNAPSHOT).containers[2]
+    assert (container.service, container.role, container.destination, container.version) == ("shop", "web", "", "v4")
+    assert container.digest == "510348daeeb05096b54a98631ff42dc0"
+    assert container.env == {
+        "TOP_SECRET": None,
+        "COLOR": "blue",
+        "KAMAL_CONTAINER_NAME": None,
+        "KAMAL_VERSION": "v4",
+        "PATH": None,
+    }
+    assert container.mounts == {
+        "/app/public/assets": "/root/.kamal/assets/volumes/shop-web-v4",
+        "/tmp/kamal-cord": "/root/.kamal/cords/shop-web-9842ebc88202bc87c4ca9266a82ba27b",
+    }
+    assert container.command == ("python", "app.py")
+    assert (container.health_command, container.health_interval) == (HEALTH_COMMAND, 1.0)
+    assert (container.ports, container.restarts) == ({}, 0)
+
+
+def test_a_real_stopped_container_and_a_real_proxy():
+    stopped = looked_at("shop-web-stopped")
+    assert (stopped.status, stopped.is_running, stopped.version) == (Status.EXITED, False, "v2")
+    proxy = looked_at("traefik")
+    assert proxy.command == ("--providers.docker", "--log.level=DEBUG")
+    assert proxy.ports == {"80/tcp": (":80",)}
+    assert (proxy.health, proxy.health_command, proxy.health_interval) == (None, None, 0)
+    assert proxy.labels["kp.owner"] == "shop"
+
+
+def test_no_value_of_a_variable_leaves_the_host_unless_it_is_in_the_configuration():
+    container = inspected("shop-web-running")
+    config = container["Config"]
+    assert isinstance(config, dict)
+    config["Env"] = [
+        "TOP_SECRET=hush=1=2",
+        "COLORS=hush",
+        "COLOR=a=b",
+        "XCOLOR=hush",
+        "EMPTY=",
+        "BARE",
+        'QUOTED=hush"hush',
+        "color=hush",
+        "KAMAL_VERSION=v4",
+        "KAMAL_VERSION_2=hush",
+    ]
+    line = render(container_template(["COLOR"]), container)
+    assert "hush" not in line
+    env = parse_snapshot("web1", [*LEAST[:3], line, "end"]).containers[0].env
+    assert {name: value for name, value in env.items() if value is not None} == {
+        "COLOR": "a=b",
+        "KAMAL_VERSION": "v4",
+    }
+    assert {"TOP_SECRET", "EMPTY", "BARE", "QUOTED"} <= env.keys()
+
+
+def test_a_name_that_would_end_the_template_is_not_asked_for():
+    assert 'ev"il' not in container_template(['ev"il', "GOOD"])
+    assert '"GOOD"' in container_template(['ev"il', "GOOD"])
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "serving", "address"),
+    [
+        ("shop-web-running", "running healthy 0", "healthy", "healthy 172.17.0.3"),
+        ("shop-web-stopped", "exited unhealthy 0", "stopped", "unhealthy "),
+        ("traefik", "running none 0", "none", "none 172.17.0.2"),
+    ],
+)
+def test_the_formats_of_the_waiting_loops_on_real_containers(name, state, serving, address):
+    container = inspected(name)
+    assert render(STATE_FORMAT, container) == state
+    assert render(SERVING_FORMAT, container) == serving
+    assert render(ADDRESS_FORMAT, container) == address
+
+
+def test_the_last_probe_of_a_real_container_is_one_line():
+    text = render(PROBE_FORMAT.replace('{{"\\n"}}', "\n"), inspected("shop-web-running"))
+    assert text.startswith('health check exited 0: "  % Total')
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("length", range(len(LEAST)))
+def test_a_look_that_was_cut_short_is_an_error(length):
+    with pytest.raises(SnapshotError, match="the snapshot is cut short"):
+        parse_snapshot("web1", LEAST[:length])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "container {",
+        "container []",
+        "container {}",
+        'container {"id":"a"}',
+        "container null",
+        "file abc",
+        SNAPSHOT[13].replace('"exited"', '"asleep"'),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_an_error(line):
+    with pytest.raises(SnapshotError, match="the snapshot cannot be read"):
+        parse_snapshot("web1", [*LEAST[:3], line, "end"])
+
+
+def test_an_engine_that_said_nothing_at_all_is_an_error():
+    with pytest.raises(SnapshotError):
+        parse_snapshot("web1", ["user deploy", "home /home/deploy", "end"])
+
+
+def test_what_a_login_shell_prints_before_is_passed_over():
+    observed = parse_snapshot("web1", ["", "Welcome to web1!", "  * 3 updates", *LEAST])
+    assert observed == parse_snapshot("web1", LEAST)
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(st.one_of(st.text(max_size=40), st.sampled_from(SNAPSHOT)), max_size=8))
+def test_any_output_is_a_host_or_a_snapshot_error(lines):
+    with contextlib.suppress(SnapshotError):
+        assert parse_snapshot("web1", [*lines, "end"]).host == "web1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "docker"),
+    [
+        (["docker-missing"], Docker(installed=False)),
+        (["docker-error permission denied "], Docker(installed=True, error="permission denied")),
+        (["docker-error Cannot connect to the Docker daemon"],
+         Docker(installed=True, error="Cannot connect to the Docker daemon")),
+        (["docker-error "], Docker(installed=True, error="no answer")),
+    ],
+)  # fmt: skip
+def test_an_engine_that_is_missing_or_silent_is_data(lines, docker):
+    observed = parse_snapshot("web1", ["user deploy", "home /home/deploy", "directory .kamal", *lines, "end"])
+    assert observed.docker == docker
+    assert not observed.docker.is_usable
+    assert observed.directories == {".kamal"}
+    assert observed.containers == ()
+
+
+def test_paths_and_references_may_hold_blanks():
+    observed = parse_snapshot(
+        "web1",
+        [
+            *LEAST[:3],
+            "file d1ge57 600 my run/env/roles/shop web.env",
+            "cord cut my run/cords/shop-web-1",
+            "assets my run/assets/volumes/x",
+            "image registry.example.com:5000/acme/shop:<none> sha256:1",
+            "end",
+        ],
+    )
+    assert observed.files == {"my run/env/roles/shop web.env": ObservedFile(digest="d1ge57", mode="600")}
+    assert observed.cords == {"my run/cords/shop-web-1": False}
+    assert observed.assets == {"my run/assets/volumes/x"}
+    assert observed.images == (ObservedImage(reference="registry.example.com:5000/acme/shop:<none>", id="sha256:1"),)
+
+
+def test_a_lock_of_kamals():
+    content = base64.b64encode(
+        b"Locked by: Dev: the one at 2024-05-01T10:00:00Z\nVersion: abc\nMessage: Automatic deploy lock"
+    ).decode()
+    assert parse_lock(content) == LockDetails(
+        content=content,
+        locked_by="Dev: the one at 2024-05-01T10:00:00Z",
+        version="abc",
+        message="Automatic deploy lock",
+        holder="",
+    )
+
+
+@pytest.mark.parametrize("content", ["", "not base64!", "AAA", base64.b64encode(b"\xff\xfe\x00").decode()])
+def test_a_lock_that_cannot_be_read_is_still_a_lock(content):
+    assert parse_lock(content) == LockDetails(content=content, locked_by="unknown", version="unknown")
+    observed = parse_snapshot("web1", [f"lock {content}", *LEAST])
+    assert observed.lock is not None

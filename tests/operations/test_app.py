@@ -1,0 +1,218 @@
+"""The zero-downtime sequence as operations: what each host gets, in which state, and that nothing comes twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.operations import app, leftovers
+from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.changes import StopContainer
+from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from tests.commands.builders import RUN_ID, SUFFIX
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
+from tests.operations.fleet import changed, failed
+
+AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
+SECRETS = ("registry-hush", "base-hush", "postgres-hush")
+
+
+def booting(run, observed, role):
+    changes = [c for c in diff_containers(desired_host(run, observed.host), observed) if c.role == role]
+    script = rollout.boot(
+        changes, suffix=SUFFIX, audits=[AUDIT.format(f"[{role}] Booted app version v2").replace("] [", "] [")]
+    )
+    waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
+    return guarded(script, seconds=waits + 60)
+
+
+def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(fleet, run):
+    hosts = fleet(behind)
+    commands = {name: booting(run, hosts.servers[name].observed, "web") for name in HOSTS}
+    for name in HOSTS:
+        hosts.servers[name].knows(commands[name], then=booted(run, name))
+    state = hosts.does(app.booted, primary=True, batch=HOSTS)
+    assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
+    assert underway(state).begun == set(HOSTS)
+    state = hosts.does(app.booted, primary=True, batch=HOSTS)
+    assert changed(state) == []
+    assert underway(state).begun == set()
+
+
+def test_other_roles_boot_where_they_belong(fleet, run):
+    hosts = fleet(behind)
+    command = booting(run, hosts.servers[PRIMARY].observed, "job")
+    hosts.servers[PRIMARY].knows(command)
+    assert changed(hosts.does(app.booted, primary=False, batch=HOSTS)) == [PRIMARY]
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([command], [])
+
+
+def test_a_first_deploy_boots_on_a_fresh_host(fleet, run):
+    hosts = fleet(fresh)
+    for name in HOSTS:
+        hosts.servers[name].knows(booting(run, hosts.servers[name].observed, "web"))
+    assert changed(hosts.does(app.booted, primary=True, batch=HOSTS)) == list(HOSTS)
+
+
+def test_a_host_outside_the_batch_is_not_even_looked_at(fleet):
+    hosts = fleet(behind)
+    for operation in (app.drained, app.stopped, app.reverted):
+        assert changed(hosts.does(operation, batch=())) == []
+    assert changed(hosts.does(app.booted, primary=True, batch=())) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[], []]
+    assert not any("Loaded fact" in line for line in hosts.printed)
+
+
+def test_a_container_that_does_not_get_ready_fails_its_host_alone(fleet, run):
+    hosts = fleet(behind)
+    for name in HOSTS:
+        is_good = name == PRIMARY
+        hosts.servers[name].knows(
+            booting(run, hosts.servers[name].observed, "web"),
+            is_success=is_good,
+            err=[] if is_good else ["shop-web-v2: not healthy after 28 s"],
+        )
+    state = hosts.does(app.booted, primary=True, batch=HOSTS)
+    assert failed(state) == [OTHER]
+    assert underway(state).begun == set(HOSTS)
+    assert any("not healthy after 28 s" in line for line in hosts.printed)
+
+
+def old_ones(run, name) -> tuple[StopContainer, ...]:
+    return diff_old_containers(desired_host(run, name), booted(run, name))
+
+
+def test_old_containers_are_drained_and_the_batch_counts_as_switched(fleet, run):
+    hosts = fleet(booted)
+    commands = {}
+    for name in HOSTS:
+        changes = old_ones(run, name)
+        seconds = sum(change.drain_timeout for change in changes) + 60
+        commands[name] = guarded(rollout.drain(changes), seconds=seconds)
+        hosts.servers[name].knows(commands[name], then=retired(run, name))
+    state = hosts.does(app.drained, batch=HOSTS)
+    assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
+    assert underway(state).switched == set(HOSTS)
+    assert changed(hosts.does(app.drained, batch=HOSTS)) == []
+
+
+def test_old_containers_are_stopped_by_one_command_and_stay(fleet, run):
+    hosts = fleet(booted)
+    commands = {
+        PRIMARY: guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70),
+        OTHER: guarded("docker stop shop-web-v1 > /dev/null", seconds=70),
+    }
+    for name in HOSTS:
+        hosts.servers[name].knows(commands[name], then=retired(run, name))
+    hosts.does(app.stopped, batch=HOSTS)
+    assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
+    assert changed(hosts.does(app.stopped, batch=HOSTS)) == []
+
+
+def test_on_a_host_that_is_up_to_date_nothing_is_done(fleet):
+    hosts = fleet(deployed)
+    for arguments in ({"primary": True}, {"primary": False}):
+        assert changed(hosts.does(app.booted, batch=HOSTS, **arguments)) == []
+    for operation in (app.drained, app.stopped, app.reverted):
+        assert changed(hosts.does(operation, batch=HOSTS)) == []
+    assert changed(hosts.does(leftovers.removed)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[], []]
+
+
+def test_a_revert_undoes_what_the_look_before_the_boot_would_have_changed(fleet, run):
+    hosts = fleet(behind)
+    server = hosts.servers[OTHER]
+    desired = desired_host(run, OTHER)
+    boots, stops = diff_containers(desired, server.observed), diff_old_containers(desired, server.observed)
+    script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX)
+    command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 60)
+    server.knows(command)
+    assert changed(hosts.does(app.reverted, batch=(OTHER,))) == [OTHER]
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
+
+
+def test_leftovers_go_in_one_command_each_by_its_name(fleet, run):
+    cord = ".kamal/cords/shop-web-" + "f" * 32
+    hosts = fleet(lambda run, host: replace(retired(run, host), cords={**deployed(run, host).cords, cord: False}))
+    folders = f"{cord} .kamal/assets/extracted/shop-web-v1 .kamal/assets/volumes/shop-web-v1"
+    command = guarded(f"rm -rf {folders}", seconds=300)
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=deployed(run, name))
+    hosts.does(leftovers.removed)
+    assert [hosts.commands(name) for name in HOSTS] == [[command], [command]]
+    assert changed(hosts.does(leftovers.removed)) == []
+
+
+def with_older_versions(run, host):
+    """Version v1 and v0 are stopped, one may be retained."""
+    seen = retired(run, host)
+    old = [container for container in seen.containers if container.version == "v1"]
+    older = [
+        replace(
+            container,
+            id=f"{container.id}-0",
+            name=container.name.replace("v1", "v0"),
+            image="acme/shop:v0",
+            created="2026-01-01T00:00:00Z".replace("2026", "2025"),
+            env={**container.env, "KAMAL_VERSION": "v0"},
+        )
+        for container in old
+    ]
+    image = replace(seen.images[0], reference="acme/shop:v0", id="sha256:v0")
+    return replace(
+        seen,
+        containers=(*seen.containers, *older),
+        images=(*seen.images, image),
+        cords=deployed(run, host).cords,
+        assets=deployed(run, host).assets,
+    )
+
+
+def test_containers_beyond_those_retained_go_with_their_image(fleet, run):
+    hosts = fleet(with_older_versions)
+    command = guarded(
+        f"docker rm shop-web-v0 > /dev/null && {AUDIT.format('Pruned containers')}"
+        f" && docker rmi acme/shop:v0 > /dev/null && {AUDIT.format('Pruned images')}",
+        seconds=300,
+    )
+    hosts.servers[OTHER].knows(command)
+    hosts.servers[PRIMARY].knows(command.replace("docker rm shop-web-v0", "docker rm shop-web-v0 shop-job-v0"))
+    assert changed(hosts.does(leftovers.removed)) == list(HOSTS)
+    assert hosts.commands(OTHER) == [command]
+
+
+def test_the_plan_is_printed_while_pyinfra_prepares_and_not_when_it_executes(fleet, run):
+    hosts = fleet(booted)
+    for name in HOSTS:
+        hosts.servers[name].knows(guarded("docker stop shop-web-v1 > /dev/null", seconds=70))
+        hosts.servers[name].knows(guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70))
+    hosts.does(app.stopped, batch=HOSTS)
+    lines = [line for line in hosts.printed if "shop-job-v1" in line and "stops, replaced by shop-job-v2" in line]
+    assert len(lines) == 1
+
+
+def test_no_secret_is_in_any_command_or_output_of_the_sequence(fleet):
+    hosts = fleet(booted)
+    for server in hosts.servers.values():
+        server.known = Everything()
+    hosts.does(app.booted, primary=True, batch=HOSTS, name=None)
+    hosts.does(app.drained, batch=HOSTS, name=None)
+    hosts.does(app.stopped, batch=HOSTS, name=None)
+    hosts.does(leftovers.removed, name=None)
+    text = "\n".join([*hosts.printed, *(command for name in HOSTS for command in hosts.commands(name))])
+    assert "docker stop" in text
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+class Everything(dict):
+    """Any command is known."""
+
+    def __contains__(self, command: object) -> bool:
+        return True
+
+    def __missing__(self, command: str):
+        from tests.operations.fleet import Effect
+
+        return Effect()

@@ -1,0 +1,125 @@
+"""The deploy lock: on the primary host alone, whichever hosts take part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kamal_pyinfra.commands import lock as commands
+from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.operations import audit, lock
+from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.underway import underway
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed
+from tests.operations.fleet import changed, failed
+
+DIRECTORY = ".kamal/locks/shop"
+THEIRS = commands.details(locked_by="Eve", at="T", version="v1", message="migration", holder="")
+
+
+def take(run, message: str = "Automatic deploy lock") -> str:
+    return f"{{ {commands.acquire(DIRECTORY, lock.lock_content(run, message))}; }}"
+
+
+def give_back(run, message: str = "Automatic deploy lock") -> str:
+    return commands.release_own(DIRECTORY, lock.lock_content(run, message))
+
+
+def locked_by(content: str):
+    def observed(run, host):
+        details = parse_lock(content) if host == PRIMARY else None
+        return replace(deployed(run, host), lock=details)
+
+    return observed
+
+
+def test_the_lock_says_who_deploys_what(run):
+    seen = parse_lock(lock.lock_content(run, "migration"))
+    assert (seen.locked_by, seen.version, seen.message, seen.holder) == (
+        "Dev at 2026-05-01T10:00:00Z",
+        "v2",
+        "migration",
+        "laptop 4242 Mon-May-1",
+    )
+
+
+def test_the_lock_is_taken_and_given_back_on_the_primary_host_alone(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[PRIMARY].knows(take(run))
+    hosts.servers[PRIMARY].knows(give_back(run))
+    state = hosts.does(locks.held)
+    assert (changed(state), failed(state)) == ([PRIMARY], [])
+    assert underway(state).is_locked
+    state = hosts.does(locks.released)
+    assert changed(state) == [PRIMARY]
+    assert not underway(state).is_locked
+    assert hosts.commands(PRIMARY) == [take(run), give_back(run)]
+    assert hosts.commands(OTHER) == []
+
+
+def test_a_message_of_its_own_is_in_the_lock_and_releases_it(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[PRIMARY].knows(take(run, "it's down"))
+    hosts.servers[PRIMARY].knows(give_back(run, "it's down"))
+    hosts.does(locks.held, message="it's down")
+    hosts.does(locks.released, message="it's down")
+    assert hosts.commands(PRIMARY) == [take(run, "it's down"), give_back(run, "it's down")]
+
+
+def test_a_held_lock_fails_and_nothing_counts_as_locked(fleet, run):
+    hosts = fleet(locked_by(THEIRS))
+    hosts.servers[PRIMARY].knows(take(run), out=[f"{commands.HELD} {THEIRS}"], is_success=False)
+    state = hosts.does(locks.held)
+    assert failed(state) == [PRIMARY]
+    assert not underway(state).is_locked
+    assert hosts.commands(PRIMARY) == [take(run)]
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_only_the_lock_of_a_dead_process_is_taken_over(fleet, run, monkeypatch, is_dead):
+    monkeypatch.setattr(locks, "is_dead", lambda holder: holder == "laptop 99 x" and is_dead)
+    left = commands.details(locked_by="Dev", at="T", version="v1", message="m", holder="laptop 99 x")
+    hosts = fleet(locked_by(left))
+    first = f"{commands.release_own(DIRECTORY, left)} && " if is_dead else ""
+    hosts.servers[PRIMARY].knows(f"{first}{take(run)}")
+    hosts.does(locks.held)
+    assert hosts.commands(PRIMARY) == [f"{first}{take(run)}"]
+
+
+def test_the_look_at_a_host_is_taken_anew_once_it_is_locked(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[PRIMARY].knows(take(run))
+    hosts.does(locks.held)
+    looks = [line for line in hosts.printed if "Loaded fact" in line and f"[{PRIMARY}]" in line]
+    assert len(looks) == 2  # one while preparing, one while executing
+
+
+def test_without_the_primary_host_among_those_deployed_to_the_lock_is_still_on_it(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[PRIMARY].knows(take(run))
+    hosts.servers[PRIMARY].knows(give_back(run))
+    state = hosts.does(locks.held, hosts=[OTHER])
+    assert failed(state) == []
+    assert underway(state).is_locked
+    hosts.does(locks.released, hosts=[OTHER])
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([take(run), give_back(run)], [])
+
+
+def test_without_the_primary_host_a_held_lock_fails_the_host_that_asked(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[PRIMARY].knows(take(run), out=[f"{commands.HELD} {THEIRS}"], is_success=False)
+    state = hosts.does(locks.held, hosts=[OTHER])
+    assert failed(state) == [OTHER]
+    assert not underway(state).is_locked
+    assert any(line.endswith(f"{commands.HELD} {THEIRS}") for line in hosts.printed)
+
+
+def test_an_audit_line_is_written_each_time(fleet, run):
+    hosts = fleet(deployed)
+    command = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] [web] Deployed $(v2)' >> .kamal/shop-audit.log"
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+    for _ in range(2):
+        hosts.does(audit.line, message="Deployed $(v2)", role="web")
+    assert [hosts.commands(name) for name in HOSTS] == [[command] * 2] * 2

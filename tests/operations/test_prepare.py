@@ -1,0 +1,245 @@
+"""What a host needs before containers: each operation sends its command once, and nothing when the state holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kamal_pyinfra.commands import assets as asset_commands
+from kamal_pyinfra.commands import image as image_commands
+from kamal_pyinfra.commands import proxy as proxy_commands
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.server import INSTALL_DOCKER
+from kamal_pyinfra.operations import assets, docker, files, image, proxy
+from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
+from tests.operations.fleet import changed, failed
+
+AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
+DIRECTORIES = "mkdir -p .kamal .kamal/locks .kamal/env/roles .kamal/env/traefik && chmod 700 .kamal/env/roles .kamal/env/traefik"  # fmt: skip  # noqa: E501
+SECRETS = ("registry-hush", "base-hush", "postgres-hush")
+
+
+def write(name: str) -> str:
+    return f"umask 077 && rm -f {name}.tmp && cat > {name}.tmp && mv -f {name}.tmp {name}"
+
+
+ENV_FILES = {
+    PRIMARY: [
+        write(".kamal/env/roles/shop-web.env"),
+        write(".kamal/env/roles/shop-job.env"),
+        write(".kamal/env/traefik/traefik.env"),
+    ],
+    OTHER: [write(".kamal/env/roles/shop-web.env"), write(".kamal/env/traefik/traefik.env")],
+}
+
+
+def test_missing_folders_are_created_by_one_command(fleet, run):
+    hosts = fleet(fresh)
+    for name in HOSTS:
+        there = replace(fresh(run, name), directories=frozenset(desired_host(run, name).directories))
+        hosts.servers[name].knows(DIRECTORIES, then=there)
+    assert changed(hosts.does(files.directories)) == list(HOSTS)
+    assert [hosts.commands(name) for name in HOSTS] == [[DIRECTORIES]] * 2
+    assert changed(hosts.does(files.directories)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
+
+
+def test_only_the_host_that_lacks_something_gets_a_command(fleet, run):
+    hosts = fleet(deployed)
+    server = hosts.servers[OTHER]
+    server.observed = replace(server.observed, directories=server.observed.directories - {".kamal/locks"})
+    server.knows("mkdir -p .kamal/locks")
+    assert changed(hosts.does(files.directories)) == [OTHER]
+    assert hosts.commands(PRIMARY) == []
+
+
+def test_env_files_are_written_from_standard_input(fleet, run):
+    hosts = fleet(fresh)
+    for name in HOSTS:
+        for command in ENV_FILES[name]:
+            hosts.servers[name].knows(command)
+        hosts.servers[name].knows(ENV_FILES[name][-1], then=deployed(run, name))
+    hosts.does(files.env_files)
+    assert [hosts.commands(name) for name in HOSTS] == [ENV_FILES[name] for name in HOSTS]
+    assert hosts.servers[PRIMARY].typed == [
+        "SECRET_KEY_BASE=base-hush\n",
+        "SECRET_KEY_BASE=base-hush\n",
+        "POSTGRES_PASSWORD=postgres-hush\n",
+    ]
+    assert changed(hosts.does(files.env_files)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
+
+
+@pytest.mark.parametrize("seen", [ObservedFile(digest="0" * 64, mode="600"), None])
+def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
+    hosts = fleet(deployed)
+    path = ".kamal/env/roles/shop-job.env"
+    server = hosts.servers[PRIMARY]
+    file = seen or replace(server.observed.files[path], mode="644")
+    server.observed = replace(server.observed, files={**server.observed.files, path: file})
+    server.knows(write(path))
+    assert changed(hosts.does(files.env_files)) == [PRIMARY]
+    assert hosts.commands(PRIMARY) == [write(path)]
+
+
+def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
+    hosts = fleet(behind)
+    command = "docker login -u acme --password-stdin > /dev/null"
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=deployed(run, name))
+    hosts.does(image.logged_in)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+    assert hosts.servers[OTHER].typed == ["registry-hush"]
+    assert changed(hosts.does(image.logged_in)) == []
+
+
+def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
+    hosts = fleet(behind)
+    pull = image_commands.pull("acme/shop:v2", "shop")
+    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=deployed(run, name))
+    hosts.does(image.present)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+    assert changed(hosts.does(image.present)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
+
+
+def test_latest_moves_to_the_version_in_service(fleet, run):
+    hosts = fleet(deployed)
+    server = hosts.servers[OTHER]
+    server.observed = replace(
+        server.observed, images=tuple(i for i in server.observed.images if "latest" not in i.reference)
+    )
+    command = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
+    server.knows(command, then=deployed(run, OTHER))
+    assert changed(hosts.does(image.tagged)) == [OTHER]
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
+    assert changed(hosts.does(image.tagged)) == []
+
+
+def test_a_missing_proxy_is_run(fleet, run):
+    hosts = fleet(fresh)
+    wanted = desired_host(run, PRIMARY).proxy
+    command = guarded(proxy_commands.run(wanted), seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=deployed(run, name))
+    hosts.does(proxy.running)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+    assert changed(hosts.does(proxy.running)) == []
+
+
+def with_proxy(run, host, **fields):
+    seen = deployed(run, host)
+    return replace(seen, containers=tuple(replace(c, **fields) if c.name == "traefik" else c for c in seen.containers))
+
+
+def test_a_stopped_proxy_is_started(fleet):
+    hosts = fleet(lambda run, host: with_proxy(run, host, status=Status.EXITED))
+    command = guarded("docker start traefik > /dev/null", seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+    hosts.does(proxy.running)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+
+
+def test_a_proxy_with_other_settings_is_replaced(fleet, run):
+    hosts = fleet(lambda run, host: with_proxy(run, host, image="traefik:v2.10"))
+    command = guarded(proxy_commands.replace(desired_host(run, PRIMARY).proxy), seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+    hosts.does(proxy.running)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+
+
+def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
+    hosts = fleet(behind)
+    wanted = next(container for container in desired_host(run, OTHER).containers if container.assets)
+    extract = asset_commands.extract(wanted.assets, "acme/shop:v2")
+    sync = asset_commands.sync(wanted.assets, ("shop-web-v1",))
+    command = guarded(f"{extract} && {sync}", seconds=600)
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=deployed(run, name))
+    hosts.does(assets.synced)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+    assert changed(hosts.does(assets.synced)) == []
+
+
+def test_docker_is_left_alone_where_it_answers(fleet):
+    hosts = fleet(deployed)
+    assert changed(hosts.does(docker.installed)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
+
+
+def test_without_docker_a_deploy_fails_and_names_the_way_out(fleet, run):
+    hosts = fleet(lambda run, host: replace(fresh(run, host), docker=Docker(installed=False)))
+    command = "docker version > /dev/null || { echo 'run `kp setup` first' >&2; exit 1; }"
+    for name in HOSTS:
+        hosts.servers[name].knows(command, err=["run `kp setup` first"], is_success=False)
+    state = hosts.does(docker.installed)
+    assert failed(state) == list(HOSTS)
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+
+
+def test_setup_installs_docker_and_looks_again(fleet, run):
+    hosts = fleet(
+        lambda run, host: replace(fresh(run, host), docker=Docker(installed=False)), replace(run, is_setup=True)
+    )
+    command = guarded(INSTALL_DOCKER, seconds=900)
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=fresh(run, name))
+    state = hosts.does(docker.installed)
+    assert failed(state) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
+    assert changed(hosts.does(docker.installed)) == []
+
+
+def test_an_engine_that_refuses_the_user_is_set_up_too(fleet, run):
+    error = "permission denied while trying to connect to the Docker daemon socket"
+    hosts = fleet(
+        lambda run, host: replace(fresh(run, host), docker=Docker(installed=True, error=error)),
+        replace(run, is_setup=True),
+    )
+    for name in HOSTS:
+        hosts.servers[name].knows(guarded(INSTALL_DOCKER, seconds=900))
+    assert changed(hosts.does(docker.installed)) == list(HOSTS)
+    assert any("docker: deploy may not use docker" in line.replace("docker  ", "docker: ") for line in hosts.printed)
+
+
+@pytest.mark.parametrize("name", ["It", None])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        docker.installed,
+        files.directories,
+        files.env_files,
+        image.logged_in,
+        image.present,
+        proxy.running,
+        assets.synced,
+    ],
+)
+def test_secrets_travel_on_standard_input_and_are_printed_nowhere(fleet, operation, name):
+    hosts = fleet(fresh)
+    everything = AnyCommand()
+    for server in hosts.servers.values():
+        server.known = everything
+    hosts.does(operation, name=name)
+    text = "\n".join([*hosts.printed, *(command for server in hosts.servers.values() for command in server.commands)])
+    assert hosts.printed
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+class AnyCommand(dict):
+    """Every command is known; it fails, so that all its output is printed."""
+
+    def __contains__(self, command: object) -> bool:
+        return True
+
+    def __getitem__(self, command: str):
+        from tests.operations.fleet import Effect
+
+        return Effect(err=["it failed"], is_success=False)

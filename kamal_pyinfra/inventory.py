@@ -58,7 +58,7 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
     if ssh.known_hosts:
         data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
     if ssh.proxy or ssh.proxy_command:
-        data["ssh_config_file"] = proxy_config_file(ssh)
+        data["ssh_config_file"] = jump_config_file(ssh)
     if server.sudo:
         data["_sudo"] = True
     return data
@@ -92,17 +92,23 @@ def _parse_key(text: str) -> Any:
     raise ConfigError("ssh/key_data: not a private key that can be read (a key with a password needs an agent)")
 
 
-def proxy_config_file(ssh: Ssh) -> str:
+def jump_config_file(ssh: Ssh) -> str:
     """An SSH client configuration with the jump host, the one form in which pyinfra takes it.
 
     It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it.
+
+    Raises:
+        ConfigError: a proxy command is configured.
     """
-    options = ["-o BatchMode=yes", f"-o StrictHostKeyChecking={STRICT[ssh.host_keys]}"]
-    options += [f"-o UserKnownHostsFile={ssh.known_hosts}"] if ssh.known_hosts else []
-    options += [f"-i {key}" for key in ssh.keys]
-    jump = ssh.proxy if ssh.proxy and "@" in ssh.proxy else f"root@{ssh.proxy}"
-    command = ssh.proxy_command or f"ssh {' '.join(options)} -W %h:%p {jump}"
-    text = f"Host *\n  ProxyCommand {command}\nInclude ~/.ssh/config\n"
+    if ssh.proxy is None:
+        raise ConfigError("ssh/proxy_command: not supported yet; use ssh/proxy, or ProxyJump in ~/.ssh/config")
+    user, _, host = ssh.proxy.rpartition("@")
+    lines = [f"Host {host.partition(':')[0]}", f"  User {user or 'root'}"]
+    lines += [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
+    lines += [f"  UserKnownHostsFile {ssh.known_hosts}"] if ssh.known_hosts else []
+    lines += [f"  IdentityFile {key}" for key in ssh.keys]
+    lines += [f"Host * !{host.partition(':')[0]}", f"  ProxyJump {user or 'root'}@{host}", "Include ~/.ssh/config"]
+    text = "".join(f"{line}\n" for line in lines)
     folder = Path("~/.cache/kamal_pyinfra").expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

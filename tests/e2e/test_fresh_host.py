@@ -49,3 +49,19 @@ def test_an_unreachable_host_is_named_before_anything_changes(lab: Lab, tmp_path
     refused = project.kp("deploy", version="v1", code=1)
     assert f"{lab.hosts['web1']} failed (connect)" in refused.stderr
     assert "Nothing was changed." in refused.stderr
+
+
+def test_a_host_with_sudo_only_and_one_behind_a_jump_host_can_deploy(lab: Lab, tmp_path: Path) -> None:
+    """A user who needs sudo for Docker must be able to do everything, also through a jump host."""
+    lab.reset("web2", images=False)
+    project = one_server(lab, tmp_path, "web2", user="admin", sudo=True)
+    project.change(lambda config: config["ssh"].update(proxy=lab.hosts["web1"]))
+    project.kp("deploy", version="v1")
+    project.set_env(APP_CRASH_AFTER="0")
+    project.kp("deploy", version="v2", code=1)
+    project.set_env(COLOR="blue")
+    assert project.containers("web2") == {"shop-web-v1": "running"}
+    assert not lab.ssh("web2", "ls /home/admin/.kamal/locks").stdout
+    project.kp("deploy", version="v3")
+    project.pyinfra("-y", "inventory.py", "deploys/rollback.py", "--data", "version=v1", version="v3")
+    assert project.served("web2") == "v1"

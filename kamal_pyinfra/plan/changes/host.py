@@ -1,0 +1,116 @@
+"""Changes that make a host ready for containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kamal_pyinfra.plan.changes.change import Action, Change
+from kamal_pyinfra.plan.state import EnvFile, Proxy
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallDocker(Change):
+    """Docker gets installed, started or opened to the SSH user."""
+
+    action = Action.CREATE
+    kind = "docker"
+
+    @property
+    def subject(self) -> str:
+        """The engine."""
+        return "docker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateDirectories(Change):
+    """Missing folders get created."""
+
+    action = Action.CREATE
+    kind = "directory"
+
+    paths: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        """All folders."""
+        return ", ".join(self.paths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteEnvFile(Change):
+    """A file of secrets gets written."""
+
+    kind = "env file"
+
+    file: EnvFile
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.file.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateEnvFile(WriteEnvFile):
+    """A file of secrets that is not there yet gets written."""
+
+    action = Action.CREATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogIn(Change):
+    """The host's engine gets the registry's credentials."""
+
+    kind = "registry"
+
+    server: str | None
+
+    @property
+    def subject(self) -> str:
+        """The registry."""
+        return self.server or "Docker Hub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullImage(Change):
+    """The image of a version gets fetched."""
+
+    action = Action.CREATE
+    kind = "image"
+
+    image: str
+    service: str
+
+    @property
+    def subject(self) -> str:
+        """Its reference."""
+        return self.image
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProxy(Change):
+    """The proxy gets created."""
+
+    action = Action.CREATE
+    kind = "proxy"
+
+    proxy: Proxy
+
+    @property
+    def subject(self) -> str:
+        """Its container."""
+        return self.proxy.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartProxy(RunProxy):
+    """The stopped proxy gets started."""
+
+    action = Action.UPDATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceProxy(RunProxy):
+    """The proxy gets replaced, which interrupts traffic for a moment."""
+
+    action = Action.REPLACE

@@ -1,0 +1,67 @@
+"""Changes once the wanted version serves: its tag, and what nobody needs any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kamal_pyinfra.plan.changes.change import Action, Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagLatest(Change):
+    """The tag that says which version is in service moves."""
+
+    kind = "tag"
+
+    image: str
+    tag: str
+
+    @property
+    def subject(self) -> str:
+        """The tag."""
+        return self.tag
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveContainer(Change):
+    """A stopped container beyond the number to retain gets removed."""
+
+    action = Action.REMOVE
+    kind = "container"
+
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveImage(Change):
+    """A tag that no container needs gets removed."""
+
+    action = Action.REMOVE
+    kind = "image"
+
+    image: str
+
+    @property
+    def subject(self) -> str:
+        """Its reference."""
+        return self.image
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveDirectory(Change):
+    """A cord or asset folder that no container mounts gets removed."""
+
+    action = Action.REMOVE
+    kind = "directory"
+
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.path

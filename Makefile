@@ -31,7 +31,7 @@ format: venv ## put the code in shape
 docs: venv ## write the generated parts of the documentation
 	scripts/docs
 
-bench: venv ## measure, on the lab
+bench: lab-up ## measure, on the lab (which stays up)
 	$(PYTHON) -m bench
 
 lab-up: venv ## start the lab: three hosts with Docker, one without, and a registry

@@ -23,13 +23,14 @@ from kamal_pyinfra.plan.changes import (
 )
 
 
-def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]) -> str:
+def boot(changes: Sequence[BootContainer], *, run_id: str, suffix: str, audits: Sequence[str]) -> str:
     """Start every container, then wait until all are healthy and the proxy serves them.
 
     The script exits 1 with a report if a container does not get ready.
 
     Args:
         changes: what to start; containers that already run are only waited for.
+        run_id: the run's short id, by which :func:`revert` finds a script that is still at work.
         suffix: ends the name of a container that steps aside.
         audits: for each change, the command that records it, run when its container is ready.
     """
@@ -40,7 +41,7 @@ def boot(changes: Sequence[BootContainer], *, suffix: str, audits: Sequence[str]
     ]
     routed = tuple(change.container.name for change in changes if change.container.cord)
     served = await_served(routed) if routed else ""
-    return await_functions() + route_functions() + chain(*starts, *waits, served)
+    return f": {BOOT_MARK}{run_id}\n" + await_functions() + route_functions() + chain(*starts, *waits, served)
 
 
 def _start(change: BootContainer, suffix: str) -> str:
@@ -88,6 +89,17 @@ def stop(changes: Sequence[StopContainer]) -> str:
     )
 
 
+BOOT_MARK = "kp-boot:"
+
+# A run that is interrupted drops its connections; the scripts on the hosts notice that within half a second,
+# and Docker may have been creating a container for them. `[k]p` is found in their text, but not in this one.
+AWAIT_END_OF_BOOT = """waited=0
+while grep -qs '[k]p-boot:{run_id}' /proc/[0-9]*/cmdline && [ "$waited" -lt 50 ]; do
+  sleep 0.2; waited=$(( waited + 1 ))
+done
+[ "$waited" -eq 0 ] || sleep 1
+"""
+
 REVERT = """this_runs() {
   run=$1; shift
   for name in "$@"; do
@@ -125,7 +137,8 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
     names = tuple(change.container.name for change in new)
     corded = tuple(change for change in new if change.container.cord)
     return (
-        await_functions()
+        AWAIT_END_OF_BOOT.format(run_id=run_id)
+        + await_functions()
         + route_functions()
         + REVERT
         + " ; ".join(

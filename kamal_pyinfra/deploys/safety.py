@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
@@ -30,6 +31,7 @@ class Safety(BaseStateCallback):
     def __init__(self, run: Run) -> None:
         self.run = run
         self.is_over = False
+        self.is_clean = Event()
         self.is_interrupted = False
 
     # A State callback is called on whatever was registered; an instance can carry the run.
@@ -45,8 +47,15 @@ class Safety(BaseStateCallback):
     def host_disconnect(self, state: State, host: Host) -> None:  # type: ignore[override]
         """The run is over, well or not; every host can still be reached."""
         if self.is_over:
+            self.is_clean.wait()  # or this host would be gone while it is cleaned up
             return
         self.is_over = True
+        try:
+            self._clean_up(state, host)
+        finally:
+            self.is_clean.set()
+
+    def _clean_up(self, state: State, host: Host) -> None:
         record = underway(state)
         if not record.is_locked:
             return

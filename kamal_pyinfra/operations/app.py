@@ -35,7 +35,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
         return
     announce(changes)
     audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
-    script = rollout.boot(changes, suffix=run.replaced_suffix, audits=audits)
+    script = rollout.boot(changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits)
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))

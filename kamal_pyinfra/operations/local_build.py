@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kamal_pyinfra.commands import builder as commands
@@ -17,6 +18,8 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 
 Say = Callable[[str], None]
+
+LAST_LINES = 40
 
 
 def build_and_push(run: Run, say: Say) -> None:
@@ -94,10 +97,15 @@ def _execute(
     if secret is not None and process.stdin is not None:
         process.stdin.write(secret)
         process.stdin.close()
-    last: list[str] = []
-    for line in process.stdout or ():
-        last = [*last[-40:], sanitized(line.rstrip())]
-        say(last[-1])
+    last = _pass_on(process.stdout or (), say)
     if process.wait() != 0:
-        shown = "\n".join(f"  {line}" for line in last)
-        raise BuildFailed(f"`{' '.join(command[:3])}` failed with exit code {process.returncode}\n{shown}")
+        raise BuildFailed(f"`{' '.join(command[:3])}` failed with exit code {process.returncode}\n{last}")
+
+
+def _pass_on(output: Iterable[str], say: Say) -> str:
+    """Say every line as it comes; the last ones come back, for an error message."""
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    for line in output:
+        last.append(sanitized(line.rstrip()))
+        say(last[-1])
+    return "\n".join(f"  {line}" for line in last)

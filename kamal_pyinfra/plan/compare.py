@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from posixpath import normpath
 
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
@@ -13,21 +14,27 @@ from kamal_pyinfra.plan.state import AppContainer, Proxy
 def app_differences(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> tuple[str, ...]:
     """Why ``observed`` is not what ``desired`` asks for; empty if it is.
 
-    A container with our digest is decided by it alone. One without was made by Kamal and is compared by what
-    ``docker inspect`` shows.
+    A container with our digest is decided by it alone, and by what stands behind the image's tag today. One
+    without was made by Kamal and is compared by what ``docker inspect`` shows.
     """
-    fields = tuple(_app_fields(desired, observed, host))
+    image = tuple(_image_fields(desired, observed, host))
+    if observed.digest == desired.digest:
+        return image
+    fields = (*image, *_app_fields(desired, observed))
     if observed.digest is None or fields:
         return fields
-    return () if observed.digest == desired.digest else ("options or secrets changed",)
+    return ("options or secrets changed",)
 
 
-def _app_fields(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> Iterator[str]:
+def _image_fields(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> Iterator[str]:
     if observed.image != desired.image:
         yield f"image: {observed.image} → {desired.image}"
     image = next((image for image in host.images if image.reference == desired.image), None)
     if image is not None and image.id != observed.image_id:
         yield f"image behind {desired.image} changed"
+
+
+def _app_fields(desired: AppContainer, observed: ObservedContainer) -> Iterator[str]:
     yield from _env_fields(desired.env, observed)
     yield from _label_fields(desired.labels, observed)
     if desired.cmd is not None and split_command(desired.cmd) != observed.command:
@@ -60,7 +67,7 @@ def _mount_fields(desired: AppContainer, observed: ObservedContainer) -> Iterato
         wanted.add(desired.assets.source)
     if desired.cord_target:
         wanted.add(desired.cord_target)
-    for target in sorted(wanted - observed.mounts.keys()):
+    for target in sorted(set(map(normpath, wanted)) - observed.mounts.keys()):  # Docker shows no trailing slash
         yield f"volume {target}: (not mounted) → mounted"
 
 

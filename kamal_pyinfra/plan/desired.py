@@ -36,7 +36,6 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         image=config.absolute_image(run.version),
         latest_image=f"{config.repository}:{config.latest_tag}",
         version=run.version,
-        run_directory=config.run_directory,
         directories=directories(config, with_proxy=runs_proxy),
         env_files=env_files if proxy_env is None else (*env_files, proxy_env),
         registry=Registry(server=config.registry.server, username=username, password=password),

@@ -50,8 +50,8 @@ def app_digest(container: AppContainer, *, secrets: str) -> str:
         {
             "name": container.name,
             "image": container.image,
-            "env": container.env,
-            "labels": container.labels,
+            "env": dict(container.env),
+            "labels": dict(container.labels),
             "volumes": container.volumes,
             "options": container.options,
             "log_options": container.log_options,

@@ -47,8 +47,8 @@ def proxy_digest(proxy: Proxy, *, secrets: str) -> str:
         {
             "image": proxy.image,
             "publish": proxy.publish,
-            "env": proxy.env,
-            "labels": proxy.labels,
+            "env": dict(proxy.env),
+            "labels": dict(proxy.labels),
             "options": proxy.options,
             "log_options": proxy.log_options,
             "args": proxy.args,

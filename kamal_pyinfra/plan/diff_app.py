@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from posixpath import normpath
+
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
@@ -35,20 +37,24 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
         return ReplaceContainer(container=container, role=container.role, cause=", ".join(differences))
     if existing.status == Status.EXITED:
         return RestartContainer(
-            container=container, role=container.role, cause="is stopped", cord=cord_of(desired, existing)
+            container=container, role=container.role, cause="is stopped", cord=cord_of(desired, existing, observed)
         )
     if existing.status != Status.RUNNING:
         return ReplaceContainer(container=container, role=container.role, cause=f"is {existing.status}")
     if container.health is None or existing.health == "healthy":
         return None
-    if container.cord and cord_of(desired, existing) not in tied_cords(observed):
+    if container.cord and cord_of(desired, existing, observed) not in tied_cords(observed):
         return ReplaceContainer(container=container, role=container.role, cause="its cord was cut")
     return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
 
 
 def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
-    running = [old.version for old in desired.owner.running(observed.containers) if old.role == container.role]
-    return f"version {running[0]} → {container.version}" if running else "not found"
+    running = [old for old in desired.owner.running(observed.containers) if old.role == container.role]
+    if not running:
+        return "not found"
+    if running[0].version == container.version:
+        return "its predecessor stepped aside"
+    return f"version {running[0].version} → {container.version}"
 
 
 def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
@@ -56,7 +62,7 @@ def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[S
     stopping = stopping_containers(desired, observed)
     wanted = {container.name for container in desired.containers}
     return tuple(
-        _stop(desired, old, is_replaced=old.name in wanted)
+        _stop(desired, old, cord_of(desired, old, observed), is_replaced=old.name in wanted)
         for old in desired.owner.running(observed.containers)
         if old.name in stopping
     )
@@ -71,12 +77,12 @@ def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[s
     return tuple(old.name for old in desired.owner.running(observed.containers) if old.name not in staying)
 
 
-def _stop(desired: DesiredHost, old: ObservedContainer, *, is_replaced: bool) -> StopContainer:
+def _stop(desired: DesiredHost, old: ObservedContainer, cord: str | None, *, is_replaced: bool) -> StopContainer:
     return StopContainer(
         name=naming.replaced_name(old.name, desired.replaced_suffix) if is_replaced else old.name,
         role=old.role,
         cause=_stop_cause(desired, old),
-        cord=cord_of(desired, old),
+        cord=cord,
         drain_timeout=DRAIN_SECONDS + int(4 * old.health_interval),
         stop_timeout=desired.stop_timeout,
     )
@@ -91,10 +97,16 @@ def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
     return f"stops, role {old.role} is not in the config"
 
 
-def cord_of(desired: DesiredHost, container: ObservedContainer) -> str | None:
-    """The host folder that a container mounts as its cord; absolute, as Docker shows it."""
-    targets = {wanted.cord_target for wanted in desired.containers} | {desired.cord_target}
-    return next((source for target, source in container.mounts.items() if target in targets), None)
+def cord_of(desired: DesiredHost, container: ObservedContainer, observed: ObservedHost) -> str | None:
+    """The host folder that a container mounts as its cord; absolute, as Docker shows it.
+
+    It is told by where it lies, since ``cord`` may have changed, or by ``cord``, since Kamal removes what it cuts.
+    """
+    wanted = {container.cord_target for container in desired.containers} | {desired.cord_target}
+    targets = {normpath(target) for target in wanted if target}
+    cords = {observed.absolute(path) for path in observed.cords}
+    mounts = container.mounts.items()
+    return next((source for target, source in mounts if target in targets or source in cords), None)
 
 
 def tied_cords(observed: ObservedHost) -> set[str]:

@@ -21,6 +21,8 @@ from kamal_pyinfra.plan.state import DesiredHost
 
 RUN_ID = r"[0-9a-f]{32}"
 REPLACED_MARK = "_replaced_"
+NO_TAG = "<none>"
+"""What Docker shows for an image whose tag went to another one; it is no reference that could be removed."""
 
 
 def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
@@ -75,11 +77,11 @@ def _stopped_in_the_end(desired: DesiredHost, observed: ObservedHost) -> list[Ob
 def _unused_images(desired: DesiredHost, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
     used = {container.image for container in observed.containers if container.name not in gone}
     kept = used | {desired.image}
-    for image in observed.images:
+    for image in sorted(observed.images, key=lambda image: image.reference):
         repository, _, tag = image.reference.rpartition(":")
-        if repository != desired.repository or tag.split("-")[0] == "latest" or image.reference in kept:
-            continue
-        yield RemoveImage(image=image.reference, cause="no container uses it")
+        is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
+        if repository == desired.repository and is_version and image.reference not in kept:
+            yield RemoveImage(image=image.reference, cause="no container uses it")
 
 
 def _unused_cords(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveDirectory]:
@@ -115,10 +117,11 @@ def _unused_assets(desired: DesiredHost, observed: ObservedHost) -> Iterator[Rem
 
 def _belongs(name: str, desired: DesiredHost, observed: ObservedHost) -> bool:
     """Whether an asset folder is ours: ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``."""
-    foreign = {
-        "-".join(filter(None, (other.service, other.role, other.destination)))
-        for other in observed.containers
-        if other.role
+    owner = desired.owner
+    others = {
+        *((other.service, other.role, other.destination) for other in observed.containers if other.role),
+        *((owner.service, role, owner.destination) for role in desired.known_roles),
     }
-    owners = [prefix for prefix in foreign.union(desired.prefixes) if name.startswith(f"{prefix}-")]
+    prefixes = {"-".join(filter(None, parts)) for parts in others}
+    owners = [prefix for prefix in prefixes.union(desired.prefixes) if name.startswith(f"{prefix}-")]
     return bool(owners) and max(owners, key=len) in desired.prefixes

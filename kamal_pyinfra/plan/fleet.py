@@ -119,8 +119,26 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
     if not run.is_setup and diff_docker(desired, observed):
         cause = diff_docker(desired, observed)[0].cause
         return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
-    if run.command == "rollback" and not observed.has_image(desired.image):
+    if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
         return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
+    return [*_taken_names(desired, observed), *_contradictions(run, desired, observed)]
+
+
+def _taken_names(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    """``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``."""
+    return [
+        f"{desired.host}: the name {container.name} is taken by a container that is not ours"
+        for container in desired.containers
+        if (existing := observed.container(container.name))
+        and _identity(existing.labels) != _identity(dict(container.labels))
+    ]
+
+
+def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
+
+
+def _contradictions(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
     return [
         f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
         for change in diff_host(desired, observed)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kamal_pyinfra.plan.changes import Action, Change
 from kamal_pyinfra.plan.fleet import HostPlan, Plan
+from kamal_pyinfra.plan.text import one_line
 
 FORMAT_VERSION = 1
 
@@ -21,7 +22,7 @@ SUMMARY = (
 
 def change_line(change: Change, width: int = 0) -> str:
     """``+ container  shop-web-v2  version v1 → v2``: symbol, kind, subject, cause."""
-    return f"{change.action} {change.kind:<9} {change.subject:<{width}}  {change.cause}"
+    return f"{change.action} {change.kind:<9} {change.subject:<{width}}  {one_line(change.cause)}"
 
 
 def render_text(plan: Plan) -> str:

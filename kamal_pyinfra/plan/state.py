@@ -141,7 +141,6 @@ class DesiredHost:
     image: str
     latest_image: str
     version: str
-    run_directory: str
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
     registry: Registry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -114,38 +114,44 @@ class Session:
         Returns:
             Whether it succeeded on every host; failures are in :attr:`failures`.
         """
-        state = self.state
-        state.is_executing = False
-        state.op_meta.clear()
-        for host in state.inventory:
-            state.ops[host].clear()
-            host.op_hash_order.clear()
-        active = set(state.active_hosts)
+        active = set(self.state.active_hosts)
         names = set(self.hosts if hosts is None else hosts)
-        state.active_hosts = {host for host in active if host.name in names}
-        state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
-        began_with = set(state.active_hosts)
-        if not began_with:
-            return True
+        chosen = {host for host in active if host.name in names}
+        self._forget_operations()
+        self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
+        self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
         with log_capture() as lines:
             try:
-                load_func(state, deploy, run=self.run, **arguments)
-                state.set_stage(StateStage.Execute)
-                run_ops(state)
+                self._prepare_and_execute(deploy, arguments)
             except PyinfraError as error:
                 lines.append(str(error))
-            except Interrupted:
-                if self.state.pool is not None:
-                    self.state.pool.kill()
-                reconnect_all(self.state)
-                raise
             finally:
-                failed = began_with & set(state.failed_hosts)
-                state.active_hosts = active - state.failed_hosts
+                self.state.active_hosts = active - self.state.failed_hosts
         phase = getattr(deploy, "_inner", deploy).__name__
-        found = command_failures(state, failed, phase, lines)
+        found = command_failures(self.state, chosen & self.state.failed_hosts, phase, lines)
         self.failures.update(found)
         return not found
+
+    def _forget_operations(self) -> None:
+        """Operations of the round before: pyinfra would take them for this one's."""
+        self.state.is_executing = False
+        self.state.op_meta.clear()
+        for host in self.state.inventory:
+            self.state.ops[host].clear()
+            host.op_hash_order.clear()
+
+    def _prepare_and_execute(self, deploy: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        if not self.state.active_hosts:
+            return
+        try:
+            load_func(self.state, deploy, run=self.run, **arguments)
+            self.state.set_stage(StateStage.Execute)
+            run_ops(self.state)
+        except Interrupted:
+            if self.state.pool is not None:
+                self.state.pool.kill()
+            reconnect_all(self.state)
+            raise
 
     def readmit(self) -> None:
         """Let hosts on which a command failed take part again: failed is not unreachable."""

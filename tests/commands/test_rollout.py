@@ -46,7 +46,7 @@ def calls(docker: FakeHost, text: str) -> list[str]:
 
 
 def boot(*changes, audits=(AUDIT,)):
-    return rollout.boot(changes, suffix=builders.SUFFIX, audits=audits)
+    return rollout.boot(changes, run_id=RUN_ID, suffix=builders.SUFFIX, audits=audits)
 
 
 AWAITED = [
@@ -271,5 +271,5 @@ def test_an_old_container_that_does_not_come_back_keeps_a_new_one_that_serves(do
 
 def test_a_container_that_restarted_long_ago_may_be_waited_for(docker):
     docker.docker(f"inspect --format STATE {NEW}", "running starting 3", "running healthy 3")
-    ran = docker.run(rollout.boot([builders.wait_for()], suffix=builders.SUFFIX, audits=["true"]))
+    ran = docker.run(rollout.boot([builders.wait_for()], run_id=RUN_ID, suffix=builders.SUFFIX, audits=["true"]))
     assert ran.code == 0

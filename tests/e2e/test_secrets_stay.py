@@ -54,6 +54,7 @@ class ProcessWatch:
         for process in self.remote:
             if process.stdout is not None:
                 self.hits += process.stdout.read().decode(errors="replace").splitlines()
+                process.stdout.close()
             process.wait(timeout=30)
 
     def _watch_here(self) -> None:

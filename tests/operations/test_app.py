@@ -22,7 +22,10 @@ SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 def booting(run, observed, role):
     changes = [c for c in diff_containers(desired_host(run, observed.host), observed) if c.role == role]
     script = rollout.boot(
-        changes, suffix=SUFFIX, audits=[AUDIT.format(f"[{role}] Booted app version v2").replace("] [", "] [")]
+        changes,
+        run_id=RUN_ID[:12],
+        suffix=SUFFIX,
+        audits=[AUDIT.format(f"[{role}] Booted app version v2").replace("] [", "] [")],
     )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     return guarded(script, seconds=waits + 60)

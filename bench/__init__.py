@@ -1,0 +1,1 @@
+"""Timings on the lab: `make bench`."""

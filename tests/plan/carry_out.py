@@ -1,0 +1,152 @@
+"""What a host is once a plan was carried out, change by change, as operations and Docker would do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import singledispatch
+
+from kamal_pyinfra.plan import changes as kinds
+from kamal_pyinfra.plan.observed import ObservedFile, ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.state import DesiredHost
+from tests.conftest import HOME, as_deployed
+from tests.plan.hosts import DOCKER, altered, without
+
+
+def carry_out(
+    desired: DesiredHost, host: ObservedHost, changes: tuple[kinds.Change, ...]
+) -> Iterator[tuple[kinds.Change, ObservedHost]]:
+    """The host after each change."""
+    for change in changes:
+        host = after(change, host, desired)
+        yield change, host
+
+
+@singledispatch
+def after(change: kinds.Change, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    """The host after one change."""
+    raise NotImplementedError(change)
+
+
+@after.register
+def _(change: kinds.InstallDocker, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return replace(host, docker=DOCKER)
+
+
+@after.register
+def _(change: kinds.CreateDirectories, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return replace(host, directories=host.directories.union(change.paths))
+
+
+@after.register
+def _(change: kinds.WriteEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return replace(host, files={**host.files, change.file.path: ObservedFile(digest=change.file.digest, mode="600")})
+
+
+@after.register
+def _(change: kinds.LogIn, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return replace(host, logged_in=True)
+
+
+@after.register
+def _(change: kinds.PullImage, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert not host.has_image(change.image)
+    return tagged(host, change.image, f"sha256:{desired.version}")
+
+
+@after.register
+def _(change: kinds.RunProxy, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    wanted = as_deployed(desired).container(change.proxy.name)
+    running = host.container(change.proxy.name)
+    if isinstance(change, kinds.StartProxy):
+        return altered(host, running.name, status=Status.RUNNING)
+    assert (running is not None) is isinstance(change, kinds.ReplaceProxy)
+    others = without(host, change.proxy.name)
+    return tagged(replace(others, containers=(*others.containers, wanted)), wanted.image, wanted.image_id)
+
+
+@after.register
+def _(change: kinds.SyncAssets, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return replace(host, assets=host.assets | {change.assets.extracted, change.assets.volume})
+
+
+@after.register
+def _(change: kinds.BootContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    name = change.container.name
+    assert host.container(name) is None, "a name is free before a container gets it"
+    (image,) = (image for image in host.images if image.reference == change.container.image)
+    booted = replace(as_deployed(desired).container(name), image_id=image.id, created="2026-02-01T00:00:00Z")
+    host = replace(host, containers=(*host.containers, booted))
+    return tied(host, change.container.cord, is_tied=True)
+
+
+@after.register
+def _(change: kinds.ReplaceContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    aside = f"{change.container.name}_replaced_{desired.replaced_suffix}"
+    assert host.container(aside) is None
+    return after.dispatch(kinds.BootContainer)(change, altered(host, change.container.name, name=aside), desired)
+
+
+@after.register
+def _(change: kinds.RestartContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    if change.container.assets:
+        assert change.container.assets.volume in host.assets
+    host = altered(host, change.container.name, status=Status.RUNNING, health=health(change))
+    return tied(host, change.cord, is_tied=True)
+
+
+@after.register
+def _(change: kinds.AwaitContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return altered(host, change.container.name, health=health(change))
+
+
+@after.register
+def _(change: kinds.StopContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert host.container(change.name).is_running
+    host = altered(host, change.name, status=Status.EXITED, health=None)
+    return tied(host, change.cord, is_tied=False)
+
+
+@after.register
+def _(change: kinds.TagLatest, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    (image,) = (image for image in host.images if image.reference == change.image)
+    return tagged(host, change.tag, image.id)
+
+
+@after.register
+def _(change: kinds.RemoveContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert not host.container(change.name).is_running, "docker rm refuses a running container"
+    return without(host, change.name)
+
+
+@after.register
+def _(change: kinds.RemoveImage, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    left = tuple(image for image in host.images if change.image not in (image.reference, image.id))
+    assert len(left) < len(host.images)
+    return replace(host, images=left)
+
+
+@after.register
+def _(change: kinds.RemoveDirectory, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert change.path in host.cords or change.path in host.assets
+    cords = {path: is_tied for path, is_tied in host.cords.items() if path != change.path}
+    return replace(host, cords=cords, assets=host.assets - {change.path})
+
+
+def health(change: kinds.BootContainer) -> str | None:
+    """What Docker says in the end."""
+    return "healthy" if change.container.health else None
+
+
+def tagged(host: ObservedHost, reference: str, identity: str) -> ObservedHost:
+    """The host with a tag set."""
+    others = tuple(image for image in host.images if image.reference != reference)
+    return replace(host, images=(*others, ObservedImage(reference=reference, id=identity)))
+
+
+def tied(host: ObservedHost, cord: str | None, *, is_tied: bool) -> ObservedHost:
+    """The host with a cord tied or cut; there may be none, and one that is gone is not cut again."""
+    path = (cord or "").removeprefix(f"{HOME}/")
+    if not path or (path not in host.cords and not is_tied):
+        return host
+    return replace(host, cords={**host.cords, path: is_tied})

@@ -1,0 +1,207 @@
+"""A plan for people and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+
+from kamal_pyinfra.plan.changes import (
+    Change,
+    CreateDirectories,
+    LogIn,
+    PullImage,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveImage,
+    TagLatest,
+)
+from kamal_pyinfra.plan.fleet import BuildImage, HostPlan, Plan, make_plan
+from kamal_pyinfra.plan.render import change_line, render_json, render_text, summary
+from tests.conftest import MakeConfig, a_run
+from tests.plan.hosts import deployed, fresh, plan_of
+
+PULL = PullImage(image="acme/shop:v2", service="shop", cause="not on the host")
+TAG = TagLatest(image="acme/shop:v2", tag="acme/shop:latest", cause="v2 is in service")
+OLD = RemoveContainer(name="shop-web-v0", role="web", cause="only 1 are retained")
+
+
+def plan(*hosts: HostPlan, build: BuildImage | None = None) -> Plan:
+    return Plan(service="shop", version="v2", command="deploy", build=build, hosts=hosts)
+
+
+def host(name: str, *changes: Change, roles: tuple[str, ...] = ("web",)) -> HostPlan:
+    return HostPlan(host=name, roles=roles, changes=changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (PULL, "+ image     acme/shop:v2  not on the host"),
+        (TAG, "~ tag       acme/shop:latest  v2 is in service"),
+        (OLD, "- container shop-web-v0  only 1 are retained"),
+        (RemoveImage(image="acme/shop:v0", cause="why"), "- image     acme/shop:v0  why"),
+        (RemoveDirectory(path=".kamal/cords/x", cause="why"), "- directory .kamal/cords/x  why"),
+        (CreateDirectories(paths=("a", "b"), cause="not found"), "+ directory a, b  not found"),
+        (LogIn(server=None, cause="to pull x"), "~ registry  Docker Hub  to pull x"),
+        (LogIn(server="r.example.com", cause="to pull x"), "~ registry  r.example.com  to pull x"),
+        (
+            BuildImage(image="acme/shop:v2", cause="1 host does not have it"),
+            "+ build     acme/shop:v2  1 host does not have it",
+        ),
+    ],
+)
+def test_a_change_is_symbol_kind_subject_and_cause(change: Change, line: str) -> None:
+    assert change_line(change) == line
+
+
+def test_a_cause_stays_on_its_line_and_cannot_command_the_terminal() -> None:
+    change = replace(OLD, cause="env A: one\ntwo\r → \x1b[2Jthree\x07\tfour")
+    assert change_line(change) == "- container shop-web-v0  env A: one\\ntwo\\r → three\\tfour"
+
+
+@pytest.mark.parametrize("empty", [plan(), plan(host("192.0.2.1")), plan(host("192.0.2.1"), host("192.0.2.2"))])
+def test_an_empty_plan_is_one_line(empty: Plan) -> None:
+    assert empty.is_empty
+    assert render_text(empty) == "shop v2: nothing to change.\n"
+
+
+def test_hosts_with_the_same_changes_are_shown_once() -> None:
+    text = render_text(
+        plan(
+            host("192.0.2.1", PULL, TAG),
+            host("192.0.2.2"),
+            host("192.0.2.3", PULL, TAG),
+            host("192.0.2.4", PULL, TAG, roles=("web", "job")),
+            host("192.0.2.5", PULL, OLD, TAG),
+            host("192.0.2.6", roles=()),
+        )
+    )
+    assert text == dedent("""\
+        Plan for shop v2
+
+        web: 192.0.2.1, 192.0.2.3
+          + image     acme/shop:v2      not on the host
+          ~ tag       acme/shop:latest  v2 is in service
+
+        web: 192.0.2.2
+          nothing to change
+
+        web, job: 192.0.2.4
+          + image     acme/shop:v2      not on the host
+          ~ tag       acme/shop:latest  v2 is in service
+
+        web: 192.0.2.5
+          + image     acme/shop:v2      not on the host
+          - container shop-web-v0       only 1 are retained
+          ~ tag       acme/shop:latest  v2 is in service
+
+        no role: 192.0.2.6
+          nothing to change
+
+        Plan: 4 to create, 4 to change, 1 to remove.
+        """)
+
+
+def test_hosts_that_differ_in_the_cause_alone_are_shown_apart() -> None:
+    text = render_text(plan(host("192.0.2.1", TAG), host("192.0.2.2", replace(TAG, cause="moved"))))
+    assert text == dedent("""\
+        Plan for shop v2
+
+        web: 192.0.2.1
+          ~ tag       acme/shop:latest  v2 is in service
+
+        web: 192.0.2.2
+          ~ tag       acme/shop:latest  moved
+
+        Plan: 2 to change.
+        """)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ((PULL,), "Plan: 1 to create."),
+        ((OLD, TAG, PULL, TAG), "Plan: 1 to create, 2 to change, 1 to remove."),
+    ],
+)
+def test_the_summary_counts_by_what_happens(changes: tuple[Change, ...], text: str) -> None:
+    assert summary(plan(host("192.0.2.1", *changes))) == text
+
+
+@pytest.mark.parametrize(
+    ("missing", "cause"), [(1, "1 host does not have it"), (2, "2 hosts do not have it"), (3, "3 hosts do not have it")]
+)
+def test_the_build_says_how_many_hosts_are_without_the_image(config: MakeConfig, missing: int, cause: str) -> None:
+    names = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    three = config(servers=names)
+    seen = [fresh(name) if number < missing else deployed(three, "v2", name) for number, name in enumerate(names)]
+    made = make_plan(a_run(three), {each.host: each for each in seen})
+    assert made.build == BuildImage(image="acme/shop:v2", cause=cause)
+    assert made.changes[0] is made.build
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_nothing_is_built_when_it_is_there_or_not_allowed(config: MakeConfig, is_allowed: bool) -> None:
+    seen = deployed(config(), "v2") if is_allowed else fresh()
+    assert make_plan(a_run(config(), is_build_allowed=is_allowed), {seen.host: seen}).build is None
+
+
+def test_hosts_appear_in_the_order_of_the_configuration_the_primary_role_first(config: MakeConfig) -> None:
+    roles = config(servers={"job": ["192.0.2.1"], "web": ["192.0.2.3", "192.0.2.2"]})
+    seen = [fresh(name) for name in ("192.0.2.1", "192.0.2.2", "192.0.2.3")]
+    assert [line for line in plan_of(roles, *seen).splitlines() if line.startswith(("web", "job"))] == [
+        "web: 192.0.2.3, 192.0.2.2",
+        "job: 192.0.2.1",
+    ]
+
+
+def test_hosts_that_take_no_part_do_not_appear(config: MakeConfig) -> None:
+    two = config(servers=["192.0.2.1", "192.0.2.2"])
+    made = make_plan(a_run(two), {"192.0.2.2": deployed(two, "v1", "192.0.2.2")})
+    assert [each.host for each in made.hosts] == ["192.0.2.2"]
+
+
+def test_the_whole_plan_as_json(config: MakeConfig) -> None:
+    staging = config(destination="staging", servers={"web": ["192.0.2.1"], "job": ["192.0.2.2"]})
+    seen = {"192.0.2.1": deployed(staging, "v1"), "192.0.2.2": deployed(staging, "v2", "192.0.2.2")}
+    assert render_json(make_plan(a_run(staging), seen)) == {
+        "format_version": 1,
+        "service": "shop-staging",
+        "version": "v2",
+        "command": "deploy",
+        "build": {
+            "action": "create",
+            "kind": "build",
+            "subject": "acme/shop:v2",
+            "role": "",
+            "cause": "1 host does not have it",
+        },
+        "hosts": [
+            {
+                "host": "192.0.2.1",
+                "roles": ["web"],
+                "changes": [
+                    change("update", "registry", "Docker Hub", "to pull acme/shop:v2"),
+                    change("create", "image", "acme/shop:v2", "not on the host"),
+                    change("create", "container", "shop-web-staging-v2", "version v1 → v2", "web"),
+                    change(
+                        "update", "container", "shop-web-staging-v1", "stops, replaced by shop-web-staging-v2", "web"
+                    ),
+                    change("update", "tag", "acme/shop:latest-staging", "v2 is in service"),
+                    change(
+                        "remove",
+                        "directory",
+                        ".kamal/cords/shop-web-staging-11111111111111111111111111111111",
+                        "no container mounts it",
+                    ),
+                ],
+            },
+            {"host": "192.0.2.2", "roles": ["job"], "changes": []},
+        ],
+    }
+
+
+def change(action: str, kind: str, subject: str, cause: str, role: str = "") -> dict[str, str]:
+    return {"action": action, "kind": kind, "subject": subject, "role": role, "cause": cause}

@@ -1,0 +1,160 @@
+"""Who may import whom, what must not be imported at all, and how long a file and a function may be."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import kamal_pyinfra
+from tests.conftest import LEAST, SECRETS
+
+PACKAGE = Path(kamal_pyinfra.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = ["errors", "config", "naming", "plan", "commands", "facts", "operations", "deploys", "runner", "cli"]
+BESIDE = {"__init__": "errors", "inventory": "naming", "__main__": "cli"}
+"""Modules that are not layers of their own: each may import what the layer beside it may."""
+
+FILE_LINES = 200
+FUNCTION_LINES = 25
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=names)
+
+
+def layer(module: tuple[str, ...]) -> int:
+    """The place of a module's layer, counted from the left; ``module`` is its path inside the package."""
+    name = module[0] if module and module[0] != "__version__" else "__init__"
+    return LAYERS.index(BESIDE.get(name, name))
+
+
+def inside_package(path: Path) -> tuple[str, ...]:
+    return path.relative_to(PACKAGE).with_suffix("").parts
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import: at the top, in functions, for types only."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{names(path)}:{node.lineno} is a relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "kamal_pyinfra")
+
+
+@every_file
+def test_imports_go_one_way(path: Path) -> None:
+    own = layer(inside_package(path))
+    ours = [module for module in imported_modules(path) if module.split(".")[0] == "kamal_pyinfra"]
+    assert [module for module in ours if layer(tuple(module.split(".")[1:])) > own and "." in module] == []
+
+
+FORBIDDEN = {
+    "errors": {"pyinfra", "click", "rich", "subprocess", "time", "random", "yaml", "secrets", "datetime"},
+    "config": {"pyinfra", "click", "rich", "time", "random"},
+    "naming": {"pyinfra", "click", "rich", "subprocess", "time", "random", "yaml", "os", "secrets", "datetime"},
+    "plan": {
+        "pyinfra",
+        "click",
+        "rich",
+        "subprocess",
+        "time",
+        "random",
+        "yaml",
+        "os",
+        "pathlib",
+        "secrets",
+        "datetime",
+    },
+    "commands": {"click", "rich", "subprocess", "time", "random", "yaml", "os", "pathlib"},
+    "facts": {"click", "rich", "subprocess", "time", "random", "yaml", "os", "pathlib"},
+    "operations": {"click", "rich", "yaml"},
+    "deploys": {"click", "rich", "yaml"},
+}
+
+
+@every_file
+def test_pure_layers_know_neither_engine_nor_clock(path: Path) -> None:
+    forbidden = FORBIDDEN.get(inside_package(path)[0], set())
+    assert {module.split(".")[0] for module in imported_modules(path)} & forbidden == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["deploy", "--help"], ["version"], ["config", "-c", "deploy.yml"]])
+def test_what_needs_no_host_does_not_import_pyinfra(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "deploy.yml").write_text(yaml.safe_dump(LEAST))
+    script = (
+        "import sys\nfrom kamal_pyinfra.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('IMPORTED', sorted({name.split('.')[0] for name in sys.modules} & {'pyinfra', 'gevent', 'paramiko'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", **SECRETS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "IMPORTED []"
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
+
+
+def docstring_lines(node: Definition) -> int:
+    first = node.body[0] if node.body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return first.end_lineno - first.lineno + 1 if is_text else 0
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def definitions(module: ast.Module, *kinds: type[Any]) -> list[Any]:
+    return [node for node in ast.walk(module) if isinstance(node, kinds)]
+
+
+@every_file
+def test_a_file_is_short(path: Path) -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = sum(docstring_lines(node) for node in definitions(tree(path), *documented))
+    assert len(path.read_text().splitlines()) - docstrings <= FILE_LINES
+
+
+FIELD = re.compile(r"\s+\w+=.*,")
+
+
+@every_file
+def test_functions_are_short(path: Path) -> None:
+    """Lines that only fill a field of a value are data, not steps, and are not counted."""
+    lines = path.read_text().splitlines()
+    functions = definitions(tree(path), ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = {
+        each.name: sum(not FIELD.fullmatch(line) for line in lines[each.lineno - 1 : each.end_lineno])
+        - docstring_lines(each)
+        for each in functions
+    }
+    assert {name: length for name, length in lengths.items() if length > FUNCTION_LINES} == {}
+
+
+@every_file
+def test_no_assert_and_no_print(path: Path) -> None:
+    module = tree(path)
+    printed = [each.lineno for each in definitions(module, ast.Call) if getattr(each.func, "id", "") == "print"]
+    assert [each.lineno for each in definitions(module, ast.Assert)] + printed == []

@@ -83,11 +83,6 @@ def audit_log(config: Config) -> str:
     return f"{config.run_directory}/{service_name(config)}-audit.log"
 
 
-def bind_source(path: str) -> str:
-    """A host path as ``docker run --volume`` needs it: absolute, or below the remote working directory."""
-    return path if path.startswith("/") else f"$(pwd)/{path}"
-
-
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container beside this one."""
     return f"{path.rpartition('/')[0]}/{container}"

@@ -114,12 +114,17 @@ def _login(server: str) -> str:
 
 def _containers(query: SnapshotQuery) -> str:
     template = words(container_template(query.clear_names))
+    files, clear = words(*query.env_files), words(f" {' '.join(query.clear_names)} ")
+    # A variable that is clear now may still hold a secret in a container: then its name is in an env file.
     # A container may vanish between the two commands; then the look is taken again.
     return (
+        f"template={template}; clear={clear}\n"
+        f'for name in $(cat {files} /dev/null 2> /dev/null | cut -d= -f1); do case "$clear" in *" $name "*) '
+        'template=$(printf "%s" "$template" | sed "s/ \\"$name\\"//") ;; esac; done\n'
         "ids() { docker ps --all --quiet --no-trunc --filter label=service && "
         "docker ps --all --quiet --no-trunc --filter 'name=^traefik$'; }\n"
         "look() { found=$(ids) || return 1; "
-        f'[ -z "$found" ] || docker inspect --format {template} $(echo "$found" | sort -u); }}\n'
+        '[ -z "$found" ] || docker inspect --format "$template" $(echo "$found" | sort -u); }\n'
         'seen=$(look 2> /dev/null) || seen=$(look) || exit 1; printf "%s\\n" "$seen"'
     )
 

@@ -40,7 +40,9 @@ def query_for(run: Run) -> SnapshotQuery:
     """What the snapshot has to look for, the same on every host."""
     config = run.config
     roles = tuple(config.roles)
-    clear = {name for role in roles for server in role.servers for name in config.env_for(role.name, server.host).clear}
+    envs = [config.env_for(role.name, server.host) for role in roles for server in role.servers]
+    secret = {name for env in envs for name in env.secret} | set(config.traefik.env.secret)
+    clear = {name for env in envs for name in env.clear} | set(config.traefik.env.clear)
     return SnapshotQuery(
         service=config.service,
         repository=config.repository,
@@ -53,7 +55,7 @@ def query_for(run: Run) -> SnapshotQuery:
             *(naming.role_env_file(config, role.name) for role in roles),
             naming.proxy_env_file(config),
         ),
-        clear_names=tuple(sorted(clear | set(config.traefik.env.clear))),
+        clear_names=tuple(sorted(clear - secret)),
     )
 
 

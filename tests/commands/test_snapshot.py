@@ -180,3 +180,13 @@ def test_hard_names_are_only_names(docker):
     observed = parse_snapshot("web1", ran.out.splitlines())
     assert observed.directories == {odd}
     assert [path.name for path in docker.home.iterdir()] == [odd]
+
+
+def test_a_variable_that_is_still_a_secret_on_the_host_keeps_its_value_there(docker):
+    """It may be clear in today's configuration; what runs was started with yesterday's."""
+    folder = docker.home / ".kamal/env/roles"
+    folder.mkdir(parents=True)
+    (folder / "shop-web.env").write_text("COLOR=old secret\nOTHER=x\n")
+    docker.docker(LABELLED, "aa")
+    docker.docker(f"inspect --format {container_template(())} aa", LINE)
+    assert [container.name for container in look(docker).containers] == ["shop-web-v1"]

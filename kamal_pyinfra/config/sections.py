@@ -86,12 +86,17 @@ class Boot(BaseModel):
     limit: Annotated[int | str, BeforeValidator(to_limit)] | None = Field(
         default=None, description="Hosts per batch, as a number or `N%` of all hosts; all at once without it."
     )
-    wait: Count | None = Field(default=None, description="Seconds to wait between batches.")
+    wait: Count | None = Field(default=None, description="Seconds to wait between batches; 2 without it.")
     failure: Annotated[Literal["rollback", "halt"], BeforeValidator(to_text)] = Field(
         default="rollback",
         description="What becomes of earlier batches when one fails: back to the old version, or left.",
         json_schema_extra=OURS,
     )
+
+    @property
+    def pause(self) -> int:
+        """Seconds between two batches (Kamal 1.9 waits 2 unless told otherwise)."""
+        return 2 if self.wait is None else self.wait
 
     def batch_size(self, host_count: int) -> int | None:
         """Hosts per batch, at least one; ``None`` when all boot together."""

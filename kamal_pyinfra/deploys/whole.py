@@ -6,7 +6,7 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations import plan
+from kamal_pyinfra.operations import pause, plan
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -22,12 +22,20 @@ def roll_out(run: Run) -> None:
     plan.image_built(run=run, name="Build and push the image")
     locks.held(run=run, name="Take the deploy lock", _if=lambda: plan.has_changes(run))
     phases.prepare(run=run)
-    for batch in current_host().loop(batches(run)):
+    all_batches = batches(run)
+    for batch in current_host().loop(all_batches):
         phases.boot(run=run, batch=batch)
         phases.switch(run=run, batch=batch)
         phases.retire(run=run, batch=batch)
+        seconds = 0 if batch == all_batches[-1] else run.config.boot.pause
+        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=_is_under_way)
     phases.finish(run=run)
-    locks.released(run=run, name="Release the deploy lock", _if=lambda: underway(current_state()).is_locked)
+    locks.released(run=run, name="Release the deploy lock", _if=_is_under_way)
+
+
+def _is_under_way() -> bool:
+    """Whether there was anything to do; asked when pyinfra executes."""
+    return underway(current_state()).is_locked
 
 
 def batches(run: Run) -> list[tuple[str, ...]]:

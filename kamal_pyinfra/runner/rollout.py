@@ -16,9 +16,6 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.words import failure_message, lock_message
 
-DEFAULT_WAIT = 2
-"""Seconds between two batches (Kamal 1.9)."""
-
 
 class Rollout:
     """One deploy under way.
@@ -67,7 +64,7 @@ class Rollout:
         for number, batch in enumerate(batches, start=1):
             self._roll_out_batch(batch)
             if number < len(batches):
-                time.sleep(DEFAULT_WAIT if self.run.config.boot.wait is None else self.run.config.boot.wait)
+                time.sleep(self.run.config.boot.pause)
         self._phase("finish", deploys.finish, is_strict=False)
         if self.session.failures:
             self._fail(f"{self.run.version} serves, but not every host was cleaned up.")

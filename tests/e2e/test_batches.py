@@ -65,3 +65,17 @@ def test_halt_leaves_the_earlier_batches(serving: Project) -> None:
     serving.write(standard_config(serving.lab))
     serving.kp("deploy", version="v3")
     assert serving.running(WEB) == {"web1": ["shop-web-v3"], "web2": ["shop-web-v3"]}
+
+
+def test_pyinfra_rolls_in_batches_too(serving: Project) -> None:
+    """Under pyinfra's own command line the second host must wait for the first, without a lost request."""
+    serving.write(standard_config(serving.lab) | {"boot": {"limit": 1, "wait": 1}})
+    with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
+        said = serving.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=v4", version="v4").stderr
+    assert load.report.failed == 0, load.report
+    assert serving.running((*WEB, "job1")) == {
+        "web1": ["shop-web-v4"],
+        "web2": ["shop-web-v4"],
+        "job1": ["shop-job-v4"],
+    }
+    assert said.count("Starting operation: Deploy | Wait between batches") == 3

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,14 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
         destination: as ``kp -d``; else the variable ``KP_DESTINATION``.
 
     Raises:
-        ConfigError: the configuration cannot be used.
+        SystemExit: the configuration cannot be used; its problems are on standard error, the exit code is 3.
     """
     chosen_path = path or os.environ.get("KP_CONFIG", "config/deploy.yml")
-    config = load_config(chosen_path, destination=destination or os.environ.get("KP_DESTINATION"))
+    try:
+        config = load_config(chosen_path, destination=destination or os.environ.get("KP_DESTINATION"))
+    except ConfigError as error:  # pyinfra would show a traceback of the inventory file
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
     return role_groups(config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,12 @@ def test_both_doors_plan_the_same(deployed: Project) -> None:
         for change in host["changes"]:
             line = [text for text in dry.splitlines() if f"[{host['host']}]" in text and change["subject"] in text]
             assert any(change["cause"] in text for text in line), (host["host"], change, dry)
+
+
+def test_a_deploy_needs_few_commands(deployed: Project, tmp_path: Path) -> None:
+    """A deploy of a new version must not need more than ten commands on a web host, and three more for the lock."""
+    sent = recorded(deployed, tmp_path, "deploy", version="v6")
+    hosts = Counter(host for host, _ in sent)
+    assert hosts[deployed.lab.hosts["web2"]] <= 10
+    assert hosts[deployed.lab.hosts["web1"]] <= 13
+    assert deployed.served("web1") == "v6"

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.lab.process import run
 
 SUITE = "trixie"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 KEPT_SETTINGS = re.compile(r"Acquire::(http|https|ftp|Retries|ForceIP|Check-Valid-Until|Check-Date)\b")
 CERTIFICATES = (Path("/usr/local/share/ca-certificates"), Path("/etc/ssl/certs/ca-certificates.crt"))
@@ -32,13 +31,13 @@ def find_mirror(texts: Iterable[str]) -> str | None:
     return None
 
 
-def mirror() -> str:
-    """Return the mirror that this machine installs from, or Debian's own."""
+def mirror() -> str | None:
+    """Return the mirror that this machine installs from; without one, debootstrap and the image know their own."""
     if not is_debian():
-        return DEFAULT_MIRROR
+        return None
     folder = Path("/etc/apt/sources.list.d")
     paths = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.sources")), *sorted(folder.glob("*.list"))]
-    return find_mirror(path.read_text() for path in paths if path.exists()) or DEFAULT_MIRROR
+    return find_mirror(path.read_text() for path in paths if path.exists())
 
 
 def settings() -> str:
@@ -51,15 +50,16 @@ def settings() -> str:
 
 def fingerprint() -> str:
     """Return all of it as text, so that images are made anew when it changes."""
-    return f"{SUITE} {mirror()}\n{settings()}"
+    return f"{SUITE} {mirror() or 'default'}\n{settings()}"
 
 
 def write_machine_files(root: Path) -> None:
     """Write the files that make a Debian root folder install as this machine does."""
     sources = root / "etc/apt/sources.list.d/debian.sources"
     sources.parent.mkdir(parents=True)
-    sources.write_text(f"Types: deb\nURIs: {mirror()}\nSuites: {SUITE}\nComponents: main\nSigned-By: {KEYRING}\n")
-    (root / "etc/apt/sources.list").write_text("")
+    if found := mirror():
+        sources.write_text(f"Types: deb\nURIs: {found}\nSuites: {SUITE}\nComponents: main\nSigned-By: {KEYRING}\n")
+        (root / "etc/apt/sources.list").write_text("")
     (root / "etc/apt/apt.conf.d").mkdir()
     (root / "etc/apt/apt.conf.d/90machine").write_text(settings())
     for source in CERTIFICATES:

@@ -135,7 +135,10 @@ def _debootstrapped(docker: Docker, tag: str) -> str:
     if shutil.which("debootstrap") is None:
         run(as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "debootstrap"]))
     with tempfile.TemporaryDirectory(prefix=BUILD_PREFIX) as folder:
-        run(["debootstrap", "--variant=minbase", apt.SUITE, f"{folder}/root", apt.mirror()], timeout=1200)
+        run(
+            ["debootstrap", "--variant=minbase", apt.SUITE, f"{folder}/root", *filter(None, [apt.mirror()])],
+            timeout=1200,
+        )
         script = 'tar --numeric-owner -C "$1" -c . | docker import --change "LABEL $2=root" - "$3"'
         run(["sh", "-ec", script, "sh", f"{folder}/root", IMAGE_LABEL, f"{tag}-root"], env=docker.env)
     return f"{tag}-root"

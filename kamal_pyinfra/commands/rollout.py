@@ -123,7 +123,7 @@ keep_what_serves() {
 lost=
 """.replace("SERVING", SERVING_FORMAT)
 """Only a container whose host name carries this run's id is this run's; one that was to be replaced may still
-have the name, and serve."""
+have the name, and serve. The rename fails where nothing stepped aside, which is no fault."""
 
 
 def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -103,6 +104,11 @@ class Boot(BaseModel):
         if isinstance(self.limit, str):
             return max(1, host_count * int(self.limit.removesuffix("%")) // 100)
         return self.limit
+
+    def batches(self, hosts: Sequence[str]) -> list[tuple[str, ...]]:
+        """Hosts that boot together, ``limit`` at a time, in their order."""
+        size = self.batch_size(len(hosts)) or max(len(hosts), 1)
+        return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
 
 class Logging(BaseModel):

@@ -57,8 +57,8 @@ class Safety(BaseStateCallback):
 
     def _clean_up(self, state: State, host: Host) -> None:
         record = underway(state)
-        if not record.is_locked:
-            return
+        if not record.is_locked and not self.is_interrupted:
+            return  # a signal may come just after the lock was taken; only this run's own is ever released
         if self.is_interrupted:
             reconnect_all(state)
         self._take_back(state, record.begun - record.switched, record.begun)

@@ -42,6 +42,4 @@ def batches(run: Run) -> list[tuple[str, ...]]:
     """The hosts of this run in the order of the configuration, ``boot.limit`` at a time."""
     state = current_state()
     taking_part = {host.name for host in state.inventory if state.is_host_in_limit(host)}
-    hosts = [server.host for server in run.config.role_hosts if server.host in taking_part]
-    size = run.config.boot.batch_size(len(hosts)) or max(len(hosts), 1)
-    return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
+    return run.config.boot.batches([server.host for server in run.config.role_hosts if server.host in taking_part])

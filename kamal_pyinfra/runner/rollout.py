@@ -8,7 +8,7 @@ from typing import Any
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.commands.lock import HELD
-from kamal_pyinfra.errors import HostFailed, LockHeld
+from kamal_pyinfra.errors import HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations.observation import forget
 from kamal_pyinfra.plan.run import Run
@@ -40,7 +40,11 @@ class Rollout:
             HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
-        self._take_lock()
+        try:
+            self._take_lock()
+        except Interrupted:
+            self._release_lock()  # it may have been taken just before the signal
+            raise
         try:
             self._make_changes()
         finally:
@@ -60,7 +64,7 @@ class Rollout:
     def _make_changes(self) -> None:
         if not self._phase("prepare", deploys.prepare):
             self._fail("Nothing was switched: what served before serves now.")
-        batches = self._batches()
+        batches = self.run.config.boot.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self._roll_out_batch(batch)
             if number < len(batches):
@@ -68,11 +72,6 @@ class Rollout:
         self._phase("finish", deploys.finish, is_strict=False)
         if self.session.failures:
             self._fail(f"{self.run.version} serves, but not every host was cleaned up.")
-
-    def _batches(self) -> list[list[str]]:
-        hosts = self.session.hosts
-        size = self.run.config.boot.batch_size(len(hosts)) or len(hosts)
-        return [hosts[start : start + size] for start in range(0, len(hosts), size)]
 
     def _roll_out_batch(self, batch: Sequence[str]) -> None:
         self.begun += batch

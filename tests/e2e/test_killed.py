@@ -79,3 +79,13 @@ def test_an_interrupted_deploy_takes_back_what_it_began(serving: Project, number
         "job1": ["shop-job-steady"],
     }
     assert not serving.lock_exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_lock_is_taken_leaves_no_lock(serving: Project, number: signal.Signals) -> None:
+    """Whether the lock was taken just before the signal or not, it must be free afterwards, with exit 128+n."""
+    for after in ("0", "0.05", "0.1"):
+        serving.env["KILL_AFTER"] = after
+        code = run_until(serving, "lock", number, f"never-{after}")
+        assert (code, serving.lock_exists()) == (128 + number, False)
+    del serving.env["KILL_AFTER"]

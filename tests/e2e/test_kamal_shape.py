@@ -72,7 +72,7 @@ def test_the_web_container_is_kamals(shop: Project) -> None:
         "Interval": 1_000_000_000,
     }
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m"}}
-    cord, uploads, assets = host["Binds"]
+    assets, cord, uploads = sorted(host["Binds"])  # the docker command keeps volumes in no order
     prefix, _, run_id = cord.removesuffix(":/tmp/kamal-cord").rpartition("-")
     assert (prefix, len(run_id)) == ("/root/.kamal/cords/shop-web", 32)
     assert uploads == "/srv/uploads:/uploads"

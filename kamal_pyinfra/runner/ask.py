@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.words import failure_message, lock_message
+from kamal_pyinfra.runner.words import lock_message
 
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
@@ -27,15 +27,7 @@ def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
         HostFailed: a host could not be reached or looked at.
     """
     with interruptible(), Session(run, hosts) as session:
-        observed = session.observe() if not session.failures else {}
-        _require(session)
-    return observed
-
-
-def _require(session: Session) -> None:
-    if session.failures:
-        failures = list(session.failures.values())
-        raise HostFailed(failure_message(failures, "Nothing was changed."), list(session.failures))
+        return session.observe()
 
 
 def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
@@ -55,7 +47,7 @@ def logs(
         HostFailed: a host could not be reached.
     """
     with interruptible(), Session(run, hosts) as session:
-        _require(session)
+        session.require_hosts()
         found: dict[str, list[str]] = {}
         for host in session.hosts:
             roles = [role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(host)]
@@ -101,7 +93,7 @@ def release_lock(run: Run) -> None:
 def _on_primary(run: Run, command: str) -> list[str]:
     primary = run.config.primary_host
     with interruptible(), Session(run, [primary]) as session:
-        _require(session)
+        session.require_hosts()
         succeeded, output = session.execute(command)[primary]
     if not succeeded and not any(line.startswith(lock_commands.HELD) for line in output.stdout_lines):
         said = "\n".join(sanitized(line) for line in output.stderr_lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.run import Run
@@ -14,7 +13,6 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.words import failure_message
 
 
 def plan(run: Run, hosts: Collection[str]) -> Plan:
@@ -63,9 +61,4 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
 
 
 def _observe_and_plan(session: Session) -> Plan:
-    observed = session.observe() if not session.failures else {}
-    if session.failures:
-        failures = list(session.failures.values())
-        message = failure_message(failures, "Nothing was changed.")
-        raise HostFailed(message, [failure.host for failure in failures])
-    return make_plan(session.run, observed)
+    return make_plan(session.run, session.observe())

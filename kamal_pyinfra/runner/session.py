@@ -22,7 +22,7 @@ from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_func
 
-from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
@@ -30,6 +30,7 @@ from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
+from kamal_pyinfra.runner.words import failure_message
 
 STRICT_PERCENT = 0
 LENIENT_PERCENT = 100
@@ -90,6 +91,16 @@ class Session:
             for host in self.state.inventory
             if host in self.state.active_hosts and host.name in self.taking_part
         ]
+
+    def require_hosts(self) -> None:
+        """Stop here, before anything changes, if a host could not be reached or looked at.
+
+        Raises:
+            HostFailed: with every such host.
+        """
+        if self.failures:
+            failures = list(self.failures.values())
+            raise HostFailed(failure_message(failures, "Nothing was changed."), list(self.failures))
 
     def add_callback(self, callback: BaseStateCallback) -> None:
         """Let somebody follow the operations."""
@@ -163,8 +174,12 @@ class Session:
         """Look at every host, side by side.
 
         Returns:
-            What was seen, by host; hosts that could not be looked at are in :attr:`failures`.
+            What was seen, by host.
+
+        Raises:
+            HostFailed: a host could not be reached or looked at.
         """
+        self.require_hosts()
         query = query_for(self.run)
         self.state.config.FAIL_PERCENT = LENIENT_PERCENT
         seen: dict[str, ObservedHost] = {}
@@ -175,7 +190,8 @@ class Session:
                     seen[name] = answer
                 else:
                     self.failures[name] = HostFailure.from_log(name, "observe", lines)
-        return {name: seen[name] for name in self.hosts if name in seen}
+        self.require_hosts()
+        return {name: seen[name] for name in self.hosts}
 
     def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:
         """Run one command on hosts, side by side; nothing is printed.

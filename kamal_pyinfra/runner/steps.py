@@ -1,0 +1,65 @@
+"""The phases of a command on a session, told to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from kamal_pyinfra.errors import HostFailed
+from kamal_pyinfra.runner.report import Report
+from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.words import failure_message
+
+
+class Steps:
+    """What a command does on its hosts, phase by phase.
+
+    Args:
+        session: connections to the hosts that take part.
+        report: told about every phase.
+    """
+
+    def __init__(self, session: Session, report: Report) -> None:
+        self.session = session
+        self.report = report
+
+    def phase(
+        self,
+        name: str,
+        deploy: Callable[..., Any],
+        *,
+        hosts: Sequence[str] | None = None,
+        is_strict: bool = True,
+        arguments: dict[str, Any] | None = None,
+    ) -> bool:
+        """Run one deploy function as one round.
+
+        Args:
+            name: what the report calls it.
+            deploy: a function of ``kamal_pyinfra.deploys``.
+            hosts: names; by default all that still take part.
+            is_strict: stop after the first operation that fails on a host; else the other hosts go on.
+            arguments: for the deploy function, besides the run.
+
+        Returns:
+            Whether it succeeded on every host.
+        """
+        chosen = self.session.hosts if hosts is None else list(hosts)
+        self.report.phase_began(name, chosen)
+        succeeded = self.session.round(deploy, hosts=chosen, is_strict=is_strict, **(arguments or {}))
+        self.report.phase_ended(name, succeeded=succeeded)
+        return succeeded
+
+    def fail(self, state: str) -> NoReturn:
+        """Report every failure so far and stop.
+
+        Args:
+            state: what state the fleet is in now.
+
+        Raises:
+            HostFailed: always.
+        """
+        failures = list(self.session.failures.values())
+        for failure in failures:
+            self.report.failed(failure)
+        raise HostFailed(failure_message(failures, state), [failure.host for failure in failures])

@@ -83,6 +83,11 @@ def audit_log(config: Config) -> str:
     return f"{config.run_directory}/{service_name(config)}-audit.log"
 
 
+def hosts_record(config: Config) -> str:
+    """What the last run wrote down on a host; ours alone, Kamal has none."""
+    return f"{config.run_directory}/{service_name(config)}-hosts.json"
+
+
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container beside this one."""
     return f"{path.rpartition('/')[0]}/{container}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
+    from kamal_pyinfra.plan.plan_file import RunDocument
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.target import Target
 
@@ -51,8 +52,8 @@ class Options:
 
         return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary)
 
-    def run(self, command: str, *, version: str | None = None, skip_push: bool = False) -> tuple[Run, Target]:
-        """The fixed values of a run and the hosts that take part.
+    def run(self, command: str, *, version: str | None = None, **fields: Any) -> tuple[Run, Target]:
+        """The fixed values of a run and the hosts that take part; ``fields`` are those of ``new_run``.
 
         Raises:
             ConfigError: the configuration, the version or a filter is not usable.
@@ -63,8 +64,30 @@ class Options:
         config = self.config()
         target = self.target(config)
         resolved = resolve_version(config, version=version or self.version)
-        run = new_run(config, resolved, command=command, is_build_allowed=not skip_push, roles=target.roles)
+        run = new_run(config, resolved, command=command, roles=target.roles, **fields)
         return run, target
+
+    def planned_run(self, planned: RunDocument) -> Run:
+        """The run that a plan was made for.
+
+        Raises:
+            ConfigError: the configuration is not usable, or is another destination's.
+        """
+        from kamal_pyinfra.deploys.new_run import new_run
+        from kamal_pyinfra.errors import ConfigError
+
+        if self.destination not in (None, planned.destination):
+            raise ConfigError(f"the plan is for destination {planned.destination}, not {self.destination}")
+        config = replace(self, destination=planned.destination).config()
+        run = new_run(config, planned.version, command=planned.command, roles=planned.roles)
+        return replace(
+            run,
+            run_id=planned.run_id,
+            is_build_allowed=planned.is_build_allowed,
+            keeps_env=planned.keeps_env,
+            decommissioned=planned.decommissioned,
+            forgotten=planned.forgotten,
+        )
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -108,8 +131,3 @@ def common_options(command: F) -> F:
     for option in reversed(COMMON):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
-
-
-skip_push = click.option(
-    "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
-)

@@ -23,3 +23,13 @@ def write_secret(path: str) -> str:
 def remove_directories(paths: tuple[str, ...]) -> str:
     """Remove folders with everything in them."""
     return f"rm -rf {words(*paths)}"
+
+
+def remove_files(paths: tuple[str, ...]) -> str:
+    """Remove files that may be gone already."""
+    return f"rm -f {words(*paths)}"
+
+
+def protect(path: str) -> str:
+    """Let nobody but the owner read a file."""
+    return f"chmod 600 {words(path)}"

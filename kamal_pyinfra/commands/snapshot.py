@@ -6,8 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.plan.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)
+
+OF_IMAGE = ("User", "WorkingDir", "StopSignal")
+"""Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
+
+OPTION_FIELDS = {
+    **{
+        option.field: f"{{{{json .{'Config' if option.field in OF_IMAGE else 'HostConfig'}.{option.field}}}}}"
+        for option in OPTIONS
+    },
+    RESTART: "{{json .HostConfig.RestartPolicy.Name}}",
+}
 
 CONTAINER_FIELDS = {
     "id": "{{json .ID}}",
@@ -24,6 +37,8 @@ CONTAINER_FIELDS = {
     "healthcheck": "{{json .Config.Healthcheck}}",
     "mounts": "{{json .Mounts}}",
     "ports": "{{json .HostConfig.PortBindings}}",
+    "log": "{{json .HostConfig.LogConfig}}",
+    "options": "{" + ",".join(f'"{name}":{template}' for name, template in OPTION_FIELDS.items()) + "}",
 }
 
 
@@ -33,7 +48,9 @@ class SnapshotQuery:
 
     Args:
         clear_names: variables whose value may be shown; of all others only the name leaves the host.
+        watched_names: secret variables, of which containers say whether they changed.
         env_files: paths of the env files that should be there.
+        record: path of what the last run wrote down.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
 
@@ -46,11 +63,13 @@ class SnapshotQuery:
     directories: tuple[str, ...]
     env_files: tuple[str, ...]
     clear_names: tuple[str, ...]
+    watched_names: tuple[str, ...] = ()
+    record: str = ""
 
 
 def container_template(clear_names: Sequence[str]) -> str:
     """A Go template that prints a container as JSON, without the values of variables that may be secret."""
-    shown = " ".join(f'"{name}"' for name in (*IDENTITY_VARIABLES, *clear_names) if '"' not in name)
+    shown = _quoted((*IDENTITY_VARIABLES, *clear_names))
     env = (
         '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
         f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
@@ -59,14 +78,38 @@ def container_template(clear_names: Sequence[str]) -> str:
     return f'container {{{fields},"env":[{env}]}}'
 
 
+IMAGE_TEMPLATE = (
+    'image-defaults {"id":{{json .ID}},"labels":{{json .Config.Labels}},"command":{{json .Config.Cmd}},'
+    '"healthcheck":{{json .Config.Healthcheck}},"env":['
+    '{{range .Config.Env}}{{json (index (split . "=") 0)}},{{end}}null]}'
+)
+
+
+def watched_template(names: Sequence[str]) -> str:
+    """A Go template that prints the watched variables of a container, each after the container's id.
+
+    What it prints stays on the host: there it becomes one digest, and a small number for each variable.
+    """
+    return (
+        "{{$id := .ID}}{{range .Config.Env}}"
+        f'{{{{if eq (index (split . "=") 0) {_quoted(names)}}}}}{{{{$id}}}} {{{{println .}}}}{{{{end}}}}{{{{end}}}}'
+    )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " ".join(f'"{name}"' for name in names if '"' not in name)
+
+
 def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
     return "\n".join(
         (
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$(pwd)"',
+            CHECKS,
             *(_directory(path) for path in query.directories),
             *(_file(path) for path in query.env_files),
             _listing(query.run_directory),
+            _record(query.record) if query.record else "",
             _lock(query.lock),
             _login(query.registry),
             "command -v docker > /dev/null || { echo 'docker-missing'; echo end; exit 0; }",
@@ -74,9 +117,40 @@ def snapshot(query: SnapshotQuery) -> str:
             '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
             'printf "docker %s\\n" "$version"',
             _containers(query),
+            _secrets(query.watched_names) if query.watched_names else "",
+            IMAGE_DEFAULTS,
             _images(query),
             "echo end",
         )
+    )
+
+
+# 16 bits for each line tell which secret changed, and nothing more (plan/secret_checks.py has the same sum).
+CHECKS = (
+    'checks() { kind=$1 end=$2 LC_ALL=C awk \'BEGIN { for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }\n'
+    f'index($0, "=") {{ n = {FIRST}; for (i = 1; i <= length($0); i++) '
+    f"n = (n * {FACTOR} + byte[substr($0, i, 1)]) % {MODULUS}\n"
+    'print ENVIRON["kind"], n, substr($0, 1, index($0, "=") - 1), ENVIRON["end"] }\'; }'
+)
+
+IMAGE_DEFAULTS = (
+    'used=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container .*"image_id":"\\([^"]*\\)".*/\\1/p\' | sort -u)\n'
+    f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} $used 2> /dev/null || true'
+)
+
+
+def _record(path: str) -> str:
+    target = words(path)
+    return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
+
+
+def _secrets(names: Sequence[str]) -> str:
+    return (
+        'ids=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container {"id":"\\([0-9a-f]*\\)".*/\\1/p\')\n'
+        f'held=$([ -z "$ids" ] || docker inspect --format {words(watched_template(names))} $ids 2> /dev/null '
+        "| LC_ALL=C sort)\n"
+        'for id in $ids; do of() { printf \'%s\\n\' "$held" | sed -n "s/^$id //p"; }\n'
+        'printf \'secrets %s %s\\n\' "$(of | sha256sum | cut -c1-64)" "$id"; of | checks check "$id"; done'
     )
 
 
@@ -88,7 +162,8 @@ def _file(path: str) -> str:
     target = words(path)
     return (
         f"[ ! -f {target} ] || printf 'file %s %s %s\\n' "
-        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}; '
+        f"[ ! -f {target} ] || checks file-check {target} < {target}"
     )
 
 
@@ -97,6 +172,7 @@ def _listing(run_directory: str) -> str:
     return (
         f'for path in {base}/cords/*; do [ ! -d "$path" ] || '
         '{ [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
+        f'for path in {base}/env/roles/*.env; do [ ! -f "$path" ] || echo "env-file $path"; done\n'
         f"for path in {base}/assets/extracted/* {base}/assets/volumes/*; do "
         '[ ! -d "$path" ] || echo "assets $path"; done'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -150,6 +151,24 @@ class Config(BaseModel):
         tags = next((server.tags for server in servers if server.host == host_name), ())
         layers = (self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
         return join_env(layers)
+
+    @property
+    def proxy_env(self) -> EffectiveEnv:
+        """Environment of the proxy."""
+        return join_env((self.traefik.env,))
+
+    @cached_property
+    def effective_envs(self) -> tuple[EffectiveEnv, ...]:
+        """The environments of all roles on all their hosts, and of the proxy; each once."""
+        envs = [self.env_for(role.name, server.host) for role in self.roles for server in role.servers]
+        return tuple({repr(env): env for env in (*envs, self.proxy_env)}.values())
+
+    @cached_property
+    def watched_names(self) -> tuple[str, ...]:
+        """Variables that are secret somewhere, and have no value that a host's shell expands elsewhere."""
+        secret = {name for env in self.effective_envs for name in env.secret}
+        expanded = {name for env in self.effective_envs for name, value in env.clear.items() if "${" in value}
+        return tuple(sorted(secret - expanded))
 
     def secret(self, name: str) -> SecretStr:
         """The value of a secret from the environment or an env file.

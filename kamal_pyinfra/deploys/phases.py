@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import app, assets, docker, files, image, leftovers, proxy
+from kamal_pyinfra.operations import app, assets, docker, files, image, leftovers, proxy, record
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.observation import current_state
+from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
 
 
@@ -64,6 +66,12 @@ def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
     image.tagged(run=run, name="Tag latest")
     leftovers.removed(run=run, name="Remove leftovers")
+    record.written(run=run, name="Write the record", _if=is_under_way)
+
+
+def is_under_way() -> bool:
+    """Whether there was anything to do; asked when pyinfra executes."""
+    return underway(current_state()).is_locked
 
 
 @deploy("Unlock")

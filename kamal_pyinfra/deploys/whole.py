@@ -8,7 +8,6 @@ from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import pause, plan
 from kamal_pyinfra.operations.observation import current_host, current_state
-from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
 
 
@@ -28,14 +27,9 @@ def roll_out(run: Run) -> None:
         phases.switch(run=run, batch=batch)
         phases.retire(run=run, batch=batch)
         seconds = 0 if batch == all_batches[-1] else run.config.boot.pause
-        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=_is_under_way)
+        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=phases.is_under_way)
     phases.finish(run=run)
-    locks.released(run=run, name="Release the deploy lock", _if=_is_under_way)
-
-
-def _is_under_way() -> bool:
-    """Whether there was anything to do; asked when pyinfra executes."""
-    return underway(current_state()).is_locked
+    locks.released(run=run, name="Release the deploy lock", _if=phases.is_under_way)
 
 
 def batches(run: Run) -> list[tuple[str, ...]]:

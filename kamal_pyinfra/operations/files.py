@@ -10,7 +10,7 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.commands import files as commands
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import CreateDirectories, WriteEnvFile
+from kamal_pyinfra.plan.changes import CreateDirectories, ProtectEnvFile, WriteEnvFile
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
 from kamal_pyinfra.plan.run import Run
 
@@ -45,6 +45,8 @@ def env_files(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     for change in changes:
-        if isinstance(change, WriteEnvFile):
+        if isinstance(change, ProtectEnvFile):
+            yield StringCommand(commands.protect(change.file.path))
+        elif isinstance(change, WriteEnvFile) and change.file.content is not None:
             text = change.file.content.get_secret_value()
             yield StringCommand(commands.write_secret(change.file.path), _stdin=text)

@@ -33,6 +33,8 @@ def logged_in(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     registry = desired.registry
+    if registry is None:
+        return
     yield StringCommand(
         f"{commands.log_in(registry.server, registry.username)} > /dev/null",
         _stdin=registry.password.get_secret_value(),

@@ -13,7 +13,14 @@ from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import RemoveContainer, RemoveDirectory, RemoveImage
+from kamal_pyinfra.plan.changes import (
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveFile,
+    RemoveImage,
+    RemoveProxy,
+)
 from kamal_pyinfra.plan.diff import diff_leftovers
 from kamal_pyinfra.plan.run import Run
 
@@ -34,11 +41,15 @@ def removed(run: Run) -> Generator[StringCommand, None, None]:
     containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
     images = tuple(change.image for change in changes if isinstance(change, RemoveImage))
     folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
+    single_files = tuple(change.path for change in changes if isinstance(change, RemoveEnvFile | RemoveFile))
+    proxies = tuple(change.name for change in changes if isinstance(change, RemoveProxy))
     script = chain(
         app.remove(containers) if containers else "",
         audited(run, "Pruned containers") if containers else "",
         image.remove(images) if images else "",
         audited(run, "Pruned images") if images else "",
         files.remove_directories(folders) if folders else "",
+        files.remove_files(single_files) if single_files else "",
+        chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
     )
     yield StringCommand(guarded(script, seconds=REMOVE_SECONDS))

@@ -39,10 +39,8 @@ def current_state() -> State:
 def query_for(run: Run) -> SnapshotQuery:
     """What the snapshot has to look for, the same on every host."""
     config = run.config
-    roles = tuple(config.roles)
-    envs = [config.env_for(role.name, server.host) for role in roles for server in role.servers]
-    secret = {name for env in envs for name in env.secret} | set(config.traefik.env.secret)
-    clear = {name for env in envs for name in env.clear} | set(config.traefik.env.clear)
+    secret = {name for env in config.effective_envs for name in env.secret}
+    clear = {name for env in config.effective_envs for name in env.clear}
     return SnapshotQuery(
         service=config.service,
         repository=config.repository,
@@ -52,10 +50,12 @@ def query_for(run: Run) -> SnapshotQuery:
         lock=naming.lock_directory(config),
         directories=directories(config, with_proxy=True),
         env_files=(
-            *(naming.role_env_file(config, role.name) for role in roles),
+            *(naming.role_env_file(config, role.name) for role in config.roles),
             naming.proxy_env_file(config),
         ),
         clear_names=tuple(sorted(clear - secret)),
+        watched_names=() if run.keeps_env else config.watched_names,
+        record=naming.hosts_record(config),
     )
 
 

@@ -14,7 +14,8 @@ from kamal_pyinfra.errors import BuildFailed, PlanRefused
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen_now
-from kamal_pyinfra.plan.fleet import make_plan, refuse
+from kamal_pyinfra.plan.fleet import make_plan
+from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
 
 

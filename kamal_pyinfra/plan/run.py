@@ -22,6 +22,9 @@ class Run:
         command: what was asked for, for the lock and the audit log.
         is_build_allowed: whether a missing image may be built and pushed from here.
         is_setup: whether Docker may be installed.
+        keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
+        decommissioned: hosts that left the configuration, from which this run removes the service.
+        forgotten: hosts that left the configuration and of which no note is to be kept.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
     """
 
@@ -35,7 +38,20 @@ class Run:
     command: str = "deploy"
     is_build_allowed: bool = True
     is_setup: bool = False
+    keeps_env: bool = False
+    decommissioned: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that the run may have to do with: those of the configuration, then those that it decommissions."""
+        return (*(server.host for server in self.config.role_hosts), *self.decommissioned)
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The same without order."""
+        return frozenset(self.hosts)
 
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""

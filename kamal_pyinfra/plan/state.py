@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -36,7 +37,10 @@ class AppContainer:
         deadline: seconds that the container may take to become healthy.
         readiness_delay: seconds that a container without health check must stay up to count as ready.
         stop_timeout: seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10.
-        digest: of everything that would need a new container if it changed.
+        secret_names: variables that come from the env file.
+        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
+        secret_checks: secret → a number that tells whether it changed.
+        digest: of everything else that would need a new container if it changed, besides name and image.
     """
 
     name: str
@@ -60,6 +64,9 @@ class AppContainer:
     stop_timeout: int | None
     log_lines: int
     is_primary: bool
+    secret_names: tuple[str, ...]
+    secrets: str | None = field(repr=False)
+    secret_checks: Mapping[str, int] = field(repr=False)
     digest: str
 
 
@@ -85,15 +92,19 @@ class EnvFile:
     """A file of secrets, mode 0600.
 
     Args:
-        content: the whole text; never printed.
-        digest: SHA-256 of the text, hexadecimal.
+        content: the whole text; never printed. ``None`` if the file is kept as it is on the host.
+        digest: SHA-256 of the text, hexadecimal; empty without content.
         names: the secrets in it.
+        checks: secret → a number that tells whether it changed.
+        role: whose secrets; empty for the proxy's.
     """
 
     path: str
-    content: SecretStr
-    digest: str
+    content: SecretStr | None
+    digest: str = field(repr=False)
     names: tuple[str, ...]
+    checks: Mapping[str, int] = field(repr=False)
+    role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +121,9 @@ class Proxy:
     log_options: Options
     args: Options
     owner: str
+    secret_names: tuple[str, ...]
+    secrets: str | None = field(repr=False)
+    secret_checks: Mapping[str, int] = field(repr=False)
     digest: str
 
 
@@ -133,6 +147,10 @@ class DesiredHost:
         replaced_suffix: ends the name of a container that steps aside in this run.
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
         cord_target: where containers of the current configuration see their cord directory.
+        record: path of what the last run wrote down.
+        env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
+        registry: ``None`` if its password is not known here.
+        is_leaving: whether nothing of the service is to stay on the host.
     """
 
     host: str
@@ -143,7 +161,7 @@ class DesiredHost:
     version: str
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
-    registry: Registry
+    registry: Registry | None
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
     known_roles: tuple[str, ...]
@@ -152,3 +170,18 @@ class DesiredHost:
     retain_containers: int | None
     stop_timeout: int | None
     cord_target: str | None
+    env_file_pattern: str
+    record: str
+    is_leaving: bool = False
+
+    def env_file_of(self, role: str) -> str:
+        """Where the secrets of a role would lie."""
+        return self.env_file_pattern.replace("{role}", role)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everything that is wanted, as changes name it."""
+        images = (self.image, self.latest_image) if self.containers else ()
+        proxies = () if self.proxy is None else (self.proxy.name,)
+        files = tuple(file.path for file in self.env_files)
+        return (*files, *images, *proxies, *(container.name for container in self.containers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.plan.run import Run
@@ -19,10 +19,12 @@ class Rollout:
     Args:
         session: connections to the hosts that take part.
         report: told about every phase.
+        check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
 
-    def __init__(self, session: Session, report: Report) -> None:
+    def __init__(self, session: Session, report: Report, check: Callable[[], object] | None = None) -> None:
         self.session = session
+        self.check = check
         self.steps = Steps(session, report)
         self.run: Run = session.run
         self.begun: list[str] = []
@@ -37,6 +39,8 @@ class Rollout:
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
         with locked(self.steps):
+            if self.check is not None:
+                self.check()
             self._make_changes()
 
     def _make_changes(self) -> None:

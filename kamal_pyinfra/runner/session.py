@@ -22,6 +22,7 @@ from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_func
 
+from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
@@ -49,7 +50,8 @@ class Session:
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
         needed = {*hosts, run.config.primary_host}
-        servers = [server for server in run.config.role_hosts if server.host in needed]
+        departed = [Server(host=host) for host in run.decommissioned]
+        servers = [server for server in (*run.config.role_hosts, *departed) if server.host in needed]
         names = [(server.host, host_data(run.config, server)) for server in servers]
         pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
         inventory = Inventory((names, {}))

@@ -30,7 +30,7 @@ def test_retention_counts_for_each_role(config: MakeConfig) -> None:
           - container shop-web-v2  only 2 are retained
           - container shop-web-v1  only 2 are retained
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 8 unchanged.
         """)
 
 
@@ -41,18 +41,15 @@ def test_a_container_that_stops_in_this_deploy_counts_as_retained(config: MakeCo
         Plan for shop v3
 
         this machine
-          + build     acme/shop:v3      1 host does not have it
+          + build     acme/shop:v3  1 host does not have it
 
         web: 192.0.2.1
-          ~ registry  Docker Hub        to pull acme/shop:v3
-          + image     acme/shop:v3      not on the host
-          + container shop-web-v3       version v2 → v3
-          ~ container shop-web-v2       stops, replaced by shop-web-v3
-          ~ tag       acme/shop:latest  v3 is in service
-          - container shop-web-v1       only 1 are retained
-          - image     acme/shop:v1      no container uses it
+          + image     acme/shop:v3  not on the host
+          ± container shop-web-v3   version v2 → v3
+          - container shop-web-v1   only 1 are retained
+          - image     acme/shop:v1  no container uses it
 
-        Plan: 3 to create, 3 to change, 2 to remove.
+        Plan: 1 to replace, 2 to create, 0 to change, 2 to remove, 3 unchanged.
         """)
 
 
@@ -67,7 +64,7 @@ def test_retention_goes_by_age_and_not_by_version(config: MakeConfig) -> None:
           - container shop-web-v2   only 1 are retained
           - image     acme/shop:v2  no container uses it
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -82,7 +79,7 @@ def test_a_replaced_container_does_not_count_as_retained(config: MakeConfig) -> 
           - container shop-web-v2_replaced_eeeeeeeeeeeeeeee  was replaced
           - image     acme/shop:v2                           no container uses it
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -95,7 +92,7 @@ def test_tags_that_no_container_uses_go(config: MakeConfig) -> None:
         web: 192.0.2.1
           - image     acme/shop:v1  no container uses it
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -116,7 +113,7 @@ def test_the_registrys_port_is_no_tag(config: MakeConfig) -> None:
         web: 192.0.2.1
           - image     r.example.com:5000/acme/shop:v1  no container uses it
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -129,7 +126,7 @@ def test_the_latest_tag_follows_the_version_in_service(config: MakeConfig) -> No
         web: 192.0.2.1
           ~ tag       acme/shop:latest  v2 is in service
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -143,7 +140,7 @@ def test_each_destination_has_its_own_latest_tag(config: MakeConfig) -> None:
         web: 192.0.2.1
           ~ tag       acme/shop:latest-staging  v2 is in service
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -167,7 +164,7 @@ def test_cords_and_assets_of_versions_that_are_not_in_service_go(config: MakeCon
           - directory .kamal/assets/volumes/shop-web-v1                       its version is not in service
           - directory .kamal/assets/volumes/shop-web-v2                       its version is not in service
 
-        Plan: 6 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 6 to remove, 6 unchanged.
         """)
 
 
@@ -249,7 +246,7 @@ def test_what_kamal_retained_is_pruned_too(config: MakeConfig) -> None:
           - image     acme/shop:v2  no container uses it
           - image     acme/shop:v3  no container uses it
 
-        Plan: 6 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 6 to remove, 6 unchanged.
         """)
 
 

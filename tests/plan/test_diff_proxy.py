@@ -37,7 +37,7 @@ def test_a_missing_proxy_is_run(config: MakeConfig) -> None:
         web: 192.0.2.1
           + proxy     traefik  not found
 
-        Plan: 1 to create.
+        Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.changes import (
     TagLatest,
 )
 from kamal_pyinfra.plan.fleet import BuildImage, HostPlan, Plan, make_plan
-from kamal_pyinfra.plan.render import change_line, render_json, render_text, summary
+from kamal_pyinfra.plan.render import change_line, render_text, summary
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 

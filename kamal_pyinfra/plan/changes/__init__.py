@@ -16,13 +16,22 @@ from kamal_pyinfra.plan.changes.host import (
     CreateEnvFile,
     InstallDocker,
     LogIn,
+    ProtectEnvFile,
     PullImage,
+    RemoveEnvFile,
     ReplaceProxy,
     RunProxy,
     StartProxy,
     WriteEnvFile,
 )
-from kamal_pyinfra.plan.changes.leftovers import RemoveContainer, RemoveDirectory, RemoveImage, TagLatest
+from kamal_pyinfra.plan.changes.leftovers import (
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveFile,
+    RemoveImage,
+    RemoveProxy,
+    TagLatest,
+)
 
 __all__ = [
     "Action",
@@ -33,10 +42,14 @@ __all__ = [
     "CreateEnvFile",
     "InstallDocker",
     "LogIn",
+    "ProtectEnvFile",
     "PullImage",
     "RemoveContainer",
     "RemoveDirectory",
+    "RemoveEnvFile",
+    "RemoveFile",
     "RemoveImage",
+    "RemoveProxy",
     "ReplaceContainer",
     "ReplaceProxy",
     "RestartContainer",

@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.state import EnvFile, Proxy
 class InstallDocker(Change):
     """Docker gets installed, started or opened to the SSH user."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "docker"
 
     @property
@@ -25,7 +25,7 @@ class InstallDocker(Change):
 class CreateDirectories(Change):
     """Missing folders get created."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "directory"
 
     paths: tuple[str, ...]
@@ -54,7 +54,36 @@ class WriteEnvFile(Change):
 class CreateEnvFile(WriteEnvFile):
     """A file of secrets that is not there yet gets written."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectEnvFile(Change):
+    """A file of secrets that others could read gets its mode back."""
+
+    kind = "env file"
+
+    file: EnvFile
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.file.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveEnvFile(Change):
+    """A file of secrets that nothing uses any more gets removed."""
+
+    usual_action = Action.REMOVE
+    kind = "env file"
+
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +104,7 @@ class LogIn(Change):
 class PullImage(Change):
     """The image of a version gets fetched."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "image"
 
     image: str
@@ -91,7 +120,7 @@ class PullImage(Change):
 class RunProxy(Change):
     """The proxy gets created."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "proxy"
 
     proxy: Proxy
@@ -106,11 +135,11 @@ class RunProxy(Change):
 class StartProxy(RunProxy):
     """The stopped proxy gets started."""
 
-    action = Action.UPDATE
+    usual_action = Action.UPDATE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceProxy(RunProxy):
     """The proxy gets replaced, which interrupts traffic for a moment."""
 
-    action = Action.REPLACE
+    usual_action = Action.REPLACE

@@ -26,7 +26,7 @@ class TagLatest(Change):
 class RemoveContainer(Change):
     """A stopped container beyond the number to retain gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "container"
 
     name: str
@@ -41,7 +41,7 @@ class RemoveContainer(Change):
 class RemoveImage(Change):
     """A tag that no container needs gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "image"
 
     image: str
@@ -56,7 +56,7 @@ class RemoveImage(Change):
 class RemoveDirectory(Change):
     """A cord or asset folder that no container mounts gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "directory"
 
     path: str
@@ -65,3 +65,33 @@ class RemoveDirectory(Change):
     def subject(self) -> str:
         """Its path."""
         return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFile(Change):
+    """A file of ours that nothing reads any more gets removed."""
+
+    usual_action = Action.REMOVE
+    kind = "file"
+
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveProxy(Change):
+    """A proxy that serves nobody any more gets stopped and removed."""
+
+    usual_action = Action.REMOVE
+    kind = "proxy"
+
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """Its container."""
+        return self.name

@@ -9,16 +9,28 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
+KINDS = (
+    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "record", "lock", "login"),
+    *("docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults", "image", "end"),
+)
+"""What a line of the script's output can begin with."""
+
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)
 
 OF_IMAGE = ("User", "WorkingDir", "StopSignal")
 """Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
 
+GO_NAMES = {"NanoCpus": "NanoCPUs", "CpuShares": "CPUShares", "Dns": "DNS"}
+"""Fields that a template knows by another name than the one in the JSON of ``docker inspect``."""
+
+
+def _option_template(field: str) -> str:
+    parent = "Config" if field in OF_IMAGE else "HostConfig"
+    return f"{{{{json .{parent}.{GO_NAMES.get(field, field)}}}}}"
+
+
 OPTION_FIELDS = {
-    **{
-        option.field: f"{{{{json .{'Config' if option.field in OF_IMAGE else 'HostConfig'}.{option.field}}}}}"
-        for option in OPTIONS
-    },
+    **{option.field: _option_template(option.field) for option in OPTIONS},
     RESTART: "{{json .HostConfig.RestartPolicy.Name}}",
 }
 

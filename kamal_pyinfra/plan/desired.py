@@ -49,6 +49,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         retain_containers=config.retain_containers if run.prunes else None,
         stop_timeout=config.stop_wait_time,
         cord_target=config.healthcheck.cord,
+        refetches=run.refetches,
     )
 
 

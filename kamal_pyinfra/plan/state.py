@@ -133,6 +133,7 @@ class DesiredHost:
         replaced_suffix: ends the name of a container that steps aside in this run.
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
         cord_target: where containers of the current configuration see their cord directory.
+        refetches: pull the image also where one of its name is.
     """
 
     host: str
@@ -152,3 +153,4 @@ class DesiredHost:
     retain_containers: int | None
     stop_timeout: int | None
     cord_target: str | None
+    refetches: bool = False

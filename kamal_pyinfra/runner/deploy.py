@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
@@ -52,9 +52,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
         if fleet_plan.is_empty:
             return fleet_plan
         if fleet_plan.build is not None:
-            report.phase_began("build", [])
-            build_and_push(run, report.output)
-            report.phase_ended("build", succeeded=True)
+            build(run, report)
         Rollout(session, report).carry_out()
         report.finished(time.monotonic() - began)
         return fleet_plan

@@ -130,7 +130,8 @@ def builder(config: Config) -> Iterator[Complaint]:
             ("builder", "driver"),
             "docker builds at `remote` alone: for one architecture, without `local` and `cache`",
         )
-    taken = [name for name in section.args if DOCKERS_OWN.fullmatch(name)]
-    taken += [name for name in section.secrets if DOCKERS_OWN.fullmatch(name)]
-    for name in taken:
-        yield ("builder",), f"{name} steers docker itself and cannot be a build argument or secret"
+    values: list[tuple[str, Step, str]] = [("args", name, name) for name in section.args]
+    values += [("secrets", index, name) for index, name in enumerate(section.secrets)]
+    for key, step, name in values:
+        if DOCKERS_OWN.fullmatch(name):
+            yield ("builder", key, step), f"{name} steers docker itself and cannot be handed to a build"

@@ -84,7 +84,8 @@ def cache_options(config: Config) -> Argv:
 
 def build_environment(config: Config) -> dict[str, str]:
     """Values of the build arguments and secrets, for the environment of the build."""
-    arguments = {name: to_text(value) for name, value in config.builder.args.items() if value is not None}
+    inherited = {name: config.environ[name] for name in config.builder.args if name in config.environ}
+    arguments = inherited | {name: to_text(value) for name, value in config.builder.args.items() if value is not None}
     secrets = {name: config.secret(name).get_secret_value() for name in config.builder.secrets}
     # Docker before 23 has BuildKit but does not use it unasked, and nothing else can hand over secrets and keys.
     buildkit = {"DOCKER_BUILDKIT": "1"} if config.builder.secrets or config.builder.ssh else {}

@@ -31,6 +31,7 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
         ConfigError: a secret of the build, or the registry's password, is not set.
     """
     config, programs = run.config, Programs(say, warn)
+    config.require_build_secrets()
     values = commands.build_environment(config)
     builder = usable_builder(config, programs)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.commands import builder as commands
@@ -13,6 +13,7 @@ from kamal_pyinfra.operations import local_builder
 from kamal_pyinfra.operations.local_build import build_and_push, usable_builder
 from kamal_pyinfra.operations.local_program import Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
+from kamal_pyinfra.plan.mirrors import pull_order
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
@@ -70,18 +71,6 @@ def _mirrors(session: Session) -> dict[str, str]:
         return dict.fromkeys(session.hosts, "")
     answers = session.execute(MIRROR)
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
-
-
-def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
-    """Hosts that pull at the same time: first one behind each mirror, which fills it, then the others.
-
-    Args:
-        mirrors: the first mirror of each host; empty for none.
-    """
-    first = {mirror: host for host, mirror in reversed(list(mirrors.items())) if mirror}
-    leading = [host for host in mirrors if host in first.values()]
-    others = [host for host in mirrors if host not in leading]
-    return [group for group in (leading, others) if group]
 
 
 def create(config: Config, say: Say) -> None:

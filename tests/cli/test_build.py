@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.runner.build import pull_order
 from tests.conftest import SECRETS
 from tests.operations.machine import Machine, spelled
 
@@ -109,17 +108,3 @@ def test_without_docker_the_way_out_is_named(machine: Machine):
         1,
         "Docker is not installed on this machine: install it, or build elsewhere and use --skip-push\n",
     )
-
-
-@pytest.mark.parametrize(
-    ("mirrors", "groups"),
-    [
-        ({"a": "", "b": "", "c": ""}, [["a", "b", "c"]]),
-        ({"a": "m", "b": "m", "c": "m"}, [["a"], ["b", "c"]]),
-        ({"a": "", "b": "m", "c": "n", "d": "m", "e": "n"}, [["b", "c"], ["a", "d", "e"]]),
-        ({"a": "m"}, [["a"]]),
-        ({}, []),
-    ],
-)
-def test_one_host_behind_each_mirror_pulls_first(mirrors: dict[str, str], groups: list[list[str]]):
-    assert pull_order(mirrors) == groups

@@ -177,7 +177,7 @@ def test_a_cache_is_written_with_its_options_and_read_without(cache: str, to: st
 
 
 def test_arguments_and_secrets_are_named_and_their_values_are_in_the_environment():
-    config = golden_config(FULL, SSH_AUTH_SOCK="/run/agent")
+    config = golden_config(FULL, SSH_AUTH_SOCK="/run/agent", FROM_OUTSIDE="there", RUBY="not this")
     assert builder.build_and_push(config, "v2", choose_builder(config))[0] == [
         *["docker", "build", *TAGS.split(), "--label", "service=shop"],
         *["--build-arg", "RUBY", "--build-arg", "TOKEN", "--build-arg", "DEBUG"],
@@ -189,6 +189,7 @@ def test_arguments_and_secrets_are_named_and_their_values_are_in_the_environment
         "TOKEN": "a b",
         "DEBUG": "true",
         "EMPTY": "",
+        "FROM_OUTSIDE": "there",
         "SECRET_KEY_BASE": SECRETS["SECRET_KEY_BASE"],
         "DOCKER_BUILDKIT": "1",
     }

@@ -183,8 +183,12 @@ def test_values_are_in_the_environment_of_the_build_alone(machine: Machine):
 
 
 def test_a_build_secret_without_value_is_named_before_anything_is_done(machine: Machine):
-    with pytest.raises(ConfigError, match=r"NPM_TOKEN is not set; add it to \.env or export it"):
-        machine.builds(secrets=["NPM_TOKEN"])
+    with pytest.raises(ConfigError) as caught:
+        machine.builds(secrets=["NPM_TOKEN", "BUILD_TOKEN", "OTHER"])
+    assert [line.partition("deploy.yml:")[2] for line in caught.value.problems] == [
+        "3:5 builder/secrets/0: NPM_TOKEN is not set; add it to .env or export it",
+        "5:5 builder/secrets/2: OTHER is not set; add it to .env or export it",
+    ]
     assert machine.calls() == []
 
 

@@ -30,8 +30,9 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
         BuildFailed: Docker or a plugin is missing, or a step failed; the message has its last output.
         ConfigError: a secret of the build, or the registry's password, is not set.
     """
-    config, programs = run.config, Programs(say, warn)
+    config = run.config
     config.require_build_secrets()
+    programs = Programs(say, warn).hiding(config.secret(name).get_secret_value() for name in config.builder.secrets)
     values = commands.build_environment(config)
     builder = usable_builder(config, programs)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:

@@ -44,7 +44,7 @@ def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> I
         if not (_is_ours(kept) and stack.enter_context(_held(kept))):
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
         clone = kept / top.name
-        _prepare(clone, top, commit, programs.having(env=dict.fromkeys(STEERING)))
+        _prepare(clone, top, commit, programs.having(env={**dict.fromkeys(STEERING), "GIT_TERMINAL_PROMPT": "0"}))
         yield clone / config.root.resolve().relative_to(top.resolve())
 
 

@@ -17,6 +17,7 @@ Say = Callable[[str], None]
 
 LAST_LINES = 40
 GRACE_SECONDS = 10
+SHORTEST_HIDDEN = 4
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,23 @@ class Programs:
         warn: called with what the user should know although it works.
         env: variables over those of this process; ``None`` takes one away.
         folder: where programs run; by default here.
+        hidden: parts of lines that are never passed on.
     """
 
     say: Say
     warn: Say
     env: Mapping[str, str | None] = field(default_factory=dict)
     folder: Path | None = None
+    hidden: tuple[str, ...] = ()
 
     def having(self, *, env: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Self:
         """The same with more variables, or elsewhere."""
         return replace(self, env={**self.env, **(env or {})}, folder=folder or self.folder)
+
+    def hiding(self, texts: Iterable[str]) -> Self:
+        """The same, silent about secrets; very short ones would hide half of what is said."""
+        lines = (line for text in texts for line in text.splitlines())
+        return replace(self, hidden=tuple(line for line in lines if len(line) >= SHORTEST_HIDDEN))
 
     def _environment(self) -> dict[str, str]:
         merged = {**os.environ, **self.env}
@@ -93,12 +101,25 @@ class Programs:
         )
         try:
             _type(process, secret)
-            last = _pass_on(process.stdout or (), self.say)
+            last = self._pass_on(process.stdout or ())
             code = process.wait()
         finally:
             _end(process)
         if code != 0:
             raise BuildFailed("\n".join(filter(None, (hint, f"`{shown}` failed with exit code {code}", last))))
+
+    def _pass_on(self, output: Iterable[str]) -> str:
+        """Say every line as it comes; the last ones come back, for an error message."""
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        for line in output:
+            last.append(self._shown(line))
+            self.say(last[-1])
+        return "\n".join(f"  {line}" for line in last)
+
+    def _shown(self, line: str) -> str:
+        for text in self.hidden:
+            line = line.replace(text, "[REDACTED]")
+        return sanitized(line.rstrip())
 
 
 def _type(process: subprocess.Popen[str], secret: str | None) -> None:
@@ -108,15 +129,6 @@ def _type(process: subprocess.Popen[str], secret: str | None) -> None:
             process.stdin.close()
         except BrokenPipeError:  # it ended before it read; its exit code says why
             return
-
-
-def _pass_on(output: Iterable[str], say: Say) -> str:
-    """Say every line as it comes; the last ones come back, for an error message."""
-    last: deque[str] = deque(maxlen=LAST_LINES)
-    for line in output:
-        last.append(sanitized(line.rstrip()))
-        say(last[-1])
-    return "\n".join(f"  {line}" for line in last)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,31 @@ def test_push_shows_the_build_and_a_failure_ends_with_1(machine: Machine):
         "`docker build` failed with exit code 1",
         "  no space left on device",
     ]
+
+
+def test_a_signal_ends_the_build_that_is_under_way(machine: Machine):
+    machine.config(multiarch=False)
+    (machine.folder / "docker/hangs").touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kamal_pyinfra", "build", "push", "--version", "v1", "-c", "../deploy.yml"],
+        cwd=machine.project,
+        env=machine.environment | SECRETS,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while "a line of the build" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+        build = machine.calls()[-1]
+        assert (build["argv"][0], Path(f"/proc/{build['pid']}").exists()) == ("build", False)
+    finally:
+        (machine.folder / "docker/hangs").unlink()
+        process.kill()
+        process.communicate()
 
 
 def test_without_docker_the_way_out_is_named(machine: Machine):

@@ -1,7 +1,8 @@
 """A `docker` for PATH: keeps contexts and builders as files, writes down what it was told, fails when asked to.
 
 It reads its orders from the folder in FAKE_DOCKER: `buildx` (the plugin is there), `unreachable` (no build host
-answers), and `fails` (a word of a command, then what that command says before it exits with 1).
+answers), `hangs` (a build goes on until this goes) and `fails` (a word of a command, then what that command says
+before it exits with 1).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 
@@ -17,6 +19,7 @@ def main(argv: list[str]) -> int:
     folder = Path(os.environ["FAKE_DOCKER"])
     call = {
         "argv": argv,
+        "pid": os.getpid(),
         "cwd": str(Path.cwd()),
         "typed": sys.stdin.read() if argv[0] == "login" else "",
         "env": dict(os.environ),
@@ -52,7 +55,9 @@ def answer(folder: Path, argv: list[str]) -> int:
         case ["--context", _, "version", *_] if (folder / "unreachable").exists():
             return fail("ssh: connect to host 192.0.2.9 port 22: Connection refused")
         case ["build" | "push", *_] | ["buildx", "build", *_] | ["--context", _, "buildx", "build", *_]:
-            print("a line of the build")
+            print("a line of the build", flush=True)
+            while (folder / "hangs").exists():
+                time.sleep(0.05)
         case _:
             print("said by docker")
     return 0

@@ -182,6 +182,12 @@ def test_values_are_in_the_environment_of_the_build_alone(machine: Machine):
         assert value not in "\n".join(machine.said)
 
 
+def test_a_secret_that_the_build_prints_is_not_passed_on(machine: Machine):
+    machine.fails("build", f"#5 token: {VALUES['BUILD_TOKEN']}, {VALUES['REGION']}")
+    assert refused(machine, multiarch=False, secrets=["BUILD_TOKEN"])[-1] == "  #5 token: [REDACTED], eu-1"
+    assert machine.said[-1] == "#5 token: [REDACTED], eu-1"
+
+
 def test_a_build_secret_without_value_is_named_before_anything_is_done(machine: Machine):
     with pytest.raises(ConfigError) as caught:
         machine.builds(secrets=["NPM_TOKEN", "BUILD_TOKEN", "OTHER"])

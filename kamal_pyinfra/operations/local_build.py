@@ -41,7 +41,8 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
             warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
         for argv in commands.build_and_push(config, run.version, builder):
             hint = f"{config.absolute_image(run.version)} could not be {_deed(argv)}"
-            connected.having(env=values, folder=folder).run(argv, shown=commands.shown(argv), hint=hint)
+            env = values if "build" in argv else {}
+            connected.having(env=env, folder=folder).run(argv, shown=commands.shown(argv), hint=hint)
 
 
 def _deed(argv: list[str]) -> str:

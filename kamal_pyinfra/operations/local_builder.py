@@ -103,10 +103,13 @@ def remove(builder: ImageBuilder, programs: Programs) -> bool:
     Raises:
         BuildFailed: docker will not let go of one.
     """
-    steps = [commands.remove_context(node) for node in builder.nodes]
-    steps += [commands.remove(builder)] if commands.create(builder) else []
-    gone = [_removed(argv, programs) for argv in steps]
-    return any(gone)
+    has_own = bool(commands.create(builder))
+    # While the hosts can still be reached, so that BuildKit's containers there go too. A host that is gone must
+    # not keep the builder alive: without contexts nobody asks for it.
+    first = programs.ask(commands.remove(builder)) if has_own else Answer(succeeded=False, out="", error="not found")
+    gone = [_removed(commands.remove_context(node), programs) for node in builder.nodes]
+    gone += [_removed(commands.remove(builder), programs)] if has_own and not first.succeeded else []
+    return any(gone) or first.succeeded or not MISSING.search(first.error)
 
 
 def _removed(argv: list[str], programs: Programs) -> bool:

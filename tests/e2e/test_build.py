@@ -93,7 +93,7 @@ def test_a_remote_host_builds_what_all_hosts_then_run(shop: Project) -> None:
 
 
 def test_the_engine_here_builds_with_a_secret(shop: Project) -> None:
-    """A native build must have its secret, show its output, and end with docker's words when it fails."""
+    """A native build must have its secret and show its output; a failing build or pull must end with docker's words."""
     configure(shop, multiarch=False)
     pushed = shop.kp("build", "push", version="v7")
     assert "naming to" in pushed.stdout
@@ -105,6 +105,9 @@ def test_the_engine_here_builds_with_a_secret(shop: Project) -> None:
     failed = shop.kp("build", "push", version="v8", code=1)
     assert failed.stderr.startswith(f"{shop.lab.registry.server}/shop:v8 could not be built\n`docker build` failed")
     assert "nothing-of-that-name-here" in failed.stderr
+    unknown = shop.kp("build", "pull", "-h", shop.lab.hosts["web2"], version="never-built", code=1).stderr
+    assert unknown.startswith(f"{shop.lab.hosts['web2']} failed (pull: Pull the image)\n")
+    assert "Nothing was switched; the other hosts have the image." in unknown
 
 
 def test_builders_are_made_remade_and_removed_as_configured(shop: Project) -> None:

@@ -91,3 +91,13 @@ def hosts_record(config: Config) -> str:
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container beside this one."""
     return f"{path.rpartition('/')[0]}/{container}"
+
+
+def builder_name(config: Config, kind: str) -> str:
+    """Name of the buildx builder on the deploying machine; ``kind`` is such as ``native/remote``."""
+    return f"kamal-{config.service}-{kind.replace('/', '-')}"
+
+
+def clone_directory(config: Config, hexadecimal: str) -> str:
+    """The folder with the kept clone of a project, below the one for temporary files."""
+    return f"kamal-clones/{config.service}-{hexadecimal}"

@@ -8,6 +8,7 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
@@ -38,7 +39,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (setup, deploy, redeploy, rollback, plan, apply, app, details, config, lock):
+for command in (setup, deploy, redeploy, rollback, plan, apply, app, build, details, config, lock):
     kp.add_command(command)
 
 

@@ -71,6 +71,10 @@ class PlainReport:
         if self.verbose:
             self.say(f"{self.phase:<8} {line}")
 
+    def warned(self, text: str) -> None:
+        """Say it, unless the user wants quiet."""
+        self.say(f"{self.phase:<8} {text}")
+
     def failed(self, failure: HostFailure) -> None:
         """The error message says it all."""
 

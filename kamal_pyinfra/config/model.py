@@ -192,6 +192,16 @@ class Config(BaseModel):
         if problems:
             raise ConfigError(*problems)
 
+    def require_build_secrets(self) -> None:
+        """Make sure that every secret of the build has a value.
+
+        Raises:
+            ConfigError: with a line for each that has none.
+        """
+        problems = secrets.missing_build_secrets(self, self._source)
+        if problems:
+            raise ConfigError(*problems)
+
     def registry_credentials(self) -> tuple[str, SecretStr]:
         """User name and password for the registry.
 

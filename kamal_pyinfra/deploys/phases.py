@@ -36,6 +36,15 @@ def prepare(run: Run) -> None:
     assets.synced(run=run, name="Sync assets")
 
 
+@deploy("Pull")
+def pull(run: Run) -> None:
+    """The image alone."""
+    docker.installed(run=run, name="Have Docker")
+    files.directories(run=run, name="Create folders")
+    image.logged_in(run=run, name="Log in to the registry")
+    image.present(run=run, name="Pull the image")
+
+
 @deploy("Boot")
 def boot(run: Run, batch: Sequence[str]) -> None:
     """Start the new containers of a batch and wait until they are healthy; other roles after the primary."""

@@ -54,7 +54,7 @@ def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
 
 def _build(state: State, host: Host, run: Run) -> bool:
     try:
-        build_and_push(run, lambda line: None)
+        build_and_push(run, lambda line: None, lambda text: host.log_styled(text, fg="yellow"))
     except BuildFailed as failure:
         host.log_styled(str(failure), fg="red")
         return False

@@ -85,9 +85,11 @@ def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
 
 
 def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
-    """The image of the wanted version must be there."""
-    if not desired.containers or observed.has_image(desired.image):
+    """The image of the wanted version must be there; asked to, it is fetched again."""
+    is_there = observed.has_image(desired.image)
+    if not desired.containers or (is_there and not desired.refetches):
         return ()
-    is_drift = was_in_service(desired, observed)
-    cause = "was removed" if is_drift else "not on the host"
+    is_drift = not is_there and was_in_service(desired, observed)
+    missing = "was removed" if is_drift else "not on the host"
+    cause = "the registry may have another" if is_there else missing
     return (PullImage(image=desired.image, service=desired.owner.service, cause=cause, is_drift=is_drift),)

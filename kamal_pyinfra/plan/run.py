@@ -68,6 +68,11 @@ class Run:
         return self.command in ("deploy", "setup")
 
     @property
+    def refetches(self) -> bool:
+        """Whether an image is pulled although one of its name is there: when nothing else was asked for."""
+        return self.command == "build"
+
+    @property
     def short_id(self) -> str:
         """12 hexadecimal digits, for container host names."""
         return self.run_id[:12]

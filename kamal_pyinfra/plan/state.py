@@ -151,6 +151,7 @@ class DesiredHost:
         env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
         registry: ``None`` if its password is not known here.
         is_leaving: whether nothing of the service is to stay on the host.
+        refetches: pull the image also where one of its name is.
     """
 
     host: str
@@ -173,6 +174,7 @@ class DesiredHost:
     env_file_pattern: str
     record: str
     is_leaving: bool = False
+    refetches: bool = False
 
     def env_file_of(self, role: str) -> str:
         """Where the secrets of a role would lie."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan, require_unmoved
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.ask import observe
+from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
@@ -98,9 +98,7 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     if found.is_empty:
         return
     if found.build is not None:
-        report.phase_began("build", [])
-        build_and_push(rollout.run, report.output)
-        report.phase_ended("build", succeeded=True)
+        build(rollout.run, report)
     rollout.carry_out()
     report.finished(time.monotonic() - began)
 

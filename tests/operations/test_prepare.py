@@ -108,6 +108,19 @@ def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
 
 
+def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_is(fleet, run):
+    asked = replace(run, command="build")
+    hosts = fleet(deployed, asked)
+    pull = image_commands.pull("acme/shop:v2", "shop")
+    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+        hosts.servers[name].knows("docker login -u acme --password-stdin > /dev/null")
+    hosts.does(image.logged_in)
+    hosts.does(image.present)
+    assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
+
+
 def test_latest_moves_to_the_version_in_service(fleet, run):
     hosts = fleet(deployed)
     server = hosts.servers[OTHER]

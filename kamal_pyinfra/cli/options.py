@@ -66,6 +66,14 @@ class Options:
         run = new_run(config, resolved, command=command, is_build_allowed=not skip_push, roles=target.roles)
         return run, target
 
+    def run_without_version(self, command: str) -> tuple[Run, Target]:
+        """The same for a command that needs no version: without git or VERSION it is ``unknown``.
+
+        Raises:
+            ConfigError: the configuration or a filter is not usable.
+        """
+        return self.run(command, version=self.version or "unknown")
+
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     # A comma inside braces belongs to the glob.

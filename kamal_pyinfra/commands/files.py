@@ -23,3 +23,8 @@ def write_secret(path: str) -> str:
 def remove_directories(paths: tuple[str, ...]) -> str:
     """Remove folders with everything in them."""
     return f"rm -rf {words(*paths)}"
+
+
+def remove_files(paths: tuple[str, ...]) -> str:
+    """Remove files; one that is gone already will do."""
+    return f"rm -f {words(*paths)}"

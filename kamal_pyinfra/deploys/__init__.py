@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.deploys.host_tasks import delete_env, push_env
 from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, retire, revert, switch, unlock
 
-__all__ = ["boot", "finish", "lock", "prepare", "retire", "revert", "switch", "unlock"]
+__all__ = ["boot", "delete_env", "finish", "lock", "prepare", "push_env", "retire", "revert", "switch", "unlock"]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import Action, Change, PullImage, ReplaceProxy
+from kamal_pyinfra.plan.changes import Action, Change, PullImage
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_docker, diff_host
+from kamal_pyinfra.plan.neighbours import contradictions
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
@@ -21,11 +22,13 @@ class HostPlan:
 
     Args:
         roles: the host's roles in the configuration, primary first.
+        notes: what the user should know besides, one clause each.
     """
 
     host: str
     roles: tuple[str, ...]
     changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class BuildImage(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that a run will change, and why."""
+    """Everything that a run will change, and why; without version if it is not about one."""
 
     service: str
     version: str
@@ -79,7 +82,8 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
     desired = {host: desired_host(run, host) for host in hosts}
     refuse(run, desired, observed)
     plans = tuple(
-        HostPlan(host=host, roles=_roles(run, host), changes=diff_host(desired[host], observed[host])) for host in hosts
+        HostPlan(host=host, roles=roles_on(run, host), changes=diff_host(desired[host], observed[host]))
+        for host in hosts
     )
     return Plan(
         service=naming.service_name(run.config),
@@ -90,7 +94,8 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
     )
 
 
-def _roles(run: Run, host: str) -> tuple[str, ...]:
+def roles_on(run: Run, host: str) -> tuple[str, ...]:
+    """A host's roles in the configuration, primary first."""
     return tuple(role.name for role in run.config.roles if role.runs_on(host))
 
 
@@ -121,7 +126,7 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
         return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
     if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
         return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
-    return [*_taken_names(desired, observed), *_contradictions(run, desired, observed)]
+    return [*_taken_names(desired, observed), *contradictions(desired, observed)]
 
 
 def _taken_names(desired: DesiredHost, observed: ObservedHost) -> list[str]:
@@ -136,25 +141,3 @@ def _taken_names(desired: DesiredHost, observed: ObservedHost) -> list[str]:
 
 def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
-
-
-def _contradictions(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    return [
-        f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
-        for change in diff_host(desired, observed)
-        if isinstance(change, ReplaceProxy) and (owner := _other_owner(run, observed))
-    ]
-
-
-def _other_owner(run: Run, observed: ObservedHost) -> str:
-    """Other services that the running proxy serves, unless it was started for ours."""
-    proxy = observed.container(naming.PROXY_CONTAINER)
-    own_name = naming.service_name(run.config)
-    if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
-        return ""
-    others = {
-        "-".join(filter(None, (container.service, container.destination)))
-        for container in observed.containers
-        if container.role and container.is_running
-    }
-    return ", ".join(sorted(others - {own_name}))

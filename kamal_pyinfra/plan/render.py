@@ -27,15 +27,18 @@ def change_line(change: Change, width: int = 0) -> str:
 
 def render_text(plan: Plan) -> str:
     """The plan for people: hosts with the same changes are shown once, with all their names."""
+    name = f"{plan.service} {plan.version}".rstrip()
     if plan.is_empty:
-        return f"{plan.service} {plan.version}: nothing to change.\n"
+        notes = dict.fromkeys(f"{host.host}: {note}\n" for host in plan.hosts for note in host.notes)
+        return f"{name}: nothing to change.\n" + "".join(notes)
     width = max(len(change.subject) for change in plan.changes)
-    lines = [f"Plan for {plan.service} {plan.version}", ""]
+    lines = [f"Plan for {name}", ""]
     if plan.build is not None:
         lines += ["this machine", f"  {change_line(plan.build, width)}", ""]
     for hosts, changes in _folded(plan.hosts):
         lines.append(f"{', '.join(hosts[0].roles) or 'no role'}: {', '.join(host.host for host in hosts)}")
         lines += [f"  {change_line(change, width)}" for change in changes] or ["  nothing to change"]
+        lines += [f"  ({one_line(note)})" for note in hosts[0].notes]
         lines.append("")
     return "\n".join([*lines, summary(plan), ""])
 
@@ -44,7 +47,7 @@ def _folded(plans: Sequence[HostPlan]) -> list[tuple[list[HostPlan], tuple[Chang
     groups: dict[tuple[object, ...], list[HostPlan]] = {}
     for plan in plans:
         shown = tuple((change.kind, change.action, change.subject, change.cause) for change in plan.changes)
-        groups.setdefault((plan.roles, shown), []).append(plan)
+        groups.setdefault((plan.roles, shown, plan.notes), []).append(plan)
     return [(hosts, hosts[0].changes) for hosts in groups.values()]
 
 

@@ -44,12 +44,12 @@ class Run:
     @property
     def prunes(self) -> bool:
         """Whether leftovers are removed: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup")
+        return self.command in ("deploy", "setup", "prune")
 
     @property
     def boots_proxy(self) -> bool:
         """Whether the proxy is looked after: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup")
+        return self.command in ("deploy", "setup", "env", "traefik")
 
     @property
     def short_id(self) -> str:

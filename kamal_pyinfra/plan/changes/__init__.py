@@ -22,7 +22,13 @@ from kamal_pyinfra.plan.changes.host import (
     StartProxy,
     WriteEnvFile,
 )
-from kamal_pyinfra.plan.changes.leftovers import RemoveContainer, RemoveDirectory, RemoveImage, TagLatest
+from kamal_pyinfra.plan.changes.leftovers import (
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveImage,
+    TagLatest,
+)
 
 __all__ = [
     "Action",
@@ -36,6 +42,7 @@ __all__ = [
     "PullImage",
     "RemoveContainer",
     "RemoveDirectory",
+    "RemoveEnvFile",
     "RemoveImage",
     "ReplaceContainer",
     "ReplaceProxy",

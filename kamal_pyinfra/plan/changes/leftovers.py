@@ -53,6 +53,21 @@ class RemoveImage(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveEnvFile(Change):
+    """A file of secrets gets removed."""
+
+    action = Action.REMOVE
+    kind = "env file"
+
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoveDirectory(Change):
     """A cord or asset folder that no container mounts gets removed."""
 

@@ -13,6 +13,7 @@ from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
 from kamal_pyinfra.cli.env import env
 from kamal_pyinfra.cli.lock import lock
+from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 
@@ -38,7 +39,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (setup, deploy, redeploy, rollback, plan, app, details, config, lock, env):
+for command in (setup, deploy, redeploy, rollback, plan, app, details, config, lock, env, prune):
     kp.add_command(command)
 
 

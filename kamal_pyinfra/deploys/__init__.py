@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.deploys.host_tasks import delete_env, push_env
+from kamal_pyinfra.deploys.host_tasks import delete_env, prune, push_env
 from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, retire, revert, switch, unlock
 
-__all__ = ["boot", "delete_env", "finish", "lock", "prepare", "push_env", "retire", "revert", "switch", "unlock"]
+__all__ = [
+    "boot",
+    "delete_env",
+    "finish",
+    "lock",
+    "prepare",
+    "prune",
+    "push_env",
+    "retire",
+    "revert",
+    "switch",
+    "unlock",
+]

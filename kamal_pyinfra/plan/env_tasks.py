@@ -6,7 +6,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import RemoveEnvFile
 from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
-from kamal_pyinfra.plan.host_task import HostTask
+from kamal_pyinfra.plan.host_task import HostTask, silent_docker
 from kamal_pyinfra.plan.neighbours import contradictions, proxy_users
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
@@ -21,7 +21,7 @@ def push(run: Run, observed: ObservedHost) -> HostTask:
     desired = desired_host(run, observed.host)
     return HostTask(
         changes=(*diff_directories(desired, observed), *diff_env_files(desired, observed)),
-        refusals=tuple(contradictions(desired, observed)),
+        refusals=(*silent_docker(observed), *contradictions(desired, observed)),
     )
 
 
@@ -34,6 +34,7 @@ def delete(run: Run, observed: ObservedHost) -> HostTask:
     return HostTask(
         changes=files,
         notes=(f"{proxy_file} stays: {', '.join(others)} uses the proxy",) if stays else (),
+        refusals=silent_docker(observed),
     )
 
 

@@ -56,3 +56,10 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
             for host, task in tasks.items()
         ),
     )
+
+
+def silent_docker(observed: ObservedHost) -> tuple[str, ...]:
+    """Why nothing can be decided on a host whose engine does not say what is there; one without engine has nothing."""
+    if not observed.docker.error:
+        return ()
+    return (f"{observed.host}: docker does not answer. {observed.docker.error}".rstrip(),)

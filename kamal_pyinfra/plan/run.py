@@ -44,7 +44,7 @@ class Run:
     @property
     def prunes(self) -> bool:
         """Whether leftovers are removed: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup", "prune")
+        return self.command in ("deploy", "setup")
 
     @property
     def boots_proxy(self) -> bool:

@@ -27,6 +27,7 @@ from kamal_pyinfra.plan.changes.leftovers import (
     RemoveDirectory,
     RemoveEnvFile,
     RemoveImage,
+    RemoveUntagged,
     TagLatest,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "RemoveDirectory",
     "RemoveEnvFile",
     "RemoveImage",
+    "RemoveUntagged",
     "ReplaceContainer",
     "ReplaceProxy",
     "RestartContainer",

@@ -24,12 +24,17 @@ class TagLatest(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveContainer(Change):
-    """A stopped container beyond the number to retain gets removed."""
+    """A container gets removed.
+
+    Args:
+        is_running: it has to be stopped first.
+    """
 
     action = Action.REMOVE
     kind = "container"
 
     name: str
+    is_running: bool = False
 
     @property
     def subject(self) -> str:
@@ -49,6 +54,27 @@ class RemoveImage(Change):
     @property
     def subject(self) -> str:
         """Its reference."""
+        return self.image
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveUntagged(Change):
+    """Images of a service that lost their tag to a newer one get removed.
+
+    Args:
+        image: what Docker calls them.
+        service: the value of their ``service`` label, by which Docker finds them.
+    """
+
+    action = Action.REMOVE
+    kind = "image"
+
+    image: str
+    service: str
+
+    @property
+    def subject(self) -> str:
+        """What Docker calls them."""
         return self.image
 
 

@@ -8,12 +8,16 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
 from kamal_pyinfra.cli.env import env
 from kamal_pyinfra.cli.lock import lock
 from kamal_pyinfra.cli.prune import prune
+from kamal_pyinfra.cli.registry import registry
+from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 
@@ -39,7 +43,23 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (setup, deploy, redeploy, rollback, plan, app, details, config, lock, env, prune):
+for command in (
+    setup,
+    deploy,
+    redeploy,
+    rollback,
+    plan,
+    app,
+    details,
+    config,
+    lock,
+    env,
+    prune,
+    traefik,
+    audit,
+    registry,
+    remove,
+):
     kp.add_command(command)
 
 

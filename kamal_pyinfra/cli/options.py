@@ -72,7 +72,9 @@ class Options:
         Raises:
             ConfigError: the configuration or a filter is not usable.
         """
-        return self.run(command, version=self.version or "unknown")
+        from kamal_pyinfra.deploys.new_run import UNKNOWN
+
+        return self.run(command, version=self.version or UNKNOWN)
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

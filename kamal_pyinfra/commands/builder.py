@@ -10,6 +10,11 @@ def log_in(server: str | None, username: str) -> list[str]:
     return ["docker", "login", *([server] if server else []), "-u", username, "--password-stdin"]
 
 
+def log_out(server: str | None) -> list[str]:
+    """``docker logout``."""
+    return ["docker", "logout", *([server] if server else [])]
+
+
 def build_with_buildx(config: Config, version: str) -> list[str]:
     """Build and push in one command."""
     return ["docker", "buildx", "build", "--push", *build_options(config, version), context(config)]

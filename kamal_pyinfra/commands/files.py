@@ -28,3 +28,8 @@ def remove_directories(paths: tuple[str, ...]) -> str:
 def remove_files(paths: tuple[str, ...]) -> str:
     """Remove files; one that is gone already will do."""
     return f"rm -f {words(*paths)}"
+
+
+def remove_empty_directories(path: str) -> str:
+    """Remove a folder and those below it as far as nothing is in them."""
+    return f"{{ [ ! -d {words(path)} ] || find {words(path)} -depth -type d -empty -delete; }}"

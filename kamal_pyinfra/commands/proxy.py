@@ -25,9 +25,19 @@ def run(proxy: Proxy) -> str:
     )
 
 
-def start(proxy: Proxy) -> str:
+def start(name: str) -> str:
     """Start the stopped container."""
-    return f"docker start {words(proxy.name)} > /dev/null"
+    return f"docker start {words(name)} > /dev/null"
+
+
+def stop(name: str) -> str:
+    """Stop the container; it stays as it is."""
+    return f"docker stop {words(name)} > /dev/null"
+
+
+def remove(name: str) -> str:
+    """Stop and remove the container."""
+    return chain(stop(name), f"docker rm {words(name)} > /dev/null")
 
 
 def replace(proxy: Proxy) -> str:
@@ -35,7 +45,6 @@ def replace(proxy: Proxy) -> str:
     return chain(
         f"{{ docker image inspect {words(proxy.image)} > /dev/null 2>&1 || "
         f"docker pull --quiet {words(proxy.image)} > /dev/null; }}",
-        f"docker stop {words(proxy.name)} > /dev/null",
-        f"docker rm {words(proxy.name)} > /dev/null",
+        remove(proxy.name),
         run(proxy),
     )

@@ -34,6 +34,7 @@ class SnapshotQuery:
     Args:
         clear_names: variables whose value may be shown; of all others only the name leaves the host.
         env_files: paths of the env files that should be there.
+        logs: paths of files of which only the presence counts.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
 
@@ -46,6 +47,7 @@ class SnapshotQuery:
     directories: tuple[str, ...]
     env_files: tuple[str, ...]
     clear_names: tuple[str, ...]
+    logs: tuple[str, ...] = ()
 
 
 def container_template(clear_names: Sequence[str]) -> str:
@@ -66,6 +68,7 @@ def snapshot(query: SnapshotQuery) -> str:
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$(pwd)"',
             *(_directory(path) for path in query.directories),
             *(_file(path) for path in query.env_files),
+            *(_log(path) for path in query.logs),
             _listing(query.run_directory),
             _lock(query.lock),
             _login(query.registry),
@@ -90,6 +93,10 @@ def _file(path: str) -> str:
         f"[ ! -f {target} ] || printf 'file %s %s %s\\n' "
         f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
     )
+
+
+def _log(path: str) -> str:
+    return f"[ ! -f {words(path)} ] || echo {words(f'file - - {path}')}"
 
 
 def _listing(run_directory: str) -> str:

@@ -56,6 +56,7 @@ def query_for(run: Run) -> SnapshotQuery:
             naming.proxy_env_file(config),
         ),
         clear_names=tuple(sorted(clear - secret)),
+        logs=(naming.audit_log(config),),
     )
 
 

@@ -37,6 +37,26 @@ def proxy_users(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     return tuple(sorted({_full_name(each) for each in routed}))
 
 
+def registry_users(server: str | None, containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
+    """Services whose images come from a registry; without server from Docker Hub."""
+    users = (each for each in containers if each.service and _registry_of(each.image) == (server or ""))
+    return tuple(sorted({_full_name(each) for each in users}))
+
+
+def _registry_of(image: str) -> str:
+    """The server in an image's name: the first part if it has a dot or a port, or is ``localhost``."""
+    first, slash, _ = image.partition("/")
+    is_server = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return first if is_server else ""
+
+
+def routed_containers(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
+    """Names of the running containers that a proxy routes to, whosever they are."""
+    return tuple(
+        each.name for each in containers if each.name != naming.PROXY_CONTAINER and each.is_running and _is_routed(each)
+    )
+
+
 def _is_routed(container: ObservedContainer) -> bool:
     return any(label.startswith(ROUTE_LABEL) for label in container.labels)
 

@@ -52,6 +52,11 @@ class Run:
         return self.command in ("deploy", "setup", "env", "traefik")
 
     @property
+    def boots_app(self) -> bool:
+        """Whether the app's containers and env files are looked after: not by a command about the proxy."""
+        return self.command != "traefik"
+
+    @property
     def short_id(self) -> str:
         """12 hexadecimal digits, for container host names."""
         return self.run_id[:12]

@@ -16,19 +16,26 @@ from kamal_pyinfra.plan.changes.host import (
     CreateEnvFile,
     InstallDocker,
     LogIn,
+    LogOut,
     PullImage,
-    ReplaceProxy,
-    RunProxy,
-    StartProxy,
     WriteEnvFile,
 )
 from kamal_pyinfra.plan.changes.leftovers import (
     RemoveContainer,
     RemoveDirectory,
     RemoveEnvFile,
+    RemoveFile,
     RemoveImage,
     RemoveUntagged,
     TagLatest,
+)
+from kamal_pyinfra.plan.changes.proxy import (
+    RemoveProxy,
+    RemoveProxyImage,
+    ReplaceProxy,
+    RunProxy,
+    StartProxy,
+    SwitchProxy,
 )
 
 __all__ = [
@@ -40,11 +47,15 @@ __all__ = [
     "CreateEnvFile",
     "InstallDocker",
     "LogIn",
+    "LogOut",
     "PullImage",
     "RemoveContainer",
     "RemoveDirectory",
     "RemoveEnvFile",
+    "RemoveFile",
     "RemoveImage",
+    "RemoveProxy",
+    "RemoveProxyImage",
     "RemoveUntagged",
     "ReplaceContainer",
     "ReplaceProxy",
@@ -52,6 +63,7 @@ __all__ = [
     "RunProxy",
     "StartProxy",
     "StopContainer",
+    "SwitchProxy",
     "SyncAssets",
     "TagLatest",
     "WriteEnvFile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kamal_pyinfra.plan.changes.change import Action, Change
-from kamal_pyinfra.plan.state import EnvFile, Proxy
+from kamal_pyinfra.plan.state import EnvFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,13 @@ class LogIn(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogOut(LogIn):
+    """The host's engine forgets the registry's credentials."""
+
+    action = Action.REMOVE
+
+
+@dataclass(frozen=True, kw_only=True)
 class PullImage(Change):
     """The image of a version gets fetched."""
 
@@ -85,32 +92,3 @@ class PullImage(Change):
     def subject(self) -> str:
         """Its reference."""
         return self.image
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunProxy(Change):
-    """The proxy gets created."""
-
-    action = Action.CREATE
-    kind = "proxy"
-
-    proxy: Proxy
-
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.proxy.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartProxy(RunProxy):
-    """The stopped proxy gets started."""
-
-    action = Action.UPDATE
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplaceProxy(RunProxy):
-    """The proxy gets replaced, which interrupts traffic for a moment."""
-
-    action = Action.REPLACE

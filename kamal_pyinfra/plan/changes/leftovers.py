@@ -79,11 +79,11 @@ class RemoveUntagged(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveEnvFile(Change):
-    """A file of secrets gets removed."""
+class RemoveFile(Change):
+    """A file of the service gets removed."""
 
     action = Action.REMOVE
-    kind = "env file"
+    kind = "file"
 
     path: str
 
@@ -91,6 +91,13 @@ class RemoveEnvFile(Change):
     def subject(self) -> str:
         """Its path."""
         return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveEnvFile(RemoveFile):
+    """A file of secrets gets removed."""
+
+    kind = "env file"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,11 +70,19 @@ class Options:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
 
         Raises:
-            ConfigError: the configuration or a filter is not usable.
+            ConfigError: the configuration, a ``--version`` or a filter is not usable.
         """
         from kamal_pyinfra.deploys.new_run import UNKNOWN
+        from kamal_pyinfra.errors import ConfigError
 
-        return self.run(command, version=self.version or UNKNOWN)
+        config = self.config()
+        self.target(config)
+        try:
+            return self.run(command)
+        except ConfigError:
+            if self.version is not None:
+                raise
+            return self.run(command, version=UNKNOWN)
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]
 
 def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:
     others = others_on(run, observed)
-    if users := proxy_users(others):
+    if _is_routed(run, observed) and (users := proxy_users(others)):
         yield f"the proxy stays: {', '.join(users)} uses it"
     if observed.logged_in and (users := registry_users(run.config.registry.server, others)):
         yield f"the login to the registry stays: {', '.join(users)} uses it"
@@ -98,10 +98,13 @@ def diff_removed_files(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
 
 def diff_unneeded_proxy(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
     """The proxy, where a role of ours was behind it and nobody is any more."""
-    is_routed = any(role.running_traefik and role.runs_on(observed.host) for role in run.config.roles)
-    if not is_routed or proxy_users(others_on(run, observed)):
+    if not _is_routed(run, observed) or proxy_users(others_on(run, observed)):
         return ()
     return diff_removed_proxy(run, observed, cause="no service uses it")
+
+
+def _is_routed(run: Run, observed: ObservedHost) -> bool:
+    return any(role.running_traefik and role.runs_on(observed.host) for role in run.config.roles)
 
 
 def unneeded_proxy(run: Run, observed: ObservedHost) -> HostTask:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kamal_pyinfra.cli.options import Options
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.render import render_text
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
 
 yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 
@@ -18,6 +21,8 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
     Raises:
         ConfigError: nobody is there to answer.
     """
+    from kamal_pyinfra.plan.render import render_text
+
     if not options.quiet or not is_confirmed:
         click.echo(render_text(plan), nl=False)
     if plan.is_empty or is_confirmed:

@@ -75,14 +75,12 @@ class Options:
         from kamal_pyinfra.deploys.new_run import UNKNOWN
         from kamal_pyinfra.errors import ConfigError
 
-        config = self.config()
-        self.target(config)
         try:
             return self.run(command)
         except ConfigError:
             if self.version is not None:
                 raise
-            return self.run(command, version=UNKNOWN)
+            return self.run(command, version=UNKNOWN)  # an error that is not about the version comes again
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

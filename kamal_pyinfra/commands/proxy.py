@@ -43,8 +43,13 @@ def remove(name: str) -> str:
 def replace(proxy: Proxy) -> str:
     """Replace the container; the image is there before the old one stops, to keep the gap short."""
     return chain(
-        f"{{ docker image inspect {words(proxy.image)} > /dev/null 2>&1 || "
-        f"docker pull --quiet {words(proxy.image)} > /dev/null; }}",
+        have_image(proxy),
         remove(proxy.name),
         run(proxy),
     )
+
+
+def have_image(proxy: Proxy) -> str:
+    """Fetch the image unless it is there."""
+    image = words(proxy.image)
+    return f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}"

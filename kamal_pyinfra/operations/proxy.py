@@ -11,7 +11,7 @@ from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as commands
 from kamal_pyinfra.commands.files import remove_files
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_serving import require_serving, serving_functions
+from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
@@ -68,11 +68,9 @@ def rebooted(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     for change in changes:
-        script = chain(
-            _command(change),
-            require_serving(routed_containers(observed.containers)),
-            audited(run, "Rebooted traefik"),
-        )
+        new = replace_by_serving if isinstance(change, ReplaceProxy) else run_serving
+        routed = routed_containers(observed.containers)
+        script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
         yield StringCommand(guarded(f"{serving_functions()}{script}", seconds=PULL_SECONDS))
 
 

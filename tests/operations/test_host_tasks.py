@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_serving import require_serving, serving_functions
+from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.operations import plan, proxy, registry, removal
 from kamal_pyinfra.plan import proxy_tasks, removal_tasks
 from kamal_pyinfra.plan.desired import desired_host
@@ -46,8 +45,9 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
     traefik = replace(run, command="traefik")
     hosts = fleet(lambda _, host: shared(run, host), traefik)
     script = (
-        f"{serving_functions()}{proxy_commands.replace(desired_host(traefik, PRIMARY).proxy)}"
-        f" && {require_serving(('shop-web-v2', 'blog-web-b1'))} && {AUDIT.format('Rebooted traefik')}"
+        f"{serving_functions()}"
+        f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, ('shop-web-v2', 'blog-web-b1'))}"
+        f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
         hosts.servers[name].knows(guarded(script, seconds=1800))
@@ -59,8 +59,8 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(fresh, traefik)
     script = (
-        f"{serving_functions()}{proxy_commands.run(desired_host(traefik, PRIMARY).proxy)}"
-        f" && {require_serving(())} && {AUDIT.format('Rebooted traefik')}"
+        f"{serving_functions()}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
         hosts.servers[name].knows(guarded(script, seconds=1800), err=["port is taken"], is_success=False)

@@ -4,6 +4,7 @@ KpError                 1
 ├── ConfigError         3   the configuration, its environment or an argument is not usable
 ├── LockHeld            4   another deploy holds the lock
 ├── BuildFailed         1   the image could not be built or pushed
+├── RegistryFailed      1   this machine could not log in to the registry, or out
 ├── PlanRefused         1   the plan contains something that must not be done
 ├── HostFailed          1   at least one host failed; names hosts, state and next command
 └── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
@@ -43,6 +44,10 @@ class LockHeld(KpError):
 
 class BuildFailed(KpError):
     """The image could not be built or pushed; nothing was changed on any host."""
+
+
+class RegistryFailed(KpError):
+    """This machine's Docker could not log in to the registry, or out; no host was touched."""
 
 
 class PlanRefused(KpError):

@@ -19,7 +19,7 @@ def details(options: Options) -> None:
     print_details(options, with_proxy=True)
 
 
-def print_details(options: Options, *, with_proxy: bool) -> None:
+def print_details(options: Options, *, with_proxy: bool, with_app: bool = True) -> None:
     """Print one table with a line for each container."""
     run, target = options.run("details", version=options.version or "unknown")
 
@@ -34,7 +34,7 @@ def print_details(options: Options, *, with_proxy: bool) -> None:
     for host, observed in observe(run, target.hosts).items():
         for container in observed.containers:
             is_proxy = with_proxy and container.name == naming.PROXY_CONTAINER
-            if is_proxy or owner_of(run).owns(container):
+            if is_proxy or (with_app and owner_of(run).owns(container)):
                 role = "proxy" if is_proxy else container.role
                 health = container.health or "-"
                 table.add_row(host, role, container.name, container.status.value, health, container.image)

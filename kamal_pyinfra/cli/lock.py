@@ -47,7 +47,7 @@ def acquire(options: Options, message: str) -> None:
     Example:
       kp lock acquire -m "database upgrade"
     """
-    run, _ = options.run("lock")
+    run, _ = options.run_without_version("lock")
 
     from kamal_pyinfra.runner.ask import acquire_lock
 

@@ -8,12 +8,18 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
+from kamal_pyinfra.cli.env import env
 from kamal_pyinfra.cli.lock import lock
 from kamal_pyinfra.cli.plan import apply, plan
+from kamal_pyinfra.cli.prune import prune
+from kamal_pyinfra.cli.registry import registry
+from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 
@@ -39,7 +45,25 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (setup, deploy, redeploy, rollback, plan, apply, app, build, details, config, lock):
+for command in (
+    setup,
+    deploy,
+    redeploy,
+    rollback,
+    plan,
+    apply,
+    app,
+    build,
+    details,
+    config,
+    lock,
+    env,
+    prune,
+    traefik,
+    audit,
+    registry,
+    remove,
+):
     kp.add_command(command)
 
 

@@ -67,6 +67,22 @@ class Options:
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
         return run, target
 
+    def run_without_version(self, command: str) -> tuple[Run, Target]:
+        """The same for a command that needs no version: without git or VERSION it is ``unknown``.
+
+        Raises:
+            ConfigError: the configuration, a ``--version`` or a filter is not usable.
+        """
+        from kamal_pyinfra.deploys.new_run import UNKNOWN
+        from kamal_pyinfra.errors import ConfigError
+
+        try:
+            return self.run(command)
+        except ConfigError:
+            if self.version is not None:
+                raise
+            return self.run(command, version=UNKNOWN)  # an error that is not about the version comes again
+
     def planned_run(self, planned: RunDocument) -> Run:
         """The run that a plan was made for.
 

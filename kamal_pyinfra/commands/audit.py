@@ -10,3 +10,8 @@ def line(message: str, *, log: str, at: str, performer: str, destination: str = 
     tags = " ".join(f"[{tag}]" for tag in (at, performer, destination, role) if tag)
     text = f"{tags} {message}".replace("\n", " ")
     return f"printf '%s\\n' {words(text)} >> {words(log)}"
+
+
+def recent(log: str, *, lines: int) -> str:
+    """The last lines; nothing where there is no log yet."""
+    return f"[ ! -e {words(log)} ] || tail -n {words(lines)} {words(log)}"

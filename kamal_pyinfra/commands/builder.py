@@ -19,6 +19,11 @@ def log_in(server: str | None, username: str) -> Argv:
     return ["docker", "login", *([server] if server else []), "-u", username, "--password-stdin"]
 
 
+def log_out(server: str | None) -> list[str]:
+    """``docker logout``."""
+    return ["docker", "logout", *([server] if server else [])]
+
+
 def build_and_push(config: Config, version: str, builder: ImageBuilder) -> list[Argv]:
     """Build both tags and push them, one command after the other."""
     options = [*build_options(config, version), context(config)]

@@ -33,3 +33,13 @@ def tag(image: str, new_tag: str) -> str:
 def remove(images: tuple[str, ...]) -> str:
     """Remove tags; the layers go with the last one."""
     return f"docker rmi {words(*images)} > /dev/null"
+
+
+def remove_untagged(service: str) -> str:
+    """Remove a service's images that have no tag and no container."""
+    return f"docker image prune --force {words('--filter', f'label=service={service}')} > /dev/null"
+
+
+def log_out(server: str | None) -> str:
+    """Forget the credentials of a registry."""
+    return join("docker logout", words(server) if server else "", "> /dev/null")

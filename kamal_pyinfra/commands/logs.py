@@ -21,20 +21,36 @@ def recent(owner: Owner, roles: Sequence[str], *, lines: int | None, since: str 
         since: a time or a duration, as ``docker logs --since``.
         grep: only lines that match.
     """
-    if lines is None and since is None and grep is None:
-        lines = DEFAULT_LINES
-    show = join(
-        "docker logs --timestamps",
-        words("--since", since) if since else "",
-        words("--tail", lines) if lines is not None else "",
-        '"$name" 2>&1',
-        f"| {PRINTABLE}",
-        f"| grep -e {words(grep)}" if grep else "",
-        '| sed "s/^/$name | /"',
-    )
+    show = join(_show('"$name"', lines=lines, since=since, grep=grep), '| sed "s/^/$name | /"')
     labels = (f"label=service={owner.service}", f"label=destination={owner.destination}")
     filters = " ".join(words("--filter", label) for label in labels)
     listings = "; ".join(
         f"docker ps --format '{{{{.Names}}}}' {filters} {words('--filter', f'label=role={role}')}" for role in roles
     )
     return f"{{ {listings}; }} | while read -r name; do {show}; done"
+
+
+def of_container(name: str, *, lines: int | None, since: str | None, grep: str | None) -> str:
+    """The last lines of one container; exit 1 if there is no such container.
+
+    Args:
+        name: its name.
+        lines: how many; 100 unless ``since`` or ``grep`` is given (Kamal 1.9).
+        since: a time or a duration, as ``docker logs --since``.
+        grep: only lines that match.
+    """
+    show = _show(words(name), lines=lines, since=since, grep=grep)
+    return f"docker inspect {words(name)} > /dev/null && {{ {show}; [ $? -le 1 ]; }}"
+
+
+def _show(name: str, *, lines: int | None, since: str | None, grep: str | None) -> str:
+    if lines is None and since is None and grep is None:
+        lines = DEFAULT_LINES
+    return join(
+        "docker logs --timestamps",
+        words("--since", since) if since else "",
+        words("--tail", lines) if lines is not None else "",
+        f"{name} 2>&1",
+        f"| {PRINTABLE}",
+        f"| grep -e {words(grep)}" if grep else "",
+    )

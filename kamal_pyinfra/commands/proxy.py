@@ -25,17 +25,31 @@ def run(proxy: Proxy) -> str:
     )
 
 
-def start(proxy: Proxy) -> str:
+def start(name: str) -> str:
     """Start the stopped container."""
-    return f"docker start {words(proxy.name)} > /dev/null"
+    return f"docker start {words(name)} > /dev/null"
+
+
+def stop(name: str) -> str:
+    """Stop the container; it stays as it is."""
+    return f"docker stop {words(name)} > /dev/null"
+
+
+def remove(name: str) -> str:
+    """Stop and remove the container."""
+    return chain(stop(name), f"docker rm {words(name)} > /dev/null")
 
 
 def replace(proxy: Proxy) -> str:
     """Replace the container; the image is there before the old one stops, to keep the gap short."""
     return chain(
-        f"{{ docker image inspect {words(proxy.image)} > /dev/null 2>&1 || "
-        f"docker pull --quiet {words(proxy.image)} > /dev/null; }}",
-        f"docker stop {words(proxy.name)} > /dev/null",
-        f"docker rm {words(proxy.name)} > /dev/null",
+        have_image(proxy),
+        remove(proxy.name),
         run(proxy),
     )
+
+
+def have_image(proxy: Proxy) -> str:
+    """Fetch the image unless it is there."""
+    image = words(proxy.image)
+    return f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}"

@@ -63,6 +63,7 @@ class SnapshotQuery:
         watched_names: secret variables, of which containers say whether they changed.
         env_files: paths of the env files that should be there.
         record: path of what the last run wrote down.
+        logs: paths of files of which only the presence counts.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
 
@@ -77,6 +78,7 @@ class SnapshotQuery:
     clear_names: tuple[str, ...]
     watched_names: tuple[str, ...] = ()
     record: str = ""
+    logs: tuple[str, ...] = ()
 
 
 def container_template(clear_names: Sequence[str]) -> str:
@@ -120,6 +122,7 @@ def snapshot(query: SnapshotQuery) -> str:
             CHECKS,
             *(_directory(path) for path in query.directories),
             *(_file(path) for path in query.env_files),
+            *(_log(path) for path in query.logs),
             _listing(query.run_directory),
             _record(query.record) if query.record else "",
             _lock(query.lock),
@@ -177,6 +180,10 @@ def _file(path: str) -> str:
         f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}; '
         f"[ ! -f {target} ] || checks file-check {target} < {target}"
     )
+
+
+def _log(path: str) -> str:
+    return f"[ ! -f {words(path)} ] || echo {words(f'file - - {path}')}"
 
 
 def _listing(run_directory: str) -> str:

@@ -1,7 +1,45 @@
-"""The phases of a deploy, each a pyinfra deploy; both front doors drive these."""
+"""The phases of a deploy and what other commands do, each a pyinfra deploy; both front doors drive these."""
 
 from __future__ import annotations
 
+from kamal_pyinfra.deploys.host_tasks import (
+    boot_proxy,
+    delete_env,
+    log_in,
+    log_out,
+    prune,
+    purge,
+    push_env,
+    reboot_proxy,
+    remove,
+    remove_proxy,
+    restart_proxy,
+    start_proxy,
+    stop_proxy,
+)
 from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, pull, retire, revert, switch, unlock
 
-__all__ = ["boot", "finish", "lock", "prepare", "pull", "retire", "revert", "switch", "unlock"]
+__all__ = [
+    "boot",
+    "boot_proxy",
+    "delete_env",
+    "finish",
+    "lock",
+    "log_in",
+    "log_out",
+    "prepare",
+    "prune",
+    "pull",
+    "purge",
+    "push_env",
+    "reboot_proxy",
+    "remove",
+    "remove_proxy",
+    "restart_proxy",
+    "retire",
+    "revert",
+    "start_proxy",
+    "stop_proxy",
+    "switch",
+    "unlock",
+]

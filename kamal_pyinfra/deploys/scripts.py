@@ -13,7 +13,8 @@ from pyinfra.api.state import State
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys import safety
-from kamal_pyinfra.deploys.new_run import new_run
+from kamal_pyinfra.deploys.locked import prune_locked, push_env_locked, reboot_proxies_locked
+from kamal_pyinfra.deploys.new_run import UNKNOWN, new_run
 from kamal_pyinfra.deploys.whole import roll_out
 from kamal_pyinfra.errors import ConfigError, KpError
 from kamal_pyinfra.operations.observation import current_host, current_state
@@ -21,6 +22,8 @@ from kamal_pyinfra.plan.run import Run
 
 _RUNS: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
 _ONE_AT_A_TIME = BoundedSemaphore(1)
+
+WITHOUT_VERSION = ("env", "prune", "traefik")
 
 
 def deploy() -> None:
@@ -43,6 +46,21 @@ def rollback() -> None:
     roll_out(run=run_of_this_state("rollback"))
 
 
+def env_push() -> None:
+    """Write the env files that differ."""
+    push_env_locked(run=run_of_this_state("env"))
+
+
+def prune() -> None:
+    """Remove what nobody needs beside what is in service."""
+    prune_locked(run=run_of_this_state("prune"))
+
+
+def traefik_reboot() -> None:
+    """Replace the proxies, one host after the other."""
+    reboot_proxies_locked(run=run_of_this_state("traefik"))
+
+
 def run_of_this_state(command: str) -> Run:
     """The run's fixed values: pyinfra executes a script once per host, the run must be the same for all.
 
@@ -63,6 +81,8 @@ def run_of_this_state(command: str) -> Run:
 def _new_run(command: str) -> Run:
     config = _config()
     config.require_secrets()
+    if command in WITHOUT_VERSION:
+        return new_run(config, UNKNOWN, command=command)
     asked = data_text("version")
     if command == "rollback" and asked is None:
         raise ConfigError("which version? add --data version=VERSION")

@@ -8,10 +8,13 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import files as commands
+from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
-from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.observation import current_host, look, seen
 from kamal_pyinfra.plan.changes import CreateDirectories, ProtectEnvFile, WriteEnvFile
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
+from kamal_pyinfra.plan.env_tasks import diff_deleted_env_files
 from kamal_pyinfra.plan.run import Run
 
 
@@ -50,3 +53,19 @@ def env_files(run: Run) -> Generator[StringCommand, None, None]:
         elif isinstance(change, WriteEnvFile) and change.file.content is not None:
             text = change.file.content.get_secret_value()
             yield StringCommand(commands.write_secret(change.file.path), _stdin=text)
+    yield StringCommand(audited(run, "Pushed env files"))
+
+
+@operation()
+def env_files_deleted(run: Run) -> Generator[StringCommand, None, None]:
+    """No file with secrets of this service is on the host.
+
+    + run: the run's fixed values.
+    """
+    changes = diff_deleted_env_files(run, seen(run))
+    if not changes:
+        current_host().noop("there are no env files")
+        return
+    announce(changes)
+    paths = tuple(change.path for change in changes)
+    yield StringCommand(chain(commands.remove_files(paths), audited(run, "Deleted env files")))

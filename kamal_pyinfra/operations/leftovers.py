@@ -1,8 +1,8 @@
-"""What nobody needs once the wanted version serves."""
+"""What is not needed any more: removed, each thing by its name."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
@@ -12,16 +12,18 @@ from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.observation import current_host, look, seen
 from kamal_pyinfra.plan.changes import (
+    Change,
     RemoveContainer,
     RemoveDirectory,
-    RemoveEnvFile,
     RemoveFile,
     RemoveImage,
     RemoveProxy,
+    RemoveUntagged,
 )
 from kamal_pyinfra.plan.diff import diff_leftovers
+from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
 
 REMOVE_SECONDS = 300
@@ -33,21 +35,36 @@ def removed(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    changes = diff_leftovers(*look(run))
+    yield from _removal(run, diff_leftovers(*look(run)))
+
+
+@operation()
+def pruned(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
+    """Nothing is there that nobody needs beside what is in service.
+
+    + run: the run's fixed values.
+    + decide: which kinds of things go.
+    """
+    yield from _removal(run, decide(run, seen(run)).changes)
+
+
+def _removal(run: Run, changes: Sequence[Change]) -> Generator[StringCommand, None, None]:
     if not changes:
         current_host().noop("nothing is left over")
         return
     announce(changes)
     containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
-    images = tuple(change.image for change in changes if isinstance(change, RemoveImage))
+    tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
+    untagged = tuple(change.service for change in changes if isinstance(change, RemoveUntagged))
     folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
-    single_files = tuple(change.path for change in changes if isinstance(change, RemoveEnvFile | RemoveFile))
+    single_files = tuple(change.path for change in changes if isinstance(change, RemoveFile))
     proxies = tuple(change.name for change in changes if isinstance(change, RemoveProxy))
     script = chain(
         app.remove(containers) if containers else "",
         audited(run, "Pruned containers") if containers else "",
-        image.remove(images) if images else "",
-        audited(run, "Pruned images") if images else "",
+        image.remove(tags) if tags else "",
+        *map(image.remove_untagged, untagged),
+        audited(run, "Pruned images") if tags or untagged else "",
         files.remove_directories(folders) if folders else "",
         files.remove_files(single_files) if single_files else "",
         chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",

@@ -56,6 +56,7 @@ def query_for(run: Run) -> SnapshotQuery:
         clear_names=tuple(sorted(clear - secret)),
         watched_names=() if run.keeps_env else config.watched_names,
         record=naming.hosts_record(config),
+        logs=(naming.audit_log(config),),
     )
 
 
@@ -65,15 +66,24 @@ def look(run: Run) -> tuple[DesiredHost, ObservedHost]:
     Raises:
         PyinfraError: the host could not be looked at.
     """
+    return desired_host(run, current_host().name), seen(run)
+
+
+def seen(run: Run) -> ObservedHost:
+    """What the current host is.
+
+    Raises:
+        PyinfraError: the host could not be looked at.
+    """
     host = current_host()
-    seen = _SEEN.setdefault(current_state(), {})
+    known = _SEEN.setdefault(current_state(), {})
     key = (host.name, current_state().is_executing)
-    if key not in seen:
+    if key not in known:
         snapshot = host.get_fact(HostSnapshot, host_name=host.name, query=query_for(run))
         if snapshot is None:
             raise PyinfraError(f"{host.name} could not be observed")
-        seen[key] = snapshot
-    return desired_host(run, host.name), seen[key]
+        known[key] = snapshot
+    return known[key]
 
 
 def seen_now(state: State) -> dict[str, ObservedHost]:

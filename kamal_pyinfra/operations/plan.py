@@ -13,8 +13,9 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.errors import BuildFailed, PlanRefused
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.observation import current_host, current_state, look, seen_now
+from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
 from kamal_pyinfra.plan.fleet import make_plan
+from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
 
@@ -33,6 +34,20 @@ def accepted(run: Run) -> Generator[StringCommand, None, None]:
         yield StringCommand(f"echo {words(str(refusal))} >&2; exit 1")
         return
     current_host().noop("nothing speaks against the plan")
+
+
+@operation()
+def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
+    """Nothing on the host speaks against a command that is no deploy.
+
+    + run: the run's fixed values.
+    + decide: what the command changes on a host.
+    """
+    refusals = decide(run, seen(run)).refusals
+    if not refusals:
+        current_host().noop("nothing speaks against it")
+        return
+    yield StringCommand(f"printf '%s\\n' {words(*refusals)} >&2; exit 1")
 
 
 def has_changes(run: Run) -> bool:

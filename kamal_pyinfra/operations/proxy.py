@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
+from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as commands
+from kamal_pyinfra.commands.files import remove_files
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import PULL_SECONDS
-from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import Change, ReplaceProxy, RunProxy, StartProxy
+from kamal_pyinfra.operations.observation import current_host, look, seen
+from kamal_pyinfra.plan import proxy_tasks
+from kamal_pyinfra.plan.changes import (
+    Change,
+    RemoveEnvFile,
+    RemoveProxy,
+    RemoveProxyImage,
+    ReplaceProxy,
+    RunProxy,
+    StartProxy,
+)
 from kamal_pyinfra.plan.diff import diff_proxy
+from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.neighbours import routed_containers
 from kamal_pyinfra.plan.run import Run
+
+SWITCH_SECONDS = 60
+
+STOPPED = (commands.stop, "Stopped traefik")
+STARTED = (commands.start, "Started traefik")
+Step = tuple[Callable[[str], str], str]
+"""A command on the container, and what the audit log says once it is done."""
 
 
 @operation()
@@ -32,12 +55,93 @@ def running(run: Run) -> Generator[StringCommand, None, None]:
         yield StringCommand(guarded(_command(change), seconds=PULL_SECONDS))
 
 
+@operation(is_idempotent=False)
+def rebooted(run: Run) -> Generator[StringCommand, None, None]:
+    """A new Traefik runs as ``traefik:`` says, and serves.
+
+    + run: the run's fixed values.
+    """
+    desired, observed = look(run)
+    changes = proxy_tasks.diff_rebooted_proxy(desired, observed)
+    if not changes:
+        current_host().noop("no proxy belongs here")
+        return
+    announce(changes)
+    for change in changes:
+        new = replace_by_serving if isinstance(change, ReplaceProxy) else run_serving
+        routed = routed_containers(observed.containers)
+        script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
+        yield StringCommand(guarded(f"{serving_functions()}{script}", seconds=PULL_SECONDS))
+
+
+@operation()
+def started(run: Run) -> Generator[StringCommand, None, None]:
+    """The Traefik that is there runs, as it is.
+
+    + run: the run's fixed values.
+    """
+    yield from _switched(run, proxy_tasks.start(run, seen(run)).changes, STARTED)
+
+
+@operation()
+def stopped(run: Run) -> Generator[StringCommand, None, None]:
+    """Traefik does not run.
+
+    + run: the run's fixed values.
+    """
+    yield from _switched(run, proxy_tasks.stop(run, seen(run)).changes, STOPPED)
+
+
+@operation(is_idempotent=False)
+def restarted(run: Run) -> Generator[StringCommand, None, None]:
+    """The Traefik that is there was stopped and started, as it is.
+
+    + run: the run's fixed values.
+    """
+    yield from _switched(run, proxy_tasks.restart(run, seen(run)).changes, STOPPED, STARTED)
+
+
+@operation()
+def removed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
+    """No Traefik, nor its image and secrets.
+
+    + run: the run's fixed values.
+    + decide: what goes; nothing where another service needs it.
+    """
+    changes = decide(run, seen(run)).changes
+    if not changes:
+        current_host().noop("no proxy is to be removed")
+        return
+    announce(changes)
+    yield StringCommand(guarded(chain(*(_removal(run, change) for change in changes)), seconds=SWITCH_SECONDS))
+
+
+def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[StringCommand, None, None]:
+    if not changes:
+        current_host().noop("the proxy is as it should be")
+        return
+    announce(changes)
+    done = (chain(command(changes[0].subject), audited(run, message)) for command, message in steps)
+    yield StringCommand(guarded(chain(*done), seconds=SWITCH_SECONDS))
+
+
 def _command(change: Change) -> str:
     match change:
         case ReplaceProxy():
             return commands.replace(change.proxy)
         case StartProxy():
-            return commands.start(change.proxy)
+            return commands.start(change.proxy.name)
         case RunProxy():
             return commands.run(change.proxy)
+    raise TypeError(change)
+
+
+def _removal(run: Run, change: Change) -> str:
+    match change:
+        case RemoveProxy():
+            return chain(commands.remove(change.name), audited(run, "Removed traefik container"))
+        case RemoveProxyImage():
+            return chain(image_commands.remove((change.image,)), audited(run, "Removed traefik image"))
+        case RemoveEnvFile():
+            return remove_files((change.path,))
     raise TypeError(change)

@@ -27,9 +27,10 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         ConfigError: a secret that this host needs has no value.
     """
     config = run.config
-    roles = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
+    here = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
+    roles = here if run.boots_app else ()
     env_files = tuple(role_env_file(run, role, host) for role in roles)
-    runs_proxy = run.boots_proxy and any(role.running_traefik for role in roles)
+    runs_proxy = run.boots_proxy and any(role.running_traefik for role in here)
     proxy_env = proxy_env_file(run) if runs_proxy else None
     return DesiredHost(
         host=host,

@@ -23,12 +23,14 @@ class HostPlan:
     Args:
         roles: the host's roles in the configuration, primary first.
         unchanged: how many of the wanted things are as they should be.
+        notes: what the user should know besides, one clause each.
     """
 
     host: str
     roles: tuple[str, ...]
     changes: tuple[Change, ...]
     unchanged: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def main_changes(self) -> tuple[Change, ...]:
@@ -53,7 +55,7 @@ class BuildImage(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that a run will change, and why.
+    """Everything that a run will change, and why; without version if it is not about one.
 
     Args:
         notes: what a reader should know although nothing is done about it.
@@ -127,7 +129,7 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
     changed = {change.subject for change in changes}
     return HostPlan(
         host=desired.host,
-        roles=_roles(run, desired.host),
+        roles=roles_on(run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
     )
@@ -154,7 +156,8 @@ def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
         yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
 
 
-def _roles(run: Run, host: str) -> tuple[str, ...]:
+def roles_on(run: Run, host: str) -> tuple[str, ...]:
+    """A host's roles in the configuration, primary first."""
     return tuple(role.name for role in run.config.roles if role.runs_on(host))
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import ReplaceProxy
 from kamal_pyinfra.plan.diff_host import diff_docker
-from kamal_pyinfra.plan.diff_proxy import diff_proxy
+from kamal_pyinfra.plan.neighbours import contradictions
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.routes import routes_of
 from kamal_pyinfra.plan.run import Run
@@ -37,7 +35,7 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
     return [
         *_taken_names(desired, observed),
         *_clashing_routes(desired, observed),
-        *_contradictions(run, desired, observed),
+        *contradictions(desired, observed),
         *_unknown_secrets(desired, observed),
     ]
 
@@ -75,22 +73,6 @@ def _router(container: AppContainer) -> str:
     """The first of the container's routers, as its labels spell it."""
     names = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
     return next(names, "traefik.http.routers.NAME.rule").removesuffix(".rule")
-
-
-def _contradictions(run: Run, desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    for change in diff_proxy(desired, observed):
-        if isinstance(change, ReplaceProxy) and (owner := _other_owner(run, observed)):
-            yield f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
-
-
-def _other_owner(run: Run, observed: ObservedHost) -> str:
-    """Other services that the running proxy serves, unless it was started for ours."""
-    proxy = observed.container(naming.PROXY_CONTAINER)
-    own_name = naming.service_name(run.config)
-    if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
-        return ""
-    others = {container.service_name for container in observed.containers if container.role and container.is_running}
-    return ", ".join(sorted(others - {own_name}))
 
 
 def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:

@@ -33,17 +33,20 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
         plan: what to show.
         is_whole: show every step, also those that come along with another change.
     """
+    name = f"{plan.service} {plan.version}".rstrip()
     notes = "".join(f"Note: {one_line(note)}\n" for note in plan.notes)
     if plan.is_empty:
-        return f"{notes}{plan.service} {plan.version}: nothing to change.\n"
+        of_hosts = dict.fromkeys(f"{host.host}: {note}\n" for host in plan.hosts for note in host.notes)
+        return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts)
     changes = plan.changes if is_whole else plan.main_changes
     width = max(len(one_line(change.subject)) for change in changes)
-    lines = [f"Plan for {plan.service} {plan.version}", ""]
+    lines = [f"Plan for {name}", ""]
     if plan.build is not None:
         lines += ["this machine", f"  {change_line(plan.build, width)}", ""]
     for hosts, shown in _folded(plan.hosts, is_whole=is_whole):
         lines.append(_heading(hosts))
         lines += [f"  {line}" for change in shown for line in change_lines(change, width)] or ["  nothing to change"]
+        lines += [f"  ({one_line(note)})" for note in hosts[0].notes]
         lines.append("")
     return "\n".join([*lines, f"{notes}{summary(plan)}", ""])
 
@@ -52,7 +55,7 @@ def _folded(plans: Sequence[HostPlan], *, is_whole: bool) -> list[tuple[list[Hos
     groups: dict[tuple[object, ...], list[HostPlan]] = {}
     for plan in plans:
         shown = tuple(line for change in _shown(plan, is_whole=is_whole) for line in change_lines(change))
-        groups.setdefault((plan.roles, shown), []).append(plan)
+        groups.setdefault((plan.roles, shown, plan.notes), []).append(plan)
     return [(hosts, _shown(hosts[0], is_whole=is_whole)) for hosts in groups.values()]
 
 

@@ -65,7 +65,12 @@ class Run:
     @property
     def boots_proxy(self) -> bool:
         """Whether the proxy is looked after: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup")
+        return self.command in ("deploy", "setup", "env", "traefik")
+
+    @property
+    def boots_app(self) -> bool:
+        """Whether the app's containers and env files are looked after: not by a command about the proxy."""
+        return self.command != "traefik"
 
     @property
     def refetches(self) -> bool:

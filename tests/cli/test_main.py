@@ -80,6 +80,33 @@ def test_config_prints_yaml_without_secrets(folder: Path) -> None:
     assert "hush" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("prune", "all", "--retain", "0"),
+            "--retain must be at least 1: without a stopped container there is nothing",
+        ),
+        (("prune", "containers", "--retain", "-1"), "--retain must be at least 1"),
+        (("env", "push"), "PW is not set"),
+        (("registry", "login"), "PW is not set"),
+        (("traefik", "reboot", "-y"), "PW is not set"),
+        (("traefik", "stop", "-r", "job"), "No selected host runs the proxy: no role on it has `traefik: true`"),
+        (("audit", "-n", "0"), "Invalid value for '-n'"),
+        (("remove", "-h", "db*"), "No --hosts match for db*"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_host_is_touched(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    path = folder / "config/deploy.yml"
+    path.write_text(DEPLOY.replace("servers: [web1.example]", "servers: {web: [web1.example], job: [job1.example]}"))
+    done = kp(folder, *arguments)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_underscores_work_as_in_kamal(folder: Path) -> None:
     assert kp(folder, "config", "--config_file", "config/deploy.yml").returncode == 0
 
@@ -88,7 +115,7 @@ def test_help_is_quick_because_pyinfra_stays_away(folder: Path) -> None:
     script = (
         "import sys; from click.testing import CliRunner; from kamal_pyinfra.cli.main import kp; "
         "assert CliRunner().invoke(kp, ['deploy', '--help']).exit_code == 0; "
-        "print([name for name in sys.modules if name.split('.')[0] in ('pyinfra', 'gevent', 'paramiko')])"
+        "print([name for name in sys.modules if name.split('.')[0] in ('pyinfra', 'gevent', 'paramiko', 'pydantic')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -117,3 +117,21 @@ def test_an_audit_line_is_kamals():
     assert audit.line("Pruned images", log="a.log", at="T", performer="p") == (
         "printf '%s\\n' '[T] [p] Pruned images' >> a.log"
     )
+
+
+def test_empty_folders_go_and_others_stay(tmp_path):
+    (tmp_path / "it's/locks/shop").mkdir(parents=True)
+    (tmp_path / "it's/env").mkdir()
+    (tmp_path / "it's/env/blog.env").write_text("x")
+    command = files.remove_empty_directories("it's")
+    for _ in range(2):
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+        assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+            "it's",
+            "it's/env",
+            "it's/env/blog.env",
+        ]
+    subprocess.run(["sh", "-c", files.remove_files(("it's/env/blog.env", "gone"))], cwd=tmp_path, check=True)
+    for _ in range(2):
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+        assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kamal_pyinfra.commands import logs
+from kamal_pyinfra.commands import audit, logs
 from kamal_pyinfra.plan.owner import Owner
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -39,3 +39,27 @@ def test_text_alone_is_looked_for_in_the_whole_log(host):
     for name in ("shop-web-v2", "shop-web-v1"):
         host.docker(f"logs --timestamps {name}", "T x\n")
     assert host.run(recent(grep="x")).out == "shop-web-v2 | T x\nshop-web-v1 | T x\n"
+
+
+def test_one_container_is_read_without_its_name_in_front(host):
+    host.docker("inspect traefik", "[]")
+    host.docker("logs --timestamps --tail 100 traefik", "T a\n")
+    host.docker("logs --timestamps --since 5m traefik", "T a\nT b\n")
+    assert host.run(logs.of_container("traefik", lines=None, since=None, grep=None)).out == "T a\n"
+    found = host.run(logs.of_container("traefik", lines=None, since="5m", grep="b"))
+    assert (found.code, found.out) == (0, "T b\n")
+    nothing = host.run(logs.of_container("traefik", lines=None, since="5m", grep="c"))
+    assert (nothing.code, nothing.out) == (0, "")
+
+
+def test_a_container_that_is_not_there_is_a_failure(host):
+    host.docker("inspect traefik", Answer(err="Error: No such object: traefik", code=1))
+    ran = host.run(logs.of_container("traefik", lines=None, since=None, grep=None))
+    assert (ran.code, ran.err) == (1, "Error: No such object: traefik\n")
+
+
+def test_the_last_lines_of_the_audit_log_and_none_without_one(host):
+    assert host.run(audit.recent(".kamal/it's.log", lines=2)).out == ""
+    (host.home / ".kamal").mkdir()
+    (host.home / ".kamal/it's.log").write_text("one\ntwo\nthree\n")
+    assert host.run(audit.recent(".kamal/it's.log", lines=2)).out == "two\nthree\n"

@@ -6,9 +6,12 @@ from tests.e2e.project import Project
 
 
 def test_a_held_lock_stops_the_deploy_before_any_change(project: Project) -> None:
-    """With the lock held, a deploy must exit 4, show who holds it, and change nothing."""
-    project.lab.ssh("web1", "mkdir -p .kamal/locks")
+    """With the lock held on a fresh host, a deploy must exit 4, show who holds it, and change nothing."""
+    assert project.lab.ssh("web1", "ls -A .kamal", check=False).returncode != 0
+    assert project.kp("lock", "status").stdout == "There is no deploy lock\n"
+    project.kp("lock", "release")
     project.kp("lock", "acquire", "-m", "database upgrade", version="v1")
+    assert "database upgrade" in project.kp("lock", "acquire", "-m", "me too", code=4).stderr
     refused = project.kp("setup", version="v1", code=4)
     assert "database upgrade" in refused.stderr
     assert "kp lock release" in refused.stderr

@@ -26,13 +26,15 @@ def write(name: str) -> str:
     return f"umask 077 && rm -f {name}.tmp && cat > {name}.tmp && mv -f {name}.tmp {name}"
 
 
+PUSHED = AUDIT.format("Pushed env files")
 ENV_FILES = {
     PRIMARY: [
         write(".kamal/env/roles/shop-web.env"),
         write(".kamal/env/roles/shop-job.env"),
         write(".kamal/env/traefik/traefik.env"),
+        PUSHED,
     ],
-    OTHER: [write(".kamal/env/roles/shop-web.env"), write(".kamal/env/traefik/traefik.env")],
+    OTHER: [write(".kamal/env/roles/shop-web.env"), write(".kamal/env/traefik/traefik.env"), PUSHED],
 }
 
 
@@ -81,8 +83,22 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     file = seen or replace(server.observed.files[path], mode="644")
     server.observed = replace(server.observed, files={**server.observed.files, path: file})
     server.knows(write(path))
+    server.knows(PUSHED)
     assert changed(hosts.does(files.env_files)) == [PRIMARY]
-    assert hosts.commands(PRIMARY) == [write(path)]
+    assert hosts.commands(PRIMARY) == [write(path), PUSHED]
+
+
+def test_env_files_are_deleted_once_and_audited(fleet, run):
+    hosts = fleet(deployed, replace(run, command="env"))
+    command = (
+        "rm -f .kamal/env/roles/shop-web.env .kamal/env/roles/shop-job.env .kamal/env/traefik/traefik.env"
+        f" && {AUDIT.format('Deleted env files')}"
+    )
+    hosts.servers[PRIMARY].knows(command, then=fresh(run, PRIMARY))
+    hosts.servers[OTHER].knows(command.replace(" .kamal/env/roles/shop-job.env", ""), then=fresh(run, OTHER))
+    assert changed(hosts.does(files.env_files_deleted)) == list(HOSTS)
+    assert hosts.commands(PRIMARY) == [command]
+    assert changed(hosts.does(files.env_files_deleted)) == []
 
 
 def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kamal_pyinfra.plan.changes.change import Action, Change
-from kamal_pyinfra.plan.state import EnvFile, Proxy
+from kamal_pyinfra.plan.state import EnvFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +72,6 @@ class ProtectEnvFile(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveEnvFile(Change):
-    """A file of secrets that nothing uses any more gets removed."""
-
-    usual_action = Action.REMOVE
-    kind = "env file"
-
-    path: str
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.path
-
-
-@dataclass(frozen=True, kw_only=True)
 class LogIn(Change):
     """The host's engine gets the registry's credentials."""
 
@@ -98,6 +83,13 @@ class LogIn(Change):
     def subject(self) -> str:
         """The registry."""
         return self.server or "Docker Hub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogOut(LogIn):
+    """The host's engine forgets the registry's credentials."""
+
+    usual_action = Action.REMOVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,32 +106,3 @@ class PullImage(Change):
     def subject(self) -> str:
         """Its reference."""
         return self.image
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunProxy(Change):
-    """The proxy gets created."""
-
-    usual_action = Action.CREATE
-    kind = "proxy"
-
-    proxy: Proxy
-
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.proxy.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartProxy(RunProxy):
-    """The stopped proxy gets started."""
-
-    usual_action = Action.UPDATE
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplaceProxy(RunProxy):
-    """The proxy gets replaced, which interrupts traffic for a moment."""
-
-    usual_action = Action.REPLACE

@@ -24,12 +24,17 @@ class TagLatest(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveContainer(Change):
-    """A stopped container beyond the number to retain gets removed."""
+    """A container gets removed.
+
+    Args:
+        is_running: it has to be stopped first.
+    """
 
     usual_action = Action.REMOVE
     kind = "container"
 
     name: str
+    is_running: bool = False
 
     @property
     def subject(self) -> str:
@@ -53,23 +58,29 @@ class RemoveImage(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveDirectory(Change):
-    """A cord or asset folder that no container mounts gets removed."""
+class RemoveUntagged(Change):
+    """Images of a service that lost their tag to a newer one get removed.
+
+    Args:
+        image: what Docker calls them.
+        service: the value of their ``service`` label, by which Docker finds them.
+    """
 
     usual_action = Action.REMOVE
-    kind = "directory"
+    kind = "image"
 
-    path: str
+    image: str
+    service: str
 
     @property
     def subject(self) -> str:
-        """Its path."""
-        return self.path
+        """What Docker calls them."""
+        return self.image
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveFile(Change):
-    """A file of ours that nothing reads any more gets removed."""
+    """A file of the service gets removed."""
 
     usual_action = Action.REMOVE
     kind = "file"
@@ -83,15 +94,22 @@ class RemoveFile(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveProxy(Change):
-    """A proxy that serves nobody any more gets stopped and removed."""
+class RemoveEnvFile(RemoveFile):
+    """A file of secrets gets removed."""
+
+    kind = "env file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveDirectory(Change):
+    """A cord or asset folder that no container mounts gets removed."""
 
     usual_action = Action.REMOVE
-    kind = "proxy"
+    kind = "directory"
 
-    name: str
+    path: str
 
     @property
     def subject(self) -> str:
-        """Its container."""
-        return self.name
+        """Its path."""
+        return self.path

@@ -1,0 +1,42 @@
+"""A question before something that interrupts or removes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+
+yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+
+
+def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool) -> bool:
+    """Show what is going to happen, and ask whether it may (Kamal 1.9: ``N`` unless the answer is ``y``).
+
+    Raises:
+        ConfigError: nobody is there to answer.
+    """
+    from kamal_pyinfra.plan.render import render_text
+
+    if not options.quiet or not is_confirmed:
+        click.echo(render_text(plan), nl=False)
+    if plan.is_empty or is_confirmed:
+        return not plan.is_empty
+    if not _says_yes(question):
+        click.echo("Aborted")
+        return False
+    return True
+
+
+def _says_yes(question: str) -> bool:
+    try:
+        return click.confirm(question, default=False)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            raise ConfigError("nobody answered; -y goes on without asking") from None
+        raise

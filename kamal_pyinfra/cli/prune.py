@@ -1,0 +1,77 @@
+"""kp prune …"""
+
+from __future__ import annotations
+
+import click
+
+from kamal_pyinfra.cli.options import Options, common_options
+
+retain_option = click.option(
+    "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
+)
+
+
+@click.group()
+def prune() -> None:
+    """Remove what nobody needs beside what is in service.
+
+    \b
+    Example:
+      kp prune all
+    """
+
+
+@prune.command("all")
+@retain_option
+@common_options
+def everything(options: Options, retain: int | None) -> None:
+    """Remove surplus containers, the images that only these used, and leftover cords and assets.
+
+    \b
+    Example:
+      kp prune all --retain 2
+    """
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.prune import everything as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report, retain=retain)
+
+
+@prune.command()
+@retain_option
+@common_options
+def containers(options: Options, retain: int | None) -> None:
+    """Remove stopped containers beyond those to keep, and leftover cords and assets.
+
+    \b
+    Example:
+      kp prune containers --retain 2
+    """
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.prune import containers as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report, retain=retain)
+
+
+@prune.command()
+@common_options
+def images(options: Options) -> None:
+    """Remove images of the app that no container uses, and those that lost their tag.
+
+    \b
+    Example:
+      kp prune images
+    """
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.prune import images as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report)

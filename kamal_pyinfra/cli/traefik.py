@@ -1,0 +1,153 @@
+"""kp traefik …"""
+
+from __future__ import annotations
+
+import click
+
+from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.details import print_details
+from kamal_pyinfra.cli.options import Options, common_options
+
+
+@click.group()
+def traefik() -> None:
+    """Look after the proxy, which all services of a host share.
+
+    \b
+    Example:
+      kp traefik details
+    """
+
+
+def _carry_out(options: Options, command: str) -> None:
+    run, target = options.run_without_version("traefik")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.planned import carry_out
+    from kamal_pyinfra.runner.traefik import TASKS, proxy_hosts
+
+    hosts = proxy_hosts(run, target.hosts)
+    with report_for(options) as report:
+        carry_out(run, hosts, report, TASKS[command])
+
+
+@traefik.command()
+@common_options
+def boot(options: Options) -> None:
+    """Run the proxy as configured; one that already is stays as it is.
+
+    \b
+    Example:
+      kp traefik boot
+    """
+    _carry_out(options, "boot")
+
+
+@traefik.command()
+@common_options
+def start(options: Options) -> None:
+    """Start the proxy that is there, as it is.
+
+    \b
+    Example:
+      kp traefik start -h web1
+    """
+    _carry_out(options, "start")
+
+
+@traefik.command()
+@common_options
+def stop(options: Options) -> None:
+    """Stop the proxy; nothing on the host is served until it starts.
+
+    \b
+    Example:
+      kp traefik stop -h web1
+    """
+    _carry_out(options, "stop")
+
+
+@traefik.command()
+@common_options
+def restart(options: Options) -> None:
+    """Stop and start the proxy that is there, as it is.
+
+    \b
+    Example:
+      kp traefik restart
+    """
+    _carry_out(options, "restart")
+
+
+@traefik.command()
+@common_options
+def remove(options: Options) -> None:
+    """Remove the proxy with its image and secrets; refused while another service uses it.
+
+    \b
+    Example:
+      kp traefik remove
+    """
+    _carry_out(options, "remove")
+
+
+@traefik.command()
+@click.option("--rolling", is_flag=True, help="One host at a time; the next when this one serves again.")
+@yes_option
+@common_options
+def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
+    """Replace the proxy by a new one as configured, which interrupts traffic for a moment.
+
+    \b
+    Example:
+      kp traefik reboot --rolling
+    """
+    run, target = options.run_without_version("traefik")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.plan import proxy_tasks
+    from kamal_pyinfra.runner.planned import preview
+    from kamal_pyinfra.runner.traefik import proxy_hosts
+    from kamal_pyinfra.runner.traefik import reboot as carry_out
+
+    run.config.require_secrets()
+    hosts = proxy_hosts(run, target.hosts)
+    plan = preview(run, hosts, proxy_tasks.reboot)
+    if is_wanted(options, plan, "Replace the proxy on these hosts?", is_confirmed=is_confirmed):
+        with report_for(options) as report:
+            carry_out(run, hosts, report, is_rolling=rolling)
+
+
+@traefik.command()
+@common_options
+def details(options: Options) -> None:
+    """Show the proxy of each host, running or not.
+
+    \b
+    Example:
+      kp traefik details
+    """
+    print_details(options, with_proxy=True, with_app=False)
+
+
+@traefik.command()
+@click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m.")
+@click.option("-n", "--lines", type=int, metavar="N", help="Last N lines of each proxy [default: 100].")
+@click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match.")
+@common_options
+def logs(options: Options, since: str | None, lines: int | None, grep: str | None) -> None:
+    """Show what the proxies wrote last.
+
+    \b
+    Example:
+      kp traefik logs -n 20 -g error
+    """
+    run, target = options.run_without_version("traefik")
+
+    from kamal_pyinfra.runner.read import proxy_logs
+    from kamal_pyinfra.runner.traefik import proxy_hosts
+
+    hosts = proxy_hosts(run, target.hosts)
+    for host, found in proxy_logs(run, hosts, lines=lines, since=since, grep=grep).items():
+        for line in found or ["Nothing found"]:
+            click.echo(f"{host}  {line}")

@@ -1,0 +1,81 @@
+"""A new proxy in the place of the old one: kept only if it serves, else the old one comes back."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.commands.health import PRINTABLE, STATE_FORMAT
+from kamal_pyinfra.commands.proxy import have_image, run
+from kamal_pyinfra.commands.proxy_routes import ASKING_SECONDS, THROTTLE_SECONDS, await_served, route_functions
+from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.plan.state import Proxy
+
+LAST_LINES = 20
+ASIDE = f"{PROXY_CONTAINER}_replaced"
+"""What the old proxy is called until the new one serves."""
+
+REQUIRE_SERVING = f"""proxy_failed() {{
+  echo "{PROXY_CONTAINER}: $1" >&2
+  echo "last lines of its log:" >&2
+  docker logs --tail {LAST_LINES} {PROXY_CONTAINER} 2>&1 | {PRINTABLE} >&2
+  return 1
+}}
+require_serving() {{
+  [ -n "$servers" ] || sleep {THROTTLE_SECONDS}
+  state=$(docker inspect --format '{STATE_FORMAT}' {PROXY_CONTAINER}) || return 1
+  case "$state" in 'running '*' 0') ;; *) proxy_failed "does not stay up ($state)"; return 1 ;; esac
+  [ -n "$servers" ] || return 0
+  case "$proxy" in
+    *[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*)
+      proxy_routes 1 || proxy_failed "does not route to the app after {ASKING_SECONDS} s" ;;
+  esac
+}}
+"""
+"""A proxy whose arguments are wrong exits at once, and Docker starts it again and again."""
+
+
+STEP_ASIDE = f"""clear_aside() {{
+  ! docker inspect {ASIDE} > /dev/null 2>&1 || docker rm -f {ASIDE} > /dev/null
+}}
+step_aside() {{
+  docker stop {PROXY_CONTAINER} > /dev/null || return 1
+  docker rename {PROXY_CONTAINER} {ASIDE} || {{ docker start {PROXY_CONTAINER} > /dev/null; return 1; }}
+}}
+come_back() {{
+  docker rm -f {PROXY_CONTAINER} > /dev/null 2>&1
+  docker rename {ASIDE} {PROXY_CONTAINER} && docker start {PROXY_CONTAINER} > /dev/null &&
+    echo "the old proxy was started again" >&2
+  return 1
+}}
+"""
+"""Both want the same port, so the old one is stopped before the new one starts. A killed run may leave one aside."""
+
+
+def serving_functions() -> str:
+    """The shell functions that the other builders call."""
+    return route_functions() + REQUIRE_SERVING + STEP_ASIDE
+
+
+def replace_by_serving(proxy: Proxy, routed: tuple[str, ...]) -> str:
+    """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again.
+
+    Args:
+        proxy: the new one.
+        routed: names of the containers behind it, of whatever service.
+    """
+    return chain(
+        have_image(proxy),
+        "clear_aside",
+        "step_aside",
+        f"{{ {run_serving(proxy, routed)} || come_back; }}",
+        f"docker rm {ASIDE} > /dev/null",
+    )
+
+
+def run_serving(proxy: Proxy, routed: tuple[str, ...]) -> str:
+    """Run a proxy where there is none; exit 1 if it does not serve.
+
+    Args:
+        proxy: the new one.
+        routed: names of the containers behind it, of whatever service.
+    """
+    return f"{run(proxy)} && {await_served(routed) if routed else 'servers='} && require_serving"

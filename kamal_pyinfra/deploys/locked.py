@@ -1,0 +1,51 @@
+"""What commands other than a deploy do, between lock and unlock, for pyinfra's own command line."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyinfra.api.deploy import deploy
+
+from kamal_pyinfra.deploys import host_tasks
+from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations import proxy
+from kamal_pyinfra.operations.observation import current_host, current_state
+from kamal_pyinfra.plan import prune_tasks
+from kamal_pyinfra.plan.run import Run
+
+
+@deploy("Push env files")
+def push_env_locked(run: Run) -> None:
+    """Lock → env files → unlock."""
+    locks.held(run=run, name="Take the deploy lock")
+    host_tasks.push_env(run=run)
+    locks.released(run=run, name="Release the deploy lock")
+
+
+@deploy("Prune")
+def prune_locked(run: Run) -> None:
+    """Lock → prune → unlock."""
+    decide = partial(prune_tasks.everything, retain=run.config.retain_containers)
+    locks.held(run=run, name="Take the deploy lock")
+    host_tasks.prune(run=run, decide=decide)
+    locks.released(run=run, name="Release the deploy lock")
+
+
+@deploy("Reboot the proxies")
+def reboot_proxies_locked(run: Run) -> None:
+    """Lock → (reboot → serves again) per host → unlock; a proxy that does not serve stops the rest."""
+    locks.held(run=run, name="Take the deploy lock")
+    host_tasks.prepare_proxy(run=run)
+    for name in current_host().loop(_hosts(run)):
+        proxy.rebooted(run=run, name=f"Reboot the proxy of {name}", _if=partial(_is_turn_of, name))
+    locks.released(run=run, name="Release the deploy lock")
+
+
+def _hosts(run: Run) -> list[str]:
+    state = current_state()
+    taking_part = {host.name for host in state.inventory if state.is_host_in_limit(host)}
+    return [server.host for server in run.config.role_hosts if server.host in taking_part]
+
+
+def _is_turn_of(name: str) -> bool:
+    return current_host().name == name

@@ -1,0 +1,139 @@
+"""``kp remove``: everything that is the service's own on a host, and nothing that another one needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.plan.changes import (
+    Change,
+    LogOut,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveFile,
+    RemoveImage,
+)
+from kamal_pyinfra.plan.desired import owner_of
+from kamal_pyinfra.plan.host_task import HostTask, silent_docker
+from kamal_pyinfra.plan.neighbours import proxy_users, registry_users
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.proxy_tasks import diff_removed_proxy
+from kamal_pyinfra.plan.remaining import Remaining, newest_first, untagged_images, unused_assets, unused_cords
+from kamal_pyinfra.plan.run import Run
+
+CAUSE = "the service is removed"
+
+
+def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> HostTask:
+    """All of it, in the order in which it can go.
+
+    Args:
+        run: the configuration and the run's fixed values.
+        observed: the host as it is.
+        purges: the audit log goes too.
+    """
+    changes = (
+        *diff_removed_app(run, observed),
+        *diff_removed_files(run, observed),
+        *diff_unneeded_proxy(run, observed),
+        *diff_logout(run, observed),
+        *(diff_purged(run, observed) if purges else ()),
+    )
+    return HostTask(
+        changes=changes,
+        notes=tuple(_stays(run, observed, purges=purges)),
+        refusals=silent_docker(observed),
+    )
+
+
+def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
+    """Containers that stay on the host."""
+    owner = owner_of(run)
+    return tuple(each for each in observed.containers if not owner.owns(each))
+
+
+def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:
+    others = others_on(run, observed)
+    if _is_routed(run, observed) and (users := proxy_users(others)):
+        yield f"the proxy stays: {', '.join(users)} uses it"
+    if observed.logged_in and (users := registry_users(run.config.registry.server, others)):
+        yield f"the login to the registry stays: {', '.join(users)} uses it"
+    if not purges:
+        yield from (f"{change.path} stays; --purge removes it" for change in diff_purged(run, observed))
+
+
+def diff_removed_app(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+    """Our containers, running or not, and the images that nobody else uses."""
+    owner = owner_of(run)
+    ours = newest_first(each for each in observed.containers if owner.owns(each))
+    containers = (
+        RemoveContainer(name=each.name, role=each.role, is_running=each.is_running, cause=CAUSE) for each in ours
+    )
+    without_ours = replace(observed, containers=others_on(run, observed))
+    return (*containers, *_images(run, observed), *untagged_images(_nothing_remains(run), without_ours))
+
+
+def _images(run: Run, observed: ObservedHost) -> Iterator[RemoveImage]:
+    config = run.config
+    kept = {each.image for each in others_on(run, observed)}
+    for image in sorted({image.reference for image in observed.images}):
+        repository, _, tag = image.rpartition(":")
+        is_ours = tag == config.latest_tag or not tag.startswith(("latest", "<"))
+        if repository == config.repository and is_ours and image not in kept:
+            yield RemoveImage(image=image, cause="no container uses it")
+
+
+def diff_removed_files(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+    """The secrets of our roles, cords and assets."""
+    paths = [naming.role_env_file(run.config, role.name) for role in run.config.roles if run.includes(role.name)]
+    remaining = _nothing_remains(run)
+    folders: tuple[RemoveDirectory, ...] = (
+        *unused_cords(remaining, observed),
+        *unused_assets(remaining, observed),
+    )
+    return (*(RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files), *folders)
+
+
+def diff_unneeded_proxy(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+    """The proxy, where a role of ours was behind it and nobody is any more."""
+    if not _is_routed(run, observed) or proxy_users(others_on(run, observed)):
+        return ()
+    return diff_removed_proxy(run, observed, cause="no service uses it")
+
+
+def _is_routed(run: Run, observed: ObservedHost) -> bool:
+    return any(role.running_traefik and role.runs_on(observed.host) for role in run.config.roles)
+
+
+def unneeded_proxy(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy's part of it."""
+    return HostTask(changes=diff_unneeded_proxy(run, observed))
+
+
+def diff_logout(run: Run, observed: ObservedHost) -> tuple[LogOut, ...]:
+    """The login to our registry, unless images of another service come from there."""
+    server = run.config.registry.server
+    if run.roles or not observed.logged_in or registry_users(server, others_on(run, observed)):
+        return ()
+    return (LogOut(server=server, cause=CAUSE),)
+
+
+def diff_purged(run: Run, observed: ObservedHost) -> tuple[RemoveFile, ...]:
+    """What tells of the past, and is wanted only until the service is forgotten."""
+    log = naming.audit_log(run.config)
+    return (RemoveFile(path=log, cause="purge"),) if log in observed.files else ()
+
+
+def _nothing_remains(run: Run) -> Remaining:
+    config = run.config
+    return Remaining(
+        owner=owner_of(run),
+        repository=config.repository,
+        prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
+        known_roles=tuple(role.name for role in config.roles),
+        stopped=(),
+        in_service=frozenset(),
+        mounted=frozenset(),
+    )

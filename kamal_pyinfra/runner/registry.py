@@ -1,0 +1,43 @@
+"""kp registry login and logout."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from kamal_pyinfra import deploys
+from kamal_pyinfra.operations import local_registry
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.act import Task, act
+from kamal_pyinfra.runner.report import Report
+
+LOG_IN = Task(name="login", deploy=deploys.log_in, is_locked=False, state="The other hosts are logged in.")
+LOG_OUT = Task(name="logout", deploy=deploys.log_out, is_locked=False, state="The other hosts are logged out.")
+
+
+def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
+    """Give the registry's credentials to this machine's Docker, then to the hosts'.
+
+    Raises:
+        ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
+    """
+    run.config.registry_credentials()
+    if is_local:
+        report.phase_began("login", [])
+        local_registry.log_in(run)
+        report.phase_ended("login", succeeded=True)
+    if is_remote:
+        act(run, hosts, report, LOG_IN)
+
+
+def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
+    """Take the registry's credentials from this machine's Docker, then from the hosts'.
+
+    Raises:
+        RegistryFailed: this machine could not. HostFailed: a host could not.
+    """
+    if is_local:
+        report.phase_began("logout", [])
+        local_registry.log_out(run)
+        report.phase_ended("logout", succeeded=True)
+    if is_remote:
+        act(run, hosts, report, LOG_OUT)

@@ -1,0 +1,61 @@
+"""A question before something that interrupts or removes: shown what, `N` unless the answer is `y`."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.changes import RemoveContainer
+from kamal_pyinfra.plan.fleet import HostPlan, Plan
+from tests.cli.test_options import options
+
+PLAN = """\
+Plan for shop
+
+web: web1
+  - container shop-web-v1  asked for
+
+Plan: 1 to remove.
+"""
+
+
+def ask(*arguments: str, answer: str | None = None, is_empty: bool = False, **given: object) -> Result:
+    changes = () if is_empty else (RemoveContainer(name="shop-web-v1", cause="asked for"),)
+    host = HostPlan(host="web1", roles=("web",), changes=changes)
+    plan = Plan(service="shop", version="", command="remove", build=None, hosts=(host,))
+
+    @click.command()
+    @yes_option
+    def command(is_confirmed: bool) -> None:
+        if is_wanted(options(**given), plan, "Remove all of this?", is_confirmed=is_confirmed):
+            click.echo("removed")
+
+    return CliRunner().invoke(command, arguments, input=answer)
+
+
+@pytest.mark.parametrize(("answer", "end"), [("y\n", "removed\n"), ("n\n", "Aborted\n"), ("\n", "Aborted\n")])
+def test_only_yes_goes_on(answer: str, end: str) -> None:
+    done = ask(answer=answer)
+    assert (done.exit_code, done.output.replace(answer, "\n", 1) if answer != "\n" else done.output) == (
+        0,
+        f"{PLAN}Remove all of this? [y/N]: \n{end}",
+    )
+
+
+def test_y_does_not_ask_and_still_shows_what_happens_unless_quiet() -> None:
+    assert ask("-y").output == f"{PLAN}removed\n"
+    assert ask("-y", quiet=True).output == "removed\n"
+    assert ask(answer="y\n", quiet=True).output.startswith(PLAN)
+
+
+def test_without_changes_nobody_is_asked() -> None:
+    assert ask(is_empty=True).output == "shop: nothing to change.\n"
+
+
+def test_where_nobody_answers_the_way_out_is_named() -> None:
+    done = ask(answer=None)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception) == "nobody answered; -y goes on without asking"

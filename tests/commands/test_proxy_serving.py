@@ -1,0 +1,143 @@
+"""A new proxy counts as serving when it stays up and routes to every healthy container behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kamal_pyinfra.commands import proxy
+from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from tests.commands import builders
+from tests.commands.fake_host import Answer, FakeHost
+from tests.commands.test_proxy_routes import DEBUG, NEW, OLD, PROXY, v2, v2_built, v3, v3_built
+
+ADDRESS = "inspect --format ADDRESS {}"
+STATE = "inspect --format STATE traefik"
+LOGS = "logs --since 879 traefik"
+LAST_LINES = "logs --tail 20 traefik"
+ROUTED = ("blog-web-v1", "shop-web-v1")
+BEHIND_IT = f"{serving_functions()}{run_serving(builders.proxy(), ROUTED)}"
+ALONE = f"{serving_functions()}{run_serving(builders.proxy(), ())}"
+REPLACE = f"{serving_functions()}{replace_by_serving(builders.proxy(), ROUTED)}"
+RUN = proxy.run(builders.proxy()).removeprefix("docker ").removesuffix(" > /dev/null")
+ASIDE = "traefik_replaced"
+
+
+@pytest.fixture
+def rebooted(host: FakeHost) -> FakeHost:
+    """A host with two healthy containers behind a new proxy."""
+    host.docker(ADDRESS.format("blog-web-v1"), f"healthy {OLD}")
+    host.docker(ADDRESS.format("shop-web-v1"), f"healthy {NEW}")
+    host.docker(PROXY, DEBUG)
+    host.docker(STATE, "running none 0")
+    host.docker(RUN, "id")
+    return host
+
+
+@pytest.mark.parametrize(("received", "built"), [(v2, v2_built), (v3, v3_built)], ids=["v2.11", "v3"])
+def test_it_is_waited_for_until_it_routes_to_all_of_them(rebooted, received, built):
+    partly = received(OLD) + built(OLD)
+    rebooted.docker(LOGS, "", partly, partly + received(OLD, NEW) + built(OLD, NEW))
+    ran = rebooted.run(BEHIND_IT)
+    assert (ran.code, ran.err) == (0, "")
+    assert 0.4 <= ran.seconds < 1
+
+
+def test_one_that_never_routes_to_all_of_them_fails_with_its_log(rebooted):
+    rebooted.docker(LOGS, v2(OLD) + v2_built(OLD))
+    rebooted.docker(LAST_LINES, 'level=error msg="the rule\x1b[31m"')
+    ran = rebooted.run(BEHIND_IT)
+    assert (ran.code, ran.err) == (
+        1,
+        'traefik: does not route to the app after 15 s\nlast lines of its log:\nlevel=error msg="the rule[31m"\n',
+    )
+
+
+@pytest.mark.parametrize("state", ["restarting none 2", "running none 1", "exited none 0"])
+def test_one_that_does_not_stay_up_fails_with_its_log(rebooted, state):
+    rebooted.docker(STATE, state)
+    rebooted.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    rebooted.docker(LAST_LINES, "command traefik error: failed to decode configuration from flags")
+    ran = rebooted.run(BEHIND_IT)
+    assert (ran.code, ran.err.splitlines()[0]) == (1, f"traefik: does not stay up ({state})")
+    assert "failed to decode" in ran.err
+
+
+def test_one_that_cannot_be_asked_is_given_a_fixed_time(rebooted):
+    rebooted.docker(PROXY, "true [--providers.docker --log.level=INFO]")
+    ran = rebooted.run(BEHIND_IT)
+    assert (ran.code, ran.seconds) == (0, 2)
+
+
+@pytest.mark.parametrize(("state", "code"), [("running none 0", 0), ("restarting none 1", 1)])
+def test_without_containers_behind_it_it_only_has_to_stay_up(host, state, code):
+    host.docker(RUN, "id")
+    host.docker(STATE, state)
+    host.docker(LAST_LINES, "")
+    ran = host.run(ALONE)
+    assert (ran.code, ran.seconds) == (code, 2)
+
+
+def test_a_container_that_is_not_healthy_is_not_waited_for(host):
+    host.docker(ADDRESS.format("blog-web-v1"), f"unhealthy {OLD}")
+    host.docker(ADDRESS.format("shop-web-v1"), f"starting {NEW}")
+    host.docker(STATE, "running none 0")
+    host.docker(RUN, "id")
+    ran = host.run(BEHIND_IT)
+    assert (ran.code, ran.seconds) == (0, 2)
+
+
+@pytest.fixture
+def replacing(rebooted: FakeHost) -> FakeHost:
+    """The same host, about to replace the proxy that runs."""
+    rebooted.docker("image inspect traefik:v2.11", "[]")
+    rebooted.docker(f"inspect {ASIDE}", Answer(code=1))
+    for call in ("stop traefik", f"rename traefik {ASIDE}", f"rename {ASIDE} traefik", "start traefik"):
+        rebooted.docker(call, "")
+    rebooted.docker("rm -f traefik", "")
+    rebooted.docker(f"rm {ASIDE}", "")
+    rebooted.docker(LAST_LINES, "")
+    return rebooted
+
+
+def steps(calls: str) -> list[str]:
+    """What was done to containers, questions aside."""
+    words = ("stop", "rename", "run", "rm", "start")
+    return [" ".join(line.split()[1:4]) for line in calls.splitlines() if line.split()[1] in words]
+
+
+def test_the_old_proxy_goes_when_the_new_one_serves(replacing):
+    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    ran = replacing.run(REPLACE)
+    assert (ran.code, ran.err) == (0, "")
+    assert steps(ran.calls) == ["stop traefik", f"rename traefik {ASIDE}", "run --name traefik", f"rm {ASIDE}"]
+
+
+@pytest.mark.parametrize("failing", [RUN, STATE])
+def test_the_old_proxy_comes_back_when_the_new_one_does_not_serve(replacing, failing):
+    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    replacing.docker(failing, Answer(out="restarting none 3" if failing == STATE else "", code=int(failing == RUN)))
+    ran = replacing.run(REPLACE)
+    assert (ran.code, ran.err.splitlines()[-1]) == (1, "the old proxy was started again")
+    assert steps(ran.calls)[3:] == ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "done"),
+    [
+        ("image inspect traefik:v2.11", []),
+        ("stop traefik", ["stop traefik"]),
+        (f"rename traefik {ASIDE}", ["stop traefik", f"rename traefik {ASIDE}", "start traefik"]),
+    ],
+)
+def test_a_proxy_that_did_not_step_aside_is_not_removed(replacing, failing, done):
+    replacing.docker("pull --quiet traefik:v2.11", Answer(code=1))
+    replacing.docker(failing, Answer(code=1))
+    ran = replacing.run(REPLACE)
+    assert (ran.code, steps(ran.calls)) == (1, done)
+
+
+def test_what_a_killed_run_left_aside_goes_first(replacing):
+    replacing.docker(f"inspect {ASIDE}", "[]")
+    replacing.docker(f"rm -f {ASIDE}", "")
+    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    assert steps(replacing.run(REPLACE).calls)[:2] == [f"rm -f {ASIDE}", "stop traefik"]

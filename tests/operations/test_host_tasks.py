@@ -1,0 +1,192 @@
+"""The proxy, the registry and the end of a service: each operation sends its command, or nothing where it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.operations import plan, proxy, registry, removal
+from kamal_pyinfra.plan import proxy_tasks, removal_tasks
+from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.observed import ObservedFile, Status
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
+from tests.operations.fleet import changed, failed
+
+AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
+
+
+def with_proxy(run, host, **fields):
+    seen = deployed(run, host)
+    return replace(seen, containers=tuple(replace(c, **fields) if c.name == "traefik" else c for c in seen.containers))
+
+
+def exited(run, host):
+    return with_proxy(run, host, status=Status.EXITED)
+
+
+def shared(run, host):
+    """A host on which the service blog is behind the proxy too."""
+    seen = deployed(run, host)
+    ours = next(each for each in seen.containers if each.role == "web")
+    labels = {**ours.labels, "service": "blog", "traefik.http.routers.blog-web.rule": "Host(`blog.example`)"}
+    return replace(seen, containers=(*seen.containers, replace(ours, name="blog-web-b1", labels=labels)))
+
+
+def gone(run, host):
+    """A host that the service has left, except for its audit log."""
+    log = ObservedFile(digest="-", mode="-")
+    return replace(fresh(run, host), files={".kamal/shop-audit.log": log})
+
+
+def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet, run):
+    traefik = replace(run, command="traefik")
+    hosts = fleet(lambda _, host: shared(run, host), traefik)
+    script = (
+        f"{serving_functions()}"
+        f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, ('shop-web-v2', 'blog-web-b1'))}"
+        f" && {AUDIT.format('Rebooted traefik')}"
+    )
+    for name in HOSTS:
+        hosts.servers[name].knows(guarded(script, seconds=1800))
+    assert changed(hosts.does(proxy.rebooted)) == list(HOSTS)
+    assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=1800)]] * 2
+
+
+def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
+    traefik = replace(run, command="traefik")
+    hosts = fleet(fresh, traefik)
+    script = (
+        f"{serving_functions()}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f" && {AUDIT.format('Rebooted traefik')}"
+    )
+    for name in HOSTS:
+        hosts.servers[name].knows(guarded(script, seconds=1800), err=["port is taken"], is_success=False)
+    assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
+
+
+STOP = f"docker stop traefik > /dev/null && {AUDIT.format('Stopped traefik')}"
+START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after", "script"),
+    [
+        (proxy.stopped, deployed, exited, STOP),
+        (proxy.started, exited, deployed, START),
+    ],
+)
+def test_the_proxy_is_switched_once(fleet, run, operation, before, after, script):
+    hosts = fleet(before)
+    for name in HOSTS:
+        hosts.servers[name].knows(guarded(script, seconds=60), then=after(run, name))
+    assert changed(hosts.does(operation)) == list(HOSTS)
+    assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=60)]] * 2
+    assert changed(hosts.does(operation)) == []
+
+
+def test_a_restart_stops_and_starts_whatever_the_state(fleet):
+    hosts = fleet(deployed)
+    command = guarded(f"{STOP} && {START}", seconds=60)
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+    hosts.does(proxy.restarted)
+    hosts.does(proxy.restarted)
+    assert hosts.commands(OTHER) == [command] * 2
+
+
+def test_the_proxy_goes_with_its_image_and_secrets(fleet, run):
+    hosts = fleet(deployed)
+    command = guarded(
+        f"docker stop traefik > /dev/null && docker rm traefik > /dev/null && "
+        f"{AUDIT.format('Removed traefik container')} && docker rmi traefik:v2.11 > /dev/null && "
+        f"{AUDIT.format('Removed traefik image')} && rm -f .kamal/env/traefik/traefik.env",
+        seconds=60,
+    )
+    for name in HOSTS:
+        hosts.servers[name].knows(command, then=fresh(run, name))
+    assert changed(hosts.does(proxy.removed, decide=proxy_tasks.remove)) == list(HOSTS)
+    assert changed(hosts.does(proxy.removed, decide=proxy_tasks.remove)) == []
+
+
+@pytest.mark.parametrize("decide", [proxy_tasks.remove, removal_tasks.unneeded_proxy])
+def test_the_proxy_of_a_neighbour_gets_no_command(fleet, decide):
+    hosts = fleet(shared)
+    assert changed(hosts.does(proxy.removed, decide=decide)) == []
+
+
+def test_what_must_not_be_done_fails_its_host_with_the_reason(fleet):
+    hosts = fleet(shared)
+    for name in HOSTS:
+        reason = f"'{name}: the proxy stays, blog uses it'"
+        hosts.servers[name].knows(f"printf '%s\\n' {reason} >&2; exit 1", is_success=False)
+    assert failed(hosts.does(plan.allowed, decide=proxy_tasks.remove)) == list(HOSTS)
+    assert failed(fleet(deployed).does(plan.allowed, decide=proxy_tasks.remove)) == []
+
+
+def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
+    hosts = fleet(deployed)
+    command = "docker login -u acme --password-stdin > /dev/null"
+    for name in HOSTS:
+        hosts.servers[name].knows(command, err=["unauthorized"], is_success=False)
+    for _ in range(2):
+        assert failed(hosts.does(registry.logged_in)) == list(HOSTS)
+    assert hosts.commands(OTHER) == [command] * 2
+    assert hosts.servers[OTHER].typed == ["registry-hush"] * 2
+    assert "registry-hush" not in "\n".join(hosts.printed)
+
+
+def test_a_logout_happens_once(fleet, run):
+    hosts = fleet(deployed)
+    for name in HOSTS:
+        hosts.servers[name].knows("docker logout > /dev/null", then=fresh(run, name))
+    assert changed(hosts.does(registry.logged_out)) == list(HOSTS)
+    assert changed(hosts.does(registry.logged_out)) == []
+
+
+def test_the_app_goes_running_containers_stopped_first(fleet, run):
+    hosts = fleet(retired, replace(run, command="remove"))
+    command = guarded(
+        "docker stop shop-web-v2 > /dev/null && docker rm shop-web-v2 shop-web-v1 > /dev/null && "
+        f"{AUDIT.format('[web] Removed all app containers')} && "
+        "docker rmi acme/shop:latest acme/shop:v1 acme/shop:v2 > /dev/null && "
+        f"{AUDIT.format('Removed all app images')}",
+        seconds=300,
+    )
+    hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
+    assert changed(hosts.does(removal.app_removed, hosts=[OTHER])) == [OTHER]
+    assert hosts.commands(OTHER) == [command]
+    assert changed(hosts.does(removal.app_removed, hosts=[OTHER])) == []
+
+
+def test_secrets_cords_and_assets_go(fleet, run):
+    hosts = fleet(deployed)
+    assets = " ".join(f".kamal/assets/{kind}/shop-web-v2" for kind in ("extracted", "volumes"))
+    command = (
+        f"rm -f .kamal/env/roles/shop-web.env && {AUDIT.format('Deleted env files')}"
+        f" && rm -rf .kamal/cords/shop-web-{run.run_id} {assets}"
+    )
+    hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
+    assert changed(hosts.does(removal.files_removed, hosts=[OTHER])) == [OTHER]
+    assert hosts.commands(OTHER) == [command]
+    assert changed(hosts.does(removal.files_removed, hosts=[OTHER])) == []
+
+
+def test_the_login_goes_unless_a_neighbour_needs_it(fleet, run):
+    hosts = fleet(deployed)
+    hosts.servers[OTHER].knows("docker logout > /dev/null", then=gone(run, OTHER))
+    assert changed(hosts.does(removal.logged_out, hosts=[OTHER])) == [OTHER]
+    assert changed(hosts.does(removal.logged_out, hosts=[OTHER])) == []
+    assert changed(fleet(shared).does(removal.logged_out)) == []
+
+
+def test_a_purge_takes_the_log_and_empty_folders_unless_somebody_lives_there(fleet):
+    log = "rm -f .kamal/shop-audit.log"
+    alone, beside = fleet(gone), fleet(lambda run, host: replace(shared(run, host), files=gone(run, host).files))
+    for name in HOSTS:
+        alone.servers[name].knows(f"{log} && {{ [ ! -d .kamal ] || find .kamal -depth -type d -empty -delete; }}")
+        beside.servers[name].knows(log)
+    assert changed(alone.does(removal.purged)) == list(HOSTS)
+    assert changed(beside.does(removal.purged)) == list(HOSTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from kamal_pyinfra.plan.observed import (
     ObservedImage,
     Status,
 )
+from kamal_pyinfra.plan.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Proxy
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
 
 HOME = "/home/deploy"
 IMAGE_COMMAND = "serve --port 3000"
@@ -113,12 +115,15 @@ def _app(desired: DesiredHost, container: AppContainer) -> ObservedContainer:
         },
         labels={**dict(container.labels), DIGEST_LABEL: container.digest},
         mounts=mounts,
+        volumes={normpath(target): source for target, source in mounts.items()},
         command=split_command(container.cmd or IMAGE_COMMAND),
         ports={},
         health_command=container.health.command if container.health else None,
         health_interval=1.0 if container.health else 0.0,
         secrets=container.secrets,
         secret_checks=container.secret_checks,
+        options=_options(container.options),
+        **_logging(container.log_options),
     )
 
 
@@ -135,7 +140,22 @@ def _proxy(proxy: Proxy) -> ObservedContainer:
         health_command=None,
         secrets=proxy.secrets,
         secret_checks=proxy.secret_checks,
+        options=_options((*proxy.options, ("publish", (proxy.publish,) if proxy.publish else ()))),
+        **_logging(proxy.log_options),
     )
+
+
+def _options(options: Options) -> dict[str, tuple[object, ...]]:
+    """What inspect shows of options, as they were written."""
+    written = {name: value if isinstance(value, tuple | list) else (value,) for name, value in options}
+    seen = {each.field: tuple(item for name in each.names for item in written.get(name, ())) for each in OPTIONS}
+    return seen | {RESTART: tuple(written.get(RESTART, ("unless-stopped",)))}
+
+
+def _logging(options: Options) -> dict[str, Any]:
+    driver = next((str(value) for flag, value in options if flag == "--log-driver"), "json-file")
+    pairs = (str(value).split("=", 1) for flag, value in options if flag == "--log-opt")
+    return {"log_driver": driver, "log_options": dict(pairs)}
 
 
 def _common(wanted: AppContainer | Proxy, day: str) -> dict[str, Any]:

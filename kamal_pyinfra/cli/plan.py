@@ -91,8 +91,7 @@ def apply(options: Options, file: str) -> None:
 
     \b
     Example:
-      kp plan --out plan.json
-      kp apply plan.json
+      kp apply plan.json      # written by kp plan --out plan.json
     """
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.plan.plan_file import parse_plan_file

@@ -52,7 +52,8 @@ def mount_differences(
     for target in sorted(by_target):
         mount = by_target[target]
         if target not in observed.mounts:
-            yield Difference(field=f"volume {target}", before="(not mounted)", after=mount.text or "mounted")
+            source = "" if mount.is_ours else mount.text
+            yield Difference(field=f"volume {target}", before="(not mounted)", after=source or "mounted")
         elif not mount.is_ours and mount.source and observed.volumes.get(target, mount.text) != mount.text:
             yield Difference(field=f"volume {target}", before=observed.volumes[target], after=mount.text)
     if any(name in MOUNTING for name, _ in options):

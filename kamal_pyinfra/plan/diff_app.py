@@ -73,7 +73,7 @@ def _same_container(
             container=container, role=container.role, cause="is stopped", cord=cord, is_drift=is_drift, replaces=others
         )
     if existing.status != Status.RUNNING:
-        cause = f"is {existing.status}"
+        cause, is_drift = f"is {existing.status}", is_drift and existing.status == Status.PAUSED
     elif container.health is None or existing.health == "healthy":
         return None
     elif container.cord and cord not in tied_cords(observed):

@@ -12,6 +12,7 @@ from kamal_pyinfra.plan.changes import (
     RemoveDirectory,
     RemoveEnvFile,
     RemoveFile,
+    RemoveImage,
     RemoveProxy,
     ReplaceContainer,
     RestartContainer,
@@ -85,7 +86,7 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
         ),
         in_service=wanted,
         mounted=_mounted_in_the_end(desired, observed),
-        images=frozenset({desired.image}),
+        images=frozenset(() if desired.is_leaving else {desired.image}),
     )
 
 
@@ -122,7 +123,7 @@ def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozens
 
 def _unused_env_files(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveEnvFile]:
     """Of roles that ran here once and do not any more; that they were ours, a container or the record tells."""
-    if desired.owner.roles:
+    if desired.owner.roles or desired.retain_containers is None:
         return
     wanted = {file.path for file in desired.env_files}
     for role in sorted(_former_roles(desired, observed)):
@@ -146,5 +147,7 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     others = (other for other in observed.containers if other.role and not desired.owner.is_service_of(other))
     if proxy is not None and not any(other.is_running for other in others):
         yield RemoveProxy(name=proxy.name, cause=cause)
+    if observed.has_image(desired.latest_image):
+        yield RemoveImage(image=desired.latest_image, cause=cause)
     if observed.record is not None:
         yield RemoveFile(path=desired.record, cause=cause)

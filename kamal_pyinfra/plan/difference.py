@@ -31,4 +31,5 @@ def as_cause(differences: tuple[Difference, ...]) -> str:
     """One difference in full, several by their fields."""
     if len(differences) == 1:
         return differences[0].text
-    return f"{', '.join(difference.field for difference in differences)} differ"
+    fields = dict.fromkeys(difference.field for difference in differences)
+    return f"{', '.join(fields)} {'differ' if len(fields) > 1 else 'differs'}"

@@ -47,6 +47,7 @@ class HostDocument(BaseModel):
     roles: list[str] = Field(description="Its roles, the primary one first.")
     changes: list[ChangeDocument] = Field(description="What changes on it; empty if nothing does.")
     unchanged: int = Field(description="How many of the wanted things are as they should be.")
+    notes: list[str] = Field(description="What a reader should know of this host besides.")
 
 
 class SummaryDocument(BaseModel):
@@ -92,7 +93,13 @@ def plan_document(plan: Plan) -> PlanDocument:
 
 def _host(plan: HostPlan) -> HostDocument:
     changes = [_change(change) for change in plan.changes]
-    return HostDocument(host=plan.host, roles=list(plan.roles), changes=changes, unchanged=plan.unchanged)
+    return HostDocument(
+        host=plan.host,
+        roles=list(plan.roles),
+        changes=changes,
+        unchanged=plan.unchanged,
+        notes=list(plan.notes),
+    )
 
 
 def _change(change: Change) -> ChangeDocument:

@@ -64,10 +64,10 @@ class AppContainer:
     stop_timeout: int | None
     log_lines: int
     is_primary: bool
-    secret_names: tuple[str, ...]
-    secrets: str | None = field(repr=False)
-    secret_checks: Mapping[str, int] = field(repr=False)
     digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class EnvFile:
     content: SecretStr | None
     digest: str = field(repr=False)
     names: tuple[str, ...]
-    checks: Mapping[str, int] = field(repr=False)
+    checks: Mapping[str, int] = field(default_factory=dict, repr=False)
     role: str = ""
 
 
@@ -121,10 +121,10 @@ class Proxy:
     log_options: Options
     args: Options
     owner: str
-    secret_names: tuple[str, ...]
-    secrets: str | None = field(repr=False)
-    secret_checks: Mapping[str, int] = field(repr=False)
     digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,10 +82,11 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     server = hosts.servers[PRIMARY]
     file = seen or replace(server.observed.files[path], mode="644")
     server.observed = replace(server.observed, files={**server.observed.files, path: file})
-    server.knows(write(path))
+    mend = write(path) if seen else f"chmod 600 {path}"
+    server.knows(mend)
     server.knows(PUSHED)
     assert changed(hosts.does(files.env_files)) == [PRIMARY]
-    assert hosts.commands(PRIMARY) == [write(path), PUSHED]
+    assert hosts.commands(PRIMARY) == [mend, PUSHED]
 
 
 def test_env_files_are_deleted_once_and_audited(fleet, run):

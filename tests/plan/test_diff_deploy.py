@@ -102,23 +102,20 @@ BOTH: dict[str, Any] = {
     ("edit", "cause"),
     [
         ({"env": {"clear": {"COLOR": "blue"}}}, "env COLOR: (not set) → blue"),
-        ({"env": {"clear": {"COLOR": "${HOSTNAME}"}}}, "options or secrets changed"),
+        ({"env": {"clear": {"COLOR": "${HOSTNAME}"}}}, "options changed"),
         ({"labels": {"team": "shop"}}, "label team: (not set) → shop"),
         ({"cmd": "bin/serve -p 80"}, "cmd: serve --port 3000 → bin/serve -p 80"),
-        ({"options": {"memory": "512m"}}, "options or secrets changed"),
-        ({"logging": {"driver": "local"}}, "options or secrets changed"),
+        ({"options": {"memory": "512m"}}, "memory: (not set) → 512m"),
+        ({"logging": {"driver": "local"}}, "log driver, log option max-size differ"),
         (
             {"healthcheck": {"cord": False}},
-            "health check: (curl -f http://localhost:3000/up || exit 1) && "
-            "(stat /tmp/kamal-cord/cord > /dev/null || exit 1) → curl -f http://localhost:3000/up || exit 1",
+            "volume /tmp/kamal-cord, health check differ",
         ),
         (
             {"healthcheck": {"cmd": "true", "cord": "/cord"}},
-            "health check: (curl -f http://localhost:3000/up || exit 1) && "
-            "(stat /tmp/kamal-cord/cord > /dev/null || exit 1) → (true) && (stat /cord/cord > /dev/null || exit 1), "
-            "volume /cord: (not mounted) → mounted",
+            "volume /cord, volume /tmp/kamal-cord, health check differ",
         ),
-        ({"healthcheck": {"interval": "5s"}}, "options or secrets changed"),
+        ({"healthcheck": {"interval": "5s"}}, "health interval: 1s → 5s"),
         ({"asset_path": "/public"}, "volume /public: (not mounted) → mounted"),
     ],
     ids=["env", "expanded env", "label", "cmd", "options", "logging", "no cord", "cord", "interval", "assets"],
@@ -195,31 +192,25 @@ def test_a_half_booted_container_is_replaced(config: MakeConfig, status: Status)
 
         web: 192.0.2.1
           ± container shop-web-v2                                             is created
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
           - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
 
-        Plan: 1 to change, 1 to replace, 3 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 1 to remove, 5 unchanged.
         """)
     assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is created", f"is {status}")
 
 
-@pytest.mark.parametrize("status", [Status.PAUSED, Status.RESTARTING])
-def test_a_container_that_does_not_serve_is_replaced(config: MakeConfig, status: Status) -> None:
+@pytest.mark.parametrize(("status", "mark"), [(Status.PAUSED, " (drift)"), (Status.RESTARTING, "")])
+def test_a_container_that_does_not_serve_is_replaced(config: MakeConfig, status: Status, mark: str) -> None:
     seen = altered(deployed(config(), "v2"), "shop-web-v2", status=status)
     expected = dedent("""\
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             is paused
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  is paused (drift)
 
-        Plan: 1 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
-    assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is paused", f"is {status}")
+    assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is paused (drift)", f"is {status}{mark}")
 
 
 @pytest.mark.parametrize("health", ["starting", "unhealthy"])
@@ -231,7 +222,7 @@ def test_a_container_that_is_not_healthy_yet_is_awaited(config: MakeConfig, heal
         web: 192.0.2.1
           ~ container shop-web-v2  is starting
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
     assert plan_of(config(), seen) == expected.replace("is starting", f"is {health}")
 
@@ -372,7 +363,7 @@ def test_a_health_check_that_left_the_configuration_goes(config: MakeConfig) -> 
         Plan for shop v2
 
         web, job: 192.0.2.1
-          ± container shop-job-v2  options changed
+          ± container shop-job-v2  health check: bin/alive → none
 
         Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 7 unchanged.
         """)

@@ -115,7 +115,7 @@ def test_an_env_file_that_others_may_read_is_written_again(config: MakeConfig, m
         web: 192.0.2.1
           ~ env file  .kamal/env/roles/shop-web.env  mode 644 → 600
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
     assert plan_of(config(), replace(seen, files=files)) == expected.replace("644", mode)
 

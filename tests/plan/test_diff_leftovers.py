@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,10 @@ from tests.conftest import MakeConfig
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of, stopped, together, without
 
 VERSIONS = ("v1", "v2", "v3", "v4")
+
+BLOG = {"service": "blog", "image": "acme/blog", "labels": {"traefik.http.routers.blog-web.rule": "Host(`blog`)"}}
+STAGING = {"destination": "staging", "labels": {"traefik.http.routers.shop-web-staging.rule": "Host(`staging`)"}}
+"""Others on the same host, with rules of their own."""
 
 
 def image(reference: str) -> ObservedImage:
@@ -182,7 +187,7 @@ def test_a_folder_of_a_known_role_stays_although_no_container_of_it_is_here(conf
 
 
 def test_folders_of_another_destination_stay(config: MakeConfig) -> None:
-    production, staging = config(asset_path="/app/public"), config(asset_path="/app/public", destination="staging")
+    production, staging = config(asset_path="/app/public"), config(**STAGING, asset_path="/app/public")
     seen = together(deployed(staging, "v1"), deployed(production, "v2"))
     assert plan_of(production, seen) == "shop v2: nothing to change.\n"
 
@@ -196,17 +201,17 @@ def test_a_cord_that_is_not_named_after_a_run_stays(config: MakeConfig) -> None:
 def test_a_folder_that_a_container_of_another_service_mounts_stays(config: MakeConfig) -> None:
     """``shop-web-eu`` is our role ``web-eu`` and the destination ``eu`` of somebody's role ``web``."""
     ours = config(servers={"web": ["192.0.2.2"], "web-eu": {"hosts": [HOST], "traefik": True}}, asset_path="/public")
-    theirs = config(destination="eu", asset_path="/public")
+    theirs = config(destination="eu", asset_path="/public", labels={"traefik.http.routers.shop-web-eu.priority": "9"})
     seen = together(deployed(theirs, "v1"), deployed(ours, "v2"))
     assert plan_of(ours, seen) == "shop v2: nothing to change.\n"
 
 
 @pytest.mark.parametrize(
     "others",
-    [{"service": "blog", "image": "acme/blog"}, {"destination": "staging"}],
+    [BLOG, STAGING],
     ids=["another service", "another destination"],
 )
-def test_the_containers_of_others_are_never_in_the_plan(config: MakeConfig, others: dict[str, str]) -> None:
+def test_the_containers_of_others_are_never_in_the_plan(config: MakeConfig, others: dict[str, Any]) -> None:
     ours, theirs = config(retain_containers=1), config(retain_containers=1, **others)
     foreign = together(*(stopped(deployed(theirs, version)) for version in VERSIONS), deployed(theirs, "v5"))
     seen = together(foreign, deployed(ours, "v5"))

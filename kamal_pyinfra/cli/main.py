@@ -12,6 +12,7 @@ from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
 from kamal_pyinfra.cli.docs import docs
+from kamal_pyinfra.cli.doctor import doctor
 from kamal_pyinfra.cli.envify import envify
 from kamal_pyinfra.cli.init import init
 from kamal_pyinfra.cli.lock import lock
@@ -40,7 +41,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (setup, deploy, redeploy, rollback, plan, app, details, config, docs, envify, init, lock):
+for command in (setup, deploy, redeploy, rollback, plan, app, details, config, docs, doctor, envify, init, lock):
     kp.add_command(command)
 
 

@@ -13,6 +13,10 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.plan.text import sanitized
 
+# Without a handler Python prints what paramiko logs of a broken connection, traceback and all; the failure of
+# the host says the same in a line.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
 
 @dataclass(frozen=True, kw_only=True)
 class HostFailure:

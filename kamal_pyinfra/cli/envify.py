@@ -10,10 +10,12 @@ from kamal_pyinfra.cli.options import Options, common_options
 
 
 @click.command()
-@click.option("-P", "--skip-push", "--skip_push", is_flag=True, help="Only write the file; push nothing to the hosts.")
+@click.option(
+    "-P", "--skip-push", "--skip_push", is_flag=True, help="Only write the file, and say nothing of the hosts."
+)
 @common_options
 def envify(options: Options, skip_push: bool) -> None:
-    """Write .env from .env.erb, .env.tpl or .env.j2, then push the env files to the hosts.
+    """Write .env from .env.erb, .env.tpl or .env.j2; the next deploy brings what it says to the hosts.
 
     \b
     Example:
@@ -30,3 +32,12 @@ def envify(options: Options, skip_push: bool) -> None:
         click.echo(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
         return
     click.echo(f"Wrote {env_name(options.destination)} from {template}.")
+    if not skip_push:
+        push(options)
+
+
+def push(options: Options) -> None:
+    """Say how the hosts get to know; `kp env push` is to be called here once it exists."""
+    click.echo(
+        f"The hosts have the old values until `kp deploy{f' -d {options.destination}' if options.destination else ''}`."
+    )

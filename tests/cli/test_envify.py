@@ -27,3 +27,12 @@ def test_an_old_env_file_does_not_come_back(tmp_path: Path) -> None:
     done = kp(tmp_path, "envify", "-P", TOKEN="new")
     assert (done.returncode, done.stdout) == (0, "Wrote .env from .env.erb.\n")
     assert (tmp_path / ".env").read_text() == "TOKEN=new\n"
+
+
+def test_without_skip_push_it_says_when_the_hosts_get_it(tmp_path: Path) -> None:
+    (tmp_path / ".env.staging.tpl").write_text("TOKEN={{ TOKEN }}\n")
+    done = kp(tmp_path, "envify", "-d", "staging", TOKEN="new")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Wrote .env.staging from .env.staging.tpl.\nThe hosts have the old values until `kp deploy -d staging`.\n",
+    )

@@ -13,7 +13,11 @@ from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
+from kamal_pyinfra.cli.docs import docs
+from kamal_pyinfra.cli.doctor import doctor
 from kamal_pyinfra.cli.env import env
+from kamal_pyinfra.cli.envify import envify
+from kamal_pyinfra.cli.init import init
 from kamal_pyinfra.cli.lock import lock
 from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
@@ -56,6 +60,10 @@ for command in (
     build,
     details,
     config,
+    docs,
+    doctor,
+    envify,
+    init,
     lock,
     env,
     prune,

@@ -17,6 +17,9 @@ from kamal_pyinfra.plan.text import sanitized
 
 FACT_FAILURE = "could not load fact"
 LOOK = re.compile(rf"\[[^\]]*\] ({'|'.join(KINDS)})( |$)")
+# Without a handler Python prints what paramiko logs of a broken connection, traceback and all; the failure of
+# the host says the same in a line.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, kw_only=True)

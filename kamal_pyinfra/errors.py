@@ -4,6 +4,7 @@ KpError                 1
 ├── ConfigError         3   the configuration, its environment or an argument is not usable
 ├── LockHeld            4   another deploy holds the lock
 ├── BuildFailed         1   the image could not be built or pushed
+├── HookFailed          1   a hook ended with an error, or cannot be run
 ├── PlanRefused         1   the plan contains something that must not be done
 ├── HostFailed          1   at least one host failed; names hosts, state and next command
 └── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
@@ -43,6 +44,10 @@ class LockHeld(KpError):
 
 class BuildFailed(KpError):
     """The image could not be built or pushed; nothing was changed on any host."""
+
+
+class HookFailed(KpError):
+    """A hook ended with an error, or cannot be run; the message says what was done before."""
 
 
 class PlanRefused(KpError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,7 +64,17 @@ class Options:
         target = self.target(config)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, is_build_allowed=not skip_push, roles=target.roles)
-        return run, target
+        return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target
+
+
+def _typed_words() -> tuple[str, ...]:
+    """The names of the command, without those of the program: ``("app", "version")``."""
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return tuple(words)
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, retire, revert, switch, unlock
+from kamal_pyinfra.deploys.phases import boot, bootstrap, finish, lock, prepare, retire, revert, switch, unlock
 
-__all__ = ["boot", "finish", "lock", "prepare", "retire", "revert", "switch", "unlock"]
+__all__ = ["boot", "bootstrap", "finish", "lock", "prepare", "retire", "revert", "switch", "unlock"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.config.git import git
 from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.operations.local_hook import call_hook
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 
@@ -31,11 +32,13 @@ def build_and_push(run: Run, say: Say) -> None:
 
     Raises:
         BuildFailed: Docker is missing, or a step failed; its last output was reported.
+        HookFailed: the hook ``pre-build`` failed.
     """
     config = run.config
     if config.builder.remote is not None:
         raise BuildFailed("builder.remote is not supported yet: build there yourself and use --skip-push")
     _require_docker()
+    call_hook(run, "pre-build", say)
     username, password = config.registry_credentials()
     login = commands.log_in(config.registry.server, username)
     _execute(login, say, secret=password.get_secret_value())

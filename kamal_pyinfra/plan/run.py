@@ -23,6 +23,9 @@ class Run:
         is_build_allowed: whether a missing image may be built and pushed from here.
         is_setup: whether Docker may be installed.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
+        hosts: names of the hosts that take part, for hooks; empty for all.
+        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
+        skips_hooks: whether no hook is run.
     """
 
     config: Config
@@ -36,6 +39,9 @@ class Run:
     is_build_allowed: bool = True
     is_setup: bool = False
     roles: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    skips_hooks: bool = False
 
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""

@@ -26,6 +26,8 @@ class Task:
         arguments: for that function, besides the run.
         is_locked: whether the deploy lock is held meanwhile.
         state: what an error says of the fleet.
+        hook_before: name of the hook to call before it, under the lock.
+        hook_after: name of the hook to call once it succeeded, under the lock.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Task:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     is_locked: bool = True
     state: str = "The other hosts are through."
+    hook_before: str = ""
+    hook_after: str = ""
 
 
 def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
@@ -45,13 +49,22 @@ def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
         task: what to do.
 
     Raises:
-        LockHeld: somebody else is deploying. HostFailed: a host could not be reached, or failed.
-        Interrupted: a signal came.
+        LockHeld: somebody else is deploying. HookFailed: a hook failed. HostFailed: a host could not be
+        reached, or failed. Interrupted: a signal came.
     """
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)
         with locked(steps) if task.is_locked else nullcontext():
-            if not steps.phase(task.name, task.deploy, is_strict=False, arguments=dict(task.arguments)):
-                steps.fail(task.state)
+            _carry_out(steps, task)
+
+
+def _carry_out(steps: Steps, task: Task) -> None:
+    hosts = steps.session.hosts
+    if task.hook_before:
+        steps.hook(task.hook_before, hosts=hosts)
+    if not steps.phase(task.name, task.deploy, is_strict=False, arguments=dict(task.arguments)):
+        steps.fail(task.state)
+    if task.hook_after:
+        steps.hook(task.hook_after, hosts=hosts)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 
 from kamal_pyinfra.operations.local_build import build_and_push
+from kamal_pyinfra.operations.local_hook import require_executable
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.progress import Progress
@@ -13,13 +14,14 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.steps import Steps
 
 
 def plan(run: Run, hosts: Collection[str]) -> Plan:
     """Look at the fleet and say what a deploy would change.
 
     Raises:
-        HostFailed: a host could not be reached or looked at.
+        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or looked at.
         PlanRefused: the plan must not be carried out.
     """
     run.config.require_secrets()
@@ -40,12 +42,13 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
 
     Raises:
         ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: somebody else is
-            deploying. HostFailed: a host failed. PlanRefused: the plan must not be carried out. Interrupted: a
-            signal came.
+            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be carried
+            out. Interrupted: a signal came.
     """
     began = time.monotonic()
     run.config.require_secrets()
-    with interruptible(), Session(run, hosts) as session:
+    require_executable(run)
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         fleet_plan = _observe_and_plan(session)
         report.planned(fleet_plan)
@@ -56,6 +59,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
             build_and_push(run, report.output)
             report.phase_ended("build", succeeded=True)
         Rollout(session, report).carry_out()
+        Steps(session, report).hook("post-deploy", runtime=time.monotonic() - began)
         report.finished(time.monotonic() - began)
         return fleet_plan
 

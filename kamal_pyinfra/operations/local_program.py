@@ -50,6 +50,9 @@ def run_program(program: Path, *, folder: Path, environ: Mapping[str, str], hear
         return process.wait()
     finally:
         _end(process)
+        _RUNNING.discard(process)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def end_programs() -> None:
@@ -126,15 +129,13 @@ def _chunks(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        _signal_group(process, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-        _signal_group(process, signal.SIGKILL)  # the program, or a child that outlived it
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-    _RUNNING.discard(process)
+    if process.poll() is not None:
+        return
+    _signal_group(process, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+    _signal_group(process, signal.SIGKILL)  # the program, or a child that outlived it
+    process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -86,7 +86,7 @@ def _csv(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 COMMON = (
-    click.option("-v", "--verbose", is_flag=True, help="Show the build, and operations that change nothing."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
     click.option("--version", metavar="VERSION", help="Version to act on; else VERSION, else git's commit."),
     click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),

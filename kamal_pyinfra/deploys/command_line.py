@@ -12,11 +12,11 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.operations.local_hook import UNKNOWN, call_pre_connect
+from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.local_program import exiting_on_signals
+from kamal_pyinfra.plan.run import UNKNOWN
 
 TRUE = ("true", "True", "1", "yes")
-SCRIPTS = ("setup", "deploy", "redeploy", "rollback")
 
 
 def typed_data(name: str) -> str | None:
@@ -46,7 +46,8 @@ def call_before_connecting(config: Config) -> None:
         version = resolve_version(config, version=typed_data("version"))
     except ConfigError:
         version = UNKNOWN
-    run = replace(new_run(config, version, command=_script()), skips_hooks=typed_data("skip_hooks") in TRUE)
+    words = script_words()
+    run = replace(new_run(config, version, command=words[0]), words=words, skips_hooks=typed_data("skip_hooks") in TRUE)
     with exiting_on_signals():
         call_pre_connect(run, _say)
 
@@ -56,7 +57,7 @@ def _say(line: str) -> None:
         sys.stderr.write(f"    {line}\n")
 
 
-def _script() -> str:
-    """The command that the script stands for; ``pyinfra`` for facts and the like."""
-    names = [Path(word).stem for word in sys.argv[1:] if word.endswith(".py")]
-    return next((name for name in names if name in SCRIPTS), "pyinfra")
+def script_words() -> tuple[str, ...]:
+    """The command that the script's name stands for: ``("traefik", "reboot")``; ``pyinfra`` without a script."""
+    _, *scripts = [Path(word).stem for word in sys.argv if word.endswith(".py")] or [""]
+    return tuple(scripts[-1].split("_", 1)) if scripts else ("pyinfra",)

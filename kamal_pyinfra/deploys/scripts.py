@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys import safety
-from kamal_pyinfra.deploys.command_line import TRUE, typed_data
+from kamal_pyinfra.deploys.command_line import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.deploys.whole import hosts_within_limit, roll_out
 from kamal_pyinfra.errors import ConfigError, KpError
@@ -73,7 +73,8 @@ def _new_run(command: str) -> Run:
     is_build_allowed = command != "rollback" and data_text("skip_push") not in TRUE
     version = resolve_version(config, version=asked)
     run = new_run(config, version, command=command, is_build_allowed=is_build_allowed)
-    run = replace(run, hosts=hosts_within_limit(config), skips_hooks=data_text("skip_hooks") in TRUE)
+    words = typed if (typed := script_words())[0] == command else (command,)
+    run = replace(run, hosts=hosts_within_limit(config), words=words, skips_hooks=data_text("skip_hooks") in TRUE)
     require_executable(run)
     return run
 

@@ -16,15 +16,13 @@ from kamal_pyinfra.config.secrets import listed_secrets
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.local_program import run_program
-from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.text import sanitized
 
 Say = Callable[[str], None]
 
 LAST_LINES = 40
 SHORTEST_SECRET = 4
-UNKNOWN = "unknown"
-"""The version of a command that is about none."""
 
 WAY_OUT = "Mend the cause and run the same command again; --skip-hooks (pyinfra: --data skip_hooks=true) goes without."
 SERVES_NOW = f"What served before serves now. {WAY_OUT}"

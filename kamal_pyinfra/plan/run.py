@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
 
+UNKNOWN = "unknown"
+"""The version of a run that is not about one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:

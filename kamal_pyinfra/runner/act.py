@@ -26,8 +26,6 @@ class Task:
         arguments: for that function, besides the run.
         is_locked: whether the deploy lock is held meanwhile.
         state: what an error says of the fleet.
-        hook_before: name of the hook to call before it, under the lock.
-        hook_after: name of the hook to call once it succeeded, under the lock.
     """
 
     name: str
@@ -35,8 +33,6 @@ class Task:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     is_locked: bool = True
     state: str = "The other hosts are through."
-    hook_before: str = ""
-    hook_after: str = ""
 
 
 def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
@@ -57,14 +53,5 @@ def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
         session.require_hosts()
         steps = Steps(session, report)
         with locked(steps) if task.is_locked else nullcontext():
-            _carry_out(steps, task)
-
-
-def _carry_out(steps: Steps, task: Task) -> None:
-    hosts = steps.session.hosts
-    if task.hook_before:
-        steps.hook(task.hook_before, hosts=hosts)
-    if not steps.phase(task.name, task.deploy, is_strict=False, arguments=dict(task.arguments)):
-        steps.fail(task.state)
-    if task.hook_after:
-        steps.hook(task.hook_after, hosts=hosts)
+            if not steps.phase(task.name, task.deploy, is_strict=False, arguments=dict(task.arguments)):
+                steps.fail(task.state)

@@ -12,8 +12,8 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.operations.hook_process import exiting_on_signals
 from kamal_pyinfra.operations.local_hook import call_pre_connect
-from kamal_pyinfra.operations.local_program import exiting_on_signals
 from kamal_pyinfra.plan.run import UNKNOWN
 
 TRUE = ("true", "True", "1", "yes")

@@ -13,7 +13,7 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
 from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
-from kamal_pyinfra.operations.local_program import end_programs
+from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run

@@ -15,7 +15,7 @@ from kamal_pyinfra.config.public import REDACTED
 from kamal_pyinfra.config.secrets import listed_secrets
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.errors import ConfigError, HookFailed
-from kamal_pyinfra.operations.local_program import run_program
+from kamal_pyinfra.operations.hook_process import run_program
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.text import sanitized
 

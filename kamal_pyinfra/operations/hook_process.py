@@ -42,17 +42,12 @@ def run_program(program: Path, *, folder: Path, environ: Mapping[str, str], hear
     Raises:
         OSError: it could not be started. ValueError: a variable cannot be handed over.
     """
-    process = _start(program, folder, environ)
-    _RUNNING.add(process)
     try:
-        for line in _lines(process):
-            hear(line)
-        return process.wait()
-    finally:
-        _end(process)
-        _RUNNING.discard(process)
-        if process.stdout is not None:
-            process.stdout.close()
+        return _run([str(program)], folder, environ, hear)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    return _run(["/bin/sh", str(program)], folder, environ, hear)
 
 
 def end_programs() -> None:
@@ -76,25 +71,28 @@ def exiting_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _start(program: Path, folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Callable[[str], None]) -> int:
+    # Known before it starts: an interruption between the fork and the return would leave it to itself.
+    process: subprocess.Popen[bytes] = subprocess.Popen.__new__(subprocess.Popen)
+    _RUNNING.add(process)
     try:
-        return _popen([str(program)], folder, environ)
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
-    return _popen(["/bin/sh", str(program)], folder, environ)
-
-
-def _popen(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - no shell; the program is the user's own
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        env=dict(environ),
-        start_new_session=True,
-    )
+        process.__init__(  # type: ignore[misc]
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=dict(environ),
+            start_new_session=True,
+        )
+        for line in _lines(process):
+            hear(line)
+        return process.wait()
+    finally:
+        _end(process)
+        _RUNNING.discard(process)
+        if output := getattr(process, "stdout", None):
+            output.close()
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
@@ -129,7 +127,7 @@ def _chunks(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
+    if getattr(process, "pid", None) is None or process.poll() is not None:
         return
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect
+from kamal_pyinfra.errors import ConfigError, HookFailed
 
 Group = list[tuple[str, dict[str, Any]]]
 
@@ -26,14 +27,14 @@ CONNECT_RETRIES = 2
 
 
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
-    """Groups for a pyinfra inventory file.
+    """Groups for a pyinfra inventory file; the hook ``pre-connect`` is called when pyinfra is about to connect.
 
     Args:
         path: the configuration; else the variable ``KP_CONFIG``, else ``config/deploy.yml``.
         destination: as ``kp -d``; else the variable ``KP_DESTINATION``.
 
     Raises:
-        SystemExit: the configuration cannot be used; its problems are on standard error, the exit code is 3.
+        SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1); why is on standard error.
     """
     chosen_path = path or os.environ.get("KP_CONFIG", "config/deploy.yml")
     try:
@@ -41,6 +42,12 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
     except ConfigError as error:  # pyinfra would show a traceback of the inventory file
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
+    if is_about_to_connect():
+        try:
+            call_before_connecting(config)
+        except HookFailed as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(error.exit_code) from None
     return role_groups(config)
 
 

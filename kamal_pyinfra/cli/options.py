@@ -65,7 +65,7 @@ class Options:
         target = self.target(config)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return run, target
+        return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
@@ -73,8 +73,8 @@ class Options:
         Raises:
             ConfigError: the configuration, a ``--version`` or a filter is not usable.
         """
-        from kamal_pyinfra.deploys.new_run import UNKNOWN
         from kamal_pyinfra.errors import ConfigError
+        from kamal_pyinfra.plan.run import UNKNOWN
 
         try:
             return self.run(command)
@@ -106,6 +106,16 @@ class Options:
         )
 
 
+def _typed_words() -> tuple[str, ...]:
+    """The names of the command, without those of the program: ``("app", "version")``."""
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return tuple(words)
+
+
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     # A comma inside braces belongs to the glob.
     import re
@@ -115,7 +125,7 @@ def _csv(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 COMMON = (
-    click.option("-v", "--verbose", is_flag=True, help="Show the build, and operations that change nothing."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
     click.option("--version", metavar="VERSION", help="Version to act on; else VERSION, else git's commit."),
     click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),

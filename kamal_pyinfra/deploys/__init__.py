@@ -17,11 +17,12 @@ from kamal_pyinfra.deploys.host_tasks import (
     start_proxy,
     stop_proxy,
 )
-from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, pull, retire, revert, switch, unlock
+from kamal_pyinfra.deploys.phases import boot, bootstrap, finish, lock, prepare, pull, retire, revert, switch, unlock
 
 __all__ = [
     "boot",
     "boot_proxy",
+    "bootstrap",
     "delete_env",
     "finish",
     "lock",

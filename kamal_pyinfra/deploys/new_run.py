@@ -11,9 +11,6 @@ from kamal_pyinfra.config.holder import current_holder
 from kamal_pyinfra.config.version import git_email, git_name
 from kamal_pyinfra.plan.run import Run
 
-UNKNOWN = "unknown"
-"""The version of a run that is not about one."""
-
 
 def new_run(config: Config, version: str, *, command: str = "deploy", **fields: Any) -> Run:
     """Make the values that stay the same on all hosts for one run.

@@ -24,6 +24,12 @@ def lock(run: Run) -> None:
     locks.held(run=run, name="Take the deploy lock")
 
 
+@deploy("Bootstrap")
+def bootstrap(run: Run) -> None:
+    """Docker on a new host, before the hook ``docker-setup``."""
+    docker.installed(run=run, name="Have Docker")
+
+
 @deploy("Prepare")
 def prepare(run: Run) -> None:
     """Everything that a new container needs; what serves is not touched."""

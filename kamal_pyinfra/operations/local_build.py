@@ -12,6 +12,7 @@ from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.local_builder import ensure, has_buildx, require_buildx, require_docker
 from kamal_pyinfra.operations.local_clone import clean_clone
+from kamal_pyinfra.operations.local_hook import call_hook
 from kamal_pyinfra.operations.local_program import Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
 from kamal_pyinfra.plan.builder import ImageBuilder, choose_builder
@@ -28,6 +29,7 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
 
     Raises:
         BuildFailed: Docker or a plugin is missing, or a step failed; the message has its last output.
+        HookFailed: the hook ``pre-build`` failed.
         ConfigError: a secret of the build, or the registry's password, is not set.
     """
     config = run.config
@@ -35,6 +37,7 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
     programs = Programs(say, warn).hiding(config.secret(name).get_secret_value() for name in config.builder.secrets)
     values = commands.build_environment(config)
     builder = usable_builder(config, programs)
+    call_hook(run, "pre-build", say)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:
         _log_in(config, programs)
         if ensure(builder, connected):

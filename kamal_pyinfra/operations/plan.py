@@ -10,7 +10,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.shell import words
-from kamal_pyinfra.errors import BuildFailed, PlanRefused
+from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
@@ -70,7 +70,7 @@ def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
 def _build(state: State, host: Host, run: Run) -> bool:
     try:
         build_and_push(run, lambda line: None, lambda text: host.log_styled(text, fg="yellow"))
-    except BuildFailed as failure:
+    except (BuildFailed, HookFailed) as failure:
         host.log_styled(str(failure), fg="red")
         return False
     return True

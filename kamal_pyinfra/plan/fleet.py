@@ -110,7 +110,7 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
     """
-    hosts = [host for host in run.hosts if host in observed]
+    hosts = [host for host in run.fleet if host in observed]
     desired = {host: desired_host(run, host) for host in hosts}
     refuse(run, desired, observed)
     plans = tuple(_host_plan(run, desired[host], observed[host]) for host in hosts)

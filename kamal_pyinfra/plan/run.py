@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
 
+UNKNOWN = "unknown"
+"""The version of a run that is not about one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -26,6 +29,9 @@ class Run:
         decommissioned: hosts that left the configuration, from which this run removes the service.
         forgotten: hosts that left the configuration and of which no note is to be kept.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
+        hosts: names of the hosts that take part, for hooks; empty for all.
+        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
+        skips_hooks: whether no hook is run.
     """
 
     config: Config
@@ -42,16 +48,19 @@ class Run:
     decommissioned: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    skips_hooks: bool = False
 
     @property
-    def hosts(self) -> tuple[str, ...]:
+    def fleet(self) -> tuple[str, ...]:
         """Hosts that the run may have to do with: those of the configuration, then those that it decommissions."""
         return (*(server.host for server in self.config.role_hosts), *self.decommissioned)
 
     @property
     def known_hosts(self) -> frozenset[str]:
         """The same without order."""
-        return frozenset(self.hosts)
+        return frozenset(self.fleet)
 
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""

@@ -56,7 +56,7 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         Interrupted: a signal came.
     """
     run.config.require_secrets()
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)

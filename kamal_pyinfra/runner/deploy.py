@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from kamal_pyinfra.operations.local_hook import require_executable
 from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan, require_unmoved
@@ -26,7 +27,7 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
         The plan, and the file that ``kp apply`` could carry out.
 
     Raises:
-        HostFailed: a host could not be reached or looked at.
+        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or looked at.
         PlanRefused: the plan must not be carried out.
     """
     _require_secrets(run)
@@ -59,12 +60,13 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
 
     Raises:
         ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: somebody else is
-            deploying. HostFailed: a host failed. PlanRefused: the plan must not be carried out. Interrupted: a
-            signal came.
+            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be carried
+            out. Interrupted: a signal came.
     """
     _require_secrets(run)
     began = time.monotonic()
-    with interruptible(), Session(run, hosts) as session:
+    require_executable(run)
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         found = make_plan(run, session.observe())
         _carry_out(found, Rollout(session, report), began)
@@ -79,8 +81,9 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
         KpError: whatever :func:`deploy` raises.
     """
     _require_secrets(run)
+    require_executable(run)
     began = time.monotonic()
-    with interruptible(), Session(run, file.run.hosts) as session:
+    with interruptible(), Session(run, file.run.hosts, report) as session:
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
             require_unmoved(file, observed)
@@ -100,6 +103,7 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     if found.build is not None:
         build(rollout.run, report)
     rollout.carry_out()
+    rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     report.finished(time.monotonic() - began)
 
 

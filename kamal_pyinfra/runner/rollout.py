@@ -35,13 +35,21 @@ class Rollout:
 
         Raises:
             LockHeld: somebody else is deploying; nothing was changed.
-            HostFailed: a host failed; the message says what state the fleet is in.
+            HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
         with locked(self.steps):
             if self.check is not None:
                 self.check()
+            self._prepare_for_changes()
             self._make_changes()
+
+    def _prepare_for_changes(self) -> None:
+        if self.run.is_setup:
+            if not self.steps.phase("bootstrap", deploys.bootstrap):
+                self.steps.fail("Nothing was switched: what served before serves now.")
+            self.steps.hook("docker-setup")
+        self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
         if not self.steps.phase("prepare", deploys.prepare):

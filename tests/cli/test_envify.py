@@ -29,10 +29,10 @@ def test_an_old_env_file_does_not_come_back(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "TOKEN=new\n"
 
 
-def test_without_skip_push_it_says_when_the_hosts_get_it(tmp_path: Path) -> None:
+def test_without_skip_push_the_secrets_are_pushed(tmp_path: Path) -> None:
+    """The push reads the configuration, which is not there: the file is written all the same."""
     (tmp_path / ".env.staging.tpl").write_text("TOKEN={{ TOKEN }}\n")
     done = kp(tmp_path, "envify", "-d", "staging", TOKEN="new")
-    assert (done.returncode, done.stdout) == (
-        0,
-        "Wrote .env.staging from .env.staging.tpl.\nThe hosts have the old values until `kp deploy -d staging`.\n",
-    )
+    assert (done.returncode, done.stdout) == (3, "Wrote .env.staging from .env.staging.tpl.\n")
+    assert "config/deploy.yml" in done.stderr
+    assert (tmp_path / ".env.staging").read_text() == "TOKEN=new\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kamal_pyinfra.deploys.command_line import script_words
 from tests.processes import is_running, until
 
 BIN = Path(sys.executable).parent
@@ -125,3 +126,17 @@ def test_a_hook_that_is_not_executable_is_found_before_the_deploy(folder: Path) 
         "Hook `post-deploy` is not executable: run `chmod +x .kamal/hooks/post-deploy`, "
         "or go without hooks with --skip-hooks.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("inventory.py deploys/deploy.py -y --data version=v1", ("deploy",)),
+        ("-v inventory.py deploys/traefik_reboot.py", ("traefik", "reboot")),
+        ("inventory.py fact server.Kernel", ("pyinfra",)),
+        ("@local exec -- true", ("pyinfra",)),
+    ],
+)
+def test_a_script_tells_its_command(typed: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pyinfra", *typed.split()])
+    assert script_words() == words

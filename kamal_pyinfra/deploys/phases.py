@@ -79,9 +79,8 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
-    image.tagged(run=run, name="Tag latest")
+    record.marked(run=run, name="Mark the version in service", _if=is_under_way)
     leftovers.removed(run=run, name="Remove leftovers")
-    record.written(run=run, name="Write the record", _if=is_under_way)
 
 
 def is_under_way() -> bool:

@@ -11,9 +11,11 @@ from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
-from kamal_pyinfra.operations import assets, docker, files, image, proxy
+from kamal_pyinfra.operations import assets, docker, files, image, proxy, record
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
+from kamal_pyinfra.plan.record import record_text
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
 from tests.operations.fleet import changed, failed
 
@@ -138,17 +140,24 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
     assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
 
 
+RECORD = write(".kamal/shop-hosts.json")
+
+
 def test_latest_moves_to_the_version_in_service(fleet, run):
     hosts = fleet(deployed)
     server = hosts.servers[OTHER]
     server.observed = replace(
         server.observed, images=tuple(i for i in server.observed.images if "latest" not in i.reference)
     )
-    command = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
-    server.knows(command, then=deployed(run, OTHER))
-    assert changed(hosts.does(image.tagged)) == [OTHER]
-    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
-    assert changed(hosts.does(image.tagged)) == []
+    tag = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
+    records = {name: next_record(run, desired_host(run, name), deployed(run, name)) for name in HOSTS}
+    for name in HOSTS:
+        then = replace(deployed(run, name), record=records[name])
+        hosts.servers[name].knows(RECORD if name == PRIMARY else f"{tag} && {RECORD}", then=then)
+    assert changed(hosts.does(record.marked)) == list(HOSTS)
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([RECORD], [f"{tag} && {RECORD}"])
+    assert server.typed == [f"{record_text(records[OTHER])}\n"]
+    assert changed(hosts.does(record.marked)) == []
 
 
 def test_a_missing_proxy_is_run(fleet, run):

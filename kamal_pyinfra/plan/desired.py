@@ -54,6 +54,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         cord_target=config.healthcheck.cord,
         record=naming.hosts_record(config),
         is_leaving=host in run.decommissioned,
+        proxy_env_file=naming.proxy_env_file(config),
         env_file_pattern=naming.role_env_file(config, "{role}"),
         refetches=run.refetches,
     )

@@ -147,6 +147,8 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     others = (other for other in observed.containers if other.role and not desired.owner.is_service_of(other))
     if proxy is not None and not any(other.is_running for other in others):
         yield RemoveProxy(name=proxy.name, cause=cause)
+        if desired.proxy_env_file in observed.files:
+            yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)
     if observed.has_image(desired.latest_image):
         yield RemoveImage(image=desired.latest_image, cause=cause)
     if observed.record is not None:

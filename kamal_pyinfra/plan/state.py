@@ -148,6 +148,7 @@ class DesiredHost:
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
         cord_target: where containers of the current configuration see their cord directory.
         record: path of what the last run wrote down.
+        proxy_env_file: path of the proxy's env file, whether it is wanted or not.
         env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
         registry: ``None`` if its password is not known here.
         is_leaving: whether nothing of the service is to stay on the host.
@@ -171,6 +172,7 @@ class DesiredHost:
     retain_containers: int | None
     stop_timeout: int | None
     cord_target: str | None
+    proxy_env_file: str
     env_file_pattern: str
     record: str
     is_leaving: bool = False

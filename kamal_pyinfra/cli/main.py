@@ -23,6 +23,7 @@ from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
@@ -56,6 +57,7 @@ for command in (
     rollback,
     plan,
     apply,
+    status,
     app,
     build,
     details,

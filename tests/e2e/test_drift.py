@@ -61,7 +61,16 @@ def test_stopped_updated_and_edited(shop: Project) -> None:
         {"field": "cpus", "before": "1", "after": "0.5"},
         {"field": "restart", "before": "no", "after": "unless-stopped"},
     ]
+    status = json.loads(shop.kp("status", "--json").stdout)
+    changed = {(row["host"], row["role"]): row["state"] for row in status if row["drift"]}
+    assert changed == {
+        (shop.lab.hosts["web1"], "web"): "exited",
+        (shop.lab.hosts["web2"], "web"): "running",
+        (shop.lab.hosts["web2"], "proxy"): "exited",
+        (shop.lab.hosts["job1"], "job"): "running",
+    }
     repaired(shop)
+    assert not any(row["drift"] for row in json.loads(shop.kp("status", "--json").stdout))
     assert shop.inspect("job1", "shop-job-v1")["HostConfig"]["Memory"] == 256 * 1024 * 1024
 
 

@@ -88,6 +88,11 @@ def hosts_record(config: Config) -> str:
     return f"{config.run_directory}/{service_name(config)}-hosts.json"
 
 
+def edits_directory(config: Config) -> str:
+    """What containers had changed of their image's files when they were put into service; ours alone."""
+    return f"{config.run_directory}/{service_name(config)}-files"
+
+
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container beside this one."""
     return f"{path.rpartition('/')[0]}/{container}"

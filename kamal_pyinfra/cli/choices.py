@@ -25,6 +25,7 @@ class Choices:
     keep_env: bool = False
     decommission: bool = False
     forget: tuple[str, ...] = ()
+    replace_edited: bool = False
 
     def run(self, options: Options, command: str) -> tuple[Run, tuple[str, ...]]:
         """The fixed values of a run and the hosts that take part.
@@ -34,7 +35,11 @@ class Choices:
             HostFailed: hosts had to be asked for the ones that left the configuration, and one failed.
         """
         run, target = options.run(
-            command, is_build_allowed=not self.skip_push, keeps_env=self.keep_env, forgotten=self.forget
+            command,
+            is_build_allowed=not self.skip_push,
+            keeps_env=self.keep_env,
+            forgotten=self.forget,
+            replaces_edited=self.replace_edited,
         )
         if not self.decommission:
             return run, target.hosts
@@ -50,6 +55,7 @@ COMMON = (
     ),
     click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here."),
     click.option("--decommission", is_flag=True, help="Remove the service from hosts that left the configuration."),
+    click.option("--replace-edited", is_flag=True, help="Replace containers in which files of the image were changed."),
     click.option(
         "--forget", multiple=True, metavar="HOST", help="Do not mention a host again that left the configuration."
     ),

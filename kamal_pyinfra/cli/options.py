@@ -103,6 +103,7 @@ class Options:
             keeps_env=planned.keeps_env,
             decommissioned=planned.decommissioned,
             forgotten=planned.forgotten,
+            replaces_edited=planned.replaces_edited,
         )
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "record", "lock", "login"),
-    *("docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults", "image", "end"),
+    *(
+        "edited",
+        "docker",
+        "docker-missing",
+        "docker-error",
+        "container",
+        "secrets",
+        "check",
+        "image-defaults",
+        "image",
+        "end",
+    ),
 )
 """What a line of the script's output can begin with."""
 
@@ -25,6 +37,7 @@ class SnapshotQuery:
         watched_names: secret variables, of which containers say whether they changed.
         env_files: paths of the env files that should be there.
         record: path of what the last run wrote down.
+        edits: folder with what containers had changed of their image by then.
         logs: paths of files of which only the presence counts.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
@@ -40,6 +53,7 @@ class SnapshotQuery:
     clear_names: tuple[str, ...]
     watched_names: tuple[str, ...] = ()
     record: str = ""
+    edits: str = ""
     logs: tuple[str, ...] = ()
 
 
@@ -63,6 +77,7 @@ def snapshot(query: SnapshotQuery) -> str:
             _containers(query),
             _secrets(query.watched_names) if query.watched_names else "",
             IMAGE_DEFAULTS,
+            edits.look(query.edits) if query.edits else "",
             _images(query),
             "echo end",
         )

@@ -13,7 +13,10 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 def parse_container(
-    row: Mapping[str, Any], secrets: Mapping[str, str], checks: Mapping[str, Mapping[str, int]]
+    row: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    checks: Mapping[str, Mapping[str, int]],
+    edited: Mapping[str, tuple[str, ...]],
 ) -> ObservedContainer:
     """One container.
 
@@ -21,6 +24,7 @@ def parse_container(
         row: the fields of the snapshot's template.
         secrets: container id → digest of its secret variables.
         checks: container id → secret variable → number.
+        edited: container name → files of its image that were changed since it was put into service.
     """
     healthcheck = row["healthcheck"] or {}
     log = row.get("log") or {}
@@ -37,6 +41,7 @@ def parse_container(
         labels=row["labels"] or {},
         env=dict(_variable(text) for text in row["env"] if text),
         secrets=secrets.get(row["id"]),
+        edited=edited.get(row["name"].removeprefix("/"), ()),
         secret_checks=checks.get(row["id"], {}),
         mounts={mount["Destination"]: mount.get("Source", "") for mount in row["mounts"]},
         volumes={mount["Destination"]: _volume(mount) for mount in row["mounts"]},

@@ -41,12 +41,15 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
 def _observed_host(host: str, rows: Mapping[str, list[str]]) -> ObservedHost:
     secrets = dict(text.split(" ", 1)[::-1] for text in rows.get("secrets", []))
     checks, file_checks = _checks(rows.get("check", [])), _checks(rows.get("file-check", []))
+    edited = _edited(rows.get("edited", []))
     return ObservedHost(
         host=host,
         user="".join(rows.get("user", [])),
         home="".join(rows.get("home", [])),
         docker=_docker(rows),
-        containers=tuple(parse_container(json.loads(text), secrets, checks) for text in rows.get("container", [])),
+        containers=tuple(
+            parse_container(json.loads(text), secrets, checks, edited) for text in rows.get("container", [])
+        ),
         images=tuple(_image(text) for text in rows.get("image", [])),
         directories=frozenset(rows.get("directory", [])),
         files=dict(_file(text, file_checks) for text in rows.get("file", [])),
@@ -66,6 +69,14 @@ def _docker(rows: Mapping[str, list[str]]) -> Docker:
     if "docker-error" in rows:
         return Docker(installed=True, error=rows["docker-error"][0].strip() or "no answer")
     return Docker(installed=True, version=rows["docker"][0])
+
+
+def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``NAME PATH`` rows as container → paths."""
+    edited: dict[str, tuple[str, ...]] = {}
+    for name, _, path in (text.partition(" ") for text in rows):
+        edited[name] = (*edited.get(name, ()), path)
+    return edited
 
 
 def _checks(rows: Iterable[str]) -> dict[str, dict[str, int]]:

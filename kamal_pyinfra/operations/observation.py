@@ -56,6 +56,7 @@ def query_for(run: Run) -> SnapshotQuery:
         clear_names=tuple(sorted(clear - secret)),
         watched_names=() if run.keeps_env else config.watched_names,
         record=naming.hosts_record(config),
+        edits=naming.edits_directory(config),
         logs=(naming.audit_log(config),),
     )
 

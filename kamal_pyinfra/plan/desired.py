@@ -53,6 +53,8 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         stop_timeout=config.stop_wait_time,
         cord_target=config.healthcheck.cord,
         record=naming.hosts_record(config),
+        edits=naming.edits_directory(config),
+        replaces_edited=run.replaces_edited,
         is_leaving=host in run.decommissioned,
         proxy_env_file=naming.proxy_env_file(config),
         env_file_pattern=naming.role_env_file(config, "{role}"),

@@ -20,6 +20,7 @@ from kamal_pyinfra.plan.drift import is_by_hand, was_in_service, was_started
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
+SHOWN_FILES = 5
 DRAIN_SECONDS = 30
 """Docker needs three failed probes; a probe may hang, and the interval is the user's."""
 
@@ -28,6 +29,12 @@ def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootC
     """One change for each wanted container that is not serving as configured; primary role first."""
     changes = (diff_container(desired, container, observed) for container in desired.containers)
     return tuple(change for change in changes if change is not None)
+
+
+def edited_files(container: ObservedContainer) -> str:
+    """Which files of its image were changed since it was put into service; the first few by name."""
+    more = f" and {len(container.edited) - SHOWN_FILES} more" if len(container.edited) > SHOWN_FILES else ""
+    return f"files of its image changed: {', '.join(container.edited[:SHOWN_FILES])}{more}"
 
 
 def diff_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer | None:
@@ -42,6 +49,14 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
             cause=as_cause(differences),
             differences=differences,
             is_drift=is_by_hand(container, existing, differences),
+            replaces=_predecessors(desired, container, observed),
+        )
+    if desired.replaces_edited and existing.edited:
+        return ReplaceContainer(
+            container=container,
+            role=container.role,
+            cause=edited_files(existing),
+            is_drift=True,
             replaces=_predecessors(desired, container, observed),
         )
     return _same_container(desired, container, existing, observed)

@@ -153,3 +153,4 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
         yield RemoveImage(image=desired.latest_image, cause=cause)
     if observed.record is not None:
         yield RemoveFile(path=desired.record, cause=cause)
+        yield RemoveDirectory(path=desired.edits, cause=cause)

@@ -10,6 +10,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import Action, Change, PullImage
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host
+from kamal_pyinfra.plan.diff_app import edited_files
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
@@ -132,7 +133,19 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
         roles=roles_on(run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
+        notes=tuple(_edited(desired, observed, changed)),
     )
+
+
+def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
+    """The app itself may change its files, so it takes a word of the user to replace a container for that."""
+    for container in desired.containers:
+        existing = observed.container(container.name)
+        if existing is not None and existing.edited and container.name not in changed:
+            yield (
+                f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
+                "starts it anew from the image (drift)"
+            )
 
 
 def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:

@@ -31,6 +31,7 @@ class RunDocument(BaseModel):
     is_build_allowed: bool = Field(description="Whether a missing image may be built.")
     keeps_env: bool = Field(description="Whether secrets stay as they are on the hosts.")
     decommissioned: tuple[str, ...] = Field(description="Hosts from which the service is removed.")
+    replaces_edited: bool = Field(description="Whether containers with changed files are replaced.")
     forgotten: tuple[str, ...] = Field(description="Hosts that left the configuration and are no longer noted.")
 
 

@@ -28,6 +28,7 @@ class Run:
         keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
         decommissioned: hosts that left the configuration, from which this run removes the service.
         forgotten: hosts that left the configuration and of which no note is to be kept.
+        replaces_edited: whether a container whose files somebody changed by hand is replaced.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
         hosts: names of the hosts that take part, for hooks; empty for all.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
@@ -47,6 +48,7 @@ class Run:
     keeps_env: bool = False
     decommissioned: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
+    replaces_edited: bool = False
     roles: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     words: tuple[str, ...] = ()

@@ -148,6 +148,8 @@ class DesiredHost:
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
         cord_target: where containers of the current configuration see their cord directory.
         record: path of what the last run wrote down.
+        edits: folder with what containers had changed of their image by then.
+        replaces_edited: whether a container whose files somebody changed is replaced.
         proxy_env_file: path of the proxy's env file, whether it is wanted or not.
         env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
         registry: ``None`` if its password is not known here.
@@ -175,7 +177,9 @@ class DesiredHost:
     proxy_env_file: str
     env_file_pattern: str
     record: str
+    edits: str
     is_leaving: bool = False
+    replaces_edited: bool = False
     refetches: bool = False
 
     def env_file_of(self, role: str) -> str:

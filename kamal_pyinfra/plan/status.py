@@ -48,7 +48,8 @@ def status_rows(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[StatusR
 
 def _rows(run: Run, observed: ObservedHost) -> Iterator[StatusRow]:
     version = version_in_service(run, observed)
-    drift = [change for change in _changes(run, version, observed) if change.is_drift]
+    as_deployed = replace(run, version=version, command="deploy", replaces_edited=True)
+    drift = [change for change in _changes(as_deployed, observed) if change.is_drift]
     owner = owner_of(run)
     running = owner.running(observed.containers)
     for role in (role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)):
@@ -71,11 +72,10 @@ def version_in_service(run: Run, observed: ObservedHost) -> str:
     return running[0].version if running else ""
 
 
-def _changes(run: Run, version: str, observed: ObservedHost) -> tuple[Change, ...]:
-    if not version or not observed.docker.is_usable:
+def _changes(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+    if not run.version or not observed.docker.is_usable:
         return ()
-    as_deployed = replace(run, version=version, command="deploy")
-    return diff_host(desired_host(as_deployed, observed.host), observed)
+    return diff_host(desired_host(run, observed.host), observed)
 
 
 def _role_of(change: Change) -> str:

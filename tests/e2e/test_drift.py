@@ -123,6 +123,18 @@ def test_cut_cords_moved_tags_and_missing_files(shop: Project) -> None:
     repaired(shop)
 
 
+def test_files_edited_in_a_container_are_named_and_replaced_when_asked(shop: Project) -> None:
+    """What somebody edits inside a container must be named; the container is replaced only when the user asks."""
+    by_hand(shop, "web1", "docker exec shop-web-v1 sh -c 'echo >> /app/app.py; echo > /app/new.txt'")
+    text = shop.kp("plan", version="v1").stdout
+    assert "container shop-web-v1: files of its image changed: /app/app.py, by the app or by hand" in text
+    assert "shop v1: nothing to change." in text
+    (row,) = [row for row in json.loads(shop.kp("status", "--json").stdout) if row["drift"]]
+    assert row["drift"] == ["container shop-web-v1: files of its image changed: /app/app.py"]
+    shop.kp("deploy", "--replace-edited", version="v1")
+    repaired(shop)
+
+
 def test_a_change_of_the_configuration_is_no_drift(shop: Project) -> None:
     """What the configuration newly says must not be called drift."""
     shop.set_env(COLOR="green")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.commands import assets as asset_commands
+from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
@@ -141,6 +142,10 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
 
 
 RECORD = write(".kamal/shop-hosts.json")
+NOTED = {
+    PRIMARY: edits.note_down(".kamal/shop-files", ["shop-web-v2", "shop-job-v2"]),
+    OTHER: edits.note_down(".kamal/shop-files", ["shop-web-v2"]),
+}
 
 
 def test_latest_moves_to_the_version_in_service(fleet, run):
@@ -151,11 +156,12 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
     )
     tag = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
     records = {name: next_record(run, desired_host(run, name), deployed(run, name)) for name in HOSTS}
+    marks = {PRIMARY: f"{RECORD} && {NOTED[PRIMARY]}", OTHER: f"{tag} && {RECORD} && {NOTED[OTHER]}"}
     for name in HOSTS:
         then = replace(deployed(run, name), record=records[name])
-        hosts.servers[name].knows(RECORD if name == PRIMARY else f"{tag} && {RECORD}", then=then)
+        hosts.servers[name].knows(marks[name], then=then)
     assert changed(hosts.does(record.marked)) == list(HOSTS)
-    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([RECORD], [f"{tag} && {RECORD}"])
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([marks[PRIMARY]], [marks[OTHER]])
     assert server.typed == [f"{record_text(records[OTHER])}\n"]
     assert changed(hosts.does(record.marked)) == []
 

@@ -36,4 +36,4 @@ def batches(run: Run) -> list[tuple[str, ...]]:
     """The hosts of this run in the order of the configuration, ``boot.limit`` at a time."""
     state = current_state()
     taking_part = {host.name for host in state.inventory if state.is_host_in_limit(host)}
-    return run.config.boot.batches([server.host for server in run.config.role_hosts if server.host in taking_part])
+    return run.batches(host for host in run.hosts if host in taking_part)

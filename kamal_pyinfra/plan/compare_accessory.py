@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.plan.accessory import AccessoryContainer, Upload
 from kamal_pyinfra.plan.compare import OTHER_OPTIONS, Spec, command_differences, published, spec_differences
 from kamal_pyinfra.plan.compare_mounts import Wanted
 from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
@@ -41,6 +42,13 @@ def upload_differences(desired: AccessoryContainer, host: ObservedHost) -> Itera
             yield Difference(field=f"file {upload.path}", after="changed")
         elif seen.mode != UPLOAD_MODE:
             yield Difference(field=f"mode of {upload.path}", before=seen.mode, after=UPLOAD_MODE)
+
+
+def files_to_upload(desired: AccessoryContainer, host: ObservedHost) -> tuple[Upload, ...]:
+    """The files that are not on the host as they are here."""
+    return tuple(
+        each for each in desired.uploads if next(upload_differences(replace(desired, uploads=(each,)), host), None)
+    )
 
 
 def _spec(desired: AccessoryContainer, host: ObservedHost) -> Spec:

@@ -66,6 +66,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         accessory_env=accessory_env_directory(config),
         accessory_owner=naming.accessory_owner(config, ""),
         boots_accessories=run.boots_accessories,
+        reboots_accessories=run.command == "accessory reboot",
     )
 
 

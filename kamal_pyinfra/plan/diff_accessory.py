@@ -58,11 +58,20 @@ def reboot_of(
 
 
 def diff_missing_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[BootAccessory, ...]:
-    """The accessories that have to be run, if the run boots any."""
-    if not desired.boots_accessories:
-        return ()
-    missing = (each for each in desired.accessories if observed.container(each.container) is None)
-    return tuple(boot_of(accessory) for accessory in missing)
+    """The accessories that have to be run, if the run boots any; with a run that reboots them, all."""
+    return tuple(_boots(desired, observed)) if desired.boots_accessories else ()
+
+
+def _boots(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccessory]:
+    for accessory in desired.accessories:
+        existing = observed.container(accessory.container)
+        if existing is None:
+            yield boot_of(accessory)
+        elif desired.reboots_accessories:
+            differences = accessory_differences(accessory, existing, observed)
+            yield reboot_of(
+                accessory, cause=as_cause(differences) if differences else "asked for", differences=differences
+            )
 
 
 def accessory_images_to_pull(desired: DesiredHost, observed: ObservedHost) -> list[str]:

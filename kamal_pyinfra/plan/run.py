@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
 
+ACCESSORY = ("accessory", "accessory reboot")
+"""Commands about accessories alone; the second one replaces those that are there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -73,7 +76,7 @@ class Run:
     @property
     def boots_app(self) -> bool:
         """Whether the app's containers and env files are looked after: not by a command about something else."""
-        return self.command not in ("traefik", "accessory")
+        return self.command not in ("traefik", *ACCESSORY)
 
     def includes_accessory(self, name: str) -> bool:
         """Whether the run may look at this accessory: not if only some roles were asked for."""
@@ -82,7 +85,7 @@ class Run:
     @property
     def boots_accessories(self) -> bool:
         """Whether missing accessories are booted: a deploy only says that they are missing."""
-        return self.command in ("setup", "accessory")
+        return self.command in ("setup", *ACCESSORY)
 
     @property
     def writes_accessory_env(self) -> bool:

@@ -156,6 +156,7 @@ class DesiredHost:
         accessories_here: containers of all accessories that belong on this host.
         accessory_env: the folder of their secrets.
         accessory_owner: what the label of every accessory of ours begins with.
+        reboots_accessories: whether those that are there are replaced.
         boots_accessories: whether missing accessories are part of the run.
         is_leaving: whether nothing of the service is to stay on the host.
         refetches: pull the image also where one of its name is.
@@ -187,6 +188,7 @@ class DesiredHost:
     accessory_owner: str = ""
     accessory_env: str = ""
     boots_accessories: bool = False
+    reboots_accessories: bool = False
     refetches: bool = False
 
     def env_file_of(self, role: str) -> str:

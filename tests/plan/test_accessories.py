@@ -144,7 +144,7 @@ def test_setup_boots_what_is_missing_on_a_host_without_role(shop) -> None:
           + env file  .kamal/env/accessories/shop-db.env  not found
           + accessory shop-db                             is not on the host
 
-        Plan: 0 to replace, 3 to create, 0 to change, 0 to remove, 5 unchanged.
+        Plan: 0 to replace, 3 to create, 0 to change, 0 to remove, 6 unchanged.
         """)
 
 

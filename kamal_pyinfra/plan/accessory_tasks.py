@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.changes import CreateDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
@@ -97,7 +98,7 @@ def _switch(
 
 def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> HostTask:
     """Accessories are gone, in the configuration or not; their folders stay unless asked for."""
-    desired = desired_host(run, observed.host)
+    desired = desired_host(replace(run, command="accessory", keeps_env=True), observed.host)
     changes = tuple(_removals(run, desired, observed, with_data=with_data))
     kept = "" if with_data else ", ".join(change.container for change in changes)
     return HostTask(

@@ -113,11 +113,11 @@ def _uploads(run: Run, name: str, container: str) -> tuple[Upload, ...]:
 
 
 def _contents(run: Run, name: str) -> dict[str, str | bytes | None]:
-    """A deploy does not upload files, so it does not need them."""
+    """Only what boots uploads files, and needs them; commands that keep secrets do not."""
     config: Config = run.config
     try:
         return dict(config.accessory_files(name))
     except ConfigError:
-        if run.boots_accessories:
+        if run.boots_accessories and not run.keeps_env:
             raise
         return {mount.target: None for mount in config.accessories[name].files}

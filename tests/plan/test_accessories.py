@@ -8,12 +8,15 @@ from textwrap import dedent
 
 import pytest
 
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
+from kamal_pyinfra.plan import accessory_tasks, removal_tasks
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.fleet import make_plan
+from kamal_pyinfra.plan.host_task import task_plan
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.render import render_text
 from tests.conftest import HOME, MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 
@@ -242,3 +245,62 @@ def test_advice_is_in_the_json_and_counts_nowhere(shop) -> None:
         }
     ]
     assert (plan.is_empty, set(document["summary"].values())) == (True, {0})
+
+
+def task(config, decide, *seen: ObservedHost, **run) -> str:
+    values = {"command": "accessory", **run}
+    return render_text(task_plan(a_run(config, "unknown", **values), {each.host: each for each in seen}, decide))
+
+
+REMOVED = """\
+Plan for shop
+
+db: 192.0.2.9
+  - accessory shop-db  asked for
+  (data stays: folder shop-db, volumes; --data removes the folder)
+
+Plan: 1 to remove.
+"""
+
+
+def test_a_removal_says_what_stays_and_needs_no_secret_and_no_file(config: MakeConfig, shop) -> None:
+    seen = as_run(shop())
+    bare = config(accessories={"db": mysql(files=["nope:/nope"])}, environ={})
+    assert task(bare, accessory_tasks.remove, seen) == REMOVED
+    assert task(bare, removal_tasks.remove, seen, command="remove") == REMOVED
+
+
+def test_a_removal_of_one_leaves_the_other(config: MakeConfig, shop) -> None:
+    assert task(shop(), accessory_tasks.remove, as_run(shop()), accessories=("cache",)) == "shop: nothing to change.\n"
+
+
+def test_only_what_left_the_config_is_pruned(config: MakeConfig, shop) -> None:
+    seen = as_run(shop())
+    assert task(shop(), accessory_tasks.prune, seen) == "shop: nothing to change.\n"
+    assert "- accessory shop-db  accessory db is not in the config any more" in task(
+        config(), accessory_tasks.prune, replace(seen, host="192.0.2.1")
+    )
+
+
+def test_a_name_that_somebody_else_took_is_left_alone(shop) -> None:
+    seen = as_run(shop())
+    (made,) = seen.containers
+    foreign = replace(seen, containers=(replace(made, labels={"service": "blog", "role": "web"}),))
+    for decide in (accessory_tasks.boot, accessory_tasks.stop, accessory_tasks.remove):
+        with pytest.raises(PlanRefused, match="the name shop-db is taken by a container that is not ours"):
+            task(shop(), decide, foreign)
+
+
+def test_a_start_of_what_is_not_there_names_the_way_out(shop) -> None:
+    with pytest.raises(PlanRefused, match=r"192\.0\.2\.9: db is not there; run `kp accessory boot db`"):
+        task(shop(), accessory_tasks.start, fresh(DB))
+
+
+def test_hosts_without_role_come_along_with_the_last_batch(config: MakeConfig) -> None:
+    batched = config(
+        servers=["192.0.2.1", "192.0.2.2"], boot={"limit": 1}, accessories={"db": {"image": "mysql:8", "host": DB}}
+    )
+    run = a_run(batched)
+    assert run.hosts == ("192.0.2.1", "192.0.2.2", DB)
+    assert run.batches(run.hosts) == [("192.0.2.1",), ("192.0.2.2", DB)]
+    assert run.batches([DB]) == [(DB,)]

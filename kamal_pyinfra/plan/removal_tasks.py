@@ -58,7 +58,8 @@ def accessories(run: Run, observed: ObservedHost) -> HostTask:
 def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
     """Containers that stay on the host."""
     owner = owner_of(run)
-    return tuple(each for each in observed.containers if not owner.owns(each))
+    leaving = {change.subject for change in accessories(run, observed).changes}
+    return tuple(each for each in observed.containers if not owner.owns(each) and each.name not in leaving)
 
 
 def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:

@@ -259,7 +259,7 @@ db: 192.0.2.9
   - accessory shop-db  asked for
   (data stays: folder shop-db, volumes; --data removes the folder)
 
-Plan: 1 to remove.
+Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.
 """
 
 
@@ -267,7 +267,9 @@ def test_a_removal_says_what_stays_and_needs_no_secret_and_no_file(config: MakeC
     seen = as_run(shop())
     bare = config(accessories={"db": mysql(files=["nope:/nope"])}, environ={})
     assert task(bare, accessory_tasks.remove, seen) == REMOVED
-    assert task(bare, removal_tasks.remove, seen, command="remove") == REMOVED
+    with_service = task(bare, removal_tasks.remove, seen, command="remove")
+    assert "- accessory shop-db     asked for\n" in with_service
+    assert "- registry  Docker Hub  the service is removed\n  (data stays: folder shop-db, volumes;" in with_service
 
 
 def test_a_removal_of_one_leaves_the_other(config: MakeConfig, shop) -> None:

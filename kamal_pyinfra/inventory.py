@@ -1,4 +1,4 @@
-"""The hosts of ``config/deploy.yml`` as pyinfra groups: one group per role.
+"""The hosts of ``config/deploy.yml`` as pyinfra groups: one group per role and accessory.
 
 An ``inventory.py`` needs two lines::
 
@@ -52,8 +52,16 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
 
 
 def role_groups(config: Config) -> dict[str, Group]:
-    """One group per role, hosts in the order of the configuration."""
-    return {role.name: [(server.host, host_data(config, server)) for server in role.servers] for role in config.roles}
+    """One group per role and one per accessory, hosts in the order of the configuration.
+
+    An accessory that is called like a role is in the group ``accessory_NAME``.
+    """
+    servers = {server.host: server for server in config.all_hosts}
+    groups = {role.name: [server.host for server in role.servers] for role in config.roles}
+    for name in config.accessories:
+        group = f"accessory_{name}" if name in groups else name
+        groups[group] = [server.host for server in config.accessory_servers(name)]
+    return {group: [(host, host_data(config, servers[host])) for host in hosts] for group, hosts in groups.items()}
 
 
 def host_data(config: Config, server: Server) -> dict[str, Any]:

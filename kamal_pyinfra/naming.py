@@ -10,6 +10,7 @@ from kamal_pyinfra.config import Config
 PROXY_CONTAINER = "traefik"
 DIGEST_LABEL = "kp.digest"
 OWNER_LABEL = "kp.owner"
+ACCESSORY_LABEL = "kp.accessory"
 HOSTNAME_LIMIT = 51
 
 
@@ -46,6 +47,21 @@ def role_env_file(config: Config, role: str) -> str:
 def proxy_env_file(config: Config) -> str:
     """Where the secrets of the proxy lie on its hosts."""
     return f"{config.run_directory}/env/traefik/traefik.env"
+
+
+def accessory_container(config: Config, name: str) -> str:
+    """The container of an accessory: its ``service``, else ``SERVICE-NAME``; without destination (Kamal 1.9)."""
+    return config.accessories[name].service or f"{config.service}-{name}"
+
+
+def accessory_env_file(config: Config, container: str) -> str:
+    """Where the secrets of an accessory lie on its hosts."""
+    return f"{config.run_directory}/env/accessories/{container}.env"
+
+
+def accessory_owner(config: Config, name: str) -> str:
+    """``SERVICE[-DESTINATION]/NAME``: tells that a container is an accessory of ours, also when it left the config."""
+    return f"{service_name(config)}/{name}"
 
 
 def cords_directory(config: Config) -> str:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from kamal_pyinfra import __version__
+from kamal_pyinfra.cli.accessory import accessory
 from kamal_pyinfra.cli.app import app
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.build import build
@@ -59,6 +60,7 @@ for command in (
     apply,
     status,
     app,
+    accessory,
     build,
     details,
     config,

@@ -42,7 +42,7 @@ class Options:
 
         return load_config(self.config_file, destination=self.destination)
 
-    def target(self, config: Config) -> Target:
+    def target(self, config: Config, command: str = "") -> Target:
         """The selected hosts and roles.
 
         Raises:
@@ -50,7 +50,7 @@ class Options:
         """
         from kamal_pyinfra.runner.target import select
 
-        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary)
+        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
 
     def run(self, command: str, *, version: str | None = None, **fields: Any) -> tuple[Run, Target]:
         """The fixed values of a run and the hosts that take part; ``fields`` are those of ``new_run``.
@@ -62,7 +62,7 @@ class Options:
         from kamal_pyinfra.deploys.new_run import new_run
 
         config = self.config()
-        target = self.target(config)
+        target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
         return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target

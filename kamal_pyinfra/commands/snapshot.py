@@ -11,19 +11,9 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
 KINDS = (
-    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "record", "lock", "login"),
-    *(
-        "edited",
-        "docker",
-        "docker-missing",
-        "docker-error",
-        "container",
-        "secrets",
-        "check",
-        "image-defaults",
-        "image",
-        "end",
-    ),
+    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
+    *("login", "docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults"),
+    *("edited", "image", "end"),
 )
 """What a line of the script's output can begin with."""
 
@@ -38,6 +28,8 @@ class SnapshotQuery:
         env_files: paths of the env files that should be there.
         record: path of what the last run wrote down.
         edits: folder with what containers had changed of their image by then.
+        accessory_images: references of the accessories' images.
+        uploads: paths of the accessories' uploaded files.
         logs: paths of files of which only the presence counts.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
@@ -55,6 +47,8 @@ class SnapshotQuery:
     record: str = ""
     edits: str = ""
     logs: tuple[str, ...] = ()
+    accessory_images: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()
 
 
 def snapshot(query: SnapshotQuery) -> str:
@@ -65,6 +59,7 @@ def snapshot(query: SnapshotQuery) -> str:
             CHECKS,
             *(_directory(path) for path in query.directories),
             *(_file(path) for path in query.env_files),
+            *(_upload(path) for path in query.uploads),
             *(_log(path) for path in query.logs),
             _listing(query.run_directory),
             _record(query.record) if query.record else "",
@@ -130,6 +125,14 @@ def _log(path: str) -> str:
     return f"[ ! -f {words(path)} ] || echo {words(f'file - - {path}')}"
 
 
+def _upload(path: str) -> str:
+    target = words(path)
+    return (
+        f"[ ! -f {target} ] || printf 'upload %s %s %s\\n' "
+        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+    )
+
+
 def _listing(run_directory: str) -> str:
     base = words(run_directory)
     return (
@@ -169,6 +172,6 @@ def _containers(query: SnapshotQuery) -> str:
 
 
 def _images(query: SnapshotQuery) -> str:
-    references = (query.repository, query.proxy_image)
+    references = (query.repository, query.proxy_image, *query.accessory_images)
     filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
     return f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"

@@ -70,6 +70,16 @@ def role_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
             yield ("servers", name, "hosts", index, server.host), server
 
 
+def all_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
+    """Every host of every role and accessory, with the steps to it."""
+    yield from role_hosts(config)
+    for name, accessory in config.accessories.items():
+        if accessory.host is not None:
+            yield ("accessories", name, "host", accessory.host.host), accessory.host
+        for index, server in enumerate(accessory.hosts or ()):
+            yield ("accessories", name, "hosts", index, server.host), server
+
+
 def tags(config: Config) -> Iterator[Complaint]:
     """A tag that nobody defined adds nothing, which cannot be meant."""
     for steps, server in role_hosts(config):
@@ -88,7 +98,7 @@ def tag_places(config: Config) -> Iterator[Complaint]:
 def host_settings(config: Config) -> Iterator[Complaint]:
     """A host is reached in one way, however many roles it has."""
     seen: dict[str, Server] = {}
-    for steps, server in role_hosts(config):
+    for steps, server in all_hosts(config):
         known = seen.get(server.host, server)
         for name in sorted(CONNECTION & known.model_fields_set & server.model_fields_set):
             if getattr(known, name) != getattr(server, name):

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.deploys.accessories import (
+    boot_accessories,
+    make_accessory_directories,
+    remove_accessories,
+    restart_accessories,
+    start_accessories,
+    stop_accessories,
+    upload_accessories,
+)
 from kamal_pyinfra.deploys.host_tasks import (
     boot_proxy,
     delete_env,
@@ -21,6 +30,7 @@ from kamal_pyinfra.deploys.phases import boot, bootstrap, finish, lock, prepare,
 
 __all__ = [
     "boot",
+    "boot_accessories",
     "boot_proxy",
     "bootstrap",
     "delete_env",
@@ -28,6 +38,7 @@ __all__ = [
     "lock",
     "log_in",
     "log_out",
+    "make_accessory_directories",
     "prepare",
     "prune",
     "pull",
@@ -35,12 +46,17 @@ __all__ = [
     "push_env",
     "reboot_proxy",
     "remove",
+    "remove_accessories",
     "remove_proxy",
+    "restart_accessories",
     "restart_proxy",
     "retire",
     "revert",
+    "start_accessories",
     "start_proxy",
+    "stop_accessories",
     "stop_proxy",
     "switch",
     "unlock",
+    "upload_accessories",
 ]

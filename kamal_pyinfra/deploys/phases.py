@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import app, assets, docker, files, image, leftovers, proxy, record
+from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, leftovers, proxy, record
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.observation import current_state
 from kamal_pyinfra.operations.underway import underway
@@ -37,6 +37,7 @@ def prepare(run: Run) -> None:
     files.directories(run=run, name="Create folders")
     files.env_files(run=run, name="Write env files")
     image.logged_in(run=run, name="Log in to the registry")
+    accessories.booted(run=run, name="Boot accessories")
     image.present(run=run, name="Pull the image")
     proxy.running(run=run, name="Run the proxy")
     assets.synced(run=run, name="Sync assets")

@@ -85,6 +85,8 @@ def run_of_this_state(command: str) -> Run:
 def _new_run(command: str) -> Run:
     config = _config()
     config.require_secrets()
+    if command == "setup":
+        config.require_accessory_files(config.accessories)
     if command in WITHOUT_VERSION:
         return new_run(config, UNKNOWN, command=command)
     asked = data_text("version")

@@ -54,11 +54,11 @@ def _has_worked() -> bool:
 
 def batches(run: Run) -> list[tuple[str, ...]]:
     """The hosts of this run in the order of the configuration, ``boot.limit`` at a time."""
-    return run.config.boot.batches(hosts_within_limit(run.config))
+    return run.batches(hosts_within_limit(run.config))
 
 
 def hosts_within_limit(config: Config) -> tuple[str, ...]:
     """The hosts of this run in the order of the configuration."""
     state = current_state()
     taking_part = {host.name for host in state.inventory if state.is_host_in_limit(host)}
-    return tuple(server.host for server in config.role_hosts if server.host in taking_part)
+    return tuple(server.host for server in config.all_hosts if server.host in taking_part)

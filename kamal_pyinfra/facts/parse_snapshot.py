@@ -53,6 +53,7 @@ def _observed_host(host: str, rows: Mapping[str, list[str]]) -> ObservedHost:
         images=tuple(_image(text) for text in rows.get("image", [])),
         directories=frozenset(rows.get("directory", [])),
         files=dict(_file(text, file_checks) for text in rows.get("file", [])),
+        uploads=dict(_file(text, {}) for text in rows.get("upload", [])),
         cords=dict(_cord(text) for text in rows.get("cord", [])),
         assets=frozenset(rows.get("assets", [])),
         env_files=frozenset(rows.get("env-file", [])),

@@ -49,9 +49,9 @@ def config_differences(
     """
     defaults = host.image_defaults.get(observed.image_id)
     is_same = observed.digest == desired.digest
-    fields = tuple(_spec_differences(_app_spec(desired, host), observed, defaults))
+    fields = tuple(spec_differences(_app_spec(desired, host), observed, defaults))
     if not is_same:
-        fields += (*_command(desired.cmd, observed, defaults), *_health(desired, observed, defaults))
+        fields += (*command_differences(desired.cmd, observed, defaults), *_health(desired, observed, defaults))
     return fields if fields or is_same or observed.digest is None else (OTHER_OPTIONS,)
 
 
@@ -59,7 +59,7 @@ def proxy_differences(desired: Proxy, observed: ObservedContainer, host: Observe
     """Why the running proxy is not what ``traefik:`` asks for; empty if it is."""
     defaults = host.image_defaults.get(observed.image_id)
     is_same = observed.digest == desired.digest
-    fields = tuple(_spec_differences(_proxy_spec(desired), observed, defaults))
+    fields = tuple(spec_differences(_proxy_spec(desired), observed, defaults))
     if observed.image != desired.image:
         fields = (Difference(field="image", before=observed.image, after=desired.image), *fields)
     if not is_same:
@@ -98,28 +98,33 @@ def _app_spec(desired: AppContainer, host: ObservedHost) -> Spec:
 
 
 def _proxy_spec(desired: Proxy) -> Spec:
-    publish = (("publish", desired.publish),) if desired.publish else ()
-    given = dict(desired.options)
-    extra = [value for name in ("publish", "p") for value in _items(given.pop(name, ()))]
-    ports: Options = (("publish", (*(value for _, value in publish), *extra)),) if publish or extra else ()
     return Spec(
         env=desired.env,
         secret_names=desired.secret_names,
         secrets=desired.secrets,
         secret_checks=desired.secret_checks,
         labels=desired.labels,
-        options=(*given.items(), *ports),
+        options=published(desired.options, desired.publish),
         log_options=desired.log_options,
         mounts=(Wanted(target="/var/run/docker.sock", source="/var/run/docker.sock"),),
         digest=desired.digest,
     )
 
 
+def published(options: Options, publish: str | None) -> Options:
+    """Options of ``docker run`` with the published port among those that the options publish."""
+    given = dict(options)
+    extra = [value for name in ("publish", "p") for value in _items(given.pop(name, ()))]
+    ports: Options = (("publish", (*((publish,) if publish else ()), *extra)),) if publish or extra else ()
+    return (*given.items(), *ports)
+
+
 def _items(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def _spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
+def spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
+    """What every kind of container is compared by."""
     is_same = observed.digest == spec.digest
     yield from secret_differences(spec.secrets, spec.secret_checks, observed)
     if not is_same:
@@ -130,7 +135,10 @@ def _spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDe
     yield from option_differences(spec.options, observed.options, is_same=is_same)
 
 
-def _command(cmd: str | None, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
+def command_differences(
+    cmd: str | None, observed: ObservedContainer, defaults: ImageDefaults | None
+) -> Iterator[Difference]:
+    """Whether a container was started with another command."""
     wanted = split_command(cmd) if cmd is not None else (defaults.command if defaults else observed.command)
     if wanted != observed.command:
         after = cmd if cmd is not None else "the image's"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
+from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
-OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL)
+OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL)
 
 
 def env_differences(

@@ -7,6 +7,8 @@ from kamal_pyinfra.config import Config, Role
 from kamal_pyinfra.config.env import EffectiveEnv
 from kamal_pyinfra.config.env_file import env_file_text
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.plan.desired_accessory import accessories_on
 from kamal_pyinfra.plan.desired_app import app_container
 from kamal_pyinfra.plan.desired_proxy import proxy_container
 from kamal_pyinfra.plan.digest import digest_text
@@ -32,6 +34,8 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     env_files = tuple(role_env_file(run, role, host) for role in roles)
     runs_proxy = run.boots_proxy and any(role.running_traefik for role in here)
     proxy_env = proxy_env_file(run) if runs_proxy else None
+    accessories = accessories_on(run, host)
+    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
     return DesiredHost(
         host=host,
         owner=owner_of(run),
@@ -39,8 +43,8 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         image=config.absolute_image(run.version),
         latest_image=f"{config.repository}:{config.latest_tag}",
         version=run.version,
-        directories=directories(config, with_proxy=runs_proxy) if roles else (),
-        env_files=env_files if proxy_env is None else (*env_files, proxy_env),
+        directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
+        env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
         registry=registry_of(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
         containers=tuple(
@@ -59,7 +63,28 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         proxy_env_file=naming.proxy_env_file(config),
         env_file_pattern=naming.role_env_file(config, "{role}"),
         refetches=run.refetches,
+        accessories=accessories,
+        known_accessories=tuple(config.accessories),
+        accessories_here=tuple(naming.accessory_container(config, name) for name in config.accessories_on(host)),
+        accessory_env=accessory_env_directory(config),
+        accessory_owner=naming.accessory_owner(config, ""),
+        boots_accessories=run.boots_accessories,
+        reboots_accessories=run.command == "accessory reboot",
     )
+
+
+def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> tuple[str, ...]:
+    """Folders for what is on the host; one that carries accessories alone keeps the record and the audit log."""
+    folders = directories(run.config, with_proxy=with_proxy) if has_roles else ()
+    if not run.config.accessories_on(host) or run.roles:
+        return folders
+    own = (accessory_env_directory(run.config),) if run.writes_accessory_env else ()
+    return (*(folders or (run.config.run_directory,)), *own)
+
+
+def accessory_env_directory(config: Config) -> str:
+    """The folder of the accessories' secrets."""
+    return f"{config.run_directory}/env/accessories"
 
 
 def _retained(run: Run, host: str) -> int | None:
@@ -100,6 +125,11 @@ def role_env_file(run: Run, role: Role, host: str) -> EnvFile:
 def proxy_env_file(run: Run) -> EnvFile:
     """The file with the secrets of the proxy."""
     return _env_file(run, naming.proxy_env_file(run.config), run.config.proxy_env)
+
+
+def accessory_env_file(run: Run, accessory: AccessoryContainer) -> EnvFile:
+    """The file with the secrets of an accessory."""
+    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.name))
 
 
 def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:

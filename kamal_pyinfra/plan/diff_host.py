@@ -15,6 +15,7 @@ from kamal_pyinfra.plan.changes import (
     PullImage,
     WriteEnvFile,
 )
+from kamal_pyinfra.plan.diff_accessory import accessory_images_to_pull, diff_missing_accessories
 from kamal_pyinfra.plan.diff_proxy import proxy_image_to_pull
 from kamal_pyinfra.plan.difference import Difference, as_cause
 from kamal_pyinfra.plan.drift import was_in_service, was_written
@@ -77,10 +78,12 @@ def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     """A host logs in when it is going to pull."""
     images = [change.image for change in diff_images(desired, observed) if isinstance(change, PullImage)]
     proxy_image = proxy_image_to_pull(desired, observed)
-    wanted = images + ([proxy_image] if proxy_image else [])
+    accessories = accessory_images_to_pull(desired, observed)
+    wanted = [*images, *([proxy_image] if proxy_image else []), *accessories]
     if not wanted or desired.registry is None:
         return ()
-    part_of = images[0] if images else naming.PROXY_CONTAINER
+    boots = [change.container for change in diff_missing_accessories(desired, observed)]
+    part_of = next(iter([*images, *([naming.PROXY_CONTAINER] if proxy_image else []), *boots]), "")
     return (LogIn(server=desired.registry.server, cause=f"to pull {', '.join(wanted)}", part_of=part_of),)
 
 

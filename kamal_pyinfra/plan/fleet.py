@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes import Action, Change, PullImage
+from kamal_pyinfra.plan.changes import AccessoryChange, Action, Change, PullImage
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host
+from kamal_pyinfra.plan.diff_accessory import diff_accessories
 from kamal_pyinfra.plan.diff_app import edited_files
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.refusals import refuse
@@ -25,6 +26,8 @@ class HostPlan:
         roles: the host's roles in the configuration, primary first.
         unchanged: how many of the wanted things are as they should be.
         notes: what the user should know besides, one clause each.
+        accessories: the host's accessories in the configuration.
+        advice: what differs but is not part of the run; each names the command that changes it.
     """
 
     host: str
@@ -32,6 +35,8 @@ class HostPlan:
     changes: tuple[Change, ...]
     unchanged: int = 0
     notes: tuple[str, ...] = ()
+    accessories: tuple[str, ...] = ()
+    advice: tuple[AccessoryChange, ...] = ()
 
     @property
     def main_changes(self) -> tuple[Change, ...]:
@@ -96,6 +101,11 @@ class Plan:
         return Counter(change.action.name.lower() for change in self.main_changes)
 
     @property
+    def advice(self) -> tuple[AccessoryChange, ...]:
+        """What differs on any host but is not part of the run."""
+        return tuple(change for host in self.hosts for change in host.advice)
+
+    @property
     def has_drift(self) -> bool:
         """Whether somebody else changed a host since the last run."""
         return any(change.is_drift for change in self.changes)
@@ -128,12 +138,15 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
 def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPlan:
     changes = diff_host(desired, observed)
     changed = {change.subject for change in changes}
+    advice = (change for change in diff_accessories(desired, observed) if change not in changes)
     return HostPlan(
         host=desired.host,
         roles=roles_on(run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
         notes=tuple(_edited(desired, observed, changed)),
+        accessories=run.config.accessories_on(desired.host),
+        advice=() if run.roles else tuple(advice),
     )
 
 
@@ -161,8 +174,9 @@ def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, 
 
 def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
     for host, roles in departed_hosts(run, observed).items():
+        what = ", ".join(roles) or "accessories"
         yield (
-            f"{host} ({', '.join(roles)}) is not in the config any more: `kp deploy --decommission` removes "
+            f"{host} ({what}) is not in the config any more: `kp deploy --decommission` removes "
             f"{run.config.service} from it, `--forget {host}` only stops this note"
         )
     if run.keeps_env:

@@ -41,5 +41,5 @@ def _configured(run: Run) -> dict[str, tuple[str, ...]]:
     config = run.config
     return {
         server.host: tuple(role.name for role in config.roles if role.runs_on(server.host))
-        for server in config.role_hosts
+        for server in config.all_hosts
     }

@@ -71,6 +71,11 @@ class ObservedContainer:
         return self.labels.get("service", "")
 
     @property
+    def accessory(self) -> str:
+        """``SERVICE[-DESTINATION]/NAME`` if it is an accessory of ours; empty if not, or if Kamal made it."""
+        return self.labels.get("kp.accessory", "")
+
+    @property
     def role(self) -> str:
         """The role that the container's label names."""
         return self.labels.get("role", "")
@@ -182,6 +187,7 @@ class ObservedHost:
         env_files: paths of all env files of roles, wanted or not, of whatever service.
         image_defaults: image id → what its containers get from it.
         record: what the last run of ours wrote down on this host.
+        uploads: uploaded files of accessories that exist, by path.
         logged_in: whether the engine has credentials for our registry.
     """
 
@@ -198,6 +204,7 @@ class ObservedHost:
     env_files: frozenset[str] = frozenset()
     image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)
     record: Record | None = None
+    uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
     logged_in: bool = False
     lock: LockDetails | None = None
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.changes import AccessoryChange, Change
 from kamal_pyinfra.plan.fleet import HostPlan, Plan
 
 FORMAT_VERSION = 1
@@ -38,6 +38,12 @@ class ChangeDocument(BaseModel):
     part_of: str = Field(description="The subject of the change that brings this one along; empty if none does.")
 
 
+class AdviceDocument(ChangeDocument):
+    """One thing that differs and is not part of the run."""
+
+    command: str = Field(description="What changes it.")
+
+
 class HostDocument(BaseModel):
     """One host, its changes in the order in which they are made."""
 
@@ -46,6 +52,7 @@ class HostDocument(BaseModel):
     host: str = Field(description="Its name in the configuration.")
     roles: list[str] = Field(description="Its roles, the primary one first.")
     changes: list[ChangeDocument] = Field(description="What changes on it; empty if nothing does.")
+    advice: list[AdviceDocument] = Field(description="What differs but is not part of the run, such as accessories.")
     unchanged: int = Field(description="How many of the wanted things are as they should be.")
     notes: list[str] = Field(description="What a reader should know of this host besides.")
 
@@ -97,9 +104,14 @@ def _host(plan: HostPlan) -> HostDocument:
         host=plan.host,
         roles=list(plan.roles),
         changes=changes,
+        advice=[_advice(change) for change in plan.advice],
         unchanged=plan.unchanged,
         notes=list(plan.notes),
     )
+
+
+def _advice(change: AccessoryChange) -> AdviceDocument:
+    return AdviceDocument(**_change(change).model_dump(), command=change.command)
 
 
 def _change(change: Change) -> ChangeDocument:

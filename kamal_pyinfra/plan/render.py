@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.changes import AccessoryChange, Change
 from kamal_pyinfra.plan.fleet import HostPlan, Plan
 from kamal_pyinfra.plan.text import one_line
 
@@ -37,7 +37,8 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
     notes = "".join(f"Note: {one_line(note)}\n" for note in plan.notes)
     if plan.is_empty:
         of_hosts = dict.fromkeys(f"{host.host}: {note}\n" for host in plan.hosts for note in host.notes)
-        return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts)
+        advised = "".join(f"{line}\n" for line in _advice(plan.hosts))
+        return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts) + (f"\n{advised}" if advised else "")
     changes = plan.changes if is_whole else plan.main_changes
     width = max(len(one_line(change.subject)) for change in changes)
     lines = [f"Plan for {name}", ""]
@@ -48,14 +49,35 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
         lines += [f"  {line}" for change in shown for line in change_lines(change, width)] or ["  nothing to change"]
         lines += [f"  ({one_line(note)})" for note in hosts[0].notes]
         lines.append("")
+    if advice := list(_advice(plan.hosts)):
+        lines += [*advice, ""]
     return "\n".join([*lines, f"{notes}{summary(plan)}", ""])
+
+
+def _advice(plans: Sequence[HostPlan]) -> Iterator[str]:
+    """What is not part of the run, host by host, each with the command that changes it."""
+    advising = [plan for plan in plans if plan.advice]
+    width = max((len(one_line(change.subject)) for plan in advising for change in plan.advice), default=0)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for plan in advising:
+        groups.setdefault(tuple(_advice_lines(plan.advice, width)), []).append(plan.host)
+    for lines, hosts in groups.items():
+        yield f"Not part of this run, on {', '.join(hosts)}:"
+        yield from (f"  {line}" for line in lines)
+
+
+def _advice_lines(advice: Sequence[AccessoryChange], width: int) -> Iterator[str]:
+    for change in advice:
+        first, *rest = change_lines(change, width)
+        yield f"{first}; run `{one_line(change.command)}`"
+        yield from rest
 
 
 def _folded(plans: Sequence[HostPlan], *, is_whole: bool) -> list[tuple[list[HostPlan], tuple[Change, ...]]]:
     groups: dict[tuple[object, ...], list[HostPlan]] = {}
     for plan in plans:
         shown = tuple(line for change in _shown(plan, is_whole=is_whole) for line in change_lines(change))
-        groups.setdefault((plan.roles, shown, plan.notes), []).append(plan)
+        groups.setdefault((plan.roles or plan.accessories, shown, plan.notes), []).append(plan)
     return [(hosts, _shown(hosts[0], is_whole=is_whole)) for hosts in groups.values()]
 
 
@@ -65,7 +87,7 @@ def _shown(plan: HostPlan, *, is_whole: bool) -> tuple[Change, ...]:
 
 def _heading(hosts: Sequence[HostPlan]) -> str:
     """``web: 192.0.2.1``, ``web ×2: 192.0.2.1, 192.0.2.2``, or with many hosts the first and how many more."""
-    roles = ", ".join(hosts[0].roles) or "no role"
+    roles = ", ".join(hosts[0].roles or hosts[0].accessories) or "no role"
     count = f" ×{len(hosts)}" if len(hosts) > 1 else ""
     names = [host.host for host in hosts[:SHOWN_HOSTS]]
     more = f" and {len(hosts) - SHOWN_HOSTS} more" if len(hosts) > SHOWN_HOSTS else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
 
 UNKNOWN = "unknown"
 """The version of a run that is not about one."""
+ACCESSORY = ("accessory", "accessory reboot")
+"""Commands about accessories alone; the second one replaces those that are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class Run:
         decommissioned: hosts that left the configuration, from which this run removes the service.
         forgotten: hosts that left the configuration and of which no note is to be kept.
         replaces_edited: whether a container whose files somebody changed by hand is replaced.
+        accessories: the only accessories that may be looked at; empty for all.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
         hosts: names of the hosts that take part, for hooks; empty for all.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
@@ -53,11 +57,12 @@ class Run:
     hosts: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     skips_hooks: bool = False
+    accessories: tuple[str, ...] = ()
 
     @property
     def fleet(self) -> tuple[str, ...]:
         """Hosts that the run may have to do with: those of the configuration, then those that it decommissions."""
-        return (*(server.host for server in self.config.role_hosts), *self.decommissioned)
+        return (*(server.host for server in self.config.all_hosts), *self.decommissioned)
 
     @property
     def known_hosts(self) -> frozenset[str]:
@@ -80,8 +85,30 @@ class Run:
 
     @property
     def boots_app(self) -> bool:
-        """Whether the app's containers and env files are looked after: not by a command about the proxy."""
-        return self.command != "traefik"
+        """Whether the app's containers and env files are looked after: not by a command about something else."""
+        return self.command not in ("traefik", *ACCESSORY)
+
+    def includes_accessory(self, name: str) -> bool:
+        """Whether the run may look at this accessory: not if only some roles were asked for."""
+        return name in self.accessories if self.accessories else not self.roles
+
+    @property
+    def boots_accessories(self) -> bool:
+        """Whether missing accessories are booted: a deploy only says that they are missing."""
+        return self.command in ("setup", *ACCESSORY)
+
+    @property
+    def writes_accessory_env(self) -> bool:
+        """Whether env files of accessories are looked after."""
+        return self.boots_accessories or self.command == "env"
+
+    def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
+        """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""
+        names = tuple(hosts)
+        routed = {server.host for server in self.config.role_hosts}.union(self.decommissioned)
+        batches = self.config.boot.batches([host for host in names if host in routed])
+        rest = tuple(host for host in names if host not in routed)
+        return [*batches[:-1], (*(batches[-1] if batches else ()), *rest)] if rest else batches
 
     @property
     def refetches(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.owner import Owner
 
 Options = tuple[tuple[str, object], ...]
@@ -153,6 +154,13 @@ class DesiredHost:
         proxy_env_file: path of the proxy's env file, whether it is wanted or not.
         env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
         registry: ``None`` if its password is not known here.
+        accessories: those of the configuration on this host that the run may look at.
+        known_accessories: all accessories of the configuration, on this host or not.
+        accessories_here: containers of all accessories that belong on this host.
+        accessory_env: the folder of their secrets.
+        accessory_owner: what the label of every accessory of ours begins with.
+        reboots_accessories: whether those that are there are replaced.
+        boots_accessories: whether missing accessories are part of the run.
         is_leaving: whether nothing of the service is to stay on the host.
         refetches: pull the image also where one of its name is.
     """
@@ -180,6 +188,13 @@ class DesiredHost:
     edits: str
     is_leaving: bool = False
     replaces_edited: bool = False
+    accessories: tuple[AccessoryContainer, ...] = ()
+    known_accessories: tuple[str, ...] = ()
+    accessories_here: tuple[str, ...] = ()
+    accessory_owner: str = ""
+    accessory_env: str = ""
+    boots_accessories: bool = False
+    reboots_accessories: bool = False
     refetches: bool = False
 
     def env_file_of(self, role: str) -> str:

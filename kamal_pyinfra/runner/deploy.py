@@ -110,3 +110,5 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
 def _require_secrets(run: Run) -> None:
     if not run.keeps_env:
         run.config.require_secrets()
+    if run.boots_accessories:
+        run.config.require_accessory_files(run.config.accessories)

@@ -54,7 +54,7 @@ class Rollout:
     def _make_changes(self) -> None:
         if not self.steps.phase("prepare", deploys.prepare):
             self.steps.fail("Nothing was switched: what served before serves now.")
-        batches = self.run.config.boot.batches(self.session.hosts)
+        batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self._roll_out_batch(batch)
             if number < len(batches):

@@ -55,7 +55,7 @@ class Session:
         self.failures: dict[str, HostFailure] = {}
         needed = {*hosts, run.config.primary_host}
         departed = [Server(host=host) for host in run.decommissioned]
-        servers = [server for server in (*run.config.role_hosts, *departed) if server.host in needed]
+        servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
         names = [(server.host, host_data(run.config, server)) for server in servers]
         pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
         inventory = Inventory((names, {}))

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.plan.changes.accessory import (
+    AccessoryChange,
+    BootAccessory,
+    RebootAccessory,
+    RemoveAccessory,
+    SwitchAccessory,
+    UploadFiles,
+)
 from kamal_pyinfra.plan.changes.app import (
     AwaitContainer,
     BootContainer,
@@ -40,8 +48,10 @@ from kamal_pyinfra.plan.changes.proxy import (
 )
 
 __all__ = [
+    "AccessoryChange",
     "Action",
     "AwaitContainer",
+    "BootAccessory",
     "BootContainer",
     "Change",
     "CreateDirectories",
@@ -51,6 +61,8 @@ __all__ = [
     "LogOut",
     "ProtectEnvFile",
     "PullImage",
+    "RebootAccessory",
+    "RemoveAccessory",
     "RemoveContainer",
     "RemoveDirectory",
     "RemoveEnvFile",
@@ -65,8 +77,10 @@ __all__ = [
     "RunProxy",
     "StartProxy",
     "StopContainer",
+    "SwitchAccessory",
     "SwitchProxy",
     "SyncAssets",
     "TagLatest",
+    "UploadFiles",
     "WriteEnvFile",
 ]

@@ -303,6 +303,6 @@ def test_hosts_without_role_come_along_with_the_last_batch(config: MakeConfig) -
         servers=["192.0.2.1", "192.0.2.2"], boot={"limit": 1}, accessories={"db": {"image": "mysql:8", "host": DB}}
     )
     run = a_run(batched)
-    assert run.hosts == ("192.0.2.1", "192.0.2.2", DB)
-    assert run.batches(run.hosts) == [("192.0.2.1",), ("192.0.2.2", DB)]
+    assert run.fleet == ("192.0.2.1", "192.0.2.2", DB)
+    assert run.batches(run.fleet) == [("192.0.2.1",), ("192.0.2.2", DB)]
     assert run.batches([DB]) == [(DB,)]

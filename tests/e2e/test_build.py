@@ -71,10 +71,10 @@ def test_a_remote_host_builds_what_all_hosts_then_run(shop: Project) -> None:
     configure(shop, remote=remote(lab), driver="docker")
     (shop.folder / "app.py").write_text("not committed")
     with ProcessWatch(shop, (BUILD_TOKEN, NPMRC, lab.registry.password)) as watch:
-        delivered = shop.kp("build", "deliver", version="v1")
+        delivered = shop.kp("build", "deliver", version="b1")
     assert watch.hits == []
     assert not [s for s in (BUILD_TOKEN, lab.registry.password) if s in delivered.stdout + delivered.stderr]
-    image = f"{lab.registry.server}/shop:v1"
+    image = f"{lab.registry.server}/shop:b1"
     for host in ("web1", "web2", "job1"):
         assert lab.ssh(host, f"docker image inspect -f '{{{{.Config.Labels.service}}}}' {image}").stdout == "shop\n"
     assert "uncommitted changes are ignored" in delivered.stdout
@@ -83,11 +83,11 @@ def test_a_remote_host_builds_what_all_hosts_then_run(shop: Project) -> None:
     token = lab.ssh("web2", f"docker run --rm {image} cat /app/token").stdout.strip()
     assert token == hashlib.sha256(BUILD_TOKEN.encode()).hexdigest()
     assert lab.docker("image", "inspect", image, check=False).returncode != 0
-    shop.kp("setup", version="v1")
-    assert shop.served("web1") == "v1"
-    assert shop.kp("plan", version="v1").stdout == "shop v1: nothing to change.\n"
-    shop.kp("deploy", version="v2")
-    assert shop.served("web2") == "v2"
+    shop.kp("setup", version="b1")
+    assert shop.served("web1") == "b1"
+    assert shop.kp("plan", version="b1").stdout == "shop b1: nothing to change.\n"
+    shop.kp("deploy", version="b2")
+    assert shop.served("web2") == "b2"
     (clone,) = Path(shop.env["TMPDIR"]).glob(f"kamal-clones/shop-*/{shop.folder.name}")
     assert (clone / "app.py").read_text() != "not committed"
 

@@ -88,7 +88,7 @@ def test_one_comes_and_goes_while_the_others_serve(shop: Project, blog: Project)
         shop.kp("remove", "-y", *EU, version="e1")
     assert load.report.failed == 0, load.report
     assert set(load.report.versions) == {"v1", "b1"}
-    assert shop.running(WEB) == dict.fromkeys(WEB, ["blog-web-b1", "shop-web-v1"])
+    assert shop.running(WEB) == {host: ["blog-web-b1", "shop-web-v1"] for host in WEB}
     assert [shop.inspect(host, "traefik")["Id"] for host in WEB] == proxies
     assert shop.kp("plan", version="v1").stdout == "shop v1: nothing to change.\n"
     assert blog.kp("plan", version="b1").stdout == "blog b1: nothing to change.\n"

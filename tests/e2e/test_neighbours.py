@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.project import Project
 from tests.lab.lab import Lab
-from tests.lab.traffic import Load
 
 WEB = ("web1", "web2")
 EU = ("-d", "eu")
@@ -70,25 +67,3 @@ def test_a_contradicting_proxy_section_is_refused(shop: Project, blog: Project) 
         assert f"{shop.lab.hosts['web1']}: `traefik:` contradicts the running proxy of shop" in refused.stderr
     assert everything(shop) == before
     blog.change(lambda config: config.update(traefik=traefik))
-
-
-def test_one_comes_and_goes_while_the_others_serve(shop: Project, blog: Project) -> None:
-    """Three neighbours must each get their own requests; one of them removed must cost the others none."""
-    proxies = [shop.inspect(host, "traefik")["Id"] for host in WEB]
-    overlay: Path = shop.folder / "config/deploy.eu.yml"
-    overlay.write_text(yaml.safe_dump({"labels": rule("shop-web-eu", "eu")}))
-    blog.kp("deploy", version="b1")
-    shop.kp("deploy", *EU, version="e1")
-    answers = {"/version": "v1", "/version?s=blog": "b1", "/version?s=eu": "e1"}
-    assert {path: {shop.served(host, path) for host in WEB} for path in answers} == {
-        path: {version} for path, version in answers.items()
-    }
-    urls = tuple(shop.url(host, path) for host in WEB for path in ("/version", "/version?s=blog"))
-    with Load(urls, seconds=120) as load:
-        shop.kp("remove", "-y", *EU, version="e1")
-    assert load.report.failed == 0, load.report
-    assert set(load.report.versions) == {"v1", "b1"}
-    assert shop.running(WEB) == {host: ["blog-web-b1", "shop-web-v1"] for host in WEB}
-    assert [shop.inspect(host, "traefik")["Id"] for host in WEB] == proxies
-    assert shop.kp("plan", version="v1").stdout == "shop v1: nothing to change.\n"
-    assert blog.kp("plan", version="b1").stdout == "blog b1: nothing to change.\n"

@@ -114,7 +114,7 @@ def _proxy_spec(desired: Proxy) -> Spec:
 def published(options: Options, publish: str | None) -> Options:
     """Options of ``docker run`` with the published port among those that the options publish."""
     given = dict(options)
-    extra = [value for name in ("publish", "p") for value in _items(given.pop(name, ()))]
+    extra = _items(given.pop("publish", ()))
     ports: Options = (("publish", (*((publish,) if publish else ()), *extra)),) if publish or extra else ()
     return (*given.items(), *ports)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import Any
 
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
@@ -12,6 +14,8 @@ from kamal_pyinfra.plan.units import from_bytes, from_nano_cpus, to_bytes, to_na
 
 Reader = Callable[[tuple[object, ...]], object]
 Writer = Callable[[Any], str]
+
+SECCOMP_FILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)")
 
 
 def _texts(values: tuple[object, ...]) -> tuple[str, ...]:
@@ -26,8 +30,27 @@ def _text(values: tuple[object, ...]) -> str:
     return str(values[-1]) if values else ""
 
 
-def _network(values: tuple[object, ...]) -> str:
-    return "" if _text(values) in ("default", "bridge") else _text(values)
+def _path(values: tuple[object, ...]) -> str:
+    return normpath(_text(values)) if values else ""
+
+
+def _namespace(values: tuple[object, ...]) -> str | None:
+    return None if _text(values).startswith("container:") else _text(values)  # Docker shows an id for the name
+
+
+def _network(values: tuple[object, ...]) -> str | None:
+    return "" if _text(values) in ("default", "bridge") else _namespace(values)
+
+
+def _security(values: tuple[object, ...]) -> tuple[str, ...] | None:
+    texts = _texts(values)
+    return None if any(SECCOMP_FILE.match(text) for text in texts) else texts  # Docker shows what is in the file
+
+
+def _hosts(values: tuple[object, ...]) -> tuple[str, ...]:
+    """``NAME:ADDRESS`` or ``NAME=ADDRESS``, the address of IPv6 with or without brackets."""
+    pairs = (re.split("[:=]", str(value), maxsplit=1) for value in values)
+    return tuple(sorted(":".join(part.strip("[]") for part in pair) for pair in pairs))
 
 
 def _flag(values: tuple[object, ...]) -> bool:
@@ -60,10 +83,12 @@ def _ports(values: tuple[object, ...]) -> tuple[str, ...] | None:
 
 def _port(text: str) -> str:
     """``[IP:][HOST:]CONTAINER[/PROTOCOL]`` as ``IP:HOST:CONTAINER/PROTOCOL``."""
-    rest, _, protocol = text.partition("/")
+    rest, _, protocol = text.lower().partition("/")
     head, _, container = rest.rpartition(":")
     address, _, host = head.rpartition(":")
-    return f"{'' if address == '0.0.0.0' else address}:{host}:{container}/{protocol or 'tcp'}"  # noqa: S104
+    address = address.strip("[]")
+    shown = f"[{address}]" if ":" in address else address
+    return f"{'' if shown == '0.0.0.0' else shown}:{host}:{container}/{protocol or 'tcp'}"  # noqa: S104
 
 
 def _shown(value: object) -> str:
@@ -98,7 +123,7 @@ class Option:
 
 
 OPTIONS = (
-    Option(names=("memory", "m"), field="Memory", read=_size, write=from_bytes, is_mutable=True),
+    Option(names=("memory",), field="Memory", read=_size, write=from_bytes, is_mutable=True),
     Option(names=("memory-reservation",), field="MemoryReservation", read=_size, write=from_bytes, is_mutable=True),
     Option(
         names=("memory-swap",),
@@ -109,7 +134,7 @@ OPTIONS = (
         has_known_default=False,
     ),
     Option(names=("cpus",), field="NanoCpus", read=_cpus, write=from_nano_cpus, is_mutable=True),
-    Option(names=("cpu-shares", "c"), field="CpuShares", read=_number, is_mutable=True),
+    Option(names=("cpu-shares",), field="CpuShares", read=_number, is_mutable=True),
     Option(names=("cpuset-cpus",), field="CpusetCpus", read=_text, is_mutable=True),
     Option(names=("pids-limit",), field="PidsLimit", read=_number, is_mutable=True),
     Option(names=("cap-add",), field="CapAdd", read=_capabilities),
@@ -118,18 +143,18 @@ OPTIONS = (
     Option(names=("read-only",), field="ReadonlyRootfs", read=_flag),
     Option(names=("init",), field="Init", read=_flag, has_known_default=False),
     Option(names=("network", "net"), field="NetworkMode", read=_network),
-    Option(names=("add-host",), field="ExtraHosts"),
+    Option(names=("add-host",), field="ExtraHosts", read=_hosts),
     Option(names=("dns",), field="Dns"),
     Option(names=("group-add",), field="GroupAdd"),
-    Option(names=("security-opt",), field="SecurityOpt", has_known_default=False),
+    Option(names=("security-opt",), field="SecurityOpt", read=_security, has_known_default=False),
     Option(names=("ulimit",), field="Ulimits", read=_ulimits),
     Option(names=("shm-size",), field="ShmSize", read=_size, write=from_bytes, has_known_default=False),
-    Option(names=("pid",), field="PidMode", read=_text),
-    Option(names=("ipc",), field="IpcMode", read=_text, has_known_default=False),
-    Option(names=("user", "u"), field="User", read=_text, has_known_default=False),
-    Option(names=("workdir", "w"), field="WorkingDir", read=_text, has_known_default=False),
+    Option(names=("pid",), field="PidMode", read=_namespace),
+    Option(names=("ipc",), field="IpcMode", read=_namespace, has_known_default=False),
+    Option(names=("user",), field="User", read=_text, has_known_default=False),
+    Option(names=("workdir",), field="WorkingDir", read=_path, has_known_default=False),
     Option(names=("stop-signal",), field="StopSignal", read=_text, has_known_default=False),
-    Option(names=("publish", "p"), field="PortBindings", read=_ports, write=_shown_ports),
+    Option(names=("publish",), field="PortBindings", read=_ports, write=_shown_ports),
 )
 RESTART = "restart"
 
@@ -156,7 +181,7 @@ def option_differences(
         seen = option.read(observed[option.field])
         if wanted is not None and wanted != seen:
             after = _as_written(written[given[0]]) if given else NOT_SET
-            yield Difference(field=option.names[0], before=option.write(seen) if seen else NOT_SET, after=after)
+            yield Difference(field=option.names[0], before=_as_seen(option, seen, observed), after=after)
     if RESTART in observed:
         yield from _restart(written, observed)
 
@@ -168,6 +193,12 @@ def _restart(
     seen = _text(observed[RESTART])
     if wanted.partition(":")[0] != seen:
         yield Difference(field=RESTART, before=seen or "no", after=wanted)
+
+
+def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, ...]]) -> str:
+    if seen is None:
+        return _as_written(observed[option.field])
+    return option.write(seen) if seen else NOT_SET
 
 
 def _values(value: object) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ def to_nano_cpus(text: str) -> int | None:
     """``1.5`` → 1500000000; ``None`` if it is no number."""
     try:
         return round(float(text) * NANO)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

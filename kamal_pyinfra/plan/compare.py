@@ -51,7 +51,8 @@ def config_differences(
     is_same = observed.digest == desired.digest
     fields = tuple(spec_differences(_app_spec(desired, host), observed, defaults))
     if not is_same:
-        fields += (*command_differences(desired.cmd, observed, defaults), *_health(desired, observed, defaults))
+        command = command_differences(desired.cmd, desired.options, observed, defaults)
+        fields += (*command, *_health(desired, observed, defaults))
     return fields if fields or is_same or observed.digest is None else (OTHER_OPTIONS,)
 
 
@@ -128,17 +129,19 @@ def spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDef
     is_same = observed.digest == spec.digest
     yield from secret_differences(spec.secrets, spec.secret_checks, observed)
     if not is_same:
-        yield from env_differences(spec.env, spec.secret_names, observed, defaults)
-        yield from label_differences(spec.labels, observed, defaults)
+        yield from env_differences(spec.env, spec.secret_names, spec.options, observed, defaults)
+        yield from label_differences(spec.labels, spec.options, observed, defaults)
         yield from mount_differences(spec.mounts, spec.options, observed)
-        yield from _logging(spec.log_options, observed)
+        yield from _logging(spec, observed)
     yield from option_differences(spec.options, observed.options, is_same=is_same)
 
 
 def command_differences(
-    cmd: str | None, observed: ObservedContainer, defaults: ImageDefaults | None
+    cmd: str | None, options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Whether a container was started with another command."""
+    if cmd is None and _are_given(options, "entrypoint"):
+        return  # the image's does not count then
     wanted = split_command(cmd) if cmd is not None else (defaults.command if defaults else observed.command)
     if wanted != observed.command:
         after = cmd if cmd is not None else "the image's"
@@ -147,6 +150,8 @@ def command_differences(
 
 def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
     if desired.health is None:
+        if _are_given(desired.options, "health-cmd", "no-healthcheck"):
+            return
         # Without knowing the image, a health check may be its own.
         surplus = observed.health_command if defaults and observed.health_command != defaults.health_command else None
         if surplus:
@@ -161,9 +166,10 @@ def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageD
         yield Difference(field="health interval", before=before, after=desired.health.interval)
 
 
-def _logging(wanted: Options, observed: ObservedContainer) -> Iterator[Difference]:
-    if not observed.log_driver:
-        return  # it was not looked at
+def _logging(spec: Spec, observed: ObservedContainer) -> Iterator[Difference]:
+    if not observed.log_driver or _are_given(spec.options, "log-driver", "log-opt"):
+        return  # it was not looked at, or only the digest can tell
+    wanted = spec.log_options
     drivers = [str(value) for flag, value in wanted if flag == "--log-driver"]
     if drivers and drivers[0] != observed.log_driver:
         yield Difference(field="log driver", before=observed.log_driver, after=drivers[0])
@@ -172,6 +178,11 @@ def _logging(wanted: Options, observed: ObservedContainer) -> Iterator[Differenc
         before, after = observed.log_options.get(name, NOT_SET), options.get(name, NOT_SET)
         if before != after:
             yield Difference(field=f"log option {name}", before=before, after=after)
+
+
+def _are_given(options: Options, *names: str) -> bool:
+    """Whether options say what a key of the configuration would."""
+    return any(name in names for name, _ in options)
 
 
 def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Difference]:

@@ -26,7 +26,7 @@ def accessory_differences(
     if observed.image != desired.image:
         fields = (Difference(field="image", before=observed.image, after=desired.image), *fields)
     if not is_same:
-        fields += tuple(command_differences(desired.cmd, observed, defaults))
+        fields += tuple(command_differences(desired.cmd, desired.options, observed, defaults))
     if not (fields or is_same or observed.digest is None):
         fields = (OTHER_OPTIONS,)
     return (*fields, *upload_differences(desired, host))

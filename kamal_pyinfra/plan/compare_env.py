@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
+from kamal_pyinfra.plan.options import given_names
+from kamal_pyinfra.plan.state import Options
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
 OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL)
@@ -15,6 +17,7 @@ OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL)
 def env_differences(
     env: tuple[tuple[str, str], ...],
     secret_names: tuple[str, ...],
+    options: Options,
     observed: ObservedContainer,
     defaults: ImageDefaults | None,
 ) -> Iterator[Difference]:
@@ -28,8 +31,11 @@ def env_differences(
             yield Difference(field=f"env {name}", before=NOT_SET, after=value)
         elif (seen := observed.env[name]) is not None and seen != value:
             yield Difference(field=f"env {name}", before=seen, after=value)
-    wanted = {name for name, _ in env}.union(secret_names, observed.secret_checks, OWN_VARIABLES)
-    for name in sorted(observed.env.keys() - wanted - defaults.env) if defaults else ():
+    others = given_names(options, "env")
+    if defaults is None or others is None:
+        return
+    wanted = {name for name, _ in env}.union(secret_names, observed.secret_checks, OWN_VARIABLES, others)
+    for name in sorted(observed.env.keys() - wanted - defaults.env):
         # Whether its value may be shown is no longer known: it may have been a secret.
         yield Difference(field=f"env {name}", after="removed")
 
@@ -51,13 +57,16 @@ def secret_differences(
 
 
 def label_differences(
-    labels: tuple[tuple[str, str], ...], observed: ObservedContainer, defaults: ImageDefaults | None
+    labels: tuple[tuple[str, str], ...], options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Labels that are missing, have another value, or are there although nothing asks for them."""
     for name, value in labels:
         if observed.labels.get(name) != value:
             yield Difference(field=f"label {name}", before=observed.labels.get(name, NOT_SET), after=value)
-    wanted = {name for name, _ in labels}.union(OWN_LABELS)
-    for name in sorted(observed.labels.keys() - wanted) if defaults else ():
-        if defaults and defaults.labels.get(name) != observed.labels[name]:
+    others = given_names(options, "label")
+    if defaults is None or others is None:
+        return
+    wanted = {name for name, _ in labels}.union(OWN_LABELS, others)
+    for name in sorted(observed.labels.keys() - wanted):
+        if defaults.labels.get(name) != observed.labels[name]:
             yield Difference(field=f"label {name}", before=observed.labels[name] or '""', after=NOT_SET)

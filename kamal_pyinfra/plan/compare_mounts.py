@@ -36,6 +36,7 @@ class Wanted:
         """``SOURCE:TARGET[:OPTIONS]``, or ``TARGET`` alone for an anonymous volume."""
         source, _, rest = volume.rpartition(":") if volume.count(":") == 0 else volume.partition(":")
         target, _, mode = rest.partition(":")
+        source = "" if source.startswith(".") else source  # relative to where docker ran
         return cls(target=normpath(target), source=source, is_read_only="ro" in mode.split(","))
 
     @property

@@ -15,6 +15,9 @@ from kamal_pyinfra.plan.units import from_bytes, from_nano_cpus, to_bytes, to_na
 Reader = Callable[[tuple[object, ...]], object]
 Writer = Callable[[Any], str]
 
+OF_HOST_NAMESPACES = ("label=disable", "label:disable")
+"""What Docker adds by itself to a privileged container and to one in the host's namespaces."""
+
 SECCOMP_FILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)")
 
 
@@ -43,7 +46,7 @@ def _network(values: tuple[object, ...]) -> str | None:
 
 
 def _security(values: tuple[object, ...]) -> tuple[str, ...] | None:
-    texts = _texts(values)
+    texts = tuple(text for text in _texts(values) if text not in OF_HOST_NAMESPACES)
     return None if any(SECCOMP_FILE.match(text) for text in texts) else texts  # Docker shows what is in the file
 
 
@@ -199,6 +202,19 @@ def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, 
     if seen is None:
         return _as_written(observed[option.field])
     return option.write(seen) if seen else NOT_SET
+
+
+def given_names(options: Options, name: str) -> frozenset[str] | None:
+    """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
+
+    Args:
+        options: the options as written.
+        name: ``env`` or ``label``.
+    """
+    written = dict(options)
+    if f"{name}-file" in written:
+        return None
+    return frozenset(str(value).partition("=")[0] for value in _values(written.get(name, ())))
 
 
 def _values(value: object) -> tuple[object, ...]:

@@ -79,8 +79,8 @@ CASES = {
         "SecurityOpt",
         "no-new-privileges",
         ("no-new-privileges",),
-        ("label=disable",),
-        "security-opt: label=disable → no-new-privileges",
+        ("apparmor=unconfined",),
+        "security-opt: apparmor=unconfined → no-new-privileges",
         "",
     ),
     "ulimit": (

@@ -7,11 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.compare_env import env_differences, label_differences, secret_differences
+from kamal_pyinfra.plan.compare_env import (
+    env_differences,
+    label_differences,
+    secret_differences,
+    surplus_env_differences,
+)
+from kamal_pyinfra.plan.compare_logging import logging_differences
 from kamal_pyinfra.plan.compare_mounts import Wanted, mount_differences
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.options import option_differences
+from kamal_pyinfra.plan.options import are_given, option_differences
 from kamal_pyinfra.plan.state import AppContainer, Options, Proxy
 from kamal_pyinfra.plan.units import from_seconds, to_seconds
 
@@ -127,12 +133,15 @@ def _items(value: object) -> tuple[object, ...]:
 def spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
     """What every kind of container is compared by."""
     is_same = observed.digest == spec.digest
-    yield from secret_differences(spec.secrets, spec.secret_checks, observed)
+    names = (*(name for name, _ in spec.env), *spec.secret_names)
+    yield from secret_differences(spec.secrets, spec.secret_checks, observed, defaults)
+    # The digest does not know of secrets: one that is watched no more is told by its name.
+    yield from surplus_env_differences(names, spec.options, observed, defaults)
     if not is_same:
-        yield from env_differences(spec.env, spec.secret_names, spec.options, observed, defaults)
+        yield from env_differences(spec.env, observed)
         yield from label_differences(spec.labels, spec.options, observed, defaults)
         yield from mount_differences(spec.mounts, spec.options, observed)
-        yield from _logging(spec, observed)
+        yield from logging_differences(spec.log_options, spec.options, observed)
     yield from option_differences(spec.options, observed.options, is_same=is_same)
 
 
@@ -140,7 +149,7 @@ def command_differences(
     cmd: str | None, options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Whether a container was started with another command."""
-    if cmd is None and _are_given(options, "entrypoint"):
+    if cmd is None and are_given(options, "entrypoint"):
         return  # the image's does not count then
     wanted = split_command(cmd) if cmd is not None else (defaults.command if defaults else observed.command)
     if wanted != observed.command:
@@ -150,7 +159,7 @@ def command_differences(
 
 def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
     if desired.health is None:
-        if _are_given(desired.options, "health-cmd", "no-healthcheck"):
+        if are_given(desired.options, "health-cmd", "no-healthcheck"):
             return
         # Without knowing the image, a health check may be its own.
         surplus = observed.health_command if defaults and observed.health_command != defaults.health_command else None
@@ -164,25 +173,6 @@ def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageD
     if observed.health_command and to_seconds(desired.health.interval) != observed.health_interval:
         before = from_seconds(observed.health_interval)
         yield Difference(field="health interval", before=before, after=desired.health.interval)
-
-
-def _logging(spec: Spec, observed: ObservedContainer) -> Iterator[Difference]:
-    if not observed.log_driver or _are_given(spec.options, "log-driver", "log-opt"):
-        return  # it was not looked at, or only the digest can tell
-    wanted = spec.log_options
-    drivers = [str(value) for flag, value in wanted if flag == "--log-driver"]
-    if drivers and drivers[0] != observed.log_driver:
-        yield Difference(field="log driver", before=observed.log_driver, after=drivers[0])
-    options = dict(str(value).split("=", 1) for flag, value in wanted if flag == "--log-opt")
-    for name in sorted(options.keys() | observed.log_options.keys()):
-        before, after = observed.log_options.get(name, NOT_SET), options.get(name, NOT_SET)
-        if before != after:
-            yield Difference(field=f"log option {name}", before=before, after=after)
-
-
-def _are_given(options: Options, *names: str) -> bool:
-    """Whether options say what a key of the configuration would."""
-    return any(name in names for name, _ in options)
 
 
 def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Difference]:

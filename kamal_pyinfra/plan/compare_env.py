@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
@@ -12,16 +12,13 @@ from kamal_pyinfra.plan.state import Options
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
 OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL)
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+"""What Docker gives every container by itself if its settings on the host name a proxy."""
 
 
-def env_differences(
-    env: tuple[tuple[str, str], ...],
-    secret_names: tuple[str, ...],
-    options: Options,
-    observed: ObservedContainer,
-    defaults: ImageDefaults | None,
-) -> Iterator[Difference]:
-    """Clear variables that are missing, have another value, or are there although nothing asks for them."""
+
+def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContainer) -> Iterator[Difference]:
+    """Clear variables that are missing or have another value."""
     for name, value in env:
         if "${" in value:
             continue  # the host's shell expanded it; only the digest can tell
@@ -31,28 +28,38 @@ def env_differences(
             yield Difference(field=f"env {name}", before=NOT_SET, after=value)
         elif (seen := observed.env[name]) is not None and seen != value:
             yield Difference(field=f"env {name}", before=seen, after=value)
+
+
+def surplus_env_differences(
+    names: Iterable[str], options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
+) -> Iterator[Difference]:
+    """Variables that are there although nothing asks for them, also those that were secret once."""
     others = given_names(options, "env")
     if defaults is None or others is None:
         return
-    wanted = {name for name, _ in env}.union(secret_names, observed.secret_checks, OWN_VARIABLES, others)
+    wanted = {*names, *observed.secret_checks, *OWN_VARIABLES, *others}
     for name in sorted(observed.env.keys() - wanted - defaults.env):
         # Whether its value may be shown is no longer known: it may have been a secret.
-        yield Difference(field=f"env {name}", after="removed")
+        if name.upper() not in PROXY_VARIABLES:
+            yield Difference(field=f"env {name}", after="removed")
 
 
 def secret_differences(
-    secrets: str | None, checks: Mapping[str, int], observed: ObservedContainer
+    secrets: str | None, checks: Mapping[str, int], observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Secrets that the container does not have as they are now, by name; none if they are kept as they are."""
     if secrets is None or observed.secrets in (None, secrets):
         return
     seen = observed.secret_checks
+    surplus = seen.keys() - checks.keys()
     changed = [name for name in checks if seen.get(name) != checks[name]]
+    removed = sorted(surplus - defaults.env if defaults else surplus)
     for name in changed:
         yield Difference(field=f"secret {name}", after="changed" if name in seen else "added")
-    for name in sorted(seen.keys() - checks.keys()):
+    for name in removed:
         yield Difference(field=f"secret {name}", after="removed")
-    if not changed and seen.keys() <= checks.keys():
+    # With a variable of the image among them the digest of all says nothing; then the checks have to do.
+    if not changed and not surplus:
         yield Difference(field="a secret", after="changed")
 
 

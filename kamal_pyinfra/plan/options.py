@@ -204,6 +204,11 @@ def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, 
     return option.write(seen) if seen else NOT_SET
 
 
+def are_given(options: Options, *names: str) -> bool:
+    """Whether options say what a key of the configuration would."""
+    return any(name in names for name, _ in options)
+
+
 def given_names(options: Options, name: str) -> frozenset[str] | None:
     """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
 

@@ -18,9 +18,12 @@ MODULUS = 65521
 
 
 def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
-    """``NAME=VALUE`` of the watched variables that a container has, sorted as bytes."""
+    """``NAME=VALUE`` of the watched variables that a container has, sorted as bytes.
+
+    Of a clear value with several lines only the first is watched; all of it is in the container's digest.
+    """
     values: Mapping[str, str] = {**env.clear, **{name: config.secret(name).get_secret_value() for name in env.secret}}
-    lines = (f"{name}={values[name]}" for name in config.watched_names if name in values)
+    lines = (f"{name}={values[name]}".partition("\n")[0] for name in config.watched_names if name in values)
     return tuple(sorted(lines, key=str.encode))
 
 

@@ -225,6 +225,15 @@ def test_names_that_an_option_gives_are_asked_for(
     assert differences(role={"options": OPTIONS | options}, **sections) == []
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "no_proxy"])
+def test_what_the_engine_s_client_gives_every_container_is_nobody_s_change(config: MakeConfig, name: str) -> None:
+    """With `proxies` in ~/.docker/config.json on the host."""
+    seen = deployed(config(), "v2")
+    container = replace(seen.containers[0], env={**seen.containers[0].env, name: None})
+    wanted = desired_host(a_run(config()), HOST).containers[0]
+    assert config_differences(wanted, container, seen) == ()
+
+
 def test_a_container_in_the_host_s_namespaces_is_as_configured(config: MakeConfig) -> None:
     options = {"privileged": True, "pid": "host", "ipc": "host", "network": "host", "restart": "no"}
     role = {"hosts": [HOST], "options": options | {"security-opt": "seccomp=unconfined"}}

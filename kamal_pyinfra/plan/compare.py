@@ -16,8 +16,9 @@ from kamal_pyinfra.plan.compare_env import (
 from kamal_pyinfra.plan.compare_logging import logging_differences
 from kamal_pyinfra.plan.compare_mounts import Wanted, mount_differences
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
+from kamal_pyinfra.plan.given_options import are_given
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.options import are_given, option_differences
+from kamal_pyinfra.plan.options import option_differences
 from kamal_pyinfra.plan.state import AppContainer, Options, Proxy
 from kamal_pyinfra.plan.units import from_seconds, to_seconds
 

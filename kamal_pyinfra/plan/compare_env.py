@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
+from kamal_pyinfra.plan.given_options import given_names
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
-from kamal_pyinfra.plan.options import given_names
 from kamal_pyinfra.plan.state import Options
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
+from kamal_pyinfra.plan.given_options import are_given
 from kamal_pyinfra.plan.observed import ObservedContainer
-from kamal_pyinfra.plan.options import are_given
 from kamal_pyinfra.plan.state import Options
 
 

@@ -204,24 +204,6 @@ def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, 
     return option.write(seen) if seen else NOT_SET
 
 
-def are_given(options: Options, *names: str) -> bool:
-    """Whether options say what a key of the configuration would."""
-    return any(name in names for name, _ in options)
-
-
-def given_names(options: Options, name: str) -> frozenset[str] | None:
-    """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
-
-    Args:
-        options: the options as written.
-        name: ``env`` or ``label``.
-    """
-    written = dict(options)
-    if f"{name}-file" in written:
-        return None
-    return frozenset(str(value).partition("=")[0] for value in _values(written.get(name, ())))
-
-
 def _values(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 

@@ -16,7 +16,6 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PR
 """What Docker gives every container by itself if its settings on the host name a proxy."""
 
 
-
 def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContainer) -> Iterator[Difference]:
     """Clear variables that are missing or have another value."""
     for name, value in env:

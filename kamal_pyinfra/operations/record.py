@@ -13,7 +13,7 @@ from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import TagLatest
-from kamal_pyinfra.plan.diff import diff_tag
+from kamal_pyinfra.plan.diff import diff_record, diff_tag
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.record import record_text
@@ -36,7 +36,7 @@ def marked(run: Run) -> Generator[StringCommand, None, None]:
     if not tags and is_recorded:
         current_host().noop("the version in service is marked")
         return
-    announce(tags)
+    announce((*tags, *diff_record(desired, observed)))
     script = chain(
         *(image.tag(change.image, change.tag) for change in tags),
         *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),

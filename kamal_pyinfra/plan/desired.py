@@ -60,6 +60,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         edits=naming.edits_directory(config),
         replaces_edited=run.replaces_edited,
         is_leaving=host in run.decommissioned,
+        forgotten=(*run.decommissioned, *run.forgotten),
         proxy_env_file=naming.proxy_env_file(config),
         env_file_pattern=naming.role_env_file(config, "{role}"),
         refetches=run.refetches,

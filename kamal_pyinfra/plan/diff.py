@@ -14,6 +14,7 @@ from kamal_pyinfra.plan.diff_host import (
 )
 from kamal_pyinfra.plan.diff_leftovers import diff_leftovers, diff_tag
 from kamal_pyinfra.plan.diff_proxy import diff_proxy
+from kamal_pyinfra.plan.diff_record import diff_record
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.state import DesiredHost
 
@@ -30,6 +31,7 @@ __all__ = [
     "diff_missing_accessories",
     "diff_old_containers",
     "diff_proxy",
+    "diff_record",
     "diff_tag",
 ]
 
@@ -45,6 +47,7 @@ STEPS = (
     diff_containers,
     diff_old_containers,
     diff_tag,
+    diff_record,
     diff_leftovers,
 )
 

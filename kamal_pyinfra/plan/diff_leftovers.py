@@ -24,6 +24,7 @@ from kamal_pyinfra.plan.diff_app import (
     diff_old_containers,
     stopping_containers,
 )
+from kamal_pyinfra.plan.neighbours import proxy_users
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.remaining import (
     Remaining,
@@ -76,10 +77,11 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
 
 def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
     wanted = frozenset(container.name for container in desired.containers)
+    former = () if desired.owner.roles else sorted(_former_roles(desired, observed))
     return Remaining(
         owner=desired.owner,
         repository=desired.repository,
-        prefixes=desired.prefixes,
+        prefixes=(*desired.prefixes, *(_prefix(desired, role) for role in former)),
         known_roles=desired.known_roles,
         stopped=newest_first(
             each for each in observed.containers if desired.owner.owns(each) and each.name not in wanted
@@ -88,6 +90,10 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
         mounted=_mounted_in_the_end(desired, observed),
         images=frozenset(() if desired.is_leaving else {desired.image}),
     )
+
+
+def _prefix(desired: DesiredHost, role: str) -> str:
+    return "-".join(filter(None, (desired.owner.service, role, desired.owner.destination)))
 
 
 def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
@@ -144,8 +150,8 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     """The record, and the proxy unless it serves others; what else is there is not ours."""
     cause = f"{desired.host} is not in the config"
     proxy = observed.container(naming.PROXY_CONTAINER)
-    others = (other for other in observed.containers if other.role and not desired.owner.is_service_of(other))
-    if proxy is not None and not any(other.is_running for other in others):
+    others = (other for other in observed.containers if not desired.owner.is_service_of(other))
+    if proxy is not None and not proxy_users(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
         if desired.proxy_env_file in observed.files:
             yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)

@@ -162,6 +162,7 @@ class DesiredHost:
         reboots_accessories: whether those that are there are replaced.
         boots_accessories: whether missing accessories are part of the run.
         is_leaving: whether nothing of the service is to stay on the host.
+        forgotten: hosts that left the configuration and that the record is not to name any more.
         refetches: pull the image also where one of its name is.
     """
 
@@ -187,6 +188,7 @@ class DesiredHost:
     record: str
     edits: str
     is_leaving: bool = False
+    forgotten: tuple[str, ...] = ()
     replaces_edited: bool = False
     accessories: tuple[AccessoryContainer, ...] = ()
     known_accessories: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ from kamal_pyinfra.plan.changes.host import (
     WriteEnvFile,
 )
 from kamal_pyinfra.plan.changes.leftovers import (
+    ForgetHosts,
     RemoveContainer,
     RemoveDirectory,
     RemoveEnvFile,
@@ -56,6 +57,7 @@ __all__ = [
     "Change",
     "CreateDirectories",
     "CreateEnvFile",
+    "ForgetHosts",
     "InstallDocker",
     "LogIn",
     "LogOut",

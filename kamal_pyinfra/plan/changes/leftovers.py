@@ -113,3 +113,18 @@ class RemoveDirectory(Change):
     def subject(self) -> str:
         """Its path."""
         return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetHosts(Change):
+    """The record on a host no longer names hosts that left the configuration."""
+
+    kind = "record"
+
+    path: str
+    hosts: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.path

@@ -64,7 +64,7 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
     that nothing mounts go in every run.
     """
     remaining = _remaining(desired, observed)
-    containers = (*surplus_containers(remaining, desired.retain_containers), *_stepping_aside(desired, observed))
+    containers = (*_surplus_containers(desired, observed, remaining), *_stepping_aside(desired, observed))
     gone = {change.name for change in containers}
     return (
         *containers,
@@ -90,6 +90,23 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
         mounted=_mounted_in_the_end(desired, observed),
         images=frozenset(() if desired.is_leaving else {desired.image}),
     )
+
+
+def _surplus_containers(
+    desired: DesiredHost, observed: ObservedHost, remaining: Remaining
+) -> Iterator[RemoveContainer]:
+    surplus = surplus_containers(remaining, desired.retain_containers)
+    if not desired.is_leaving:
+        yield from surplus
+        return
+    stopping = stopping_containers(desired, observed)
+    for change in surplus:
+        part_of = change.name if change.name in stopping else ""
+        yield replace(change, cause=_left(desired), part_of=part_of)
+
+
+def _left(desired: DesiredHost) -> str:
+    return f"{desired.host} is not in the config"
 
 
 def _prefix(desired: DesiredHost, role: str) -> str:
@@ -148,7 +165,7 @@ def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
 
 def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:
     """The record, and the proxy unless it serves others; what else is there is not ours."""
-    cause = f"{desired.host} is not in the config"
+    cause = _left(desired)
     proxy = observed.container(naming.PROXY_CONTAINER)
     others = (other for other in observed.containers if not desired.owner.is_service_of(other))
     if proxy is not None and not proxy_users(others):

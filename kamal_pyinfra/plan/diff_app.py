@@ -153,6 +153,8 @@ def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
     for container in desired.containers:
         if container.role == old.role:
             return f"stops, replaced by {container.name}"
+    if desired.is_leaving:
+        return f"stops, {desired.host} is not in the config"
     if old.role in desired.known_roles:
         return f"stops, role {old.role} is not on this host any more"
     return f"stops, role {old.role} is not in the config"

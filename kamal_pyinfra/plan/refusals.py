@@ -76,7 +76,12 @@ def _router(container: AppContainer) -> str:
 
 
 def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """With ``--keep-env`` the env files of earlier runs are used; they must be there."""
+    """With ``--keep-env`` the env files of earlier runs are used; they must be there, with every secret in them."""
+    way_out = "so --keep-env cannot keep it; give the secrets once"
     for file in desired.env_files:
-        if file.content is None and file.path not in observed.files:
-            yield f"{desired.host}: {file.path} is not there, so --keep-env cannot keep it; give the secrets once"
+        seen = observed.files.get(file.path)
+        if file.content is None and seen is None:
+            yield f"{desired.host}: {file.path} is not there, {way_out}"
+        elif file.content is None and seen is not None:
+            for name in (name for name in file.names if name not in seen.checks):
+                yield f"{desired.host}: {file.path} has no {name}, {way_out}"

@@ -87,8 +87,8 @@ def test_a_host_that_left_is_cleaned_of_everything_of_ours(config: MakeConfig) -
           ~ record    .kamal/shop-hosts.json                                  192.0.2.9 left the config
 
         no role: 192.0.2.9
-          - container shop-web-v2                                             stops, role web is not on this host any more
-          - container shop-job-v2                                             stops, role job is not in the config
+          - container shop-web-v2                                             stops, 192.0.2.9 is not in the config
+          - container shop-job-v2                                             stops, 192.0.2.9 is not in the config
           - container shop-web-v1                                             192.0.2.9 is not in the config
           - container shop-job-v1                                             192.0.2.9 is not in the config
           - image     acme/shop:v1                                            no container uses it

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from kamal_pyinfra.config.version import TAG
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.fleet_facts import host_facts, moved
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.plan_json import DOCUMENT, ChangeDocument, PlanDocument, plan_document
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.text import one_line
 
 FORMAT_VERSION = 1
 SHOWN = 20
+LONGEST = 300
 
 
 class RunDocument(BaseModel):
@@ -22,9 +26,11 @@ class RunDocument(BaseModel):
 
     model_config = DOCUMENT
 
-    version: str = Field(description="The version that will be in service.")
-    command: str = Field(description="`deploy`, `setup`, `redeploy` or `rollback`.")
-    run_id: str = Field(description="Names what the run creates.")
+    version: str = Field(pattern=f"^{TAG.pattern}$", description="The version that will be in service.")
+    command: Literal["deploy", "setup", "redeploy", "rollback"] = Field(
+        description="`deploy`, `setup`, `redeploy` or `rollback`."
+    )
+    run_id: str = Field(pattern="^[0-9a-f]{32}$", description="Names what the run creates.")
     destination: str | None = Field(description="The destination, if one was chosen.")
     roles: tuple[str, ...] = Field(description="The only roles; empty for all.")
     hosts: tuple[str, ...] = Field(description="The hosts that take part.")
@@ -72,7 +78,8 @@ def parse_plan_file(text: str, name: str) -> PlanFile:
     except ValidationError as error:
         problem = error.errors()[0]
         place = "/".join(map(str, problem["loc"])) or "the file"
-        raise ConfigError(f"{name}: {place}: {problem['msg']}; write it with `kp plan --out {name}`") from None
+        line = one_line(f"{place}: {problem['msg']}")[:LONGEST]
+        raise ConfigError(f"{name}: {line}; write it with `kp plan --out {name}`") from None
     if found.format_version != FORMAT_VERSION:
         raise ConfigError(f"{name}: format {found.format_version} is not {FORMAT_VERSION}; plan again with this kp")
     return found

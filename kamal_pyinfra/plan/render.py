@@ -36,7 +36,7 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
     name = f"{plan.service} {plan.version}".rstrip()
     notes = "".join(f"Note: {one_line(note)}\n" for note in plan.notes)
     if plan.is_empty:
-        of_hosts = dict.fromkeys(f"{host.host}: {note}\n" for host in plan.hosts for note in host.notes)
+        of_hosts = dict.fromkeys(f"{host.host}: {one_line(note)}\n" for host in plan.hosts for note in host.notes)
         advised = "".join(f"{line}\n" for line in _advice(plan.hosts))
         return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts) + (f"\n{advised}" if advised else "")
     changes = plan.changes if is_whole else plan.main_changes

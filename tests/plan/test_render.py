@@ -17,9 +17,10 @@ from kamal_pyinfra.plan.changes import (
     RemoveImage,
     TagLatest,
 )
+from kamal_pyinfra.plan.difference import Difference, as_cause
 from kamal_pyinfra.plan.fleet import BuildImage, HostPlan, Plan, make_plan
 from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import change_line, render_text, summary
+from kamal_pyinfra.plan.render import change_line, change_lines, render_text, summary
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 
@@ -118,6 +119,70 @@ def test_hosts_that_differ_in_the_cause_alone_are_shown_apart() -> None:
 
         Plan: 0 to replace, 0 to create, 2 to change, 0 to remove, 0 unchanged.
         """)
+
+
+def test_of_more_than_six_hosts_the_first_are_named() -> None:
+    names = [f"192.0.2.{number}" for number in range(1, 13)]
+    assert render_text(plan(*(host(name, OLD) for name in names))) == dedent("""\
+        Plan for shop v2
+
+        web ×12: 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6 and 6 more
+          - container shop-web-v0  only 1 are retained
+
+        Plan: 0 to replace, 0 to create, 0 to change, 12 to remove, 0 unchanged.
+        """)
+    assert "192.0.2.6\n" in render_text(plan(*(host(name, OLD) for name in names[:6])))
+
+
+def test_hosts_that_differ_only_in_what_comes_along_are_shown_once() -> None:
+    brought = replace(TAG, part_of=OLD.name)
+    hosts = (host("192.0.2.1", OLD, brought), host("192.0.2.2", OLD))
+    assert "web ×2: 192.0.2.1, 192.0.2.2\n" in render_text(plan(*hosts))
+    assert "web: 192.0.2.1\n" in render_text(plan(*hosts), is_whole=True)
+
+
+def test_what_comes_along_is_shown_when_all_is_asked_for(config: MakeConfig) -> None:
+    made = make_plan(a_run(config()), {"192.0.2.1": deployed(config(), "v1")})
+    assert render_text(made, is_whole=True) == dedent("""\
+        Plan for shop v2
+
+        this machine
+          + build     acme/shop:v2                                            1 host does not have it
+
+        web: 192.0.2.1
+          ~ registry  Docker Hub                                              to pull acme/shop:v2
+          + image     acme/shop:v2                                            not on the host
+          ± container shop-web-v2                                             version v1 → v2
+          - container shop-web-v1                                             stops, replaced by shop-web-v2
+          ~ tag       acme/shop:latest                                        v2 is in service
+          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
+
+        Plan: 1 to replace, 2 to create, 0 to change, 0 to remove, 3 unchanged.
+        """)
+
+
+def test_several_differences_are_a_line_each_and_one_is_in_its_cause() -> None:
+    fields = tuple(Difference(field=name, before="1", after="2") for name in ("memory", "cpus"))
+    one, two = (replace(OLD, cause=as_cause(fields[:n]), differences=fields[:n]) for n in (1, 2))
+    assert list(change_lines(one)) == ["- container shop-web-v0  memory: 1 → 2"]
+    assert list(change_lines(two)) == [
+        "- container shop-web-v0  memory, cpus differ",
+        "  memory: 1 → 2",
+        "  cpus: 1 → 2",
+    ]
+
+
+def test_drift_is_marked() -> None:
+    assert change_line(replace(OLD, is_drift=True)) == "- container shop-web-v0  only 1 are retained (drift)"
+
+
+def test_notes_stay_on_their_line_and_cannot_command_the_terminal() -> None:
+    noted = replace(plan(host("192.0.2.1")), notes=("one\ntwo\x1b[2J",))
+    assert render_text(noted) == "Note: one\\ntwo\nshop v2: nothing to change.\n"
+    of_host = plan(replace(host("192.0.2.1"), notes=("a\n\x1b[31mb",)))
+    assert render_text(of_host) == "shop v2: nothing to change.\n192.0.2.1: a\\nb\n"
+    changing = plan(replace(host("192.0.2.1", OLD), notes=("a\n\x1b[31mb",)))
+    assert "\n  (a\\nb)\n" in render_text(changing)
 
 
 @pytest.mark.parametrize(

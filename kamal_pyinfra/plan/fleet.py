@@ -163,13 +163,11 @@ def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> 
 
 def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
     """Hosts, with their roles, that a record knows and neither the configuration nor the run does."""
-    recorded = {
-        host: roles
-        for seen in observed.values()
-        if seen.record is not None
-        for host, roles in seen.record.hosts.items()
-    }
-    return {host: recorded[host] for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
+    recorded: dict[str, dict[str, None]] = {}
+    records = [observed[host].record for host in sorted(observed)]
+    for host, roles in (item for record in records if record is not None for item in record.hosts.items()):
+        recorded.setdefault(host, {}).update(dict.fromkeys(roles))
+    return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
 
 
 def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:

@@ -41,7 +41,8 @@ def _(change: kinds.CreateDirectories, host: ObservedHost, desired: DesiredHost)
 @after.register
 def _(change: kinds.WriteEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
     written = ObservedFile(digest=change.file.digest, mode="600", checks=change.file.checks)
-    return replace(host, files={**host.files, change.file.path: written})
+    listed = host.env_files | ({change.file.path} if change.file.role else set())
+    return replace(host, files={**host.files, change.file.path: written}, env_files=listed)
 
 
 @after.register
@@ -52,8 +53,29 @@ def _(change: kinds.ProtectEnvFile, host: ObservedHost, desired: DesiredHost) ->
 
 @after.register
 def _(change: kinds.RemoveEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    assert change.path in host.env_files
-    return replace(host, env_files=host.env_files - {change.path})
+    assert change.path in host.env_files or change.path in host.files
+    files = {path: file for path, file in host.files.items() if path != change.path}
+    return replace(host, env_files=host.env_files - {change.path}, files=files)
+
+
+@after.register
+def _(change: kinds.RemoveFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert change.path == desired.record
+    assert host.record is not None
+    return replace(host, record=None)
+
+
+@after.register
+def _(change: kinds.ForgetHosts, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert host.record is not None
+    left = {name: roles for name, roles in host.record.hosts.items() if name not in change.hosts}
+    assert len(left) < len(host.record.hosts)
+    return replace(host, record=replace(host.record, hosts=left))
+
+
+@after.register
+def _(change: kinds.RemoveProxy, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    return without(host, change.name)
 
 
 @after.register
@@ -64,7 +86,9 @@ def _(change: kinds.LogIn, host: ObservedHost, desired: DesiredHost) -> Observed
 @after.register
 def _(change: kinds.PullImage, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
     assert not host.has_image(change.image)
-    return tagged(host, change.image, f"sha256:{desired.version}")
+    identity = f"sha256:{desired.version}"
+    defaults = {**host.image_defaults, identity: as_deployed(desired).image_defaults[identity]}
+    return tagged(replace(host, image_defaults=defaults), change.image, identity)
 
 
 @after.register
@@ -141,7 +165,7 @@ def _(change: kinds.RemoveImage, host: ObservedHost, desired: DesiredHost) -> Ob
 
 @after.register
 def _(change: kinds.RemoveDirectory, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    assert change.path in host.cords or change.path in host.assets
+    assert change.path in host.cords or change.path in host.assets or change.path == desired.edits
     cords = {path: is_tied for path, is_tied in host.cords.items() if path != change.path}
     return replace(host, cords=cords, assets=host.assets - {change.path})
 

@@ -38,6 +38,8 @@ def together(*hosts: ObservedHost) -> ObservedHost:
         files={path: file for host in hosts for path, file in host.files.items()},
         cords={path: is_tied for host in hosts for path, is_tied in host.cords.items()},
         assets=frozenset().union(*(host.assets for host in hosts)),
+        env_files=frozenset().union(*(host.env_files for host in hosts)),
+        image_defaults={identity: each for host in hosts for identity, each in host.image_defaults.items()},
     )
 
 

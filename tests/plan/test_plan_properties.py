@@ -12,19 +12,26 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.changes import Change, RemoveEnvFile
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host
-from kamal_pyinfra.plan.fleet import Plan, make_plan
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
+from kamal_pyinfra.plan.next_record import next_record
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.plan.plan_file import plan_file
 from kamal_pyinfra.plan.plan_json import plan_document
 from kamal_pyinfra.plan.render import render_text
 from kamal_pyinfra.plan.run import Run
-from tests.conftest import SECRETS, MakeConfig, a_run
+from kamal_pyinfra.plan.secret_checks import digest_lines
+from tests.conftest import SECRETS, MakeConfig, a_run, as_deployed
 from tests.plan.carry_out import carry_out
 from tests.plan.hosts import altered, deployed, fresh, made_by_kamal, together, without
 
+HIDDEN = {"labels": {"traefik.enable": "false"}}
+"""Others claim no rule, or nearly every plan would be refused."""
+
+ROTATED = SECRETS | {"TOP_SECRET": "hush-before"}
 ARBITRARY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=30
 )
@@ -64,11 +71,15 @@ DESTINATIONS = st.sampled_from([None, "eu", "staging"])
 @st.composite
 def traces(draw: st.DrawFn, config: Config, host: str) -> ObservedHost:
     """What one earlier run of a configuration left on a host, in any state."""
-    run = {"run_id": draw(st.sampled_from("0123456789abc")) * 32}
-    left = deployed(config, draw(VERSIONS), host, **run)
+    run = a_run(config, draw(VERSIONS), run_id=draw(st.sampled_from("0123456789abc")) * 32)
+    left = as_deployed(desired_host(run, host))
+    left = replace(left, env_files=frozenset(path for path in left.files if "/roles/" in path))
+    if draw(st.booleans()):
+        left = replace(left, record=next_record(run, desired_host(run, host), left))
     for container in left.containers:
         if container.role:
             left = draw(disturbed(left, container))
+    left = replace(left, files={path: draw(disturbed_file(file)) for path, file in left.files.items()})
     keep = draw(st.lists(st.booleans(), min_size=2, max_size=2))
     left = replace(left, cords={path: draw(st.booleans()) for path in left.cords})
     left = left if keep[0] else replace(left, images=left.images[1:])
@@ -84,7 +95,26 @@ def disturbed(draw: st.DrawFn, host: ObservedHost, container: ObservedContainer)
     health = draw(st.sampled_from(["healthy", "healthy", "starting", "unhealthy"])) if container.health else None
     name = container.name + draw(st.sampled_from(["", "", "", "_replaced_0123456789abcdef"]))
     image_id = draw(st.sampled_from([container.image_id, container.image_id, "sha256:rebuilt"]))
-    return altered(host, container.name, name=name, status=status, health=health, image_id=image_id)
+    updated = draw(st.sampled_from([{}, {}, {"Memory": (1048576,)}, {"restart": ("no",)}]))
+    secrets = draw(st.sampled_from([container.secrets, container.secrets, digest_lines(("TOP_SECRET=x",))]))
+    options = {**container.options, **updated}
+    return altered(
+        host,
+        container.name,
+        name=name,
+        status=status,
+        health=health,
+        image_id=image_id,
+        options=options,
+        secrets=secrets,
+    )
+
+
+@st.composite
+def disturbed_file(draw: st.DrawFn, file: ObservedFile) -> ObservedFile:
+    """The file readable by others, or with something else in it."""
+    edited = replace(file, digest="edited", checks={**file.checks, "TOP_SECRET": 1})
+    return draw(st.sampled_from([file, file, file, replace(file, mode="644"), edited]))
 
 
 @st.composite
@@ -123,13 +153,17 @@ def case(config: MakeConfig) -> Case:
 
     def drawn(data: st.DataObject) -> tuple[Run, dict[str, ObservedHost]]:
         destination = data.draw(DESTINATIONS)
-        ours, before = (config(destination=destination, **data.draw(SECTIONS)) for _ in range(2))
-        neighbour = config(destination="eu" if destination is None else None, **data.draw(SECTIONS))
-        blog = config(service="blog", image="acme/blog", **data.draw(SECTIONS))
+        ours = config(destination=destination, **data.draw(SECTIONS))
+        before = config(destination=destination, environ=ROTATED, **data.draw(SECTIONS))
+        neighbour = config(**HIDDEN, destination="eu" if destination is None else None, **data.draw(SECTIONS))
+        blog = config(**HIDDEN, service="blog", image="acme/blog", **data.draw(SECTIONS))
         command = data.draw(st.sampled_from(["deploy", "deploy", "redeploy", "rollback"]))
         roles = data.draw(st.sampled_from([(), (), ("web",)]))
         run = a_run(ours, data.draw(VERSIONS), command=command, roles=roles, run_id="f" * 32)
-        return run, data.draw(fleets([ours, before, neighbour, blog]))
+        seen = data.draw(fleets([ours, before, neighbour, blog]))
+        departed = tuple(departed_hosts(run, seen))
+        done_with = data.draw(st.sampled_from([{}, {"decommissioned": departed}, {"forgotten": departed}]))
+        return replace(run, **done_with), seen
 
     return drawn
 
@@ -146,6 +180,22 @@ def foreign(run: Run, host: ObservedHost) -> list[ObservedContainer]:
     """Containers that the run has no business with."""
     owner = Owner(service=run.config.service, destination=run.config.destination or "", roles=run.roles)
     return [container for container in host.containers if container.role and not owner.owns(container)]
+
+
+def env_files_of(containers: list[ObservedContainer], run: Run) -> set[str]:
+    """Where the secrets of containers lie."""
+    names = ("-".join(filter(None, (each.service, each.role, each.destination))) for each in containers)
+    return {f"{run.config.run_directory}/env/roles/{name}.env" for name in names}
+
+
+@ARBITRARY
+@given(data=st.data())
+def test_what_comes_along_comes_with_a_change_that_is_shown(case: Case, data: st.DataObject) -> None:
+    plan = plan_or_refusal(*case(data))
+    for host_plan in plan.hosts if plan else ():
+        shown = {change.subject for change in host_plan.main_changes}
+        assert {change.part_of for change in host_plan.changes if change.part_of} <= shown
+        assert all(change.subject in shown for change in host_plan.changes if change.part_of == change.subject)
 
 
 @ARBITRARY
@@ -175,6 +225,8 @@ def test_nothing_of_others_is_touched(case: Case, data: st.DataObject) -> None:
             for source in container.mounts.values()
         }
         assert named.isdisjoint({container.name for container in theirs})
+        removed_files = {change.subject for change in host_plan.changes if isinstance(change, RemoveEnvFile)}
+        assert removed_files.isdisjoint(env_files_of(theirs, run))
         assert named.isdisjoint(mounted)
         assert removed.isdisjoint({value for container in theirs for value in (container.image, container.image_id)})
         assert all(name.startswith("acme/shop:v") for name in removed)
@@ -187,7 +239,10 @@ def test_once_a_plan_is_carried_out_nothing_is_left_to_change(case: Case, data: 
     plan = plan_or_refusal(run, seen)
     for host_plan in plan.hosts if plan else ():
         before = seen[host_plan.host]
-        *_, after = before, *(host for _, host in carry_out(desired_host(run, before.host), before, host_plan.changes))
+        desired = desired_host(run, before.host)
+        *_, after = before, *(host for _, host in carry_out(desired, before, host_plan.changes))
+        if not desired.is_leaving:
+            after = replace(after, record=next_record(run, desired, before))
         assert diff_host(desired_host(replace(run, run_id="e" * 32), before.host), after) == ()
         assert foreign(run, after) == foreign(run, before)
 
@@ -272,4 +327,5 @@ def test_no_secret_is_in_anything_that_could_be_printed(case: Case, data: st.Dat
     plan = plan_or_refusal(run, seen)
     if plan is not None:
         shown = "\n".join((render_text(plan), plan_document(plan).model_dump_json(), repr(plan), str(plan.changes)))
-        assert [value for value in SECRETS.values() if value in shown] == []
+        shown += plan_file(run, plan, seen).model_dump_json() + repr(run)
+        assert [value for value in (*SECRETS.values(), "hush-before") if value in shown] == []

@@ -25,7 +25,7 @@ from kamal_pyinfra.plan.diff_app import (
     stopping_containers,
 )
 from kamal_pyinfra.plan.neighbours import proxy_users
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.remaining import (
     Remaining,
     newest_first,
@@ -110,7 +110,11 @@ def _left(desired: DesiredHost) -> str:
 
 
 def _prefix(desired: DesiredHost, role: str) -> str:
-    return "-".join(filter(None, (desired.owner.service, role, desired.owner.destination)))
+    return _joined(desired.owner.service, role, desired.owner.destination)
+
+
+def _joined(*parts: str) -> str:
+    return "-".join(filter(None, parts))
 
 
 def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
@@ -160,7 +164,15 @@ def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
     current = {container.role for container in desired.containers}
     seen = {container.role for container in observed.containers if desired.owner.owns(container)}
     recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
-    return seen.union(recorded) - current
+    others = {
+        _joined(each.service, each.role, each.destination) for each in observed.containers if _is_other(desired, each)
+    }
+    # ``shop-web-eu`` may be role ``web-eu``, and role ``web`` of the destination ``eu``, which still needs its files.
+    return {role for role in seen.union(recorded) - current if _prefix(desired, role) not in others}
+
+
+def _is_other(desired: DesiredHost, container: ObservedContainer) -> bool:
+    return bool(container.role) and not desired.owner.is_service_of(container)
 
 
 def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:

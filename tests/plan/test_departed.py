@@ -175,6 +175,16 @@ def test_env_files_of_others_stay(config: MakeConfig) -> None:
     assert plan_of(config(**AFTER), seen, run_id="f" * 32) == "shop v2: nothing to change.\n"
 
 
+def test_files_that_another_destination_has_under_the_same_name_stay(config: MakeConfig) -> None:
+    """Role `web-eu` left; role `web` of the destination `eu` has the same prefix."""
+    hidden = {"labels": {"traefik.enable": "false"}}
+    eu = stopped(deployed(config(**hidden, destination="eu"), "v7"))
+    before = recorded(config(servers={"web": [HOST], "web-eu": {"hosts": [HOST]}}), HOST)
+    seen = replace(together(eu, without(before, "shop-web-eu-v2")), record=before.record, env_files=before.env_files)
+    assert ".kamal/env/roles/shop-web-eu.env" in seen.env_files
+    assert plan_of(config(), seen, run_id="f" * 32) == "shop v2: nothing to change.\n"
+
+
 def test_a_note_does_not_make_a_plan(config: MakeConfig) -> None:
     plan = make_plan(a_run(config(**AFTER), run_id="f" * 32), {HOST: recorded(config(**BEFORE), HOST)})
     assert plan.is_empty

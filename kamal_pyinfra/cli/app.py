@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from kamal_pyinfra.cli.details import print_details
+from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
 
 
@@ -49,21 +52,23 @@ def details(options: Options) -> None:
 
 
 @app.command()
-@click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m.")
-@click.option("-n", "--lines", type=int, metavar="N", help="Last N lines of each container [default: 100].")
-@click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match.")
+@log_options
 @common_options
-def logs(options: Options, since: str | None, lines: int | None, grep: str | None) -> None:
-    """Show what the app's containers wrote last.
+def logs(options: Options, follows: bool, **chosen: Any) -> None:
+    """Show what the app's containers wrote last, or follow all of them at once.
 
     \b
     Example:
       kp app logs -n 20 -g ERROR
+      kp app logs -f -r web
     """
-    run, target = options.run("app", version=options.version or "unknown")
+    run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.ask import logs as read_logs
+    from kamal_pyinfra.runner.read import app_listings
+    from kamal_pyinfra.runner.read import logs as read_logs
 
-    for host, found in read_logs(run, target.hosts, lines=lines, since=since, grep=grep).items():
-        for line in found or ["Nothing found"]:
-            click.echo(f"{host}  {line}")
+    wanted = log_filter(**chosen)
+    if follows:
+        follow_logs(run, app_listings(run, target.hosts), wanted)
+    else:
+        print_logs(read_logs(run, target.hosts, wanted))

@@ -1,0 +1,105 @@
+"""The options of every `logs` command, and how its lines look."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kamal_pyinfra.errors import ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.commands.logs import LogFilter
+    from kamal_pyinfra.plan.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
+
+OPTIONS = (
+    click.option("-f", "--follow", "follows", is_flag=True, help="Go on as lines come, on all hosts at once."),
+    click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
+    click.option(
+        "-n", "--lines", type=click.IntRange(0), metavar="N", help="Last N lines of each [default: 100; 10 with -f]."
+    ),
+    click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match."),
+    click.option(
+        "-o", "--grep-options", "--grep_options", metavar="OPTIONS", default="", help="More options for grep: '-A 3'."
+    ),
+)
+
+
+def log_options(command: F) -> F:
+    """Give a command the options that choose lines of a log."""
+    decorated: Any = command
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_options: str) -> LogFilter:
+    """What the options mean.
+
+    Raises:
+        ConfigError: the options for grep cannot be used.
+    """
+    from kamal_pyinfra.commands.logs import LogFilter
+
+    if grep_options and not grep:
+        raise ConfigError("--grep-options needs --grep PATTERN")
+    try:
+        words = tuple(shlex.split(grep_options))
+    except ValueError as error:
+        raise ConfigError(f"--grep-options {grep_options!r}: {error}") from None
+    return LogFilter(lines=lines, since=since, grep=grep, grep_options=words)
+
+
+class LogPrinter:
+    """Lines of many hosts, each host in a colour of its own on a terminal.
+
+    Args:
+        hosts: names, in the order of the configuration.
+    """
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        from rich.console import Console
+
+        self.colors = {host: COLORS[number % len(COLORS)] for number, host in enumerate(hosts)}
+        self.console = Console(soft_wrap=True, highlight=False) if sys.stdout.isatty() else None
+
+    def line(self, host: str, label: str, text: str) -> None:
+        """Print a line of a container."""
+        if self.console is None:
+            click.echo(f"{host}/{label}  {text}")
+            return
+        from rich.text import Text
+
+        self.console.print(Text(f"{host}/{label}", style=self.colors.get(host, "")), Text(text), sep="  ")
+
+    def notice(self, host: str, text: str) -> None:
+        """Say beside the log what happened."""
+        click.secho(f"{host}: {text}", err=True, dim=True)
+
+
+def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter) -> None:
+    """Print what containers write until a signal comes, then exit 130 or 143."""
+    from kamal_pyinfra.runner.follow import follow
+
+    try:
+        follow(run, listings, wanted, LogPrinter(listings))
+    except Interrupted as error:  # nothing had to be taken back
+        raise click.exceptions.Exit(error.code) from None
+    except BrokenPipeError:  # whoever read has enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(1) from None
+
+
+def print_logs(found: Mapping[str, Collection[str]]) -> None:
+    """Print what was found on each host."""
+    for host, lines in found.items():
+        for line in lines or ["Nothing found"]:
+            click.echo(f"{host}  {line}")

@@ -69,8 +69,8 @@ def _show(name: str, wanted: LogFilter) -> str:
 
 
 def running_app(owner: Owner, roles: Sequence[str]) -> str:
-    """What :func:`watch` needs to follow the app: a line ``NAME ROLE`` for each container that runs."""
-    return chain(*(_listing(owner, role, '{{.Names}} {{.Label "role"}}') for role in roles)) or "true"
+    """What :func:`watch` needs to follow the app: a line ``ID NAME ROLE`` for each container that runs."""
+    return chain(*(_listing(owner, role, '{{.ID}} {{.Names}} {{.Label "role"}}') for role in roles)) or "true"
 
 
 def running_container(name: str, label: str) -> str:
@@ -80,7 +80,7 @@ def running_container(name: str, label: str) -> str:
         name: its name.
         label: what its lines are marked with.
     """
-    return f"docker ps --format {words(f'{{{{.Names}}}} {label}', '--filter', f'name=^{name}$')}"
+    return f"docker ps --format {words(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', f'name=^{name}$')}"
 
 
 def _listing(owner: Owner, role: str, line: str) -> str:
@@ -93,18 +93,18 @@ def watch(listing: str) -> str:
     return guarded(f"while :; do echo; {{ {listing}; }} || exit 1; sleep 1; done", seconds=FOLLOW_SECONDS)
 
 
-def follow(name: str, wanted: LogFilter) -> str:
+def follow(container: str, wanted: LogFilter) -> str:
     """What one container writes, until it stops or the connection drops; no line waits for the next.
 
     Args:
-        name: its name.
+        container: its id, for a container that is replaced by one of the same name gets another name.
         wanted: where to begin; at the beginning of its log unless it says otherwise.
     """
     show = join(
         "docker logs --timestamps --follow",
         words("--since", wanted.since) if wanted.since else "",
         words("--tail", wanted.lines) if wanted.lines is not None else "",
-        f"{words(name)} 2>&1",
+        f"{words(container)} 2>&1",
         join("| grep --line-buffered", words(*wanted.grep_options), "-e", words(wanted.grep)) if wanted.grep else "",
     )
     return guarded(show, seconds=FOLLOW_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.deploys.app_tasks import bootstrap, remove_app, remove_from_app, start_app, stop_app
 from kamal_pyinfra.deploys.host_tasks import (
     boot_proxy,
     delete_env,
@@ -22,6 +23,7 @@ from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, retire, re
 __all__ = [
     "boot",
     "boot_proxy",
+    "bootstrap",
     "delete_env",
     "finish",
     "lock",
@@ -33,11 +35,15 @@ __all__ = [
     "push_env",
     "reboot_proxy",
     "remove",
+    "remove_app",
+    "remove_from_app",
     "remove_proxy",
     "restart_proxy",
     "retire",
     "revert",
+    "start_app",
     "start_proxy",
+    "stop_app",
     "stop_proxy",
     "switch",
     "unlock",

@@ -49,7 +49,7 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
 
     Args:
         run: the configuration and the run's fixed values.
-        listings: for each host, a command that prints ``NAME LABEL`` for each container to follow.
+        listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines; the last 10 unless it says otherwise (Kamal 1.9).
         listener: told each line.
 
@@ -81,7 +81,7 @@ class _Follower:
 
     Args:
         host: connected.
-        listing: prints ``NAME LABEL`` for each container to follow.
+        listing: prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines.
         listener: told each line.
     """
@@ -129,47 +129,47 @@ class _Follower:
             return sanitized(str(error)) or "connection closed"
         return sanitized(said.decode(errors="replace").strip()) or "connection closed"
 
-    def _listed(self, name: str = "", label: str = "") -> None:
-        if not name:  # a round begins
+    def _listed(self, container: str = "", name: str = "", label: str = "") -> None:
+        if not container:  # a round begins
             self.rounds += 1
             if self.is_lost:
                 self.is_lost = False
                 self.listener.notice(self.host.name, "is back")
             return
-        if name in self.tails and not self.tails[name].dead:
+        if container in self.tails and not self.tails[container].dead:
             return
-        if self.rounds > 1 and name not in self.stamps:
+        if self.rounds > 1 and container not in self.stamps:
             self.listener.notice(self.host.name, f"{name} is new")
-        wanted = self._beginning(name)
-        self.stamps.setdefault(name, "")
-        self.tails[name] = gevent.spawn(self._tail, name, label, wanted)
+        wanted = self._beginning(container)
+        self.stamps.setdefault(container, "")
+        self.tails[container] = gevent.spawn(self._tail, container, label, wanted)
 
-    def _beginning(self, name: str) -> LogFilter:
+    def _beginning(self, container: str) -> LogFilter:
         """Where to begin: as asked, after the last line that was seen, or at the first line of a new container."""
-        if stamp := self.stamps.get(name):
+        if stamp := self.stamps.get(container):
             return replace(self.wanted, since=stamp, lines=None)
-        if self.rounds > 1 and name not in self.stamps:
+        if self.rounds > 1 and container not in self.stamps:
             return replace(self.wanted, since=None, lines=None)
         return self.wanted
 
-    def _tail(self, name: str, label: str, wanted: LogFilter) -> None:
-        seen = self.stamps[name]
+    def _tail(self, container: str, label: str, wanted: LogFilter) -> None:
+        seen = self.stamps[container]
         try:
-            for line in lines_of(stream(self.host, commands.follow(name, wanted))):
-                if self._is_news(name, line, seen):
+            for line in lines_of(stream(self.host, commands.follow(container, wanted))):
+                if self._is_news(container, line, seen):
                     self.listener.line(self.host.name, label, line)
         except (OSError, EOFError, SSHException):
             return  # whoever watches the connection notices it too, and the next listing begins anew
 
-    def _is_news(self, name: str, line: str, seen: str) -> bool:
+    def _is_news(self, container: str, line: str, seen: str) -> bool:
         stamp = STAMP.match(line)
         if stamp is None:  # grep's own lines, and why Docker cannot show the log, again each time it is asked
-            is_repeated = line.startswith("Error") and self.complaints.get(name) == line
-            self.complaints[name] = line
+            is_repeated = line.startswith("Error") and self.complaints.get(container) == line
+            self.complaints[container] = line
             return not is_repeated
         if stamp[0] <= seen:
             return False
-        self.stamps[name] = stamp[0]
+        self.stamps[container] = stamp[0]
         return True
 
 

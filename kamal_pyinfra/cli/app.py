@@ -1,4 +1,4 @@
-"""kp app …: questions about the app on its hosts."""
+"""kp app …: the group, and questions about the app on its hosts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ from typing import Any
 
 import click
 
+from kamal_pyinfra.cli.app_exec import execute
+from kamal_pyinfra.cli.app_remove import remove, remove_container, remove_containers, remove_images
+from kamal_pyinfra.cli.app_service import boot, stale_containers, start, stop
 from kamal_pyinfra.cli.details import print_details
+from kamal_pyinfra.cli.group import KamalGroup
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
 
 
-@click.group()
+@click.group(cls=KamalGroup)
 def app() -> None:
-    """Look at the app on its hosts.
+    """Look after the app on its hosts.
 
     \b
     Example:
       kp app version
     """
+
+
+for command in (
+    *(boot, start, stop, stale_containers),
+    *(execute, remove, remove_container, remove_containers, remove_images),
+):
+    app.add_command(command)
 
 
 @app.command()
@@ -42,13 +53,46 @@ def version(options: Options) -> None:
 @app.command()
 @common_options
 def details(options: Options) -> None:
-    """Show the app's containers on each host, running or not.
+    """Show the app's containers on each host with their health.
 
     \b
     Example:
       kp app details -r web
     """
     print_details(options, with_proxy=False)
+
+
+@app.command()
+@common_options
+def containers(options: Options) -> None:
+    """Show the app's containers on each host, running or not.
+
+    \b
+    Example:
+      kp app containers
+    """
+    print_details(options, with_proxy=False)
+
+
+@app.command()
+@common_options
+def images(options: Options) -> None:
+    """Show the app's images on each host.
+
+    \b
+    Example:
+      kp app images
+    """
+    run, target = options.run_without_version("app")
+
+    from kamal_pyinfra.runner.ask import observe
+
+    for host, observed in observe(run, target.hosts).items():
+        ours = [each for each in observed.images if each.reference.rpartition(":")[0] == run.config.repository]
+        for image in sorted(ours, key=lambda each: each.reference):
+            click.echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
+        if not ours:
+            click.echo(f"{host}  none")
 
 
 @app.command()

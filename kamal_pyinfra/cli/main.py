@@ -8,6 +8,7 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.app_exec import execute
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
@@ -17,6 +18,7 @@ from kamal_pyinfra.cli.lock import lock
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
@@ -59,8 +61,10 @@ for command in (
     audit,
     registry,
     remove,
+    server,
 ):
     kp.add_command(command)
+kp.add_command(execute, "exec")
 
 
 def main() -> None:

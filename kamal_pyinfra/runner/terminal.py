@@ -24,8 +24,7 @@ def open_terminal(config: Config, host: str, command: str) -> NoReturn:
     Raises:
         ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
     """
-    if not sys.stdin.isatty():
-        raise ConfigError("-i needs a terminal, and standard input is none; leave it out to run the command once")
+    require_terminal()
     server = next(server for server in config.role_hosts if server.host == host)
     argv = terminal_command(config, server, command)
     sys.stdout.flush()
@@ -33,6 +32,16 @@ def open_terminal(config: Config, host: str, command: str) -> NoReturn:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell here; the words are ours
     except FileNotFoundError:
         raise ConfigError("-i needs `ssh` on this machine; it is not installed") from None
+
+
+def require_terminal() -> None:
+    """Somebody is there to type.
+
+    Raises:
+        ConfigError: standard input is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("-i needs a terminal, and standard input is none; leave it out to run the command once")
 
 
 def terminal_command(config: Config, server: Server, command: str) -> list[str]:

@@ -1,0 +1,109 @@
+"""kp app exec."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.execute import Answer
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+interactive = click.option(
+    "-i", "--interactive", "is_interactive", is_flag=True, help="On the primary host, with this terminal."
+)
+
+
+@click.command("exec")
+@click.argument("command", nargs=-1, required=True, metavar="CMD…")
+@interactive
+@click.option("--reuse", is_flag=True, help="In the container that runs, not in a new one.")
+@click.option("-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables.")
+@common_options
+def execute(
+    options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, pairs: tuple[str, ...]
+) -> None:
+    """Run a command in the app on each host: in a new container of the version in service, or with --reuse.
+
+    CMD is split into words here and nothing in it is expanded on the host; `sh -c '…'` gives a shell.
+
+    \b
+    Example:
+      kp app exec 'bin/report --daily' -r job
+      kp app exec -i --reuse sh
+    """
+    run, target = options.run_without_version("app")
+
+    from kamal_pyinfra.runner.execute import Exec, app_command, in_app
+    from kamal_pyinfra.runner.terminal import open_terminal, require_terminal
+
+    wanted = Exec(
+        command=command_words(command),
+        version=options.version,
+        reuses=reuse,
+        env=variables(pairs),
+        is_terminal=is_interactive,
+    )
+    if is_interactive:
+        require_terminal()
+        host = target.hosts[0]
+        open_terminal(run.config, host, app_command(run, host, wanted))
+    print_answers(in_app(run, target.hosts, wanted), "App Host")
+
+
+def command_words(command: Sequence[str]) -> tuple[str, ...]:
+    """One argument is split as a shell would, several are words as they are.
+
+    Raises:
+        ConfigError: a quote stays open, or there is no word.
+    """
+    try:
+        words = tuple(shlex.split(command[0])) if len(command) == 1 else tuple(command)
+    except ValueError as error:
+        raise ConfigError(f"CMD {command[0]!r}: {error}") from None
+    if not words:
+        raise ConfigError("CMD is empty")
+    return words
+
+
+def variables(pairs: Sequence[str]) -> dict[str, str]:
+    """``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; once for each.
+
+    Raises:
+        ConfigError: a name cannot be one.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = _split(pair)
+        if not separator or not VARIABLE.fullmatch(name):
+            raise ConfigError(f"--env {name!r}: should be NAME:VALUE")
+        found[name] = value
+    return found
+
+
+def _split(pair: str) -> tuple[str, str, str]:
+    match = re.match(r"([^:=]*)([:=]?)(.*)", pair, re.DOTALL)
+    return (match[1], match[2], match[3]) if match else (pair, "", "")
+
+
+def print_answers(answers: Sequence[Answer], title: str) -> None:
+    """Print what each host said as a block, and exit 1 if one failed.
+
+    Raises:
+        HostFailed: naming the hosts on which the command failed.
+    """
+    from kamal_pyinfra.errors import HostFailed
+
+    for answer in answers:
+        role = f" ({answer.role})" if answer.role else ""
+        click.echo("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
+    if failed := list(dict.fromkeys(answer.host for answer in answers if not answer.succeeded)):
+        raise HostFailed(f"The command failed on {', '.join(failed)}; its output is above.", failed)

@@ -133,9 +133,9 @@ def remove_container(run: Run, observed: ObservedHost, *, version: str) -> HostT
 def remove_images(run: Run, observed: ObservedHost) -> HostTask:
     """No image of the app that no container uses."""
     config = run.config
-    used = {each.image for each in observed.containers}
+    used = {name for each in observed.containers for name in (each.image, each.image_id)}
     changes: list[Change] = []
-    for image in sorted({image.reference for image in observed.images} - used):
+    for image in sorted(each.reference for each in observed.images if used.isdisjoint((each.reference, each.id))):
         repository, _, tag = image.rpartition(":")
         if repository == config.repository and (tag == config.latest_tag or not tag.startswith(("latest", "<"))):
             changes.append(RemoveImage(image=image, cause="no container uses it"))

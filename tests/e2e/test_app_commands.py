@@ -198,8 +198,9 @@ class Following:
         self.reader.start()
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self.lines.append(line.rstrip("\n"))
+        if self.process.stdout:
+            with self.process.stdout as output:
+                self.lines += (line.rstrip("\n") for line in output)
 
     def says(self, holds: Callable[[str], bool]) -> bool:
         return any(holds(line) for line in list(self.lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +58,15 @@ def execute(
         host = target.hosts[0]
         open_terminal(run.config, host, app_command(run, host, wanted))
     print_answers(in_app(run, target.hosts, wanted), "App Host")
+
+
+shorthand = copy(execute)
+shorthand.help = """Run a command in the app on each host, as `kp app exec`.
+
+\b
+Example:
+  kp exec -p --reuse date
+"""
 
 
 def command_words(command: Sequence[str]) -> tuple[str, ...]:

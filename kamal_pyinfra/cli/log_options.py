@@ -58,6 +58,10 @@ def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_o
     return LogFilter(lines=lines, since=since, grep=grep, grep_options=words)
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has enough; no fault, and not to be taken for a lost connection."""
+
+
 class LogPrinter:
     """Lines of many hosts, each host in a colour of its own on a terminal.
 
@@ -74,7 +78,7 @@ class LogPrinter:
     def line(self, host: str, label: str, text: str) -> None:
         """Print a line of a container."""
         if self.console is None:
-            click.echo(f"{host}/{label}  {text}")
+            _print(f"{host}/{label}  {text}")
             return
         from rich.text import Text
 
@@ -85,6 +89,13 @@ class LogPrinter:
         click.secho(f"{host}: {text}", err=True, dim=True)
 
 
+def _print(line: str) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
 def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter) -> None:
     """Print what containers write until a signal comes, then exit 130 or 143."""
     from kamal_pyinfra.runner.follow import follow
@@ -93,7 +104,7 @@ def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter) -> Non
         follow(run, listings, wanted, LogPrinter(listings))
     except Interrupted as error:  # nothing had to be taken back
         raise click.exceptions.Exit(error.code) from None
-    except BrokenPipeError:  # whoever read has enough; Python would complain once more at its end
+    except ReaderGone:  # Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.exceptions.Exit(1) from None
 

@@ -8,7 +8,7 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
-from kamal_pyinfra.cli.app_exec import execute
+from kamal_pyinfra.cli.app_exec import shorthand
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
@@ -64,7 +64,7 @@ for command in (
     server,
 ):
     kp.add_command(command)
-kp.add_command(execute, "exec")
+kp.add_command(shorthand, "exec")
 
 
 def main() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from kamal_pyinfra.runner.session import Session  # comes first: it patches the standard library for gevent
 
 import gevent  # isort: skip
-from gevent.pool import Group
-from paramiko import Channel, SSHException
+from gevent.event import AsyncResult
+from paramiko import SSHException
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_config, ctx_host
 
@@ -21,14 +22,12 @@ from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
+from kamal_pyinfra.runner.log_lines import Position, lines_of
 from kamal_pyinfra.runner.signals import interruptible
 
 SILENT_SECONDS = 15
 """A host that does not even say once a second that it is there has been lost."""
 RETRY_SECONDS = 2
-LONGEST_LINE = 64 * 1024
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(?= |$)")
-"""What Docker puts before a line; of one length, so that text compares as time does."""
 
 
 class Listener(Protocol):
@@ -47,6 +46,8 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
     A container that appears later is followed from its first line. A connection that drops is made again, and the
     log goes on after the last line that was seen.
 
+    Whatever the listener raises ends it.
+
     Args:
         run: the configuration and the run's fixed values.
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
@@ -60,20 +61,14 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
         wanted = replace(wanted, lines=commands.FOLLOWED_LINES)
     with interruptible(), Session(run, listings) as session, log_capture():
         session.require_hosts()
-        engine = session.state.config
-        followers = Group()
-
-        def follow_host(host: Host) -> None:
-            with ctx_config.use(engine.copy()), ctx_host.use(host):
-                _Follower(host, listings[host.name], wanted, listener).carry_on()
-
+        over: AsyncResult = AsyncResult()
+        hosts = [host for host in session.state.inventory if host.name in listings]
+        followers = [_Follower(host, listings[host.name], wanted, listener, over) for host in hosts]
+        greenlets = [gevent.spawn(follower.carry_on) for follower in followers]
         try:
-            for host in session.state.inventory:
-                if host.name in listings:
-                    followers.spawn(follow_host, host)
-            followers.join(raise_error=True)
+            over.get()
         finally:
-            followers.kill()
+            gevent.killall(greenlets)
 
 
 class _Follower:
@@ -84,32 +79,40 @@ class _Follower:
         listing: prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines.
         listener: told each line.
+        over: set when nobody listens any more, or with what nobody thought of.
     """
 
-    def __init__(self, host: Host, listing: str, wanted: LogFilter, listener: Listener) -> None:
+    def __init__(self, host: Host, listing: str, wanted: LogFilter, listener: Listener, over: AsyncResult) -> None:
         self.host = host
         self.listing = listing
         self.wanted = wanted
         self.listener = listener
+        self.over = over
         self.tails: dict[str, gevent.Greenlet] = {}
-        self.stamps: dict[str, str] = {}
-        self.complaints: dict[str, str] = {}
+        self.positions: dict[str, Position] = {}
         self.rounds = 0
         self.is_lost = False
 
     def carry_on(self) -> None:
         """Follow until somebody kills the greenlet."""
+        engine = self.host.state.config.copy()
         try:
-            while True:
-                reason = self._watch()
-                self._stop_tails()
-                if not self.is_lost:
-                    self.is_lost = True
-                    self.listener.notice(self.host.name, f"lost ({reason}); connecting again")
-                gevent.sleep(RETRY_SECONDS)
-                reconnect(self.host)
+            with ctx_config.use(engine), ctx_host.use(self.host):
+                while True:
+                    self._lost(self._watch())
+                    gevent.sleep(RETRY_SECONDS)
+                    with contextlib.suppress(PyinfraError, OSError, SSHException):
+                        reconnect(self.host)
+        except Exception as error:
+            self.over.set_exception(error)
         finally:
             self._stop_tails()
+
+    def _lost(self, reason: str) -> None:
+        self._stop_tails()
+        if not self.is_lost:
+            self.is_lost = True
+            self.listener.notice(self.host.name, f"lost ({reason}); connecting again")
 
     def _stop_tails(self) -> None:
         gevent.killall(list(self.tails.values()))
@@ -130,57 +133,34 @@ class _Follower:
         return sanitized(said.decode(errors="replace").strip()) or "connection closed"
 
     def _listed(self, container: str = "", name: str = "", label: str = "") -> None:
-        if not container:  # a round begins
-            self.rounds += 1
-            if self.is_lost:
-                self.is_lost = False
-                self.listener.notice(self.host.name, "is back")
+        if not container:
+            self._round_began()
             return
         if container in self.tails and not self.tails[container].dead:
             return
-        if self.rounds > 1 and container not in self.stamps:
-            self.listener.notice(self.host.name, f"{name} is new")
-        wanted = self._beginning(container)
-        self.stamps.setdefault(container, "")
-        self.tails[container] = gevent.spawn(self._tail, container, label, wanted)
+        if container not in self.positions:
+            self.positions[container] = self._new_position(name)
+        self.tails[container] = gevent.spawn(self._tail, container, label)
 
-    def _beginning(self, container: str) -> LogFilter:
-        """Where to begin: as asked, after the last line that was seen, or at the first line of a new container."""
-        if stamp := self.stamps.get(container):
-            return replace(self.wanted, since=stamp, lines=None)
-        if self.rounds > 1 and container not in self.stamps:
-            return replace(self.wanted, since=None, lines=None)
-        return self.wanted
+    def _round_began(self) -> None:
+        self.rounds += 1
+        if self.is_lost:
+            self.is_lost = False
+            self.listener.notice(self.host.name, "is back")
 
-    def _tail(self, container: str, label: str, wanted: LogFilter) -> None:
-        seen = self.stamps[container]
+    def _new_position(self, name: str) -> Position:
+        if self.rounds == 1:
+            return Position(self.wanted)
+        self.listener.notice(self.host.name, f"{name} is new")
+        return Position(replace(self.wanted, since=None, lines=None))
+
+    def _tail(self, container: str, label: str) -> None:
+        position = self.positions[container]
         try:
-            for line in lines_of(stream(self.host, commands.follow(container, wanted))):
-                if self._is_news(container, line, seen):
-                    self.listener.line(self.host.name, label, line)
-        except (OSError, EOFError, SSHException):
+            channel = stream(self.host, commands.follow(container, position.filter()))
+            for line in position.unseen(lines_of(channel)):
+                self.listener.line(self.host.name, label, line)
+        except (EOFError, SSHException, ConnectionError, TimeoutError):
             return  # whoever watches the connection notices it too, and the next listing begins anew
-
-    def _is_news(self, container: str, line: str, seen: str) -> bool:
-        stamp = STAMP.match(line)
-        if stamp is None:  # grep's own lines, and why Docker cannot show the log, again each time it is asked
-            is_repeated = line.startswith("Error") and self.complaints.get(container) == line
-            self.complaints[container] = line
-            return not is_repeated
-        if stamp[0] <= seen:
-            return False
-        self.stamps[container] = stamp[0]
-        return True
-
-
-def lines_of(channel: Channel) -> Iterator[str]:
-    """What comes on a channel, line by line and safe to print; an endless line comes in pieces."""
-    rest = b""
-    while chunk := channel.recv(32 * 1024):
-        *whole, rest = (rest + chunk).split(b"\n")
-        if len(rest) > LONGEST_LINE:
-            whole, rest = [*whole, rest], b""
-        for line in whole:
-            yield sanitized(line.decode(errors="replace"))
-    if rest:
-        yield sanitized(rest.decode(errors="replace"))
+        except Exception as error:
+            self.over.set_exception(error)

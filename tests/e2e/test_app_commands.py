@@ -218,11 +218,11 @@ def wrote(project: Project, host: str, *words: str) -> Callable[[str], bool]:
 
 
 def test_logs_follow_every_host_through_a_deploy_and_a_lost_connection(shop: Project) -> None:
-    """New containers must be picked up, a cut connection made again without a line twice, and nothing left behind."""
+    """New containers must be picked up, a cut connection made again without a line twice, nothing left behind."""
     with shop.start("kp", "app", "logs", "-f", "-r", "job").stdout as output:  # as `| head -n 1` does
         assert output.readline()
     log = Following(shop, "app", "logs", "-f")
-    traefik = Following(shop, "traefik", "logs", "-f", "-n", "0", "-p")
+    traefik = Following(shop, "traefik", "logs", "-f", "-n", "0", "-c", str(through_jump_host(shop)))
     try:
         eventually(lambda: log.says(wrote(shop, "job1", "heartbeat", "v2")), what="a line of the worker")
         eventually(lambda: listing(shop, "web1", FOLLOWERS) == ["2"], what="following the app and the proxy")

@@ -31,8 +31,10 @@ format: venv ## put the code in shape
 docs: venv ## write the generated parts of the documentation
 	scripts/docs
 
-bench: lab-up ## measure, on the lab (which stays up)
+bench: lab-up ## measure, on the lab (which stays up) and with simulated hosts
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(PYTHON) -m bench
+	$(PYTHON) -m bench.fleet
 
 lab-up: venv ## start the lab: three hosts with Docker, one without, and a registry
 	$(PYTHON) -m tests.lab up

@@ -5,6 +5,7 @@ KpError                 1
 ├── LockHeld            4   another deploy holds the lock
 ├── BuildFailed         1   the image could not be built or pushed
 ├── RegistryFailed      1   this machine could not log in to the registry, or out
+├── HookFailed          1   a hook ended with an error, or cannot be run
 ├── PlanRefused         1   the plan contains something that must not be done
 ├── HostFailed          1   at least one host failed; names hosts, state and next command
 └── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
@@ -48,6 +49,10 @@ class BuildFailed(KpError):
 
 class RegistryFailed(KpError):
     """This machine's Docker could not log in to the registry, or out; no host was touched."""
+
+
+class HookFailed(KpError):
+    """A hook ended with an error, or cannot be run; the message says what was done before."""
 
 
 class PlanRefused(KpError):

@@ -1,4 +1,4 @@
-"""The hosts of ``config/deploy.yml`` as pyinfra groups: one group per role.
+"""The hosts of ``config/deploy.yml`` as pyinfra groups: one group per role and accessory.
 
 An ``inventory.py`` needs two lines::
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect
+from kamal_pyinfra.errors import ConfigError, HookFailed
 
 Group = list[tuple[str, dict[str, Any]]]
 
@@ -26,14 +27,14 @@ CONNECT_RETRIES = 2
 
 
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
-    """Groups for a pyinfra inventory file.
+    """Groups for a pyinfra inventory file; the hook ``pre-connect`` is called when pyinfra is about to connect.
 
     Args:
         path: the configuration; else the variable ``KP_CONFIG``, else ``config/deploy.yml``.
         destination: as ``kp -d``; else the variable ``KP_DESTINATION``.
 
     Raises:
-        SystemExit: the configuration cannot be used; its problems are on standard error, the exit code is 3.
+        SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1); why is on standard error.
     """
     chosen_path = path or os.environ.get("KP_CONFIG", "config/deploy.yml")
     try:
@@ -41,12 +42,26 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
     except ConfigError as error:  # pyinfra would show a traceback of the inventory file
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
+    if is_about_to_connect():
+        try:
+            call_before_connecting(config)
+        except HookFailed as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(error.exit_code) from None
     return role_groups(config)
 
 
 def role_groups(config: Config) -> dict[str, Group]:
-    """One group per role, hosts in the order of the configuration."""
-    return {role.name: [(server.host, host_data(config, server)) for server in role.servers] for role in config.roles}
+    """One group per role and one per accessory, hosts in the order of the configuration.
+
+    An accessory that is called like a role is in the group ``accessory_NAME``.
+    """
+    servers = {server.host: server for server in config.all_hosts}
+    groups = {role.name: [server.host for server in role.servers] for role in config.roles}
+    for name in config.accessories:
+        group = f"accessory_{name}" if name in groups else name
+        groups[group] = [server.host for server in config.accessory_servers(name)]
+    return {group: [(host, host_data(config, servers[host])) for host in hosts] for group, hosts in groups.items()}
 
 
 def host_data(config: Config, server: Server) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from kamal_pyinfra.config import Config
 PROXY_CONTAINER = "traefik"
 DIGEST_LABEL = "kp.digest"
 OWNER_LABEL = "kp.owner"
+ACCESSORY_LABEL = "kp.accessory"
 HOSTNAME_LIMIT = 51
 
 
@@ -48,6 +49,21 @@ def proxy_env_file(config: Config) -> str:
     return f"{config.run_directory}/env/traefik/traefik.env"
 
 
+def accessory_container(config: Config, name: str) -> str:
+    """The container of an accessory: its ``service``, else ``SERVICE-NAME``; without destination (Kamal 1.9)."""
+    return config.accessories[name].service or f"{config.service}-{name}"
+
+
+def accessory_env_file(config: Config, container: str) -> str:
+    """Where the secrets of an accessory lie on its hosts."""
+    return f"{config.run_directory}/env/accessories/{container}.env"
+
+
+def accessory_owner(config: Config, name: str) -> str:
+    """``SERVICE[-DESTINATION]/NAME``: tells that a container is an accessory of ours, also when it left the config."""
+    return f"{service_name(config)}/{name}"
+
+
 def cords_directory(config: Config) -> str:
     """Parent of all cord directories."""
     return f"{config.run_directory}/cords"
@@ -83,6 +99,26 @@ def audit_log(config: Config) -> str:
     return f"{config.run_directory}/{service_name(config)}-audit.log"
 
 
+def hosts_record(config: Config) -> str:
+    """What the last run wrote down on a host; ours alone, Kamal has none."""
+    return f"{config.run_directory}/{service_name(config)}-hosts.json"
+
+
+def edits_directory(config: Config) -> str:
+    """What containers had changed of their image's files when they were put into service; ours alone."""
+    return f"{config.run_directory}/{service_name(config)}-files"
+
+
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container beside this one."""
     return f"{path.rpartition('/')[0]}/{container}"
+
+
+def builder_name(config: Config, kind: str) -> str:
+    """Name of the buildx builder on the deploying machine; ``kind`` is such as ``native/remote``."""
+    return f"kamal-{config.service}-{kind.replace('/', '-')}"
+
+
+def clone_directory(config: Config, hexadecimal: str) -> str:
+    """The folder with the kept clone of a project, below the one for temporary files."""
+    return f"kamal-clones/{config.service}-{hexadecimal}"

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from kamal_pyinfra.config import Accessory, Config, Mount, Server
 from kamal_pyinfra.config.problems import sections_in
+from kamal_pyinfra.config.schema import nodes, schema_text
 from kamal_pyinfra.config.servers import RoleSection
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -32,8 +33,9 @@ HEAD = """\
 
 <!-- Written by scripts/config_reference.py from the models; do not edit. -->
 
-`config/deploy.yml`, as Kamal 1.9 reads it, plus a few keys of ours (marked). For an editor with a YAML
-language server, put `# yaml-language-server: $schema=PATH/TO/docs/deploy.schema.json` in the first line.
+`config/deploy.yml`, as Kamal 1.9 reads it, plus a few keys of ours (marked). `kp docs SECTION` prints a sample
+of a section. For editors with a YAML language server `kp init` writes the JSON Schema beside the file, and names it
+in the first line: `# yaml-language-server: $schema=./deploy.schema.json`.
 
 - **Destinations.** `-d staging` also reads `config/deploy.staging.yml` and lays it over the main file: maps
   merge key by key, everything else is replaced.
@@ -136,14 +138,6 @@ def properties_of(model: type[BaseModel]) -> dict[str, Any]:
     return properties
 
 
-def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a JSON value."""
-    if isinstance(value, dict):
-        yield value
-    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from nodes(child)
-
-
 def markdown() -> str:
     """The text of docs/configuration.md."""
     lines = [HEAD]
@@ -156,21 +150,9 @@ def markdown() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def schema() -> str:
-    """The text of docs/deploy.schema.json."""
-    whole = Config.model_json_schema(mode="validation")
-    for node in nodes(whole):
-        if "default" in node and node["default"] is None and "anyOf" in node:
-            node["anyOf"] = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
-        if isinstance(node.get("default"), dict | list) or node.get("default", 0) is None:
-            del node["default"]
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "deploy.yml of kamal_pyinfra"}
-    return json.dumps({**whole, **head, "patternProperties": {"^x-": {}}}, indent=2) + "\n"
-
-
 def main(arguments: list[str]) -> int:
     """Write or check the files."""
-    wanted = {DOCS / "configuration.md": markdown(), DOCS / "deploy.schema.json": schema()}
+    wanted = {DOCS / "configuration.md": markdown(), DOCS / "deploy.schema.json": schema_text()}
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     if "--check" in arguments:
         sys.stderr.writelines(f"{path} is stale; run scripts/config_reference.py\n" for path in stale)

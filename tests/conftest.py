@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 import pytest
@@ -13,11 +14,21 @@ from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.compare import proxy_arguments
-from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.observed import (
+    Docker,
+    ImageDefaults,
+    ObservedContainer,
+    ObservedFile,
+    ObservedHost,
+    ObservedImage,
+    Status,
+)
+from kamal_pyinfra.plan.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Proxy
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
 
 HOME = "/home/deploy"
+IMAGE_COMMAND = "serve --port 3000"
 SECRETS = {"REGISTRY_PASSWORD": "hush-registry", "TOP_SECRET": "hush-top", "OTHER_SECRET": "hush-other"}
 LEAST = {
     "service": "shop",
@@ -72,9 +83,15 @@ def as_deployed(desired: DesiredHost) -> ObservedHost:
             *(ObservedImage(reference=proxy.image, id=proxy.image_id) for proxy in proxies),
         ),
         directories=frozenset(desired.directories),
-        files={file.path: ObservedFile(digest=file.digest, mode="600") for file in desired.env_files},
+        files={
+            file.path: ObservedFile(digest=file.digest, mode="600", checks=file.checks) for file in desired.env_files
+        },
         cords={container.cord: True for container in desired.containers if container.cord},
         assets=frozenset(path for folders in assets for path in (folders.extracted, folders.volume)),
+        image_defaults={
+            f"sha256:{desired.version}": ImageDefaults(env=frozenset({"PATH"}), command=split_command(IMAGE_COMMAND)),
+            "sha256:traefik": ImageDefaults(env=frozenset({"PATH"})),
+        },
         logged_in=True,
     )
 
@@ -98,10 +115,15 @@ def _app(desired: DesiredHost, container: AppContainer) -> ObservedContainer:
         },
         labels={**dict(container.labels), DIGEST_LABEL: container.digest},
         mounts=mounts,
-        command=split_command(container.cmd or "serve --port 3000"),
+        volumes={normpath(target): source for target, source in mounts.items()},
+        command=split_command(container.cmd or IMAGE_COMMAND),
         ports={},
         health_command=container.health.command if container.health else None,
         health_interval=1.0 if container.health else 0.0,
+        secrets=container.secrets,
+        secret_checks=container.secret_checks,
+        options=_options(container.options),
+        **_logging(container.log_options),
     )
 
 
@@ -116,7 +138,24 @@ def _proxy(proxy: Proxy) -> ObservedContainer:
         command=proxy_arguments(proxy),
         ports={"80/tcp": (":80",)},
         health_command=None,
+        secrets=proxy.secrets,
+        secret_checks=proxy.secret_checks,
+        options=_options((*proxy.options, ("publish", (proxy.publish,) if proxy.publish else ()))),
+        **_logging(proxy.log_options),
     )
+
+
+def _options(options: Options) -> dict[str, tuple[object, ...]]:
+    """What inspect shows of options, as they were written."""
+    written = {name: value if isinstance(value, tuple | list) else (value,) for name, value in options}
+    seen = {each.field: tuple(item for name in each.names for item in written.get(name, ())) for each in OPTIONS}
+    return seen | {RESTART: tuple(written.get(RESTART, ("unless-stopped",)))}
+
+
+def _logging(options: Options) -> dict[str, Any]:
+    driver = next((str(value) for flag, value in options if flag == "--log-driver"), "json-file")
+    pairs = (str(value).split("=", 1) for flag, value in options if flag == "--log-opt")
+    return {"log_driver": driver, "log_options": dict(pairs)}
 
 
 def _common(wanted: AppContainer | Proxy, day: str) -> dict[str, Any]:

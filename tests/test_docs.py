@@ -103,6 +103,7 @@ def test_every_error_class_is_explained_with_its_exit_code() -> None:
 
 def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.commands.image import pull
+    from kamal_pyinfra.operations.local_hook import STATES
     from kamal_pyinfra.runner.failures import HostFailure
     from kamal_pyinfra.runner.words import failure_message, lock_message
 
@@ -111,6 +112,7 @@ def test_messages_are_shown_as_they_are_printed() -> None:
     assert str(Interrupted(2)) in text
     failure = HostFailure(host="HOST", phase="PHASE", operation="OPERATION", output=("what the host said",))
     assert failure_message([failure], "STATE OF THE FLEET") in text
+    assert STATES["pre-deploy"] in text
     complaint = re.search(r"Image registry.example.com/acme/shop:v2 .*", text)[0]
     assert complaint in pull("registry.example.com/acme/shop:v2", "shop").replace("'\"'\"'", "'")
 

@@ -17,7 +17,8 @@ from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.inventory import role_groups
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.observed import Docker, ObservedHost
-from kamal_pyinfra.plan.render import render_json, render_text
+from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.render import render_text
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
@@ -71,8 +72,8 @@ class TestExample:
         assert "+ proxy " in text
         assert text.count("+ container ") >= len(config.roles)
         assert text.rstrip().endswith(".")
-        assert len(render_json(plan)["hosts"]) == len(config.role_hosts)
-        assert SECRET not in text + str(render_json(plan)) + repr(plan)
+        assert len(plan_document(plan).hosts) == len(config.role_hosts)
+        assert SECRET not in text + plan_document(plan).model_dump_json() + repr(plan)
 
     def test_servers_with_docker_need_no_setup(self, folder: Path, destination: str | None) -> None:
         plan = plan_fresh(example(folder, destination), "deploy", Docker(installed=True, version="26.1.5"))

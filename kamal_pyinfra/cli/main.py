@@ -7,18 +7,26 @@ import sys
 import click
 
 from kamal_pyinfra import __version__
+from kamal_pyinfra.cli.accessory import accessory
 from kamal_pyinfra.cli.app import app
 from kamal_pyinfra.cli.app_exec import shorthand
 from kamal_pyinfra.cli.audit import audit
+from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
-from kamal_pyinfra.cli.deploy import deploy, plan, redeploy, rollback, setup
+from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
+from kamal_pyinfra.cli.docs import docs
+from kamal_pyinfra.cli.doctor import doctor
 from kamal_pyinfra.cli.env import env
+from kamal_pyinfra.cli.envify import envify
+from kamal_pyinfra.cli.init import init
 from kamal_pyinfra.cli.lock import lock
+from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
 from kamal_pyinfra.cli.server import server
+from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
@@ -51,9 +59,17 @@ for command in (
     redeploy,
     rollback,
     plan,
+    apply,
+    status,
     app,
+    accessory,
+    build,
     details,
     config,
+    docs,
+    doctor,
+    envify,
+    init,
     lock,
     env,
     prune,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
+    from kamal_pyinfra.plan.plan_file import RunDocument
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.target import Target
 
@@ -41,7 +42,7 @@ class Options:
 
         return load_config(self.config_file, destination=self.destination)
 
-    def target(self, config: Config) -> Target:
+    def target(self, config: Config, command: str = "") -> Target:
         """The selected hosts and roles.
 
         Raises:
@@ -49,10 +50,10 @@ class Options:
         """
         from kamal_pyinfra.runner.target import select
 
-        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary)
+        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
 
-    def run(self, command: str, *, version: str | None = None, skip_push: bool = False) -> tuple[Run, Target]:
-        """The fixed values of a run and the hosts that take part.
+    def run(self, command: str, *, version: str | None = None, **fields: Any) -> tuple[Run, Target]:
+        """The fixed values of a run and the hosts that take part; ``fields`` are those of ``new_run``.
 
         Raises:
             ConfigError: the configuration, the version or a filter is not usable.
@@ -61,10 +62,10 @@ class Options:
         from kamal_pyinfra.deploys.new_run import new_run
 
         config = self.config()
-        target = self.target(config)
+        target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
-        run = new_run(config, resolved, command=command, is_build_allowed=not skip_push, roles=target.roles)
-        return run, target
+        run = new_run(config, resolved, command=command, roles=target.roles, **fields)
+        return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
@@ -72,8 +73,8 @@ class Options:
         Raises:
             ConfigError: the configuration, a ``--version`` or a filter is not usable.
         """
-        from kamal_pyinfra.deploys.new_run import UNKNOWN
         from kamal_pyinfra.errors import ConfigError
+        from kamal_pyinfra.plan.run import UNKNOWN
 
         try:
             return self.run(command)
@@ -81,6 +82,39 @@ class Options:
             if self.version is not None:
                 raise
             return self.run(command, version=UNKNOWN)  # an error that is not about the version comes again
+
+    def planned_run(self, planned: RunDocument) -> Run:
+        """The run that a plan was made for.
+
+        Raises:
+            ConfigError: the configuration is not usable, or is another destination's.
+        """
+        from kamal_pyinfra.deploys.new_run import new_run
+        from kamal_pyinfra.errors import ConfigError
+
+        if self.destination not in (None, planned.destination):
+            raise ConfigError(f"the plan is for destination {planned.destination}, not {self.destination}")
+        config = replace(self, destination=planned.destination).config()
+        run = new_run(config, planned.version, command=planned.command, roles=planned.roles)
+        return replace(
+            run,
+            run_id=planned.run_id,
+            is_build_allowed=planned.is_build_allowed,
+            keeps_env=planned.keeps_env,
+            decommissioned=planned.decommissioned,
+            forgotten=planned.forgotten,
+            replaces_edited=planned.replaces_edited,
+        )
+
+
+def _typed_words() -> tuple[str, ...]:
+    """The names of the command, without those of the program: ``("app", "version")``."""
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return tuple(words)
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -92,7 +126,7 @@ def _csv(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 COMMON = (
-    click.option("-v", "--verbose", is_flag=True, help="Show the build, and operations that change nothing."),
+    click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
     click.option("--version", metavar="VERSION", help="Version to act on; else VERSION, else git's commit."),
     click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),
@@ -124,8 +158,3 @@ def common_options(command: F) -> F:
     for option in reversed(COMMON):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
-
-
-skip_push = click.option(
-    "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
-)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.options import Options, common_options
 
 retain_option = click.option(
@@ -75,3 +76,26 @@ def images(options: Options) -> None:
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
+
+
+@prune.command()
+@yes_option
+@common_options
+def accessories(options: Options, is_confirmed: bool) -> None:
+    """Remove accessories that left the configuration; their data stays.
+
+    \b
+    Example:
+      kp prune accessories
+    """
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.accessories import accessory_run, pruning
+    from kamal_pyinfra.runner.planned import carry_out, preview
+
+    run, task = accessory_run(run, (), "remove"), pruning()
+    plan = preview(run, target.hosts, task.decide)
+    if is_wanted(options, plan, "Remove them from these hosts?", is_confirmed=is_confirmed):
+        with report_for(options) as report:
+            carry_out(run, target.hosts, report, task)

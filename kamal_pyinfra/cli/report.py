@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra.cli.paint import paint
 from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.render import render_text
 from kamal_pyinfra.runner.failures import HostFailure
@@ -41,7 +42,7 @@ class PlainReport:
     def planned(self, plan: Plan) -> None:
         """Print the plan."""
         if not self.quiet:
-            click.echo(render_text(plan), nl=False)
+            paint(render_text(plan, is_whole=self.verbose))
 
     def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
         """Remember when."""
@@ -69,6 +70,10 @@ class PlainReport:
         """Show the build's output only when asked."""
         if self.verbose:
             self.say(f"{self.phase:<8} {line}")
+
+    def warned(self, text: str) -> None:
+        """Say it, unless the user wants quiet."""
+        self.say(f"{self.phase:<8} {text}")
 
     def failed(self, failure: HostFailure) -> None:
         """The error message says it all."""
@@ -99,7 +104,7 @@ class LiveReport(PlainReport):
 
     def planned(self, plan: Plan) -> None:
         """Print the plan, then start the table."""
-        self.live.console.print(render_text(plan), markup=False, highlight=False, soft_wrap=True)
+        super().planned(plan)
         if not plan.is_empty:
             self.lines = {host.host: "waiting" for host in plan.hosts}
             self.live.start()

@@ -30,6 +30,11 @@ def remove_files(paths: tuple[str, ...]) -> str:
     return f"rm -f {words(*paths)}"
 
 
+def protect(path: str) -> str:
+    """Let nobody but the owner read a file."""
+    return f"chmod 600 {words(path)}"
+
+
 def remove_empty_directories(path: str) -> str:
     """Remove a folder and those below it as far as nothing is in them."""
     return f"{{ [ ! -d {words(path)} ] || find {words(path)} -depth -type d -empty -delete; }}"

@@ -21,6 +21,10 @@ def pull(image: str, service: str) -> str:
     )
 
 
+MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"
+"""Prints the first registry mirror that the engine is set up with; nothing without one."""
+
+
 def tag(image: str, new_tag: str) -> str:
     """Give an image a second name."""
     return f"docker tag {words(image, new_tag)}"

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kamal_pyinfra.commands import edits
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
 from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
-IDENTITY_VARIABLES = ("KAMAL_VERSION",)
-
-CONTAINER_FIELDS = {
-    "id": "{{json .ID}}",
-    "name": "{{json .Name}}",
-    "created": "{{json .Created}}",
-    "image": "{{json .Config.Image}}",
-    "image_id": "{{json .Image}}",
-    "status": "{{json .State.Status}}",
-    "started": "{{json .State.StartedAt}}",
-    "health": "{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}",
-    "restarts": "{{.RestartCount}}",
-    "labels": "{{json .Config.Labels}}",
-    "command": "{{json .Config.Cmd}}",
-    "healthcheck": "{{json .Config.Healthcheck}}",
-    "mounts": "{{json .Mounts}}",
-    "ports": "{{json .HostConfig.PortBindings}}",
-}
+KINDS = (
+    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
+    *("login", "docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults"),
+    *("edited", "image", "end"),
+)
+"""What a line of the script's output can begin with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +24,12 @@ class SnapshotQuery:
 
     Args:
         clear_names: variables whose value may be shown; of all others only the name leaves the host.
+        watched_names: secret variables, of which containers say whether they changed.
         env_files: paths of the env files that should be there.
+        record: path of what the last run wrote down.
+        edits: folder with what containers had changed of their image by then.
+        accessory_images: references of the accessories' images.
+        uploads: paths of the accessories' uploaded files.
         logs: paths of files of which only the presence counts.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
@@ -47,18 +43,12 @@ class SnapshotQuery:
     directories: tuple[str, ...]
     env_files: tuple[str, ...]
     clear_names: tuple[str, ...]
+    watched_names: tuple[str, ...] = ()
+    record: str = ""
+    edits: str = ""
     logs: tuple[str, ...] = ()
-
-
-def container_template(clear_names: Sequence[str]) -> str:
-    """A Go template that prints a container as JSON, without the values of variables that may be secret."""
-    shown = " ".join(f'"{name}"' for name in (*IDENTITY_VARIABLES, *clear_names) if '"' not in name)
-    env = (
-        '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
-        f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
-    )
-    fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
-    return f'container {{{fields},"env":[{env}]}}'
+    accessory_images: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()
 
 
 def snapshot(query: SnapshotQuery) -> str:
@@ -66,10 +56,13 @@ def snapshot(query: SnapshotQuery) -> str:
     return "\n".join(
         (
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$(pwd)"',
+            CHECKS,
             *(_directory(path) for path in query.directories),
             *(_file(path) for path in query.env_files),
+            *(_upload(path) for path in query.uploads),
             *(_log(path) for path in query.logs),
             _listing(query.run_directory),
+            _record(query.record) if query.record else "",
             _lock(query.lock),
             _login(query.registry),
             "command -v docker > /dev/null || { echo 'docker-missing'; echo end; exit 0; }",
@@ -77,9 +70,41 @@ def snapshot(query: SnapshotQuery) -> str:
             '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
             'printf "docker %s\\n" "$version"',
             _containers(query),
+            _secrets(query.watched_names) if query.watched_names else "",
+            IMAGE_DEFAULTS,
+            edits.look(query.edits) if query.edits else "",
             _images(query),
             "echo end",
         )
+    )
+
+
+# 16 bits for each line tell which secret changed, and nothing more (plan/secret_checks.py has the same sum).
+CHECKS = (
+    'checks() { kind=$1 end=$2 LC_ALL=C awk \'BEGIN { for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }\n'
+    f'index($0, "=") {{ n = {FIRST}; for (i = 1; i <= length($0); i++) '
+    f"n = (n * {FACTOR} + byte[substr($0, i, 1)]) % {MODULUS}\n"
+    'print ENVIRON["kind"], n, substr($0, 1, index($0, "=") - 1), ENVIRON["end"] }\'; }'
+)
+
+IMAGE_DEFAULTS = (
+    'used=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container .*"image_id":"\\([^"]*\\)".*/\\1/p\' | sort -u)\n'
+    f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} $used 2> /dev/null || true'
+)
+
+
+def _record(path: str) -> str:
+    target = words(path)
+    return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
+
+
+def _secrets(names: Sequence[str]) -> str:
+    return (
+        'ids=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container {"id":"\\([0-9a-f]*\\)".*/\\1/p\')\n'
+        f'held=$([ -z "$ids" ] || docker inspect --format {words(watched_template(names))} $ids 2> /dev/null '
+        "| LC_ALL=C sort)\n"
+        'for id in $ids; do of() { printf \'%s\\n\' "$held" | sed -n "s/^$id //p"; }\n'
+        'printf \'secrets %s %s\\n\' "$(of | sha256sum | cut -c1-64)" "$id"; of | checks check "$id"; done'
     )
 
 
@@ -91,7 +116,8 @@ def _file(path: str) -> str:
     target = words(path)
     return (
         f"[ ! -f {target} ] || printf 'file %s %s %s\\n' "
-        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}; '
+        f"[ ! -f {target} ] || checks file-check {target} < {target}"
     )
 
 
@@ -99,11 +125,20 @@ def _log(path: str) -> str:
     return f"[ ! -f {words(path)} ] || echo {words(f'file - - {path}')}"
 
 
+def _upload(path: str) -> str:
+    target = words(path)
+    return (
+        f"[ ! -f {target} ] || printf 'upload %s %s %s\\n' "
+        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+    )
+
+
 def _listing(run_directory: str) -> str:
     base = words(run_directory)
     return (
         f'for path in {base}/cords/*; do [ ! -d "$path" ] || '
         '{ [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
+        f'for path in {base}/env/roles/*.env; do [ ! -f "$path" ] || echo "env-file $path"; done\n'
         f"for path in {base}/assets/extracted/* {base}/assets/volumes/*; do "
         '[ ! -d "$path" ] || echo "assets $path"; done'
     )
@@ -137,6 +172,6 @@ def _containers(query: SnapshotQuery) -> str:
 
 
 def _images(query: SnapshotQuery) -> str:
-    references = (query.repository, query.proxy_image)
+    references = (query.repository, query.proxy_image, *query.accessory_images)
     filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
     return f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"

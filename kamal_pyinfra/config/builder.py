@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kamal_pyinfra.config.sections import Options
-from kamal_pyinfra.config.values import SECTION, FilledText, Flag, Text, problem, to_text
+from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Text, problem, to_text
+
+Driver = Literal["docker-container", "docker"]
 
 
 class BuilderHost(BaseModel):
@@ -44,9 +46,19 @@ class Builder(BaseModel):
 
     model_config = SECTION
 
-    multiarch: Flag = Field(default=True, description="Build for several architectures with buildx.")
-    local: BuilderHost | None = Field(default=None, description="The machine that builds here.")
-    remote: BuilderHost | None = Field(default=None, description="A machine that builds elsewhere.")
+    multiarch: Flag = Field(
+        default=True,
+        description="Build with buildx for `linux/amd64` and `linux/arm64`; `false`: for this machine's own platform.",
+    )
+    local: BuilderHost | None = Field(
+        default=None, description="The engine that builds beside `remote`; alone, its `arch` is the only one built."
+    )
+    remote: BuilderHost | None = Field(default=None, description="A machine that builds, for its own architecture.")
+    driver: Annotated[Driver, BeforeValidator(to_text)] = Field(
+        default="docker-container",
+        description="What builds at `remote`: a container with BuildKit (Kamal's way), or its `docker` engine itself.",
+        json_schema_extra=OURS,
+    )
     cache: BuilderCache | None = Field(default=None, description="Cache for layers.")
     context: FilledText | None = Field(
         default=None, description="Folder to build; with it the working tree is built instead of a git clone."
@@ -55,4 +67,4 @@ class Builder(BaseModel):
     target: Text | None = Field(default=None, description="Stage of the Dockerfile to build.")
     args: Options = Field(default={}, description="Build arguments.")
     secrets: tuple[Text, ...] = Field(default=(), description="Environment variables for `--secret id=NAME`.")
-    ssh: Text | None = Field(default=None, description="SSH agent socket or keys for the build.")
+    ssh: Text | None = Field(default=None, description="SSH agent or keys for the build, as `default=$SSH_AUTH_SOCK`.")

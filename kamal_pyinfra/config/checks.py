@@ -19,7 +19,7 @@ Complaint = tuple[tuple[Step, ...], str]
 
 def cross_checks(config: Config, tree: Map) -> list[Problem]:
     """Every broken rule."""
-    rules = (destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories)
+    rules = (destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder)
     return [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in rules)]
 
 
@@ -70,6 +70,16 @@ def role_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
             yield ("servers", name, "hosts", index, server.host), server
 
 
+def all_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
+    """Every host of every role and accessory, with the steps to it."""
+    yield from role_hosts(config)
+    for name, accessory in config.accessories.items():
+        if accessory.host is not None:
+            yield ("accessories", name, "host", accessory.host.host), accessory.host
+        for index, server in enumerate(accessory.hosts or ()):
+            yield ("accessories", name, "hosts", index, server.host), server
+
+
 def tags(config: Config) -> Iterator[Complaint]:
     """A tag that nobody defined adds nothing, which cannot be meant."""
     for steps, server in role_hosts(config):
@@ -88,7 +98,7 @@ def tag_places(config: Config) -> Iterator[Complaint]:
 def host_settings(config: Config) -> Iterator[Complaint]:
     """A host is reached in one way, however many roles it has."""
     seen: dict[str, Server] = {}
-    for steps, server in role_hosts(config):
+    for steps, server in all_hosts(config):
         known = seen.get(server.host, server)
         for name in sorted(CONNECTION & known.model_fields_set & server.model_fields_set):
             if getattr(known, name) != getattr(server, name):
@@ -110,3 +120,28 @@ def accessories(config: Config) -> Iterator[Complaint]:
                 yield ("accessories", name, "hosts", index), "hosts of an accessory cannot have tags"
         if accessory.host is not None and accessory.host.tags:
             yield ("accessories", name, "host"), "hosts of an accessory cannot have tags"
+
+
+DOCKERS_OWN = re.compile(r"PATH|HOME|TMPDIR|(DOCKER|BUILDX|BUILDKIT)_.*")
+"""Variables that the docker command itself obeys; values for a build travel in its environment."""
+
+
+def builder(config: Config) -> Iterator[Complaint]:
+    """A machine that builds must be known, and values for the build must not steer docker."""
+    section = config.builder
+    pair = section.multiarch and section.remote is not None
+    for key in ("remote", "local") if pair else ():
+        machine = getattr(section, key)
+        missing = [name for name in ("arch", "host") if machine is not None and not getattr(machine, name)]
+        if missing:
+            yield ("builder", key), f"{' and '.join(missing)} required, such as arch: amd64, host: ssh://root@HOST"
+    if section.driver == "docker" and not (pair and section.local is None and section.cache is None):
+        yield (
+            ("builder", "driver"),
+            "docker builds at `remote` alone: for one architecture, without `local` and `cache`",
+        )
+    values: list[tuple[str, Step, str]] = [("args", name, name) for name in section.args]
+    values += [("secrets", index, name) for index, name in enumerate(section.secrets)]
+    for key, step, name in values:
+        if DOCKERS_OWN.fullmatch(name):
+            yield ("builder", key, step), f"{name} steers docker itself and cannot be handed to a build"

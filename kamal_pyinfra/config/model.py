@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -9,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr
 
 from kamal_pyinfra.config import secrets
 from kamal_pyinfra.config.accessory import Accessory
+from kamal_pyinfra.config.accessory_files import read_files
 from kamal_pyinfra.config.builder import Builder
 from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
 from kamal_pyinfra.config.environment import Environment
@@ -126,6 +129,20 @@ class Config(BaseModel):
         return tuple(hosts.values())
 
     @property
+    def all_hosts(self) -> tuple[Server, ...]:
+        """Every host once: those of roles as in :attr:`role_hosts`, then those that carry accessories alone."""
+        hosts = {server.host: server for server in self.role_hosts}
+        for server in (server for name in self.accessories for server in self.accessory_servers(name)):
+            hosts[server.host] = hosts.get(server.host, server).joined_with(server)
+        return tuple(hosts.values())
+
+    def accessories_on(self, host: str) -> tuple[str, ...]:
+        """Names of the accessories that a host carries, in the order of the file."""
+        return tuple(
+            name for name in self.accessories if any(server.host == host for server in self.accessory_servers(name))
+        )
+
+    @property
     def primary_host(self) -> str:
         """Name of the first host of the primary role; it holds the lock."""
         return self.role(self.primary_role).servers[0].host
@@ -151,6 +168,29 @@ class Config(BaseModel):
         layers = (self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
         return join_env(layers)
 
+    @property
+    def proxy_env(self) -> EffectiveEnv:
+        """Environment of the proxy."""
+        return join_env((self.traefik.env,))
+
+    def accessory_env(self, name: str) -> EffectiveEnv:
+        """Environment of an accessory."""
+        return join_env((self.accessories[name].env,))
+
+    @cached_property
+    def effective_envs(self) -> tuple[EffectiveEnv, ...]:
+        """The environments of all roles on all their hosts, of the proxy and of accessories; each once."""
+        envs = [self.env_for(role.name, server.host) for role in self.roles for server in role.servers]
+        others = [self.accessory_env(name) for name in self.accessories]
+        return tuple({repr(env): env for env in (*envs, self.proxy_env, *others)}.values())
+
+    @cached_property
+    def watched_names(self) -> tuple[str, ...]:
+        """Variables that are secret somewhere, and have no value that a host's shell expands elsewhere."""
+        secret = {name for env in self.effective_envs for name in env.secret}
+        expanded = {name for env in self.effective_envs for name, value in env.clear.items() if "${" in value}
+        return tuple(sorted(secret - expanded))
+
     def secret(self, name: str) -> SecretStr:
         """The value of a secret from the environment or an env file.
 
@@ -173,6 +213,16 @@ class Config(BaseModel):
         if problems:
             raise ConfigError(*problems)
 
+    def require_build_secrets(self) -> None:
+        """Make sure that every secret of the build has a value.
+
+        Raises:
+            ConfigError: with a line for each that has none.
+        """
+        problems = secrets.missing_build_secrets(self, self._source)
+        if problems:
+            raise ConfigError(*problems)
+
     def registry_credentials(self) -> tuple[str, SecretStr]:
         """User name and password for the registry.
 
@@ -187,6 +237,23 @@ class Config(BaseModel):
         of_roles = (server for role in accessory.roles or () for server in self.role(role).servers)
         own = filter(None, (accessory.host, *(accessory.hosts or ())))
         return tuple({server.host: server for server in (*own, *of_roles)}.values())
+
+    def accessory_files(self, name: str) -> dict[str, str | bytes]:
+        """What an accessory's uploaded files should hold, by the path in its container.
+
+        Raises:
+            ConfigError: with a line for each local file that cannot be used.
+        """
+        return read_files(self.accessories[name], f"accessories/{name}", self._source)
+
+    def require_accessory_files(self, names: Iterable[str]) -> None:
+        """Make sure that the local files of accessories can be uploaded.
+
+        Raises:
+            ConfigError: with a line for each that cannot.
+        """
+        for name in names:
+            self.accessory_files(name)
 
     def to_public_dict(self) -> dict[str, Any]:
         """The configuration as ``kp config`` shows it: effective, and without secrets."""

@@ -29,7 +29,7 @@ def public_dict(config: Config) -> dict[str, Any]:
         "destination": config.destination,
         "repository": config.repository,
         "primary_host": config.primary_host if config.servers[config.primary_role].hosts else None,
-        "hosts": [public_server(server) for server in config.role_hosts],
+        "hosts": [public_server(server) for server in config.all_hosts],
         "roles": {role.name: public_role(config, role) for role in config.roles},
         **sections,
     }

@@ -72,6 +72,15 @@ def missing_secrets(config: Config, source: Source) -> list[str]:
     ]
 
 
+def missing_build_secrets(config: Config, source: Source) -> list[str]:
+    """A line for every secret of the build that has no value; only a build needs them."""
+    return [
+        source.located(f"builder/secrets/{index}", f"{name} is not set; {way_out(source)}")
+        for index, name in enumerate(config.builder.secrets)
+        if name not in source.environ
+    ]
+
+
 def unusable_secrets(config: Config, source: Source) -> list[str]:
     """A line for every listed secret whose value would not reach the container as it is."""
     lines = []

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.deploys.app_tasks import bootstrap, remove_app, remove_from_app, start_app, stop_app
+from kamal_pyinfra.deploys.accessories import (
+    boot_accessories,
+    make_accessory_directories,
+    remove_accessories,
+    restart_accessories,
+    start_accessories,
+    stop_accessories,
+    upload_accessories,
+)
+from kamal_pyinfra.deploys.app_tasks import bootstrap_server, remove_app, remove_from_app, start_app, stop_app
 from kamal_pyinfra.deploys.host_tasks import (
     boot_proxy,
     delete_env,
@@ -18,33 +27,42 @@ from kamal_pyinfra.deploys.host_tasks import (
     start_proxy,
     stop_proxy,
 )
-from kamal_pyinfra.deploys.phases import boot, finish, lock, prepare, retire, revert, switch, unlock
+from kamal_pyinfra.deploys.phases import boot, bootstrap, finish, lock, prepare, pull, retire, revert, switch, unlock
 
 __all__ = [
     "boot",
+    "boot_accessories",
     "boot_proxy",
     "bootstrap",
+    "bootstrap_server",
     "delete_env",
     "finish",
     "lock",
     "log_in",
     "log_out",
+    "make_accessory_directories",
     "prepare",
     "prune",
+    "pull",
     "purge",
     "push_env",
     "reboot_proxy",
     "remove",
+    "remove_accessories",
     "remove_app",
     "remove_from_app",
     "remove_proxy",
+    "restart_accessories",
     "restart_proxy",
     "retire",
     "revert",
+    "start_accessories",
     "start_app",
     "start_proxy",
+    "stop_accessories",
     "stop_app",
     "stop_proxy",
     "switch",
     "unlock",
+    "upload_accessories",
 ]

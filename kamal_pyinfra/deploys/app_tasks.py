@@ -39,6 +39,6 @@ def remove_from_app(run: Run, decide: Decide, message: str) -> None:
 
 
 @deploy("Bootstrap the server")
-def bootstrap(run: Run) -> None:
+def bootstrap_server(run: Run) -> None:
     """Docker is there, and the folders that everything else is put into."""
     server.bootstrapped(run=run, name="Have Docker and folders")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import files, image, leftovers, plan, proxy, registry, removal
+from kamal_pyinfra.operations import accessories, files, image, leftovers, plan, proxy, registry, removal
 from kamal_pyinfra.plan import env_tasks, proxy_tasks, removal_tasks
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
@@ -101,6 +101,7 @@ def remove(run: Run) -> None:
     removal.app_removed(run=run, name="Remove the app")
     removal.files_removed(run=run, name="Remove env files, cords and assets")
     proxy.removed(run=run, decide=removal_tasks.unneeded_proxy, name="Remove the proxy")
+    accessories.removed(run=run, decide=removal_tasks.accessories, name="Remove accessories")
     removal.logged_out(run=run, name="Log out of the registry")
 
 

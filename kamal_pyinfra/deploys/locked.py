@@ -7,8 +7,10 @@ from functools import partial
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.deploys import host_tasks
+from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import proxy
+from kamal_pyinfra.operations.local_hook import has_hook
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.plan import prune_tasks
 from kamal_pyinfra.plan.run import Run
@@ -37,8 +39,15 @@ def reboot_proxies_locked(run: Run) -> None:
     locks.held(run=run, name="Take the deploy lock")
     host_tasks.prepare_proxy(run=run)
     for name in current_host().loop(_hosts(run)):
+        _hook(run, "pre-traefik-reboot", name)
         proxy.rebooted(run=run, name=f"Reboot the proxy of {name}", _if=partial(_is_turn_of, name))
+        _hook(run, "post-traefik-reboot", name)
     locks.released(run=run, name="Release the deploy lock")
+
+
+def _hook(run: Run, hook: str, host: str) -> None:
+    if has_hook(run, hook):
+        hooks.called(run=run, hook=hook, hosts=(host,), name=f"Call {hook} for {host}")
 
 
 def _hosts(run: Run) -> list[str]:

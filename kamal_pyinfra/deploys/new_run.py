@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.holder import current_holder
 from kamal_pyinfra.config.version import git_email, git_name
 from kamal_pyinfra.plan.run import Run
 
-UNKNOWN = "unknown"
-"""The version of a run that is not about one."""
 
-
-def new_run(
-    config: Config,
-    version: str,
-    *,
-    command: str = "deploy",
-    is_build_allowed: bool = True,
-    roles: tuple[str, ...] = (),
-) -> Run:
+def new_run(config: Config, version: str, *, command: str = "deploy", **fields: Any) -> Run:
     """Make the values that stay the same on all hosts for one run.
 
     Args:
         config: the loaded configuration.
         version: the version to put into service.
         command: setup, deploy, redeploy or rollback.
-        is_build_allowed: whether a missing image may be built and pushed from here.
-        roles: the only roles to touch; empty for all.
+        fields: whatever else of a run is not as usual.
     """
     return Run(
         config=config,
@@ -40,7 +30,6 @@ def new_run(
         locked_by=git_name(),
         holder=current_holder(),
         command=command,
-        is_build_allowed=is_build_allowed,
         is_setup=command == "setup",
-        roles=roles,
+        **fields,
     )

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import app, assets, docker, files, image, leftovers, proxy
+from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, leftovers, proxy, record
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.observation import current_state
+from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
 
 
@@ -22,6 +24,12 @@ def lock(run: Run) -> None:
     locks.held(run=run, name="Take the deploy lock")
 
 
+@deploy("Bootstrap")
+def bootstrap(run: Run) -> None:
+    """Docker on a new host, before the hook ``docker-setup``."""
+    docker.installed(run=run, name="Have Docker")
+
+
 @deploy("Prepare")
 def prepare(run: Run) -> None:
     """Everything that a new container needs; what serves is not touched."""
@@ -29,9 +37,19 @@ def prepare(run: Run) -> None:
     files.directories(run=run, name="Create folders")
     files.env_files(run=run, name="Write env files")
     image.logged_in(run=run, name="Log in to the registry")
+    accessories.booted(run=run, name="Boot accessories")
     image.present(run=run, name="Pull the image")
     proxy.running(run=run, name="Run the proxy")
     assets.synced(run=run, name="Sync assets")
+
+
+@deploy("Pull")
+def pull(run: Run) -> None:
+    """The image alone."""
+    docker.installed(run=run, name="Have Docker")
+    files.directories(run=run, name="Create folders")
+    image.logged_in(run=run, name="Log in to the registry")
+    image.present(run=run, name="Pull the image")
 
 
 @deploy("Boot")
@@ -62,8 +80,13 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
-    image.tagged(run=run, name="Tag latest")
+    record.marked(run=run, name="Mark the version in service", _if=is_under_way)
     leftovers.removed(run=run, name="Remove leftovers")
+
+
+def is_under_way() -> bool:
+    """Whether there was anything to do; asked when pyinfra executes."""
+    return underway(current_state()).is_locked
 
 
 @deploy("Unlock")

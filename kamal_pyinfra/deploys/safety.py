@@ -13,6 +13,7 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
 from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
+from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -56,6 +57,7 @@ class Safety(BaseStateCallback):
             self.is_clean.set()
 
     def _clean_up(self, state: State, host: Host) -> None:
+        end_programs()
         record = underway(state)
         if not record.is_locked and not self.is_interrupted:
             return  # a signal may come just after the lock was taken; only this run's own is ever released
@@ -82,6 +84,7 @@ class Safety(BaseStateCallback):
 def install(state: State, run: Run) -> None:
     """Make a pyinfra run safe; call it once, before its operations."""
     callback = Safety(run)
+    underway(state)  # notes when the run began
     state.add_callback_handler(callback)
     for host in state.inventory:
         if host.connected:

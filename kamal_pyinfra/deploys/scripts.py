@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from gevent.lock import BoundedSemaphore
@@ -13,12 +13,15 @@ from pyinfra.api.state import State
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.deploys import safety
+from kamal_pyinfra.deploys.command_line import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.locked import prune_locked, push_env_locked, reboot_proxies_locked
-from kamal_pyinfra.deploys.new_run import UNKNOWN, new_run
-from kamal_pyinfra.deploys.whole import roll_out
+from kamal_pyinfra.deploys.new_run import new_run
+from kamal_pyinfra.deploys.whole import hosts_within_limit, roll_out
 from kamal_pyinfra.errors import ConfigError, KpError
+from kamal_pyinfra.operations.hook import listener
+from kamal_pyinfra.operations.local_hook import call_pre_connect, require_executable
 from kamal_pyinfra.operations.observation import current_host, current_state
-from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.run import UNKNOWN, Run
 
 _RUNS: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
 _ONE_AT_A_TIME = BoundedSemaphore(1)
@@ -72,6 +75,7 @@ def run_of_this_state(command: str) -> Run:
         if state not in _RUNS:
             try:
                 _RUNS[state] = _new_run(command)
+                call_pre_connect(_RUNS[state], listener(state, current_host()))  # unless the inventory has
             except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
                 raise PyinfraError(str(error)) from None
             safety.install(state, _RUNS[state])
@@ -81,14 +85,20 @@ def run_of_this_state(command: str) -> Run:
 def _new_run(command: str) -> Run:
     config = _config()
     config.require_secrets()
+    if command == "setup":
+        config.require_accessory_files(config.accessories)
     if command in WITHOUT_VERSION:
         return new_run(config, UNKNOWN, command=command)
     asked = data_text("version")
     if command == "rollback" and asked is None:
         raise ConfigError("which version? add --data version=VERSION")
-    is_build_allowed = command != "rollback" and data_text("skip_push") not in ("true", "True", "1", "yes")
+    is_build_allowed = command != "rollback" and data_text("skip_push") not in TRUE
     version = resolve_version(config, version=asked)
-    return new_run(config, version, command=command, is_build_allowed=is_build_allowed)
+    run = new_run(config, version, command=command, is_build_allowed=is_build_allowed)
+    words = typed if (typed := script_words())[0] == command else (command,)
+    run = replace(run, hosts=hosts_within_limit(config), words=words, skips_hooks=data_text("skip_hooks") in TRUE)
+    require_executable(run)
+    return run
 
 
 def _config() -> Config:
@@ -102,12 +112,6 @@ def data_text(name: str) -> str | None:
     pyinfra reads such values as JSON first, which turns the version ``12e5678`` into infinity; so the command
     line is asked, and pyinfra's host data only for what is not on it.
     """
-    words = iter(sys.argv[1:])
-    for word in words:
-        text = word.removeprefix("--data=") if word.startswith("--data=") else None
-        if word == "--data":
-            text = next(words, "")
-        if text is not None and text.startswith(f"{name}="):
-            return text.removeprefix(f"{name}=").strip("\"'")
-    value = current_host().data.get(name)
+    typed = typed_data(name)
+    value = current_host().data.get(name) if typed is None else typed
     return None if value is None else str(value)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pyinfra.api.deploy import deploy
 
+from kamal_pyinfra.config import Config
 from kamal_pyinfra.deploys import phases
+from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import pause, plan
+from kamal_pyinfra.operations.local_hook import has_hook
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -16,11 +19,16 @@ from kamal_pyinfra.plan.run import Run
 def roll_out(run: Run) -> None:
     """observe → build → lock → prepare → (boot → GATE → switch → retire) per batch → finish → unlock.
 
-    With nothing to change the lock is not taken. The condition is asked when pyinfra executes, not before.
+    With nothing to change the lock is not taken and no hook called. The condition is asked when pyinfra executes,
+    not before.
     """
     plan.accepted(run=run, name="Look at the host")
     plan.image_built(run=run, name="Build and push the image")
     locks.held(run=run, name="Take the deploy lock", _if=lambda: plan.has_changes(run))
+    if run.is_setup:
+        phases.bootstrap(run=run)
+        _hook(run, "docker-setup")
+    _hook(run, "pre-deploy")
     phases.prepare(run=run)
     all_batches = batches(run)
     for batch in current_host().loop(all_batches):
@@ -28,18 +36,29 @@ def roll_out(run: Run) -> None:
         phases.switch(run=run, batch=batch)
         phases.retire(run=run, batch=batch)
         seconds = 0 if batch == all_batches[-1] else run.config.boot.pause
-        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=_is_under_way)
+        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=phases.is_under_way)
     phases.finish(run=run)
-    locks.released(run=run, name="Release the deploy lock", _if=_is_under_way)
+    locks.released(run=run, name="Release the deploy lock", _if=phases.is_under_way)
+    _hook(run, "post-deploy")
 
 
-def _is_under_way() -> bool:
-    """Whether there was anything to do; asked when pyinfra executes."""
-    return underway(current_state()).is_locked
+def _hook(run: Run, name: str) -> None:
+    if has_hook(run, name):
+        hooks.called(run=run, hook=name, name=f"Call {name}", _if=_has_worked)
+
+
+def _has_worked() -> bool:
+    """Whether there was anything to do, also once the lock is released."""
+    return underway(current_state()).has_worked
 
 
 def batches(run: Run) -> list[tuple[str, ...]]:
     """The hosts of this run in the order of the configuration, ``boot.limit`` at a time."""
+    return run.batches(hosts_within_limit(run.config))
+
+
+def hosts_within_limit(config: Config) -> tuple[str, ...]:
+    """The hosts of this run in the order of the configuration."""
     state = current_state()
     taking_part = {host.name for host in state.inventory if state.is_host_in_limit(host)}
-    return run.config.boot.batches([server.host for server in run.config.role_hosts if server.host in taking_part])
+    return tuple(server.host for server in config.all_hosts if server.host in taking_part)

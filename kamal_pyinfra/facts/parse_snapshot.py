@@ -6,19 +6,10 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from kamal_pyinfra.plan.observed import (
-    Docker,
-    LockDetails,
-    ObservedContainer,
-    ObservedFile,
-    ObservedHost,
-    ObservedImage,
-    Status,
-)
-
-NANOSECONDS = 1_000_000_000
+from kamal_pyinfra.facts.parse_container import parse_container, parse_image_defaults
+from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedHost, ObservedImage
+from kamal_pyinfra.plan.record import parse_record
 
 
 class SnapshotError(ValueError):
@@ -48,17 +39,26 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
 
 
 def _observed_host(host: str, rows: Mapping[str, list[str]]) -> ObservedHost:
+    secrets = dict(text.split(" ", 1)[::-1] for text in rows.get("secrets", []))
+    checks, file_checks = _checks(rows.get("check", [])), _checks(rows.get("file-check", []))
+    edited = _edited(rows.get("edited", []))
     return ObservedHost(
         host=host,
         user="".join(rows.get("user", [])),
         home="".join(rows.get("home", [])),
         docker=_docker(rows),
-        containers=tuple(_container(json.loads(text)) for text in rows.get("container", [])),
+        containers=tuple(
+            parse_container(json.loads(text), secrets, checks, edited) for text in rows.get("container", [])
+        ),
         images=tuple(_image(text) for text in rows.get("image", [])),
         directories=frozenset(rows.get("directory", [])),
-        files=dict(_file(text) for text in rows.get("file", [])),
+        files=dict(_file(text, file_checks) for text in rows.get("file", [])),
+        uploads=dict(_file(text, {}) for text in rows.get("upload", [])),
         cords=dict(_cord(text) for text in rows.get("cord", [])),
         assets=frozenset(rows.get("assets", [])),
+        env_files=frozenset(rows.get("env-file", [])),
+        image_defaults=dict(parse_image_defaults(json.loads(text)) for text in rows.get("image-defaults", [])),
+        record=parse_record(rows["record"][0]) if "record" in rows else None,
         logged_in="login" in rows,
         lock=parse_lock(rows["lock"][0]) if "lock" in rows else None,
     )
@@ -72,35 +72,20 @@ def _docker(rows: Mapping[str, list[str]]) -> Docker:
     return Docker(installed=True, version=rows["docker"][0])
 
 
-def _container(row: dict[str, Any]) -> ObservedContainer:
-    healthcheck = row["healthcheck"] or {}
-    test = healthcheck.get("Test") or []
-    return ObservedContainer(
-        id=row["id"],
-        name=row["name"].removeprefix("/"),
-        image=row["image"],
-        image_id=row["image_id"],
-        created=row["created"],
-        status=Status(row["status"]),
-        health=row["health"],
-        restarts=row["restarts"],
-        labels=row["labels"] or {},
-        env=dict(_variable(text) for text in row["env"] if text),
-        mounts={mount["Destination"]: mount.get("Source", "") for mount in row["mounts"]},
-        command=tuple(row["command"] or ()),
-        ports={port: _bindings(bindings) for port, bindings in (row["ports"] or {}).items()},
-        health_command=" ".join(test[1:]) if test and test[0] != "NONE" else None,
-        health_interval=(healthcheck.get("Interval") or 0) / NANOSECONDS,
-    )
+def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``NAME PATH`` rows as container → paths."""
+    edited: dict[str, tuple[str, ...]] = {}
+    for name, _, path in (text.partition(" ") for text in rows):
+        edited[name] = (*edited.get(name, ()), path)
+    return edited
 
 
-def _variable(text: str) -> tuple[str, str | None]:
-    name, separator, value = text.partition("=")
-    return name, value if separator else None
-
-
-def _bindings(bindings: list[dict[str, str]] | None) -> tuple[str, ...]:
-    return tuple(f"{binding['HostIp']}:{binding['HostPort']}" for binding in bindings or ())
+def _checks(rows: Iterable[str]) -> dict[str, dict[str, int]]:
+    """``NUMBER NAME OWNER`` rows as owner → name → number."""
+    checks: dict[str, dict[str, int]] = {}
+    for number, name, owner in (text.split(" ", 2) for text in rows):
+        checks.setdefault(owner, {})[name] = int(number)
+    return checks
 
 
 def _image(text: str) -> ObservedImage:
@@ -108,9 +93,9 @@ def _image(text: str) -> ObservedImage:
     return ObservedImage(reference=reference, id=identity)
 
 
-def _file(text: str) -> tuple[str, ObservedFile]:
+def _file(text: str, checks: Mapping[str, Mapping[str, int]]) -> tuple[str, ObservedFile]:
     digest, mode, path = text.split(" ", 2)
-    return path, ObservedFile(digest=digest, mode=mode)
+    return path, ObservedFile(digest=digest, mode=mode, checks=checks.get(path, {}))
 
 
 def _cord(text: str) -> tuple[str, bool]:

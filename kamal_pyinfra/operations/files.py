@@ -12,7 +12,7 @@ from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look, seen
-from kamal_pyinfra.plan.changes import CreateDirectories, WriteEnvFile
+from kamal_pyinfra.plan.changes import CreateDirectories, ProtectEnvFile, WriteEnvFile
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
 from kamal_pyinfra.plan.env_tasks import diff_deleted_env_files
 from kamal_pyinfra.plan.run import Run
@@ -48,7 +48,9 @@ def env_files(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     for change in changes:
-        if isinstance(change, WriteEnvFile):
+        if isinstance(change, ProtectEnvFile):
+            yield StringCommand(commands.protect(change.file.path))
+        elif isinstance(change, WriteEnvFile) and change.file.content is not None:
             text = change.file.content.get_secret_value()
             yield StringCommand(commands.write_secret(change.file.path), _stdin=text)
     yield StringCommand(audited(run, "Pushed env files"))

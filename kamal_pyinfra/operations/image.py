@@ -13,8 +13,8 @@ from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import PullImage, TagLatest
-from kamal_pyinfra.plan.diff import diff_images, diff_login, diff_tag
+from kamal_pyinfra.plan.changes import PullImage
+from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
 
 PULL_SECONDS = 1800
@@ -33,6 +33,8 @@ def logged_in(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     registry = desired.registry
+    if registry is None:
+        return
     yield StringCommand(
         f"{commands.log_in(registry.server, registry.username)} > /dev/null",
         _stdin=registry.password.get_secret_value(),
@@ -55,20 +57,3 @@ def present(run: Run) -> Generator[StringCommand, None, None]:
             pull = commands.pull(change.image, change.service)
             audit = audited(run, f"Pulled image with version {run.version}")
             yield StringCommand(guarded(chain(pull, audit), seconds=PULL_SECONDS))
-
-
-@operation()
-def tagged(run: Run) -> Generator[StringCommand, None, None]:
-    """``latest`` names the version in service.
-
-    + run: the run's fixed values.
-    """
-    changes = diff_tag(*look(run))
-    if not changes:
-        current_host().noop("latest is in service")
-        return
-    announce(changes)
-    for change in changes:
-        if isinstance(change, TagLatest):
-            audit = audited(run, f"Tagging {change.image} as the latest image")
-            yield StringCommand(chain(commands.tag(change.image, change.tag), audit))

@@ -13,7 +13,15 @@ from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look, seen
-from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveDirectory, RemoveImage, RemoveUntagged
+from kamal_pyinfra.plan.changes import (
+    Change,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveFile,
+    RemoveImage,
+    RemoveProxy,
+    RemoveUntagged,
+)
 from kamal_pyinfra.plan.diff import diff_leftovers
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
@@ -49,6 +57,8 @@ def _removal(run: Run, changes: Sequence[Change]) -> Generator[StringCommand, No
     tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
     untagged = tuple(change.service for change in changes if isinstance(change, RemoveUntagged))
     folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
+    single_files = tuple(change.path for change in changes if isinstance(change, RemoveFile))
+    proxies = tuple(change.name for change in changes if isinstance(change, RemoveProxy))
     script = chain(
         app.remove(containers) if containers else "",
         audited(run, "Pruned containers") if containers else "",
@@ -56,5 +66,7 @@ def _removal(run: Run, changes: Sequence[Change]) -> Generator[StringCommand, No
         *map(image.remove_untagged, untagged),
         audited(run, "Pruned images") if tags or untagged else "",
         files.remove_directories(folders) if folders else "",
+        files.remove_files(single_files) if single_files else "",
+        chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
     )
     yield StringCommand(guarded(script, seconds=REMOVE_SECONDS))

@@ -1,111 +1,111 @@
-"""Building and pushing the image with this machine's Docker engine."""
+"""Building and pushing the image from the deploying machine."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import subprocess
-import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kamal_pyinfra.commands import builder as commands
-from kamal_pyinfra.config.git import git
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.operations.local_builder import ensure, has_buildx, require_buildx, require_docker
+from kamal_pyinfra.operations.local_clone import clean_clone
+from kamal_pyinfra.operations.local_hook import call_hook
+from kamal_pyinfra.operations.local_program import Programs, Say
+from kamal_pyinfra.operations.local_ssh import programs_with_ssh
+from kamal_pyinfra.plan.builder import ImageBuilder, choose_builder
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
-
-Say = Callable[[str], None]
-
-LAST_LINES = 40
 
 
-def build_and_push(run: Run, say: Say) -> None:
+def build_and_push(run: Run, say: Say, warn: Say) -> None:
     """Build the run's version and push it.
 
     Args:
         run: the run's fixed values.
         say: called with each line that Docker prints.
+        warn: called with what the user should know although it works.
 
     Raises:
-        BuildFailed: Docker is missing, or a step failed; its last output was reported.
+        BuildFailed: Docker or a plugin is missing, or a step failed; the message has its last output.
+        HookFailed: the hook ``pre-build`` failed.
+        ConfigError: a secret of the build, or the registry's password, is not set.
     """
     config = run.config
-    if config.builder.remote is not None:
-        raise BuildFailed("builder.remote is not supported yet: build there yourself and use --skip-push")
-    _require_docker()
+    config.require_build_secrets()
+    programs = Programs(say, warn).hiding(config.secret(name).get_secret_value() for name in config.builder.secrets)
+    values = commands.build_environment(config)
+    builder = usable_builder(config, programs)
+    call_hook(run, "pre-build", say)
+    with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:
+        _log_in(config, programs)
+        if ensure(builder, connected):
+            warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
+        for argv in commands.build_and_push(config, run.version, builder):
+            hint = f"{config.absolute_image(run.version)} could not be {_deed(argv)}"
+            env = values if "build" in argv else {}
+            connected.having(env=env, folder=folder).run(argv, shown=commands.shown(argv), hint=hint)
+
+
+def _deed(argv: list[str]) -> str:
+    if argv[1] == "push":
+        return "pushed"
+    return "built and pushed" if "--push" in argv else "built"
+
+
+def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
+    """The configured builder, once this machine has what it needs.
+
+    Raises:
+        BuildFailed: it has not.
+    """
+    require_docker(programs)
+    builder = choose_builder(config)
+    if builder.needs_buildx and choose_builder(config, has_buildx=False) != builder and not has_buildx(programs):
+        programs.warn("Docker's buildx plugin is not installed here: building for this machine's own platform only")
+        return choose_builder(config, has_buildx=False)
+    require_buildx(builder, programs)
+    return builder
+
+
+def _log_in(config: Config, programs: Programs) -> None:
     username, password = config.registry_credentials()
-    login = commands.log_in(config.registry.server, username)
-    _execute(login, say, secret=password.get_secret_value())
-    with _source(run) as folder:
-        if not (folder / config.builder.dockerfile).exists():
-            raise BuildFailed(f"{config.builder.dockerfile} not found in {config.root}: nothing to build")
-        for command in _steps(run):
-            _execute(command, say, folder=folder, extra=commands.build_environment(config))
+    argv = commands.log_in(config.registry.server, username)
+    hint = f"{config.registry.server or 'Docker Hub'} refused the login of {username}"
+    programs.run(argv, shown=commands.shown(argv), secret=password.get_secret_value(), hint=hint)
 
 
-def _steps(run: Run) -> list[list[str]]:
-    if _succeeds(["docker", "buildx", "version"]):
-        return [commands.build_with_buildx(run.config, run.version)]
-    return [commands.build(run.config, run.version), *commands.push(run.config, run.version)]
+@contextmanager
+def source(config: Config, programs: Programs) -> Iterator[Path]:
+    """The folder to build: a clean clone of the commit, or the working tree if a context is configured.
 
-
-def _require_docker() -> None:
-    if shutil.which("docker") is None:
-        raise BuildFailed("Docker is not installed on this machine: install it, or build elsewhere and use --skip-push")
-
-
-def _succeeds(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
-
-
-@contextlib.contextmanager
-def _source(run: Run) -> Iterator[Path]:
-    """The folder to build: a clean clone of the commit, or the working tree if a context is configured."""
-    root = run.config.root
+    Raises:
+        BuildFailed: there is no Dockerfile in it, or no clone can be made.
+    """
+    root = config.root
     top = git(root, "rev-parse", "--show-toplevel")
-    if run.config.builder.context is not None or top is None:
+    commit = git(root, "rev-parse", "--verify", "HEAD")
+    is_dirty = top is not None and has_uncommitted_changes(root)
+    if config.builder.context is not None or top is None or commit is None:
+        if is_dirty:
+            programs.warn("Building with uncommitted changes")
+        _require_dockerfile(config, root)
         yield root
         return
-    with tempfile.TemporaryDirectory(prefix="kp-build-") as folder:
-        clone = ["git", "clone", "--quiet", "--recurse-submodules", top, folder]
-        if not _succeeds(clone):
-            raise BuildFailed(f"{top} could not be cloned for a clean build; set builder.context to build it as it is")
-        yield Path(folder) / root.resolve().relative_to(Path(top).resolve())
+    if is_dirty:
+        programs.warn(
+            "Building from a clean git clone, so uncommitted changes are ignored; builder.context builds them"
+        )
+    with clean_clone(config, Path(top), commit, programs) as folder:
+        _require_dockerfile(config, folder)
+        yield folder
 
 
-def _execute(
-    command: Sequence[str],
-    say: Say,
-    *,
-    folder: Path | None = None,
-    secret: str | None = None,
-    extra: dict[str, str] | None = None,
-) -> None:
-    process = subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
-        command,
-        stdin=subprocess.PIPE if secret is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        env={**os.environ, **(extra or {})},
-        text=True,
-        errors="replace",
-    )
-    if secret is not None and process.stdin is not None:
-        process.stdin.write(secret)
-        process.stdin.close()
-    last = _pass_on(process.stdout or (), say)
-    if process.wait() != 0:
-        raise BuildFailed(f"`{' '.join(command[:3])}` failed with exit code {process.returncode}\n{last}")
-
-
-def _pass_on(output: Iterable[str], say: Say) -> str:
-    """Say every line as it comes; the last ones come back, for an error message."""
-    last: deque[str] = deque(maxlen=LAST_LINES)
-    for line in output:
-        last.append(sanitized(line.rstrip()))
-        say(last[-1])
-    return "\n".join(f"  {line}" for line in last)
+def _require_dockerfile(config: Config, folder: Path) -> None:
+    name = config.builder.dockerfile
+    if (folder / name).exists():
+        return
+    if (config.root / name).exists():
+        raise BuildFailed(f"{name} is not committed, so a clean clone lacks it: commit it, or set builder.context: .")
+    raise BuildFailed(f"{name} not found in {config.root}: nothing to build")

@@ -54,7 +54,8 @@ def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand
             f"{{ {commands.acquire(directory, lock_content(run, message))}; }}",
         ),
     )
-    underway(current_state()).is_locked = True
+    record = underway(current_state())
+    record.is_locked = record.has_worked = True
     forget(current_state())
 
 

@@ -16,7 +16,8 @@ from pyinfra.context import ctx_host, ctx_state
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands.snapshot import SnapshotQuery
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.plan.desired import desired_host, directories
+from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories
+from kamal_pyinfra.plan.desired_accessory import every_accessory
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
@@ -39,10 +40,9 @@ def current_state() -> State:
 def query_for(run: Run) -> SnapshotQuery:
     """What the snapshot has to look for, the same on every host."""
     config = run.config
-    roles = tuple(config.roles)
-    envs = [config.env_for(role.name, server.host) for role in roles for server in role.servers]
-    secret = {name for env in envs for name in env.secret} | set(config.traefik.env.secret)
-    clear = {name for env in envs for name in env.clear} | set(config.traefik.env.clear)
+    secret = {name for env in config.effective_envs for name in env.secret}
+    clear = {name for env in config.effective_envs for name in env.clear}
+    accessories = every_accessory(run)
     return SnapshotQuery(
         service=config.service,
         repository=config.repository,
@@ -50,12 +50,22 @@ def query_for(run: Run) -> SnapshotQuery:
         registry=config.registry.server or "",
         run_directory=config.run_directory,
         lock=naming.lock_directory(config),
-        directories=directories(config, with_proxy=True),
+        directories=(
+            *directories(config, with_proxy=True),
+            *((accessory_env_directory(config),) if accessories else ()),
+            *(path for each in accessories for path in each.directories),
+        ),
         env_files=(
-            *(naming.role_env_file(config, role.name) for role in roles),
+            *(naming.role_env_file(config, role.name) for role in config.roles),
             naming.proxy_env_file(config),
+            *(each.env_file for each in accessories),
         ),
         clear_names=tuple(sorted(clear - secret)),
+        watched_names=() if run.keeps_env else config.watched_names,
+        record=naming.hosts_record(config),
+        edits=naming.edits_directory(config),
+        accessory_images=tuple(dict.fromkeys(each.image for each in accessories)),
+        uploads=tuple(upload.path for each in accessories for upload in each.uploads),
         logs=(naming.audit_log(config),),
     )
 

@@ -10,12 +10,13 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.shell import words
-from kamal_pyinfra.errors import BuildFailed, PlanRefused
+from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
-from kamal_pyinfra.plan.fleet import make_plan, refuse
+from kamal_pyinfra.plan.fleet import make_plan
 from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
 
 
@@ -68,8 +69,8 @@ def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
 
 def _build(state: State, host: Host, run: Run) -> bool:
     try:
-        build_and_push(run, lambda line: None)
-    except BuildFailed as failure:
+        build_and_push(run, lambda line: None, lambda text: host.log_styled(text, fg="yellow"))
+    except (BuildFailed, HookFailed) as failure:
         host.log_styled(str(failure), fg="red")
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -13,12 +14,16 @@ class Underway:
     """One deploy that pyinfra executes.
 
     Args:
+        began: when, by the monotonic clock.
         is_locked: whether this run holds the lock.
+        has_worked: whether it has held the lock: there was something to do.
         begun: hosts on which new containers may have been started.
         switched: hosts whose batch has passed the gate.
     """
 
+    began: float = field(default_factory=time.monotonic)
     is_locked: bool = False
+    has_worked: bool = False
     begun: set[str] = field(default_factory=set)
     switched: set[str] = field(default_factory=set)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role
+from kamal_pyinfra.config.env import EffectiveEnv
 from kamal_pyinfra.config.env_file import env_file_text
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.plan.desired_accessory import accessories_on
 from kamal_pyinfra.plan.desired_app import app_container
 from kamal_pyinfra.plan.desired_proxy import proxy_container
 from kamal_pyinfra.plan.digest import digest_text
 from kamal_pyinfra.plan.owner import Owner
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.secret_checks import checks_of
 from kamal_pyinfra.plan.state import DesiredHost, EnvFile, Registry
 
 
@@ -26,10 +31,11 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     config = run.config
     here = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
     roles = here if run.boots_app else ()
-    env_files = tuple(role_env_file(config, role, host) for role in roles)
+    env_files = tuple(role_env_file(run, role, host) for role in roles)
     runs_proxy = run.boots_proxy and any(role.running_traefik for role in here)
-    proxy_env = proxy_env_file(config) if runs_proxy else None
-    username, password = config.registry_credentials()
+    proxy_env = proxy_env_file(run) if runs_proxy else None
+    accessories = accessories_on(run, host)
+    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
     return DesiredHost(
         host=host,
         owner=owner_of(run),
@@ -37,9 +43,9 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         image=config.absolute_image(run.version),
         latest_image=f"{config.repository}:{config.latest_tag}",
         version=run.version,
-        directories=directories(config, with_proxy=runs_proxy),
-        env_files=env_files if proxy_env is None else (*env_files, proxy_env),
-        registry=Registry(server=config.registry.server, username=username, password=password),
+        directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
+        env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
+        registry=registry_of(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
         containers=tuple(
             app_container(run, role, host, env_file) for role, env_file in zip(roles, env_files, strict=True)
@@ -47,10 +53,55 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         known_roles=tuple(role.name for role in config.roles),
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
         replaced_suffix=run.replaced_suffix,
-        retain_containers=config.retain_containers if run.prunes else None,
+        retain_containers=_retained(run, host),
         stop_timeout=config.stop_wait_time,
         cord_target=config.healthcheck.cord,
+        record=naming.hosts_record(config),
+        edits=naming.edits_directory(config),
+        replaces_edited=run.replaces_edited,
+        is_leaving=host in run.decommissioned,
+        proxy_env_file=naming.proxy_env_file(config),
+        env_file_pattern=naming.role_env_file(config, "{role}"),
+        refetches=run.refetches,
+        accessories=accessories,
+        known_accessories=tuple(config.accessories),
+        accessories_here=tuple(naming.accessory_container(config, name) for name in config.accessories_on(host)),
+        accessory_env=accessory_env_directory(config),
+        accessory_owner=naming.accessory_owner(config, ""),
+        boots_accessories=run.boots_accessories,
+        reboots_accessories=run.command == "accessory reboot",
     )
+
+
+def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> tuple[str, ...]:
+    """Folders for what is on the host; one that carries accessories alone keeps the record and the audit log."""
+    folders = directories(run.config, with_proxy=with_proxy) if has_roles else ()
+    if not run.config.accessories_on(host) or run.roles:
+        return folders
+    own = (accessory_env_directory(run.config),) if run.writes_accessory_env else ()
+    return (*(folders or (run.config.run_directory,)), *own)
+
+
+def accessory_env_directory(config: Config) -> str:
+    """The folder of the accessories' secrets."""
+    return f"{config.run_directory}/env/accessories"
+
+
+def _retained(run: Run, host: str) -> int | None:
+    if host in run.decommissioned:
+        return 0
+    return run.config.retain_containers if run.prunes else None
+
+
+def registry_of(run: Run) -> Registry | None:
+    """Where images come from; ``None`` if secrets are kept and the password is none that is known here."""
+    try:
+        username, password = run.config.registry_credentials()
+    except ConfigError:
+        if run.keeps_env:
+            return None
+        raise
+    return Registry(server=run.config.registry.server, username=username, password=password)
 
 
 def owner_of(run: Run) -> Owner:
@@ -65,16 +116,33 @@ def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
     return (*folders, f"{base}/env/traefik") if with_proxy else folders
 
 
-def role_env_file(config: Config, role: Role, host: str) -> EnvFile:
+def role_env_file(run: Run, role: Role, host: str) -> EnvFile:
     """The file with the secrets of a role; it exists even without secrets since ``--env-file`` needs it."""
-    return _env_file(config, naming.role_env_file(config, role.name), config.env_for(role.name, host).secret)
+    env = run.config.env_for(role.name, host)
+    return _env_file(run, naming.role_env_file(run.config, role.name), env, role.name)
 
 
-def proxy_env_file(config: Config) -> EnvFile:
+def proxy_env_file(run: Run) -> EnvFile:
     """The file with the secrets of the proxy."""
-    return _env_file(config, naming.proxy_env_file(config), config.traefik.env.secret)
+    return _env_file(run, naming.proxy_env_file(run.config), run.config.proxy_env)
 
 
-def _env_file(config: Config, path: str, names: tuple[str, ...]) -> EnvFile:
-    content = env_file_text({name: config.secret(name) for name in names})
-    return EnvFile(path=path, content=content, digest=digest_text(content.get_secret_value()), names=names)
+def accessory_env_file(run: Run, accessory: AccessoryContainer) -> EnvFile:
+    """The file with the secrets of an accessory."""
+    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.name))
+
+
+def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:
+    names = env.secret
+    if run.keeps_env:
+        return EnvFile(path=path, content=None, digest="", names=names, checks={}, role=role)
+    content = env_file_text({name: run.config.secret(name) for name in names})
+    text = content.get_secret_value()
+    return EnvFile(
+        path=path,
+        content=content,
+        digest=digest_text(text),
+        names=names,
+        checks=checks_of(text.split("\n")),
+        role=role,
+    )

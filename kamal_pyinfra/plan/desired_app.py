@@ -8,6 +8,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Logging, Role
 from kamal_pyinfra.plan.digest import digest_values
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines, watched_lines
 from kamal_pyinfra.plan.state import AppContainer, Assets, EnvFile, Health, Options
 
 DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
@@ -17,6 +18,8 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
     """The container that should serve ``role`` on ``host`` with the run's version."""
     config = run.config
     name = naming.container_name(config, role.name, run.version)
+    env = config.env_for(role.name, host)
+    lines = None if run.keeps_env else watched_lines(config, env)
     container = AppContainer(
         name=name,
         role=role.name,
@@ -24,7 +27,7 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         image=config.absolute_image(run.version),
         hostname=naming.container_hostname(host, run.short_id),
         env_file=env_file.path,
-        env=tuple(config.env_for(role.name, host).clear.items()),
+        env=tuple(env.clear.items()),
         labels=tuple(app_labels(config, role).items()),
         volumes=config.volumes,
         options=tuple(role.options.items()),
@@ -39,17 +42,21 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         stop_timeout=config.stop_wait_time,
         log_lines=role.healthcheck.log_lines,
         is_primary=role.is_primary,
+        secret_names=env.secret,
+        secrets=None if lines is None else digest_lines(lines),
+        secret_checks=checks_of(lines or ()),
         digest="",
     )
-    return replace(container, digest=app_digest(container, secrets=env_file.digest))
+    return replace(container, digest=app_digest(container))
 
 
-def app_digest(container: AppContainer, *, secrets: str) -> str:
-    """The fingerprint of what ``docker run`` is given, without what changes from run to run."""
+def app_digest(container: AppContainer) -> str:
+    """The fingerprint of what ``docker run`` is given, without what changes from run to run.
+
+    Name and image are seen without it, and so are secrets, of which nothing may stand in a label.
+    """
     return digest_values(
         {
-            "name": container.name,
-            "image": container.image,
             "env": dict(container.env),
             "labels": dict(container.labels),
             "volumes": container.volumes,
@@ -59,7 +66,6 @@ def app_digest(container: AppContainer, *, secrets: str) -> str:
             "health": container.health and (container.health.command, container.health.interval),
             "cord": container.cord_target,
             "assets": container.assets and container.assets.source,
-            "secrets": secrets,
         }
     )
 

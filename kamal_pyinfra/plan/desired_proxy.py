@@ -8,6 +8,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.desired_app import log_options
 from kamal_pyinfra.plan.digest import digest_values
+from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines, watched_lines
 from kamal_pyinfra.plan.state import EnvFile, Options, Proxy
 
 CATCH_ALL_LABELS = {
@@ -24,24 +25,28 @@ DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 
 def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
     """The proxy that ``traefik:`` asks for."""
-    traefik = config.traefik
+    traefik, env = config.traefik, config.proxy_env
+    lines = None if env_file.content is None else watched_lines(config, env)
     proxy = Proxy(
         name=naming.PROXY_CONTAINER,
         image=traefik.image,
         publish=f"{traefik.host_port}:80" if traefik.publish else None,
         env_file=env_file.path,
-        env=tuple(traefik.env.clear.items()),
+        env=tuple(env.clear.items()),
         labels=tuple((CATCH_ALL_LABELS | dict(traefik.labels)).items()),
         options=tuple(traefik.options.items()),
         log_options=log_options(config.logging),
         args=tuple((dict(DEFAULT_ARGS) | dict(traefik.args)).items()),
         owner=naming.service_name(config),
+        secret_names=env.secret,
+        secrets=None if lines is None else digest_lines(lines),
+        secret_checks=checks_of(lines or ()),
         digest="",
     )
-    return replace(proxy, digest=proxy_digest(proxy, secrets=env_file.digest))
+    return replace(proxy, digest=proxy_digest(proxy))
 
 
-def proxy_digest(proxy: Proxy, *, secrets: str) -> str:
+def proxy_digest(proxy: Proxy) -> str:
     """The fingerprint of what ``docker run`` is given; the owner is not part of it, the proxy is shared."""
     return digest_values(
         {
@@ -52,6 +57,5 @@ def proxy_digest(proxy: Proxy, *, secrets: str) -> str:
             "options": proxy.options,
             "log_options": proxy.log_options,
             "args": proxy.args,
-            "secrets": secrets,
         }
     )

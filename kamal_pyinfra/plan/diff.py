@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.diff_accessory import diff_missing_accessories
 from kamal_pyinfra.plan.diff_app import diff_assets, diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff_host import (
     diff_directories,
@@ -26,6 +27,7 @@ __all__ = [
     "diff_images",
     "diff_leftovers",
     "diff_login",
+    "diff_missing_accessories",
     "diff_old_containers",
     "diff_proxy",
     "diff_tag",
@@ -36,6 +38,7 @@ STEPS = (
     diff_directories,
     diff_env_files,
     diff_login,
+    diff_missing_accessories,
     diff_images,
     diff_proxy,
     diff_assets,

@@ -14,10 +14,13 @@ from kamal_pyinfra.plan.changes import (
     StopContainer,
     SyncAssets,
 )
-from kamal_pyinfra.plan.compare import app_differences
+from kamal_pyinfra.plan.compare import app_differences, config_differences
+from kamal_pyinfra.plan.difference import as_cause
+from kamal_pyinfra.plan.drift import is_by_hand, was_in_service, was_started
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
+SHOWN_FILES = 5
 DRAIN_SECONDS = 30
 """Docker needs three failed probes; a probe may hang, and the interval is the user's."""
 
@@ -28,44 +31,113 @@ def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootC
     return tuple(change for change in changes if change is not None)
 
 
+def edited_files(container: ObservedContainer) -> str:
+    """Which files of its image were changed since it was put into service; the first few by name."""
+    more = f" and {len(container.edited) - SHOWN_FILES} more" if len(container.edited) > SHOWN_FILES else ""
+    return f"files of its image changed: {', '.join(container.edited[:SHOWN_FILES])}{more}"
+
+
 def diff_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer | None:
     """What has to happen so that this one container serves."""
     existing = observed.container(container.name)
     if existing is None:
-        return BootContainer(container=container, role=container.role, cause=_boot_cause(desired, container, observed))
+        return _new_container(desired, container, observed)
     if differences := app_differences(container, existing, observed):
-        return ReplaceContainer(container=container, role=container.role, cause=", ".join(differences))
+        return ReplaceContainer(
+            container=container,
+            role=container.role,
+            cause=as_cause(differences),
+            differences=differences,
+            is_drift=is_by_hand(container, existing, differences),
+            replaces=_predecessors(desired, container, observed),
+        )
+    if desired.replaces_edited and existing.edited:
+        return ReplaceContainer(
+            container=container,
+            role=container.role,
+            cause=edited_files(existing),
+            is_drift=True,
+            replaces=_predecessors(desired, container, observed),
+        )
+    return _same_container(desired, container, existing, observed)
+
+
+def _new_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer:
+    predecessors = _running(desired, container.role, observed)
+    is_drift = was_started(container, observed)
+    differences = config_differences(container, predecessors[0], observed) if predecessors else ()
+    return BootContainer(
+        container=container,
+        role=container.role,
+        cause=_boot_cause(container, predecessors, is_drift=is_drift),
+        differences=differences,
+        is_drift=is_drift,
+        replaces=tuple(old.name for old in predecessors),
+    )
+
+
+def _same_container(
+    desired: DesiredHost, container: AppContainer, existing: ObservedContainer, observed: ObservedHost
+) -> BootContainer | None:
+    """The wanted container is there; does it serve?"""
+    cord = cord_of(desired, existing, observed)
+    is_drift = was_in_service(desired, observed)
+    others = tuple(name for name in _predecessors(desired, container, observed) if name != container.name)
     if existing.status == Status.EXITED:
         return RestartContainer(
-            container=container, role=container.role, cause="is stopped", cord=cord_of(desired, existing, observed)
+            container=container, role=container.role, cause="is stopped", cord=cord, is_drift=is_drift, replaces=others
         )
     if existing.status != Status.RUNNING:
-        return ReplaceContainer(container=container, role=container.role, cause=f"is {existing.status}")
-    if container.health is None or existing.health == "healthy":
+        cause, is_drift = f"is {existing.status}", is_drift and existing.status == Status.PAUSED
+    elif container.health is None or existing.health == "healthy":
         return None
-    if container.cord and cord_of(desired, existing, observed) not in tied_cords(observed):
-        return ReplaceContainer(container=container, role=container.role, cause="its cord was cut")
-    return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
+    elif container.cord and cord not in tied_cords(observed):
+        cause = "its cord was cut"
+    else:
+        return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
+    replaces = _predecessors(desired, container, observed)
+    return ReplaceContainer(container=container, role=container.role, cause=cause, is_drift=is_drift, replaces=replaces)
 
 
-def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
-    running = [old for old in desired.owner.running(observed.containers) if old.role == container.role]
-    if not running:
-        return "not found"
-    if running[0].version == container.version:
+def _running(desired: DesiredHost, role: str, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
+    return tuple(old for old in desired.owner.running(observed.containers) if old.role == role)
+
+
+def _predecessors(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> tuple[str, ...]:
+    return tuple(old.name for old in _running(desired, container.role, observed))
+
+
+def _boot_cause(container: AppContainer, predecessors: tuple[ObservedContainer, ...], *, is_drift: bool) -> str:
+    if not predecessors:
+        return "was removed" if is_drift else "not found"
+    if predecessors[0].version == container.version:
         return "its predecessor stepped aside"
-    return f"version {running[0].version} → {container.version}"
+    return f"version {predecessors[0].version} → {container.version}"
 
 
 def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
     """Every running app container of ours that is not wanted; the new ones are healthy before these stop."""
     stopping = stopping_containers(desired, observed)
     wanted = {container.name for container in desired.containers}
+    booting = booting_containers(desired, observed)
     return tuple(
-        _stop(desired, old, cord_of(desired, old, observed), is_replaced=old.name in wanted)
+        StopContainer(
+            name=naming.replaced_name(old.name, desired.replaced_suffix) if old.name in wanted else old.name,
+            role=old.role,
+            cause=_stop_cause(desired, old),
+            cord=cord_of(desired, old, observed),
+            drain_timeout=DRAIN_SECONDS + int(4 * old.health_interval),
+            stop_timeout=desired.stop_timeout,
+            part_of=booting.get(old.role, ""),
+        )
         for old in desired.owner.running(observed.containers)
         if old.name in stopping
     )
+
+
+def booting_containers(desired: DesiredHost, observed: ObservedHost) -> dict[str, str]:
+    """Role → the container that gets started for it."""
+    return {change.role: change.container.name for change in diff_containers(desired, observed)}
 
 
 def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
@@ -75,17 +147,6 @@ def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[s
     }
     staying = {container.name for container in desired.containers} - replaced
     return tuple(old.name for old in desired.owner.running(observed.containers) if old.name not in staying)
-
-
-def _stop(desired: DesiredHost, old: ObservedContainer, cord: str | None, *, is_replaced: bool) -> StopContainer:
-    return StopContainer(
-        name=naming.replaced_name(old.name, desired.replaced_suffix) if is_replaced else old.name,
-        role=old.role,
-        cause=_stop_cause(desired, old),
-        cord=cord,
-        drain_timeout=DRAIN_SECONDS + int(4 * old.health_interval),
-        stop_timeout=desired.stop_timeout,
-    )
 
 
 def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
@@ -128,6 +189,8 @@ def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
                 if old.role == container.role and old.name != container.name
             ),
             cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",
+            is_drift=container.name not in starting and was_in_service(desired, observed),
+            part_of=container.name if container.name in starting else "",
         )
         for container in desired.containers
         if container.assets and (container.name in starting or container.assets.volume not in observed.assets)

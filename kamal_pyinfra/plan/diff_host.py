@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import (
     Change,
     CreateDirectories,
     CreateEnvFile,
     InstallDocker,
     LogIn,
+    ProtectEnvFile,
     PullImage,
     WriteEnvFile,
 )
+from kamal_pyinfra.plan.diff_accessory import accessory_images_to_pull, diff_missing_accessories
 from kamal_pyinfra.plan.diff_proxy import proxy_image_to_pull
+from kamal_pyinfra.plan.difference import Difference, as_cause
+from kamal_pyinfra.plan.drift import was_in_service, was_written
 from kamal_pyinfra.plan.observed import ObservedFile, ObservedHost
 from kamal_pyinfra.plan.state import DesiredHost, EnvFile
 
@@ -47,31 +54,55 @@ def missing_directories(wanted: tuple[str, ...], observed: ObservedHost) -> tupl
 
 def diff_env_files(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """The files with secrets must have today's content and be readable by their owner only."""
-    changes = (diff_env_file(file, observed.files.get(file.path)) for file in desired.env_files)
+    changes = (diff_env_file(file, observed) for file in desired.env_files)
     return tuple(change for change in changes if change is not None)
 
 
-def diff_env_file(desired: EnvFile, observed: ObservedFile | None) -> WriteEnvFile | None:
+def diff_env_file(desired: EnvFile, observed: ObservedHost) -> Change | None:
     """What has to happen to one file."""
-    if observed is None:
-        return CreateEnvFile(file=desired, cause="not found")
-    if observed.digest != desired.digest:
-        return WriteEnvFile(file=desired, cause="content changed")
-    if observed.mode != SECRET_MODE:
-        return WriteEnvFile(file=desired, cause=f"mode {observed.mode} → {SECRET_MODE}")
+    seen = observed.files.get(desired.path)
+    is_drift = was_written(desired, observed)
+    if seen is None and desired.content is not None:
+        return CreateEnvFile(file=desired, cause="was removed" if is_drift else "not found", is_drift=is_drift)
+    if seen is not None and desired.content is not None and seen.digest != desired.digest:
+        differences = tuple(_secret_differences(desired, seen))
+        return WriteEnvFile(file=desired, cause=as_cause(differences), differences=differences, is_drift=is_drift)
+    if seen is not None and seen.mode != SECRET_MODE:
+        cause = f"mode {seen.mode} → {SECRET_MODE}"
+        return ProtectEnvFile(file=desired, cause=cause, is_drift=observed.record is not None)
     return None
+
+
+def _secret_differences(desired: EnvFile, seen: ObservedFile) -> Iterator[Difference]:
+    changed = [name for name in desired.checks if seen.checks.get(name) != desired.checks[name]]
+    removed = sorted(seen.checks.keys() - desired.checks.keys())
+    for name in changed:
+        yield Difference(field=f"secret {name}", after="changed" if name in seen.checks else "added")
+    for name in removed:
+        yield Difference(field=f"secret {name}", after="removed")
+    if not changed and not removed:
+        yield Difference(field="content", after="changed")
 
 
 def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """A host logs in when it is going to pull."""
     images = [change.image for change in diff_images(desired, observed) if isinstance(change, PullImage)]
     proxy_image = proxy_image_to_pull(desired, observed)
-    wanted = images + ([proxy_image] if proxy_image else [])
-    return (LogIn(server=desired.registry.server, cause=f"to pull {', '.join(wanted)}"),) if wanted else ()
+    accessories = accessory_images_to_pull(desired, observed)
+    wanted = [*images, *([proxy_image] if proxy_image else []), *accessories]
+    if not wanted or desired.registry is None:
+        return ()
+    boots = [change.container for change in diff_missing_accessories(desired, observed)]
+    part_of = next(iter([*images, *([naming.PROXY_CONTAINER] if proxy_image else []), *boots]), "")
+    return (LogIn(server=desired.registry.server, cause=f"to pull {', '.join(wanted)}", part_of=part_of),)
 
 
 def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
-    """The image of the wanted version must be there."""
-    if not desired.containers or observed.has_image(desired.image):
+    """The image of the wanted version must be there; asked to, it is fetched again."""
+    is_there = observed.has_image(desired.image)
+    if not desired.containers or (is_there and not desired.refetches):
         return ()
-    return (PullImage(image=desired.image, service=desired.owner.service, cause="not on the host"),)
+    is_drift = not is_there and was_in_service(desired, observed)
+    missing = "was removed" if is_drift else "not on the host"
+    cause = "the registry may have another" if is_there else missing
+    return (PullImage(image=desired.image, service=desired.owner.service, cause=cause, is_drift=is_drift),)

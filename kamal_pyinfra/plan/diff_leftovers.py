@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes import Change, RemoveContainer, ReplaceContainer, RestartContainer, TagLatest
-from kamal_pyinfra.plan.diff_app import diff_containers, stopping_containers
+from kamal_pyinfra.plan.changes import (
+    Change,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveFile,
+    RemoveImage,
+    RemoveProxy,
+    ReplaceContainer,
+    RestartContainer,
+    TagLatest,
+)
+from kamal_pyinfra.plan.diff_app import (
+    booting_containers,
+    diff_containers,
+    diff_old_containers,
+    stopping_containers,
+)
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.remaining import (
     Remaining,
@@ -27,7 +44,16 @@ def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]
     wanted = ids.get(desired.image)
     if wanted is not None and ids.get(desired.latest_image) == wanted:
         return ()
-    return (TagLatest(image=desired.image, tag=desired.latest_image, cause=f"{desired.version} is in service"),)
+    booting = booting_containers(desired, observed)
+    return (
+        TagLatest(
+            image=desired.image,
+            tag=desired.latest_image,
+            cause=f"{desired.version} is in service",
+            is_drift=not booting and observed.record is not None and observed.record.version == desired.version,
+            part_of=next(iter(booting.values()), ""),
+        ),
+    )
 
 
 def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
@@ -42,8 +68,9 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
     return (
         *containers,
         *(unused_images(remaining, observed, gone) if desired.retain_containers is not None else ()),
-        *unused_cords(remaining, observed),
-        *unused_assets(remaining, observed),
+        *_unused_folders(desired, observed, remaining),
+        *_unused_env_files(desired, observed),
+        *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
     )
 
 
@@ -59,7 +86,7 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
         ),
         in_service=wanted,
         mounted=_mounted_in_the_end(desired, observed),
-        images=frozenset({desired.image}),
+        images=frozenset(() if desired.is_leaving else {desired.image}),
     )
 
 
@@ -67,7 +94,17 @@ def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[Re
     for change in diff_containers(desired, observed):
         if isinstance(change, ReplaceContainer):
             name = naming.replaced_name(change.container.name, desired.replaced_suffix)
-            yield RemoveContainer(name=name, role=change.role, cause="was replaced")
+            yield RemoveContainer(name=name, role=change.role, cause="was replaced", part_of=change.container.name)
+
+
+def _unused_folders(desired: DesiredHost, observed: ObservedHost, remaining: Remaining) -> Iterator[RemoveDirectory]:
+    """Folders of a container that is replaced go along with it."""
+    stops = diff_old_containers(desired, observed)
+    owners = {change.cord: change.part_of for change in stops} | {change.name: change.part_of for change in stops}
+    for change in unused_cords(remaining, observed):
+        yield replace(change, part_of=owners.get(observed.absolute(change.path), ""))
+    for change in unused_assets(remaining, observed):
+        yield replace(change, part_of=owners.get(change.path.rpartition("/")[2], ""))
 
 
 def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozenset[str]:
@@ -82,3 +119,38 @@ def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozens
         if container.name in starting or (container.is_running and container.name not in stopping)
         for source in container.mounts.values()
     )
+
+
+def _unused_env_files(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveEnvFile]:
+    """Of roles that ran here once and do not any more; that they were ours, a container or the record tells."""
+    if desired.owner.roles or desired.retain_containers is None:
+        return
+    wanted = {file.path for file in desired.env_files}
+    for role in sorted(_former_roles(desired, observed)):
+        path = desired.env_file_of(role)
+        if path in observed.env_files and path not in wanted:
+            where = "is not on this host any more" if role in desired.known_roles else "is not in the config"
+            yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
+
+
+def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
+    current = {container.role for container in desired.containers}
+    seen = {container.role for container in observed.containers if desired.owner.owns(container)}
+    recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
+    return seen.union(recorded) - current
+
+
+def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:
+    """The record, and the proxy unless it serves others; what else is there is not ours."""
+    cause = f"{desired.host} is not in the config"
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    others = (other for other in observed.containers if other.role and not desired.owner.is_service_of(other))
+    if proxy is not None and not any(other.is_running for other in others):
+        yield RemoveProxy(name=proxy.name, cause=cause)
+        if desired.proxy_env_file in observed.files:
+            yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)
+    if observed.has_image(desired.latest_image):
+        yield RemoveImage(image=desired.latest_image, cause=cause)
+    if observed.record is not None:
+        yield RemoveFile(path=desired.record, cause=cause)
+        yield RemoveDirectory(path=desired.edits, cause=cause)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from kamal_pyinfra.plan.changes import Change, ReplaceProxy, RunProxy, StartProxy
 from kamal_pyinfra.plan.compare import proxy_differences
+from kamal_pyinfra.plan.difference import as_cause
+from kamal_pyinfra.plan.drift import is_by_hand
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.state import DesiredHost
+
+INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
 def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """The proxy must run as ``traefik:`` says."""
-    if desired.proxy is None:
+    proxy = desired.proxy
+    if proxy is None:
         return ()
-    running = observed.container(desired.proxy.name)
+    running = observed.container(proxy.name)
+    was_here = observed.record is not None and observed.record.proxy == proxy.digest
     if running is None:
-        return (RunProxy(proxy=desired.proxy, cause="not found"),)
-    if differences := proxy_differences(desired.proxy, running):
-        return (ReplaceProxy(proxy=desired.proxy, cause=f"{', '.join(differences)}; interrupts traffic"),)
+        return (RunProxy(proxy=proxy, cause="was removed" if was_here else "not found", is_drift=was_here),)
+    if differences := proxy_differences(proxy, running, observed):
+        is_drift = is_by_hand(proxy, running, differences)
+        cause = f"{as_cause(differences)}; {INTERRUPTS}"
+        return (ReplaceProxy(proxy=proxy, cause=cause, differences=differences, is_drift=is_drift),)
     if not running.is_running:
-        return (StartProxy(proxy=desired.proxy, cause=f"is {running.status}"),)
+        return (StartProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True),)
     return ()
 
 

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 
 def digest_text(text: str) -> str:
     """SHA-256 of a text, hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_bytes(text)
+
+
+def digest_bytes(content: str | bytes) -> str:
+    """SHA-256 of a content, hexadecimal."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def digest_values(values: Mapping[str, object]) -> str:

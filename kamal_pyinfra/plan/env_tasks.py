@@ -43,6 +43,9 @@ def diff_deleted_env_files(run: Run, observed: ObservedHost, cause: str = "asked
     paths = [naming.role_env_file(run.config, role.name) for role in run.config.roles if run.includes(role.name)]
     if not run.roles and not _other_proxy_users(run, observed):
         paths.append(naming.proxy_env_file(run.config))
+    here = (name for name in run.config.accessories_on(observed.host) if run.includes_accessory(name))
+    containers = (naming.accessory_container(run.config, name) for name in here)
+    paths += [naming.accessory_env_file(run.config, container) for container in containers]
     return tuple(RemoveEnvFile(path=path, cause=cause) for path in paths if path in observed.files)
 
 

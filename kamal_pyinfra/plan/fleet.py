@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import Action, Change, PullImage
+from kamal_pyinfra.plan.changes import AccessoryChange, Action, Change, PullImage
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_docker, diff_host
-from kamal_pyinfra.plan.neighbours import contradictions
+from kamal_pyinfra.plan.diff import diff_host
+from kamal_pyinfra.plan.diff_accessory import diff_accessories
+from kamal_pyinfra.plan.diff_app import edited_files
 from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
 
@@ -22,20 +24,31 @@ class HostPlan:
 
     Args:
         roles: the host's roles in the configuration, primary first.
+        unchanged: how many of the wanted things are as they should be.
         notes: what the user should know besides, one clause each.
+        accessories: the host's accessories in the configuration.
+        advice: what differs but is not part of the run; each names the command that changes it.
     """
 
     host: str
     roles: tuple[str, ...]
     changes: tuple[Change, ...]
+    unchanged: int = 0
     notes: tuple[str, ...] = ()
+    accessories: tuple[str, ...] = ()
+    advice: tuple[AccessoryChange, ...] = ()
+
+    @property
+    def main_changes(self) -> tuple[Change, ...]:
+        """Those that stand for themselves; the others come along with one of them."""
+        return tuple(change for change in self.changes if not change.part_of)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildImage(Change):
     """The image gets built and pushed from the deploying machine."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "build"
 
     image: str
@@ -48,13 +61,18 @@ class BuildImage(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that a run will change, and why; without version if it is not about one."""
+    """Everything that a run will change, and why; without version if it is not about one.
+
+    Args:
+        notes: what a reader should know although nothing is done about it.
+    """
 
     service: str
     version: str
     command: str
     build: BuildImage | None
     hosts: tuple[HostPlan, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -67,6 +85,31 @@ class Plan:
         of_hosts = tuple(change for host in self.hosts for change in host.changes)
         return of_hosts if self.build is None else (self.build, *of_hosts)
 
+    @property
+    def main_changes(self) -> tuple[Change, ...]:
+        """Those that stand for themselves, the build first."""
+        return tuple(change for change in self.changes if not change.part_of)
+
+    @property
+    def unchanged(self) -> int:
+        """How many of the wanted things on all hosts are as they should be."""
+        return sum(host.unchanged for host in self.hosts)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many changes stand for themselves, by action."""
+        return Counter(change.action.name.lower() for change in self.main_changes)
+
+    @property
+    def advice(self) -> tuple[AccessoryChange, ...]:
+        """What differs on any host but is not part of the run."""
+        return tuple(change for host in self.hosts for change in host.advice)
+
+    @property
+    def has_drift(self) -> bool:
+        """Whether somebody else changed a host since the last run."""
+        return any(change.is_drift for change in self.changes)
+
 
 def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
     """Compare a fleet with the configuration.
@@ -78,20 +121,66 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
     """
-    hosts = [server.host for server in run.config.role_hosts if server.host in observed]
+    hosts = [host for host in run.fleet if host in observed]
     desired = {host: desired_host(run, host) for host in hosts}
     refuse(run, desired, observed)
-    plans = tuple(
-        HostPlan(host=host, roles=roles_on(run, host), changes=diff_host(desired[host], observed[host]))
-        for host in hosts
-    )
+    plans = tuple(_host_plan(run, desired[host], observed[host]) for host in hosts)
     return Plan(
         service=naming.service_name(run.config),
         version=run.version,
         command=run.command,
         build=_build(run, plans),
         hosts=plans,
+        notes=tuple(_notes(run, observed)),
     )
+
+
+def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPlan:
+    changes = diff_host(desired, observed)
+    changed = {change.subject for change in changes}
+    advice = (change for change in diff_accessories(desired, observed) if change not in changes)
+    return HostPlan(
+        host=desired.host,
+        roles=roles_on(run, desired.host),
+        changes=changes,
+        unchanged=len(set(desired.subjects) - changed),
+        notes=tuple(_edited(desired, observed, changed)),
+        accessories=run.config.accessories_on(desired.host),
+        advice=() if run.roles else tuple(advice),
+    )
+
+
+def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
+    """The app itself may change its files, so it takes a word of the user to replace a container for that."""
+    for container in desired.containers:
+        existing = observed.container(container.name)
+        if existing is not None and existing.edited and container.name not in changed:
+            yield (
+                f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
+                "starts it anew from the image (drift)"
+            )
+
+
+def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
+    """Hosts, with their roles, that a record knows and neither the configuration nor the run does."""
+    recorded = {
+        host: roles
+        for seen in observed.values()
+        if seen.record is not None
+        for host, roles in seen.record.hosts.items()
+    }
+    return {host: recorded[host] for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
+
+
+def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
+    for host, roles in departed_hosts(run, observed).items():
+        what = ", ".join(roles) or "accessories"
+        yield (
+            f"{host} ({what}) is not in the config any more: `kp deploy --decommission` removes "
+            f"{run.config.service} from it, `--forget {host}` only stops this note"
+        )
+    if run.keeps_env:
+        yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
 
 
 def roles_on(run: Run, host: str) -> tuple[str, ...]:
@@ -105,39 +194,3 @@ def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
         return None
     hosts = "1 host does" if len(missing) == 1 else f"{len(missing)} hosts do"
     return BuildImage(image=run.config.absolute_image(run.version), cause=f"{hosts} not have it")
-
-
-def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, ObservedHost]) -> None:
-    """Stop before anything changes if the plan cannot or must not be carried out.
-
-    Raises:
-        PlanRefused: with one line for each reason.
-    """
-    reasons = [reason for host in desired for reason in _reasons(run, desired[host], observed[host])]
-    if reasons:
-        raise PlanRefused("\n".join(reasons))
-
-
-def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    if desired.host not in {server.host for server in run.config.role_hosts}:
-        return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
-    if not run.is_setup and diff_docker(desired, observed):
-        cause = diff_docker(desired, observed)[0].cause
-        return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
-    if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
-        return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
-    return [*_taken_names(desired, observed), *contradictions(desired, observed)]
-
-
-def _taken_names(desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    """``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``."""
-    return [
-        f"{desired.host}: the name {container.name} is taken by a container that is not ours"
-        for container in desired.containers
-        if (existing := observed.container(container.name))
-        and _identity(existing.labels) != _identity(dict(container.labels))
-    ]
-
-
-def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))

@@ -52,7 +52,13 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
         command=run.command,
         build=None,
         hosts=tuple(
-            HostPlan(host=host, roles=roles_on(run, host), changes=task.changes, notes=task.notes)
+            HostPlan(
+                host=host,
+                roles=roles_on(run, host),
+                changes=task.changes,
+                notes=task.notes,
+                accessories=run.config.accessories_on(host),
+            )
             for host, task in tasks.items()
         ),
     )

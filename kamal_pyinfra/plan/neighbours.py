@@ -27,20 +27,20 @@ def other_owner(own_name: str, observed: ObservedHost) -> str:
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
         return ""
-    others = {_full_name(each) for each in observed.containers if each.role and each.is_running}
+    others = {each.service_name for each in observed.containers if each.role and each.is_running}
     return ", ".join(sorted(others - {own_name}))
 
 
 def proxy_users(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """Services whose containers the proxy of their host routes to, when they run."""
     routed = (each for each in containers if each.name != naming.PROXY_CONTAINER and _is_routed(each))
-    return tuple(sorted({_full_name(each) for each in routed}))
+    return tuple(sorted({each.service_name for each in routed}))
 
 
 def registry_users(server: str | None, containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """Services whose images come from a registry; without server from Docker Hub."""
     users = (each for each in containers if each.service and _registry_of(each.image) == (server or ""))
-    return tuple(sorted({_full_name(each) for each in users}))
+    return tuple(sorted({each.service_name for each in users}))
 
 
 def _registry_of(image: str) -> str:
@@ -59,7 +59,3 @@ def routed_containers(containers: Iterable[ObservedContainer]) -> tuple[str, ...
 
 def _is_routed(container: ObservedContainer) -> bool:
     return any(label.startswith(ROUTE_LABEL) for label in container.labels)
-
-
-def _full_name(container: ObservedContainer) -> str:
-    return "-".join(filter(None, (container.service, container.destination)))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kamal_pyinfra.plan.record import Record
+
 
 class Status(StrEnum):
     """Docker's container states."""
@@ -27,6 +29,14 @@ class ObservedContainer:
         health: ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check.
         env: names with their value, or ``None`` where the value was not asked for.
         mounts: container path → host path.
+        volumes: container path → ``SOURCE[:ro]`` as ``--volume`` would have it; empty for an anonymous volume.
+        options: what inspect shows of ``docker run`` options, by its field; each as a tuple of values.
+        log_driver: of the container.
+        log_options: of the log driver.
+        secrets: SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if they were not looked at.
+        secret_checks: secret variable → a number that tells whether it changed, and nothing more.
+        edited: files of the image that were changed or deleted since it was created.
+        started: RFC 3339 time of its last start.
         created: RFC 3339 time, comparable as text.
         health_interval: seconds between two health probes.
     """
@@ -46,11 +56,24 @@ class ObservedContainer:
     ports: Mapping[str, tuple[str, ...]]
     health_command: str | None
     health_interval: float = 0.0
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    log_driver: str = ""
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    secrets: str | None = None
+    secret_checks: Mapping[str, int] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
+    started: str = ""
 
     @property
     def service(self) -> str:
         """The service that the container's label names."""
         return self.labels.get("service", "")
+
+    @property
+    def accessory(self) -> str:
+        """``SERVICE[-DESTINATION]/NAME`` if it is an accessory of ours; empty if not, or if Kamal made it."""
+        return self.labels.get("kp.accessory", "")
 
     @property
     def role(self) -> str:
@@ -61,6 +84,11 @@ class ObservedContainer:
     def destination(self) -> str:
         """The destination that the container's label names; empty without destination."""
         return self.labels.get("destination", "")
+
+    @property
+    def service_name(self) -> str:
+        """``SERVICE[-DESTINATION]``."""
+        return "-".join(filter(None, (self.service, self.destination)))
 
     @property
     def version(self) -> str:
@@ -80,10 +108,17 @@ class ObservedContainer:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedFile:
-    """A file on the host: SHA-256 of its content and its octal mode."""
+    """A file on the host.
+
+    Args:
+        digest: SHA-256 of its content.
+        mode: octal.
+        checks: variable in it → a number that tells whether its line changed, and nothing more.
+    """
 
     digest: str
     mode: str
+    checks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +127,16 @@ class ObservedImage:
 
     reference: str
     id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDefaults:
+    """What a container gets from its image unless ``docker run`` says otherwise."""
+
+    env: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    health_command: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +184,10 @@ class ObservedHost:
         files: digests of those of the wanted env files that exist, by path.
         cords: cord directory → whether the cord in it is tied.
         assets: asset folders of every version.
+        env_files: paths of all env files of roles, wanted or not, of whatever service.
+        image_defaults: image id → what its containers get from it.
+        record: what the last run of ours wrote down on this host.
+        uploads: uploaded files of accessories that exist, by path.
         logged_in: whether the engine has credentials for our registry.
     """
 
@@ -152,6 +201,10 @@ class ObservedHost:
     files: Mapping[str, ObservedFile] = field(default_factory=dict)
     cords: Mapping[str, bool] = field(default_factory=dict)
     assets: frozenset[str] = frozenset()
+    env_files: frozenset[str] = frozenset()
+    image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)
+    record: Record | None = None
+    uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
     logged_in: bool = False
     lock: LockDetails | None = None
 

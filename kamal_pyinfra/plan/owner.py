@@ -28,12 +28,12 @@ class Owner:
         Kamal 1.9 without destination matches every destination's containers; we compare the label itself.
         One-off containers inherit ``service`` from the image but have no role.
         """
-        return (
-            container.service == self.service
-            and container.destination == self.destination
-            and bool(container.role)
-            and (not self.roles or container.role in self.roles)
-        )
+        return self.is_service_of(container) and (not self.roles or container.role in self.roles)
+
+    def is_service_of(self, container: ObservedContainer) -> bool:
+        """Whether it is an app container of the service and destination, of whatever role."""
+        is_same = (container.service, container.destination) == (self.service, self.destination)
+        return is_same and bool(container.role)
 
     def running(self, containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
         """Its running app containers, newest first."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.plan import accessory_tasks
 from kamal_pyinfra.plan.changes import (
     Change,
     LogOut,
@@ -38,20 +39,27 @@ def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> HostTas
         *diff_removed_app(run, observed),
         *diff_removed_files(run, observed),
         *diff_unneeded_proxy(run, observed),
+        *accessories(run, observed).changes,
         *diff_logout(run, observed),
         *(diff_purged(run, observed) if purges else ()),
     )
     return HostTask(
         changes=changes,
-        notes=tuple(_stays(run, observed, purges=purges)),
+        notes=(*_stays(run, observed, purges=purges), *accessories(run, observed).notes),
         refusals=silent_docker(observed),
     )
+
+
+def accessories(run: Run, observed: ObservedHost) -> HostTask:
+    """The service's accessories, unless only some roles go; their data stays."""
+    return HostTask() if run.roles else accessory_tasks.remove(run, observed)
 
 
 def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
     """Containers that stay on the host."""
     owner = owner_of(run)
-    return tuple(each for each in observed.containers if not owner.owns(each))
+    leaving = {change.subject for change in accessories(run, observed).changes}
+    return tuple(each for each in observed.containers if not owner.owns(each) and each.name not in leaving)
 
 
 def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
+
+UNKNOWN = "unknown"
+"""The version of a run that is not about one."""
+ACCESSORY = ("accessory", "accessory reboot")
+"""Commands about accessories alone; the second one replaces those that are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,15 @@ class Run:
         command: what was asked for, for the lock and the audit log.
         is_build_allowed: whether a missing image may be built and pushed from here.
         is_setup: whether Docker may be installed.
+        keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
+        decommissioned: hosts that left the configuration, from which this run removes the service.
+        forgotten: hosts that left the configuration and of which no note is to be kept.
+        replaces_edited: whether a container whose files somebody changed by hand is replaced.
+        accessories: the only accessories that may be looked at; empty for all.
         roles: the only roles that may be touched; empty for all, and for what other roles left behind.
+        hosts: names of the hosts that take part, for hooks; empty for all.
+        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
+        skips_hooks: whether no hook is run.
     """
 
     config: Config
@@ -35,7 +49,25 @@ class Run:
     command: str = "deploy"
     is_build_allowed: bool = True
     is_setup: bool = False
+    keeps_env: bool = False
+    decommissioned: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    replaces_edited: bool = False
     roles: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    skips_hooks: bool = False
+    accessories: tuple[str, ...] = ()
+
+    @property
+    def fleet(self) -> tuple[str, ...]:
+        """Hosts that the run may have to do with: those of the configuration, then those that it decommissions."""
+        return (*(server.host for server in self.config.all_hosts), *self.decommissioned)
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The same without order."""
+        return frozenset(self.fleet)
 
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""
@@ -53,8 +85,35 @@ class Run:
 
     @property
     def boots_app(self) -> bool:
-        """Whether the app's containers and env files are looked after: not by a command about the proxy."""
-        return self.command != "traefik"
+        """Whether the app's containers and env files are looked after: not by a command about something else."""
+        return self.command not in ("traefik", *ACCESSORY)
+
+    def includes_accessory(self, name: str) -> bool:
+        """Whether the run may look at this accessory: not if only some roles were asked for."""
+        return name in self.accessories if self.accessories else not self.roles
+
+    @property
+    def boots_accessories(self) -> bool:
+        """Whether missing accessories are booted: a deploy only says that they are missing."""
+        return self.command in ("setup", *ACCESSORY)
+
+    @property
+    def writes_accessory_env(self) -> bool:
+        """Whether env files of accessories are looked after."""
+        return self.boots_accessories or self.command == "env"
+
+    def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
+        """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""
+        names = tuple(hosts)
+        routed = {server.host for server in self.config.role_hosts}.union(self.decommissioned)
+        batches = self.config.boot.batches([host for host in names if host in routed])
+        rest = tuple(host for host in names if host not in routed)
+        return [*batches[:-1], (*(batches[-1] if batches else ()), *rest)] if rest else batches
+
+    @property
+    def refetches(self) -> bool:
+        """Whether an image is pulled although one of its name is there: when nothing else was asked for."""
+        return self.command == "build"
 
     @property
     def short_id(self) -> str:

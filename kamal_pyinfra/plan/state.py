@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.owner import Owner
 
 Options = tuple[tuple[str, object], ...]
@@ -36,7 +38,10 @@ class AppContainer:
         deadline: seconds that the container may take to become healthy.
         readiness_delay: seconds that a container without health check must stay up to count as ready.
         stop_timeout: seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10.
-        digest: of everything that would need a new container if it changed.
+        secret_names: variables that come from the env file.
+        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
+        secret_checks: secret → a number that tells whether it changed.
+        digest: of everything else that would need a new container if it changed, besides name and image.
     """
 
     name: str
@@ -61,6 +66,9 @@ class AppContainer:
     log_lines: int
     is_primary: bool
     digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +93,19 @@ class EnvFile:
     """A file of secrets, mode 0600.
 
     Args:
-        content: the whole text; never printed.
-        digest: SHA-256 of the text, hexadecimal.
+        content: the whole text; never printed. ``None`` if the file is kept as it is on the host.
+        digest: SHA-256 of the text, hexadecimal; empty without content.
         names: the secrets in it.
+        checks: secret → a number that tells whether it changed.
+        role: whose secrets; empty for the proxy's.
     """
 
     path: str
-    content: SecretStr
-    digest: str
+    content: SecretStr | None
+    digest: str = field(repr=False)
     names: tuple[str, ...]
+    checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +123,9 @@ class Proxy:
     args: Options
     owner: str
     digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +148,21 @@ class DesiredHost:
         replaced_suffix: ends the name of a container that steps aside in this run.
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
         cord_target: where containers of the current configuration see their cord directory.
+        record: path of what the last run wrote down.
+        edits: folder with what containers had changed of their image by then.
+        replaces_edited: whether a container whose files somebody changed is replaced.
+        proxy_env_file: path of the proxy's env file, whether it is wanted or not.
+        env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
+        registry: ``None`` if its password is not known here.
+        accessories: those of the configuration on this host that the run may look at.
+        known_accessories: all accessories of the configuration, on this host or not.
+        accessories_here: containers of all accessories that belong on this host.
+        accessory_env: the folder of their secrets.
+        accessory_owner: what the label of every accessory of ours begins with.
+        reboots_accessories: whether those that are there are replaced.
+        boots_accessories: whether missing accessories are part of the run.
+        is_leaving: whether nothing of the service is to stay on the host.
+        refetches: pull the image also where one of its name is.
     """
 
     host: str
@@ -143,7 +173,7 @@ class DesiredHost:
     version: str
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
-    registry: Registry
+    registry: Registry | None
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
     known_roles: tuple[str, ...]
@@ -152,3 +182,29 @@ class DesiredHost:
     retain_containers: int | None
     stop_timeout: int | None
     cord_target: str | None
+    proxy_env_file: str
+    env_file_pattern: str
+    record: str
+    edits: str
+    is_leaving: bool = False
+    replaces_edited: bool = False
+    accessories: tuple[AccessoryContainer, ...] = ()
+    known_accessories: tuple[str, ...] = ()
+    accessories_here: tuple[str, ...] = ()
+    accessory_owner: str = ""
+    accessory_env: str = ""
+    boots_accessories: bool = False
+    reboots_accessories: bool = False
+    refetches: bool = False
+
+    def env_file_of(self, role: str) -> str:
+        """Where the secrets of a role would lie."""
+        return self.env_file_pattern.replace("{role}", role)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everything that is wanted, as changes name it."""
+        images = (self.image, self.latest_image) if self.containers else ()
+        proxies = () if self.proxy is None else (self.proxy.name,)
+        files = tuple(file.path for file in self.env_files)
+        return (*files, *images, *proxies, *(container.name for container in self.containers))

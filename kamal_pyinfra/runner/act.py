@@ -45,10 +45,10 @@ def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
         task: what to do.
 
     Raises:
-        LockHeld: somebody else is deploying. HostFailed: a host could not be reached, or failed.
-        Interrupted: a signal came.
+        LockHeld: somebody else is deploying. HookFailed: a hook failed. HostFailed: a host could not be
+        reached, or failed. Interrupted: a signal came.
     """
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)

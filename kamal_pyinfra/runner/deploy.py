@@ -1,30 +1,50 @@
-"""kp plan, deploy, redeploy, rollback and setup: observe, plan, build, roll out."""
+"""kp plan, deploy, redeploy, rollback, setup and apply: observe, plan, build, roll out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from kamal_pyinfra.operations.local_build import build_and_push
-from kamal_pyinfra.plan.fleet import Plan, make_plan
+from kamal_pyinfra.operations.local_hook import require_executable
+from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan, require_unmoved
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.ask import observe
+from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.rollout import Rollout
+from kamal_pyinfra.runner.rollout import BOOT_ONLY, Rollout
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
 
-def plan(run: Run, hosts: Collection[str]) -> Plan:
+def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
     """Look at the fleet and say what a deploy would change.
+
+    Returns:
+        The plan, and the file that ``kp apply`` could carry out.
+
+    Raises:
+        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or looked at.
+        PlanRefused: the plan must not be carried out.
+    """
+    _require_secrets(run)
+    with interruptible(), Session(run, hosts) as session:
+        observed = session.observe()
+        found = make_plan(run, observed)
+        return found, plan_file(run, found, observed)
+
+
+def with_departed(run: Run, hosts: Collection[str]) -> tuple[Run, tuple[str, ...]]:
+    """The run with the hosts that left the configuration and that the records on the hosts remember.
 
     Raises:
         HostFailed: a host could not be reached or looked at.
-        PlanRefused: the plan must not be carried out.
     """
-    run.config.require_secrets()
-    with interruptible(), Session(run, hosts) as session:
-        return _observe_and_plan(session)
+    departed = tuple(departed_hosts(run, observe(run, hosts)))
+    return replace(run, decommissioned=departed), (*hosts, *departed)
 
 
 def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
@@ -40,25 +60,56 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
 
     Raises:
         ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: somebody else is
-            deploying. HostFailed: a host failed. PlanRefused: the plan must not be carried out. Interrupted: a
-            signal came.
+            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be carried
+            out. Interrupted: a signal came.
     """
+    _require_secrets(run)
     began = time.monotonic()
-    run.config.require_secrets()
-    with interruptible(), Session(run, hosts) as session:
+    require_executable(run)
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
-        fleet_plan = _observe_and_plan(session)
-        report.planned(fleet_plan)
-        if fleet_plan.is_empty:
-            return fleet_plan
-        if fleet_plan.build is not None:
-            report.phase_began("build", [])
-            build_and_push(run, report.output)
-            report.phase_ended("build", succeeded=True)
-        Rollout(session, report).carry_out()
-        report.finished(time.monotonic() - began)
-        return fleet_plan
+        found = make_plan(run, session.observe())
+        _carry_out(found, Rollout(session, report), began)
+    return found
 
 
-def _observe_and_plan(session: Session) -> Plan:
-    return make_plan(session.run, session.observe())
+def apply(run: Run, file: PlanFile, report: Report) -> Plan:
+    """Carry out the plan of a file, if it would still be the plan today.
+
+    Raises:
+        PlanRefused: the fleet, the configuration or a secret changed since the plan was made.
+        KpError: whatever :func:`deploy` raises.
+    """
+    _require_secrets(run)
+    require_executable(run)
+    began = time.monotonic()
+    with interruptible(), Session(run, file.run.hosts, report) as session:
+
+        def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
+            require_unmoved(file, observed)
+            return require_same_plan(file, run, observed)
+
+        session.add_callback(Progress(report))
+        found = require_all(session.observe())
+        _carry_out(found, Rollout(session, report, check=lambda: require_all(session.observe())), began)
+    return found
+
+
+def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
+    report = rollout.steps.report
+    report.planned(found)
+    if found.is_empty:
+        return
+    if found.build is not None:
+        build(rollout.run, report)
+    rollout.carry_out()
+    if rollout.run.command != BOOT_ONLY:
+        rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
+    report.finished(time.monotonic() - began)
+
+
+def _require_secrets(run: Run) -> None:
+    if not run.keeps_env:
+        run.config.require_secrets()
+    if run.boots_accessories:
+        run.config.require_accessory_files(run.config.accessories)

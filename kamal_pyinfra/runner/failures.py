@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,14 @@ from pyinfra import logger as engine_logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.plan.text import sanitized
+
+FACT_FAILURE = "could not load fact"
+LOOK = re.compile(rf"\[[^\]]*\] ({'|'.join(KINDS)})( |$)")
+# Without a handler Python prints what paramiko logs of a broken connection, traceback and all; the failure of
+# the host says the same in a line.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,12 @@ class HostFailure:
     def from_log(cls, host: str, phase: str, lines: Collection[str]) -> HostFailure:
         """A failure of which only pyinfra's own log lines are known."""
         own = tuple(line for line in lines if f"[{host}]" in line) or tuple(lines)
-        return cls(host=host, phase=phase, operation="", output=own)
+        return cls(host=host, phase=phase, operation="", output=tuple(line for line in own if not _is_of_a_look(line)))
+
+
+def _is_of_a_look(line: str) -> bool:
+    """Whether it is output of the snapshot script, which holds digests of secrets, or pyinfra's echo of its query."""
+    return FACT_FAILURE in line or bool(LOOK.match(line))
 
 
 class _Collector(logging.Handler):

@@ -56,7 +56,7 @@ def carry_out(run: Run, hosts: Collection[str], report: Report, task: PlannedTas
             reached, or failed. Interrupted: a signal came.
     """
     began = time.monotonic()
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         plan = task_plan(run, session.observe(), task.decide)
         report.planned(plan)

@@ -53,7 +53,7 @@ def audit_lines(run: Run, hosts: Collection[str], *, lines: int) -> dict[str, li
     Raises:
         HostFailed: a host could not be reached, or its log not read.
     """
-    return _read(run, hosts, audit_commands.recent(naming.audit_log(run.config), lines=lines))
+    return read_hosts(run, hosts, audit_commands.recent(naming.audit_log(run.config), lines=lines))
 
 
 def proxy_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[str]]:
@@ -62,10 +62,15 @@ def proxy_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str,
     Raises:
         HostFailed: a host could not be reached, or has no proxy.
     """
-    return _read(run, hosts, log_commands.of_container(naming.PROXY_CONTAINER, wanted))
+    return read_hosts(run, hosts, log_commands.of_container(naming.PROXY_CONTAINER, wanted))
 
 
-def _read(run: Run, hosts: Collection[str], command: str) -> dict[str, list[str]]:
+def read_hosts(run: Run, hosts: Collection[str], command: str) -> dict[str, list[str]]:
+    """What a command prints on each host.
+
+    Raises:
+        HostFailed: a host could not be reached, or the command failed there.
+    """
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         return _texts(session.execute(command, session.hosts))

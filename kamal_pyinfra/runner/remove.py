@@ -43,7 +43,7 @@ def remove(run: Run, hosts: Collection[str], report: Report, *, purges: bool) ->
         LockHeld: somebody else is deploying. HostFailed: a host failed. Interrupted: a signal came.
     """
     began = time.monotonic()
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)

@@ -33,6 +33,9 @@ class Report(Protocol):
     def output(self, line: str) -> None:
         """A line from a program on this machine."""
 
+    def warned(self, text: str) -> None:
+        """Something works, but perhaps not as meant."""
+
     def failed(self, failure: HostFailure) -> None:
         """A host failed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.plan.run import Run
@@ -12,6 +12,9 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.steps import Steps
 
+BOOT_ONLY = "app"
+"""`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
+
 
 class Rollout:
     """One deploy under way.
@@ -19,10 +22,12 @@ class Rollout:
     Args:
         session: connections to the hosts that take part.
         report: told about every phase.
+        check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
 
-    def __init__(self, session: Session, report: Report) -> None:
+    def __init__(self, session: Session, report: Report, check: Callable[[], object] | None = None) -> None:
         self.session = session
+        self.check = check
         self.steps = Steps(session, report)
         self.run: Run = session.run
         self.begun: list[str] = []
@@ -33,16 +38,27 @@ class Rollout:
 
         Raises:
             LockHeld: somebody else is deploying; nothing was changed.
-            HostFailed: a host failed; the message says what state the fleet is in.
+            HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
         with locked(self.steps):
+            if self.check is not None:
+                self.check()
+            self._prepare_for_changes()
             self._make_changes()
+
+    def _prepare_for_changes(self) -> None:
+        if self.run.is_setup:
+            if not self.steps.phase("bootstrap", deploys.bootstrap):
+                self.steps.fail("Nothing was switched: what served before serves now.")
+            self.steps.hook("docker-setup")
+        if self.run.command != BOOT_ONLY:
+            self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
         if not self.steps.phase("prepare", deploys.prepare):
             self.steps.fail("Nothing was switched: what served before serves now.")
-        batches = self.run.config.boot.batches(self.session.hosts)
+        batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self._roll_out_batch(batch)
             if number < len(batches):

@@ -22,14 +22,17 @@ from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_func
 
+from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
+from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
+from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
 
 STRICT_PERCENT = 0
@@ -42,14 +45,17 @@ class Session:
     Args:
         run: the configuration and the run's fixed values.
         hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
+        report: told what the hook ``pre-connect`` says, which is called first.
     """
 
-    def __init__(self, run: Run, hosts: Collection[str]) -> None:
+    def __init__(self, run: Run, hosts: Collection[str], report: Report | None = None) -> None:
         self.run = run
+        self.report = report
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
         needed = {*hosts, run.config.primary_host}
-        servers = [server for server in run.config.role_hosts if server.host in needed]
+        departed = [Server(host=host) for host in run.decommissioned]
+        servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
         names = [(server.host, host_data(run.config, server)) for server in servers]
         pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
         inventory = Inventory((names, {}))
@@ -62,6 +68,7 @@ class Session:
         self.state.init(inventory, engine)
 
     def __enter__(self) -> Self:
+        call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines

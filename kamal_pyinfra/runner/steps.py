@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from kamal_pyinfra.errors import HostFailed
+from kamal_pyinfra.errors import HookFailed, HostFailed
+from kamal_pyinfra.operations.local_hook import call_hook, has_hook
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.words import failure_message
@@ -49,6 +50,27 @@ class Steps:
         succeeded = self.session.round(deploy, hosts=chosen, is_strict=is_strict, **(arguments or {}))
         self.report.phase_ended(name, succeeded=succeeded)
         return succeeded
+
+    def hook(self, name: str, *, hosts: Sequence[str] = (), runtime: float | None = None) -> None:
+        """Call a hook if there is one.
+
+        Args:
+            name: ``pre-deploy``.
+            hosts: names of the hosts that it is about; by default those of the run.
+            runtime: seconds that the deploy took, for ``post-deploy``.
+
+        Raises:
+            HookFailed: it failed; the run must not go on.
+        """
+        if not has_hook(self.session.run, name):
+            return
+        self.report.phase_began(name, [])
+        try:
+            call_hook(self.session.run, name, self.report.output, hosts=hosts, runtime=runtime)
+        except HookFailed:
+            self.report.phase_ended(name, succeeded=False)
+            raise
+        self.report.phase_ended(name, succeeded=True)
 
     def fail(self, state: str) -> NoReturn:
         """Report every failure so far and stop.

@@ -27,13 +27,25 @@ class Target:
     roles: tuple[str, ...]
 
 
-def select(config: Config, *, hosts: Sequence[str] = (), roles: Sequence[str] = (), primary: bool = False) -> Target:
+WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server")
+"""Commands that hosts without a role take part in, for their accessories."""
+
+
+def select(
+    config: Config,
+    *,
+    hosts: Sequence[str] = (),
+    roles: Sequence[str] = (),
+    primary: bool = False,
+    command: str = "",
+) -> Target:
     """Apply the filters of the command line.
 
     Args:
         config: the loaded configuration.
         hosts: globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; empty for all.
         roles: globs; empty for all.
+        command: whose hosts; some have to do with accessories too.
         primary: only the first host that is left.
 
     Raises:
@@ -45,6 +57,8 @@ def select(config: Config, *, hosts: Sequence[str] = (), roles: Sequence[str] = 
         for server in config.role_hosts
         if any(config.role(role).runs_on(server.host) for role in role_names)
     ]
+    if command in WITH_ACCESSORIES and not roles:
+        of_roles = [server.host for server in config.all_hosts]
     chosen = _matching("hosts", hosts, of_roles)
     return Target(hosts=tuple(chosen[:1] if primary else chosen), roles=tuple(role_names) if roles else ())
 

@@ -25,7 +25,7 @@ def open_terminal(config: Config, host: str, command: str) -> NoReturn:
         ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
     """
     require_terminal()
-    server = next(server for server in config.role_hosts if server.host == host)
+    server = next(server for server in config.all_hosts if server.host == host)
     argv = terminal_command(config, server, command)
     sys.stdout.flush()
     try:

@@ -54,12 +54,12 @@ def reboot(run: Run, hosts: Sequence[str], report: Report, *, is_rolling: bool) 
         is_rolling: one host at a time.
 
     Raises:
-        ConfigError: a secret has no value. LockHeld: somebody else is deploying. HostFailed: a proxy does not
-            serve; the groups after it were not touched. Interrupted: a signal came.
+        ConfigError: a secret has no value. LockHeld: somebody else is deploying. HookFailed: a hook failed.
+            HostFailed: a proxy does not serve; the groups after it were not touched. Interrupted: a signal came.
     """
     began = time.monotonic()
     run.config.require_secrets()
-    with interruptible(), Session(run, hosts) as session:
+    with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)
@@ -71,7 +71,9 @@ def reboot(run: Run, hosts: Sequence[str], report: Report, *, is_rolling: bool) 
 
 
 def _reboot_group(steps: Steps, group: tuple[str, ...], waiting: Sequence[tuple[str, ...]]) -> None:
-    """One group of hosts, with everything that belongs around it."""
+    """One group of hosts, with the hooks around it (Kamal 1.9)."""
+    steps.hook("pre-traefik-reboot", hosts=group)
     if not steps.phase("reboot", deploys.reboot_proxy, hosts=group, is_strict=False):
         untouched = ", ".join(host for later in waiting for host in later)
         steps.fail(f"Not rebooted: {untouched}; their proxies serve as before." if untouched else OTHERS)
+    steps.hook("post-traefik-reboot", hosts=group)

@@ -18,7 +18,7 @@ Plan for shop
 web: web1
   - container shop-web-v1  asked for
 
-Plan: 1 to remove.
+Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.
 """
 
 

@@ -47,7 +47,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "web: web1\n"
         "  + directory .kamal  not found\n"
         "\n"
-        "Plan: 1 to create.\n"
+        "Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 0 unchanged.\n"
         "TIME  prepare  Create folders: web1\n"
         "TIME  prepare  done in N s\n"
         "TIME  Finished in N s\n"

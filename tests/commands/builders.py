@@ -116,14 +116,14 @@ def stop(
     return StopContainer(name=name, role="web", cause="stops", cord=cord, drain_timeout=34, stop_timeout=timeout)
 
 
-def golden_config(text: str | None = None) -> Config:
-    """Kamal's golden configuration, whose commands were traced."""
+def golden_config(text: str | None = None, **environ: str) -> Config:
+    """Kamal's golden configuration, whose commands were traced; or another."""
     if text is None:
         return load_config(FIXTURES / "deploy_golden.yml", environ=SECRETS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "deploy.yml")
         path.write_text(text)
-        return load_config(path, environ=SECRETS)
+        return load_config(path, environ=SECRETS | environ)
 
 
 def new_run(config: Config, version: str = "newsha", **fields: object) -> Run:

@@ -9,9 +9,11 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.commands.snapshot import SnapshotQuery, container_template, snapshot
+from kamal_pyinfra.commands.inspect_templates import container_template
+from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
+from kamal_pyinfra.plan.secret_checks import check
 from tests.commands.fake_host import Answer, FakeHost
 
 QUERY = SnapshotQuery(
@@ -101,7 +103,9 @@ def test_everything_on_a_host_is_seen(docker):
     observed = look(docker)
     assert observed.directories == {".kamal", ".kamal/locks", ".kamal/env/roles"}
     assert observed.files == {
-        ".kamal/env/roles/shop-web.env": ObservedFile(digest=hashlib.sha256(b"A=1\n").hexdigest(), mode="640")
+        ".kamal/env/roles/shop-web.env": ObservedFile(
+            digest=hashlib.sha256(b"A=1\n").hexdigest(), mode="640", checks={"A": check("A=1")}
+        )
     }
     assert observed.cords == {".kamal/cords/shop-web-1": True, ".kamal/cords/shop web-2": False}
     assert observed.assets == {".kamal/assets/extracted/shop-web-v1", ".kamal/assets/volumes/shop-web-v1"}

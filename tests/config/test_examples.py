@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from kamal_pyinfra.config import load_config
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-CASES = [("single-server", None), ("three-roles", None), ("three-roles", "staging")]
+CASES = [("single-server", None), ("https", None), ("three-roles", None), ("three-roles", "staging")]
 
 
 @pytest.mark.parametrize(("name", "destination"), CASES)

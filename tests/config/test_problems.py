@@ -99,6 +99,27 @@ KEYS = {
         {"env": "{tags: {x: {tags: {y: {A: b}}}}}"},
         "5:24 env/tags/x/tags: tags are only allowed in the root env",
     ),
+    "builder remote": (
+        {"builder": "{remote: {arch: amd64}}"},
+        "5:19 builder/remote: host required, such as arch: amd64, host: ssh://root@HOST",
+    ),
+    "builder pair": (
+        {"builder": "{local: {}, remote: {arch: arm64, host: h}}"},
+        "5:18 builder/local: arch and host required, such as arch: amd64, host: ssh://root@HOST",
+    ),
+    "builder driver": (
+        {"builder": "{driver: podman}"},
+        "5:19 builder/driver: should be 'docker-container' or 'docker'",
+    ),
+    "builder driver alone": (
+        {"builder": "{driver: docker}"},
+        "5:19 builder/driver: docker builds at `remote` alone: for one architecture, without `local` and `cache`",
+    ),
+    "builder argument": (
+        {"builder": "{args: {PATH: x}, secrets: [DOCKER_HOST]}"},
+        "5:24 builder/args/PATH: PATH steers docker itself and cannot be handed to a build\n"
+        "5:38 builder/secrets/0: DOCKER_HOST steers docker itself and cannot be handed to a build",
+    ),
     "registry": (
         {"registry": "{server: x}"},
         "3:1 registry/password: is required\n3:1 registry/username: is required",

@@ -164,6 +164,7 @@ def standard_config(lab: Lab) -> dict[str, Any]:
         "stop_wait_time": 10,
         "healthcheck": {"max_attempts": 4},
         "builder": {
+            "multiarch": False,
             "context": ".",
             "args": {"BASE_IMAGE": lab.base_image, "APP_VERSION": '<%= ENV["VERSION"] %>'},
         },

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
+from kamal_pyinfra.commands.inspect_templates import GO_NAMES, container_template
 from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
-from kamal_pyinfra.commands.snapshot import container_template
 from kamal_pyinfra.facts.parse_snapshot import SnapshotError, parse_lock, parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
 from tests.facts.go_template import render
@@ -23,7 +24,11 @@ HEALTH_COMMAND = "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kam
 
 
 def inspected(name: str) -> dict[str, object]:
-    return dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text())) | {"ID": None}
+    container = dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text())) | {"ID": None}
+    container.setdefault("HostConfig", {}).update(
+        {go: container["HostConfig"].get(key) for key, go in GO_NAMES.items()}
+    )
+    return container
 
 
 def looked_at(name: str, *clear_names: str):
@@ -60,7 +65,10 @@ def test_a_real_look_at_a_web_host():
 
 def test_a_real_app_container():
     container = looked_at("shop-web-running", "COLOR")
-    assert container == parse_snapshot("web1", SNAPSHOT).containers[2]
+    of_the_options = {"options": container.options, "log_driver": "json-file", "log_options": {"max-size": "10m"}}
+    assert container == replace(parse_snapshot("web1", SNAPSHOT).containers[2], **of_the_options)
+    assert container.options["ShmSize"] == (67108864,)
+    assert container.options["restart"] == ("unless-stopped",)
     assert (container.service, container.role, container.destination, container.version) == ("shop", "web", "", "v4")
     assert container.digest == "510348daeeb05096b54a98631ff42dc0"
     assert container.env == {

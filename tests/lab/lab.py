@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,6 +14,8 @@ from typing import Any
 from tests.lab.docker import Docker
 from tests.lab.names import BARE_HOSTS, HOSTS, Names, here
 from tests.lab.process import LabError, Result, run, wait_for
+
+BUILDX = "/usr/libexec/docker/cli-plugins/docker-buildx"
 
 CLEAN = r"""
 if command -v dockerd; then
@@ -164,6 +167,17 @@ class Lab:
         with ThreadPoolExecutor() as pool:
             list(pool.map(replace, hosts))
         self.wait_until_ready(*hosts)
+
+    def environment_with_buildx(self, folder: Path) -> dict[str, str]:
+        """Return variables under which `docker` here has the lab's login and the buildx plugin of a host.
+
+        A folder for builds of their own keeps their builders out of everybody else's way.
+        """
+        shutil.copy(self.docker_config / "config.json", folder / "config.json")
+        plugin = folder / "cli-plugins/docker-buildx"
+        plugin.parent.mkdir()
+        self.docker("cp", f"{self.container('web1')}:{BUILDX}", str(plugin))
+        return {"DOCKER_CONFIG": str(folder), "DOCKER_BUILDKIT": "1"}
 
     def environment(self) -> dict[str, str]:
         """Return what `python -m tests.lab env` exports."""

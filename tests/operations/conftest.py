@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pyinfra
 import pytest
@@ -12,6 +13,7 @@ from kamal_pyinfra.plan.run import Run
 from tests.commands.builders import golden_config, new_run
 from tests.conftest import as_deployed
 from tests.operations.fleet import Fleet
+from tests.operations.machine import Machine
 
 CONFIG = """
 service: shop
@@ -91,3 +93,14 @@ def fleet(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeFleet]:
 
     yield make
     assert [command for made in fleets for command in made.unexpected] == []
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A deploying machine of which this process is a part."""
+    made = Machine.at(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.chdir(made.project)
+    return made

@@ -27,6 +27,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 from kamal_pyinfra.commands.snapshot import snapshot
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
 
 
@@ -209,6 +210,7 @@ def snapshot_lines(observed: ObservedHost) -> list[str]:
     lines += [f"assets {path}" for path in sorted(observed.assets)]
     lines += [f"lock {observed.lock.content}"] if observed.lock else []
     lines += ["login"] if observed.logged_in else []
+    lines += [f"record {record_text(observed.record)}"] if observed.record else []
     if not observed.docker.installed:
         return [*lines, "docker-missing", "end"]
     if observed.docker.error:

@@ -7,13 +7,16 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.commands import assets as asset_commands
+from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
-from kamal_pyinfra.operations import assets, docker, files, image, proxy
+from kamal_pyinfra.operations import assets, docker, files, image, proxy, record
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
+from kamal_pyinfra.plan.record import record_text
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
 from tests.operations.fleet import changed, failed
 
@@ -82,10 +85,11 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     server = hosts.servers[PRIMARY]
     file = seen or replace(server.observed.files[path], mode="644")
     server.observed = replace(server.observed, files={**server.observed.files, path: file})
-    server.knows(write(path))
+    mend = write(path) if seen else f"chmod 600 {path}"
+    server.knows(mend)
     server.knows(PUSHED)
     assert changed(hosts.does(files.env_files)) == [PRIMARY]
-    assert hosts.commands(PRIMARY) == [write(path), PUSHED]
+    assert hosts.commands(PRIMARY) == [mend, PUSHED]
 
 
 def test_env_files_are_deleted_once_and_audited(fleet, run):
@@ -124,17 +128,42 @@ def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
 
 
+def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_is(fleet, run):
+    asked = replace(run, command="build")
+    hosts = fleet(deployed, asked)
+    pull = image_commands.pull("acme/shop:v2", "shop")
+    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800)
+    for name in HOSTS:
+        hosts.servers[name].knows(command)
+        hosts.servers[name].knows("docker login -u acme --password-stdin > /dev/null")
+    hosts.does(image.logged_in)
+    hosts.does(image.present)
+    assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
+
+
+RECORD = write(".kamal/shop-hosts.json")
+NOTED = {
+    PRIMARY: edits.note_down(".kamal/shop-files", ["shop-web-v2", "shop-job-v2"]),
+    OTHER: edits.note_down(".kamal/shop-files", ["shop-web-v2"]),
+}
+
+
 def test_latest_moves_to_the_version_in_service(fleet, run):
     hosts = fleet(deployed)
     server = hosts.servers[OTHER]
     server.observed = replace(
         server.observed, images=tuple(i for i in server.observed.images if "latest" not in i.reference)
     )
-    command = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
-    server.knows(command, then=deployed(run, OTHER))
-    assert changed(hosts.does(image.tagged)) == [OTHER]
-    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
-    assert changed(hosts.does(image.tagged)) == []
+    tag = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
+    records = {name: next_record(run, desired_host(run, name), deployed(run, name)) for name in HOSTS}
+    marks = {PRIMARY: f"{RECORD} && {NOTED[PRIMARY]}", OTHER: f"{tag} && {RECORD} && {NOTED[OTHER]}"}
+    for name in HOSTS:
+        then = replace(deployed(run, name), record=records[name])
+        hosts.servers[name].knows(marks[name], then=then)
+    assert changed(hosts.does(record.marked)) == list(HOSTS)
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([marks[PRIMARY]], [marks[OTHER]])
+    assert server.typed == [f"{record_text(records[OTHER])}\n"]
+    assert changed(hosts.does(record.marked)) == []
 
 
 def test_a_missing_proxy_is_run(fleet, run):

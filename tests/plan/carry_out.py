@@ -40,7 +40,20 @@ def _(change: kinds.CreateDirectories, host: ObservedHost, desired: DesiredHost)
 
 @after.register
 def _(change: kinds.WriteEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    return replace(host, files={**host.files, change.file.path: ObservedFile(digest=change.file.digest, mode="600")})
+    written = ObservedFile(digest=change.file.digest, mode="600", checks=change.file.checks)
+    return replace(host, files={**host.files, change.file.path: written})
+
+
+@after.register
+def _(change: kinds.ProtectEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    protected = replace(host.files[change.file.path], mode="600")
+    return replace(host, files={**host.files, change.file.path: protected})
+
+
+@after.register
+def _(change: kinds.RemoveEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    assert change.path in host.env_files
+    return replace(host, env_files=host.env_files - {change.path})
 
 
 @after.register

@@ -22,7 +22,7 @@ def container(config: Config, role: str = "web", host: str = HOST, **run: Any) -
 
 
 def test_everything_about_the_simplest_container(config: MakeConfig) -> None:
-    assert replace(container(config()), labels=(), digest="") == AppContainer(
+    assert replace(container(config()), labels=(), digest="", secrets=None) == AppContainer(
         name="shop-web-v2",
         role="web",
         version="v2",
@@ -59,7 +59,7 @@ def test_everything_about_a_container_with_all_settings(config: MakeConfig) -> N
         healthcheck={"cmd": "true", "interval": "5s", "max_attempts": 3, "cord": "/cord", "log_lines": 9},
         servers={"web": {"hosts": [HOST], "cmd": "bin/serve -p 80", "options": {"memory": "256m", "init": True}}},
     )
-    assert replace(container(full), labels=(), digest="") == AppContainer(
+    assert replace(container(full), labels=(), digest="", secrets=None, secret_checks={}) == AppContainer(
         name="shop-web-staging-v2",
         role="web",
         version="v2",
@@ -86,6 +86,7 @@ def test_everything_about_a_container_with_all_settings(config: MakeConfig) -> N
         stop_timeout=33,
         log_lines=9,
         is_primary=True,
+        secret_names=("TOP_SECRET",),
         digest="",
     )
 
@@ -227,8 +228,6 @@ def test_a_hosts_tags_add_to_its_environment_only(config: MakeConfig) -> None:
 ROLE = {"hosts": [HOST]}
 EDITS: dict[str, dict[str, Any]] = {
     "clear env": {"env": {"clear": {"COLOR": "green"}, "secret": ["TOP_SECRET"]}},
-    "another secret": {"env": {"clear": {"COLOR": "blue"}, "secret": ["TOP_SECRET", "OTHER_SECRET"]}},
-    "the value of a secret": {"environ": SECRETS | {"TOP_SECRET": "rotated"}},
     "root label": {"labels": {"team": "other"}},
     "role label": {"servers": {"web": ROLE | {"labels": {"team": "other"}}}},
     "volume": {"volumes": ["other:/data"]},
@@ -242,8 +241,6 @@ EDITS: dict[str, dict[str, Any]] = {
     "log option": {"logging": {"options": {"max-size": "1g"}}},
     "assets": {"asset_path": "/app/public"},
     "not routed": {"servers": {"web": ROLE | {"traefik": False}}},
-    "image": {"image": "acme/store"},
-    "registry": {"registry": {"server": "r.example.com", "username": "u", "password": ["REGISTRY_PASSWORD"]}},
     "destination": {"destination": "staging"},
 }
 """Each needs a new container."""
@@ -274,8 +271,12 @@ NOT_THE_CONTAINERS: dict[str, dict[str, Any]] = {
     "another role": {"servers": {"web": ROLE, "job": [HOST]}},
     "the registry's password": {"environ": SECRETS | {"REGISTRY_PASSWORD": "rotated"}},
     "run_directory": {"run_directory": "/var/lib/kamal"},
+    "image": {"image": "acme/store"},
+    "registry": {"registry": {"server": "r.example.com", "username": "u", "password": ["REGISTRY_PASSWORD"]}},
+    "another secret": {"env": {"clear": {"COLOR": "blue"}, "secret": ["TOP_SECRET", "OTHER_SECRET"]}},
+    "the value of a secret": {"environ": SECRETS | {"TOP_SECRET": "rotated"}},
 }
-"""None is a reason to restart an app."""
+"""None is a reason to restart an app, or is seen on the container itself: its image and its secrets."""
 
 
 @pytest.mark.parametrize("edit", NOT_THE_CONTAINERS.values(), ids=NOT_THE_CONTAINERS)
@@ -306,11 +307,15 @@ def test_the_digest_is_the_same_in_every_run_and_on_every_host(
     assert look(two_hosts).digest == container(two_hosts).digest
 
 
-def test_the_digest_differs_between_versions_and_roles(config: MakeConfig) -> None:
+def test_the_digest_differs_between_roles_and_stays_from_version_to_version(config: MakeConfig) -> None:
     two_roles = config(servers={"web": [HOST], "job": [HOST]})
-    digests = {
-        container(two_roles).digest,
-        container(two_roles, version="v3").digest,
-        container(two_roles, "job").digest,
-    }
-    assert len(digests) == 3
+    assert container(two_roles).digest == container(two_roles, version="v3").digest
+    assert container(two_roles).digest != container(two_roles, "job").digest
+
+
+@pytest.mark.parametrize("edit", ["another secret", "the value of a secret"])
+def test_what_a_container_has_of_secrets_is_compared_apart(config: MakeConfig, edit: str) -> None:
+    before, after = container(config(**BEFORE)), container(config(**(BEFORE | NOT_THE_CONTAINERS[edit])))
+    assert before.secrets != after.secrets
+    assert before.secret_checks != after.secret_checks
+    assert not any(secret in repr(after) for secret in SECRETS.values())

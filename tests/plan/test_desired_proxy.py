@@ -33,7 +33,7 @@ def wanted(config: Config) -> Proxy:
 
 
 def test_everything_about_the_simplest_proxy(config: MakeConfig) -> None:
-    assert replace(wanted(config()), digest="") == Proxy(
+    assert replace(wanted(config()), digest="", secrets=None) == Proxy(
         name="traefik",
         image="traefik:v2.11",
         publish="80:80",
@@ -58,7 +58,7 @@ def test_everything_about_a_proxy_with_all_settings(config: MakeConfig) -> None:
         "env": {"clear": {"A": "1"}, "secret": ["TOP_SECRET"]},
     }
     full = config(destination="staging", traefik=traefik, logging={"driver": "local"}, run_directory="/srv")
-    assert replace(wanted(full), digest="") == Proxy(
+    assert replace(wanted(full), digest="", secrets=None, secret_checks={}) == Proxy(
         name="traefik",
         image="traefik:v3.1",
         publish="127.0.0.1:8080:80",
@@ -69,6 +69,7 @@ def test_everything_about_a_proxy_with_all_settings(config: MakeConfig) -> None:
         log_options=(("--log-driver", "local"),),
         args=(("log.level", "ERROR"), ("ping", True)),
         owner="shop-staging",
+        secret_names=("TOP_SECRET",),
         digest="",
     )
 
@@ -124,12 +125,17 @@ BEFORE: dict[str, Any] = {"traefik": {"env": {"clear": {"A": "1"}, "secret": ["T
         {"traefik": {"args": {"ping": True}}},
         {"traefik": {"options": {"memory": "64m"}}},
         {"traefik": {"env": {"clear": {"A": "2"}, "secret": ["TOP_SECRET"]}}},
-        {"environ": SECRETS | {"TOP_SECRET": "rotated"}},
         {"logging": {"driver": "local"}},
     ],
 )
 def test_the_digest_changes_with_everything_that_traefik_is_given(config: MakeConfig, edit: dict[str, Any]) -> None:
     assert wanted(config(**BEFORE)).digest != wanted(config(**(BEFORE | edit))).digest
+
+
+def test_a_rotated_secret_is_seen_beside_the_digest(config: MakeConfig) -> None:
+    before, after = wanted(config(**BEFORE)), wanted(config(**BEFORE, environ=SECRETS | {"TOP_SECRET": "rotated"}))
+    assert before.digest == after.digest
+    assert before.secrets != after.secrets
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,11 @@ def test_the_first_deploy_creates_everything(config: MakeConfig) -> None:
           + directory .kamal, .kamal/locks, .kamal/env/roles, .kamal/env/traefik  not found
           + env file  .kamal/env/roles/shop-web.env                               not found
           + env file  .kamal/env/traefik/traefik.env                              not found
-          ~ registry  Docker Hub                                                  to pull acme/shop:v2, traefik:v2.11
           + image     acme/shop:v2                                                not on the host
           + proxy     traefik                                                     not found
           + container shop-web-v2                                                 not found
-          ~ tag       acme/shop:latest                                            v2 is in service
 
-        Plan: 7 to create, 2 to change.
+        Plan: 0 to replace, 7 to create, 0 to change, 0 to remove, 0 unchanged.
         """)
 
 
@@ -55,17 +53,13 @@ def test_a_new_version_replaces_the_old_one(config: MakeConfig) -> None:
         Plan for shop v2
 
         this machine
-          + build     acme/shop:v2                                            1 host does not have it
+          + build     acme/shop:v2  1 host does not have it
 
         web: 192.0.2.1
-          ~ registry  Docker Hub                                              to pull acme/shop:v2
-          + image     acme/shop:v2                                            not on the host
-          + container shop-web-v2                                             version v1 → v2
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
-          ~ tag       acme/shop:latest                                        v2 is in service
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
+          + image     acme/shop:v2  not on the host
+          ± container shop-web-v2   version v1 → v2
 
-        Plan: 3 to create, 3 to change, 1 to remove.
+        Plan: 1 to replace, 2 to create, 0 to change, 0 to remove, 3 unchanged.
         """)
 
 
@@ -75,22 +69,14 @@ def test_a_new_version_with_assets_and_a_worker(config: MakeConfig) -> None:
         Plan for shop v2
 
         this machine
-          + build     acme/shop:v2                                            1 host does not have it
+          + build     acme/shop:v2  1 host does not have it
 
         web, job: 192.0.2.1
-          ~ registry  Docker Hub                                              to pull acme/shop:v2
-          + image     acme/shop:v2                                            not on the host
-          ~ assets    .kamal/assets/volumes/shop-web-v2                       not extracted
-          + container shop-web-v2                                             version v1 → v2
-          + container shop-job-v2                                             version v1 → v2
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
-          ~ container shop-job-v1                                             stops, replaced by shop-job-v2
-          ~ tag       acme/shop:latest                                        v2 is in service
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
-          - directory .kamal/assets/extracted/shop-web-v1                     its version is not in service
-          - directory .kamal/assets/volumes/shop-web-v1                       its version is not in service
+          + image     acme/shop:v2  not on the host
+          ± container shop-web-v2   version v1 → v2
+          ± container shop-job-v2   version v1 → v2
 
-        Plan: 4 to create, 5 to change, 3 to remove.
+        Plan: 2 to replace, 2 to create, 0 to change, 0 to remove, 4 unchanged.
         """)
 
 
@@ -100,12 +86,9 @@ def test_a_changed_variable_replaces_the_container_under_its_own_name(config: Ma
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             env COLOR: blue → green
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  env COLOR: blue → green
 
-        Plan: 1 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -119,23 +102,20 @@ BOTH: dict[str, Any] = {
     ("edit", "cause"),
     [
         ({"env": {"clear": {"COLOR": "blue"}}}, "env COLOR: (not set) → blue"),
-        ({"env": {"clear": {"COLOR": "${HOSTNAME}"}}}, "options or secrets changed"),
+        ({"env": {"clear": {"COLOR": "${HOSTNAME}"}}}, "options changed"),
         ({"labels": {"team": "shop"}}, "label team: (not set) → shop"),
         ({"cmd": "bin/serve -p 80"}, "cmd: serve --port 3000 → bin/serve -p 80"),
-        ({"options": {"memory": "512m"}}, "options or secrets changed"),
-        ({"logging": {"driver": "local"}}, "options or secrets changed"),
+        ({"options": {"memory": "512m"}}, "memory: (not set) → 512m"),
+        ({"logging": {"driver": "local"}}, "log driver, log option max-size differ"),
         (
             {"healthcheck": {"cord": False}},
-            "health check: (curl -f http://localhost:3000/up || exit 1) && "
-            "(stat /tmp/kamal-cord/cord > /dev/null || exit 1) → curl -f http://localhost:3000/up || exit 1",
+            "volume /tmp/kamal-cord, health check differ",
         ),
         (
             {"healthcheck": {"cmd": "true", "cord": "/cord"}},
-            "health check: (curl -f http://localhost:3000/up || exit 1) && "
-            "(stat /tmp/kamal-cord/cord > /dev/null || exit 1) → (true) && (stat /cord/cord > /dev/null || exit 1), "
-            "volume /cord: (not mounted) → mounted",
+            "volume /cord, volume /tmp/kamal-cord, health check differ",
         ),
-        ({"healthcheck": {"interval": "5s"}}, "options or secrets changed"),
+        ({"healthcheck": {"interval": "5s"}}, "health interval: 1s → 5s"),
         ({"asset_path": "/public"}, "volume /public: (not mounted) → mounted"),
     ],
     ids=["env", "expanded env", "label", "cmd", "options", "logging", "no cord", "cord", "interval", "assets"],
@@ -159,13 +139,10 @@ def test_a_rotated_secret_of_one_role_touches_only_that_role(config: MakeConfig)
         Plan for shop v2
 
         web, job: 192.0.2.1
-          ~ env file  .kamal/env/roles/shop-web.env                           content changed
-          ± container shop-web-v2                                             options or secrets changed
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ~ env file  .kamal/env/roles/shop-web.env  secret TOP_SECRET changed
+          ± container shop-web-v2                    secret TOP_SECRET changed
 
-        Plan: 2 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 1 to change, 0 to remove, 6 unchanged.
         """)
 
 
@@ -176,13 +153,9 @@ def test_a_version_that_was_built_anew_replaces_the_container(config: MakeConfig
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             image behind acme/shop:v2 changed
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          ~ tag       acme/shop:latest                                        v2 is in service
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  image behind acme/shop:v2 changed
 
-        Plan: 2 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 4 unchanged.
         """)
 
 
@@ -191,9 +164,9 @@ def test_a_stopped_container_that_still_matches_is_started_again(config: MakeCon
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ container shop-web-v2  is stopped
+          ~ container shop-web-v2  is stopped (drift)
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -204,10 +177,9 @@ def test_a_stopped_container_that_differs_is_replaced(config: MakeConfig) -> Non
 
         web: 192.0.2.1
           ± container shop-web-v2                                             env COLOR: blue → green
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
           - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
 
-        Plan: 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 1 to remove, 5 unchanged.
         """)
 
 
@@ -220,31 +192,25 @@ def test_a_half_booted_container_is_replaced(config: MakeConfig, status: Status)
 
         web: 192.0.2.1
           ± container shop-web-v2                                             is created
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
           - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
 
-        Plan: 1 to change, 1 to replace, 3 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 1 to remove, 5 unchanged.
         """)
     assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is created", f"is {status}")
 
 
-@pytest.mark.parametrize("status", [Status.PAUSED, Status.RESTARTING])
-def test_a_container_that_does_not_serve_is_replaced(config: MakeConfig, status: Status) -> None:
+@pytest.mark.parametrize(("status", "mark"), [(Status.PAUSED, " (drift)"), (Status.RESTARTING, "")])
+def test_a_container_that_does_not_serve_is_replaced(config: MakeConfig, status: Status, mark: str) -> None:
     seen = altered(deployed(config(), "v2"), "shop-web-v2", status=status)
     expected = dedent("""\
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             is paused
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  is paused (drift)
 
-        Plan: 1 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
-    assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is paused", f"is {status}")
+    assert plan_of(config(), seen, run_id="f" * 32) == expected.replace("is paused (drift)", f"is {status}{mark}")
 
 
 @pytest.mark.parametrize("health", ["starting", "unhealthy"])
@@ -256,7 +222,7 @@ def test_a_container_that_is_not_healthy_yet_is_awaited(config: MakeConfig, heal
         web: 192.0.2.1
           ~ container shop-web-v2  is starting
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
     assert plan_of(config(), seen) == expected.replace("is starting", f"is {health}")
 
@@ -268,12 +234,9 @@ def test_a_container_whose_cord_was_cut_is_replaced(config: MakeConfig) -> None:
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             its cord was cut
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  its cord was cut (drift)
 
-        Plan: 1 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -284,11 +247,9 @@ def test_a_container_whose_cord_kamal_cut_is_replaced(config: MakeConfig) -> Non
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                            its cord was cut
-          ~ container shop-web-v2_replaced_ffffffffffffffff  stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff  was replaced
+          ± container shop-web-v2  its cord was cut (drift)
 
-        Plan: 1 to change, 1 to replace, 1 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -298,10 +259,10 @@ def test_killed_after_the_boot_only_the_old_container_is_left_to_stop(config: Ma
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
+          - container shop-web-v1                                             stops, replaced by shop-web-v2
           - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
 
-        Plan: 1 to change, 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -312,10 +273,10 @@ def test_killed_between_the_cut_of_the_cord_and_the_stop(config: MakeConfig) -> 
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ container shop-web-v1                                             stops, replaced by shop-web-v2
+          - container shop-web-v1                                             stops, replaced by shop-web-v2
           - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
 
-        Plan: 1 to change, 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -327,12 +288,10 @@ def test_killed_after_the_old_container_stepped_aside(config: MakeConfig) -> Non
         Plan for shop v2
 
         web: 192.0.2.1
-          + container shop-web-v2                                             its predecessor stepped aside
-          ~ container shop-web-v2_replaced_eeeeeeeeeeeeeeee                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_eeeeeeeeeeeeeeee                   was replaced
-          - directory .kamal/cords/shop-web-eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee  no container mounts it
+          ± container shop-web-v2                            its predecessor stepped aside
+          - container shop-web-v2_replaced_eeeeeeeeeeeeeeee  was replaced
 
-        Plan: 1 to create, 1 to change, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 1 to remove, 5 unchanged.
         """)
 
 
@@ -345,7 +304,7 @@ def test_a_replaced_container_that_was_left_behind_is_removed(config: MakeConfig
         web: 192.0.2.1
           - container shop-web-v2_replaced_eeeeeeeeeeeeeeee  was replaced
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -355,9 +314,9 @@ def test_a_role_that_left_the_configuration_is_retired(config: MakeConfig) -> No
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ container shop-job-v2  stops, role job is not in the config
+          - container shop-job-v2  stops, role job is not in the config
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -371,17 +330,15 @@ def test_a_role_that_moved_to_another_host_is_retired_on_the_old_one(config: Mak
           + build     acme/shop:v2                            1 host does not have it
 
         web: 192.0.2.1
-          ~ container shop-job-v2                             stops, role job is not on this host any more
+          - container shop-job-v2                             stops, role job is not on this host any more
 
         job: 192.0.2.2
           + directory .kamal, .kamal/locks, .kamal/env/roles  not found
           + env file  .kamal/env/roles/shop-job.env           not found
-          ~ registry  Docker Hub                              to pull acme/shop:v2
           + image     acme/shop:v2                            not on the host
           + container shop-job-v2                             not found
-          ~ tag       acme/shop:latest                        v2 is in service
 
-        Plan: 5 to create, 3 to change.
+        Plan: 0 to replace, 5 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -406,11 +363,9 @@ def test_a_health_check_that_left_the_configuration_goes(config: MakeConfig) -> 
         Plan for shop v2
 
         web, job: 192.0.2.1
-          ± container shop-job-v2                            health check: bin/alive → none
-          ~ container shop-job-v2_replaced_ffffffffffffffff  stops, replaced by shop-job-v2
-          - container shop-job-v2_replaced_ffffffffffffffff  was replaced
+          ± container shop-job-v2  health check: bin/alive → none
 
-        Plan: 1 to change, 1 to replace, 1 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 7 unchanged.
         """)
 
 
@@ -443,12 +398,9 @@ def test_one_changed_variable_of_what_kamal_deployed_is_the_whole_plan(config: M
         Plan for shop v2
 
         web: 192.0.2.1
-          ± container shop-web-v2                                             env COLOR: blue → green
-          ~ container shop-web-v2_replaced_ffffffffffffffff                   stops, replaced by shop-web-v2
-          - container shop-web-v2_replaced_ffffffffffffffff                   was replaced
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
+          ± container shop-web-v2  env COLOR: blue → green
 
-        Plan: 1 to change, 1 to replace, 2 to remove.
+        Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -464,25 +416,18 @@ def test_a_deploy_of_some_roles_leaves_the_others_alone(config: MakeConfig) -> N
           + build     acme/shop:v3                                            1 host does not have it
 
         web, job, web-eu: 192.0.2.1
-          ~ registry  Docker Hub                                              to pull acme/shop:v3
           + image     acme/shop:v3                                            not on the host
-          ~ assets    .kamal/assets/volumes/shop-web-v3                       not extracted
-          + container shop-web-v3                                             version v2 → v3
-          ~ container shop-web-v2                                             stops, replaced by shop-web-v3
-          ~ tag       acme/shop:latest                                        v3 is in service
+          ± container shop-web-v3                                             version v2 → v3
           - container shop-web-v1                                             only 1 are retained
           - container shop-web-v0                                             only 1 are retained
           - directory .kamal/cords/shop-web-00000000000000000000000000000000  no container mounts it
           - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
-          - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
           - directory .kamal/assets/extracted/shop-web-v0                     its version is not in service
           - directory .kamal/assets/extracted/shop-web-v1                     its version is not in service
-          - directory .kamal/assets/extracted/shop-web-v2                     its version is not in service
           - directory .kamal/assets/volumes/shop-web-v0                       its version is not in service
           - directory .kamal/assets/volumes/shop-web-v1                       its version is not in service
-          - directory .kamal/assets/volumes/shop-web-v2                       its version is not in service
 
-        Plan: 3 to create, 4 to change, 11 to remove.
+        Plan: 1 to replace, 2 to create, 0 to change, 8 to remove, 3 unchanged.
         """)
 
 
@@ -499,5 +444,5 @@ def test_without_its_container_a_host_is_served_again(config: MakeConfig) -> Non
           + container shop-web-v2                                             not found
           - directory .kamal/cords/shop-web-22222222222222222222222222222222  no container mounts it
 
-        Plan: 1 to create, 1 to remove.
+        Plan: 0 to replace, 1 to create, 0 to change, 1 to remove, 5 unchanged.
         """)

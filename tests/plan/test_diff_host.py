@@ -10,8 +10,8 @@ import pytest
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host, diff_login
-from kamal_pyinfra.plan.fleet import refuse
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost
+from kamal_pyinfra.plan.refusals import refuse
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, fresh, plan_of
 
@@ -66,13 +66,11 @@ def test_setup_installs_docker_first(config: MakeConfig) -> None:
           + directory .kamal, .kamal/locks, .kamal/env/roles, .kamal/env/traefik  not found
           + env file  .kamal/env/roles/shop-web.env                               not found
           + env file  .kamal/env/traefik/traefik.env                              not found
-          ~ registry  Docker Hub                                                  to pull acme/shop:v2, traefik:v2.11
           + image     acme/shop:v2                                                not on the host
           + proxy     traefik                                                     not found
           + container shop-web-v2                                                 not found
-          ~ tag       acme/shop:latest                                            v2 is in service
 
-        Plan: 8 to create, 2 to change.
+        Plan: 0 to replace, 8 to create, 0 to change, 0 to remove, 0 unchanged.
         """)
 
 
@@ -103,7 +101,7 @@ def test_only_missing_folders_are_created(config: MakeConfig) -> None:
         web: 192.0.2.1
           + directory .kamal/locks, .kamal/env/traefik  not found
 
-        Plan: 1 to create.
+        Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 6 unchanged.
         """)
 
 
@@ -117,7 +115,7 @@ def test_an_env_file_that_others_may_read_is_written_again(config: MakeConfig, m
         web: 192.0.2.1
           ~ env file  .kamal/env/roles/shop-web.env  mode 644 → 600
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
     assert plan_of(config(), replace(seen, files=files)) == expected.replace("644", mode)
 
@@ -131,7 +129,7 @@ def test_an_env_file_with_other_content_is_written_again(config: MakeConfig) -> 
         web: 192.0.2.1
           ~ env file  .kamal/env/traefik/traefik.env  content changed
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -144,7 +142,7 @@ def test_a_missing_env_file_is_created(config: MakeConfig) -> None:
         web: 192.0.2.1
           + env file  .kamal/env/roles/shop-web.env  not found
 
-        Plan: 1 to create.
+        Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 

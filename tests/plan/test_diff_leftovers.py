@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,10 @@ from tests.conftest import MakeConfig
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of, stopped, together, without
 
 VERSIONS = ("v1", "v2", "v3", "v4")
+
+BLOG = {"service": "blog", "image": "acme/blog", "labels": {"traefik.http.routers.blog-web.rule": "Host(`blog`)"}}
+STAGING = {"destination": "staging", "labels": {"traefik.http.routers.shop-web-staging.rule": "Host(`staging`)"}}
+"""Others on the same host, with rules of their own."""
 
 
 def image(reference: str) -> ObservedImage:
@@ -30,7 +35,7 @@ def test_retention_counts_for_each_role(config: MakeConfig) -> None:
           - container shop-web-v2  only 2 are retained
           - container shop-web-v1  only 2 are retained
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 8 unchanged.
         """)
 
 
@@ -41,18 +46,15 @@ def test_a_container_that_stops_in_this_deploy_counts_as_retained(config: MakeCo
         Plan for shop v3
 
         this machine
-          + build     acme/shop:v3      1 host does not have it
+          + build     acme/shop:v3  1 host does not have it
 
         web: 192.0.2.1
-          ~ registry  Docker Hub        to pull acme/shop:v3
-          + image     acme/shop:v3      not on the host
-          + container shop-web-v3       version v2 → v3
-          ~ container shop-web-v2       stops, replaced by shop-web-v3
-          ~ tag       acme/shop:latest  v3 is in service
-          - container shop-web-v1       only 1 are retained
-          - image     acme/shop:v1      no container uses it
+          + image     acme/shop:v3  not on the host
+          ± container shop-web-v3   version v2 → v3
+          - container shop-web-v1   only 1 are retained
+          - image     acme/shop:v1  no container uses it
 
-        Plan: 3 to create, 3 to change, 2 to remove.
+        Plan: 1 to replace, 2 to create, 0 to change, 2 to remove, 3 unchanged.
         """)
 
 
@@ -67,7 +69,7 @@ def test_retention_goes_by_age_and_not_by_version(config: MakeConfig) -> None:
           - container shop-web-v2   only 1 are retained
           - image     acme/shop:v2  no container uses it
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -82,7 +84,7 @@ def test_a_replaced_container_does_not_count_as_retained(config: MakeConfig) -> 
           - container shop-web-v2_replaced_eeeeeeeeeeeeeeee  was replaced
           - image     acme/shop:v2                           no container uses it
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
         """)
 
 
@@ -95,7 +97,7 @@ def test_tags_that_no_container_uses_go(config: MakeConfig) -> None:
         web: 192.0.2.1
           - image     acme/shop:v1  no container uses it
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -116,7 +118,7 @@ def test_the_registrys_port_is_no_tag(config: MakeConfig) -> None:
         web: 192.0.2.1
           - image     r.example.com:5000/acme/shop:v1  no container uses it
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 6 unchanged.
         """)
 
 
@@ -129,7 +131,7 @@ def test_the_latest_tag_follows_the_version_in_service(config: MakeConfig) -> No
         web: 192.0.2.1
           ~ tag       acme/shop:latest  v2 is in service
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -143,7 +145,7 @@ def test_each_destination_has_its_own_latest_tag(config: MakeConfig) -> None:
         web: 192.0.2.1
           ~ tag       acme/shop:latest-staging  v2 is in service
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -167,7 +169,7 @@ def test_cords_and_assets_of_versions_that_are_not_in_service_go(config: MakeCon
           - directory .kamal/assets/volumes/shop-web-v1                       its version is not in service
           - directory .kamal/assets/volumes/shop-web-v2                       its version is not in service
 
-        Plan: 6 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 6 to remove, 6 unchanged.
         """)
 
 
@@ -185,7 +187,7 @@ def test_a_folder_of_a_known_role_stays_although_no_container_of_it_is_here(conf
 
 
 def test_folders_of_another_destination_stay(config: MakeConfig) -> None:
-    production, staging = config(asset_path="/app/public"), config(asset_path="/app/public", destination="staging")
+    production, staging = config(asset_path="/app/public"), config(**STAGING, asset_path="/app/public")
     seen = together(deployed(staging, "v1"), deployed(production, "v2"))
     assert plan_of(production, seen) == "shop v2: nothing to change.\n"
 
@@ -199,17 +201,17 @@ def test_a_cord_that_is_not_named_after_a_run_stays(config: MakeConfig) -> None:
 def test_a_folder_that_a_container_of_another_service_mounts_stays(config: MakeConfig) -> None:
     """``shop-web-eu`` is our role ``web-eu`` and the destination ``eu`` of somebody's role ``web``."""
     ours = config(servers={"web": ["192.0.2.2"], "web-eu": {"hosts": [HOST], "traefik": True}}, asset_path="/public")
-    theirs = config(destination="eu", asset_path="/public")
+    theirs = config(destination="eu", asset_path="/public", labels={"traefik.http.routers.shop-web-eu.priority": "9"})
     seen = together(deployed(theirs, "v1"), deployed(ours, "v2"))
     assert plan_of(ours, seen) == "shop v2: nothing to change.\n"
 
 
 @pytest.mark.parametrize(
     "others",
-    [{"service": "blog", "image": "acme/blog"}, {"destination": "staging"}],
+    [BLOG, STAGING],
     ids=["another service", "another destination"],
 )
-def test_the_containers_of_others_are_never_in_the_plan(config: MakeConfig, others: dict[str, str]) -> None:
+def test_the_containers_of_others_are_never_in_the_plan(config: MakeConfig, others: dict[str, Any]) -> None:
     ours, theirs = config(retain_containers=1), config(retain_containers=1, **others)
     foreign = together(*(stopped(deployed(theirs, version)) for version in VERSIONS), deployed(theirs, "v5"))
     seen = together(foreign, deployed(ours, "v5"))
@@ -249,7 +251,7 @@ def test_what_kamal_retained_is_pruned_too(config: MakeConfig) -> None:
           - image     acme/shop:v2  no container uses it
           - image     acme/shop:v3  no container uses it
 
-        Plan: 6 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 6 to remove, 6 unchanged.
         """)
 
 

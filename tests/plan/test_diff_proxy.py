@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.diff_proxy import INTERRUPTS
 from kamal_pyinfra.plan.fleet import make_plan
 from kamal_pyinfra.plan.observed import Status
 from kamal_pyinfra.plan.render import change_line
@@ -22,9 +23,9 @@ def test_a_stopped_proxy_is_started(config: MakeConfig, status: Status) -> None:
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ proxy     traefik  is exited
+          ~ proxy     traefik  is exited (drift)
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 5 unchanged.
         """)
     seen = altered(deployed(config(), "v2"), "traefik", status=status)
     assert plan_of(config(), seen) == expected.replace("is exited", f"is {status}")
@@ -37,7 +38,7 @@ def test_a_missing_proxy_is_run(config: MakeConfig) -> None:
         web: 192.0.2.1
           + proxy     traefik  not found
 
-        Plan: 1 to create.
+        Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 5 unchanged.
         """)
 
 
@@ -48,12 +49,12 @@ def test_a_missing_proxy_is_run(config: MakeConfig) -> None:
         ({"args": {"ping": True}}, "args: (not set) → --ping"),
         (
             {"args": {"log.level": "INFO"}},
-            "args: (not set) → --log.level=INFO, args: --log.level=DEBUG → (not set)",
+            "args differs",
         ),
         ({"labels": {"x": "1"}}, "label x: (not set) → 1"),
         ({"env": {"A": "1"}}, "env A: (not set) → 1"),
-        ({"options": {"memory": "64m"}}, "options or secrets changed"),
-        ({"host_port": 8080}, "options or secrets changed"),
+        ({"options": {"memory": "64m"}}, "memory: (not set) → 64m"),
+        ({"host_port": 8080}, "publish: 80:80 → 8080:80"),
     ],
 )
 def test_a_changed_proxy_is_replaced_and_the_gap_is_announced(
@@ -61,41 +62,46 @@ def test_a_changed_proxy_is_replaced_and_the_gap_is_announced(
 ) -> None:
     plan = make_plan(a_run(config(traefik=traefik)), {HOST: deployed(config(), "v2")})
     (replaced,) = (change for change in plan.changes if change.kind == "proxy")
-    assert change_line(replaced) == f"± proxy     traefik  {cause}; interrupts traffic"
+    assert change_line(replaced) == f"± proxy     traefik  {cause}; {INTERRUPTS}"
+
+
+BLOG = {"service": "blog", "image": "acme/blog", "labels": {"traefik.http.routers.blog-web.rule": "Host(`blog`)"}}
+"""Another service, with a rule of its own."""
 
 
 def test_the_proxy_of_another_service_with_the_same_section_is_shared(config: MakeConfig) -> None:
-    blog = config(service="blog", image="acme/blog")
+    blog = config(**BLOG)
     seen = together(deployed(config(), "v2"), deployed(blog, "v2"))
     assert plan_of(config(), seen) == "shop v2: nothing to change.\n"
     assert plan_of(blog, seen) == "blog v2: nothing to change.\n"
 
 
 def test_a_section_that_contradicts_the_proxy_of_another_service_is_refused(config: MakeConfig) -> None:
-    blog = config(service="blog", image="acme/blog", traefik={"args": {"ping": True}})
+    blog = config(**BLOG, traefik={"args": {"ping": True}})
     shop = config()
     seen = together(deployed(shop, "v2"), deployed(blog, "v2"))
     with pytest.raises(PlanRefused) as refused:
         plan_of(shop, seen)
     assert str(refused.value) == (
-        "192.0.2.1: `traefik:` contradicts the running proxy of blog (args: --ping → (not set); interrupts traffic)"
+        "192.0.2.1: `traefik:` contradicts the running proxy of blog (args: --ping → (not set); "
+        "interrupts traffic; `kp traefik reboot --rolling` goes host by host)"
     )
 
 
 def test_the_owner_of_the_proxy_may_change_it(config: MakeConfig) -> None:
-    blog, shop = config(service="blog", image="acme/blog"), config()
+    blog, shop = config(**BLOG), config()
     seen = together(deployed(blog, "v2"), deployed(shop, "v2"))
     assert "± proxy" in plan_of(config(traefik={"args": {"ping": True}}), seen)
 
 
 def test_a_proxy_whose_other_services_are_gone_may_be_changed(config: MakeConfig) -> None:
-    blog, shop = config(service="blog", image="acme/blog", traefik={"args": {"ping": True}}), config()
+    blog, shop = config(**BLOG, traefik={"args": {"ping": True}}), config()
     seen = together(deployed(shop, "v2"), stopped(deployed(blog, "v2"), "blog-web-v2"))
     assert "± proxy" in plan_of(shop, seen)
 
 
 def test_kamals_proxy_is_not_changed_under_another_service(config: MakeConfig) -> None:
-    blog, shop = config(service="blog", image="acme/blog", traefik={"args": {"ping": True}}), config()
+    blog, shop = config(**BLOG, traefik={"args": {"ping": True}}), config()
     seen = made_by_kamal(together(deployed(shop, "v2"), deployed(blog, "v2")))
     with pytest.raises(PlanRefused, match="contradicts the running proxy of blog"):
         plan_of(shop, seen)

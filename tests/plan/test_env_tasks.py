@@ -32,7 +32,7 @@ def test_a_fresh_host_gets_folders_and_files_without_docker(config: MakeConfig) 
           + env file  .kamal/env/roles/shop-web.env                               not found
           + env file  .kamal/env/traefik/traefik.env                              not found
 
-        Plan: 3 to create.
+        Plan: 0 to replace, 3 to create, 0 to change, 0 to remove, 0 unchanged.
         """)
 
 
@@ -44,9 +44,9 @@ def test_only_the_file_that_differs_is_written(config: MakeConfig) -> None:
         Plan for shop
 
         web, job: 192.0.2.1
-          ~ env file  .kamal/env/roles/shop-web.env  content changed
+          ~ env file  .kamal/env/roles/shop-web.env  secret TOP_SECRET added
 
-        Plan: 1 to change.
+        Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.
         """)
     assert text(env_tasks.push, own, deployed(own)) == "shop: nothing to change.\n"
 
@@ -68,7 +68,7 @@ def test_delete_takes_the_files_of_every_role_and_of_the_proxy(config: MakeConfi
           - env file  .kamal/env/roles/shop-job.env   asked for
           - env file  .kamal/env/traefik/traefik.env  asked for
 
-        Plan: 3 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 3 to remove, 0 unchanged.
         """)
     assert text(env_tasks.delete, own, fresh()) == "shop: nothing to change.\n"
 
@@ -81,7 +81,7 @@ def test_delete_for_one_role_takes_that_roles_file(config: MakeConfig) -> None:
         web, job: 192.0.2.1
           - env file  .kamal/env/roles/shop-job.env  asked for
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.
         """)
 
 
@@ -94,7 +94,7 @@ def test_the_file_of_a_shared_proxy_stays_and_the_plan_says_for_whom(config: Mak
           - env file  .kamal/env/roles/shop-web.env  asked for
           (.kamal/env/traefik/traefik.env stays: blog uses the proxy)
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.
         """)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,8 @@ from kamal_pyinfra.plan.diff import diff_host
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.owner import Owner
-from kamal_pyinfra.plan.render import render_json, render_text
+from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.render import render_text
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.carry_out import carry_out
@@ -271,5 +271,5 @@ def test_no_secret_is_in_anything_that_could_be_printed(case: Case, data: st.Dat
     run, seen = case(data)
     plan = plan_or_refusal(run, seen)
     if plan is not None:
-        shown = "\n".join((render_text(plan), json.dumps(render_json(plan)), repr(plan), str(plan.changes)))
+        shown = "\n".join((render_text(plan), plan_document(plan).model_dump_json(), repr(plan), str(plan.changes)))
         assert [value for value in SECRETS.values() if value in shown] == []

@@ -33,25 +33,25 @@ def test_boot_prepares_and_runs_a_proxy_and_touches_no_secret_of_the_app(config:
         Plan for shop
 
         web: 192.0.2.1
-          + directory .kamal, .kamal/locks, .kamal/env/roles, .kamal/env/traefik  not found
-          + env file  .kamal/env/traefik/traefik.env                              not found
-          ~ registry  Docker Hub                                                  to pull traefik:v2.11
-          + proxy     traefik                                                     not found
+          + env file  .kamal/env/traefik/traefik.env  not found
+          + proxy     traefik                         not found
 
-        Plan: 3 to create, 1 to change.
+        Plan: 0 to replace, 2 to create, 0 to change, 0 to remove, 0 unchanged.
         """)
     assert text(proxy_tasks.boot, own, deployed(own)) == NOTHING
 
 
 def test_a_reboot_replaces_what_is_the_same_already(config: MakeConfig) -> None:
     assert text(proxy_tasks.reboot, config(), deployed(config())) == changes(
-        "± proxy     traefik  asked for; interrupts traffic", summary="Plan: 1 to replace."
+        "± proxy     traefik  asked for; interrupts traffic",
+        summary="Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 0 unchanged.",
     )
 
 
 def test_a_reboot_runs_a_proxy_that_is_not_there(config: MakeConfig) -> None:
     assert text(proxy_tasks.reboot, config(), without(deployed(config()), "traefik")) == changes(
-        "+ proxy     traefik  not found", summary="Plan: 1 to create."
+        "+ proxy     traefik  not found",
+        summary="Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 0 unchanged.",
     )
 
 
@@ -75,15 +75,18 @@ def test_start_and_stop_say_what_differs(config: MakeConfig) -> None:
     exited = altered(runs, "traefik", status=Status.EXITED)
     assert text(proxy_tasks.start, config(), runs) == NOTHING
     assert text(proxy_tasks.start, config(), exited) == changes(
-        "~ proxy     traefik  is exited", summary="Plan: 1 to change."
+        "~ proxy     traefik  is exited",
+        summary="Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.",
     )
     assert text(proxy_tasks.stop, config(), exited) == NOTHING
     assert text(proxy_tasks.stop, config(), fresh()) == NOTHING
     assert text(proxy_tasks.stop, config(), runs) == changes(
-        "~ proxy     traefik  stops; nothing is served", summary="Plan: 1 to change."
+        "~ proxy     traefik  stops; nothing is served",
+        summary="Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.",
     )
     assert text(proxy_tasks.restart, config(), exited) == changes(
-        "~ proxy     traefik  restarts; interrupts traffic", summary="Plan: 1 to change."
+        "~ proxy     traefik  restarts; interrupts traffic",
+        summary="Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.",
     )
 
 
@@ -100,7 +103,7 @@ def test_remove_takes_container_image_and_secrets_also_of_a_proxy_that_kamal_sta
         "- image     traefik:v2.10                   no container uses it",
         "- image     traefik:v2.11                   no container uses it",
         "- env file  .kamal/env/traefik/traefik.env  asked for",
-        summary="Plan: 4 to remove.",
+        summary="Plan: 0 to replace, 0 to create, 0 to change, 4 to remove, 0 unchanged.",
     )
     assert text(proxy_tasks.remove, config(), fresh()) == NOTHING
 

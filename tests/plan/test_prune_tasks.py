@@ -48,7 +48,7 @@ def test_surplus_goes_by_role_with_the_images_and_folders_that_only_it_used(conf
           - directory .kamal/assets/volumes/shop-web-v2                       its version is not in service
           - directory .kamal/assets/volumes/shop-web-v3                       its version is not in service
 
-        Plan: 11 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 11 to remove, 0 unchanged.
         """)
 
 
@@ -65,7 +65,7 @@ def test_with_retain_fewer_stay(config: MakeConfig) -> None:
           - image     acme/shop:v1  no container uses it
           - image     acme/shop:v2  no container uses it
 
-        Plan: 4 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 4 to remove, 0 unchanged.
         """)
 
 
@@ -79,7 +79,7 @@ def test_containers_alone_leave_the_images(config: MakeConfig) -> None:
           - container shop-web-v3_replaced_eeeeeeeeeeeeeeee  was replaced
           - container shop-web-v1                            only 1 are retained
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 0 unchanged.
         """)
 
 
@@ -95,7 +95,7 @@ def test_images_alone_are_those_without_container_and_those_that_lost_their_tag(
           - image     acme/shop:v0      no container uses it
           - image     acme/shop:<none>  1 lost the tag
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 0 unchanged.
         """)
 
 
@@ -130,7 +130,7 @@ def test_a_selected_role_is_pruned_alone(config: MakeConfig) -> None:
           - container shop-job-v2  only 1 are retained
           - container shop-job-v1  only 1 are retained
 
-        Plan: 2 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 0 unchanged.
         """)
 
 

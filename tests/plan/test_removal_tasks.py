@@ -55,7 +55,7 @@ def test_everything_of_the_service_goes_and_what_stays_is_named(config: MakeConf
           - registry  Docker Hub                                              the service is removed
           (.kamal/shop-audit.log stays; --purge removes it)
 
-        Plan: 20 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 20 to remove, 0 unchanged.
         """)
 
 
@@ -73,7 +73,7 @@ def test_a_neighbour_keeps_the_proxy_its_secrets_and_the_login(config: MakeConfi
           (the proxy stays: blog uses it)
           (the login to the registry stays: blog uses it)
 
-        Plan: 4 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 4 to remove, 0 unchanged.
         """)
 
 
@@ -90,7 +90,7 @@ def test_another_destination_keeps_the_image_that_it_runs(config: MakeConfig) ->
           (the proxy stays: shop-staging uses it)
           (the login to the registry stays: shop-staging uses it)
 
-        Plan: 3 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 3 to remove, 0 unchanged.
         """)
 
 
@@ -112,7 +112,7 @@ def test_a_role_alone_leaves_the_rest_as_it_is(config: MakeConfig) -> None:
           (the proxy stays: shop uses it)
           (the login to the registry stays: shop uses it)
 
-        Plan: 3 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 3 to remove, 0 unchanged.
         """)
 
 
@@ -127,7 +127,7 @@ def test_purge_takes_the_audit_log_too(config: MakeConfig) -> None:
         web: 192.0.2.1
           - file      .kamal/shop-audit.log  purge
 
-        Plan: 1 to remove.
+        Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.
         """)
     assert text(config(), fresh(), purges=True) == "shop: nothing to change.\n"
 

@@ -18,7 +18,8 @@ from kamal_pyinfra.plan.changes import (
     TagLatest,
 )
 from kamal_pyinfra.plan.fleet import BuildImage, HostPlan, Plan, make_plan
-from kamal_pyinfra.plan.render import change_line, render_json, render_text, summary
+from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.render import change_line, render_text, summary
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 
@@ -81,7 +82,7 @@ def test_hosts_with_the_same_changes_are_shown_once() -> None:
     assert text == dedent("""\
         Plan for shop v2
 
-        web: 192.0.2.1, 192.0.2.3
+        web ×2: 192.0.2.1, 192.0.2.3
           + image     acme/shop:v2      not on the host
           ~ tag       acme/shop:latest  v2 is in service
 
@@ -100,7 +101,7 @@ def test_hosts_with_the_same_changes_are_shown_once() -> None:
         no role: 192.0.2.6
           nothing to change
 
-        Plan: 4 to create, 4 to change, 1 to remove.
+        Plan: 0 to replace, 4 to create, 4 to change, 1 to remove, 0 unchanged.
         """)
 
 
@@ -115,15 +116,15 @@ def test_hosts_that_differ_in_the_cause_alone_are_shown_apart() -> None:
         web: 192.0.2.2
           ~ tag       acme/shop:latest  moved
 
-        Plan: 2 to change.
+        Plan: 0 to replace, 0 to create, 2 to change, 0 to remove, 0 unchanged.
         """)
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ((PULL,), "Plan: 1 to create."),
-        ((OLD, TAG, PULL, TAG), "Plan: 1 to create, 2 to change, 1 to remove."),
+        ((PULL,), "Plan: 0 to replace, 1 to create, 0 to change, 0 to remove, 0 unchanged."),
+        ((OLD, TAG, PULL, TAG), "Plan: 0 to replace, 1 to create, 2 to change, 1 to remove, 0 unchanged."),
     ],
 )
 def test_the_summary_counts_by_what_happens(changes: tuple[Change, ...], text: str) -> None:
@@ -152,7 +153,7 @@ def test_hosts_appear_in_the_order_of_the_configuration_the_primary_role_first(c
     roles = config(servers={"job": ["192.0.2.1"], "web": ["192.0.2.3", "192.0.2.2"]})
     seen = [fresh(name) for name in ("192.0.2.1", "192.0.2.2", "192.0.2.3")]
     assert [line for line in plan_of(roles, *seen).splitlines() if line.startswith(("web", "job"))] == [
-        "web: 192.0.2.3, 192.0.2.2",
+        "web ×2: 192.0.2.3, 192.0.2.2",
         "job: 192.0.2.1",
     ]
 
@@ -166,42 +167,45 @@ def test_hosts_that_take_no_part_do_not_appear(config: MakeConfig) -> None:
 def test_the_whole_plan_as_json(config: MakeConfig) -> None:
     staging = config(destination="staging", servers={"web": ["192.0.2.1"], "job": ["192.0.2.2"]})
     seen = {"192.0.2.1": deployed(staging, "v1"), "192.0.2.2": deployed(staging, "v2", "192.0.2.2")}
-    assert render_json(make_plan(a_run(staging), seen)) == {
+    assert plan_document(make_plan(a_run(staging), seen)).model_dump() == {
         "format_version": 1,
         "service": "shop-staging",
         "version": "v2",
         "command": "deploy",
-        "build": {
-            "action": "create",
-            "kind": "build",
-            "subject": "acme/shop:v2",
-            "role": "",
-            "cause": "1 host does not have it",
-        },
+        "build": change("create", "build", "acme/shop:v2", "1 host does not have it"),
         "hosts": [
             {
                 "host": "192.0.2.1",
                 "roles": ["web"],
                 "changes": [
-                    change("update", "registry", "Docker Hub", "to pull acme/shop:v2"),
+                    change("update", "registry", "Docker Hub", "to pull acme/shop:v2", part_of="acme/shop:v2"),
                     change("create", "image", "acme/shop:v2", "not on the host"),
-                    change("create", "container", "shop-web-staging-v2", "version v1 → v2", "web"),
-                    change(
-                        "update", "container", "shop-web-staging-v1", "stops, replaced by shop-web-staging-v2", "web"
-                    ),
-                    change("update", "tag", "acme/shop:latest-staging", "v2 is in service"),
+                    change("replace", "container", NEW, "version v1 → v2", "web"),
+                    change("remove", "container", BEFORE, f"stops, replaced by {NEW}", "web", part_of=NEW),
+                    change("update", "tag", "acme/shop:latest-staging", "v2 is in service", part_of=NEW),
                     change(
                         "remove",
                         "directory",
                         ".kamal/cords/shop-web-staging-11111111111111111111111111111111",
                         "no container mounts it",
+                        part_of=NEW,
                     ),
                 ],
+                "advice": [],
+                "unchanged": 3,
+                "notes": [],
             },
-            {"host": "192.0.2.2", "roles": ["job"], "changes": []},
+            {"host": "192.0.2.2", "roles": ["job"], "changes": [], "advice": [], "unchanged": 4, "notes": []},
         ],
+        "notes": [],
+        "summary": {"replace": 1, "create": 2, "change": 0, "remove": 0, "unchanged": 7},
     }
 
 
-def change(action: str, kind: str, subject: str, cause: str, role: str = "") -> dict[str, str]:
-    return {"action": action, "kind": kind, "subject": subject, "role": role, "cause": cause}
+NEW = "shop-web-staging-v2"
+BEFORE = "shop-web-staging-v1"
+
+
+def change(action: str, kind: str, subject: str, cause: str, role: str = "", part_of: str = "") -> dict[str, object]:
+    texts = {"action": action, "kind": kind, "subject": subject, "role": role, "cause": cause, "part_of": part_of}
+    return {**texts, "differences": [], "drift": False}

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.plan.changes.accessory import (
+    AccessoryChange,
+    BootAccessory,
+    RebootAccessory,
+    RemoveAccessory,
+    SwitchAccessory,
+    UploadFiles,
+)
 from kamal_pyinfra.plan.changes.app import (
     AwaitContainer,
     BootContainer,
@@ -17,6 +25,7 @@ from kamal_pyinfra.plan.changes.host import (
     InstallDocker,
     LogIn,
     LogOut,
+    ProtectEnvFile,
     PullImage,
     WriteEnvFile,
 )
@@ -39,8 +48,10 @@ from kamal_pyinfra.plan.changes.proxy import (
 )
 
 __all__ = [
+    "AccessoryChange",
     "Action",
     "AwaitContainer",
+    "BootAccessory",
     "BootContainer",
     "Change",
     "CreateDirectories",
@@ -48,7 +59,10 @@ __all__ = [
     "InstallDocker",
     "LogIn",
     "LogOut",
+    "ProtectEnvFile",
     "PullImage",
+    "RebootAccessory",
+    "RemoveAccessory",
     "RemoveContainer",
     "RemoveDirectory",
     "RemoveEnvFile",
@@ -63,8 +77,10 @@ __all__ = [
     "RunProxy",
     "StartProxy",
     "StopContainer",
+    "SwitchAccessory",
     "SwitchProxy",
     "SyncAssets",
     "TagLatest",
+    "UploadFiles",
     "WriteEnvFile",
 ]

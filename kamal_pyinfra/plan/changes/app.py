@@ -26,12 +26,22 @@ class SyncAssets(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class BootContainer(Change):
-    """A new app container gets started beside whatever runs."""
+    """A container gets started beside whatever runs; what it replaces serves until it is healthy.
 
-    action = Action.CREATE
+    Args:
+        replaces: the running containers of its role that are stopped once it serves.
+    """
+
+    usual_action = Action.CREATE
     kind = "container"
 
     container: AppContainer
+    replaces: tuple[str, ...] = ()
+
+    @property
+    def action(self) -> Action:
+        """A predecessor makes it a replacement."""
+        return Action.REPLACE if self.replaces else self.usual_action
 
     @property
     def subject(self) -> str:
@@ -43,7 +53,7 @@ class BootContainer(Change):
 class ReplaceContainer(BootContainer):
     """A container of the same name steps aside for a new one; it serves until that one is healthy."""
 
-    action = Action.REPLACE
+    usual_action = Action.REPLACE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +64,7 @@ class RestartContainer(BootContainer):
         cord: the host folder that it mounts as its cord, if it mounts one.
     """
 
-    action = Action.UPDATE
+    usual_action = Action.UPDATE
 
     cord: str | None
 
@@ -63,7 +73,7 @@ class RestartContainer(BootContainer):
 class AwaitContainer(BootContainer):
     """A container that already runs as configured has not become healthy yet."""
 
-    action = Action.UPDATE
+    usual_action = Action.UPDATE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +86,7 @@ class StopContainer(Change):
         stop_timeout: seconds between TERM and KILL; ``None`` is Docker's own 10.
     """
 
+    usual_action = Action.REMOVE
     kind = "container"
 
     name: str

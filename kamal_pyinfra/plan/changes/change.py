@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from kamal_pyinfra.plan.difference import Difference
+
 
 class Action(StrEnum):
     """What happens to the thing; the value is its symbol in a printed plan (after Terraform)."""
@@ -23,13 +25,24 @@ class Change:
     Args:
         cause: the reason, as a short clause.
         role: the role that it belongs to; empty for what belongs to the host.
+        differences: field by field, what is and what will be.
+        is_drift: whether the host was changed by somebody else, while the configuration is what it was.
+        part_of: the subject of the change that brings this one along; empty if it stands for itself.
     """
 
-    action: ClassVar[Action] = Action.UPDATE
+    usual_action: ClassVar[Action] = Action.UPDATE
     kind: ClassVar[str] = ""
 
     cause: str
     role: str = ""
+    differences: tuple[Difference, ...] = ()
+    is_drift: bool = False
+    part_of: str = ""
+
+    @property
+    def action(self) -> Action:
+        """What happens to the thing."""
+        return self.usual_action
 
     @property
     def subject(self) -> str:

@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.state import EnvFile
 class InstallDocker(Change):
     """Docker gets installed, started or opened to the SSH user."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "docker"
 
     @property
@@ -25,7 +25,7 @@ class InstallDocker(Change):
 class CreateDirectories(Change):
     """Missing folders get created."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "directory"
 
     paths: tuple[str, ...]
@@ -54,7 +54,21 @@ class WriteEnvFile(Change):
 class CreateEnvFile(WriteEnvFile):
     """A file of secrets that is not there yet gets written."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectEnvFile(Change):
+    """A file of secrets that others could read gets its mode back."""
+
+    kind = "env file"
+
+    file: EnvFile
+
+    @property
+    def subject(self) -> str:
+        """Its path."""
+        return self.file.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +89,14 @@ class LogIn(Change):
 class LogOut(LogIn):
     """The host's engine forgets the registry's credentials."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullImage(Change):
     """The image of a version gets fetched."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "image"
 
     image: str

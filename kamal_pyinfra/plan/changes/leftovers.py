@@ -30,7 +30,7 @@ class RemoveContainer(Change):
         is_running: it has to be stopped first.
     """
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "container"
 
     name: str
@@ -46,7 +46,7 @@ class RemoveContainer(Change):
 class RemoveImage(Change):
     """A tag that no container needs gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "image"
 
     image: str
@@ -66,7 +66,7 @@ class RemoveUntagged(Change):
         service: the value of their ``service`` label, by which Docker finds them.
     """
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "image"
 
     image: str
@@ -82,7 +82,7 @@ class RemoveUntagged(Change):
 class RemoveFile(Change):
     """A file of the service gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "file"
 
     path: str
@@ -104,7 +104,7 @@ class RemoveEnvFile(RemoveFile):
 class RemoveDirectory(Change):
     """A cord or asset folder that no container mounts gets removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "directory"
 
     path: str

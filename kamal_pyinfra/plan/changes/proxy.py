@@ -13,7 +13,7 @@ from kamal_pyinfra.plan.state import Proxy
 class RunProxy(Change):
     """The proxy gets created."""
 
-    action = Action.CREATE
+    usual_action = Action.CREATE
     kind = "proxy"
 
     proxy: Proxy
@@ -28,14 +28,14 @@ class RunProxy(Change):
 class StartProxy(RunProxy):
     """The stopped proxy gets started."""
 
-    action = Action.UPDATE
+    usual_action = Action.UPDATE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceProxy(RunProxy):
     """The proxy gets replaced, which interrupts traffic for a moment."""
 
-    action = Action.REPLACE
+    usual_action = Action.REPLACE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class SwitchProxy(Change):
 class RemoveProxy(Change):
     """The proxy gets stopped and removed."""
 
-    action = Action.REMOVE
+    usual_action = Action.REMOVE
     kind = "proxy"
 
     name: str

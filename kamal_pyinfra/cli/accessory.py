@@ -1,0 +1,175 @@
+"""kp accessory …"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
+from kamal_pyinfra.cli.options import Options, common_options
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.run import Run
+
+name_argument = click.argument("name", metavar="NAME|all")
+
+
+@click.group()
+def accessory() -> None:
+    """Look after databases and other containers that live longer than a deploy.
+
+    \b
+    Example:
+      kp accessory boot all
+    """
+
+
+def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
+    run, target = options.run_without_version("accessory")
+
+    from kamal_pyinfra.runner.accessories import accessory_run, chosen, hosts_of
+
+    names = chosen(run.config, name)
+    return accessory_run(run, names, command), names, hosts_of(run.config, names, target.hosts)
+
+
+def _carry_out(options: Options, name: str, command: str) -> None:
+    run, _, hosts = _run(options, name, command)
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.accessories import TASKS
+    from kamal_pyinfra.runner.planned import carry_out
+
+    with report_for(options) as report:
+        carry_out(run, hosts, report, TASKS[command])
+
+
+SIMPLE = {
+    "boot": "Run an accessory that is not there, with its folders, files and secrets; one that is stays as it is.",
+    "reboot": "Replace an accessory by a new container as configured; its data stays.",
+    "upload": "Write the files of an accessory that are missing or differ; it reads them when it starts.",
+    "directories": "Create the folders of an accessory that are missing.",
+    "start": "Start the accessory that is there, as it is.",
+    "stop": "Stop an accessory.",
+    "restart": "Stop and start the accessory that is there, as it is.",
+}
+"""Commands that need no more than a name, with what they do."""
+
+
+def _add(command: str, text: str) -> None:
+    @accessory.command(command, help=f"{text}\n\n\b\nExample:\n  kp accessory {command} db")
+    @name_argument
+    @common_options
+    def carry_out(options: Options, name: str) -> None:
+        _carry_out(options, name, command)
+
+
+for each, what in SIMPLE.items():
+    _add(each, what)
+
+
+@accessory.command("exec")
+@click.argument("name")
+@click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
+@click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
+@common_options
+def execute(options: Options, name: str, command: tuple[str, ...], reuse: bool) -> None:
+    """Run a command in an accessory on each of its hosts and print what it says.
+
+    \b
+    Example:
+      kp accessory exec db --reuse "mysql -e 'show databases'"
+    """
+    import shlex
+
+    run, _, hosts = _run(options, name, "exec")
+
+    from kamal_pyinfra.runner.accessories import execute as carry_out
+
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
+        for text in said:
+            click.echo(f"{host}  {text}" if len(hosts) > 1 else text)
+
+
+@accessory.command()
+@name_argument
+@common_options
+def details(options: Options, name: str) -> None:
+    """Show the containers of an accessory, running or not.
+
+    \b
+    Example:
+      kp accessory details all
+    """
+    run, names, hosts = _run(options, name, "details")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from kamal_pyinfra.naming import accessory_container
+    from kamal_pyinfra.runner.ask import observe
+
+    containers = {accessory_container(run.config, each): each for each in names}
+    table = Table("host", "accessory", "container", "state", "health", "image", box=None)
+    for host, observed in observe(run, hosts).items():
+        for seen in observed.containers:
+            if seen.name in containers:
+                health = seen.health or "-"
+                table.add_row(host, containers[seen.name], seen.name, seen.status.value, health, seen.image)
+    Console().print(table)
+
+
+@accessory.command()
+@click.argument("name")
+@log_options
+@common_options
+def logs(options: Options, name: str, follows: bool, **chosen: Any) -> None:
+    """Show what an accessory wrote last, or follow it on all its hosts at once.
+
+    \b
+    Example:
+      kp accessory logs db -n 20
+      kp accessory logs db -f
+    """
+    run, _, hosts = _run(options, name, "logs")
+
+    from kamal_pyinfra.runner.accessories import listings
+    from kamal_pyinfra.runner.accessories import logs as read_logs
+
+    wanted = log_filter(**chosen)
+    if follows:
+        follow_logs(run, listings(run, name, hosts), wanted)
+    else:
+        print_logs(read_logs(run, name, hosts, wanted))
+
+
+@accessory.command()
+@name_argument
+@click.option("--data", is_flag=True, help="Remove its folder with files and relative directories too.")
+@yes_option
+@common_options
+def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
+    """Remove an accessory's container, image and secrets, also one that left the configuration; data stays.
+
+    \b
+    Example:
+      kp accessory remove db
+    """
+    run, target = options.run_without_version("accessory")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.errors import ConfigError
+    from kamal_pyinfra.runner.accessories import ALL, accessory_run, removal, unknown
+    from kamal_pyinfra.runner.planned import carry_out, preview
+
+    names = () if name == ALL else (name,)
+    run, task = accessory_run(run, names, "remove"), removal(with_data=data)
+    plan = preview(run, target.hosts, task.decide)
+    if plan.is_empty and names and name not in run.config.accessories:
+        raise ConfigError(unknown(run.config, name))
+    if is_wanted(options, plan, "Remove it from these hosts?", is_confirmed=is_confirmed):
+        with report_for(options) as report:
+            carry_out(run, target.hosts, report, task)

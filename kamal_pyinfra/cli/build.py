@@ -1,0 +1,115 @@
+"""kp build …: the image, and what builds it."""
+
+from __future__ import annotations
+
+import click
+
+from kamal_pyinfra.cli.options import Options, common_options
+
+
+@click.group()
+def build() -> None:
+    """Build the image, push it and fetch it; none of this takes the deploy lock.
+
+    \b
+    Example:
+      kp build deliver
+    """
+
+
+@build.command()
+@common_options
+def deliver(options: Options) -> None:
+    """Build and push the image, then fetch it on the hosts.
+
+    \b
+    Example:
+      kp build deliver -d staging
+    """
+    _carry_out(options, with_push=True, with_pull=True)
+
+
+@build.command()
+@common_options
+def push(options: Options) -> None:
+    """Build the image and push it to the registry.
+
+    \b
+    Example:
+      kp build push
+    """
+    _carry_out(options, with_push=True, with_pull=False)
+
+
+@build.command()
+@common_options
+def pull(options: Options) -> None:
+    """Fetch the image from the registry on the hosts, also where one of that version is.
+
+    \b
+    Example:
+      kp build pull --version 9f2c1ab
+    """
+    _carry_out(options, with_push=False, with_pull=True)
+
+
+@build.command()
+@common_options
+def create(options: Options) -> None:
+    """Create the builder on this machine, or make it anew if its hosts changed.
+
+    \b
+    Example:
+      kp build create
+    """
+    config = options.config()
+
+    from kamal_pyinfra.runner.build import create as create_builder
+
+    create_builder(config, click.echo)
+
+
+@build.command()
+@common_options
+def remove(options: Options) -> None:
+    """Remove the builder from this machine.
+
+    \b
+    Example:
+      kp build remove
+    """
+    config = options.config()
+
+    from kamal_pyinfra.runner.build import remove as remove_builder
+
+    remove_builder(config, click.echo)
+
+
+@build.command()
+@common_options
+def details(options: Options) -> None:
+    """Show which builder is in use, and the builders that Docker knows on this machine.
+
+    \b
+    Example:
+      kp build details
+    """
+    config = options.config()
+
+    from kamal_pyinfra.runner.build import details as show_details
+
+    show_details(config, click.echo)
+
+
+def _carry_out(options: Options, *, with_push: bool, with_pull: bool) -> None:
+    run, target = options.run("build")
+
+    from kamal_pyinfra.cli.report import PlainReport
+    from kamal_pyinfra.runner import build as runner
+
+    # Whoever asks for a build wants to see it; a deploy shows it with --verbose.
+    report = PlainReport(quiet=options.quiet, verbose=options.verbose or with_push)
+    if with_push:
+        runner.push(run, report)
+    if with_pull:
+        runner.pull(run, target.hosts, report)

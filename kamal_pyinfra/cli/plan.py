@@ -1,0 +1,102 @@
+"""kp plan and kp apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kamal_pyinfra.cli.choices import Choices, choices
+from kamal_pyinfra.cli.options import Options, common_options
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+
+CHANGES = 2
+
+
+@click.command()
+@choices
+@click.option("--json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if there are none.")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the plan for `kp apply`.")
+@common_options
+def plan(options: Options, choices: Choices, json: bool, detailed_exitcode: bool, out: str | None) -> None:
+    """Say what a deploy would change on which host, and why; change nothing.
+
+    \b
+    Example:
+      kp plan
+      kp plan --json --detailed-exitcode
+      kp plan --out plan.json && kp apply plan.json
+    """
+    found = print_plan(options, choices, json=json, out=out)
+    if detailed_exitcode and not found.is_empty:
+        click.get_current_context().exit(CHANGES)
+
+
+def print_plan(options: Options, choices: Choices, *, json: bool = False, out: str | None = None) -> Plan:
+    """Make the plan and print it.
+
+    Args:
+        options: the common ones.
+        choices: those about the plan.
+        json: as a JSON document.
+        out: file to write the plan to.
+    """
+    run, hosts = choices.run(options, "deploy")
+
+    from kamal_pyinfra.cli.paint import paint
+    from kamal_pyinfra.plan.plan_json import plan_document
+    from kamal_pyinfra.plan.render import render_text
+    from kamal_pyinfra.runner.deploy import plan as make_plan
+
+    found, file = make_plan(run, hosts)
+    if json:
+        click.echo(plan_document(found).model_dump_json(indent=2))
+    else:
+        paint(render_text(found, is_whole=options.verbose))
+    if out is not None:
+        write_private(Path(out), file.model_dump_json(indent=2) + "\n")
+        click.echo(f"Wrote {out}; `kp apply {out}` carries out just this.", err=json)
+    return found
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all at once.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    import os
+
+    from kamal_pyinfra.errors import ConfigError
+
+    draft = path.with_name(f".{path.name}.tmp")
+    try:
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="FILE")
+@common_options
+def apply(options: Options, file: str) -> None:
+    """Carry out the plan in FILE, unless the fleet or the configuration changed since it was made.
+
+    \b
+    Example:
+      kp apply plan.json      # written by kp plan --out plan.json
+    """
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.plan.plan_file import parse_plan_file
+    from kamal_pyinfra.runner.deploy import apply as carry_out
+
+    planned = parse_plan_file(Path(file).read_text(errors="replace"), file)
+    with report_for(options) as report:
+        carry_out(options.planned_run(planned.run), planned, report)

@@ -1,0 +1,96 @@
+"""Accessories on a host: their files, their containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
+from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
+from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
+
+
+def run(accessory: AccessoryContainer) -> str:
+    """``docker run`` in Kamal 1.9's token order, plus our labels."""
+    return join(
+        f"docker run --name {words(accessory.container)} --detach --restart unless-stopped",
+        *(words(flag, value) for flag, value in accessory.log_options),
+        words("--publish", accessory.publish) if accessory.publish else "",
+        _surroundings(accessory),
+        *(words("--label", f"{name}={value}") for name, value in accessory.labels),
+        words("--label", f"{DIGEST_LABEL}={accessory.digest}", "--label", f"{ACCESSORY_LABEL}={accessory.owner}"),
+        flags(accessory.options),
+        words(accessory.image),
+        words(*split_command(accessory.cmd or "")),
+        "> /dev/null",
+    )
+
+
+def _surroundings(accessory: AccessoryContainer) -> str:
+    return join(
+        words("--env-file", accessory.env_file),
+        *(f"--env {words(name)}={expandable(value)}" for name, value in accessory.env),
+        *(f"--volume {_volume(volume)}" for volume in accessory.volumes),
+    )
+
+
+def _volume(volume: str) -> str:
+    if volume.startswith(WORKING_FOLDER):
+        return f'"$PWD"/{words(volume.removeprefix(WORKING_FOLDER))}'
+    return words(volume)
+
+
+def replace(accessory: AccessoryContainer) -> str:
+    """Replace the container; the image is there before the old one stops. Volumes and folders stay."""
+    image = words(accessory.image)
+    return chain(
+        f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}",
+        stop(accessory.container),
+        remove(accessory.container),
+        run(accessory),
+    )
+
+
+def make_directories(paths: Sequence[str]) -> str:
+    """Create an accessory's folders."""
+    return f"mkdir -p {words(*paths)}"
+
+
+def write_file(path: str) -> str:
+    """Put base64 from standard input into a file as what it stands for, mode 755 (Kamal 1.9).
+
+    The file stays the same one, so that a container that mounts it sees the new content.
+    """
+    target = words(path)
+    return f'mkdir -p "$(dirname {target})" && base64 -d > {target} && chmod 755 {target}'
+
+
+def start(container: str) -> str:
+    """Start the container that is there."""
+    return f"docker start {words(container)} > /dev/null"
+
+
+def stop(container: str) -> str:
+    """Stop the container, running or not."""
+    return f"docker stop {words(container)} > /dev/null"
+
+
+def remove(container: str) -> str:
+    """Remove the stopped container; its named volumes stay."""
+    return f"docker rm {words(container)} > /dev/null"
+
+
+def remove_image(image: str) -> str:
+    """Remove the image unless a container of whomever uses it."""
+    users = f"docker ps --all --quiet --filter {words(f'ancestor={image}')}"
+    absent = f"! docker image inspect {words(image)} > /dev/null 2>&1"
+    return f'{{ [ -n "$({users})" ] || {absent} || docker image rm {words(image)} > /dev/null; }}'
+
+
+def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool) -> str:
+    """Run a command in the container that is there, or in a new one with its environment and volumes."""
+    arguments = words(*split_command(command))
+    if is_reused:
+        return f"docker exec {words(accessory.container)} {arguments}"
+    return join("docker run --rm", _surroundings(accessory), words(accessory.image), arguments)

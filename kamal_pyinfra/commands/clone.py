@@ -1,0 +1,32 @@
+"""Argument lists for git: a clean clone to build from. Source: Kamal 1.9."""
+
+from __future__ import annotations
+
+Argv = list[str]
+
+
+def clone(parent: str, root: str) -> Argv:
+    """Clone a repository into a folder of its own name below ``parent``."""
+    return ["git", "-C", parent, "clone", root, "--recurse-submodules"]
+
+
+def reset(folder: str, root: str, commit: str) -> list[Argv]:
+    """Make a clone that is there already the given commit and nothing else."""
+    git = ["git", "-C", folder]
+    return [
+        [*git, "remote", "set-url", "origin", root],
+        [*git, "fetch", "origin"],
+        [*git, "reset", "--hard", commit],
+        [*git, "clean", "-fdx"],
+        [*git, "submodule", "update", "--init", "--recursive"],
+    ]
+
+
+def status(folder: str) -> Argv:
+    """Print what differs from the commit; nothing in a clean clone."""
+    return ["git", "-C", folder, "status", "--porcelain"]
+
+
+def head(folder: str) -> Argv:
+    """Print the full hash of the commit."""
+    return ["git", "-C", folder, "rev-parse", "HEAD"]

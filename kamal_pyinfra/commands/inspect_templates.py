@@ -1,0 +1,78 @@
+"""Go templates for ``docker inspect``: what the plan wants to know of a container or an image, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra.plan.options import OPTIONS, RESTART
+
+IDENTITY_VARIABLES = ("KAMAL_VERSION",)
+
+OF_IMAGE = ("User", "WorkingDir", "StopSignal")
+"""Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
+
+GO_NAMES = {"NanoCpus": "NanoCPUs", "CpuShares": "CPUShares", "Dns": "DNS"}
+"""Fields that a template knows by another name than the one in the JSON of ``docker inspect``."""
+
+
+def _option_template(field: str) -> str:
+    parent = "Config" if field in OF_IMAGE else "HostConfig"
+    return f"{{{{json .{parent}.{GO_NAMES.get(field, field)}}}}}"
+
+
+OPTION_FIELDS = {
+    **{option.field: _option_template(option.field) for option in OPTIONS},
+    RESTART: "{{json .HostConfig.RestartPolicy.Name}}",
+}
+
+CONTAINER_FIELDS = {
+    "id": "{{json .ID}}",
+    "name": "{{json .Name}}",
+    "created": "{{json .Created}}",
+    "image": "{{json .Config.Image}}",
+    "image_id": "{{json .Image}}",
+    "status": "{{json .State.Status}}",
+    "started": "{{json .State.StartedAt}}",
+    "health": "{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}",
+    "restarts": "{{.RestartCount}}",
+    "labels": "{{json .Config.Labels}}",
+    "command": "{{json .Config.Cmd}}",
+    "healthcheck": "{{json .Config.Healthcheck}}",
+    "mounts": "{{json .Mounts}}",
+    "ports": "{{json .HostConfig.PortBindings}}",
+    "log": "{{json .HostConfig.LogConfig}}",
+    "options": "{" + ",".join(f'"{name}":{template}' for name, template in OPTION_FIELDS.items()) + "}",
+}
+
+
+def container_template(clear_names: Sequence[str]) -> str:
+    """A Go template that prints a container as JSON, without the values of variables that may be secret."""
+    shown = _quoted((*IDENTITY_VARIABLES, *clear_names))
+    env = (
+        '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
+        f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
+    )
+    fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
+    return f'container {{{fields},"env":[{env}]}}'
+
+
+IMAGE_TEMPLATE = (
+    'image-defaults {"id":{{json .ID}},"labels":{{json .Config.Labels}},"command":{{json .Config.Cmd}},'
+    '"healthcheck":{{json .Config.Healthcheck}},"env":['
+    '{{range .Config.Env}}{{json (index (split . "=") 0)}},{{end}}null]}'
+)
+
+
+def watched_template(names: Sequence[str]) -> str:
+    """A Go template that prints the watched variables of a container, each after the container's id.
+
+    What it prints stays on the host: there it becomes one digest, and a small number for each variable.
+    """
+    return (
+        "{{$id := .ID}}{{range .Config.Env}}"
+        f'{{{{if eq (index (split . "=") 0) {_quoted(names)}}}}}{{{{$id}}}} {{{{println .}}}}{{{{end}}}}{{{{end}}}}'
+    )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " ".join(f'"{name}"' for name in names if '"' not in name)

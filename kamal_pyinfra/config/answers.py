@@ -1,0 +1,111 @@
+"""What ``kp init`` was told: hosts, image and registry, checked before a file is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kamal_pyinfra.errors import ConfigError
+
+PLACEHOLDER_HOST = "192.0.2.10"
+"""An address that no server has (RFC 5737)."""
+
+HOST = re.compile(
+    r"(?:(?P<user>[^@\s:/,]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?", re.ASCII
+)
+IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*", re.ASCII)
+IMAGE = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*", re.ASCII)
+SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
+HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One server, and how it is reached if that was said."""
+
+    name: str
+    user: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What goes into deploy.yml besides what the folder tells.
+
+    Args:
+        registry: host of the registry; ``None`` for Docker Hub.
+        are_guessed: whether somebody has to look over hosts or image, because nobody said them.
+    """
+
+    hosts: tuple[Host, ...]
+    image: str
+    registry: str | None
+    username: str
+    are_guessed: bool = False
+
+
+def read_answers(
+    service: str, *, hosts: Sequence[str], image: str | None, registry: str | None, username: str | None
+) -> Answers:
+    """Check what was said, and put placeholders where nothing was.
+
+    Args:
+        service: the image's name unless it was said.
+        hosts: each ``[USER@]HOST[:PORT]``.
+        image: may begin with the registry's host.
+        registry: host of the registry; wins over that in ``image``.
+        username: for the registry; the first part of the image's name unless it was said.
+
+    Raises:
+        ConfigError: something cannot be used; one line for each.
+    """
+    server, name = split_image(image or service.strip("_-") or "app")
+    server = (registry or server or "").removeprefix("https://").rstrip("/") or None
+    owner = name.partition("/")[0] if "/" in name else None
+    answers = Answers(
+        hosts=tuple(to_host(host) for host in hosts) or (Host(name=PLACEHOLDER_HOST),),
+        image=name if image or username is None else f"{username.lower()}/{name}",
+        registry=None if server in HUB else server,
+        username=username or owner or "acme",
+        are_guessed=not (hosts and image),
+    )
+    problems = complaints(answers)
+    if problems:
+        raise ConfigError(*problems)
+    return answers
+
+
+def complaints(answers: Answers) -> list[str]:
+    """What Docker would not take."""
+    found = []
+    if not IMAGE.fullmatch(answers.image):
+        found.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
+    if answers.registry is not None and not SERVER.fullmatch(answers.registry):
+        found.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
+    if not answers.username.strip() or not answers.username.isprintable():
+        found.append("--username: is empty or has control characters")
+    return found
+
+
+def to_host(text: str) -> Host:
+    """A server from ``[USER@]HOST[:PORT]``.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if IPV6.fullmatch(text):
+        return Host(name=text)
+    found = HOST.fullmatch(text)
+    if found is None or not found["host"].isprintable() or not 0 < int(found["port"] or 22) < 65536:
+        raise ConfigError(f"--host: {text!r} is no server; write [USER@]HOST[:PORT]")
+    port = int(found["port"]) if found["port"] else None
+    return Host(name=found["host"].strip("[]"), user=found["user"], port=port)
+
+
+def split_image(image: str) -> tuple[str | None, str]:
+    """The registry's host, if the name begins with one, and the rest (Docker's own rule)."""
+    first, slash, rest = image.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return first, rest
+    return None, image

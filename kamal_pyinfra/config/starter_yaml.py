@@ -1,0 +1,129 @@
+"""The ``config/deploy.yml`` that ``kp init`` writes: short, commented, and what the folder asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from kamal_pyinfra.config.answers import Answers, Host
+from kamal_pyinfra.config.project import Project
+
+SCHEMA = "deploy.schema.json"
+PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
+NEXT = "write the registry's password into .env, then run `kp setup`"
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
+WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+def deploy_yml(project: Project, answers: Answers) -> str:
+    """The whole file."""
+    parts = (head(project, answers), servers(answers), registry(answers), env(project), healthcheck(project))
+    return "\n".join(line for part in (*parts, rest(project)) for line in (*part, "")) + f"\n# Next: {NEXT}.\n"
+
+
+def head(project: Project, answers: Answers) -> Iterator[str]:
+    """Where to read more, the service and its image."""
+    yield f"# yaml-language-server: $schema=./{SCHEMA}"
+    yield "# How this app is deployed. `kp docs` explains every key; `kp config` prints what kp reads here."
+    yield ""
+    yield "# Name of the app: its containers' names begin with it."
+    yield f"service: {scalar(project.service)}"
+    yield ""
+    yield "# The image, without the registry's server and without a tag: its version is the commit."
+    yield f"image: {scalar(answers.image)}"
+
+
+def servers(answers: Answers) -> Iterator[str]:
+    """The role web, and how to add another."""
+    yield "# Servers that you reach over SSH, by role. Role `web` is behind the proxy."
+    yield "servers:"
+    yield "  web:"
+    for host in answers.hosts:
+        yield from server(host)
+    yield "  # job:"
+    yield "  #   hosts:"
+    yield f"  #     - {scalar(answers.hosts[0].name)}"
+    yield "  #   cmd: bin/jobs"
+
+
+def server(host: Host) -> Iterator[str]:
+    """One host with what is special about reaching it."""
+    settings = {"user": host.user and scalar(host.user), "port": host.port}
+    own = {key: value for key, value in settings.items() if value is not None}
+    yield f"    - {scalar(host.name)}" + (":" if own else "")
+    yield from (f"        {key}: {value}" for key, value in own.items())
+
+
+def registry(answers: Answers) -> Iterator[str]:
+    """Where the image is pushed and pulled."""
+    yield "# Where the image is pushed to from here, and pulled from by the servers. Without `server`: Docker Hub."
+    yield "registry:"
+    yield f"  server: {scalar(answers.registry)}" if answers.registry else "  # server: registry.example.com"
+    yield f"  username: {scalar(answers.username)}"
+    yield "  password:"
+    yield f"    - {PASSWORD}  # a variable of .env; the password itself is never in this file"
+
+
+def env(project: Project) -> Iterator[str]:
+    """Environment of the containers."""
+    framework = project.framework
+    yield "# Environment of the containers. Secrets are listed by name; their values are in .env."
+    yield "env:"
+    yield "  clear:"
+    yield from (f"    {name}: {scalar(value)}" for name, value in clear(project))
+    if framework is not None and framework.secret:
+        yield "  secret:"
+        yield from (f"    - {name}" for name in framework.secret)
+        return
+    yield "  # secret:"
+    yield "  #   - DATABASE_PASSWORD"
+
+
+def clear(project: Project) -> tuple[tuple[str, str], ...]:
+    """Variables that may be shown; one at least, as an example."""
+    return (("PORT", str(project.port)), *(project.framework.clear if project.framework else ()))
+
+
+def healthcheck(project: Project) -> Iterator[str]:
+    """What must answer before a new version gets requests."""
+    yield "# A new version gets requests once it answers here; until then the old one serves."
+    yield "healthcheck:"
+    command = project.health_command
+    if command is not None:
+        yield f"  cmd: {scalar(command)}"
+        return
+    yield f"  path: {scalar(project.path)}"
+    yield f"  port: {project.port}"
+
+
+def rest(project: Project) -> Iterator[str]:
+    """What many apps need sooner or later."""
+    asset_path = project.framework.asset_path if project.framework else None
+    yield "# Files that pages of the old and of the new version both need while versions change."
+    yield f"asset_path: {asset_path}" if asset_path else "# asset_path: /app/public/assets"
+    yield ""
+    yield "# How servers are reached; root at port 22 unless told otherwise."
+    yield "# ssh:"
+    yield "#   user: deploy"
+    yield ""
+    yield "# Databases and the like. They stay when versions change."
+    yield "# accessories:"
+    yield "#   db:"
+    yield "#     image: postgres:16"
+    yield "#     host: 192.0.2.20"
+    yield "#     port: 127.0.0.1:5432:5432"
+    yield "#     env:"
+    yield "#       secret:"
+    yield "#         - POSTGRES_PASSWORD"
+    yield "#     directories:"
+    yield "#       - data:/var/lib/postgresql/data"
+
+
+def scalar(text: str) -> str:
+    """A text as YAML would be read back, with nothing in it that is replaced."""
+    if PLAIN.fullmatch(text) and text.lower() not in WORDS:
+        return text
+    if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${")

@@ -1,0 +1,78 @@
+"""Writing files of the project: whole or not at all, and secrets for their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from kamal_pyinfra.config.starter import File
+from kamal_pyinfra.errors import ConfigError
+
+
+class Written(NamedTuple):
+    """What became of a file: ``created``, ``added to`` or ``kept``."""
+
+    path: str
+    outcome: str
+
+
+def create_missing(root: Path, wanted: Iterable[File]) -> list[Written]:
+    """Write files where there are none; what is there stays as it is.
+
+    Raises:
+        ConfigError: a file or folder cannot be written.
+    """
+    return [Written(file.path, put(root, file)) for file in wanted]
+
+
+def put(root: Path, file: File) -> str:
+    """Write one file unless it is there, or add the lines that it lacks."""
+    path = root / file.path
+    if file.lines:
+        return add_lines(path, file.lines)
+    if path.exists() or path.is_symlink():
+        return "kept"
+    write(path, file.text, mode=file.mode)
+    return "created"
+
+
+def add_lines(path: Path, lines: tuple[str, ...]) -> str:
+    """Append lines unless the first of them is there in one form or another."""
+    try:
+        text = path.read_text() if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    first = lines[0]
+    if text is not None and {first, f"/{first}", f"{first}*", f"/{first}*"} & {
+        line.strip() for line in text.split("\n")
+    }:
+        return "kept"
+    start = text if not text or text.endswith("\n") else f"{text}\n"
+    write(path, (start or "") + "".join(f"{line}\n" for line in lines), mode=0o644)
+    return "created" if text is None else "added to"
+
+
+def write(path: Path, text: str, *, mode: int) -> None:
+    """Put a text into a file all at once; nobody sees half of it, and of a secret nobody sees any.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    target = path.resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(text)
+        draft.replace(target)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):  # without its folder there is no draft
+            draft.unlink(missing_ok=True)

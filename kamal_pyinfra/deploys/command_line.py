@@ -1,0 +1,63 @@
+"""What was typed after ``pyinfra``, where pyinfra itself does not tell; and the one hook that needs it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pyinfra
+
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.version import resolve_version
+from kamal_pyinfra.deploys.new_run import new_run
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.operations.hook_process import exiting_on_signals
+from kamal_pyinfra.operations.local_hook import call_pre_connect
+from kamal_pyinfra.plan.run import UNKNOWN
+
+TRUE = ("true", "True", "1", "yes")
+
+
+def typed_data(name: str) -> str | None:
+    """The text of ``--data NAME=TEXT``; ``None`` if it was not typed."""
+    words = iter(sys.argv[1:])
+    for word in words:
+        text = word.removeprefix("--data=") if word.startswith("--data=") else None
+        if word == "--data":
+            text = next(words, "")
+        if text is not None and text.startswith(f"{name}="):
+            return text.removeprefix(f"{name}=").strip("\"'")
+    return None
+
+
+def is_about_to_connect() -> bool:
+    """Whether pyinfra's own command line reads its inventory in order to connect."""
+    return pyinfra.is_cli and "debug-inventory" not in sys.argv
+
+
+def call_before_connecting(config: Config) -> None:
+    """Call the hook ``pre-connect`` while pyinfra reads its inventory: later it has connected already.
+
+    Raises:
+        HookFailed: it failed. SystemExit: a signal came.
+    """
+    try:
+        version = resolve_version(config, version=typed_data("version"))
+    except ConfigError:
+        version = UNKNOWN
+    words = script_words()
+    run = replace(new_run(config, version, command=words[0]), words=words, skips_hooks=typed_data("skip_hooks") in TRUE)
+    with exiting_on_signals():
+        call_pre_connect(run, _say)
+
+
+def _say(line: str) -> None:
+    if {"-v", "-vv", "-vvv"} & set(sys.argv):
+        sys.stderr.write(f"    {line}\n")
+
+
+def script_words() -> tuple[str, ...]:
+    """The command that the script's name stands for: ``("traefik", "reboot")``; ``pyinfra`` without a script."""
+    _, *scripts = [Path(word).stem for word in sys.argv if word.endswith(".py")] or [""]
+    return tuple(scripts[-1].split("_", 1)) if scripts else ("pyinfra",)

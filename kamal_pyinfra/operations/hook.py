@@ -1,0 +1,47 @@
+"""Hooks as operations, for pyinfra's own command line: on this machine, once, and not with ``--dry``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.api.state import State
+
+from kamal_pyinfra.errors import HookFailed
+from kamal_pyinfra.operations.local_hook import Say, call_hook
+from kamal_pyinfra.operations.lock import keeper
+from kamal_pyinfra.operations.observation import current_host
+from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.run import Run
+
+
+@operation(is_idempotent=False)
+def called(run: Run, hook: str, hosts: tuple[str, ...] = ()) -> Generator[FunctionCommand, None, None]:
+    """A hook was called, once for all hosts.
+
+    + run: the run's fixed values.
+    + hook: its name, ``pre-deploy``.
+    + hosts: names of the hosts that it is about; by default those of the run.
+    """
+    if current_host().name != keeper(run):
+        current_host().noop("hooks run once")
+        return
+    yield FunctionCommand(_call, (run, hook, hosts), {})
+
+
+def _call(state: State, host: Host, run: Run, hook: str, hosts: tuple[str, ...]) -> bool:
+    runtime = time.monotonic() - underway(state).began if hook == "post-deploy" else None
+    try:
+        call_hook(run, hook, listener(state, host), hosts=hosts, runtime=runtime)
+    except HookFailed as failure:
+        host.log_styled(str(failure), fg="red")
+        return False
+    return True
+
+
+def listener(state: State, host: Host) -> Say:
+    """Who hears what a hook says: the user, with ``-v``."""
+    return host.log if state.print_noop_info else lambda line: None

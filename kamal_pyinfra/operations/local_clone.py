@@ -1,0 +1,105 @@
+"""A clean clone of the commit to build, kept from one build to the next."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands import clone as commands
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.operations.local_program import Programs
+
+STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+"""Set where kp runs inside a git hook; they would lead git away from the clone."""
+
+
+@contextmanager
+def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> Iterator[Path]:
+    """The project's folder inside a clone that has nothing but the commit.
+
+    The clone is kept in the folder that Kamal 1.9 keeps it in. If another build uses that, or it is not ours
+    alone, a temporary one has to do.
+
+    Args:
+        config: whose ``root`` is the project.
+        top: root of the repository.
+        commit: full hash of the current commit.
+        programs: run git.
+
+    Raises:
+        BuildFailed: the repository cannot be cloned.
+    """
+    with ExitStack() as stack:
+        hexadecimal = hashlib.sha256(str(config.root).encode()).hexdigest()[:13]
+        kept = Path(tempfile.gettempdir(), naming.clone_directory(config, hexadecimal))
+        if not (_is_ours(kept) and stack.enter_context(_held(kept))):
+            kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
+        clone = kept / top.name
+        _prepare(clone, top, commit, programs.having(env={**dict.fromkeys(STEERING), "GIT_TERMINAL_PROMPT": "0"}))
+        yield clone / config.root.resolve().relative_to(top.resolve())
+
+
+def _is_ours(folder: Path) -> bool:
+    """Make the folder and the one above; whether nobody else can put anything into them."""
+    try:
+        for path in (folder.parent, folder):
+            path.mkdir(exist_ok=True, mode=0o700)
+        return all(_is_private(path) for path in (folder, folder.parent))
+    except OSError:
+        return False
+
+
+def _is_private(path: Path) -> bool:
+    found = path.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & others
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Keep other builds out of the folder; whether it was free."""
+    with Path(f"{folder}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
+    if clone.exists():
+        if _is_reset(clone, top, commit, programs):
+            return
+        programs.say("the kept clone is of no use: cloning anew")
+        shutil.rmtree(clone)
+    answer = programs.ask(commands.clone(str(clone.parent), str(top)))
+    if not answer.succeeded:
+        raise _failed(top, answer.error)
+    if not _is_clean(clone, commit, programs):
+        raise _failed(top, f"the clone is not a clean {commit}")
+
+
+def _is_reset(clone: Path, top: Path, commit: str, programs: Programs) -> bool:
+    steps = commands.reset(str(clone), str(top), commit)
+    return all(programs.ask(argv).succeeded for argv in steps) and _is_clean(clone, commit, programs)
+
+
+def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:
+    status = programs.ask(commands.status(str(clone)))
+    return status.succeeded and not status.out and programs.ask(commands.head(str(clone))).out == commit
+
+
+def _failed(top: Path, why: str) -> BuildFailed:
+    return BuildFailed(
+        f"{top} could not be cloned for a clean build:\n  {why}\nSet builder.context: . to build the folder as it is."
+    )

@@ -1,0 +1,143 @@
+"""Programs on the deploying machine: argument lists without a shell, output passed on line by line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.plan.text import sanitized
+
+Say = Callable[[str], None]
+
+LAST_LINES = 40
+GRACE_SECONDS = 10
+SHORTEST_HIDDEN = 4
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said, and whether it succeeded."""
+
+    succeeded: bool
+    out: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs programs.
+
+    Args:
+        say: called with each line that a program prints.
+        warn: called with what the user should know although it works.
+        env: variables over those of this process; ``None`` takes one away.
+        folder: where programs run; by default here.
+        hidden: parts of lines that are never passed on.
+    """
+
+    say: Say
+    warn: Say
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    folder: Path | None = None
+    hidden: tuple[str, ...] = ()
+
+    def having(self, *, env: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Self:
+        """The same with more variables, or elsewhere."""
+        return replace(self, env={**self.env, **(env or {})}, folder=folder or self.folder)
+
+    def hiding(self, texts: Iterable[str]) -> Self:
+        """The same, silent about secrets; very short ones would hide half of what is said."""
+        lines = (line for text in texts for line in text.splitlines())
+        return replace(self, hidden=tuple(line for line in lines if len(line) >= SHORTEST_HIDDEN))
+
+    def _environment(self) -> dict[str, str]:
+        merged = {**os.environ, **self.env}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def ask(self, argv: Sequence[str]) -> Answer:
+        """Run a program for its answer; a missing program has failed."""
+        try:
+            done = subprocess.run(  # noqa: S603 - an argument list of our own, no shell
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                cwd=self.folder,
+                env=self._environment(),
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            return Answer(succeeded=False, out="", error=str(error))
+        return Answer(done.returncode == 0, done.stdout.strip(), sanitized(done.stderr.strip()))
+
+    def run(self, argv: Sequence[str], *, shown: str, secret: str | None = None, hint: str = "") -> None:
+        """Run a program and pass its output on.
+
+        Args:
+            argv: program and arguments.
+            shown: how an error calls it.
+            secret: goes to its standard input.
+            hint: begins the message of an error.
+
+        Raises:
+            BuildFailed: it failed; the message ends with its last output.
+        """
+        process = subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
+            argv,
+            stdin=subprocess.PIPE if secret is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env=self._environment(),
+            encoding="utf-8",
+            errors="replace",
+        )
+        try:
+            _type(process, secret)
+            last = self._pass_on(process.stdout or ())
+            code = process.wait()
+        finally:
+            _end(process)
+        if code != 0:
+            raise BuildFailed("\n".join(filter(None, (hint, f"`{shown}` failed with exit code {code}", last))))
+
+    def _pass_on(self, output: Iterable[str]) -> str:
+        """Say every line as it comes; the last ones come back, for an error message."""
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        for line in output:
+            last.append(self._shown(line))
+            self.say(last[-1])
+        return "\n".join(f"  {line}" for line in last)
+
+    def _shown(self, line: str) -> str:
+        for text in self.hidden:
+            line = line.replace(text, "[REDACTED]")
+        return sanitized(line.rstrip())
+
+
+def _type(process: subprocess.Popen[str], secret: str | None) -> None:
+    if secret is not None and process.stdin is not None:
+        try:
+            process.stdin.write(secret)
+            process.stdin.close()
+        except BrokenPipeError:  # it ended before it read; its exit code says why
+            return
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program that still runs, since this run was interrupted."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,187 @@
+"""Is a host fit to be deployed to? Each check comes to ok, warn or fail, with the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from kamal_pyinfra.plan.examined import Check, Disk, Examined, Needs, Share, Verdict
+from kamal_pyinfra.plan.text import one_line
+
+OLDEST_DOCKER = (20, 10)
+LEAST_SPACE = 2 * 1024**3
+LEAST_FREE = 0.10
+MOST_SKEW = 30
+MOST_SHARE = 0.90
+HERE = "this machine"
+LOCAL = ("localhost", "127.", "[::1]")
+
+
+def judge_unreachable(needs: Needs, said: Sequence[str]) -> tuple[Check, ...]:
+    """A host that could not be examined."""
+    message = one_line(re.sub(r"^\[[^]]*\]\s*", "", said[-1])) if said else "no answer in time"
+    way_out = f"see that `ssh {needs.address}` works from here"
+    return (Check(host=needs.host, name="ssh", verdict=Verdict.FAIL, message=message, way_out=way_out),)
+
+
+def judge(needs: Needs, examined: Examined, *, skew: int) -> tuple[Check, ...]:
+    """Every check of a host that answered.
+
+    Args:
+        needs: what it should be able to do.
+        examined: what was found.
+        skew: seconds by which its clock is ahead of this machine's.
+    """
+    answers = (
+        ("ssh", (Verdict.OK, f"connected as {examined.user}", "")),
+        ("docker", docker(examined)),
+        *(("disk", disk(each)) for each in examined.disks),
+        ("clock", clock(skew)),
+        *(("port", port(each, examined)) for each in needs.ports),
+        ("registry", registry(needs.registry, examined.registry, "the host")),
+        ("directory", directory(needs, examined)),
+        *(("limits", each) for each in limits(needs.shares, examined)),
+    )
+    return tuple(check(needs.host, name, answer) for name, answer in answers)
+
+
+Answer = tuple[Verdict, str, str]
+
+
+def check(host: str, name: str, answer: Answer) -> Check:
+    """An answer with its question."""
+    return Check(host=host, name=name, verdict=answer[0], message=one_line(answer[1]), way_out=answer[2])
+
+
+def docker(examined: Examined) -> Answer:
+    """The engine: there, new enough, and ours to use."""
+    found = examined.docker
+    if not found.installed:
+        return Verdict.FAIL, "not installed", "`kp setup` installs it"
+    if "permission denied" in found.error.lower():
+        way_out = f"`usermod -aG docker {examined.user}` there, or `sudo: true` for this host"
+        return Verdict.FAIL, f"{examined.user} may not use it", way_out
+    if found.error:
+        return Verdict.FAIL, f"does not answer: {found.error}", "`systemctl status docker` there"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", found.version)[:2])
+    if numbers < OLDEST_DOCKER:
+        return Verdict.WARN, f"version {found.version}", "20.10 is the oldest that this is tested with; upgrade"
+    return Verdict.OK, f"version {found.version}, usable by {examined.user}", ""
+
+
+def disk(found: Disk) -> Answer:
+    """Room for images and logs."""
+    free = found.available / found.size if found.size else 1.0
+    message = f"{gigabytes(found.available)} ({free:.0%}) free at {found.path}"
+    if free < LEAST_FREE or found.available < LEAST_SPACE:
+        return Verdict.WARN, message, "make room (`docker system df` there shows what Docker has), or grow the disk"
+    return Verdict.OK, message, ""
+
+
+def clock(skew: int) -> Answer:
+    """Tokens, certificates and logs rely on it."""
+    if abs(skew) > MOST_SKEW:
+        direction = "ahead of" if skew > 0 else "behind"
+        return Verdict.WARN, f"{abs(skew)} s {direction} this machine", "`timedatectl set-ntp true` there, or here"
+    return Verdict.OK, "as here", ""
+
+
+def port(number: int, examined: Examined) -> Answer:
+    """The proxy must get the port, or have it."""
+    container = examined.published.get(number)
+    if container == "traefik":
+        return Verdict.OK, f"{number} is published by the proxy", ""
+    if container is not None:
+        return Verdict.FAIL, f"{number} is published by container {container}", "stop it, or set traefik/host_port"
+    if number in examined.listening:
+        program = examined.programs.get(number, "another program")
+        return Verdict.FAIL, f"{number} is taken by {program}", "stop it, or set traefik/host_port"
+    return Verdict.OK, f"{number} is free", ""
+
+
+def registry(server: str, said: str, who: str) -> Answer:
+    """Images are pulled by the host, and pushed from here."""
+    scheme, _, code = said.partition(" ")
+    if not said:
+        return Verdict.WARN, f"{server} was not asked: there is neither curl, wget nor bash", ""
+    if scheme == "failed" or code.startswith("5"):
+        what = f"{server} answers {code}" if code else f"{server} cannot be reached"
+        return Verdict.FAIL, what, f"look at the name, the firewall and the proxy settings of {who}"
+    if scheme == "http" and not server.startswith(LOCAL):
+        way_out = "Docker wants HTTPS unless the registry is in its `insecure-registries`"
+        return Verdict.WARN, f"{server} answers without TLS only", way_out
+    return Verdict.OK, f"{server} answers", ""
+
+
+def directory(needs: Needs, examined: Examined) -> Answer:
+    """Where env files, cords and the lock live."""
+    if examined.is_writable:
+        return Verdict.OK, f"{needs.run_directory} can be written to", ""
+    way_out = f"give it to {examined.user}, or set run_directory"
+    return Verdict.FAIL, f"{needs.run_directory} cannot be written to by {examined.user}", way_out
+
+
+def limits(shares: Sequence[Share], examined: Examined) -> Iterator[Answer]:
+    """What containers may use leaves some for the host itself."""
+    cpus, memory = sum(share.cpus for share in shares), sum(share.memory for share in shares)
+    if cpus and examined.cpus:
+        most = max(shares, key=lambda share: share.cpus)
+        if most.cpus > examined.cpus:
+            message = f"{most.container} asks for {most.cpus:g} CPUs, the host has {examined.cpus}"
+            yield Verdict.FAIL, message, "Docker refuses that; lower options/cpus"
+        else:
+            yield share_of(f"{cpus:g} of {examined.cpus} CPUs", cpus / examined.cpus, shares, "cpus")
+    if memory and examined.memory:
+        what = f"{gigabytes(memory)} of {gigabytes(examined.memory)} memory"
+        yield share_of(what, memory / examined.memory, shares, "memory")
+
+
+def share_of(what: str, part: float, shares: Sequence[Share], option: str) -> Answer:
+    """Whether containers may use too much."""
+    names = ", ".join(share.container for share in shares if getattr(share, option))
+    if part > MOST_SHARE:
+        return (
+            Verdict.WARN,
+            f"{names} may use {what} ({part:.0%})",
+            f"lower options/{option}, to leave some for the host itself",
+        )
+    return Verdict.OK, f"{names} may use {what} ({part:.0%})", ""
+
+
+def judge_registry_here(server: str, said: str) -> Check:
+    """Whether an image could be pushed from here; a host may still pull what others pushed."""
+    verdict, message, way_out = registry(server, said, HERE)
+    softened = Verdict.WARN if verdict is Verdict.FAIL else verdict
+    return check(HERE, "registry", (softened, message, way_out))
+
+
+def judge_names(
+    rules: Mapping[str, tuple[str, ...]], addresses: Mapping[str, tuple[str, ...]], *, for_certificates: bool
+) -> tuple[Check, ...]:
+    """Whether each name of a ``Host(...)`` rule leads to the hosts that answer to it.
+
+    Args:
+        rules: names, and the hosts of their roles.
+        addresses: of names and hosts; empty where there is none.
+        for_certificates: whether the proxy will ask for certificates in these names.
+    """
+    return tuple(check(HERE, "name", name(each, rules[each], addresses, for_certificates)) for each in rules)
+
+
+def name(each: str, hosts: Sequence[str], addresses: Mapping[str, tuple[str, ...]], for_certificates: bool) -> Answer:
+    """One name of a rule."""
+    found = addresses.get(each, ())
+    ours = {address for host in hosts for address in (host, *addresses.get(host, ()))}
+    reason = "no certificate can be had before" if for_certificates else "nobody gets here by it before"
+    if not found:
+        return Verdict.WARN, f"{each} does not resolve", f"add a DNS record to {', '.join(hosts)}; {reason}"
+    strangers = [address for address in found if address not in ours]
+    if strangers:
+        way_out = f"if that is no load balancer of yours, point it to {', '.join(hosts)}"
+        return Verdict.WARN, f"{each} resolves to {', '.join(strangers)}, which is none of its hosts", way_out
+    return Verdict.OK, f"{each} resolves to {', '.join(found)}", ""
+
+
+def gigabytes(number: int) -> str:
+    """Bytes for people."""
+    return f"{number / 1024**3:.1f} GB"

@@ -1,0 +1,122 @@
+"""A plan in a file, with what it was made from: ``kp plan --out`` writes it, ``kp apply`` carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field, ValidationError
+
+from kamal_pyinfra.errors import ConfigError, PlanRefused
+from kamal_pyinfra.plan.fleet import Plan, make_plan
+from kamal_pyinfra.plan.fleet_facts import host_facts, moved
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.plan_json import DOCUMENT, ChangeDocument, PlanDocument, plan_document
+from kamal_pyinfra.plan.run import Run
+
+FORMAT_VERSION = 1
+SHOWN = 20
+
+
+class RunDocument(BaseModel):
+    """What of a run decides about its plan."""
+
+    model_config = DOCUMENT
+
+    version: str = Field(description="The version that will be in service.")
+    command: str = Field(description="`deploy`, `setup`, `redeploy` or `rollback`.")
+    run_id: str = Field(description="Names what the run creates.")
+    destination: str | None = Field(description="The destination, if one was chosen.")
+    roles: tuple[str, ...] = Field(description="The only roles; empty for all.")
+    hosts: tuple[str, ...] = Field(description="The hosts that take part.")
+    is_build_allowed: bool = Field(description="Whether a missing image may be built.")
+    keeps_env: bool = Field(description="Whether secrets stay as they are on the hosts.")
+    decommissioned: tuple[str, ...] = Field(description="Hosts from which the service is removed.")
+    replaces_edited: bool = Field(description="Whether containers with changed files are replaced.")
+    forgotten: tuple[str, ...] = Field(description="Hosts that left the configuration and are no longer noted.")
+
+
+class PlanFile(BaseModel):
+    """A plan, the run that it is for, and the fleet that it was made from."""
+
+    model_config = DOCUMENT
+
+    format_version: int = Field(description="Grows when a field changes its meaning.")
+    run: RunDocument = Field(description="What of the run decides about the plan.")
+    plan: PlanDocument = Field(description="The plan, as `kp plan --json` prints it.")
+    fleet: dict[str, dict[str, str]] = Field(description="What was seen: host → fact → value.")
+
+
+def plan_file(run: Run, plan: Plan, observed: Mapping[str, ObservedHost]) -> PlanFile:
+    """The file of a plan."""
+    fields = {name: getattr(run, name) for name in RunDocument.model_fields if hasattr(run, name)}
+    return PlanFile(
+        format_version=FORMAT_VERSION,
+        run=RunDocument(**(fields | {"destination": run.config.destination, "hosts": tuple(observed)})),
+        plan=plan_document(plan),
+        fleet={host: host_facts(seen) for host, seen in observed.items()},
+    )
+
+
+def parse_plan_file(text: str, name: str) -> PlanFile:
+    """A plan from the text of a file.
+
+    Args:
+        text: what ``kp plan --out`` wrote.
+        name: of the file, for messages.
+
+    Raises:
+        ConfigError: it is no plan, or one of another release.
+    """
+    try:
+        found = PlanFile.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = "/".join(map(str, problem["loc"])) or "the file"
+        raise ConfigError(f"{name}: {place}: {problem['msg']}; write it with `kp plan --out {name}`") from None
+    if found.format_version != FORMAT_VERSION:
+        raise ConfigError(f"{name}: format {found.format_version} is not {FORMAT_VERSION}; plan again with this kp")
+    return found
+
+
+def require_unmoved(file: PlanFile, observed: Mapping[str, ObservedHost]) -> None:
+    """Make sure that the fleet is what it was when the plan was made.
+
+    Raises:
+        PlanRefused: with what moved.
+    """
+    lines = moved(file.fleet, {host: host_facts(seen) for host, seen in observed.items()})
+    if lines:
+        raise PlanRefused(_refusal("The fleet has moved since the plan was made", lines))
+
+
+def require_same_plan(file: PlanFile, run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
+    """Make the plan anew; it must be the one in the file.
+
+    Raises:
+        PlanRefused: the configuration or a secret is not what it was.
+    """
+    plan = make_plan(run, observed)
+    before, now = _lines(file.plan), _lines(plan_document(plan))
+    if before != now:
+        gone = [f"no longer planned: {line}" for line in before if line not in now]
+        new = [f"newly planned: {line}" for line in now if line not in before]
+        raise PlanRefused(_refusal("The plan would be another one today", [*gone, *new] or ["another order"]))
+    return plan
+
+
+def _lines(plan: PlanDocument) -> list[str]:
+    of_hosts = [_line(host.host, change) for host in plan.hosts for change in host.changes]
+    return of_hosts if plan.build is None else [_line("this machine", plan.build), *of_hosts]
+
+
+def _line(host: str, change: ChangeDocument) -> str:
+    differences = "; ".join(f"{each.field} {each.before} {each.after}" for each in change.differences)
+    return f"{host}: {change.action} {change.kind} {change.subject}, {change.cause} {differences}".rstrip()
+
+
+def _refusal(what: str, lines: list[str]) -> str:
+    more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    shown = [f"  {line}" for line in lines[:SHOWN]]
+    return "\n".join(
+        [f"{what}; nothing was changed.", *shown, *more, "Run `kp plan --out` again and read the new plan."]
+    )

@@ -1,0 +1,82 @@
+"""What speaks against carrying out a plan on a host: it cannot be done, or would harm others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.diff_host import diff_docker
+from kamal_pyinfra.plan.neighbours import contradictions
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.routes import routes_of
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost
+
+
+def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, ObservedHost]) -> None:
+    """Stop before anything changes if the plan cannot or must not be carried out.
+
+    Raises:
+        PlanRefused: with one line for each reason.
+    """
+    reasons = [reason for host in desired for reason in _reasons(run, desired[host], observed[host])]
+    if reasons:
+        raise PlanRefused("\n".join(reasons))
+
+
+def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    if desired.host not in run.known_hosts:
+        return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
+    if not run.is_setup and diff_docker(desired, observed):
+        cause = diff_docker(desired, observed)[0].cause
+        return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
+    if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
+        return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
+    return [
+        *_taken_names(desired, observed),
+        *_clashing_routes(desired, observed),
+        *contradictions(desired, observed),
+        *_unknown_secrets(desired, observed),
+    ]
+
+
+def _taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``."""
+    for container in desired.containers:
+        existing = observed.container(container.name)
+        if existing and _identity(existing.labels) != _identity(dict(container.labels)):
+            yield f"{desired.host}: the name {container.name} is taken by a container that is not ours"
+
+
+def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
+
+
+def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """Two services with the same rule at the same priority: Traefik would pick one at random."""
+    for container in desired.containers:
+        routes = routes_of(dict(container.labels))
+        for other in observed.containers:
+            is_neighbour = bool(other.role) and other.is_running and not desired.owner.is_service_of(other)
+            for route in sorted(routes & routes_of(other.labels), key=str) if is_neighbour else ():
+                yield _clash(desired.host, container, other, route.text)
+
+
+def _clash(host: str, container: AppContainer, other: ObservedContainer, route: str) -> str:
+    return (
+        f"{host}: {other.service_name} ({other.name}) already serves the rule {route}, which role {container.role} "
+        f"asks for too; give it another one with the label {_router(container)}.rule"
+    )
+
+
+def _router(container: AppContainer) -> str:
+    """The first of the container's routers, as its labels spell it."""
+    names = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
+    return next(names, "traefik.http.routers.NAME.rule").removesuffix(".rule")
+
+
+def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """With ``--keep-env`` the env files of earlier runs are used; they must be there."""
+    for file in desired.env_files:
+        if file.content is None and file.path not in observed.files:
+            yield f"{desired.host}: {file.path} is not there, so --keep-env cannot keep it; give the secrets once"

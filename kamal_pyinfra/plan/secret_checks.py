@@ -1,0 +1,42 @@
+"""Whether a secret changed, told without its value: by one digest of all, and by a small number for each.
+
+The digest finds every change. The numbers only name the secret that changed; 16 bits say nothing of a value.
+Source of the arithmetic: none, it must merely be the same as in ``commands/snapshot.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.env import EffectiveEnv
+
+FIRST = 7
+FACTOR = 31
+MODULUS = 65521
+
+
+def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
+    """``NAME=VALUE`` of the watched variables that a container has, sorted as bytes."""
+    values: Mapping[str, str] = {**env.clear, **{name: config.secret(name).get_secret_value() for name in env.secret}}
+    lines = (f"{name}={values[name]}" for name in config.watched_names if name in values)
+    return tuple(sorted(lines, key=str.encode))
+
+
+def digest_lines(lines: Iterable[str]) -> str:
+    """SHA-256 of lines, hexadecimal."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def checks_of(lines: Iterable[str]) -> dict[str, int]:
+    """A small number for each ``NAME=VALUE``."""
+    return {line.partition("=")[0]: check(line) for line in lines if "=" in line}
+
+
+def check(line: str) -> int:
+    """A number below 65521; of 65521 changes of a line all but one change it too."""
+    number = FIRST
+    for byte in line.encode():
+        number = (number * FACTOR + byte) % MODULUS
+    return number

@@ -1,0 +1,114 @@
+"""What runs where, in which state, and whether somebody changed it by hand: the rows of ``kp status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+
+from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.desired import desired_host, owner_of
+from kamal_pyinfra.plan.diff import diff_host
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.run import Run
+
+PROXY = "proxy"
+MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRow:
+    """One container of one host, or a role that should have one and has none.
+
+    Args:
+        role: of the app, or ``proxy``.
+        since: RFC 3339 time of its last start; empty if it does not run.
+        drift: causes of the changes that would undo what somebody did by hand.
+    """
+
+    host: str
+    role: str
+    version: str
+    state: str
+    health: str
+    since: str
+    drift: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The row as a JSON object."""
+        return {**asdict(self), "drift": list(self.drift)}
+
+
+def status_rows(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[StatusRow, ...]:
+    """All rows, hosts in the order of the configuration.
+
+    What should run is what the last run put into service, whatever version is checked out here.
+    """
+    return tuple(row for host in run.fleet if host in observed for row in _rows(run, observed[host]))
+
+
+def _rows(run: Run, observed: ObservedHost) -> Iterator[StatusRow]:
+    version = version_in_service(run, observed)
+    as_deployed = replace(run, version=version, command="deploy", replaces_edited=True)
+    drift = [change for change in _changes(as_deployed, observed) if change.is_drift]
+    owner = owner_of(run)
+    running = owner.running(observed.containers)
+    for role in (role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)):
+        causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
+        found = [container for container in running if container.role == role]
+        yield from (_row(observed.host, role, container.version, container, causes) for container in found)
+        if not found:
+            yield _absent(observed, role, version, causes)
+    yield from _proxy_rows(observed, tuple(_cause(change) for change in drift if change.kind == PROXY))
+    others = tuple(_cause(change) for change in drift if not _role_of(change) and change.kind != PROXY)
+    if others:
+        yield StatusRow(host=observed.host, role="-", version="", state="", health="", since="", drift=others)
+
+
+def version_in_service(run: Run, observed: ObservedHost) -> str:
+    """The version of the last run of ours here; on a host without record the newest one that runs."""
+    if observed.record is not None:
+        return observed.record.version
+    running = owner_of(run).running(observed.containers)
+    return running[0].version if running else ""
+
+
+def _changes(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+    if not run.version or not observed.docker.is_usable:
+        return ()
+    return diff_host(desired_host(run, observed.host), observed)
+
+
+def _role_of(change: Change) -> str:
+    file = getattr(change, "file", None)
+    return change.role or getattr(file, "role", "")
+
+
+def _cause(change: Change) -> str:
+    return f"{change.kind} {change.subject}: {change.cause}"
+
+
+def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, ...]) -> StatusRow:
+    """The role's container that ran last says why none runs."""
+    stopped = [each for each in observed.containers if each.role == role and each.version == version]
+    if stopped:
+        return _row(observed.host, role, version, stopped[0], drift)
+    return StatusRow(host=observed.host, role=role, version="", state=MISSING, health="", since="", drift=drift)
+
+
+def _proxy_rows(observed: ObservedHost, drift: tuple[str, ...]) -> Iterator[StatusRow]:
+    proxies = [container for container in observed.containers if container.name == "traefik"]
+    yield from (_row(observed.host, PROXY, each.image.rpartition(":")[2], each, drift) for each in proxies)
+    if not proxies and drift:
+        yield StatusRow(host=observed.host, role=PROXY, version="", state=MISSING, health="", since="", drift=drift)
+
+
+def _row(host: str, role: str, version: str, container: ObservedContainer, drift: tuple[str, ...]) -> StatusRow:
+    return StatusRow(
+        host=host,
+        role=role,
+        version=version,
+        state=container.status.value,
+        health=container.health or "",
+        since=container.started if container.is_running else "",
+        drift=drift,
+    )

@@ -1,0 +1,130 @@
+"""kp accessory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
+from kamal_pyinfra import deploys, naming
+from kamal_pyinfra.commands import accessory as commands
+from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.commands.logs import LogFilter
+from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.plan import accessory_tasks
+from kamal_pyinfra.plan.desired_accessory import accessory_container
+from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.planned import PlannedTask
+from kamal_pyinfra.runner.read import read_hosts
+
+ALL = "all"
+OTHERS = "What is done on the other hosts stays; `kp accessory details all` shows what runs."
+
+TASKS = {
+    name: PlannedTask(name=name, deploy=deploy, decide=decide, state=OTHERS)
+    for name, deploy, decide in (
+        ("boot", deploys.boot_accessories, accessory_tasks.boot),
+        ("reboot", deploys.boot_accessories, accessory_tasks.boot),
+        ("upload", deploys.upload_accessories, accessory_tasks.upload),
+        ("directories", deploys.make_accessory_directories, accessory_tasks.directories),
+        ("start", deploys.start_accessories, accessory_tasks.start),
+        ("stop", deploys.stop_accessories, accessory_tasks.stop),
+        ("restart", deploys.restart_accessories, accessory_tasks.restart),
+    )
+}
+"""What the commands of ``kp accessory`` do that need no more than a name."""
+
+
+def removal(*, with_data: bool) -> PlannedTask:
+    """What ``kp accessory remove`` does."""
+    decide = partial(accessory_tasks.remove, with_data=with_data)
+    return _removal(decide)
+
+
+def pruning() -> PlannedTask:
+    """What ``kp prune accessories`` does."""
+    return _removal(accessory_tasks.prune)
+
+
+def _removal(decide: Decide) -> PlannedTask:
+    return PlannedTask(
+        name="remove", deploy=deploys.remove_accessories, decide=decide, arguments={"decide": decide}, state=OTHERS
+    )
+
+
+def chosen(config: Config, name: str) -> tuple[str, ...]:
+    """The accessories that a name means.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name == ALL and name not in config.accessories:
+        return tuple(config.accessories)
+    if name not in config.accessories:
+        raise ConfigError(unknown(config, name))
+    return (name,)
+
+
+def unknown(config: Config, name: str) -> str:
+    """What to say of a name that nothing has."""
+    options = " and ".join(config.accessories) or "none"
+    return f"No accessory by the name of {name!r} (options: {options})"
+
+
+def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
+    """The run that may look at these accessories and at nothing else.
+
+    Raises:
+        ConfigError: they are booted, and a secret or a local file of theirs is missing.
+    """
+    if command in ("boot", "reboot", "upload"):
+        run.config.require_accessory_files(names)
+    if command in ("boot", "reboot"):
+        run.config.require_secrets()
+    keeps_env = command not in ("boot", "reboot")
+    told = "accessory reboot" if command == "reboot" else "accessory"
+    return replace(run, accessories=names, roles=(), command=told, keeps_env=keeps_env)
+
+
+def hosts_of(config: Config, names: Collection[str], hosts: Collection[str]) -> tuple[str, ...]:
+    """Those of the hosts that carry one of the accessories.
+
+    Raises:
+        ConfigError: there is none among them.
+    """
+    carriers = {server.host for name in names for server in config.accessory_servers(name)}
+    found = tuple(host for host in hosts if host in carriers)
+    if not found:
+        where = ", ".join(sorted(carriers)) or "no host"
+        raise ConfigError(f"No selected host carries {', '.join(names) or 'an accessory'}; {where} does")
+    return found
+
+
+def logs(run: Run, name: str, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[str]]:
+    """The last lines of an accessory, by host.
+
+    Raises:
+        HostFailed: a host could not be reached, or has no such container.
+    """
+    container = naming.accessory_container(run.config, name)
+    return read_hosts(run, hosts, log_commands.of_container(container, wanted))
+
+
+def listings(run: Run, name: str, hosts: Collection[str]) -> dict[str, str]:
+    """For each host, what lists the accessory to follow."""
+    listing = log_commands.running_container(naming.accessory_container(run.config, name), name)
+    return dict.fromkeys(hosts, listing)
+
+
+def execute(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
+    """What a command printed on each host.
+
+    Raises:
+        HostFailed: a host could not be reached, or the command failed.
+    """
+    line = commands.execute(accessory_container(run, name), command, is_reused=is_reused)
+    return read_hosts(run, hosts, chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line))

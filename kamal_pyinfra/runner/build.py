@@ -1,0 +1,125 @@
+"""kp build …: the image into the registry and onto the hosts, and the builder on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from kamal_pyinfra import deploys
+from kamal_pyinfra.commands import builder as commands
+from kamal_pyinfra.commands.image import MIRROR
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.operations import local_builder
+from kamal_pyinfra.operations.local_build import build_and_push, usable_builder
+from kamal_pyinfra.operations.local_program import Programs, Say
+from kamal_pyinfra.operations.local_ssh import programs_with_ssh
+from kamal_pyinfra.plan.mirrors import pull_order
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.progress import Progress
+from kamal_pyinfra.runner.report import Report
+from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.steps import Steps
+
+
+def build(run: Run, report: Report) -> None:
+    """Build and push, as a phase of a run.
+
+    Raises:
+        BuildFailed: the message says where, with the last output. ConfigError: a secret is missing.
+    """
+    report.phase_began("build", [])
+    is_built = False
+    try:
+        build_and_push(run, report.output, report.warned)
+        is_built = True
+    finally:
+        report.phase_ended("build", succeeded=is_built)
+
+
+def push(run: Run, report: Report) -> None:
+    """Build and push, as a command of its own.
+
+    Raises:
+        BuildFailed: the message says where, with the last output. ConfigError: a secret is missing.
+        Interrupted: a signal came; what was under way was ended.
+    """
+    with interruptible():
+        build(run, report)
+
+
+def pull(run: Run, hosts: Collection[str], report: Report) -> None:
+    """Fetch the run's version onto hosts, through each registry mirror once before all others (Kamal 1.9).
+
+    Raises:
+        ConfigError: a secret is missing. HostFailed: a host could not be reached, or failed.
+        Interrupted: a signal came.
+    """
+    run.config.require_secrets()
+    with interruptible(), Session(run, hosts, report) as session:
+        session.add_callback(Progress(report))
+        session.require_hosts()
+        steps = Steps(session, report)
+        for group in pull_order(_mirrors(session)):
+            steps.phase("pull", deploys.pull, hosts=group, is_strict=False)
+        if session.failures:
+            steps.fail("Nothing was switched; the other hosts have the image.")
+
+
+def _mirrors(session: Session) -> dict[str, str]:
+    if len(session.hosts) < 2:
+        return dict.fromkeys(session.hosts, "")
+    answers = session.execute(MIRROR)
+    return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
+
+
+def create(config: Config, say: Say) -> None:
+    """Have the builder on this machine.
+
+    Raises:
+        BuildFailed: docker or a plugin is missing, or a build host does not answer.
+    """
+    programs = Programs(say, say)
+    builder = usable_builder(config, programs)
+    if not builder.needs_buildx:
+        say("The native builder is the engine itself: nothing to create")
+        return
+    with programs_with_ssh(config, builder, programs) as connected:
+        is_new = local_builder.ensure(builder, connected)
+    say(f"{'Created' if is_new else 'Already there:'} {builder.name}")
+
+
+def remove(config: Config, say: Say) -> None:
+    """Take the builder on this machine away.
+
+    Raises:
+        BuildFailed: docker or a plugin is missing, or docker will not let go.
+    """
+    programs = Programs(say, say)
+    builder = usable_builder(config, programs)
+    if not builder.needs_buildx:
+        say("The native builder is the engine itself: nothing to remove")
+        return
+    with programs_with_ssh(config, builder, programs) as connected:
+        was_there = local_builder.remove(builder, connected)
+    say(f"{'Removed' if was_there else 'Not there:'} {builder.name}")
+
+
+def details(config: Config, say: Say) -> None:
+    """Say which builder is in use and what docker knows of builders here; never the environment.
+
+    Raises:
+        BuildFailed: docker or a plugin is missing, or does not answer.
+    """
+    programs = Programs(say, say)
+    builder = usable_builder(config, programs)
+    say(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
+    say(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
+    for node in builder.nodes:
+        say(f"Context: {node.context} at {node.host}")
+    with programs_with_ssh(config, builder, programs) as connected:
+        for argv in commands.details(builder):
+            answer = connected.ask(argv)
+            if not answer.succeeded:
+                raise BuildFailed(f"`{commands.shown(argv)}` failed:\n  {answer.error}")
+            say(answer.out)

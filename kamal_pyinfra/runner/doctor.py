@@ -1,0 +1,86 @@
+"""kp doctor: one look at each host, side by side, and one from here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import gevent
+from pyinfra.api.host import Host
+
+from kamal_pyinfra.commands.doctor import SECONDS, examine
+from kamal_pyinfra.facts.parse_examined import parse_examined
+from kamal_pyinfra.facts.parse_snapshot import SnapshotError
+from kamal_pyinfra.operations.connection import execute
+from kamal_pyinfra.plan import doctor as judgement
+from kamal_pyinfra.plan.examined import Check, Examined, Needs
+from kamal_pyinfra.plan.needs import asks_for_certificates, host_rules, needs_of, registry_host
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.reach import ask_registry, look_up
+from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.signals import interruptible
+
+PATIENCE = SECONDS + 10
+"""Seconds until a host that accepted the connection and says nothing counts as hung."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What came back from one host: what was found, or what it said instead."""
+
+    examined: Examined | None = None
+    skew: int = 0
+    said: tuple[str, ...] = ()
+
+
+def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
+    """Every check of this machine and of the hosts, in the order of the configuration.
+
+    A host that cannot be reached, or that hangs, is a failed check; the others are examined all the same.
+    """
+    config = run.config
+    needs = {server.host: needs_of(config, server) for server in config.role_hosts if server.host in set(hosts)}
+    with interruptible(), Session(run, hosts) as session:
+        looks = session.each(lambda host: _look(host, needs[host.name]))
+        said = {name: failure.output for name, failure in session.failures.items()}
+    checks = _checks_here(run)
+    for host, wanted in needs.items():
+        look = looks.get(host) or Look(said=said.get(host, ()))
+        if look.examined is None:
+            checks += judgement.judge_unreachable(wanted, look.said)
+        else:
+            checks += judgement.judge(wanted, look.examined, skew=look.skew)
+    return checks
+
+
+def _look(host: Host, needs: Needs) -> Look:
+    command = examine(registry=needs.registry, run_directory=needs.run_directory)
+    began = time.time()
+    with gevent.Timeout(PATIENCE, exception=False):
+        succeeded, output = execute(host, command)
+        lines = tuple(sanitized(line) for line in (output.stdout_lines if succeeded else output.stderr_lines))
+        try:
+            examined = parse_examined(lines) if succeeded else None
+        except SnapshotError as error:
+            return Look(said=(str(error),))
+        return Look(examined=examined, skew=_skew(examined, began, time.time()), said=lines)
+    return Look(said=(f"no answer within {PATIENCE} s",))
+
+
+def _skew(examined: Examined | None, began: float, ended: float) -> int:
+    """Seconds by which the host is ahead; the look itself took some, and those do not count."""
+    clock = examined.clock if examined is not None else None
+    if clock is None or began - 1 <= clock <= ended:
+        return 0
+    return round(clock - (began if clock < began else ended))
+
+
+def _checks_here(run: Run) -> list[Check]:
+    config = run.config
+    server = registry_host(config)
+    rules = host_rules(config)
+    addresses = look_up({*rules, *(host for hosts in rules.values() for host in hosts)})
+    names = judgement.judge_names(rules, addresses, for_certificates=asks_for_certificates(config))
+    return [judgement.judge_registry_here(server, ask_registry(server)), *names]

@@ -1,0 +1,85 @@
+"""Accessories' commands as text."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kamal_pyinfra.commands import accessory as commands
+from kamal_pyinfra.plan.accessory import AccessoryContainer
+
+DB = AccessoryContainer(
+    name="db",
+    container="shop-db",
+    owner="shop/db",
+    image="mysql:8",
+    publish="127.0.0.1:3306:3306",
+    env_file=".kamal/env/accessories/shop-db.env",
+    env=(("LEVEL", "one two"), ("AT", "${HOME}/x")),
+    labels=(("service", "shop-db"), ("team", "db ops")),
+    volumes=("cache:/cache", "$PWD/shop-db/etc/my.cnf:/etc/my.cnf:ro", "$PWD/shop-db/da ta:/var/lib/mysql"),
+    options=(("cpus", 2), ("restart", "always")),
+    log_options=(("--log-opt", "max-size=10m"),),
+    cmd="mysqld --verbose",
+    uploads=(),
+    directories=("shop-db/da ta",),
+    secret_names=("TOP_SECRET",),
+    secrets="",
+    secret_checks={},
+    digest="d1",
+)
+RUN = (
+    "docker run --name shop-db --detach --restart unless-stopped --log-opt max-size=10m"
+    " --publish 127.0.0.1:3306:3306 --env-file .kamal/env/accessories/shop-db.env"
+    " --env LEVEL='one two' --env AT=\"${HOME}\"/x"
+    ' --volume cache:/cache --volume "$PWD"/shop-db/etc/my.cnf:/etc/my.cnf:ro'
+    " --volume \"$PWD\"/'shop-db/da ta:/var/lib/mysql'"
+    " --label service=shop-db --label 'team=db ops' --label kp.digest=d1 --label kp.accessory=shop/db"
+    " --cpus 2 --restart always mysql:8 mysqld --verbose > /dev/null"
+)
+
+
+def test_an_accessory_as_text_in_kamals_order() -> None:
+    assert commands.run(DB) == RUN
+
+
+def test_a_replacement_pulls_first_and_keeps_volumes() -> None:
+    assert commands.replace(DB) == (
+        "{ docker image inspect mysql:8 > /dev/null 2>&1 || docker pull --quiet mysql:8 > /dev/null; }"
+        f" && docker stop shop-db > /dev/null && docker rm shop-db > /dev/null && {RUN}"
+    )
+
+
+def test_a_command_runs_in_the_container_or_in_one_of_its_kind() -> None:
+    assert commands.execute(DB, "mysql -e 'show tables; #'", is_reused=True) == (
+        "docker exec shop-db mysql -e 'show tables; #'"
+    )
+    plain = replace(DB, env=(), volumes=("cache:/cache",))
+    assert commands.execute(plain, "ls $HOME", is_reused=False) == (
+        "docker run --rm --env-file .kamal/env/accessories/shop-db.env --volume cache:/cache mysql:8 ls '$HOME'"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no line break", b"a\n\n", bytes(range(256))])
+def test_a_file_arrives_as_it_is_with_mode_755_and_stays_the_same_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "shop-db/it's here/my.cnf"
+    inodes = set()
+    for _ in range(2):
+        subprocess.run(
+            ["sh", "-c", commands.write_file(str(path))],
+            input=base64.b64encode(content) + b"\n",
+            check=True,
+        )
+        inodes.add(path.stat().st_ino)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777, len(inodes)) == (content, 0o755, 1)
+
+
+def test_an_image_that_anybody_uses_stays() -> None:
+    assert commands.remove_image("mysql:8") == (
+        '{ [ -n "$(docker ps --all --quiet --filter ancestor=mysql:8)" ] || '
+        "! docker image inspect mysql:8 > /dev/null 2>&1 || docker image rm mysql:8 > /dev/null; }"
+    )

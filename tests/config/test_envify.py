@@ -1,0 +1,154 @@
+"""`.env` from a template, with the process environment alone, for its owner only."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamal_pyinfra.config.envify import envify
+from kamal_pyinfra.config.erb_text import render_erb
+from kamal_pyinfra.config.jinja_text import render_jinja
+from kamal_pyinfra.errors import ConfigError
+
+ENVIRON = {"TOKEN": "hush-1", "EMPTY": "", "NUMBER": "7"}
+ERB = Path(".env.erb")
+TPL = Path(".env.tpl")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ('A=<%= ENV["TOKEN"] %>\n', "A=hush-1\n"),
+        ("A=<%= ENV['TOKEN'] -%>\nB=1\n", "A=hush-1B=1\n"),
+        ('A=<%= ENV.fetch("OTHER", "x y") %>\n', "A=x y\n"),
+        ('A="<%= ENV.fetch("EMPTY") %>"\n', 'A=""\n'),
+        ("<%# why -%>\nA=1\n", "A=1\n"),
+        ("<%# why %>\nA=1\n", "\nA=1\n"),
+        ("# <%= `op read x` %>\nA=1\n", "# <%= `op read x` %>\nA=1\n"),
+        ("A=<%%= x %>\n", "A=<%= x %>\n"),
+        ("A=1", "A=1"),
+    ],
+)
+def test_erb_that_reads_the_environment(source: str, text: str) -> None:
+    assert render_erb(source, ERB, ENVIRON) == text
+
+
+def test_other_erb_is_refused_with_line_and_way_out() -> None:
+    with pytest.raises(ConfigError) as refused:
+        render_erb('A=1\nB=<%= `op read x` %>\n  C=<%= ENV["GONE"] %>\nD=<% if', ERB, ENVIRON)
+    not_understood = (
+        'this ERB is not understood: Ruby is not run here; only <%= ENV["NAME"] %> and '
+        '<%= ENV.fetch("NAME", "default") %> are replaced. '
+        "Compute the value before kp starts and pass it in as a variable"
+    )
+    assert refused.value.problems == (
+        f".env.erb:2:3 {not_understood}",
+        '.env.erb:3:5 GONE is not set; export it, or write <%= ENV.fetch("GONE", "") %> if it may be empty',
+        f".env.erb:4:3 {not_understood}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("A={{ TOKEN }}\n", "A=hush-1\n"),
+        ('A={{ env["TOKEN"] }}\n', "A=hush-1\n"),
+        ("A={{ OTHER | default('x') }}\n", "A=x\n"),
+        ("{% if NUMBER | int > 5 %}A=big{% endif %}\n", "A=big\n"),
+        ("{% for n in range(2) %}A{{ n }}={{ EMPTY }}\n{% endfor %}", "A0=\nA1=\n"),
+        ("A={{ TOKEN | upper }}<&>", "A=HUSH-1<&>"),
+    ],
+)
+def test_jinja(source: str, text: str) -> None:
+    assert render_jinja(source, TPL, ENVIRON) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("A=1\nB={{ GONE }}", "2:1 GONE is not set; export it, or write {{ GONE | default('') }} if it may be empty"),
+        ("A=1\n\n{% if %}", "3:1 not a Jinja template: Expected an expression, got 'end of statement block'"),
+        ("A={{ TOKEN.__class__.__mro__ }}", "1:1 cannot be evaluated (SecurityError)"),
+        ("A={{ env[TOKEN] }}", "1:1 a value is not defined"),
+        ("\nA={{ TOKEN | int + TOKEN }}", "2:1 cannot be evaluated (TypeError)"),
+        ("{{ env.clear() }}", "1:1 cannot be evaluated (SecurityError)"),
+        ("{% include '/etc/passwd' %}", "1:1 cannot be evaluated (TemplateNotFound)"),
+        ("{% include '.env.tpl' %}", "1:1 cannot be evaluated (RecursionError)"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_refused_without_a_value(source: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        render_jinja(source, TPL, ENVIRON)
+    assert str(refused.value) == f".env.tpl:{problem}"
+
+
+@given(st.text(alphabet=st.sampled_from("<%=#- ENV[]\"'TOKEN\n.fetch(),%>"), max_size=60))
+def test_any_text_is_rendered_or_refused(source: str) -> None:
+    said = ""
+    try:
+        text = render_erb(source, ERB, ENVIRON)
+    except ConfigError as refused:
+        said, text = str(refused), source
+    assert "hush" not in said
+    assert text == source or "<%" in source
+
+
+@given(st.dictionaries(st.sampled_from("ABC"), st.text("abc $\"'<%={}#\\ü", max_size=12)))
+def test_values_are_never_looked_at_again(values: dict[str, str]) -> None:
+    names = sorted(values)
+    expected = "".join(f"{name}|{values[name]}|\n" for name in names)
+    assert render_erb("".join(f'{name}|<%= ENV["{name}"] %>|\n' for name in names), ERB, values) == expected
+    assert render_jinja("".join(f"{name}|{{{{ {name} }}}}|\n" for name in names), TPL, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"), [("erb", '<%= ENV["TOKEN"] %>'), ("tpl", "{{ TOKEN }}"), ("j2", "{{ TOKEN }}")]
+)
+@pytest.mark.parametrize("destination", [None, "staging"])
+def test_the_file_is_written_for_its_owner_only(
+    tmp_path: Path, kind: str, source: str, destination: str | None
+) -> None:
+    name = ".env" if destination is None else ".env.staging"
+    (tmp_path / f"{name}.{kind}").write_text(f"A={source}\n")
+    (tmp_path / name).write_text("A=old\nTOKEN=old\n")
+    (tmp_path / name).chmod(0o644)
+    assert envify(tmp_path, destination, ENVIRON) == f"{name}.{kind}"
+    assert dotenv_values(tmp_path / name) == {"A": "hush-1"}
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.{kind}"}
+
+
+def test_without_a_template_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / ".env.erb").write_text("A=1\n")
+    assert envify(tmp_path, "staging", ENVIRON) is None
+    assert [path.name for path in tmp_path.iterdir()] == [".env.erb"]
+
+
+def test_two_templates_are_one_too_many(tmp_path: Path) -> None:
+    for kind in ("erb", "tpl"):
+        (tmp_path / f".env.{kind}").write_text("A=1\n")
+    with pytest.raises(ConfigError, match=r"^\.env\.erb and \.env\.tpl: which one is meant\? Remove the other$"):
+        envify(tmp_path, None, ENVIRON)
+
+
+def test_a_result_that_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / ".env.tpl").write_text("A={{ KEY }}\n")
+    (tmp_path / ".env").write_text("A=old\n")
+    with pytest.raises(ConfigError) as refused:
+        envify(tmp_path, None, {"KEY": "-----BEGIN\nhush hush\n-----END"})
+    assert str(refused.value) == (
+        ".env:2:1 should be NAME=value (as it comes out of .env.tpl; a value with line breaks needs quotes)\n"
+        ".env was not written."
+    )
+    assert (tmp_path / ".env").read_text() == "A=old\n"
+
+
+def test_a_template_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env.erb").write_bytes(b"A=\xff")
+    with pytest.raises(ConfigError, match=r"^\.env\.erb:1:3 is not valid UTF-8$"):
+        envify(tmp_path, None, ENVIRON)

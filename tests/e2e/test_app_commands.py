@@ -219,8 +219,10 @@ def wrote(project: Project, host: str, *words: str) -> Callable[[str], bool]:
 
 def test_logs_follow_every_host_through_a_deploy_and_a_lost_connection(shop: Project) -> None:
     """New containers must be picked up, a cut connection made again without a line twice, nothing left behind."""
-    with shop.start("kp", "app", "logs", "-f", "-r", "job").stdout as output:  # as `| head -n 1` does
+    short = shop.start("kp", "app", "logs", "-f", "-r", "job")
+    with short.stdout as output:
         assert output.readline()
+    assert short.wait(30) == 1  # as with `| head -n 1`
     log = Following(shop, "app", "logs", "-f")
     traefik = Following(shop, "traefik", "logs", "-f", "-n", "0", "-c", str(through_jump_host(shop)))
     try:

@@ -38,9 +38,9 @@ def test_stop_stops_all_that_runs_and_nothing_of_others(config: MakeConfig) -> N
     blog = deployed(config(service="blog", image="acme/blog"), "b1")
     host = together(blog, two_versions(config(), running=True))
     assert text(app_tasks.stop, config(), host) == changes(
-        "~ container shop-web-v2  stops; the role is out of service",
-        "~ container shop-web-v1  stops; the role is out of service",
-        summary="Plan: 2 to change.",
+        "- container shop-web-v2  stops; the role is out of service",
+        "- container shop-web-v1  stops; the role is out of service",
+        summary="Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 0 unchanged.",
     )
     assert text(app_tasks.stop, config(), stopped(host, "shop-web-v1", "shop-web-v2")) == NOTHING
     assert text(app_tasks.stop, config(), host, roles=("job",)) == NOTHING
@@ -54,9 +54,15 @@ def test_another_destination_is_left_alone(config: MakeConfig) -> None:
 
 def test_start_takes_what_was_in_service_last(config: MakeConfig) -> None:
     host = stopped(two_versions(config(), running=True))
-    assert text(ANY, config(), host) == changes("~ container shop-web-v2  is exited", summary="Plan: 1 to change.")
+    assert text(ANY, config(), host) == changes(
+        "~ container shop-web-v2  is exited",
+        summary="Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.",
+    )
     first = partial(app_tasks.start, version="v1")
-    assert text(first, config(), host) == changes("~ container shop-web-v1  is exited", summary="Plan: 1 to change.")
+    assert text(first, config(), host) == changes(
+        "~ container shop-web-v1  is exited",
+        summary="Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 0 unchanged.",
+    )
     assert text(ANY, config(), two_versions(config(), running=False)) == NOTHING
 
 
@@ -90,7 +96,8 @@ def test_a_container_that_stepped_aside_is_not_started(config: MakeConfig) -> No
 
 def test_only_what_runs_beside_the_version_in_service_is_stale(config: MakeConfig) -> None:
     assert text(app_tasks.stale, config(), two_versions(config(), running=True)) == changes(
-        "~ container shop-web-v1  stops; shop-web-v2 is in service", summary="Plan: 1 to change."
+        "- container shop-web-v1  stops; shop-web-v2 is in service",
+        summary="Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.",
     )
     assert text(app_tasks.stale, config(), two_versions(config(), running=False)) == NOTHING
 
@@ -105,7 +112,10 @@ def test_the_cord_that_a_container_mounts_is_cut_and_tied(config: MakeConfig) ->
 
 def test_remove_containers_takes_the_stopped_ones(config: MakeConfig) -> None:
     host = two_versions(config(), running=False)
-    gone = changes("- container shop-web-v1  is stopped", summary="Plan: 1 to remove.")
+    gone = changes(
+        "- container shop-web-v1  is stopped",
+        summary="Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.",
+    )
     assert text(app_tasks.remove_containers, config(), host) == gone
     one = partial(app_tasks.remove_container, version="v1")
     assert text(one, config(), host) == gone.replace("is stopped", "asked for")
@@ -117,7 +127,8 @@ def test_remove_images_takes_what_no_container_uses(config: MakeConfig) -> None:
     host = two_versions(config(), running=False)
     host = replace(host, containers=tuple(each for each in host.containers if each.name != "shop-web-v1"))
     assert text(app_tasks.remove_images, config(), host) == changes(
-        "- image     acme/shop:v1  no container uses it", summary="Plan: 1 to remove."
+        "- image     acme/shop:v1  no container uses it",
+        summary="Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.",
     )
     none = replace(host, containers=())
     assert "- image     acme/shop:latest  no container uses it" in text(app_tasks.remove_images, config(), none)

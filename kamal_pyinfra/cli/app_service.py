@@ -25,7 +25,7 @@ def boot(options: Options) -> None:
 
     asked.config.require_secrets()
     version = options.version or in_service(asked, target.hosts)
-    run, target = options.run("app", version=version, skip_push=True)
+    run, target = options.run("app", version=version, is_build_allowed=False)
     with report_for(options) as report:
         deploy(run, target.hosts, report)
 

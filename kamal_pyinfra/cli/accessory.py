@@ -126,7 +126,7 @@ def details(options: Options, name: str) -> None:
 @click.argument("name")
 @log_options
 @common_options
-def logs(options: Options, name: str, follows: bool, **chosen: Any) -> None:
+def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: Any) -> None:
     """Show what an accessory wrote last, or follow it on all its hosts at once.
 
     \b
@@ -141,9 +141,9 @@ def logs(options: Options, name: str, follows: bool, **chosen: Any) -> None:
 
     wanted = log_filter(**chosen)
     if follows:
-        follow_logs(run, listings(run, name, hosts), wanted)
+        follow_logs(run, listings(run, name, hosts), wanted, as_json=as_json)
     else:
-        print_logs(read_logs(run, name, hosts, wanted))
+        print_logs(read_logs(run, name, hosts, wanted), as_json=as_json)
 
 
 @accessory.command()

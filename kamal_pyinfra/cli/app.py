@@ -98,7 +98,7 @@ def images(options: Options) -> None:
 @app.command()
 @log_options
 @common_options
-def logs(options: Options, follows: bool, **chosen: Any) -> None:
+def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
     """Show what the app's containers wrote last, or follow all of them at once.
 
     \b
@@ -113,6 +113,6 @@ def logs(options: Options, follows: bool, **chosen: Any) -> None:
 
     wanted = log_filter(**chosen)
     if follows:
-        follow_logs(run, app_listings(run, target.hosts), wanted)
+        follow_logs(run, app_listings(run, target.hosts), wanted, as_json=as_json)
     else:
-        print_logs(read_logs(run, target.hosts, wanted))
+        print_logs(read_logs(run, target.hosts, wanted), as_json=as_json)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +17,7 @@ from kamal_pyinfra.errors import ConfigError, Interrupted
 if TYPE_CHECKING:
     from kamal_pyinfra.commands.logs import LogFilter
     from kamal_pyinfra.plan.run import Run
+    from kamal_pyinfra.runner.log_lines import LogLine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +33,7 @@ OPTIONS = (
     click.option(
         "-o", "--grep-options", "--grep_options", metavar="OPTIONS", default="", help="More options for grep: '-A 3'."
     ),
+    click.option("--json", "as_json", is_flag=True, help="Print an object for each line: host, container, time, line."),
 )
 
 
@@ -75,18 +79,43 @@ class LogPrinter:
         self.colors = {host: COLORS[number % len(COLORS)] for number, host in enumerate(hosts)}
         self.console = Console(soft_wrap=True, highlight=False) if sys.stdout.isatty() else None
 
-    def line(self, host: str, label: str, text: str) -> None:
+    def line(self, line: LogLine) -> None:
         """Print a line of a container."""
+        source = f"{line.host}/{line.label}"
         if self.console is None:
-            _print(f"{host}/{label}  {text}")
+            _print(f"{source}  {line.text}")
             return
         from rich.text import Text
 
-        self.console.print(Text(f"{host}/{label}", style=self.colors.get(host, "")), Text(text), sep="  ")
+        self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(line.text), sep="  ")
+
+    def nothing(self, host: str) -> None:
+        """Say that a host has no line to show."""
+        _print(f"{host}  Nothing found")
 
     def notice(self, host: str, text: str) -> None:
         """Say beside the log what happened."""
         click.secho(f"{host}: {text}", err=True, dim=True)
+
+
+class JsonPrinter:
+    """Lines of many hosts, an object on a line of its own for each."""
+
+    def line(self, line: LogLine) -> None:
+        """Print a line of a container."""
+        told = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
+        _print(json.dumps(told))
+
+    def notice(self, host: str, text: str) -> None:
+        """Say beside the log what happened."""
+        click.echo(f"{host}: {text}", err=True)
+
+    def nothing(self, host: str) -> None:
+        """No line, no object."""
+
+
+def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrinter:
+    return JsonPrinter() if as_json else LogPrinter(hosts)
 
 
 def _print(line: str) -> None:
@@ -96,21 +125,34 @@ def _print(line: str) -> None:
         raise ReaderGone from None
 
 
-def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter) -> None:
+def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_json: bool) -> None:
     """Print what containers write until a signal comes, then exit 130 or 143."""
     from kamal_pyinfra.runner.follow import follow
 
+    with _reader():
+        try:
+            follow(run, listings, wanted, _printer(listings, as_json=as_json))
+        except Interrupted as error:  # nothing had to be taken back
+            raise click.exceptions.Exit(error.code) from None
+
+
+def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:
+    """Print what was found on all hosts, in the order of time."""
+    from kamal_pyinfra.runner.log_lines import by_time
+
+    printer = _printer(found, as_json=as_json)
+    with _reader():
+        for line in by_time(line for lines in found.values() for line in lines):
+            printer.line(line)
+        for host, lines in found.items():
+            if not lines:
+                printer.nothing(host)
+
+
+@contextmanager
+def _reader() -> Iterator[None]:
     try:
-        follow(run, listings, wanted, LogPrinter(listings))
-    except Interrupted as error:  # nothing had to be taken back
-        raise click.exceptions.Exit(error.code) from None
+        yield
     except ReaderGone:  # Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.exceptions.Exit(1) from None
-
-
-def print_logs(found: Mapping[str, Collection[str]]) -> None:
-    """Print what was found on each host."""
-    for host, lines in found.items():
-        for line in lines or ["Nothing found"]:
-            click.echo(f"{host}  {line}")

@@ -136,7 +136,7 @@ def details(options: Options) -> None:
 @traefik.command()
 @log_options
 @common_options
-def logs(options: Options, follows: bool, **chosen: Any) -> None:
+def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
     """Show what the proxies wrote last, or follow all of them at once.
 
     \b
@@ -151,6 +151,6 @@ def logs(options: Options, follows: bool, **chosen: Any) -> None:
 
     wanted, hosts = log_filter(**chosen), proxy_hosts(run, target.hosts)
     if follows:
-        follow_logs(run, proxy_listings(hosts), wanted)
+        follow_logs(run, proxy_listings(hosts), wanted, as_json=as_json)
     else:
-        print_logs(proxy_logs(run, hosts, wanted))
+        print_logs(proxy_logs(run, hosts, wanted), as_json=as_json)

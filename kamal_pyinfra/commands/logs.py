@@ -12,6 +12,7 @@ from kamal_pyinfra.plan.owner import Owner
 
 DEFAULT_LINES = 100
 FOLLOWED_LINES = 10
+SEPARATOR = " | "
 FOLLOW_SECONDS = 24 * 3600
 """A command that follows is begun anew after a day; whoever reads notices nothing of it."""
 
@@ -41,7 +42,7 @@ def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
         roles: names of the roles to show.
         wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
-    show = join(_show('"$name"', wanted), '| sed "s/^/$name | /"')
+    show = join(_show('"$name"', wanted), f'| sed "s/^/$name{SEPARATOR}/"')
     listings = "; ".join(_listing(owner, role, "{{.Names}}") for role in roles)
     return f"{{ {listings}; }} | while read -r name; do {show}; done"
 

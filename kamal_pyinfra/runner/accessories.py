@@ -18,8 +18,9 @@ from kamal_pyinfra.plan import accessory_tasks
 from kamal_pyinfra.plan.desired_accessory import accessory_container
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.planned import PlannedTask
-from kamal_pyinfra.runner.read import read_hosts
+from kamal_pyinfra.runner.read import container_logs, read_hosts
 
 ALL = "all"
 OTHERS = "What is done on the other hosts stays; `kp accessory details all` shows what runs."
@@ -104,14 +105,14 @@ def hosts_of(config: Config, names: Collection[str], hosts: Collection[str]) -> 
     return found
 
 
-def logs(run: Run, name: str, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[str]]:
+def logs(run: Run, name: str, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last lines of an accessory, by host.
 
     Raises:
         HostFailed: a host could not be reached, or has no such container.
     """
     container = naming.accessory_container(run.config, name)
-    return read_hosts(run, hosts, log_commands.of_container(container, wanted))
+    return container_logs(run, hosts, container, name, wanted)
 
 
 def listings(run: Run, name: str, hosts: Collection[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
-from kamal_pyinfra.runner.log_lines import Position, lines_of
+from kamal_pyinfra.runner.log_lines import LogLine, Position, lines_of
 from kamal_pyinfra.runner.signals import interruptible
 
 SILENT_SECONDS = 15
@@ -33,8 +33,8 @@ RETRY_SECONDS = 2
 class Listener(Protocol):
     """Told what hosts write, from many greenlets, each time a whole line."""
 
-    def line(self, host: str, label: str, text: str) -> None:
-        """A container wrote a line; it is safe to print."""
+    def line(self, line: LogLine) -> None:
+        """A container wrote a line."""
 
     def notice(self, host: str, text: str) -> None:
         """Something happened that a reader of the log wants to know."""
@@ -140,7 +140,7 @@ class _Follower:
             return
         if container not in self.positions:
             self.positions[container] = self._new_position(name)
-        self.tails[container] = gevent.spawn(self._tail, container, label)
+        self.tails[container] = gevent.spawn(self._tail, container, name, label)
 
     def _round_began(self) -> None:
         self.rounds += 1
@@ -154,12 +154,12 @@ class _Follower:
         self.listener.notice(self.host.name, f"{name} is new")
         return Position(replace(self.wanted, since=None, lines=None))
 
-    def _tail(self, container: str, label: str) -> None:
+    def _tail(self, container: str, name: str, label: str) -> None:
         position = self.positions[container]
         try:
             channel = stream(self.host, commands.follow(container, position.filter()))
             for line in position.unseen(lines_of(channel)):
-                self.listener.line(self.host.name, label, line)
+                self.listener.line(LogLine(host=self.host.name, container=name, label=label, text=line))
         except (EOFError, SSHException, ConnectionError, TimeoutError):
             return  # whoever watches the connection notices it too, and the next listing begins anew
         except Exception as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kamal_pyinfra.commands.logs import LogFilter
@@ -14,6 +14,45 @@ CHUNK = 32 * 1024
 LONGEST_LINE = 64 * 1024
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(?= |$)")
 """What Docker puts before a line; of one length, so that text compares as time does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """What a container wrote.
+
+    Args:
+        host: where.
+        container: its name.
+        label: a short word for what it is, such as the role.
+        text: safe to print; begins with the time, if Docker knows it.
+    """
+
+    host: str
+    container: str
+    label: str
+    text: str
+
+    @property
+    def time(self) -> str:
+        """When; empty for what Docker itself or grep says."""
+        stamp = STAMP.match(self.text)
+        return stamp[0] if stamp else ""
+
+    @property
+    def message(self) -> str:
+        """The text without its time."""
+        return self.text[len(self.time) :].removeprefix(" ") if self.time else self.text
+
+
+def by_time(lines: Iterable[LogLine]) -> list[LogLine]:
+    """Lines of many containers as they came; one without time stays behind the one before it of its container."""
+    times: dict[tuple[str, str], str] = {}
+    found: list[tuple[str, LogLine]] = []
+    for line in lines:
+        key = (line.host, line.container)
+        times[key] = line.time or times.get(key, "")
+        found.append((times[key], line))
+    return [line for _, line in sorted(found, key=lambda each: each[0])]
 
 
 class Source(Protocol):

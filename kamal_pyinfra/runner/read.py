@@ -15,11 +15,12 @@ from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
 
-def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[str]]:
+def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last log lines of the running app containers, by host.
 
     Raises:
@@ -28,7 +29,13 @@ def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         commands = {host: log_commands.recent(owner_of(run), roles_of(run, host), wanted) for host in session.hosts}
-        return _texts(session.each(lambda host: execute(host, commands[host.name])))
+        found = _texts(session.each(lambda host: execute(host, commands[host.name])))
+    return {host: [_app_line(host, text) for text in texts] for host, texts in found.items()}
+
+
+def _app_line(host: str, text: str) -> LogLine:
+    container, _, rest = text.partition(log_commands.SEPARATOR)
+    return LogLine(host=host, container=container, label=container, text=rest)
 
 
 def app_listings(run: Run, hosts: Collection[str]) -> dict[str, str]:
@@ -56,13 +63,28 @@ def audit_lines(run: Run, hosts: Collection[str], *, lines: int) -> dict[str, li
     return read_hosts(run, hosts, audit_commands.recent(naming.audit_log(run.config), lines=lines))
 
 
-def proxy_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[str]]:
+def proxy_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last lines that the proxy of each host wrote.
 
     Raises:
         HostFailed: a host could not be reached, or has no proxy.
     """
-    return read_hosts(run, hosts, log_commands.of_container(naming.PROXY_CONTAINER, wanted))
+    return container_logs(run, hosts, naming.PROXY_CONTAINER, naming.PROXY_CONTAINER, wanted)
+
+
+def container_logs(
+    run: Run, hosts: Collection[str], container: str, label: str, wanted: LogFilter
+) -> dict[str, list[LogLine]]:
+    """The last lines of a container that each host has.
+
+    Raises:
+        HostFailed: a host could not be reached, or has no such container.
+    """
+    found = read_hosts(run, hosts, log_commands.of_container(container, wanted))
+    return {
+        host: [LogLine(host=host, container=container, label=label, text=text) for text in texts]
+        for host, texts in found.items()
+    }
 
 
 def read_hosts(run: Run, hosts: Collection[str], command: str) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from kamal_pyinfra.commands.logs import LogFilter
-from kamal_pyinfra.runner.log_lines import LONGEST_LINE, Position, lines_of
+from kamal_pyinfra.runner.log_lines import LONGEST_LINE, LogLine, Position, by_time, lines_of
 
 ONE, TWO, THREE = (f"2026-05-01T10:00:0{second}.000000000Z" for second in (1, 2, 3))
 
@@ -58,3 +58,19 @@ def test_lines_without_time_are_shown_and_a_complaint_once():
     assert list(position.unseen(iter([error]))) == [error]
     assert list(position.unseen(iter([error]))) == []
     assert list(position.unseen(iter(["--", "--"]))) == ["--", "--"]
+
+
+def written(container: str, text: str) -> LogLine:
+    return LogLine(host="web1", container=container, label="web", text=text)
+
+
+def test_lines_of_many_containers_are_merged_by_time():
+    old = [written("v1", f"{ONE} a"), written("v1", "Traceback"), written("v1", f"{THREE} c")]
+    new = [written("v2", f"{TWO} b"), written("v2", f"{THREE} d")]
+    assert [line.message for line in by_time([*old, *new])] == ["a", "Traceback", "b", "c", "d"]
+
+
+def test_a_line_is_its_time_and_its_message():
+    line = written("v1", f"{ONE}   indented")
+    assert (line.time, line.message) == (ONE, "  indented")
+    assert (written("v1", "--").time, written("v1", "--").message) == ("", "--")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kamal_pyinfra.cli.app_exec import interactive
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
@@ -73,22 +74,29 @@ for each, what in SIMPLE.items():
 @accessory.command("exec")
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
+@interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
 @common_options
-def execute(options: Options, name: str, command: tuple[str, ...], reuse: bool) -> None:
+def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
     """Run a command in an accessory on each of its hosts and print what it says.
 
     \b
     Example:
       kp accessory exec db --reuse "mysql -e 'show databases'"
+      kp accessory exec db -i --reuse mysql
     """
     import shlex
 
     run, _, hosts = _run(options, name, "exec")
 
     from kamal_pyinfra.runner.accessories import execute as carry_out
+    from kamal_pyinfra.runner.accessories import execute_command
 
     line = command[0] if len(command) == 1 else shlex.join(command)
+    if is_interactive:
+        from kamal_pyinfra.runner.terminal import open_terminal
+
+        open_terminal(run, hosts[0], execute_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
         for text in said:
             click.echo(f"{host}  {text}" if len(hosts) > 1 else text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import click
@@ -116,3 +117,12 @@ def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
         follow_logs(run, app_listings(run, target.hosts), wanted, as_json=as_json)
     else:
         print_logs(read_logs(run, target.hosts, wanted), as_json=as_json)
+
+
+all_logs = copy(logs)
+all_logs.help = """Show what the app's containers wrote last, or follow all of them at once, as `kp app logs`.
+
+\b
+Example:
+  kp logs -f -g ERROR
+"""

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -14,20 +14,28 @@ from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.runner.execute import Answer
+    from kamal_pyinfra.plan.run import Run
+    from kamal_pyinfra.runner.execute import Answer, Exec
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 interactive = click.option(
-    "-i", "--interactive", "is_interactive", is_flag=True, help="On the primary host, with this terminal."
+    "-i", "--interactive", "is_interactive", is_flag=True, help="On the first of the hosts, with this terminal."
 )
+
+
+more_variables = click.option(
+    "-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables."
+)
+
+SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 
 
 @click.command("exec")
 @click.argument("command", nargs=-1, required=True, metavar="CMD…")
 @interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs, not in a new one.")
-@click.option("-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables.")
+@more_variables
 @common_options
 def execute(
     options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, pairs: tuple[str, ...]
@@ -43,8 +51,7 @@ def execute(
     """
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.execute import Exec, app_command, in_app
-    from kamal_pyinfra.runner.terminal import open_terminal, require_terminal
+    from kamal_pyinfra.runner.execute import Exec, in_app
 
     wanted = Exec(
         command=command_words(command),
@@ -54,9 +61,7 @@ def execute(
         is_terminal=is_interactive,
     )
     if is_interactive:
-        require_terminal()
-        host = target.hosts[0]
-        open_terminal(run.config, host, app_command(run, host, wanted))
+        _type_at(run, target.hosts[0], wanted)
     print_answers(in_app(run, target.hosts, wanted), "App Host")
 
 
@@ -67,6 +72,35 @@ shorthand.help = """Run a command in the app on each host, as `kp app exec`.
 Example:
   kp exec -p --reuse date
 """
+
+
+@click.command()
+@click.option("--new", "is_new", is_flag=True, help="In a new container, not in the one that runs.")
+@more_variables
+@common_options
+def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
+    """Open a shell in the app: bash if the image has it, in the container in service on the first of the hosts.
+
+    \b
+    Example:
+      kp shell
+      kp shell --new -r job
+    """
+    run, target = options.run_without_version("app")
+
+    from kamal_pyinfra.runner.execute import Exec
+
+    env = variables(pairs)
+    wanted = Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True)
+    _type_at(run, target.hosts[0], wanted)
+
+
+def _type_at(run: Run, host: str, wanted: Exec) -> NoReturn:
+    from kamal_pyinfra.runner.execute import app_command
+    from kamal_pyinfra.runner.terminal import open_terminal, require_terminal
+
+    require_terminal()  # before a host is asked which container runs
+    open_terminal(run, host, app_command(run, host, wanted))
 
 
 def command_words(command: Sequence[str]) -> tuple[str, ...]:

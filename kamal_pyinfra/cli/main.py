@@ -8,8 +8,8 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.accessory import accessory
-from kamal_pyinfra.cli.app import app
-from kamal_pyinfra.cli.app_exec import shorthand
+from kamal_pyinfra.cli.app import all_logs, app
+from kamal_pyinfra.cli.app_exec import shell, shorthand
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
@@ -78,9 +78,11 @@ for command in (
     registry,
     remove,
     server,
+    shell,
 ):
     kp.add_command(command)
 kp.add_command(shorthand, "exec")
+kp.add_command(all_logs, "logs")
 
 
 def main() -> None:

@@ -58,5 +58,5 @@ def execute(options: Options, command: tuple[str, ...], is_interactive: bool) ->
     text = command[0] if len(command) == 1 else shlex.join(command)
     if is_interactive:
         host = target.hosts[0]
-        open_terminal(run.config, host, host_command(run, host, text))
+        open_terminal(run, host, host_command(run, host, text))
     print_answers(on_hosts(run, target.hosts, text), "Server Host")

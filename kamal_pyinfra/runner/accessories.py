@@ -127,5 +127,11 @@ def execute(run: Run, name: str, hosts: Collection[str], command: str, *, is_reu
     Raises:
         HostFailed: a host could not be reached, or the command failed.
     """
-    line = commands.execute(accessory_container(run, name), command, is_reused=is_reused)
-    return read_hosts(run, hosts, chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line))
+    return read_hosts(run, hosts, execute_command(run, name, command, is_reused=is_reused))
+
+
+def execute_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
+    """Shell text for a host that runs a command in an accessory."""
+    container = accessory_container(run, name)
+    line = commands.execute(container, command, is_reused=is_reused, is_terminal=is_terminal)
+    return chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line)

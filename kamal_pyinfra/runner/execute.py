@@ -22,6 +22,8 @@ from kamal_pyinfra.runner.read import roles_of
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
+_ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exec:
@@ -126,7 +128,7 @@ def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, want
         container = serving_container(run, seen, role.name, wanted.version)
         if container is None:
             said = f" of {wanted.version}" if wanted.version else ""
-            raise ConfigError(f"{host}: no container{said} of role {role.name} runs; without --reuse a new one is made")
+            raise ConfigError(f"{host}: no container{said} of role {role.name} runs; {_ANEW}")
         version = container.version
         command = commands.run_inside(container.name, typed, wanted.env, is_terminal=wanted.is_terminal)
     return _with_audit(run, command, f"Executed cmd '{' '.join(wanted.command)}' on app version {version}", role.name)

@@ -11,22 +11,26 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.inventory import STRICT, jump_config_file
+from kamal_pyinfra.operations.local_hook import call_pre_connect
+from kamal_pyinfra.plan.run import Run
 
 
-def open_terminal(config: Config, host: str, command: str) -> NoReturn:
+def open_terminal(run: Run, host: str, command: str) -> NoReturn:
     """Run a command on a host with this terminal as its own; this process is replaced and does not come back.
 
     Args:
-        config: says how the host is reached.
+        run: its configuration says how the host is reached.
         host: its name.
         command: shell text for the host.
 
     Raises:
         ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
+        HookFailed: ``pre-connect`` failed.
     """
     require_terminal()
-    server = next(server for server in config.all_hosts if server.host == host)
-    argv = terminal_command(config, server, command)
+    server = next(server for server in run.config.all_hosts if server.host == host)
+    argv = terminal_command(run.config, server, command)
+    call_pre_connect(run, lambda line: None)
     sys.stdout.flush()
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell here; the words are ours

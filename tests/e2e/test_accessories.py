@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.project import SECRETS, Project, eventually
+from tests.e2e.test_app_commands import typed_at
 from tests.lab.lab import Lab
 
 SERVER = "printf 'got %s\\n' \"$LEVEL\"; exec python -m http.server --directory /data 8000"
@@ -80,6 +81,10 @@ def test_an_accessory_lives_longer_than_deploys_and_keeps_its_data(shop: Project
     assert "got two" in shop.kp("accessory", "logs", "store").stdout
     assert shop.kp("accessory", "exec", "store", "cat /data/row").stdout == "kept\n"
     assert shop.kp("accessory", "exec", "store", "--reuse", "cat", "/etc/store.conf").stdout == "level=two\n"
+    code, shown = typed_at(
+        shop, "accessory", "exec", "store", "-i", "--reuse", "sh", keys="tty; cat /data/row; exit 3\n"
+    )
+    assert (code, "/dev/pts/" in shown, "\nkept" in shown) == (3, True, True), shown
     shop.kp("accessory", "stop", "store")
     assert "run `kp accessory start store`" in shop.kp("plan", version="v2").stdout
     shop.kp("accessory", "start", "store")

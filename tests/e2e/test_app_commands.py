@@ -150,6 +150,10 @@ def test_a_terminal_in_a_container_and_on_a_server(shop: Project) -> None:
     code, shown = typed_at(shop, "server", "exec", "-i", asks, "--config-file", sudo, keys="it's\n")
     assert code == 0, shown
     assert {"root", "<it's>"} <= set(shown.replace("\r", "").splitlines()), shown
+    code, shown = typed_at(shop, "shell", keys="echo $KAMAL_CONTAINER_NAME-$((6*7)); exit 5\n")
+    assert (code, "shop-web-v2-42" in shown) == (5, True), shown
+    code, shown = typed_at(shop, "shell", "--new", "-r", "job", keys='echo "<$KAMAL_VERSION>$COLOR"; exit\n')
+    assert (code, "<>green" in shown) == (0, True), shown
     refused = shop.kp("server", "exec", "-i", "true", code=3)
     assert "needs a terminal" in refused.stderr
 

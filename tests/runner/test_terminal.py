@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.runner.terminal import open_terminal, terminal_command
-from tests.conftest import MakeConfig
+from tests.conftest import MakeConfig, a_run
 
 
 def command(config, shell: str) -> list[str]:
@@ -55,4 +55,17 @@ def test_a_key_that_is_in_no_file_needs_an_agent(config: MakeConfig, monkeypatch
 def test_without_a_terminal_it_is_refused(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(ConfigError, match="-i needs a terminal"):
-        open_terminal(config(), "192.0.2.1", "id")
+        open_terminal(a_run(config()), "192.0.2.1", "id")
+
+
+def test_the_hook_before_a_connection_is_called_and_may_refuse_it(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = tmp_path / ".kamal/hooks/pre-connect"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\necho no VPN\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("os.execvp", lambda *argv: pytest.fail("connected all the same"))
+    with pytest.raises(HookFailed, match="no VPN"):
+        open_terminal(a_run(config()), "192.0.2.1", "id")

@@ -23,6 +23,7 @@ from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedFile,
 from kamal_pyinfra.plan.render import render_text
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import AppContainer, Proxy
+from kamal_pyinfra.plan.units import to_seconds
 
 ROOT = Path(__file__).parent.parent
 PAGES_ROOT = ROOT
@@ -47,6 +48,8 @@ class Shown(NamedTuple):
 PLANS = {
     "new-version": Shown("three-roles", "v1", "v2"),
     "changed-setting": Shown("three-roles", "v2", "v2", ("LOG_LEVEL: info", "LOG_LEVEL: warn")),
+    "another-version": Shown("three-roles", "v2", "v3"),
+    "two-fields": Shown("three-roles", "v2", "v3", ("LOG_LEVEL: info", "LOG_LEVEL: debug")),
     "nothing": Shown("three-roles", "v2", "v2"),
 }
 
@@ -118,6 +121,7 @@ def deployed_container(container: AppContainer, image_id: str) -> ObservedContai
         mounts=mounts,
         command=split_command(container.cmd or ""),
         health_command=container.health.command if container.health else None,
+        health_interval=to_seconds(container.health.interval) if container.health else 0.0,
     )
 
 
@@ -136,7 +140,7 @@ def deployed_proxy(proxy: Proxy) -> ObservedContainer:
 def observed(wanted: AppContainer | Proxy, **seen: object) -> ObservedContainer:
     """A running container."""
     fixed = {"created": "2026-01-01T00:00:00Z", "status": Status.RUNNING, "restarts": 0, "ports": {}}
-    values = {"health": None, "health_command": None, "health_interval": 1.0, **fixed, **seen}
+    values = {"health": None, "health_command": None, **fixed, **seen}
     return ObservedContainer(id=wanted.name, name=wanted.name, image=wanted.image, **values)  # type: ignore[arg-type]
 
 

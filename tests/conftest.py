@@ -26,6 +26,7 @@ from kamal_pyinfra.plan.observed import (
 from kamal_pyinfra.plan.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
+from kamal_pyinfra.plan.units import to_seconds
 
 HOME = "/home/deploy"
 IMAGE_COMMAND = "serve --port 3000"
@@ -119,10 +120,10 @@ def _app(desired: DesiredHost, container: AppContainer) -> ObservedContainer:
         command=split_command(container.cmd or IMAGE_COMMAND),
         ports={},
         health_command=container.health.command if container.health else None,
-        health_interval=1.0 if container.health else 0.0,
+        health_interval=to_seconds(container.health.interval) if container.health else 0.0,
         secrets=container.secrets,
         secret_checks=container.secret_checks,
-        options=_options(container.options),
+        options=seen_options(container.options),
         **_logging(container.log_options),
     )
 
@@ -140,12 +141,12 @@ def _proxy(proxy: Proxy) -> ObservedContainer:
         health_command=None,
         secrets=proxy.secrets,
         secret_checks=proxy.secret_checks,
-        options=_options((*proxy.options, ("publish", (proxy.publish,) if proxy.publish else ()))),
+        options=seen_options((*proxy.options, ("publish", (proxy.publish,) if proxy.publish else ()))),
         **_logging(proxy.log_options),
     )
 
 
-def _options(options: Options) -> dict[str, tuple[object, ...]]:
+def seen_options(options: Options) -> dict[str, tuple[object, ...]]:
     """What inspect shows of options, as they were written."""
     written = {name: value if isinstance(value, tuple | list) else (value,) for name, value in options}
     seen = {each.field: tuple(item for name in each.names for item in written.get(name, ())) for each in OPTIONS}

@@ -21,7 +21,12 @@ from kamal_pyinfra.plan.observed import LockDetails
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
-GENERATED = ["scripts/config_reference.py", "scripts/cli_reference.py", "scripts/plan_blocks.py"]
+GENERATED = [
+    "scripts/config_reference.py",
+    "scripts/plan_schema.py",
+    "scripts/cli_reference.py",
+    "scripts/plan_blocks.py",
+]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 
 

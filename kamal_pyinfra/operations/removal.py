@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.changes import (
     Change,
     RemoveContainer,
     RemoveDirectory,
-    RemoveEnvFile,
+    RemoveFile,
     RemoveImage,
     RemoveUntagged,
 )
@@ -79,7 +79,7 @@ def files_removed(run: Run) -> Generator[StringCommand, None, None]:
         current_host().noop("there are no files")
         return
     announce(changes)
-    env_files = tuple(change.path for change in changes if isinstance(change, RemoveEnvFile))
+    env_files = tuple(change.path for change in changes if isinstance(change, RemoveFile))
     folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
     yield StringCommand(
         chain(

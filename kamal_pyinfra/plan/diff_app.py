@@ -189,7 +189,7 @@ def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
                 if old.role == container.role and old.name != container.name
             ),
             cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",
-            is_drift=container.name not in starting and was_in_service(desired, observed),
+            is_drift=container.name not in starting and was_started(container, observed),
             part_of=container.name if container.name in starting else "",
         )
         for container in desired.containers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NOT_SET = "(not set)"
+NAMED_FIELDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,10 @@ class Difference:
 
 
 def as_cause(differences: tuple[Difference, ...]) -> str:
-    """One difference in full, several by their fields."""
+    """One difference in full, a few by their fields, many by their number."""
     if len(differences) == 1:
         return differences[0].text
     fields = dict.fromkeys(difference.field for difference in differences)
+    if len(fields) > NAMED_FIELDS:
+        return f"{len(fields)} fields differ"
     return f"{', '.join(fields)} {'differ' if len(fields) > 1 else 'differs'}"

@@ -101,7 +101,15 @@ def diff_removed_files(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
         *unused_cords(remaining, observed),
         *unused_assets(remaining, observed),
     )
-    return (*(RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files), *folders)
+    files = (RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files)
+    return (*files, *folders, *_records(run, observed))
+
+
+def _records(run: Run, observed: ObservedHost) -> Iterator[Change]:
+    """What runs wrote down; they still count for the roles that stay."""
+    if observed.record is not None and not run.roles:
+        yield RemoveFile(path=naming.hosts_record(run.config), cause=CAUSE)
+        yield RemoveDirectory(path=naming.edits_directory(run.config), cause=CAUSE)
 
 
 def diff_unneeded_proxy(run: Run, observed: ObservedHost) -> tuple[Change, ...]:

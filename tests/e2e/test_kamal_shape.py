@@ -104,8 +104,9 @@ def test_the_proxy_is_kamals(shop: Project) -> None:
 def test_the_paths_are_kamals(shop: Project) -> None:
     """Files must lie where Kamal looks for them, secrets readable by their owner only."""
     listed = shop.lab.ssh("web1", "cd .kamal && find . -type f -printf '%P %m\\n' | sort").stdout.splitlines()
-    fixed = [line for line in listed if not line.startswith(("cords/", "assets/"))]
-    assert fixed == ["env/roles/shop-web.env 600", "env/traefik/traefik.env 600", "shop-audit.log 644"]
+    fixed = [line for line in listed if not line.startswith(("cords/", "assets/", "shop-files/"))]
+    kamals = ["env/roles/shop-web.env 600", "env/traefik/traefik.env 600", "shop-audit.log 644"]
+    assert fixed == [*kamals, "shop-hosts.json 600"]
     assert shop.lab.ssh("web1", "cat .kamal/env/roles/shop-web.env").stdout == f"TOP_SECRET={shop.env['TOP_SECRET']}\n"
     assert shop.lab.ssh("web1", "stat -c %a .kamal/env/traefik .kamal/env/roles").stdout.split() == ["700", "700"]
 

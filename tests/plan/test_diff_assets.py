@@ -66,7 +66,7 @@ def test_files_that_somebody_removed_are_extracted_again(config: MakeConfig) -> 
         Plan for shop v2
 
         web: 192.0.2.1
-          ~ assets    .kamal/assets/volumes/shop-web-v2  not extracted (drift)
+          ~ assets    .kamal/assets/volumes/shop-web-v2  not extracted
 
         Plan: 0 to replace, 0 to create, 1 to change, 0 to remove, 6 unchanged.
         """)

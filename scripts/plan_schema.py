@@ -1,0 +1,35 @@
+"""Write docs/plan.schema.json, the schema of ``kp plan --json``, from the models of ``kamal_pyinfra.plan.plan_json``.
+
+``--check`` writes nothing and exits 1 when the file is not what it would be.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from kamal_pyinfra.plan.plan_json import PlanDocument
+
+SCHEMA = Path(__file__).parent.parent / "docs/plan.schema.json"
+
+
+def schema_text() -> str:
+    """The schema as the file holds it."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **PlanDocument.model_json_schema()}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the file."""
+    is_stale = not SCHEMA.is_file() or SCHEMA.read_text() != schema_text()
+    if "--check" in arguments:
+        sys.stderr.write(f"{SCHEMA} is stale; run scripts/plan_schema.py\n" if is_stale else "")
+        return int(is_stale)
+    if is_stale:
+        SCHEMA.write_text(schema_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -44,6 +44,12 @@ def set_level(project: Project, level: str) -> None:
     project.change(lambda config: config["accessories"]["store"]["env"]["clear"].update(LEVEL=level))
 
 
+def assert_a_terminal_opens(shop: Project) -> None:
+    exec_in_store = ("accessory", "exec", "store", "-i", "--reuse", "sh")
+    code, shown = typed_at(shop, *exec_in_store, keys="tty; cat /data/row; exit 3\n")
+    assert (code, "/dev/pts/" in shown, "\nkept" in shown) == (3, True, True), shown
+
+
 def test_an_accessory_lives_longer_than_deploys_and_keeps_its_data(shop: Project) -> None:
     """Setup boots it, deploys only speak of it, a reboot applies what changed, and its data outlives all of them."""
     lab = shop.lab
@@ -81,10 +87,7 @@ def test_an_accessory_lives_longer_than_deploys_and_keeps_its_data(shop: Project
     assert "got two" in shop.kp("accessory", "logs", "store").stdout
     assert shop.kp("accessory", "exec", "store", "cat /data/row").stdout == "kept\n"
     assert shop.kp("accessory", "exec", "store", "--reuse", "cat", "/etc/store.conf").stdout == "level=two\n"
-    code, shown = typed_at(
-        shop, "accessory", "exec", "store", "-i", "--reuse", "sh", keys="tty; cat /data/row; exit 3\n"
-    )
-    assert (code, "/dev/pts/" in shown, "\nkept" in shown) == (3, True, True), shown
+    assert_a_terminal_opens(shop)
     shop.kp("accessory", "stop", "store")
     assert "run `kp accessory start store`" in shop.kp("plan", version="v2").stdout
     shop.kp("accessory", "start", "store")

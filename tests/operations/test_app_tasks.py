@@ -8,14 +8,18 @@ from functools import partial
 from kamal_pyinfra.commands import app_tasks as commands
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations import app_tasks, server
+from kamal_pyinfra.operations.docker import INSTALL_SECONDS
 from kamal_pyinfra.plan import app_tasks as decisions
-from kamal_pyinfra.plan.observed import Status
+from kamal_pyinfra.plan.observed import Docker, Status
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] [{}] {}' >> .kamal/shop-audit.log"
 START = partial(decisions.start, version=None)
+
+FOLDERS = "mkdir -p .kamal .kamal/locks .kamal/env/roles && chmod 700 .kamal/env/roles"
 
 
 def out_of_service(run, host):
@@ -80,8 +84,17 @@ def test_stopped_containers_go_by_name(fleet, run):
 
 def test_bootstrap_makes_the_folders_of_a_host_that_has_docker(fleet, run):
     hosts = fleet(fresh)
-    command = "mkdir -p .kamal .kamal/locks .kamal/env/roles && chmod 700 .kamal/env/roles"
     for name in HOSTS:
-        hosts.servers[name].knows(command, then=deployed(run, name))
+        hosts.servers[name].knows(FOLDERS, then=deployed(run, name))
     assert changed(hosts.does(server.bootstrapped)) == list(HOSTS)
     assert changed(hosts.does(server.bootstrapped)) == []
+
+
+def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run):
+    hosts = fleet(lambda run, host: replace(fresh(run, host), docker=Docker(installed=host == OTHER)))
+    said = "Docker is missing, and deploy is neither root nor may use sudo without password"
+    hosts.servers[PRIMARY].knows(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS), err=[said], is_success=False)
+    hosts.servers[OTHER].knows(FOLDERS, then=deployed(run, OTHER))
+    assert failed(hosts.does(server.bootstrapped)) == [PRIMARY]
+    assert any(PRIMARY in line and said in line for line in hosts.printed)
+    assert hosts.commands(OTHER) == [FOLDERS]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kamal_pyinfra.cli.app_exec import interactive
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
 
 if TYPE_CHECKING:
@@ -72,22 +74,29 @@ for each, what in SIMPLE.items():
 @accessory.command("exec")
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
+@interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
 @common_options
-def execute(options: Options, name: str, command: tuple[str, ...], reuse: bool) -> None:
+def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
     """Run a command in an accessory on each of its hosts and print what it says.
 
     \b
     Example:
       kp accessory exec db --reuse "mysql -e 'show databases'"
+      kp accessory exec db -i --reuse mysql
     """
     import shlex
 
     run, _, hosts = _run(options, name, "exec")
 
     from kamal_pyinfra.runner.accessories import execute as carry_out
+    from kamal_pyinfra.runner.accessories import execute_command
 
     line = command[0] if len(command) == 1 else shlex.join(command)
+    if is_interactive:
+        from kamal_pyinfra.runner.terminal import open_terminal
+
+        open_terminal(run, hosts[0], execute_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
         for text in said:
             click.echo(f"{host}  {text}" if len(hosts) > 1 else text)
@@ -123,24 +132,26 @@ def details(options: Options, name: str) -> None:
 
 @accessory.command()
 @click.argument("name")
-@click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m.")
-@click.option("-n", "--lines", type=int, metavar="N", help="Last N lines [default: 100].")
-@click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match.")
+@log_options
 @common_options
-def logs(options: Options, name: str, since: str | None, lines: int | None, grep: str | None) -> None:
-    """Show what an accessory wrote last.
+def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: Any) -> None:
+    """Show what an accessory wrote last, or follow it on all its hosts at once.
 
     \b
     Example:
       kp accessory logs db -n 20
+      kp accessory logs db -f
     """
     run, _, hosts = _run(options, name, "logs")
 
+    from kamal_pyinfra.runner.accessories import listings
     from kamal_pyinfra.runner.accessories import logs as read_logs
 
-    for host, found in read_logs(run, name, hosts, lines=lines, since=since, grep=grep).items():
-        for line in found or ["Nothing found"]:
-            click.echo(f"{host}  {line}")
+    wanted = log_filter(**chosen)
+    if follows:
+        follow_logs(run, listings(run, name, hosts), wanted, as_json=as_json)
+    else:
+        print_logs(read_logs(run, name, hosts, wanted), as_json=as_json)
 
 
 @accessory.command()

@@ -1,21 +1,36 @@
-"""kp app …: questions about the app on its hosts."""
+"""kp app …: the group, and questions about the app on its hosts."""
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Any
+
 import click
 
+from kamal_pyinfra.cli.app_exec import execute
+from kamal_pyinfra.cli.app_remove import remove, remove_container, remove_containers, remove_images
+from kamal_pyinfra.cli.app_service import boot, stale_containers, start, stop
 from kamal_pyinfra.cli.details import print_details
+from kamal_pyinfra.cli.group import KamalGroup
+from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
 
 
-@click.group()
+@click.group(cls=KamalGroup)
 def app() -> None:
-    """Look at the app on its hosts.
+    """Look after the app on its hosts.
 
     \b
     Example:
       kp app version
     """
+
+
+for command in (
+    *(boot, start, stop, stale_containers),
+    *(execute, remove, remove_container, remove_containers, remove_images),
+):
+    app.add_command(command)
 
 
 @app.command()
@@ -39,7 +54,7 @@ def version(options: Options) -> None:
 @app.command()
 @common_options
 def details(options: Options) -> None:
-    """Show the app's containers on each host, running or not.
+    """Show the app's containers on each host with their health.
 
     \b
     Example:
@@ -49,21 +64,65 @@ def details(options: Options) -> None:
 
 
 @app.command()
-@click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m.")
-@click.option("-n", "--lines", type=int, metavar="N", help="Last N lines of each container [default: 100].")
-@click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match.")
 @common_options
-def logs(options: Options, since: str | None, lines: int | None, grep: str | None) -> None:
-    """Show what the app's containers wrote last.
+def containers(options: Options) -> None:
+    """Show the app's containers on each host, running or not.
+
+    \b
+    Example:
+      kp app containers
+    """
+    print_details(options, with_proxy=False)
+
+
+@app.command()
+@common_options
+def images(options: Options) -> None:
+    """Show the app's images on each host.
+
+    \b
+    Example:
+      kp app images
+    """
+    run, target = options.run_without_version("app")
+
+    from kamal_pyinfra.runner.ask import observe
+
+    for host, observed in observe(run, target.hosts).items():
+        ours = [each for each in observed.images if each.reference.rpartition(":")[0] == run.config.repository]
+        for image in sorted(ours, key=lambda each: each.reference):
+            click.echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
+        if not ours:
+            click.echo(f"{host}  none")
+
+
+@app.command()
+@log_options
+@common_options
+def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
+    """Show what the app's containers wrote last, or follow all of them at once.
 
     \b
     Example:
       kp app logs -n 20 -g ERROR
+      kp app logs -f -r web
     """
-    run, target = options.run("app", version=options.version or "unknown")
+    run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.ask import logs as read_logs
+    from kamal_pyinfra.runner.read import app_listings
+    from kamal_pyinfra.runner.read import logs as read_logs
 
-    for host, found in read_logs(run, target.hosts, lines=lines, since=since, grep=grep).items():
-        for line in found or ["Nothing found"]:
-            click.echo(f"{host}  {line}")
+    wanted = log_filter(**chosen)
+    if follows:
+        follow_logs(run, app_listings(run, target.hosts), wanted, as_json=as_json)
+    else:
+        print_logs(read_logs(run, target.hosts, wanted), as_json=as_json)
+
+
+all_logs = copy(logs)
+all_logs.help = """Show what the app's containers wrote last, or follow all of them at once, as `kp app logs`.
+
+\b
+Example:
+  kp logs -f -g ERROR
+"""

@@ -8,7 +8,8 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.accessory import accessory
-from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.app import all_logs, app
+from kamal_pyinfra.cli.app_exec import shell, shorthand
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.build import build
 from kamal_pyinfra.cli.config import config
@@ -24,6 +25,7 @@ from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
@@ -75,8 +77,12 @@ for command in (
     audit,
     registry,
     remove,
+    server,
+    shell,
 ):
     kp.add_command(command)
+kp.add_command(shorthand, "exec")
+kp.add_command(all_logs, "logs")
 
 
 def main() -> None:

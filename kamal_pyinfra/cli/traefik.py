@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.details import print_details
+from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
 
 
@@ -131,23 +134,23 @@ def details(options: Options) -> None:
 
 
 @traefik.command()
-@click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m.")
-@click.option("-n", "--lines", type=int, metavar="N", help="Last N lines of each proxy [default: 100].")
-@click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match.")
+@log_options
 @common_options
-def logs(options: Options, since: str | None, lines: int | None, grep: str | None) -> None:
-    """Show what the proxies wrote last.
+def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
+    """Show what the proxies wrote last, or follow all of them at once.
 
     \b
     Example:
       kp traefik logs -n 20 -g error
+      kp traefik logs -f
     """
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.runner.read import proxy_logs
+    from kamal_pyinfra.runner.read import proxy_listings, proxy_logs
     from kamal_pyinfra.runner.traefik import proxy_hosts
 
-    hosts = proxy_hosts(run, target.hosts)
-    for host, found in proxy_logs(run, hosts, lines=lines, since=since, grep=grep).items():
-        for line in found or ["Nothing found"]:
-            click.echo(f"{host}  {line}")
+    wanted, hosts = log_filter(**chosen), proxy_hosts(run, target.hosts)
+    if follows:
+        follow_logs(run, proxy_listings(hosts), wanted, as_json=as_json)
+    else:
+        print_logs(proxy_logs(run, hosts, wanted), as_json=as_json)

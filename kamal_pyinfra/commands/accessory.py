@@ -88,9 +88,10 @@ def remove_image(image: str) -> str:
     return f'{{ [ -n "$({users})" ] || {absent} || docker image rm {words(image)} > /dev/null; }}'
 
 
-def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool) -> str:
+def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
     """Run a command in the container that is there, or in a new one with its environment and volumes."""
     arguments = words(*split_command(command))
+    terminal = "-it" if is_terminal else ""
     if is_reused:
-        return f"docker exec {words(accessory.container)} {arguments}"
-    return join("docker run --rm", _surroundings(accessory), words(accessory.image), arguments)
+        return join("docker exec", terminal, words(accessory.container), arguments)
+    return join("docker run", terminal, "--rm", _surroundings(accessory), words(accessory.image), arguments)

@@ -3,54 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.health import PRINTABLE
-from kamal_pyinfra.commands.shell import join, words
+from kamal_pyinfra.commands.shell import chain, join, words
 from kamal_pyinfra.plan.owner import Owner
 
 DEFAULT_LINES = 100
+FOLLOWED_LINES = 10
+SEPARATOR = " | "
+FOLLOW_SECONDS = 24 * 3600
+"""A command that follows is begun anew after a day; whoever reads notices nothing of it."""
 
 
-def recent(owner: Owner, roles: Sequence[str], *, lines: int | None, since: str | None, grep: str | None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class LogFilter:
+    """Which lines of a log are wanted.
+
+    Args:
+        lines: the last so many.
+        since: a time or a duration, as ``docker logs --since``.
+        grep: only lines that match.
+        grep_options: words for grep before the pattern, such as ``-A``, ``3``.
+    """
+
+    lines: int | None = None
+    since: str | None = None
+    grep: str | None = None
+    grep_options: tuple[str, ...] = ()
+
+
+def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
     """The last lines of every running app container, with the container's name in front.
 
     Args:
         owner: whose containers.
         roles: names of the roles to show.
-        lines: how many; 100 unless ``since`` or ``grep`` is given (Kamal 1.9).
-        since: a time or a duration, as ``docker logs --since``.
-        grep: only lines that match.
+        wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
-    show = join(_show('"$name"', lines=lines, since=since, grep=grep), '| sed "s/^/$name | /"')
-    labels = (f"label=service={owner.service}", f"label=destination={owner.destination}")
-    filters = " ".join(words("--filter", label) for label in labels)
-    listings = "; ".join(
-        f"docker ps --format '{{{{.Names}}}}' {filters} {words('--filter', f'label=role={role}')}" for role in roles
-    )
+    show = join(_show('"$name"', wanted), f'| sed "s/^/$name{SEPARATOR}/"')
+    listings = "; ".join(_listing(owner, role, "{{.Names}}") for role in roles)
     return f"{{ {listings}; }} | while read -r name; do {show}; done"
 
 
-def of_container(name: str, *, lines: int | None, since: str | None, grep: str | None) -> str:
+def of_container(name: str, wanted: LogFilter) -> str:
     """The last lines of one container; exit 1 if there is no such container.
 
     Args:
         name: its name.
-        lines: how many; 100 unless ``since`` or ``grep`` is given (Kamal 1.9).
-        since: a time or a duration, as ``docker logs --since``.
-        grep: only lines that match.
+        wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
-    show = _show(words(name), lines=lines, since=since, grep=grep)
-    return f"docker inspect {words(name)} > /dev/null && {{ {show}; [ $? -le 1 ]; }}"
+    return f"docker inspect {words(name)} > /dev/null && {{ {_show(words(name), wanted)}; [ $? -le 1 ]; }}"
 
 
-def _show(name: str, *, lines: int | None, since: str | None, grep: str | None) -> str:
-    if lines is None and since is None and grep is None:
-        lines = DEFAULT_LINES
+def _show(name: str, wanted: LogFilter) -> str:
+    is_all = wanted.lines is None and wanted.since is None and wanted.grep is None
     return join(
         "docker logs --timestamps",
-        words("--since", since) if since else "",
-        words("--tail", lines) if lines is not None else "",
+        words("--since", wanted.since) if wanted.since else "",
+        words("--tail", DEFAULT_LINES if is_all else wanted.lines) if is_all or wanted.lines is not None else "",
         f"{name} 2>&1",
         f"| {PRINTABLE}",
-        f"| grep -e {words(grep)}" if grep else "",
+        join("| grep", words(*wanted.grep_options), "-e", words(wanted.grep)) if wanted.grep else "",
     )
+
+
+def running_app(owner: Owner, roles: Sequence[str]) -> str:
+    """What :func:`watch` needs to follow the app: a line ``ID NAME ROLE`` for each container that runs."""
+    return chain(*(_listing(owner, role, '{{.ID}} {{.Names}} {{.Label "role"}}') for role in roles)) or "true"
+
+
+def running_container(name: str, label: str) -> str:
+    """What :func:`watch` needs to follow one container.
+
+    Args:
+        name: its name.
+        label: what its lines are marked with.
+    """
+    return f"docker ps --format {words(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', f'name=^{name}$')}"
+
+
+def _listing(owner: Owner, role: str, line: str) -> str:
+    labels = (f"label=service={owner.service}", f"label=destination={owner.destination}", f"label=role={role}")
+    return join("docker ps --format", words(line), *(words("--filter", label) for label in labels))
+
+
+def watch(listing: str) -> str:
+    """An empty line each second and what a listing prints, until the connection drops or Docker does not answer."""
+    return guarded(f"while :; do echo; {{ {listing}; }} || exit 1; sleep 1; done", seconds=FOLLOW_SECONDS)
+
+
+def follow(container: str, wanted: LogFilter) -> str:
+    """What one container writes, until it stops or the connection drops; no line waits for the next.
+
+    Args:
+        container: its id, for a container that is replaced by one of the same name gets another name.
+        wanted: where to begin; at the beginning of its log unless it says otherwise.
+    """
+    show = join(
+        "docker logs --timestamps --follow",
+        words("--since", wanted.since) if wanted.since else "",
+        words("--tail", wanted.lines) if wanted.lines is not None else "",
+        f"{words(container)} 2>&1",
+        join("| grep --line-buffered", words(*wanted.grep_options), "-e", words(wanted.grep)) if wanted.grep else "",
+    )
+    return guarded(show, seconds=FOLLOW_SECONDS)

@@ -5,11 +5,13 @@ from __future__ import annotations
 INSTALL_DOCKER = r"""
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
 answers() { as_root docker version > /dev/null 2>&1; }
+! docker version > /dev/null 2>&1 || exit 0
+if ! as_root true 2> /dev/null; then
+  ! command -v docker > /dev/null || fault="does not answer"
+  echo "Docker ${fault:-is missing}, and $(id -un) is neither root nor may use sudo without password" >&2
+  exit 1
+fi
 if ! command -v docker > /dev/null; then
-  if ! as_root true; then
-    echo "Docker is missing, and $(id -un) is neither root nor may use sudo without password" >&2
-    exit 1
-  fi
   if command -v apt-get > /dev/null; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     packages=docker.io

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from typing import Any
 
+from paramiko import Channel, SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.connectors.util import CommandOutput
+from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
+
+OPEN_SECONDS = 15
 
 
 def send_at_once(host: Host) -> None:
@@ -20,10 +24,13 @@ def send_at_once(host: Host) -> None:
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def execute(host: Host, command: str, *, print_output: bool = False) -> tuple[bool, CommandOutput]:
+def execute(
+    host: Host, command: str, *, print_output: bool = False, stdin: str | None = None
+) -> tuple[bool, CommandOutput]:
     """Run one command on a host outside an operation, with the host's own sudo setting."""
+    typed: dict[str, Any] = {} if stdin is None else {"_stdin": stdin}
     return host.run_shell_command(
-        StringCommand(command), print_output=print_output, _sudo=bool(host.data.get("_sudo", False))
+        StringCommand(command), print_output=print_output, _sudo=bool(host.data.get("_sudo", False)), **typed
     )
 
 
@@ -43,3 +50,24 @@ def reconnect_all(state: State) -> None:
     for host in state.inventory:
         if host.connected:
             reconnect(host)
+
+
+def stream(host: Host, command: str) -> Channel:
+    """Start one command on a host, with the host's own sudo setting, and do not wait for it.
+
+    Returns:
+        Its channel, to be read as the command writes.
+
+    Raises:
+        SSHException: the connection is gone.
+    """
+    client = getattr(host.connector, "client", None)
+    transport = client.get_transport() if client is not None else None
+    if transport is None:
+        raise SSHException("not connected")
+    unix = make_unix_command_for_host(
+        host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
+    )
+    channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+    channel.exec_command(unix.get_raw_value())
+    return channel

@@ -43,10 +43,10 @@ def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
         yield StringCommand("docker version > /dev/null || { echo 'run `kp setup` first' >&2; exit 1; }")
         return
     yield StringCommand(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS))
-    yield FunctionCommand(_reconnect, (), {})
+    yield FunctionCommand(renew_login, (), {})
 
 
-def _reconnect(state: State, host: Host) -> None:
+def renew_login(state: State, host: Host) -> None:
     """A user's new group counts from the next login on."""
     reconnect(host)
     forget(state, host.name)

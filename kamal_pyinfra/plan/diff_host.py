@@ -27,6 +27,11 @@ SECRET_MODE = "600"  # noqa: S105 - an octal file mode
 
 def diff_docker(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """Docker must be there, run, and answer the SSH user."""
+    return missing_docker(observed)
+
+
+def missing_docker(observed: ObservedHost) -> tuple[InstallDocker, ...]:
+    """What has to happen so that Docker answers the SSH user, whatever the host is for."""
     if observed.docker.is_usable:
         return ()
     if not observed.docker.installed:
@@ -38,7 +43,12 @@ def diff_docker(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
 
 def diff_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """The folders below the run directory must exist."""
-    missing = tuple(path for path in desired.directories if path not in observed.directories)
+    return missing_directories(desired.directories, observed)
+
+
+def missing_directories(wanted: tuple[str, ...], observed: ObservedHost) -> tuple[CreateDirectories, ...]:
+    """Those of some folders that a host has not."""
+    missing = tuple(path for path in wanted if path not in observed.directories)
     return (CreateDirectories(paths=missing, cause="not found"),) if missing else ()
 
 

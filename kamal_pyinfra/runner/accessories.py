@@ -9,6 +9,7 @@ from functools import partial
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.commands import accessory as commands
 from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
@@ -17,8 +18,9 @@ from kamal_pyinfra.plan import accessory_tasks
 from kamal_pyinfra.plan.desired_accessory import accessory_container
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.planned import PlannedTask
-from kamal_pyinfra.runner.read import read_hosts
+from kamal_pyinfra.runner.read import container_logs, read_hosts
 
 ALL = "all"
 OTHERS = "What is done on the other hosts stays; `kp accessory details all` shows what runs."
@@ -103,16 +105,20 @@ def hosts_of(config: Config, names: Collection[str], hosts: Collection[str]) -> 
     return found
 
 
-def logs(
-    run: Run, name: str, hosts: Collection[str], *, lines: int | None, since: str | None, grep: str | None
-) -> dict[str, list[str]]:
+def logs(run: Run, name: str, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last lines of an accessory, by host.
 
     Raises:
         HostFailed: a host could not be reached, or has no such container.
     """
     container = naming.accessory_container(run.config, name)
-    return read_hosts(run, hosts, log_commands.of_container(container, lines=lines, since=since, grep=grep))
+    return container_logs(run, hosts, container, name, wanted)
+
+
+def listings(run: Run, name: str, hosts: Collection[str]) -> dict[str, str]:
+    """For each host, what lists the accessory to follow."""
+    listing = log_commands.running_container(naming.accessory_container(run.config, name), name)
+    return dict.fromkeys(hosts, listing)
 
 
 def execute(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
@@ -121,5 +127,11 @@ def execute(run: Run, name: str, hosts: Collection[str], command: str, *, is_reu
     Raises:
         HostFailed: a host could not be reached, or the command failed.
     """
-    line = commands.execute(accessory_container(run, name), command, is_reused=is_reused)
-    return read_hosts(run, hosts, chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line))
+    return read_hosts(run, hosts, execute_command(run, name, command, is_reused=is_reused))
+
+
+def execute_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
+    """Shell text for a host that runs a command in an accessory."""
+    container = accessory_container(run, name)
+    line = commands.execute(container, command, is_reused=is_reused, is_terminal=is_terminal)
+    return chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as lock_commands
-from kamal_pyinfra.commands import logs as log_commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations.lock import lock_content
@@ -36,25 +35,6 @@ def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
     for container in owner_of(run).running(observed.containers):
         versions.setdefault(container.role, []).append(container.version)
     return versions
-
-
-def logs(
-    run: Run, hosts: Collection[str], *, lines: int | None, since: str | None, grep: str | None
-) -> dict[str, list[str]]:
-    """The last log lines of the running app containers, by host.
-
-    Raises:
-        HostFailed: a host could not be reached.
-    """
-    with interruptible(), Session(run, hosts) as session:
-        session.require_hosts()
-        found: dict[str, list[str]] = {}
-        for host in session.hosts:
-            roles = [role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(host)]
-            command = log_commands.recent(owner_of(run), roles, lines=lines, since=since, grep=grep)
-            answer = session.execute(command, [host])[host]
-            found[host] = [sanitized(line) for line in answer[1].stdout_lines] if answer else []
-    return found
 
 
 def lock_status(run: Run) -> LockDetails | None:

@@ -15,7 +15,7 @@ from kamal_pyinfra.runner.ask import observe
 from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.rollout import Rollout
+from kamal_pyinfra.runner.rollout import BOOT_ONLY, Rollout
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
@@ -103,7 +103,8 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     if found.build is not None:
         build(rollout.run, report)
     rollout.carry_out()
-    rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
+    if rollout.run.command != BOOT_ONLY:
+        rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     report.finished(time.monotonic() - began)
 
 

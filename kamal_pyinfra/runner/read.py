@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import audit as audit_commands
 from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed
+from kamal_pyinfra.operations.connection import execute
+from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+
+
+def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
+    """The last log lines of the running app containers, by host.
+
+    Raises:
+        HostFailed: a host could not be reached, or its logs not read.
+    """
+    with interruptible(), Session(run, hosts) as session:
+        session.require_hosts()
+        commands = {host: log_commands.recent(owner_of(run), roles_of(run, host), wanted) for host in session.hosts}
+        found = _texts(session.each(lambda host: execute(host, commands[host.name])))
+    return {host: [_app_line(host, text) for text in texts] for host, texts in found.items()}
+
+
+def _app_line(host: str, text: str) -> LogLine:
+    container, _, rest = text.partition(log_commands.SEPARATOR)
+    return LogLine(host=host, container=container, label=container, text=rest)
+
+
+def app_listings(run: Run, hosts: Collection[str]) -> dict[str, str]:
+    """For each host, what lists the app containers to follow."""
+    return {host: log_commands.running_app(owner_of(run), roles_of(run, host)) for host in hosts}
+
+
+def proxy_listings(hosts: Collection[str]) -> dict[str, str]:
+    """For each host, what lists the proxy to follow."""
+    listing = log_commands.running_container(naming.PROXY_CONTAINER, naming.PROXY_CONTAINER)
+    return dict.fromkeys(hosts, listing)
+
+
+def roles_of(run: Run, host: str) -> list[str]:
+    """Names of the selected roles that a host has."""
+    return [role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(host)]
 
 
 def audit_lines(run: Run, hosts: Collection[str], *, lines: int) -> dict[str, list[str]]:
@@ -25,17 +63,28 @@ def audit_lines(run: Run, hosts: Collection[str], *, lines: int) -> dict[str, li
     return read_hosts(run, hosts, audit_commands.recent(naming.audit_log(run.config), lines=lines))
 
 
-def proxy_logs(
-    run: Run, hosts: Collection[str], *, lines: int | None, since: str | None, grep: str | None
-) -> dict[str, list[str]]:
+def proxy_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last lines that the proxy of each host wrote.
 
     Raises:
         HostFailed: a host could not be reached, or has no proxy.
     """
-    return read_hosts(
-        run, hosts, log_commands.of_container(naming.PROXY_CONTAINER, lines=lines, since=since, grep=grep)
-    )
+    return container_logs(run, hosts, naming.PROXY_CONTAINER, naming.PROXY_CONTAINER, wanted)
+
+
+def container_logs(
+    run: Run, hosts: Collection[str], container: str, label: str, wanted: LogFilter
+) -> dict[str, list[LogLine]]:
+    """The last lines of a container that each host has.
+
+    Raises:
+        HostFailed: a host could not be reached, or has no such container.
+    """
+    found = read_hosts(run, hosts, log_commands.of_container(container, wanted))
+    return {
+        host: [LogLine(host=host, container=container, label=label, text=text) for text in texts]
+        for host, texts in found.items()
+    }
 
 
 def read_hosts(run: Run, hosts: Collection[str], command: str) -> dict[str, list[str]]:
@@ -46,11 +95,15 @@ def read_hosts(run: Run, hosts: Collection[str], command: str) -> dict[str, list
     """
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
-        answers = session.execute(command, session.hosts)
+        return _texts(session.execute(command, session.hosts))
+
+
+def _texts(answers: Mapping[str, tuple[bool, CommandOutput] | None]) -> dict[str, list[str]]:
+    """What each host said, unless one failed."""
     failed = {host: _said(answer) for host, answer in answers.items() if answer is None or not answer[0]}
     if failed:
         raise HostFailed("\n".join(f"{host} failed\n{said}".rstrip() for host, said in failed.items()), list(failed))
-    return {host: [sanitized(line) for line in answer[1].stdout_lines] for host, answer in answers.items()}
+    return {host: [sanitized(line) for line in answer[1].stdout_lines] for host, answer in answers.items() if answer}
 
 
 def _said(answer: tuple[bool, CommandOutput] | None) -> str:

@@ -12,6 +12,9 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.steps import Steps
 
+BOOT_ONLY = "app"
+"""`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
+
 
 class Rollout:
     """One deploy under way.
@@ -49,7 +52,8 @@ class Rollout:
             if not self.steps.phase("bootstrap", deploys.bootstrap):
                 self.steps.fail("Nothing was switched: what served before serves now.")
             self.steps.hook("docker-setup")
-        self.steps.hook("pre-deploy")
+        if self.run.command != BOOT_ONLY:
+            self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
         if not self.steps.phase("prepare", deploys.prepare):

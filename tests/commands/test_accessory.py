@@ -58,7 +58,11 @@ def test_a_command_runs_in_the_container_or_in_one_of_its_kind() -> None:
     assert commands.execute(DB, "mysql -e 'show tables; #'", is_reused=True) == (
         "docker exec shop-db mysql -e 'show tables; #'"
     )
+    assert commands.execute(DB, "mysql", is_reused=True, is_terminal=True) == "docker exec -it shop-db mysql"
     plain = replace(DB, env=(), volumes=("cache:/cache",))
+    assert commands.execute(plain, "mysql", is_reused=False, is_terminal=True).startswith(
+        "docker run -it --rm --env-file"
+    )
     assert commands.execute(plain, "ls $HOME", is_reused=False) == (
         "docker run --rm --env-file .kamal/env/accessories/shop-db.env --volume cache:/cache mysql:8 ls '$HOME'"
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.commands import audit, logs
+from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.plan.owner import Owner
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -10,7 +11,7 @@ LIST_JOB = LIST_WEB.replace("role=web", "role=job")
 
 
 def recent(roles=("web", "job"), *, lines=None, since=None, grep=None):
-    return logs.recent(OWNER, roles, lines=lines, since=since, grep=grep)
+    return logs.recent(OWNER, roles, LogFilter(lines=lines, since=since, grep=grep))
 
 
 def with_containers(host: FakeHost) -> None:
@@ -45,16 +46,16 @@ def test_one_container_is_read_without_its_name_in_front(host):
     host.docker("inspect traefik", "[]")
     host.docker("logs --timestamps --tail 100 traefik", "T a\n")
     host.docker("logs --timestamps --since 5m traefik", "T a\nT b\n")
-    assert host.run(logs.of_container("traefik", lines=None, since=None, grep=None)).out == "T a\n"
-    found = host.run(logs.of_container("traefik", lines=None, since="5m", grep="b"))
+    assert host.run(logs.of_container("traefik", LogFilter())).out == "T a\n"
+    found = host.run(logs.of_container("traefik", LogFilter(since="5m", grep="b")))
     assert (found.code, found.out) == (0, "T b\n")
-    nothing = host.run(logs.of_container("traefik", lines=None, since="5m", grep="c"))
+    nothing = host.run(logs.of_container("traefik", LogFilter(since="5m", grep="c")))
     assert (nothing.code, nothing.out) == (0, "")
 
 
 def test_a_container_that_is_not_there_is_a_failure(host):
     host.docker("inspect traefik", Answer(err="Error: No such object: traefik", code=1))
-    ran = host.run(logs.of_container("traefik", lines=None, since=None, grep=None))
+    ran = host.run(logs.of_container("traefik", LogFilter()))
     assert (ran.code, ran.err) == (1, "Error: No such object: traefik\n")
 
 

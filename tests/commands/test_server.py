@@ -23,18 +23,36 @@ def programs(host: FakeHost) -> list[str]:
 
 
 def test_an_engine_that_answers_is_left_alone(host):
-    program(host, "id", "echo 0")
     host.docker(VERSION, "26")
     ran = host.run(INSTALL_DOCKER)
-    assert (ran.code, ran.out, ran.err) == (0, "", "")
-    assert set(programs(host)) == {"id -u"}
+    assert (ran.code, ran.out, ran.err, ran.calls) == (0, "", "", "docker version\n")
+
+
+def test_a_user_who_cannot_mend_it_is_named_at_once(host):
+    program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
+    program(host, "sudo", "echo sudo: a password is required >&2; exit 1")
+    host.docker(VERSION, Answer(code=1))
+    ran = host.run(INSTALL_DOCKER)
+    said = "Docker does not answer, and deploy is neither root nor may use sudo without password\n"
+    assert (ran.code, ran.err, ran.seconds) == (1, said, 0)
+    assert "usermod" not in "".join(programs(host))
+
+
+def test_without_docker_the_same_user_is_told_that_it_is_missing(host):
+    program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
+    program(host, "sudo", "exit 1")
+    ran = host.run(f"docker() {{ return 127; }}; command() {{ return 1; }}\n{INSTALL_DOCKER}")
+    assert (ran.code, ran.err) == (
+        1,
+        "Docker is missing, and deploy is neither root nor may use sudo without password\n",
+    )
 
 
 def test_a_user_who_may_not_use_docker_is_put_into_its_group(host):
     program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
     program(host, "sudo", 'shift; "$@"')
     program(host, "usermod")
-    host.docker(VERSION, "26", "26", Answer(code=1))
+    host.docker(VERSION, Answer(code=1), "26", "26", Answer(code=1))
     ran = host.run(INSTALL_DOCKER)
     assert ran.code == 0
     assert "usermod -aG docker deploy" in programs(host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.project import SECRETS, Project, eventually
+from tests.e2e.test_app_commands import typed_at
 from tests.lab.lab import Lab
 
 SERVER = "printf 'got %s\\n' \"$LEVEL\"; exec python -m http.server --directory /data 8000"
@@ -43,6 +44,14 @@ def set_level(project: Project, level: str) -> None:
     project.change(lambda config: config["accessories"]["store"]["env"]["clear"].update(LEVEL=level))
 
 
+def assert_commands_run(shop: Project) -> None:
+    assert shop.kp("accessory", "exec", "store", "cat /data/row").stdout == "kept\n"
+    assert shop.kp("accessory", "exec", "store", "--reuse", "cat", "/etc/store.conf").stdout == "level=two\n"
+    exec_in_store = ("accessory", "exec", "store", "-i", "--reuse", "sh")
+    code, shown = typed_at(shop, *exec_in_store, keys="tty; cat /data/row; exit 3\n")
+    assert (code, "/dev/pts/" in shown, "\nkept" in shown) == (3, True, True), shown
+
+
 def test_an_accessory_lives_longer_than_deploys_and_keeps_its_data(shop: Project) -> None:
     """Setup boots it, deploys only speak of it, a reboot applies what changed, and its data outlives all of them."""
     lab = shop.lab
@@ -78,8 +87,7 @@ def test_an_accessory_lives_longer_than_deploys_and_keeps_its_data(shop: Project
     assert identity(shop) == again
 
     assert "got two" in shop.kp("accessory", "logs", "store").stdout
-    assert shop.kp("accessory", "exec", "store", "cat /data/row").stdout == "kept\n"
-    assert shop.kp("accessory", "exec", "store", "--reuse", "cat", "/etc/store.conf").stdout == "level=two\n"
+    assert_commands_run(shop)
     shop.kp("accessory", "stop", "store")
     assert "run `kp accessory start store`" in shop.kp("plan", version="v2").stdout
     shop.kp("accessory", "start", "store")

@@ -141,7 +141,7 @@ def test_a_proxy_stops_and_starts(shop: Project) -> None:
     eventually(lambda: status_of(shop.url("web1")) == 200, what="an answer of the restarted proxy")
     logs = shop.kp("traefik", "logs", "-n", "3", "-p").stdout.splitlines()
     assert len(logs) == 3
-    assert all(line.startswith(f"{host}  ") for line in logs)
+    assert all(line.startswith(f"{host}/traefik  ") for line in logs)
     assert shop.kp("traefik", "logs", "-g", "no such word", "-p").stdout == f"{host}  Nothing found\n"
 
 

@@ -1,0 +1,158 @@
+"""The options of every `logs` command, and how its lines look."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kamal_pyinfra.errors import ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.commands.logs import LogFilter
+    from kamal_pyinfra.plan.run import Run
+    from kamal_pyinfra.runner.log_lines import LogLine
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
+
+OPTIONS = (
+    click.option("-f", "--follow", "follows", is_flag=True, help="Go on as lines come, on all hosts at once."),
+    click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
+    click.option(
+        "-n", "--lines", type=click.IntRange(0), metavar="N", help="Last N lines of each [default: 100; 10 with -f]."
+    ),
+    click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match."),
+    click.option(
+        "-o", "--grep-options", "--grep_options", metavar="OPTIONS", default="", help="More options for grep: '-A 3'."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print an object for each line: host, container, time, line."),
+)
+
+
+def log_options(command: F) -> F:
+    """Give a command the options that choose lines of a log."""
+    decorated: Any = command
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_options: str) -> LogFilter:
+    """What the options mean.
+
+    Raises:
+        ConfigError: the options for grep cannot be used.
+    """
+    from kamal_pyinfra.commands.logs import LogFilter
+
+    if grep_options and not grep:
+        raise ConfigError("--grep-options needs --grep PATTERN")
+    try:
+        words = tuple(shlex.split(grep_options))
+    except ValueError as error:
+        raise ConfigError(f"--grep-options {grep_options!r}: {error}") from None
+    return LogFilter(lines=lines, since=since, grep=grep, grep_options=words)
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has enough; no fault, and not to be taken for a lost connection."""
+
+
+class LogPrinter:
+    """Lines of many hosts, each host in a colour of its own on a terminal.
+
+    Args:
+        hosts: names, in the order of the configuration.
+    """
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        from rich.console import Console
+
+        self.colors = {host: COLORS[number % len(COLORS)] for number, host in enumerate(hosts)}
+        self.console = Console(soft_wrap=True, highlight=False) if sys.stdout.isatty() else None
+
+    def line(self, line: LogLine) -> None:
+        """Print a line of a container."""
+        source = f"{line.host}/{line.label}"
+        if self.console is None:
+            _print(f"{source}  {line.text}")
+            return
+        from rich.text import Text
+
+        self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(line.text), sep="  ")
+
+    def nothing(self, host: str) -> None:
+        """Say that a host has no line to show."""
+        _print(f"{host}  Nothing found")
+
+    def notice(self, host: str, text: str) -> None:
+        """Say beside the log what happened."""
+        click.secho(f"{host}: {text}", err=True, dim=True)
+
+
+class JsonPrinter:
+    """Lines of many hosts, an object on a line of its own for each."""
+
+    def line(self, line: LogLine) -> None:
+        """Print a line of a container."""
+        told = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
+        _print(json.dumps(told))
+
+    def notice(self, host: str, text: str) -> None:
+        """Say beside the log what happened."""
+        click.echo(f"{host}: {text}", err=True)
+
+    def nothing(self, host: str) -> None:
+        """No line, no object."""
+
+
+def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrinter:
+    return JsonPrinter() if as_json else LogPrinter(hosts)
+
+
+def _print(line: str) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_json: bool) -> None:
+    """Print what containers write until a signal comes, then exit 130 or 143."""
+    from kamal_pyinfra.runner.follow import follow
+
+    with _reader():
+        try:
+            follow(run, listings, wanted, _printer(listings, as_json=as_json))
+        except Interrupted as error:  # nothing had to be taken back
+            raise click.exceptions.Exit(error.code) from None
+
+
+def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:
+    """Print what was found on all hosts, in the order of time."""
+    from kamal_pyinfra.runner.log_lines import by_time
+
+    printer = _printer(found, as_json=as_json)
+    with _reader():
+        for line in by_time(line for lines in found.values() for line in lines):
+            printer.line(line)
+        for host, lines in found.items():
+            if not lines:
+                printer.nothing(host)
+
+
+@contextmanager
+def _reader() -> Iterator[None]:
+    try:
+        yield
+    except ReaderGone:  # Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(1) from None

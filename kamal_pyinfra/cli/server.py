@@ -1,0 +1,62 @@
+"""kp server …"""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from kamal_pyinfra.cli.app_exec import interactive, print_answers
+from kamal_pyinfra.cli.options import Options, common_options
+
+
+@click.group()
+def server() -> None:
+    """Look after the servers themselves.
+
+    \b
+    Example:
+      kp server exec uptime
+    """
+
+
+@server.command()
+@common_options
+def bootstrap(options: Options) -> None:
+    """Install Docker where it is missing.
+
+    \b
+    Example:
+      kp server bootstrap
+    """
+    run, target = options.run_without_version("server")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.server import bootstrap as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report)
+
+
+@server.command("exec")
+@click.argument("command", nargs=-1, required=True, metavar="CMD…")
+@interactive
+@common_options
+def execute(options: Options, command: tuple[str, ...], is_interactive: bool) -> None:
+    """Run a shell command on each host; one text is shell, several words are quoted.
+
+    \b
+    Example:
+      kp server exec 'df -h / | tail -n 1'
+      kp server exec -i bash
+    """
+    run, target = options.run_without_version("server")
+
+    from kamal_pyinfra.runner.execute import host_command, on_hosts
+    from kamal_pyinfra.runner.terminal import open_terminal
+
+    text = command[0] if len(command) == 1 else shlex.join(command)
+    if is_interactive:
+        host = target.hosts[0]
+        open_terminal(run, host, host_command(run, host, text))
+    print_answers(on_hosts(run, target.hosts, text), "Server Host")

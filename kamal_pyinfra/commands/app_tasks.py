@@ -1,0 +1,91 @@
+"""Starting the app's containers as they are, and commands inside the app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kamal_pyinfra.commands import app
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.health import await_functions
+from kamal_pyinfra.commands.proxy_routes import await_served, route_functions
+from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
+from kamal_pyinfra.plan.app_tasks import StartContainer
+from kamal_pyinfra.plan.state import Options
+
+EXEC_SECONDS = 24 * 3600
+
+
+def start(changes: Sequence[StartContainer], audits: Sequence[str]) -> str:
+    """Start every container, then wait until all are healthy and the proxy serves them.
+
+    Args:
+        changes: what to start.
+        audits: for each change, the command that records it, run when its container is ready.
+    """
+    starts = [chain(app.tie_cord(each.cord) if each.cord else "", app.start(each.name)) for each in changes]
+    waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
+    corded = tuple(each.name for each in changes if each.cord)
+    served = await_served(corded) if corded else ""
+    return await_functions() + route_functions() + chain(*starts, *waits, served)
+
+
+def _await_ready(change: StartContainer) -> str:
+    # It may have restarted before it was stopped, and Docker goes on counting.
+    return "await_ready " + words(change.name, change.deadline, change.readiness_delay, change.log_lines, "any")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOff:
+    """A container for one command, in the surroundings of a role on a host."""
+
+    image: str
+    env_file: str
+    env: tuple[tuple[str, str], ...]
+    volumes: tuple[str, ...]
+    options: Options
+
+
+def run_once(once: OneOff, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
+    """A command in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
+
+    Args:
+        once: the container.
+        command: words, quoted.
+        env: more variables.
+        is_terminal: the command is typed at; then values of variables are on its command line.
+    """
+    return join(
+        "docker run -it --rm" if is_terminal else "docker run --rm",
+        words("--env-file", once.env_file),
+        *(f"--env {words(name)}={expandable(value)}" for name, value in once.env),
+        _env(env, is_terminal=is_terminal),
+        *(words("--volume", volume) for volume in once.volumes),
+        flags(once.options),
+        words(once.image),
+        command,
+    )
+
+
+def run_inside(container: str, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
+    """A command in a container that runs; see :func:`run_once`."""
+    shell = "docker exec -it" if is_terminal else "docker exec"
+    return join(shell, _env(env, is_terminal=is_terminal), words(container), command)
+
+
+def _env(env: Mapping[str, str], *, is_terminal: bool) -> str:
+    # A name alone is taken from docker's own environment, so that no value is in a list of processes.
+    return " ".join(words("--env", f"{name}={value}" if is_terminal else name) for name, value in env.items())
+
+
+def with_variables(command: str) -> str:
+    """A command that gets variables first, as :func:`variables` on standard input, and then no input.
+
+    It ends with the connection.
+    """
+    return guarded(f'eval "$(cat)"; {{ {command}\n}} < /dev/null', seconds=EXEC_SECONDS)
+
+
+def variables(env: Mapping[str, str]) -> str:
+    """Shell text that exports variables."""
+    return "".join(f"export {words(name)}={words(value)}\n" for name, value in env.items())

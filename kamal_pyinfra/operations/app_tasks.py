@@ -1,0 +1,88 @@
+"""The app as it is, without a new version: started, drained and stopped, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+
+from kamal_pyinfra.commands import app, app_tasks, image, rollout
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.operations.announce import announce
+from kamal_pyinfra.operations.app import GRACE_SECONDS
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.observation import current_host, seen
+from kamal_pyinfra.plan.app_tasks import StartContainer
+from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StopContainer
+from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.run import Run
+
+REMOVE_SECONDS = 300
+
+
+@operation()
+def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
+    """The containers that are there run, are healthy and are served.
+
+    + run: the run's fixed values.
+    + decide: which ones.
+    """
+    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, StartContainer)]
+    if not changes:
+        current_host().noop("the app runs")
+        return
+    announce(changes)
+    audits = [audited(run, f"Started app version {change.version}", change.role) for change in changes]
+    waits = sum(change.deadline + change.readiness_delay for change in changes)
+    yield StringCommand(guarded(app_tasks.start(changes, audits), seconds=waits + GRACE_SECONDS))
+
+
+@operation()
+def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, None, None]:
+    """Containers do not run; no request is lost on a host where another one serves.
+
+    + run: the run's fixed values.
+    + decide: which ones.
+    + message: for the audit log.
+    """
+    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, StopContainer)]
+    if not changes:
+        current_host().noop("none of them runs")
+        return
+    announce(changes)
+    if script := rollout.drain(changes):
+        waits = sum(change.drain_timeout for change in changes)
+        yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+    roles = dict.fromkeys(change.role for change in changes)
+    script = chain(rollout.stop(changes), *(audited(run, message, role) for role in roles))
+    waits = max((change.stop_timeout or 10) for change in changes)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+
+
+@operation()
+def removed(run: Run, decide: Decide, message: str) -> Generator[StringCommand, None, None]:
+    """Containers or images that nobody needs are gone; each by its name.
+
+    + run: the run's fixed values.
+    + decide: which ones.
+    + message: for the audit log.
+    """
+    changes = decide(run, seen(run)).changes
+    if not changes:
+        current_host().noop("there are none")
+        return
+    announce(changes)
+    yield StringCommand(guarded(_removal(run, changes, message), seconds=REMOVE_SECONDS))
+
+
+def _removal(run: Run, changes: tuple[Change, ...], message: str) -> str:
+    containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
+    tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
+    roles = dict.fromkeys(change.role for change in changes)
+    return chain(
+        app.remove(containers) if containers else "",
+        image.remove(tags) if tags else "",
+        *(audited(run, message, role) for role in roles),
+    )

@@ -1,0 +1,158 @@
+"""kp app exec and kp server exec: a command of the user's on hosts, or in the app."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyinfra.api.host import Host
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands import app_tasks as commands
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.config import Role
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.connection import execute
+from kamal_pyinfra.plan.app_tasks import serving_container
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.read import roles_of
+from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.signals import interruptible
+
+_ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exec:
+    """What the user wants to run in the app.
+
+    Args:
+        command: words.
+        version: of the container; without it what is in service.
+        reuses: in the container that runs, not in a new one.
+        env: more variables.
+        is_terminal: the user types at it.
+    """
+
+    command: Sequence[str]
+    version: str | None = None
+    reuses: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    is_terminal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command said on a host."""
+
+    host: str
+    role: str
+    succeeded: bool
+    lines: tuple[str, ...]
+
+
+def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[Answer]:
+    """Run a command in the app on each host and role; each goes on when another fails.
+
+    Args:
+        run: of the command ``app``.
+        hosts: names of the hosts that take part.
+        wanted: what to run.
+
+    Raises:
+        ConfigError: no such container runs. HostFailed: a host could not be reached.
+    """
+    with interruptible(), Session(run, hosts) as session:
+        scripts = {host: _app_scripts(run, host, seen, wanted) for host, seen in _looks(session, wanted).items()}
+        return _executed(session, scripts, wanted.env)
+
+
+def app_command(run: Run, host: str, wanted: Exec) -> str:
+    """The same for one terminal: shell text for the host, in its first selected role.
+
+    Raises:
+        ConfigError: no such container runs. HostFailed: the host could not be reached.
+    """
+    seen: ObservedHost | None = None
+    if wanted.reuses:
+        with interruptible(), Session(run, [host]) as session:
+            seen = session.observe()[host]
+    return next(iter(_app_scripts(run, host, seen, wanted).values()))
+
+
+def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[Answer]:
+    """Run shell text on each host; each goes on when another fails.
+
+    Raises:
+        HostFailed: a host could not be reached.
+    """
+    with interruptible(), Session(run, hosts) as session:
+        session.require_hosts()
+        return _executed(session, {host: {"": host_command(run, host, command)} for host in session.hosts}, {})
+
+
+def host_command(run: Run, host: str, command: str) -> str:
+    """Shell text of the user's, and a line in the audit log once it is over."""
+    return _with_audit(run, command, f"Executed cmd '{command}' on {host}")
+
+
+def _looks(session: Session, wanted: Exec) -> Mapping[str, ObservedHost | None]:
+    if wanted.reuses:
+        return session.observe()
+    session.require_hosts()
+    return dict.fromkeys(session.hosts)
+
+
+def _app_scripts(run: Run, host: str, seen: ObservedHost | None, wanted: Exec) -> dict[str, str]:
+    """A command for each selected role of a host."""
+    return {name: _app_script(run, run.config.role(name), host, seen, wanted) for name in roles_of(run, host)}
+
+
+def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, wanted: Exec) -> str:
+    config = run.config
+    typed = words(*wanted.command)
+    if seen is None:
+        version = wanted.version or config.latest_tag
+        once = commands.OneOff(
+            image=config.absolute_image(version),
+            env_file=naming.role_env_file(config, role.name),
+            env=tuple(config.env_for(role.name, host).clear.items()),
+            volumes=config.volumes,
+            options=tuple(role.options.items()),
+        )
+        command = commands.run_once(once, typed, wanted.env, is_terminal=wanted.is_terminal)
+    else:
+        container = serving_container(run, seen, role.name, wanted.version)
+        if container is None:
+            said = f" of {wanted.version}" if wanted.version else ""
+            raise ConfigError(f"{host}: no container{said} of role {role.name} runs; {_ANEW}")
+        version = container.version
+        command = commands.run_inside(container.name, typed, wanted.env, is_terminal=wanted.is_terminal)
+    return _with_audit(run, command, f"Executed cmd '{' '.join(wanted.command)}' on app version {version}", role.name)
+
+
+def _with_audit(run: Run, command: str, message: str, role: str = "") -> str:
+    line = audited(run, message, role)
+    return f"{{ {command}\n}}; code=$?; [ ! -d {words(run.config.run_directory)} ] || {line}; exit $code"
+
+
+def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: Mapping[str, str]) -> list[Answer]:
+    def on(host: Host) -> list[Answer]:
+        return list(_on_host(host, scripts[host.name], env))
+
+    found = session.each(on, scripts)
+    return [answer for host in found for answer in found[host] or (_lost(host),)]
+
+
+def _on_host(host: Host, scripts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Answer]:
+    for role, script in scripts.items():
+        succeeded, output = execute(host, commands.with_variables(script), stdin=commands.variables(env))
+        lines = tuple(sanitized(line.line) for line in output.combined_lines)
+        yield Answer(host=host.name, role=role, succeeded=succeeded, lines=lines)
+
+
+def _lost(host: str) -> Answer:
+    return Answer(host=host, role="", succeeded=False, lines=("the connection was lost",))

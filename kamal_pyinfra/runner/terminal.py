@@ -1,0 +1,89 @@
+"""A real terminal on a host: this process becomes the local ``ssh``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.config import Config, Server
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.inventory import STRICT, jump_config_file
+from kamal_pyinfra.operations.local_hook import call_pre_connect
+from kamal_pyinfra.plan.run import Run
+
+
+def open_terminal(run: Run, host: str, command: str) -> NoReturn:
+    """Run a command on a host with this terminal as its own; this process is replaced and does not come back.
+
+    Args:
+        run: its configuration says how the host is reached.
+        host: its name.
+        command: shell text for the host.
+
+    Raises:
+        ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
+        HookFailed: ``pre-connect`` failed.
+    """
+    require_terminal()
+    server = next(server for server in run.config.all_hosts if server.host == host)
+    argv = terminal_command(run.config, server, command)
+    call_pre_connect(run, lambda line: None)
+    sys.stdout.flush()
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606 - no shell here; the words are ours
+    except FileNotFoundError:
+        raise ConfigError("-i needs `ssh` on this machine; it is not installed") from None
+
+
+def require_terminal() -> None:
+    """Somebody is there to type.
+
+    Raises:
+        ConfigError: standard input is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("-i needs a terminal, and standard input is none; leave it out to run the command once")
+
+
+def terminal_command(config: Config, server: Server, command: str) -> list[str]:
+    """The local ``ssh`` with everything that the configuration says about the connection.
+
+    Args:
+        config: says how hosts are reached.
+        server: the host.
+        command: shell text for the host; with ``sudo`` it runs as root.
+
+    Raises:
+        ConfigError: the host cannot be reached this way.
+    """
+    shell = f"sudo -H -n sh -c {words(command)}" if server.sudo else command
+    ssh = config.ssh
+    return [
+        *("ssh", "-t", "-a"),  # Kamal 1.9 forwards the agent, to every host
+        *_route(config),
+        *("-p", str(server.port or ssh.port), "-l", server.user or ssh.user),
+        *("-o", f"ConnectTimeout={ssh.connect_timeout}", "-o", f"StrictHostKeyChecking={STRICT[ssh.host_keys]}"),
+        *(("-o", f"UserKnownHostsFile={Path(ssh.known_hosts).expanduser()}") if ssh.known_hosts else ()),
+        *_keys(config, server),
+        *("--", server.host, shell),
+    ]
+
+
+def _route(config: Config) -> tuple[str, ...]:
+    if config.ssh.proxy_command:
+        return ("-o", f"ProxyCommand={config.ssh.proxy_command}")
+    return ("-F", jump_config_file(config.ssh)) if config.ssh.proxy else ()
+
+
+def _keys(config: Config, server: Server) -> tuple[str, ...]:
+    ssh = config.ssh
+    files = (server.key,) if server.key else ssh.keys
+    if ssh.key_data and not files and "SSH_AUTH_SOCK" not in os.environ:
+        raise ConfigError(
+            "ssh/key_data: `ssh` needs the key in a file or an agent; add it with ssh-add, or use ssh/keys"
+        )
+    only = ("-o", "IdentitiesOnly=yes") if ssh.keys_only else ()
+    return (*(word for key in files for word in ("-i", str(Path(key).expanduser()))), *only)

@@ -1,0 +1,100 @@
+"""The app as it is: each operation sends its commands once, or nothing where it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from kamal_pyinfra.commands import app_tasks as commands
+from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.server import INSTALL_DOCKER
+from kamal_pyinfra.operations import app_tasks, server
+from kamal_pyinfra.operations.docker import INSTALL_SECONDS
+from kamal_pyinfra.plan import app_tasks as decisions
+from kamal_pyinfra.plan.observed import Docker, Status
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
+from tests.operations.fleet import changed, failed
+
+AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] [{}] {}' >> .kamal/shop-audit.log"
+START = partial(decisions.start, version=None)
+
+FOLDERS = "mkdir -p .kamal .kamal/locks .kamal/env/roles && chmod 700 .kamal/env/roles"
+
+
+def out_of_service(run, host):
+    seen = deployed(run, host)
+    ours = tuple(replace(c, status=Status.EXITED) if c.role else c for c in seen.containers)
+    return replace(seen, containers=ours, cords=dict.fromkeys(seen.cords, False))
+
+
+def test_stop_drains_then_stops_and_is_audited_by_role(fleet, run):
+    hosts = fleet(deployed)
+    stops = {name: decisions.stop(run, hosts.servers[name].observed).changes for name in HOSTS}
+    assert [change.name for change in stops[PRIMARY]] == ["shop-web-v2", "shop-job-v2"]
+    for name in HOSTS:
+        roles = [change.role for change in stops[name]]
+        audits = [AUDIT.format(role, "Stopped app") for role in roles]
+        drain = guarded(rollout.drain(stops[name]), seconds=sum(each.drain_timeout for each in stops[name]) + 60)
+        stop = guarded(" && ".join([rollout.stop(stops[name]), *audits]), seconds=70)
+        hosts.servers[name].knows(drain)
+        hosts.servers[name].knows(stop, then=out_of_service(run, name))
+    does = partial(hosts.does, app_tasks.stopped, decide=decisions.stop, message="Stopped app")
+    assert changed(does()) == list(HOSTS)
+    assert len(hosts.commands(OTHER)) == 2
+    assert changed(does()) == []
+
+
+def test_a_container_that_cannot_be_drained_is_not_stopped(fleet, run):
+    hosts = fleet(deployed)
+    for name in HOSTS:
+        changes = decisions.stop(run, hosts.servers[name].observed).changes
+        seconds = sum(each.drain_timeout for each in changes) + 60
+        hosts.servers[name].knows(guarded(rollout.drain(changes), seconds=seconds), is_success=False)
+    assert failed(hosts.does(app_tasks.stopped, decide=decisions.stop, message="Stopped app")) == list(HOSTS)
+    assert [len(hosts.commands(name)) for name in HOSTS] == [1, 1]
+
+
+def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
+    hosts = fleet(out_of_service)
+    for name in HOSTS:
+        changes = START(run, hosts.servers[name].observed).changes
+        audits = [AUDIT.format(change.role, "Started app version v2") for change in changes]
+        seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
+        script = commands.start(changes, audits)
+        assert script.index("touch") < script.index("docker start") < script.index("await_ready shop-web-v2")
+        hosts.servers[name].knows(guarded(script, seconds=seconds), then=deployed(run, name))
+    assert changed(hosts.does(app_tasks.started, decide=START)) == list(HOSTS)
+    assert changed(hosts.does(app_tasks.started, decide=START)) == []
+
+
+def test_stopped_containers_go_by_name(fleet, run):
+    hosts = fleet(retired)
+    message = "Removed all app containers"
+    for name in HOSTS:
+        roles = ("web", "job") if name == PRIMARY else ("web",)
+        containers = " ".join(f"shop-{role}-v1" for role in roles)
+        audits = [AUDIT.format(role, message) for role in roles]
+        script = " && ".join([f"docker rm {containers} > /dev/null", *audits])
+        hosts.servers[name].knows(guarded(script, seconds=300), then=deployed(run, name))
+    does = partial(hosts.does, app_tasks.removed, decide=decisions.remove_containers, message=message)
+    assert changed(does()) == list(HOSTS)
+    assert changed(does()) == []
+
+
+def test_bootstrap_makes_the_folders_of_a_host_that_has_docker(fleet, run):
+    hosts = fleet(fresh)
+    for name in HOSTS:
+        hosts.servers[name].knows(FOLDERS, then=deployed(run, name))
+    assert changed(hosts.does(server.bootstrapped)) == list(HOSTS)
+    assert changed(hosts.does(server.bootstrapped)) == []
+
+
+def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run):
+    hosts = fleet(lambda run, host: replace(fresh(run, host), docker=Docker(installed=host == OTHER)))
+    said = "Docker is missing, and deploy is neither root nor may use sudo without password"
+    hosts.servers[PRIMARY].knows(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS), err=[said], is_success=False)
+    hosts.servers[OTHER].knows(FOLDERS, then=deployed(run, OTHER))
+    assert failed(hosts.does(server.bootstrapped)) == [PRIMARY]
+    assert any(PRIMARY in line and said in line for line in hosts.printed)
+    assert hosts.commands(OTHER) == [FOLDERS]

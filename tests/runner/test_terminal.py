@@ -1,0 +1,71 @@
+"""The local ssh that kp becomes: everything that the configuration says about a connection."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from kamal_pyinfra.errors import ConfigError, HookFailed
+from kamal_pyinfra.runner.terminal import open_terminal, terminal_command
+from tests.conftest import MakeConfig, a_run
+
+
+def command(config, shell: str) -> list[str]:
+    return terminal_command(config, config.role_hosts[0], shell)
+
+
+def test_with_nothing_said_it_is_root_at_port_22(config: MakeConfig) -> None:
+    assert command(config(), "docker exec -it shop-web-v1 sh -c 'a  b'") == [
+        *("ssh", "-t", "-a", "-p", "22", "-l", "root"),
+        *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=accept-new"),
+        *("--", "192.0.2.1", "docker exec -it shop-web-v1 sh -c 'a  b'"),
+    ]
+
+
+def test_a_host_of_its_own_kind_needs_sudo(config: MakeConfig) -> None:
+    host = {"192.0.2.1": {"user": "admin", "port": 2222, "key": "/keys/own", "sudo": True}}
+    ssh = {"keys": ["/keys/all"], "keys_only": True, "host_keys": "strict", "known_hosts": "/known"}
+    assert command(config(servers=[host], ssh=ssh), "echo 'it'") == [
+        *("ssh", "-t", "-a", "-p", "2222", "-l", "admin"),
+        *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=/known"),
+        *("-i", "/keys/own", "-o", "IdentitiesOnly=yes"),
+        *("--", "192.0.2.1", """sudo -H -n sh -c 'echo '"'"'it'"'"''"""),
+    ]
+
+
+def test_a_jump_host_and_a_proxy_command(config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    jump = command(config(ssh={"proxy": "ops@192.0.2.9"}), "id")
+    assert "ProxyJump ops@192.0.2.9" in Path(jump[jump.index("-F") + 1]).read_text()
+    proxied = command(config(ssh={"proxy_command": "nc %h %p"}), "id")
+    assert "ProxyCommand=nc %h %p" in proxied
+
+
+def test_a_key_that_is_in_no_file_needs_an_agent(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = config(ssh={"key_data": ["-----BEGIN"]})
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with pytest.raises(ConfigError, match="ssh-add"):
+        command(own, "id")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
+    assert command(own, "id")[-1] == "id"
+
+
+def test_without_a_terminal_it_is_refused(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(ConfigError, match="-i needs a terminal"):
+        open_terminal(a_run(config()), "192.0.2.1", "id")
+
+
+def test_the_hook_before_a_connection_is_called_and_may_refuse_it(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = tmp_path / ".kamal/hooks/pre-connect"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\necho no VPN\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("os.execvp", lambda *argv: pytest.fail("connected all the same"))
+    with pytest.raises(HookFailed, match="no VPN"):
+        open_terminal(a_run(config()), "192.0.2.1", "id")

@@ -31,9 +31,11 @@ format: venv ## put the code in shape
 docs: venv ## write the generated parts of the documentation
 	scripts/docs
 
-bench: lab-up ## measure, on the lab (which stays up) and with simulated hosts
+bench: export LAB_MORE_HOSTS := web3 web4 job2
+bench: venv ## measure, on a lab of six hosts (which stays up) and with simulated hosts
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
-	$(PYTHON) -m bench
+	$(PYTHON) -m tests.lab up
+	$(PYTHON) -m bench --write
 	$(PYTHON) -m bench.fleet
 
 lab-up: venv ## start the lab: three hosts with Docker, one without, and a registry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -10,7 +11,9 @@ from pathlib import Path
 
 LABEL = "kp.lab"
 IMAGE_LABEL = "kp.lab.image"
-DOCKER_HOSTS = ("web1", "web2", "job1")
+MORE_HOSTS = tuple(os.environ.get("LAB_MORE_HOSTS", "").split())
+"""Names of further hosts with Docker, for benchmarks."""
+DOCKER_HOSTS = ("web1", "web2", "job1", *MORE_HOSTS)
 BARE_HOSTS = ("bare1",)
 HOSTS = DOCKER_HOSTS + BARE_HOSTS
 USERS = ("root", "deploy", "admin")

@@ -1,0 +1,56 @@
+"""`kp`, with everything counted that crosses a connection: ``python -m bench.counted OUTPUT kp-arguments…``."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import resource
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+COMMANDS: Counter[str] = Counter()
+BYTES: Counter[str] = Counter()
+
+
+def count_commands() -> None:
+    """Count the commands that a host is sent, and what it answers."""
+    import pyinfra_cli  # noqa: F401, PLC0415 - patches the standard library; must come first
+    from pyinfra.connectors.ssh import SSHConnector  # noqa: PLC0415
+
+    run = SSHConnector.run_shell_command
+
+    def counted(self: Any, command: Any, *arguments: Any, **keywords: Any) -> Any:
+        succeeded, output = run(self, command, *arguments, **keywords)
+        COMMANDS[self.host.name] += 1
+        BYTES[self.host.name] += len(str(command)) + sum(len(str(line)) + 1 for line in output)
+        return succeeded, output
+
+    SSHConnector.run_shell_command = counted
+
+
+def write(path: Path) -> None:
+    """What was counted, and what the process used."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    path.write_text(
+        json.dumps(
+            {
+                "commands": dict(COMMANDS),
+                "bytes": dict(BYTES),
+                "cpu": used.ru_utime + used.ru_stime,
+                "memory": used.ru_maxrss / 1024,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    output = Path(sys.argv[1])
+    sys.argv = ["kp", *sys.argv[2:]]
+    if "--help" not in sys.argv:
+        count_commands()
+    atexit.register(write, output)
+    from kamal_pyinfra.cli.main import main
+
+    main()

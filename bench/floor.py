@@ -1,0 +1,58 @@
+"""What Docker and the app need without a controller: the same docker commands in one shell script on one host.
+
+A web container and a worker are replaced: run the new web container, wait until it is healthy, run the new worker,
+let it stay up for a second (``readiness_delay``), cut the old cord, wait until Docker calls the old container
+unhealthy, stop both old ones. The health settings are those that `kp` gives its containers.
+"""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from kamal_pyinfra.config import load_config
+from kamal_pyinfra.plan.desired_app import app_container
+from kamal_pyinfra.plan.state import EnvFile, Health
+from tests.conftest import a_run
+from tests.e2e.project import Project
+
+ENV_FILE = EnvFile(path=".kamal/env/roles/shop-web.env", content=None, digest="", names=())
+SCRIPT = """set -e
+clear() {{ docker ps -aq --filter label=kp.floor | xargs -r docker rm -f > /dev/null; }}
+is() {{ [ "$(docker inspect --format '{{{{.State.Health.Status}}}}' "floor-web-$1")" = "$2" ]; }}
+web() {{
+  mkdir -p "$HOME/floor/$1"; touch "$HOME/floor/$1/cord"
+  docker run --detach --name "floor-web-$1" --label kp.floor=1 {env} --health-cmd {check} --health-interval 1s \\
+    --health-retries 1 --health-start-period 10s --health-start-interval 200ms \\
+    --volume "$HOME/floor/$1:/tmp/kamal-cord" {image} > /dev/null
+  until is "$1" healthy; do sleep 0.1; done
+}}
+job() {{
+  docker run --detach --name "floor-job-$1" --label kp.floor=1 {env} {image} python app.py worker > /dev/null
+  sleep 1
+}}
+clear
+web old; job old
+began=$(date +%s%N)
+web new; job new
+rm "$HOME/floor/old/cord"
+until is old unhealthy; do sleep 0.1; done
+docker stop floor-web-old floor-job-old > /dev/null
+echo $(( ( $(date +%s%N) - began ) / 1000000 ))
+clear
+"""
+
+
+def floor_script(project: Project) -> str:
+    """The script for the project's first version."""
+    config = load_config(project.folder / "config/deploy.yml", environ=project.environment("v1"))
+    role = config.roles[0]
+    container = app_container(a_run(config, "v1"), role, config.primary_host, ENV_FILE)
+    health = container.health or Health(command="true", interval="1s")
+    return SCRIPT.format(
+        image=quote(container.image), check=quote(health.prompt_command), env=f"--env-file {quote(ENV_FILE.path)}"
+    )
+
+
+def floor(project: Project, script: str, host: str = "web1") -> float:
+    """Run the script on a host; seconds."""
+    return int(project.lab.ssh(host, script).stdout.split()[-1]) / 1000

@@ -166,7 +166,7 @@ def test_a_program_that_cannot_be_started_says_why(run: Run, hook: Write) -> Non
 
 def test_what_a_hook_leaves_in_the_background_stays_and_is_not_waited_for(run: Run, hook: Write) -> None:
     """A tunnel that pre-connect opens keeps the hook's output open, and must live on."""
-    hook("pre-connect", "(while :; do echo noise; sleep 0.01; done) & echo $!")
+    hook("pre-connect", "(trap '' PIPE; while :; do echo noise 2> /dev/null; sleep 0.01; done) & echo $!")
     pid = heard(run, "pre-connect")[0]
     try:
         assert is_running(pid)

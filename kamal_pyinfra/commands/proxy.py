@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.compare import proxy_arguments
+from kamal_pyinfra.plan.compare import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.state import Proxy
 
 
@@ -20,7 +20,7 @@ def run(proxy: Proxy) -> str:
         *(words("--label", f"{name}={value}") for name, value in proxy.labels),
         words("--label", f"{DIGEST_LABEL}={proxy.digest}", "--label", f"{OWNER_LABEL}={proxy.owner}"),
         flags(proxy.options),
-        words(proxy.image, *proxy_arguments(proxy)),
+        words(proxy.image, *proxy_arguments(proxy), *prompt_arguments(proxy)),
         "> /dev/null",
     )
 

@@ -23,8 +23,10 @@ from kamal_pyinfra.plan.changes import (
 )
 
 
-def boot(changes: Sequence[BootContainer], *, run_id: str, suffix: str, audits: Sequence[str]) -> str:
-    """Start every container, then wait until all are healthy and the proxy serves them.
+def boot(
+    changes: Sequence[BootContainer], *, run_id: str, suffix: str, audits: Sequence[str], engine: str | None = None
+) -> str:
+    """Start every container, then wait until all are healthy.
 
     The script exits 1 with a report if a container does not get ready.
 
@@ -33,18 +35,17 @@ def boot(changes: Sequence[BootContainer], *, run_id: str, suffix: str, audits: 
         run_id: the run's short id, by which :func:`revert` finds a script that is still at work.
         suffix: ends the name of a container that steps aside.
         audits: for each change, the command that records it, run when its container is ready.
+        engine: version of the host's Docker, if it is known.
     """
-    starts = [_start(change, suffix) for change in changes]
+    starts = [_start(change, suffix, engine) for change in changes]
     waits = [
         chain(await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
         for change, audit in zip(changes, audits, strict=True)
     ]
-    routed = tuple(change.container.name for change in changes if change.container.cord)
-    served = await_served(routed) if routed else ""
-    return f": {BOOT_MARK}{run_id}\n" + await_functions() + route_functions() + chain(*starts, *waits, served)
+    return f": {BOOT_MARK}{run_id}\n" + await_functions() + chain(*starts, *waits)
 
 
-def _start(change: BootContainer, suffix: str) -> str:
+def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
     container = change.container
     match change:
         case AwaitContainer():
@@ -52,24 +53,35 @@ def _start(change: BootContainer, suffix: str) -> str:
         case RestartContainer():
             return chain(app.tie_cord(change.cord) if change.cord else "", app.start(container.name))
         case ReplaceContainer():
-            return chain(app.rename(container.name, replaced_name(container.name, suffix)), _run(change))
-    return _run(change)
+            return chain(app.rename(container.name, replaced_name(container.name, suffix)), _run(change, engine))
+    return _run(change, engine)
 
 
-def _run(change: BootContainer) -> str:
+def _run(change: BootContainer, engine: str | None) -> str:
     cord = change.container.cord
-    return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container)} > /dev/null")
+    return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container, engine=engine)} > /dev/null")
 
 
-def drain(changes: Sequence[StopContainer]) -> str:
-    """Cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them."""
+def drain(changes: Sequence[StopContainer], booted: Sequence[BootContainer] = ()) -> str:
+    """Take old containers out of traffic once the proxy serves the new ones.
+
+    That is: cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them. The
+    proxy learns of the new ones while other hosts still boot, so it is asked here and not when they are healthy.
+
+    Args:
+        changes: what is to stop.
+        booted: what was started in its place, or for the first time.
+    """
     corded = [change for change in changes if change.cord]
+    routed = tuple(change.container.name for change in booted if change.container.cord)
+    served = await_served(routed) if routed else ""
     if not corded:
-        return ""
+        return route_functions() + served if served else ""
     return (
         await_functions()
         + route_functions()
         + chain(
+            served,
             note_servers(tuple(change.name for change in corded)),
             *(app.cut_cord(change.cord) for change in corded if change.cord),
             *(await_unhealthy(change.name, seconds=change.drain_timeout) for change in corded),

@@ -11,7 +11,7 @@ from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, current_state, look
+from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
@@ -35,7 +35,10 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
         return
     announce(changes)
     audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
-    script = rollout.boot(changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits)
+    docker = seen(run).docker
+    script = rollout.boot(
+        changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits, engine=docker.version
+    )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
@@ -55,7 +58,7 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     if current_state().is_executing:
         underway(current_state()).switched.update(batch)
     changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
-    script = rollout.drain(changes)
+    script = rollout.drain(changes, _boots(run, batch))
     if not script:
         current_host().noop("nothing to drain")
         return

@@ -22,6 +22,7 @@ from kamal_pyinfra.plan.options import option_differences
 from kamal_pyinfra.plan.state import AppContainer, Options, Proxy
 from kamal_pyinfra.plan.units import from_seconds, to_seconds
 
+PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
 OTHER_OPTIONS = Difference(field="options", after="changed")
 """What our digest knows to differ although ``docker inspect`` shows no field of it."""
 
@@ -169,7 +170,7 @@ def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageD
                 field="health check", before=surplus, after=(defaults and defaults.health_command) or "none"
             )
         return
-    if desired.health.command != observed.health_command:
+    if observed.health_command not in {desired.health.command, desired.health.prompt_command}:
         yield Difference(field="health check", before=observed.health_command or "none", after=desired.health.command)
     if observed.health_command and to_seconds(desired.health.interval) != observed.health_interval:
         before = from_seconds(observed.health_interval)
@@ -182,13 +183,22 @@ def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Differen
         if argument not in observed.command:
             yield Difference(field="args", before=NOT_SET, after=argument)
     for argument in observed.command:
-        if argument.startswith("--") and argument not in wanted:
+        if argument.startswith("--") and argument not in {*wanted, PROMPT_ROUTES}:
             yield Difference(field="args", before=argument, after=NOT_SET)
 
 
 def proxy_arguments(proxy: Proxy) -> tuple[str, ...]:
     """Traefik's command line: ``--key=value`` for each argument, bare ``--key`` for ``true``."""
     return ("--providers.docker", *(argument for key, value in proxy.args for argument in _args(key, value)))
+
+
+def prompt_arguments(proxy: Proxy) -> tuple[str, ...]:
+    """What lets Traefik apply a change of routes at once; its own 2 s between two changes are a deploy's longest wait.
+
+    A proxy without it, as Kamal runs it, is not replaced for that.
+    """
+    key = PROMPT_ROUTES.partition("=")[0].removeprefix("--").lower()
+    return () if key in {given.lower() for given, _ in proxy.args} else (PROMPT_ROUTES,)
 
 
 def _args(key: str, value: object) -> tuple[str, ...]:

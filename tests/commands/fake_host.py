@@ -42,7 +42,9 @@ case "$1" in
   0.[0-9]) span=${{1#0.}}00 ;;
   *) span=$(( $1 * 1000 )) ;;
 esac
-echo $(( now + span )) > {state}/clock
+now=$(( now + span ))
+echo "$now" > {state}/clock
+printf '%d.%02d 0.00\\n' $(( now / 1000 )) $(( now % 1000 / 10 )) > {state}/uptime
 read -r steps < {state}/steps
 [ "$steps" -lt 500 ] || {{ echo "500 sleeps" >> {state}/unexpected; kill -9 $PPID; }}
 echo $(( steps + 1 )) > {state}/steps
@@ -92,6 +94,7 @@ class FakeHost:
         self._program("sleep", SLEEP)
         self._program("date", DATE)
         (self.state / "clock").write_text("1000000\n")
+        (self.state / "uptime").write_text("1000.00 0.00\n")
         (self.state / "steps").write_text("0\n")
 
     def docker(self, call: str, *answers: str | Answer) -> None:
@@ -104,7 +107,7 @@ class FakeHost:
         self._write_docker()
         (self.state / "calls").write_text("")
         ended = subprocess.run(
-            [*self.shell, "-c", script],
+            [*self.shell, "-c", script.replace("/proc/uptime", quote(str(self.state / "uptime")))],
             cwd=self.home,
             env={"PATH": f"{self.bin}:{os.defpath}", "HOME": str(self.home), **(environ or {})},
             input=stdin.encode(),

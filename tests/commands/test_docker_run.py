@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.state import AppContainer, Health
 from tests.commands import builders
@@ -69,12 +71,12 @@ def arguments(line: str, cwd: Path | None = None, **environ: str) -> list[str]:
 
 
 def as_kamal(words: list[str]) -> list[str]:
-    """Our words without our own labels, in Kamal's spelling of an empty label."""
+    """Our words without our own labels and arguments, in Kamal's spelling of an empty label."""
     kept: list[str] = []
     for word in words:
         if word.startswith(("kp.digest=", "kp.owner=")) and kept[-1] == "--label":
             kept.pop()
-        else:
+        elif word != PROMPT_ROUTES:
             kept.append("destination" if word == "destination=" else word)
     return kept
 
@@ -97,9 +99,35 @@ def kamal(line: str, host: str, tag: str = "") -> list[str]:
 )
 def test_an_app_container_is_run_as_kamal_runs_it(host, line, tag):
     (container,) = desired_host(builders.new_run(builders.golden_config()), host).containers
-    ours = arguments(app.run(container))
+    ours = arguments(app.run(counted_by_docker(container)))
     assert as_kamal(ours) == kamal(line, host, tag)
     assert [word for word in ours if word.startswith("kp.")] == [f"kp.digest={container.digest}"]
+
+
+def counted_by_docker(container: AppContainer) -> AppContainer:
+    """The container with the health check that Kamal would give it."""
+    return replace(container, health=container.health and replace(container.health, prompt_command=""))
+
+
+@pytest.mark.parametrize(
+    ("engine", "start"),
+    [
+        ("26.1.5", ["--health-start-period", "28s", "--health-start-interval", "200ms"]),
+        ("25.0.0", ["--health-start-period", "28s", "--health-start-interval", "200ms"]),
+        ("24.0.9", []),
+        ("20.10.24+dfsg1", []),
+        ("dev", []),
+        (None, []),
+    ],
+)
+def test_a_check_that_tries_again_by_itself_counts_at_once_and_starts_early_where_docker_can(engine, start):
+    health = Health(command="true", interval="1s", prompt_command="again and again")
+    words = arguments(app.run(builders.app_container(health=health, cord=None, cord_target=None), engine=engine))
+    at = words.index("--health-cmd")
+    assert words[at : words.index("--label")] == [
+        *("--health-cmd", "again and again", "--health-interval", "1s", "--health-retries", "1"),
+        *start,
+    ]
 
 
 def test_the_proxy_is_run_as_kamal_runs_it():
@@ -157,9 +185,14 @@ def test_the_proxy_as_text():
         " --volume /var/run/docker.sock:/var/run/docker.sock --env-file .kamal/env/traefik/traefik.env"
         " --env ZONE='a b' --log-opt max-size=10m --label l=1 --label kp.digest=d1 --label kp.owner=shop --network host"
         " traefik:v2.11 --providers.docker --log.level=DEBUG --accesslog --ping=false --entrypoints=a=:80"
-        " --entrypoints=b=:443 > /dev/null"
+        " --entrypoints=b=:443 --providers.providersThrottleDuration=100ms > /dev/null"
     )
     assert "--publish" not in proxy.run(builders.proxy(publish=None))
+
+
+def test_a_throttle_of_the_configuration_stays():
+    args = (("providers.ProvidersThrottleDuration", "5s"),)
+    assert proxy.run(builders.proxy(args=args)).endswith("--providers.ProvidersThrottleDuration=5s > /dev/null")
 
 
 def test_a_proxy_is_replaced_only_when_the_new_image_is_there():
@@ -168,7 +201,8 @@ def test_a_proxy_is_replaced_only_when_the_new_image_is_there():
         " && docker stop traefik > /dev/null && docker rm traefik > /dev/null"
         " && docker run --name traefik --detach --restart unless-stopped"
         " --volume /var/run/docker.sock:/var/run/docker.sock --env-file .kamal/env/traefik/traefik.env"
-        " --label kp.digest=d1 --label kp.owner=shop traefik:v3 --providers.docker > /dev/null"
+        " --label kp.digest=d1 --label kp.owner=shop traefik:v3 --providers.docker"
+        " --providers.providersThrottleDuration=100ms > /dev/null"
     )
     assert proxy.start("traefik") == "docker start traefik > /dev/null"
 

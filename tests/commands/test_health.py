@@ -32,7 +32,7 @@ def test_a_container_is_ready_when_docker_calls_it_healthy(any_shell):
     ran = any_shell.run(READY)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert ran.calls.splitlines() == [f"docker {STATE}"] * 5
-    assert ran.seconds == pytest.approx(4 * 0.2)
+    assert ran.seconds == pytest.approx(4 * 0.1)
 
 
 def test_an_unhealthy_container_may_still_recover_before_the_deadline(host):
@@ -77,7 +77,7 @@ def test_a_container_that_stopped_or_restarted_has_failed_at_once(host, state):
     assert ran.err == (
         f"shop-web-v2: stopped before it was ready ({state.rpartition(' ')[0]})\nlast lines of its log:\nbye\n"
     )
-    assert ran.seconds == pytest.approx(0.2)
+    assert ran.seconds == pytest.approx(0.1)
 
 
 def test_without_health_check_a_container_must_stay_up(host):
@@ -110,7 +110,7 @@ def test_an_old_container_is_awaited_until_docker_calls_it_unhealthy(any_shell):
     any_shell.docker(SERVING, *["healthy"] * 9, "unhealthy")
     ran = any_shell.run(GONE)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.seconds == pytest.approx(9 * 0.2)
+    assert ran.seconds == pytest.approx(9 * 0.1)
 
 
 @pytest.mark.parametrize("state", ["unhealthy", "stopped", "none"])

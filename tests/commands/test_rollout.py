@@ -49,12 +49,8 @@ def boot(*changes, audits=(AUDIT,)):
     return rollout.boot(changes, run_id=RUN_ID, suffix=builders.SUFFIX, audits=audits)
 
 
-AWAITED = [
-    f"docker inspect --format STATE {NEW}",
-    f"docker inspect --format STATE {NEW}",
-    f"docker inspect --format ADDRESS {NEW}",
-    "docker inspect --format PROXY traefik",
-]
+AWAITED = [f"docker inspect --format STATE {NEW}"] * 2
+SERVED = [f"docker inspect --format ADDRESS {NEW}", "docker inspect --format PROXY traefik"]
 
 
 def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
@@ -125,6 +121,23 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
         "docker inspect --format PROXY traefik",
     ]
     assert list(cord.iterdir()) == []
+
+
+def test_the_old_is_drained_once_the_proxy_was_asked_for_the_new(docker):
+    ran = docker.run(rollout.drain([builders.stop(cord=str(docker.home / "old"))], [builders.boot()]))
+    assert (ran.code, ran.err) == (0, "")
+    assert calls(docker, ran.calls) == [
+        *SERVED,
+        f"docker inspect --format ADDRESS {OLD}",
+        f"docker inspect --format SERVING {OLD}",
+        f"docker inspect --format SERVING {OLD}",
+        "docker inspect --format PROXY traefik",
+    ]
+
+
+def test_the_first_version_is_served_when_its_deploy_is_over(docker):
+    assert calls(docker, docker.run(rollout.drain([], [builders.boot()])).calls) == SERVED
+    assert rollout.drain([], [builders.boot(cord=None)]) == ""
 
 
 def test_what_has_no_cord_is_not_drained():

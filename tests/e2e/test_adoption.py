@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.config import load_config
+from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.state import AppContainer
 from tests.conftest import a_run
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
@@ -17,6 +20,16 @@ from tests.lab.traffic import Load
 
 OUR_LABELS = re.compile(r" --label '?kp\.[a-z]+=[^ ']*'?")
 NOTHING = "shop v1: nothing to change.\n"
+
+
+def counted_by_docker(container: AppContainer) -> AppContainer:
+    """The container with Kamal's health check."""
+    return replace(container, health=container.health and replace(container.health, prompt_command=""))
+
+
+def as_kamal(line: str) -> str:
+    """A command without our own labels and arguments."""
+    return OUR_LABELS.sub("", line).replace(f" {PROMPT_ROUTES}", "")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +43,8 @@ def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
         lines = ["docker rm -f $(docker ps -aq) > /dev/null", "rm -rf .kamal/cords/*"]
         for container in desired.containers:
             lines += [app.tie_cord(container.cord)] if container.cord else []
-            lines.append(OUR_LABELS.sub("", app.run(container)))
-        lines += [OUR_LABELS.sub("", proxy.run(desired.proxy))] if desired.proxy else []
+            lines.append(as_kamal(app.run(counted_by_docker(container))))
+        lines += [as_kamal(proxy.run(desired.proxy))] if desired.proxy else []
         lines.append(f"rm -rf {desired.record} {desired.edits}")
         project.lab.ssh(name, " && ".join(lines))
     assert "kp.digest" not in project.inspect("web1", "shop-web-v1")["Config"]["Labels"]

@@ -67,9 +67,14 @@ def test_the_web_container_is_kamals(shop: Project) -> None:
     assert config["Healthcheck"] == {
         "Test": [
             "CMD-SHELL",
-            "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kamal-cord/cord > /dev/null || exit 1)",
+            "tries=0; until said=$( (curl -f http://localhost:3000/up || exit 1) 2>&1); do tries=$((tries + 1)); "
+            '[ $tries -lt 9 ] && stat /tmp/kamal-cord/cord > /dev/null || { echo "$said"; exit 1; }; '
+            "sleep 0.25 || sleep 1; done; stat /tmp/kamal-cord/cord > /dev/null || exit 1",
         ],
         "Interval": 1_000_000_000,
+        "Retries": 1,
+        "StartPeriod": 10_000_000_000,
+        "StartInterval": 200_000_000,
     }
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m"}}
     assets, cord, uploads = sorted(host["Binds"])  # the docker command keeps volumes in no order
@@ -94,7 +99,10 @@ def test_the_worker_has_its_options_and_no_health_check(shop: Project) -> None:
 def test_the_proxy_is_kamals(shop: Project) -> None:
     """Traefik must run as Kamal's line asks, found by the image label that Kamal removes it by."""
     found = shop.inspect("web1", "traefik")
-    assert found["Args"] == ["--providers.docker", "--log.level=DEBUG"]
+    assert found["Args"] == [
+        *("--providers.docker", "--log.level=DEBUG"),
+        "--providers.providersThrottleDuration=100ms",
+    ]
     assert found["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}
     assert found["HostConfig"]["Binds"] == ["/var/run/docker.sock:/var/run/docker.sock"]
     assert found["Config"]["Labels"]["org.opencontainers.image.title"] == "Traefik"

@@ -10,12 +10,14 @@ ALL = (*WEB, "job1")
 
 
 def test_three_versions_and_a_rollback_lose_no_request(project: Project) -> None:
-    """v1 → v2 → v3 → rollback to v2 under load on both web hosts must lose none of at least 10,000 requests."""
+    """v1 → v2 → v3 and three rollbacks under load on both web hosts must lose none of at least 10,000 requests."""
     project.kp("setup", version="v1")
     urls = tuple(project.url(host) for host in WEB)
     with Load(urls, seconds=240, rate=400) as load:
         project.kp("deploy", version="v2")
         project.kp("deploy", version="v3")
+        project.kp("rollback", "v2", version="v3")
+        project.kp("rollback", "v3", version="v2")
         project.kp("rollback", "v2", version="v3")
     assert load.report.failed == 0, load.report
     assert load.report.total >= 10_000

@@ -26,6 +26,7 @@ def booting(run, observed, role):
         run_id=RUN_ID[:12],
         suffix=SUFFIX,
         audits=[AUDIT.format(f"[{role}] Booted app version v2").replace("] [", "] [")],
+        engine=observed.docker.version,
     )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     return guarded(script, seconds=waits + 60)

@@ -89,13 +89,24 @@ def _keys(ssh: Ssh, server: Server) -> dict[str, Any]:
     files = [str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)]
     extra: dict[str, Any] = {"key_filename": files} if len(files) > 1 else {}
     if ssh.key_data and not server.key:
-        extra["pkey"] = _parse_key(ssh.key_data[0].get_secret_value())
+        extra |= _given_keys(ssh, server.user or ssh.user)
     data: dict[str, Any] = {"ssh_key": files[0]} if len(files) == 1 and not extra else {}
     if extra:
         data["ssh_paramiko_connect_kwargs"] = extra
     if ssh.keys_only:
         data |= {"ssh_allow_agent": False, "ssh_look_for_keys": False}
     return data
+
+
+def _given_keys(ssh: Ssh, user: str) -> dict[str, Any]:
+    """What paramiko is told of ``ssh.key_data``; it takes one key by itself, and more by a strategy."""
+    keys = [_parse_key(text.get_secret_value()) for text in ssh.key_data]
+    if len(keys) == 1:
+        return {"pkey": keys[0]}
+    from kamal_pyinfra.operations.ssh_keys import SeveralKeys  # noqa: PLC0415 - imports paramiko
+
+    files = tuple(str(Path(key).expanduser()) for key in ssh.keys)
+    return {"auth_strategy": SeveralKeys(user, keys, files=files, asks_agent=not ssh.keys_only)}
 
 
 def _parse_key(text: str) -> Any:
@@ -113,24 +124,24 @@ def _parse_key(text: str) -> Any:
 
 
 def jump_config_file(ssh: Ssh) -> str:
-    """An SSH client configuration with the jump host, the one form in which pyinfra takes it.
+    """An SSH client configuration with the jump host or the proxy command, the one form in which pyinfra takes them.
 
-    It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it.
-
-    Raises:
-        ConfigError: a proxy command is configured.
+    It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it. With both, the
+    jump host counts (Kamal 1.9).
     """
-    if ssh.proxy is None:
-        raise ConfigError("ssh/proxy_command: not supported yet; use ssh/proxy, or ProxyJump in ~/.ssh/config")
-    user, _, host = ssh.proxy.rpartition("@")
-    lines = [f"Host {host.partition(':')[0]}", f"  User {user or 'root'}"]
-    lines += [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
-    lines += [f"  UserKnownHostsFile {ssh.known_hosts}"] if ssh.known_hosts else []
-    lines += [f"  IdentityFile {key}" for key in ssh.keys]
-    lines += [f"Host * !{host.partition(':')[0]}", f"  ProxyJump {user or 'root'}@{host}", "Include ~/.ssh/config"]
-    text = "".join(f"{line}\n" for line in lines)
+    lines = _jump_lines(ssh) if ssh.proxy else ["Host *", f"  ProxyCommand {ssh.proxy_command}"]
+    text = "".join(f"{line}\n" for line in (*lines, "Include ~/.ssh/config"))
     folder = Path("~/.cache/kamal_pyinfra").expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     path.write_text(text)
     return str(path)
+
+
+def _jump_lines(ssh: Ssh) -> list[str]:
+    user, _, host = (ssh.proxy or "").rpartition("@")
+    lines = [f"Host {host.partition(':')[0]}", f"  User {user or 'root'}"]
+    lines += [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
+    lines += [f"  UserKnownHostsFile {ssh.known_hosts}"] if ssh.known_hosts else []
+    lines += [f"  IdentityFile {key}" for key in ssh.keys]
+    return [*lines, f"Host * !{host.partition(':')[0]}", f"  ProxyJump {user or 'root'}@{host}"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import paramiko
 import pytest
+import yaml
 
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.inventory import load_groups, role_groups
@@ -60,6 +62,30 @@ def test_a_jump_host_is_handed_over_as_ssh_configuration(tmp_path: Path, monkeyp
         "  ProxyJump root@jump.example\n"
         "Include ~/.ssh/config\n"
     )
+
+
+def test_a_proxy_command_is_handed_over_as_ssh_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "user: ops, proxy_command: nc -x proxy %h %p"))
+    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["job"][0][1]
+    text = "Host *\n  ProxyCommand nc -x proxy %h %p\nInclude ~/.ssh/config\n"
+    assert Path(data["ssh_config_file"]).read_text() == text
+
+
+def test_keys_that_are_in_no_file_are_offered_one_after_the_other(tmp_path: Path) -> None:
+    keys = [paramiko.ECDSAKey.generate() for _ in range(2)]
+    for number, key in enumerate(keys):
+        key.write_private_key_file(str(tmp_path / f"key{number}"))
+    texts = [(tmp_path / f"key{number}").read_text() for number in range(2)]
+    ssh = {"user": "ops", "key_data": texts, "keys": [str(tmp_path / "key1"), "/no/such"], "keys_only": True}
+    config = yaml.safe_load(DEPLOY) | {"ssh": ssh}
+    (tmp_path / "deploy.yml").write_text(yaml.safe_dump(config))
+    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["web"][0][1]
+    strategy = data["ssh_paramiko_connect_kwargs"]["auth_strategy"]
+    offered = [(source.username, source.pkey) for source in strategy.get_sources()]
+    assert [(user, key.get_base64()) for user, key in offered] == [
+        ("ops", keys[number].get_base64()) for number in (0, 1, 1)
+    ]
 
 
 def test_an_unusable_configuration_ends_with_its_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,9 @@ class Ssh(BaseModel):
     port: Port = Field(default=22, description="Remote port.")
     proxy: Text | None = Field(default=None, description="Jump host as `[user@]host`; the user defaults to root.")
     proxy_command: Text | None = Field(default=None, description="Command to connect through.")
-    log_level: Text = Field(default="fatal", description="Log level of the SSH library.")
+    log_level: Annotated[
+        Literal["debug", "info", "warn", "error", "fatal"], BeforeValidator(lambda value: to_text(value).lower())
+    ] = Field(default="fatal", description="How much the SSH library says on standard error.")
     keys: tuple[Text, ...] = Field(default=(), description="Files with private keys.")
     keys_only: Flag = Field(default=False, description="Use only `keys`, not what an agent offers.")
     key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
@@ -63,12 +65,14 @@ class Ssh(BaseModel):
 
 
 class Sshkit(BaseModel):
-    """Kamal's tuning of its SSH library; read for compatibility."""
+    """How many connections are opened at a time."""
 
     model_config = SECTION
 
     max_concurrent_starts: Int = Field(default=30, description="Connections that are opened at the same time.")
-    pool_idle_timeout: Int = Field(default=900, description="Seconds that an idle connection is kept.")
+    pool_idle_timeout: Int = Field(
+        default=900, description="Without effect: a connection is kept for one run (Kamal 1.9: seconds)."
+    )
 
 
 def to_limit(value: object) -> int | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from typing import Any
 
@@ -22,6 +23,22 @@ def send_at_once(host: Host) -> None:
     with contextlib.suppress(OSError, AttributeError):  # a jump host's channel has no such option
         if transport is not None:
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def show_ssh_log(level: str) -> None:
+    """Let the SSH library say on standard error what it does.
+
+    Args:
+        level: ``ssh.log_level``; at ``fatal`` it says nothing, as pyinfra has it.
+    """
+    logger = logging.getLogger("paramiko")
+    if level == "fatal" or logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("ssh: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel("WARNING" if level == "warn" else level.upper())
+    logger.propagate = False
 
 
 def execute(

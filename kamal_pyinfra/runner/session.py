@@ -11,6 +11,7 @@ import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must
 
 import gevent  # isort: skip
 import pyinfra
+from gevent.pool import Pool
 from pyinfra.api.config import Config as EngineConfig
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
@@ -26,7 +27,7 @@ from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
+from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once, show_ssh_log
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -68,11 +69,12 @@ class Session:
         self.state.init(inventory, engine)
 
     def __enter__(self) -> Self:
+        show_ssh_log(self.run.config.ssh.log_level)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
-                connect_all(self.state)
+                self._connect()
             for host in self.state.inventory:
                 if not host.connected:
                     self.failures[host.name] = HostFailure.from_log(host.name, "connect", lines)
@@ -80,6 +82,14 @@ class Session:
         for host in self.state.inventory:
             send_at_once(host)
         return self
+
+    def _connect(self) -> None:
+        pool = self.state.pool
+        self.state.pool = Pool(self.run.config.sshkit.max_concurrent_starts)
+        try:
+            connect_all(self.state)
+        finally:
+            self.state.pool = pool
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

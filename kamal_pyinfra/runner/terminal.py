@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,10 +33,34 @@ def open_terminal(run: Run, host: str, command: str) -> NoReturn:
     argv = terminal_command(run.config, server, command)
     call_pre_connect(run, lambda line: None)
     sys.stdout.flush()
+    if run.config.ssh.key_data and not server.key:
+        argv = with_keys([key.get_secret_value() for key in run.config.ssh.key_data], argv)
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell here; the words are ours
     except FileNotFoundError:
-        raise ConfigError("-i needs `ssh` on this machine; it is not installed") from None
+        raise ConfigError(f"-i needs `{argv[0]}` on this machine; it is not installed") from None
+
+
+# An agent that runs a command ends with it, also when nobody is left to end it.
+ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shift; done; shift; exec "$@"'
+
+
+def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """The command under an agent of its own that holds the keys: neither a command line nor a file has them.
+
+    Args:
+        keys: PEM texts; each waits in a pipe until ``ssh-add`` reads it.
+        argv: the command.
+    """
+    return ["ssh-agent", "sh", "-c", ADD_KEYS, "sh", *(str(_in_pipe(key)) for key in keys), "--", *argv]
+
+
+def _in_pipe(text: str) -> int:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe:
+        pipe.write(text if text.endswith("\n") else f"{text}\n")
+    os.set_inheritable(reader, True)
+    return reader
 
 
 def require_terminal() -> None:
@@ -73,17 +98,12 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
 
 
 def _route(config: Config) -> tuple[str, ...]:
-    if config.ssh.proxy_command:
-        return ("-o", f"ProxyCommand={config.ssh.proxy_command}")
-    return ("-F", jump_config_file(config.ssh)) if config.ssh.proxy else ()
+    return ("-F", jump_config_file(config.ssh)) if config.ssh.proxy or config.ssh.proxy_command else ()
 
 
 def _keys(config: Config, server: Server) -> tuple[str, ...]:
     ssh = config.ssh
     files = (server.key,) if server.key else ssh.keys
-    if ssh.key_data and not files and "SSH_AUTH_SOCK" not in os.environ:
-        raise ConfigError(
-            "ssh/key_data: `ssh` needs the key in a file or an agent; add it with ssh-add, or use ssh/keys"
-        )
-    only = ("-o", "IdentitiesOnly=yes") if ssh.keys_only else ()
+    is_only = ssh.keys_only and not (ssh.key_data and not server.key)  # an agent of our own offers those
+    only = ("-o", "IdentitiesOnly=yes") if is_only else ()
     return (*(word for key in files for word in ("-i", str(Path(key).expanduser()))), *only)

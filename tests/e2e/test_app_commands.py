@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.project import BIN, Project, eventually
 from tests.e2e.test_host_commands import HOSTS, WEB, listing, status_of
@@ -156,6 +157,27 @@ def test_a_terminal_in_a_container_and_on_a_server(shop: Project) -> None:
     assert (code, "<>green" in shown) == (0, True), shown
     refused = shop.kp("server", "exec", "-i", "true", code=3)
     assert "needs a terminal" in refused.stderr
+
+
+def test_keys_that_are_in_no_file_and_a_proxy_command(shop: Project) -> None:
+    """Every kind of connection must work with keys from the configuration alone and through the user's own command."""
+    config = shop.config
+    jump = " ".join(shop.lab.ssh_argv("web2"))
+    other = shop.folder / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    config["ssh"] = {
+        "key_data": [other.read_text(), shop.lab.key.read_text()],
+        "keys_only": True,
+        "known_hosts": str(shop.lab.known_hosts),
+        "proxy_command": jump.replace("ssh ", "ssh -W %h:%p ", 1),
+    }
+    path = shop.folder / "config/keys.yml"
+    path.write_text(yaml.safe_dump(config))
+    assert "shop" in shop.kp("plan", "-c", str(path), version="v2").stdout
+    assert "one\n" in shop.kp("server", "exec", "-p", "-c", str(path), "echo", "one").stdout
+    code, shown = typed_at(shop, "server", "exec", "-i", "tty; exit 4", "--config-file", str(path), keys="")
+    assert (code, "/dev/pts/" in shown) == (4, True), shown
+    assert "PRIVATE KEY" not in shown
 
 
 def through_jump_host(project: Project) -> Path:

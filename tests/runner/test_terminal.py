@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from kamal_pyinfra.errors import ConfigError, HookFailed
-from kamal_pyinfra.runner.terminal import open_terminal, terminal_command
+from kamal_pyinfra.runner.terminal import open_terminal, terminal_command, with_keys
 from tests.conftest import MakeConfig, a_run
 
 
@@ -40,16 +41,22 @@ def test_a_jump_host_and_a_proxy_command(config: MakeConfig, tmp_path: Path, mon
     jump = command(config(ssh={"proxy": "ops@192.0.2.9"}), "id")
     assert "ProxyJump ops@192.0.2.9" in Path(jump[jump.index("-F") + 1]).read_text()
     proxied = command(config(ssh={"proxy_command": "nc %h %p"}), "id")
-    assert "ProxyCommand=nc %h %p" in proxied
+    assert "  ProxyCommand nc %h %p\n" in Path(proxied[proxied.index("-F") + 1]).read_text()
 
 
-def test_a_key_that_is_in_no_file_needs_an_agent(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = config(ssh={"key_data": ["-----BEGIN"]})
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    with pytest.raises(ConfigError, match="ssh-add"):
-        command(own, "id")
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
-    assert command(own, "id")[-1] == "id"
+def test_keys_that_are_in_no_file_are_held_by_an_agent_for_as_long_as_the_command_runs(tmp_path: Path) -> None:
+    """Neither a command line nor a file has them, and the agent has all of them."""
+    texts = []
+    for name in ("a", "b"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", tmp_path / name], check=True)
+        texts.append((tmp_path / name).read_text())
+        (tmp_path / name).unlink()
+    argv = with_keys(texts, ["sh", "-c", "ssh-add -l; exit 7"])
+    assert not any("PRIVATE KEY" in word for word in argv)
+    descriptors = [int(word) for word in argv if word.isdecimal()]
+    ran = subprocess.run(argv, check=False, pass_fds=descriptors, capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, [line.split()[2] for line in ran.stdout.splitlines()]) == (7, ["a", "b"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pub", "b.pub"]
 
 
 def test_without_a_terminal_it_is_refused(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ class Choices:
     decommission: bool = False
     forget: tuple[str, ...] = ()
     replace_edited: bool = False
+    skip_unreachable: bool = False
 
     def run(self, options: Options, command: str) -> tuple[Run, tuple[str, ...]]:
         """The fixed values of a run and the hosts that take part.
@@ -40,6 +41,7 @@ class Choices:
             keeps_env=self.keep_env,
             forgotten=self.forget,
             replaces_edited=self.replace_edited,
+            skips_unreachable=self.skip_unreachable,
         )
         if not self.decommission:
             return run, target.hosts
@@ -54,6 +56,7 @@ COMMON = (
         "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
     ),
     click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here."),
+    click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so."),
     click.option("--decommission", is_flag=True, help="Remove the service from hosts that left the configuration."),
     click.option("--replace-edited", is_flag=True, help="Replace containers in which files of the image were changed."),
     click.option(

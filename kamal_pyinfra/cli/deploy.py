@@ -68,12 +68,14 @@ def redeploy(options: Options, choices: Choices) -> None:
 @click.command()
 @click.argument("version_argument", metavar="VERSION")
 @click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here.")
+@click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so.")
 @common_options
-def rollback(options: Options, version_argument: str, keep_env: bool) -> None:
+def rollback(options: Options, version_argument: str, keep_env: bool, skip_unreachable: bool) -> None:
     """Put VERSION, still on the hosts, back into service.
 
     \b
     Example:
       kp rollback 9f2c1ab
     """
-    _carry_out(replace(options, version=version_argument), Choices(skip_push=True, keep_env=keep_env), "rollback")
+    choices = Choices(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
+    _carry_out(replace(options, version=version_argument), choices, "rollback")

@@ -20,7 +20,8 @@ HOOKS = (
     "pre-traefik-reboot",
     "post-traefik-reboot",
 )
-SCRIPTS = ("setup", "deploy", "redeploy", "rollback")
+SCRIPTS = ("setup", "deploy", "redeploy", "rollback", "env_push", "prune", "traefik_reboot")
+"""Every script of `deploys/`."""
 INVENTORY = '''\
 """The hosts of config/deploy.yml, for plain pyinfra."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kamal_pyinfra import naming
@@ -111,12 +111,13 @@ class Plan:
         return any(change.is_drift for change in self.changes)
 
 
-def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
+def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
     """Compare a fleet with the configuration.
 
     Args:
         run: the configuration, the version and the run's fixed values.
         observed: a look at every host that takes part, by name.
+        left_out: hosts that would take part but could not be looked at.
 
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
@@ -131,7 +132,7 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
         command=run.command,
         build=_build(run, plans),
         hosts=plans,
-        notes=tuple(_notes(run, observed)),
+        notes=(*_left_out(run, left_out), *_notes(run, observed)),
     )
 
 
@@ -168,6 +169,14 @@ def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, 
     for host, roles in (item for record in records if record is not None for item in record.hosts.items()):
         recorded.setdefault(host, {}).update(dict.fromkeys(roles))
     return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
+
+
+def _left_out(run: Run, hosts: Iterable[str]) -> Iterator[str]:
+    for host in hosts:
+        if run.has_accessories_only(host):
+            yield f"{host} ({', '.join(run.config.accessories_on(host))}) cannot be reached, and has accessories only"
+        else:
+            yield f"{host} ({', '.join(roles_on(run, host))}) cannot be reached and is left out; deploy again later"
 
 
 def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:

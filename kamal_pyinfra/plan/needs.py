@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.plan.examined import Needs, Share
+from kamal_pyinfra.plan.neighbours import registry_of_image
 
 HUB = "registry-1.docker.io"
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -25,9 +26,17 @@ def needs_of(config: Config, server: Server) -> Needs:
         address=f"{user}@{server.host} -p {port}",
         run_directory=config.run_directory,
         ports=tuple(dict.fromkeys(published_ports(config))) if is_proxied else (),
-        registry=registry_host(config),
+        registry=_pulls_from(config, server.host),
         shares=tuple(share for share in shares(config, server.host) if share.cpus or share.memory),
     )
+
+
+def _pulls_from(config: Config, host: str) -> str:
+    """The app's registry; without a role on the host, that of its first accessory."""
+    accessories = config.accessories_on(host)
+    if any(role.runs_on(host) for role in config.roles) or not accessories:
+        return registry_host(config)
+    return registry_of_image(config.accessories[accessories[0]].image) or HUB
 
 
 def registry_host(config: Config) -> str:

@@ -39,11 +39,11 @@ def proxy_users(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
 
 def registry_users(server: str | None, containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """Services whose images come from a registry; without server from Docker Hub."""
-    users = (each for each in containers if each.service and _registry_of(each.image) == (server or ""))
+    users = (each for each in containers if each.service and registry_of_image(each.image) == (server or ""))
     return tuple(sorted({each.service_name for each in users}))
 
 
-def _registry_of(image: str) -> str:
+def registry_of_image(image: str) -> str:
     """The server in an image's name: the first part if it has a dot or a port, or is ``localhost``."""
     first, slash, _ = image.partition("/")
     is_server = bool(slash) and ("." in first or ":" in first or first == "localhost")

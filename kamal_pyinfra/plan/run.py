@@ -12,6 +12,9 @@ UNKNOWN = "unknown"
 ACCESSORY = ("accessory", "accessory reboot")
 """Commands about accessories alone; the second one replaces those that are there."""
 
+ROLLOUTS = ("deploy", "redeploy", "rollback")
+"""Commands that leave accessories alone (Kamal 1.9)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -37,6 +40,7 @@ class Run:
         hosts: names of the hosts that take part, for hooks; empty for all.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
         skips_hooks: whether no hook is run.
+        skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
     """
 
     config: Config
@@ -58,6 +62,20 @@ class Run:
     words: tuple[str, ...] = ()
     skips_hooks: bool = False
     accessories: tuple[str, ...] = ()
+    skips_unreachable: bool = False
+
+    def may_leave_out(self, host: str) -> bool:
+        """Whether the run goes on without a host that cannot be reached.
+
+        The primary host keeps the lock. A deploy only gives advice about a host that carries nothing but accessories.
+        """
+        if host == self.config.primary_host:
+            return False
+        return self.skips_unreachable or (self.command in ROLLOUTS and self.has_accessories_only(host))
+
+    def has_accessories_only(self, host: str) -> bool:
+        """Whether the host is in the configuration for its accessories alone."""
+        return host not in {server.host for server in self.config.role_hosts} and bool(self.config.accessories_on(host))
 
     @property
     def fleet(self) -> tuple[str, ...]:

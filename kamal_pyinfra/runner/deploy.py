@@ -33,7 +33,7 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
     _require_secrets(run)
     with interruptible(), Session(run, hosts) as session:
         observed = session.observe()
-        found = make_plan(run, observed)
+        found = make_plan(run, observed, session.left_out)
         return found, plan_file(run, found, observed)
 
 
@@ -68,7 +68,8 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
     require_executable(run)
     with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
-        found = make_plan(run, session.observe())
+        observed = session.observe()
+        found = make_plan(run, observed, session.left_out)
         _carry_out(found, Rollout(session, report), began)
     return found
 
@@ -105,6 +106,8 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     rollout.carry_out()
     if rollout.run.command != BOOT_ONLY:
         rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
+    for host in rollout.session.left_out:
+        report.output(f"{host} was left out.")
     report.finished(time.monotonic() - began)
 
 

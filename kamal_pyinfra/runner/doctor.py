@@ -41,7 +41,7 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     A host that cannot be reached, or that hangs, is a failed check; the others are examined all the same.
     """
     config = run.config
-    needs = {server.host: needs_of(config, server) for server in config.role_hosts if server.host in set(hosts)}
+    needs = {server.host: needs_of(config, server) for server in config.all_hosts if server.host in set(hosts)}
     with interruptible(), Session(run, hosts) as session:
         looks = session.each(lambda host: _look(host, needs[host.name]))
         said = {name: failure.output for name, failure in session.failures.items()}

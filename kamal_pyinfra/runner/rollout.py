@@ -56,7 +56,7 @@ class Rollout:
             self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
-        if not self.steps.phase("prepare", deploys.prepare):
+        if not self._phase("prepare", deploys.prepare):
             self.steps.fail("Nothing was switched: what served before serves now.")
         batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
@@ -71,7 +71,7 @@ class Rollout:
         self.begun += batch
         is_healthy = False
         try:
-            is_healthy = self.steps.phase("boot", deploys.boot, hosts=batch, arguments={"batch": tuple(batch)})
+            is_healthy = self._phase("boot", deploys.boot, hosts=batch, arguments={"batch": tuple(batch)})
         finally:
             if not is_healthy:
                 self._take_back(batch)
@@ -79,6 +79,20 @@ class Rollout:
             self.steps.fail(self._state_after_taking_back(batch))
         for name, phase in (("switch", deploys.switch), ("retire", deploys.retire)):
             self.steps.phase(name, phase, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+
+    def _phase(
+        self,
+        name: str,
+        deploy: Callable[..., object],
+        *,
+        hosts: Sequence[str] | None = None,
+        arguments: dict[str, object] | None = None,
+    ) -> bool:
+        """A phase before the gate; with ``--skip-unreachable`` hosts that are gone do not count."""
+        is_strict = not self.run.skips_unreachable
+        if self.steps.phase(name, deploy, hosts=hosts, arguments=arguments, is_strict=is_strict):
+            return True
+        return bool(self.session.leave_out_unreachable())
 
     def _take_back(self, batch: Sequence[str]) -> None:
         halts = self.run.config.boot.failure == "halt"

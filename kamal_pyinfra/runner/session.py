@@ -27,7 +27,7 @@ from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once, show_ssh_log
+from kamal_pyinfra.operations.connection import execute, reconnect, reconnect_all, send_at_once, show_ssh_log
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -54,6 +54,7 @@ class Session:
         self.report = report
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
+        self.left_out: dict[str, HostFailure] = {}
         needed = {*hosts, run.config.primary_host}
         departed = [Server(host=host) for host in run.decommissioned]
         servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
@@ -77,11 +78,36 @@ class Session:
                 self._connect()
             for host in self.state.inventory:
                 if not host.connected:
-                    self.failures[host.name] = HostFailure.from_log(host.name, "connect", lines)
+                    self._missed(host, HostFailure.from_log(host.name, "connect", lines))
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
             send_at_once(host)
         return self
+
+    def _missed(self, host: Host, failure: HostFailure) -> None:
+        if self.run.may_leave_out(host.name):
+            self.left_out[host.name] = failure
+            self.state.active_hosts.discard(host)
+        else:
+            self.failures[host.name] = failure
+
+    def leave_out_unreachable(self) -> frozenset[str]:
+        """Go on without those of the failed hosts that cannot be reached any more, if the run may.
+
+        Returns:
+            Their names; none if another host failed for another reason, or one that is needed is gone too.
+        """
+        failed = [host for host in self.state.inventory if host.name in self.failures]
+        if not all(self.run.may_leave_out(host.name) and not self._answers(host) for host in failed):
+            return frozenset()
+        for host in failed:
+            self._missed(host, self.failures.pop(host.name))
+        return frozenset(host.name for host in failed)
+
+    def _answers(self, host: Host) -> bool:
+        with log_capture(), contextlib.suppress(PyinfraError):
+            reconnect(host)
+        return bool(host.connected)
 
     def _connect(self) -> None:
         pool = self.state.pool
@@ -206,7 +232,7 @@ class Session:
                 if isinstance(answer, ObservedHost):
                     seen[name] = answer
                 else:
-                    self.failures[name] = HostFailure.from_log(name, "observe", lines)
+                    self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
         self.require_hosts()
         return {name: seen[name] for name in self.hosts}
 

@@ -22,6 +22,9 @@ created   deploys/setup.py
 created   deploys/deploy.py
 created   deploys/redeploy.py
 created   deploys/rollback.py
+created   deploys/env_push.py
+created   deploys/prune.py
+created   deploys/traefik_reboot.py
 created   .kamal/hooks/docker-setup.sample
 created   .kamal/hooks/pre-connect.sample
 created   .kamal/hooks/pre-build.sample

@@ -233,6 +233,14 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
         },
         run_directory="/opt/kamal",
     )
+    assert needs_of(found, found.all_hosts[-1]) == Needs(
+        host="192.0.2.9",
+        address="root@192.0.2.9 -p 22",
+        run_directory="/opt/kamal",
+        ports=(),
+        registry="registry-1.docker.io",
+        shares=(Share(container="other", cpus=9),),
+    )
     assert [needs_of(found, server) for server in found.role_hosts] == [
         Needs(
             host="192.0.2.1",

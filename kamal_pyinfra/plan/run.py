@@ -37,6 +37,7 @@ class Run:
         hosts: names of the hosts that take part, for hooks; empty for all.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
         skips_hooks: whether no hook is run.
+        lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
     """
 
     config: Config
@@ -58,6 +59,7 @@ class Run:
     words: tuple[str, ...] = ()
     skips_hooks: bool = False
     accessories: tuple[str, ...] = ()
+    lock_wait: int | None = None
 
     @property
     def fleet(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
+from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
@@ -131,11 +132,14 @@ class Session:
 
         Returns:
             Whether it succeeded on every host; failures are in :attr:`failures`.
+
+        Raises:
+            LockLost: the run had the lock, and has it no longer.
         """
         active = set(self.state.active_hosts)
         names = set(self.hosts if hosts is None else hosts)
         chosen = {host for host in active if host.name in names}
-        self._forget_operations()
+        self._begin_round()
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
         self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
         with log_capture() as lines:
@@ -150,8 +154,9 @@ class Session:
         self.failures.update(found)
         return not found
 
-    def _forget_operations(self) -> None:
-        """Operations of the round before: pyinfra would take them for this one's."""
+    def _begin_round(self) -> None:
+        """Forget the operations of the round before: pyinfra would take them for this one's."""
+        lease.require(self.state)
         self.state.is_executing = False
         self.state.op_meta.clear()
         for host in self.state.inventory:

@@ -27,7 +27,8 @@ from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
+from kamal_pyinfra.operations.connecting import connect_patiently
+from kamal_pyinfra.operations.connection import execute, reconnect_all, tune
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -57,7 +58,7 @@ class Session:
         needed = {*hosts, run.config.primary_host}
         departed = [Server(host=host) for host in run.decommissioned]
         servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
-        names = [(server.host, host_data(run.config, server)) for server in servers]
+        names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
         pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
         inventory = Inventory((names, {}))
         engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
@@ -71,6 +72,8 @@ class Session:
     def __enter__(self) -> Self:
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
+        for host in self.state.inventory:
+            connect_patiently(host)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
                 connect_all(self.state)
@@ -79,7 +82,7 @@ class Session:
                     self.failures[host.name] = HostFailure.from_log(host.name, "connect", lines)
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
-            send_at_once(host)
+            tune(host)
         return self
 
     def __exit__(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.project import Project
+from tests.e2e.project import Project, eventually
 
 RUNS = 20
 WATCHER = """
@@ -69,7 +68,8 @@ def test_of_twenty_deploys_at_once_one_works_at_a_time_and_all_end(project: Proj
     hook.write_text(HOOK)
     hook.chmod(0o755)
     host = project.config["servers"]["job"]["hosts"][0]
-    project.lab.ssh("web1", f"rm -f held; touch watch-lock; nohup sh -c {WATCHER!r} > /dev/null 2>&1 &")
+    project.lab.ssh("web1", "cat > watcher; rm -f held; touch watch-lock", input=WATCHER)
+    project.lab.ssh("web1", "nohup sh watcher > /dev/null 2>&1 < /dev/null &")
     with ThreadPoolExecutor(RUNS) as pool:
         runs = list(
             pool.map(
@@ -90,21 +90,24 @@ def test_a_deploy_and_a_rollback_meet(project: Project) -> None:
     """A rollback during a deploy must say who holds the lock and exit 4; one that waits must have its turn."""
     project.kp("setup", version="v1")
     project.kp("deploy", version="v2")
-    project.set_env(APP_START_DELAY="4")
+    hook = project.folder / ".kamal/hooks/pre-deploy"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\nfor _ in $(seq 600); do [ ! -e go ] || exit 0; sleep 0.1; done\n")
+    hook.chmod(0o755)
     deploying = project.start("kp", "deploy", version="v3")
-    deadline = time.monotonic() + 60
-    while not project.lock_exists():
-        assert time.monotonic() < deadline
-    refused = project.kp("rollback", "v1", code=4)
-    assert re.search(rf"Process: {deploying.pid} on ", refused.stderr), refused.stderr
-    assert "Command: deploy" in refused.stderr
-    assert "--lock-wait" in refused.stderr
+    eventually(project.lock_exists, seconds=60, what="the deploy's lock")
+    refused = project.kp("rollback", "v1", code=4).stderr
+    assert re.search(rf"^Process: {deploying.pid} on ", refused, re.MULTILINE), refused
+    assert "\nCommand: deploy\nLease: " in refused
+    assert "--lock-wait" in refused
     assert "Lease: " in project.kp("lock", "status").stdout
-    in_use = project.kp("lock", "release", code=4).stderr
-    assert "in use" in in_use
-    waited = project.kp("rollback", "v1", "--lock-wait")
-    assert deploying.wait(timeout=60) == 0
-    assert "waiting up to" in waited.stderr + waited.stdout
+    assert "in use" in project.kp("lock", "release", code=4).stderr
+    waiting = project.start("kp", "rollback", "v1", "--lock-wait")
+    said = next((line for line in waiting.stdout or () if "waiting up to" in line), "")
+    assert "`deploy`" in said
+    (project.folder / "go").touch()
+    assert "Finished" in deploying.communicate(timeout=90)[0]
+    assert "Finished" in waiting.communicate(timeout=90)[0]
     assert project.served("web1") == "v1"
     assert not project.lock_exists()
 
@@ -123,7 +126,6 @@ def test_a_stale_lock_is_shown_and_taken_over_on_request(project: Project) -> No
     assert "--lock-wait" in refused
     project.lab.ssh("web1", f"echo $(($(date +%s) + 5)) > {lock}/lease")
     assert "is held by Bob" in project.kp("lock", "release", code=4).stderr
-    taken = project.kp("setup", "--lock-wait", version="v4")
-    assert "waiting up to" in taken.stderr + taken.stdout
+    project.kp("setup", "--lock-wait", version="v4")
     assert project.served("web1") == "v4"
     assert not project.lock_exists()

@@ -17,6 +17,7 @@ from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
@@ -80,6 +81,13 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
     """What gives this run's lock back."""
     return commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+
+
+def may_release(run: Run, lock: LockDetails) -> bool:
+    """Whether the user may free a lock without force: it is his own and no run uses it, or nobody is behind it."""
+    if lock.is_stale or not lock.content or is_dead(lock.holder):
+        return True
+    return lock.owner == run.locked_by and not lock.is_renewed
 
 
 def keeper(run: Run) -> str:

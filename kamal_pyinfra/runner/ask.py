@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as lock_commands
-from kamal_pyinfra.config.holder import is_dead
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
-from kamal_pyinfra.operations.lock import lock_content
+from kamal_pyinfra.operations.lock import lock_content, may_release
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
 from kamal_pyinfra.plan.run import Run
@@ -80,15 +79,9 @@ def release_lock(run: Run, *, is_forced: bool) -> None:
     lock = parse_lock(seen[0]) if seen else None
     if lock is None:
         return
-    if not _may_release(run, lock):
+    if not may_release(run, lock):
         raise LockHeld(release_refusal(lock, run.locked_by))
     _on_primary(run, lock_commands.release_own(directory, lock.content))
-
-
-def _may_release(run: Run, lock: LockDetails) -> bool:
-    if lock.is_stale or not lock.content or is_dead(lock.holder):
-        return True
-    return lock.owner == run.locked_by and not lock.is_renewed
 
 
 def _on_primary(run: Run, command: str) -> list[str]:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import gevent
 
@@ -16,9 +17,11 @@ from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.observation import forget
 from kamal_pyinfra.plan.observed import LockDetails
-from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.steps import Steps
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Session
+    from kamal_pyinfra.runner.steps import Steps
 
 POLL_SECONDS = (0.7, 1.3)
 """Between two looks at a held lock, by chance, so that those who wait do not come all at once."""

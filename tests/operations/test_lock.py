@@ -97,6 +97,27 @@ def test_only_a_stale_lock_is_taken_over_and_only_by_who_waits(fleet, run, left,
     assert hosts.commands(PRIMARY) == [f"{first}{take(run)}"]
 
 
+BY_DEV = {"locked_by": "Dev", "at": "T", "version": "v", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("content", "left", "may"),
+    [
+        (commands.details(**BY_DEV, holder=""), "", True),
+        (commands.details(**BY_DEV, holder="ci 9 x"), "60", False),
+        (commands.details(**BY_DEV, holder="gone 9 x"), "60", True),
+        (THEIRS, "60", False),
+        (THEIRS, "0", True),
+        (THEIRS, "", False),
+        ("", "", True),
+    ],
+    ids=["own by hand", "own in use", "dead here", "another's", "stale", "another's by hand", "nobody's"],
+)
+def test_a_lock_is_released_by_its_owner_or_when_nobody_is_behind_it(run, monkeypatch, content, left, may):
+    monkeypatch.setattr(locks, "is_dead", lambda holder: holder.startswith("gone"))
+    assert locks.may_release(replace(run, locked_by="Dev"), parse_lock(f"{content} {left}")) == may
+
+
 def test_the_look_at_a_host_is_taken_anew_once_it_is_locked(fleet, run):
     hosts = fleet(deployed)
     hosts.servers[PRIMARY].knows(take(run))

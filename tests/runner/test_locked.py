@@ -1,4 +1,4 @@
-"""Waiting for a held lock, and who may release one."""
+"""Waiting for a held lock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
-from kamal_pyinfra.runner import ask, locked
+from kamal_pyinfra.runner import locked
 from kamal_pyinfra.runner.failures import HostFailure
 from tests.commands.builders import golden_config, new_run
 
@@ -128,39 +128,3 @@ def test_waiting_ends(clock):
 def test_a_lock_that_cannot_be_taken_for_another_reason_is_not_waited_for(clock):
     with pytest.raises(HostFailed, match="No space left"):
         lock_with(60, ["mkdir: No space left on device"], [])
-
-
-@pytest.mark.parametrize(
-    ("content", "left", "may"),
-    [
-        (commands.details(locked_by="Dev", at="T", version="v", message="m", holder=""), "", True),
-        (commands.details(locked_by="Dev", at="T", version="v", message="m", holder="ci 9 x"), "60", False),
-        (commands.details(locked_by="Dev", at="T", version="v", message="m", holder="gone 9 x"), "60", True),
-        (THEIRS, "60", False),
-        (THEIRS, "0", True),
-        (commands.details(locked_by="Ann", at="T", version="v", message="m", holder=""), "", False),
-        ("", "", True),
-    ],
-    ids=["by hand", "in use", "dead here", "another's", "stale", "another's by hand", "nobody's"],
-)
-def test_a_lock_is_released_by_its_owner_or_when_nobody_uses_it(monkeypatch, content, left, may):
-    run = replace(new_run(golden_config(CONFIG), "v1"), locked_by="Dev")
-    sent: list[str] = []
-
-    def on_primary(_: object, command: str) -> list[str]:
-        sent.append(command)
-        return [f"{content} {left}"]
-
-    monkeypatch.setattr(ask, "_on_primary", on_primary)
-    monkeypatch.setattr(ask, "is_dead", lambda holder: holder.startswith("gone"))
-    directory = ".kamal/locks/shop"
-    if may:
-        ask.release_lock(run, is_forced=False)
-        assert sent == [commands.state(directory), commands.release_own(directory, content)]
-    else:
-        with pytest.raises(LockHeld, match="kp lock release --force"):
-            ask.release_lock(run, is_forced=False)
-        assert sent == [commands.state(directory)]
-    sent.clear()
-    ask.release_lock(run, is_forced=True)
-    assert sent == [commands.release(directory)]

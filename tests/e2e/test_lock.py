@@ -82,7 +82,8 @@ def test_of_twenty_deploys_at_once_one_works_at_a_time_and_all_end(project: Proj
     assert [line.split()[0] for line in lines] == ["begin", "end"] * RUNS
     assert all(lines[number].split()[1] == lines[number + 1].split()[1] for number in range(0, 2 * RUNS, 2))
     holders = project.lab.ssh("web1", "cat held").stdout.splitlines()
-    assert len(set(holders)) == len(holders) == RUNS, "each run holds the lock once, in one piece"
+    assert holders
+    assert len(set(holders)) == len(holders), "nobody gets the lock back while another works"
     assert not project.lock_exists()
 
 

@@ -3,6 +3,7 @@
 KpError                 1
 ├── ConfigError         3   the configuration, its environment or an argument is not usable
 ├── LockHeld            4   another deploy holds the lock
+├── LockLost            1   this run's lock was taken away while it worked
 ├── BuildFailed         1   the image could not be built or pushed
 ├── RegistryFailed      1   this machine could not log in to the registry, or out
 ├── HookFailed          1   a hook ended with an error, or cannot be run
@@ -41,6 +42,17 @@ class LockHeld(KpError):
     """Somebody else is deploying; the message shows the lock and the way out."""
 
     exit_code = 4
+
+
+class LockLost(KpError):
+    """Somebody took this run's lock, or it could not be renewed in time; the run stopped where it was."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The deploy lock is no longer this run's: it was released or taken over, or could not be renewed in time.\n"
+            "This run stopped before its next phase and took nothing back, since another run may be at work.\n"
+            "`kp lock status` shows who holds the lock; run the same command again once it is free."
+        )
 
 
 class BuildFailed(KpError):

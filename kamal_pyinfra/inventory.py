@@ -24,6 +24,9 @@ Group = list[tuple[str, dict[str, Any]]]
 
 STRICT = {"strict": "yes", "accept-new": "accept-new"}
 CONNECT_RETRIES = 2
+"""By pyinfra's own command line; `kp` tries again only what may pass by itself."""
+CHANNEL_SECONDS = 30
+"""For a host that is connected to begin a command; paramiko would wait for an hour."""
 
 
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
@@ -73,8 +76,12 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         "ssh_connect_retries": CONNECT_RETRIES,
+        "ssh_connect_retry_min_delay": 0.5,
+        "ssh_connect_retry_max_delay": 2.0,
         **_keys(ssh, server),
     }
+    bounds = {"banner_timeout": ssh.connect_timeout, "channel_timeout": CHANNEL_SECONDS}
+    data["ssh_paramiko_connect_kwargs"] = data.get("ssh_paramiko_connect_kwargs", {}) | bounds
     if ssh.known_hosts:
         data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
     if ssh.proxy or ssh.proxy_command:

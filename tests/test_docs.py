@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from kamal_pyinfra import errors
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.errors import Interrupted, KpError
+from kamal_pyinfra.errors import Interrupted, KpError, LockLost
 from kamal_pyinfra.plan.observed import LockDetails
 
 ROOT = Path(__file__).parent.parent
@@ -113,7 +113,16 @@ def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.runner.words import failure_message, lock_message
 
     text = (ROOT / "docs/troubleshooting.md").read_text()
-    assert lock_message(LockDetails(locked_by="Dev", version="v2", message="Automatic deploy lock")) in text
+    held = LockDetails(
+        locked_by="Dev at 2026-05-01T10:00:00Z",
+        version="v2",
+        message="Automatic deploy lock",
+        holder="laptop 4242 x",
+        command="deploy",
+        seconds_left=94,
+    )
+    assert lock_message(held) in text
+    assert str(LockLost()).splitlines()[0] in text
     assert str(Interrupted(2)) in text
     failure = HostFailure(host="HOST", phase="PHASE", operation="OPERATION", output=("what the host said",))
     assert failure_message([failure], "STATE OF THE FLEET") in text

@@ -31,6 +31,9 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": "yes",
         "ssh_connect_retries": 2,
+        "ssh_connect_retry_min_delay": 0.5,
+        "ssh_connect_retry_max_delay": 2.0,
+        "ssh_paramiko_connect_kwargs": {"banner_timeout": 10, "channel_timeout": 30},
         "ssh_known_hosts_file": "/keys/known",
     }
     one = {**shared, "ssh_user": "ops", "ssh_port": 22, "ssh_key": "/keys/one"}
@@ -44,7 +47,11 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
 def test_several_keys_are_all_offered(tmp_path: Path) -> None:
     (tmp_path / "deploy.yml").write_text(DEPLOY.replace("[/keys/one]", "[/keys/one, /keys/other], keys_only: true"))
     data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["job"][0][1]
-    assert data["ssh_paramiko_connect_kwargs"] == {"key_filename": ["/keys/one", "/keys/other"]}
+    assert data["ssh_paramiko_connect_kwargs"] == {
+        "key_filename": ["/keys/one", "/keys/other"],
+        "banner_timeout": 10,
+        "channel_timeout": 30,
+    }
     assert (data["ssh_allow_agent"], data["ssh_look_for_keys"], "ssh_key" in data) == (False, False, False)
 
 

@@ -29,12 +29,14 @@ def status(options: Options) -> None:
     run, _ = options.run("lock", version=options.version or "unknown")
 
     from kamal_pyinfra.runner.ask import lock_status
+    from kamal_pyinfra.runner.words import lock_lines
 
     found = lock_status(run)
     if found is None:
         click.echo("There is no deploy lock")
         return
-    click.echo(f"Locked by: {found.locked_by}\nVersion: {found.version}\nMessage: {found.message}")
+    for name, text in lock_lines(found):
+        click.echo(f"{name}: {text}")
 
 
 @lock.command()
@@ -56,9 +58,10 @@ def acquire(options: Options, message: str) -> None:
 
 
 @lock.command()
+@click.option("--force", is_flag=True, help="Also somebody else's, or one that a run is using.")
 @common_options
-def release(options: Options) -> None:
-    """Free the lock, whoever holds it.
+def release(options: Options, force: bool) -> None:
+    """Free the lock if it is your own, stale, or nobody's.
 
     \b
     Example:
@@ -68,5 +71,5 @@ def release(options: Options) -> None:
 
     from kamal_pyinfra.runner.ask import release_lock
 
-    release_lock(run)
+    release_lock(run, is_forced=force)
     click.echo("Released the deploy lock")

@@ -31,6 +31,7 @@ class Options:
     verbose: bool
     quiet: bool
     skip_hooks: bool
+    lock_wait: int | None = None
 
     def config(self) -> Config:
         """Read the configuration.
@@ -65,7 +66,11 @@ class Options:
         target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target
+        return replace(run, hosts=target.hosts, words=_typed_words(), **self._manners), target
+
+    @property
+    def _manners(self) -> dict[str, Any]:
+        return {"skips_hooks": self.skip_hooks, "lock_wait": self.lock_wait}
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
@@ -104,6 +109,7 @@ class Options:
             decommissioned=planned.decommissioned,
             forgotten=planned.forgotten,
             replaces_edited=planned.replaces_edited,
+            lock_wait=self.lock_wait,
         )
 
 
@@ -125,6 +131,8 @@ def _csv(context: click.Context, parameter: click.Parameter, value: str | None) 
     return tuple(part.strip() for part in parts if part.strip())
 
 
+LOCK_WAIT = 300
+
 COMMON = (
     click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
@@ -143,6 +151,14 @@ COMMON = (
     ),
     click.option("-d", "--destination", metavar="NAME", help="Adds deploy.NAME.yml and .env.NAME."),
     click.option("-H", "--skip-hooks", "--skip_hooks", is_flag=True, help="Run no hooks."),
+    click.option(
+        "--lock-wait",
+        type=click.IntRange(min=0),
+        is_flag=False,
+        flag_value=LOCK_WAIT,
+        metavar="[=SECONDS]",
+        help=f"Wait for a held lock ({LOCK_WAIT} seconds if none are given), and take over a stale one.",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
+from kamal_pyinfra.commands.lock import shown
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
@@ -146,7 +147,7 @@ def _listing(run_directory: str) -> str:
 
 def _lock(directory: str) -> str:
     target = words(directory)
-    return f"[ ! -d {target} ] || echo \"lock $(cat {target}/details 2> /dev/null | tr -d '\\n')\""
+    return f'[ ! -d {target} ] || echo "lock {shown(directory)}"'
 
 
 def _login(server: str) -> str:

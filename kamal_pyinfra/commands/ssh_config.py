@@ -10,6 +10,10 @@ from kamal_pyinfra.config import Ssh
 STRICT = {"strict": "yes", "accept-new": "accept-new"}
 OWN_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
+ALIVE_SECONDS = 10
+"""How often a silent host is asked whether it is still there."""
+ALIVE_MISSES = 3
+"""After so many without an answer the connection counts as cut."""
 
 
 def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str:
@@ -24,6 +28,8 @@ def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str
     own_keys = () if ssh.keys_only or not keys else OWN_KEYS
     lines = [
         "BatchMode yes",
+        "ForwardAgent no",
+        *(setting.replace("=", " ") for setting in patience(ssh)),
         f"StrictHostKeyChecking {STRICT[ssh.host_keys]}",
         *(f"IdentityFile {_path(key)}" for key in (*keys, *own_keys)),
         *(["IdentitiesOnly yes"] if ssh.keys_only else []),
@@ -32,6 +38,15 @@ def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str
         "Include /etc/ssh/ssh_config",
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def patience(ssh: Ssh) -> tuple[str, ...]:
+    """How long to wait for a host, as settings of the ``ssh`` program."""
+    return (
+        f"ConnectTimeout={ssh.connect_timeout}",
+        f"ServerAliveInterval={ALIVE_SECONDS}",
+        f"ServerAliveCountMax={ALIVE_MISSES}",
+    )
 
 
 def _path(path: str) -> str:

@@ -18,6 +18,7 @@ from kamal_pyinfra.config.values import (
     Lookup,
     Option,
     Port,
+    Seconds,
     SecretLookup,
     SecretText,
     Text,
@@ -51,7 +52,9 @@ class Ssh(BaseModel):
     keys: tuple[Text, ...] = Field(default=(), description="Files with private keys.")
     keys_only: Flag = Field(default=False, description="Use only `keys`, not what an agent offers.")
     key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
-    connect_timeout: Count = Field(default=10, description="Seconds to wait for a connection.", json_schema_extra=OURS)
+    connect_timeout: Seconds = Field(
+        default=10, description="Seconds to wait for a connection.", json_schema_extra=OURS
+    )
     host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
         default="accept-new",
         description="Whether a host that is not in `known_hosts` is accepted (and added) or refused.",

@@ -53,6 +53,14 @@ def to_int(value: object) -> int:
     return number
 
 
+def to_seconds(value: object) -> int:
+    """A time to wait: a positive integer."""
+    number = to_int(value)
+    if number < 1:
+        raise problem("should be a positive number of seconds")
+    return number
+
+
 def to_count(value: object) -> int:
     """An integer that is not negative."""
     number = to_int(value)
@@ -100,6 +108,7 @@ Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int 
 FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
 Int = Annotated[int, BeforeValidator(to_int)]
 Count = Annotated[int, BeforeValidator(to_count)]
+Seconds = Annotated[int, BeforeValidator(to_seconds)]
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
 Flag = Annotated[bool, BeforeValidator(to_bool)]
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]

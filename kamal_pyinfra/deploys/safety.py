@@ -12,7 +12,7 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import execute, reconnect_all, send_at_once
+from kamal_pyinfra.operations.connection import execute, reconnect_all, tune
 from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
@@ -38,7 +38,7 @@ class Safety(BaseStateCallback):
     # A State callback is called on whatever was registered; an instance can carry the run.
     def host_connect(self, state: State, host: Host) -> None:  # type: ignore[override]
         """A connection that is made later on, to the primary host for its lock."""
-        send_at_once(host)
+        tune(host)
 
     def operation_host_start(self, state: State, host: Host, op_hash: Any) -> None:  # type: ignore[override]
         """A host that fails stops the run at the end of the operation."""
@@ -88,7 +88,7 @@ def install(state: State, run: Run) -> None:
     state.add_callback_handler(callback)
     for host in state.inventory:
         if host.connected:
-            send_at_once(host)
+            tune(host)
     main = gevent.get_hub().parent
 
     def stop(number: int, frame: object) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 from kamal_pyinfra.facts.parse_container import parse_container, parse_image_defaults
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.record import parse_record
+
+LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
 
 
 class SnapshotError(ValueError):
@@ -104,16 +107,20 @@ def _cord(text: str) -> tuple[str, bool]:
 
 
 def parse_lock(text: str) -> LockDetails:
-    """The lock as Kamal writes it: base64 of three lines. An unreadable one is still a lock."""
+    """The lock as Kamal writes it, base64 of three lines, and its lease. An unreadable one is still a lock."""
+    found = LOCK.fullmatch(text)
+    content, left = (found["content"], found["left"]) if found else (text, None)
     try:
-        lines = base64.b64decode(text, validate=True).decode(errors="replace").splitlines()
+        lines = base64.b64decode(content, validate=True).decode(errors="replace").splitlines()
     except binascii.Error:
         lines = []
     fields = dict(line.partition(": ")[::2] for line in lines if ": " in line)
     return LockDetails(
-        content=text,
+        content=content,
         locked_by=fields.get("Locked by", "unknown"),
         version=fields.get("Version", "unknown"),
         message=fields.get("Message", ""),
         holder=fields.get("Holder", ""),
+        command=fields.get("Command", ""),
+        seconds_left=int(left) if left else None,
     )

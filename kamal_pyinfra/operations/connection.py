@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 from typing import Any
 
 from paramiko import Channel, SSHException
@@ -13,16 +14,37 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
+from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
+
 OPEN_SECONDS = 15
+DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
+"""What macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it."""
 
 
-def send_at_once(host: Host) -> None:
-    """Turn off Nagle's algorithm: paramiko leaves it on, which costs about 40 ms for each command."""
+def tune(host: Host) -> None:
+    """Have commands sent at once, and a cut connection noticed in time, on the way to a jump host too.
+
+    paramiko leaves Nagle's algorithm on, which costs about 40 ms for each command, and sends nothing while a command
+    is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
+    """
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client is not None else None
-    with contextlib.suppress(OSError, AttributeError):  # a jump host's channel has no such option
-        if transport is not None:
-            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while transport is not None:
+        transport.set_keepalive(ALIVE_SECONDS)
+        sock = transport.sock
+        if not isinstance(sock, Channel):
+            _tune_socket(sock)
+            return
+        transport = sock.get_transport()
+
+
+def _tune_socket(sock: Any) -> None:
+    seconds = ALIVE_SECONDS * ALIVE_MISSES
+    for name, value in (("TCP_NODELAY", 1), ("TCP_USER_TIMEOUT", seconds * 1000), ("TCP_RXT_CONNDROPTIME", seconds)):
+        option = getattr(socket, name, DARWIN.get(name) if sys.platform == "darwin" else None)
+        if option is not None:
+            with contextlib.suppress(OSError, AttributeError):  # a proxy command has no such option
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def show_ssh_log(level: str) -> None:
@@ -59,7 +81,7 @@ def reconnect(host: Host) -> None:
     # Not host.disconnect(): that tells the callbacks that the run is over.
     host.connected = False
     host.connect()
-    send_at_once(host)
+    tune(host)
 
 
 def reconnect_all(state: State) -> None:

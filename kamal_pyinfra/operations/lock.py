@@ -13,6 +13,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
+from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
@@ -30,6 +31,7 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
         version=run.version,
         message=message,
         holder=run.holder,
+        command=" ".join(run.words) or run.command,
     )
 
 
@@ -40,20 +42,22 @@ def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand
     + run: the run's fixed values.
     + message: why it is locked.
 
-    A lock that a killed process of this machine left behind is taken over.
+    A lock that a killed process of this machine left behind is taken over, and with ``--lock-wait`` a stale one. As
+    long as the run lasts the lock's lease is renewed.
     """
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
     directory = naming.lock_directory(run.config)
-    left_behind = _left_behind(run)
+    content = lock_content(run, message)
     yield _on_primary(
         run,
         chain(
-            commands.release_own(directory, left_behind.content) if left_behind else "",
-            f"{{ {commands.acquire(directory, lock_content(run, message))}; }}",
+            _take_over(run),
+            f"{{ {commands.acquire(directory, content, lease=lease.SECONDS)}; }}",
         ),
     )
+    lease.begin(current_state(), run.config.primary_host, commands.renew(directory, content, lease=lease.SECONDS))
     record = underway(current_state())
     record.is_locked = record.has_worked = True
     forget(current_state())
@@ -69,6 +73,7 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
+    lease.end(current_state())
     yield _on_primary(run, release_command(run, message))
     underway(current_state()).is_locked = False
 
@@ -78,6 +83,13 @@ def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
     return commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
 
 
+def may_release(run: Run, lock: LockDetails) -> bool:
+    """Whether the user may free a lock without force: it is his own and no run uses it, or nobody is behind it."""
+    if lock.is_stale or not lock.content or is_dead(lock.holder):
+        return True
+    return lock.owner == run.locked_by and not lock.is_renewed
+
+
 def keeper(run: Run) -> str:
     """The host whose turn it is to see to the lock: the primary, or without it the first that takes part."""
     state = current_state()
@@ -85,12 +97,20 @@ def keeper(run: Run) -> str:
     return run.config.primary_host if run.config.primary_host in names else names[0]
 
 
-def _left_behind(run: Run) -> LockDetails | None:
-    """The lock of a process of this machine that is gone."""
+def _take_over(run: Run) -> str:
+    """What removes the lock of a process that is gone; empty if there is none."""
     if current_host().name != run.config.primary_host:
-        return None
+        return ""
     _, observed = look(run)
-    return observed.lock if observed.lock is not None and is_dead(observed.lock.holder) else None
+    held_by = observed.lock
+    if held_by is None:
+        return ""
+    directory = naming.lock_directory(run.config)
+    if is_dead(held_by.holder):
+        return commands.take_over(directory, held_by.content, is_expired=False)
+    if run.lock_wait is not None and held_by.is_stale:
+        return commands.take_over(directory, held_by.content, is_expired=True)
+    return ""
 
 
 def _on_primary(run: Run, command: str) -> PyinfraCommand:

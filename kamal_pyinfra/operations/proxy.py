@@ -11,6 +11,7 @@ from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as commands
 from kamal_pyinfra.commands.files import remove_files
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_lock import alone, alone_if_unmoved
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
@@ -30,6 +31,7 @@ from kamal_pyinfra.plan.changes import (
 from kamal_pyinfra.plan.diff import diff_proxy
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.neighbours import routed_containers
+from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 
 SWITCH_SECONDS = 60
@@ -46,13 +48,14 @@ def running(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    changes = diff_proxy(*look(run))
+    desired, observed = look(run)
+    changes = diff_proxy(desired, observed)
     if not changes:
         current_host().noop("the proxy runs as configured")
         return
     announce(changes)
     for change in changes:
-        yield StringCommand(guarded(_command(change), seconds=PULL_SECONDS))
+        yield StringCommand(guarded(_if_unmoved(change, observed), seconds=PULL_SECONDS))
 
 
 @operation(is_idempotent=False)
@@ -71,7 +74,7 @@ def rebooted(run: Run) -> Generator[StringCommand, None, None]:
         new = replace_by_serving if isinstance(change, ReplaceProxy) else run_serving
         routed = routed_containers(observed.containers)
         script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
-        yield StringCommand(guarded(f"{serving_functions()}{script}", seconds=PULL_SECONDS))
+        yield StringCommand(guarded(f"{serving_functions()}{alone(script)}", seconds=PULL_SECONDS))
 
 
 @operation()
@@ -113,7 +116,7 @@ def removed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
         current_host().noop("no proxy is to be removed")
         return
     announce(changes)
-    yield StringCommand(guarded(chain(*(_removal(run, change) for change in changes)), seconds=SWITCH_SECONDS))
+    yield StringCommand(guarded(alone(chain(*(_removal(run, change) for change in changes))), seconds=SWITCH_SECONDS))
 
 
 def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[StringCommand, None, None]:
@@ -122,10 +125,18 @@ def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[
         return
     announce(changes)
     done = (chain(command(changes[0].subject), audited(run, message)) for command, message in steps)
-    yield StringCommand(guarded(chain(*done), seconds=SWITCH_SECONDS))
+    yield StringCommand(guarded(alone(chain(*done)), seconds=SWITCH_SECONDS))
 
 
-def _command(change: Change) -> str:
+def _if_unmoved(change: Change, observed: ObservedHost) -> str:
+    """A change of a proxy that another service may have changed since the look."""
+    if not isinstance(change, RunProxy):
+        raise TypeError(change)
+    there = observed.container(change.proxy.name)
+    return alone_if_unmoved(_command(change), proxy=change.proxy, seen=there.id if there else "")
+
+
+def _command(change: RunProxy) -> str:
     match change:
         case ReplaceProxy():
             return commands.replace(change.proxy)
@@ -133,7 +144,6 @@ def _command(change: Change) -> str:
             return commands.start(change.proxy.name)
         case RunProxy():
             return commands.run(change.proxy)
-    raise TypeError(change)
 
 
 def _removal(run: Run, change: Change) -> str:

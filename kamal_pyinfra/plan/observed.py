@@ -165,6 +165,10 @@ class LockDetails:
 
     Args:
         content: the text in the lock as it is, to be sure of removing this lock and no newer one.
+        locked_by: name and time, as Kamal writes them.
+        holder: ``HOST PID START`` of the process; empty for a lock of Kamal's or one taken by hand.
+        command: what that process was asked for.
+        seconds_left: until the lease ends, by the clock of the host; ``None`` for a lock that has none.
     """
 
     content: str = ""
@@ -172,6 +176,23 @@ class LockDetails:
     version: str = ""
     message: str = ""
     holder: str = ""
+    command: str = ""
+    seconds_left: int | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its holder has not renewed it in time."""
+        return self.seconds_left is not None and self.seconds_left <= 0
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether a process is at work behind it."""
+        return self.seconds_left is not None and self.seconds_left > 0
+
+    @property
+    def owner(self) -> str:
+        """Who took it, without the time."""
+        return self.locked_by.rpartition(" at ")[0] or self.locked_by
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ class Run:
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
         skips_hooks: whether no hook is run.
         skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
+        lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class Run:
     skips_hooks: bool = False
     accessories: tuple[str, ...] = ()
     skips_unreachable: bool = False
+    lock_wait: int | None = None
 
     def may_leave_out(self, host: str) -> bool:
         """Whether the run goes on without a host that cannot be reached.

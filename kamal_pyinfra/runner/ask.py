@@ -9,14 +9,14 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as lock_commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
-from kamal_pyinfra.operations.lock import lock_content
+from kamal_pyinfra.operations.lock import lock_content, may_release
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.words import lock_message
+from kamal_pyinfra.runner.words import lock_message, release_refusal
 
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
@@ -58,16 +58,30 @@ def acquire_lock(run: Run, message: str) -> None:
     said = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
     for line in said:
         if line.startswith(lock_commands.HELD):
-            raise LockHeld(lock_message(parse_lock(line.removeprefix(lock_commands.HELD).strip())))
+            raise LockHeld(lock_message(parse_lock(line.removeprefix(f"{lock_commands.HELD} "))))
 
 
-def release_lock(run: Run) -> None:
-    """Free the lock, whoever holds it.
+def release_lock(run: Run, *, is_forced: bool) -> None:
+    """Free one's own lock, a stale one, or one without a name; or any.
+
+    Args:
+        run: says who asks.
+        is_forced: whoever holds it, and also while a run renews it.
 
     Raises:
-        HostFailed: the primary host could not be reached.
+        LockHeld: it is somebody else's, or in use. HostFailed: the primary host could not be reached.
     """
-    _on_primary(run, lock_commands.release(naming.lock_directory(run.config)))
+    directory = naming.lock_directory(run.config)
+    if is_forced:
+        _on_primary(run, lock_commands.release(directory))
+        return
+    seen = _on_primary(run, lock_commands.state(directory))
+    lock = parse_lock(seen[0]) if seen else None
+    if lock is None:
+        return
+    if not may_release(run, lock):
+        raise LockHeld(release_refusal(lock, run.locked_by))
+    _on_primary(run, lock_commands.release_own(directory, lock.content))
 
 
 def _on_primary(run: Run, command: str) -> list[str]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from kamal_pyinfra import deploys
-from kamal_pyinfra.commands.lock import HELD
+import gevent
+
+from kamal_pyinfra import deploys, naming
+from kamal_pyinfra.commands.lock import HELD, state
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.observation import forget
-from kamal_pyinfra.runner.steps import Steps
-from kamal_pyinfra.runner.words import failure_message, lock_message
+from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Session
+    from kamal_pyinfra.runner.steps import Steps
+
+POLL_SECONDS = (0.7, 1.3)
+"""Between two looks at a held lock, by chance, so that those who wait do not come all at once."""
 
 
 @contextmanager
@@ -20,6 +33,7 @@ def locked(steps: Steps) -> Iterator[None]:
 
     Raises:
         LockHeld: somebody else has it; nothing was changed.
+        LockLost: it was taken away meanwhile.
         HostFailed: it could not be taken; nothing was changed.
     """
     try:
@@ -34,21 +48,56 @@ def locked(steps: Steps) -> Iterator[None]:
 
 
 def _take(steps: Steps) -> None:
+    """Take the lock, as soon as it is free if the run may wait for it."""
+    patience = steps.session.run.lock_wait or 0
+    deadline = time.monotonic() + patience
+    holder = _holder_if_held(steps)
+    while holder is not None:
+        if time.monotonic() >= deadline:
+            raise LockHeld(lock_message(holder, waited=patience))
+        steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
+        _wait(steps.session, holder, deadline)
+        holder = _holder_if_held(steps)
+
+
+def _holder_if_held(steps: Steps) -> LockDetails | None:
+    """Try to take the lock; who has it if it is not free.
+
+    Raises:
+        HostFailed: it could not be taken for another reason.
+    """
     session = steps.session
     primary = session.run.config.primary_host
     forget(session.state)
     if steps.phase("lock", deploys.lock, hosts=[primary]):
         forget(session.state)
-        return
+        return None
     failure = session.failures[primary]
     for line in failure.output:
         if line.startswith(HELD):
-            raise LockHeld(lock_message(parse_lock(line.removeprefix(HELD).strip())))
+            session.readmit()
+            del session.failures[primary]
+            return parse_lock(line.removeprefix(f"{HELD} "))
     raise HostFailed(failure_message([failure], "Nothing was changed."), [failure.host])
+
+
+def _wait(session: Session, holder: LockDetails, deadline: float) -> None:
+    """Until the lock is free, somebody else's, or stale; or the time is up."""
+    primary = session.run.config.primary_host
+    look = state(naming.lock_directory(session.run.config))
+    while time.monotonic() < deadline:
+        gevent.sleep(min(random.uniform(*POLL_SECONDS), max(0.0, deadline - time.monotonic())))  # noqa: S311
+        succeeded, output = session.execute(look, hosts=[primary])[primary]
+        if not succeeded or not output.stdout_lines:
+            return  # free; or the next attempt says what is wrong
+        seen = parse_lock(output.stdout_lines[0])
+        if seen.content != holder.content or seen.is_stale:
+            return
 
 
 def _release(steps: Steps) -> None:
     session = steps.session
+    lease.end(session.state)
     failures = dict(session.failures)
     session.readmit()
     steps.phase("unlock", deploys.unlock, hosts=[session.run.config.primary_host])

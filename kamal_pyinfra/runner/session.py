@@ -27,7 +27,9 @@ from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connection import execute, reconnect, reconnect_all, send_at_once, show_ssh_log
+from kamal_pyinfra.operations import lease
+from kamal_pyinfra.operations.connecting import connect_patiently
+from kamal_pyinfra.operations.connection import execute, reconnect, reconnect_all, show_ssh_log, tune
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -58,7 +60,7 @@ class Session:
         needed = {*hosts, run.config.primary_host}
         departed = [Server(host=host) for host in run.decommissioned]
         servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
-        names = [(server.host, host_data(run.config, server)) for server in servers]
+        names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
         pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
         inventory = Inventory((names, {}))
         engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
@@ -73,6 +75,8 @@ class Session:
         show_ssh_log(self.run.config.ssh.log_level)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
+        for host in self.state.inventory:
+            connect_patiently(host)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
                 self._connect()
@@ -81,7 +85,7 @@ class Session:
                     self._missed(host, HostFailure.from_log(host.name, "connect", lines))
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
-            send_at_once(host)
+            tune(host)
         return self
 
     def _missed(self, host: Host, failure: HostFailure) -> None:
@@ -167,11 +171,14 @@ class Session:
 
         Returns:
             Whether it succeeded on every host; failures are in :attr:`failures`.
+
+        Raises:
+            LockLost: the run had the lock, and has it no longer.
         """
         active = set(self.state.active_hosts)
         names = set(self.hosts if hosts is None else hosts)
         chosen = {host for host in active if host.name in names}
-        self._forget_operations()
+        self._begin_round()
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
         self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
         with log_capture() as lines:
@@ -186,8 +193,9 @@ class Session:
         self.failures.update(found)
         return not found
 
-    def _forget_operations(self) -> None:
-        """Operations of the round before: pyinfra would take them for this one's."""
+    def _begin_round(self) -> None:
+        """Forget the operations of the round before: pyinfra would take them for this one's."""
+        lease.require(self.state)
         self.state.is_executing = False
         self.state.op_meta.clear()
         for host in self.state.inventory:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.commands.ssh_config import patience
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.inventory import STRICT, jump_config_file
@@ -90,7 +91,8 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
         *("ssh", "-t", "-a"),  # Kamal 1.9 forwards the agent, to every host
         *_route(config),
         *("-p", str(server.port or ssh.port), "-l", server.user or ssh.user),
-        *("-o", f"ConnectTimeout={ssh.connect_timeout}", "-o", f"StrictHostKeyChecking={STRICT[ssh.host_keys]}"),
+        *(word for setting in patience(ssh) for word in ("-o", setting)),
+        *("-o", f"StrictHostKeyChecking={STRICT[ssh.host_keys]}"),
         *(("-o", f"UserKnownHostsFile={Path(ssh.known_hosts).expanduser()}") if ssh.known_hosts else ()),
         *_keys(config, server),
         *("--", server.host, shell),

@@ -21,7 +21,7 @@ MINE = lock.details(
     locked_by="Dev", at="2026-05-01T10:00:00Z", version="v2", message="Automatic deploy lock", holder="laptop 42 x"
 )
 THEIRS = lock.details(locked_by="Eve", at="2026-05-01T09:00:00Z", version="v1", message="migration", holder="")
-THEIRS_READABLE = "Locked by: Eve at 2026-05-01T09:00:00Z\nVersion: v1\nMessage: migration\nHolder: "
+THEIRS_READABLE = "Locked by: Eve at 2026-05-01T09:00:00Z\nVersion: v1\nMessage: migration\nHolder: \nCommand: "
 
 
 def run(script: str, cwd: Path) -> tuple[int, str, str]:
@@ -31,9 +31,10 @@ def run(script: str, cwd: Path) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
-def test_the_details_are_kamals_three_lines_and_one_of_ours():
+def test_the_details_are_kamals_three_lines_and_two_of_ours():
     assert base64.b64decode(MINE).decode() == (
-        "Locked by: Dev at 2026-05-01T10:00:00Z\nVersion: v2\nMessage: Automatic deploy lock\nHolder: laptop 42 x"
+        "Locked by: Dev at 2026-05-01T10:00:00Z\nVersion: v2\nMessage: Automatic deploy lock\n"
+        "Holder: laptop 42 x\nCommand: "
     )
 
 
@@ -44,7 +45,7 @@ def test_a_free_lock_is_taken_below_folders_that_did_not_exist(tmp_path):
 
 def test_a_held_lock_says_who_holds_it_and_stays_as_it_is(tmp_path):
     run(lock.acquire(LOCK, THEIRS), tmp_path)
-    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS}\n", THEIRS_READABLE)
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS} \n", THEIRS_READABLE)
     assert (tmp_path / LOCK / "details").read_text() == f"{THEIRS}\n"
 
 
@@ -52,12 +53,12 @@ def test_a_lock_of_kamals_is_printed_on_one_line(tmp_path):
     (tmp_path / LOCK).mkdir(parents=True)
     wrapped = "\n".join(THEIRS[start : start + 60] for start in range(0, len(THEIRS), 60))
     (tmp_path / LOCK / "details").write_text(f"{wrapped}\n")
-    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS}\n", THEIRS_READABLE)
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} {THEIRS} \n", THEIRS_READABLE)
 
 
 def test_a_lock_without_details_is_held(tmp_path):
     (tmp_path / LOCK).mkdir(parents=True)
-    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD} \n", "")
+    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD}  \n", "")
     assert list((tmp_path / LOCK).iterdir()) == []
 
 
@@ -131,11 +132,81 @@ def test_a_lock_without_details_can_be_released_by_hand_but_is_nobodys_own(tmp_p
 
 
 def test_a_dead_lock_is_taken_over_unless_somebody_was_quicker(tmp_path):
-    take_over = f"{lock.release_own(LOCK, THEIRS)} && {{ {lock.acquire(LOCK, MINE)}; }}"
+    take_over = f"{lock.take_over(LOCK, THEIRS, is_expired=False)} && {{ {lock.acquire(LOCK, MINE)}; }}"
     run(lock.acquire(LOCK, THEIRS), tmp_path)
     assert run(take_over, tmp_path)[0] == 0
     assert (tmp_path / LOCK / "details").read_text() == f"{MINE}\n"
-    assert run(take_over, tmp_path)[:2] == (1, f"{lock.HELD} {MINE}\n")
+    assert run(take_over, tmp_path)[:2] == (1, f"{lock.HELD} {MINE} \n")
+
+
+def leased(tmp_path: Path, seconds: int, content: str = THEIRS) -> None:
+    """A lock whose lease ends in that many seconds."""
+    assert run(lock.acquire(LOCK, content, lease=seconds), tmp_path) == (0, "", "")
+
+
+def left(tmp_path: Path) -> int | None:
+    return parse_lock(run(lock.state(LOCK), tmp_path)[1].removesuffix("\n")).seconds_left
+
+
+def test_a_lease_is_shown_by_how_long_it_still_lasts(tmp_path):
+    assert run(lock.state(LOCK), tmp_path) == (0, "", "")
+    leased(tmp_path, 120)
+    assert left(tmp_path) in range(60, 121)
+    code, out, _ = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, parse_lock(out.removeprefix(f"{lock.HELD} ").removesuffix("\n")).is_renewed) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "(", "1 + 1", "$(reboot)", "9" * 400])
+def test_a_lease_that_is_no_time_is_none(tmp_path, text):
+    leased(tmp_path, 120)
+    (tmp_path / LOCK / "lease").write_text(text)
+    assert left(tmp_path) is None
+    assert run(lock.take_over(LOCK, THEIRS, is_expired=True), tmp_path) == (0, "", "")
+    assert (tmp_path / LOCK).exists()
+
+
+def test_a_lease_is_renewed_by_its_holder_alone(tmp_path):
+    leased(tmp_path, -5)
+    assert run(lock.renew(LOCK, MINE, lease=120), tmp_path) == (0, f"{lock.LOST}\n", "")
+    assert left(tmp_path) in range(-30, -4)
+    assert run(lock.renew(LOCK, THEIRS, lease=120), tmp_path) == (0, "", "")
+    assert left(tmp_path) in range(60, 121)
+
+
+def test_a_lock_that_is_gone_cannot_be_renewed(tmp_path):
+    leased(tmp_path, 120)
+    run(lock.release(LOCK), tmp_path)
+    assert run(lock.renew(LOCK, THEIRS, lease=120), tmp_path) == (0, f"{lock.LOST}\n", "")
+    assert not (tmp_path / LOCK).exists()
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(-5, False), (0, False), (120, True)])
+def test_a_stale_lock_is_taken_over_and_one_that_was_renewed_is_not(tmp_path, seconds, stays):
+    leased(tmp_path, seconds)
+    assert run(lock.take_over(LOCK, THEIRS, is_expired=True), tmp_path) == (0, "", "")
+    assert (tmp_path / LOCK).exists() == stays
+
+
+def test_of_twenty_who_take_over_a_stale_lock_exactly_one_gets_it(tmp_path):
+    leased(tmp_path, -5)
+    contents = [base64.b64encode(f"run {number}".encode()).decode() for number in range(20)]
+
+    def take(content: str) -> int:
+        take_over = lock.take_over(LOCK, THEIRS, is_expired=True)
+        return run(f"{take_over} && {{ {lock.acquire(LOCK, content, lease=120)}; }}", tmp_path)[0]
+
+    with ThreadPoolExecutor(20) as pool:
+        codes = list(pool.map(take, contents))
+    assert sorted(codes) == [0] + [1] * 19
+    assert (tmp_path / LOCK / "details").read_text() == f"{contents[codes.index(0)]}\n"
+
+
+def test_kamal_cannot_take_ours_reads_it_and_releases_it(tmp_path):
+    leased(tmp_path, 120)
+    assert run(f'mkdir {LOCK} && echo "x" > {LOCK}/details', tmp_path)[0] == 1
+    assert run(f"stat {LOCK} > /dev/null && cat {LOCK}/details | base64 -d", tmp_path) == (0, THEIRS_READABLE, "")
+    assert run(f"rm {LOCK}/details && rm -r {LOCK}", tmp_path) == (0, "", "")
+    assert not (tmp_path / LOCK).exists()
 
 
 lines = texts.map(lambda text: " ".join(text.split()))
@@ -160,15 +231,23 @@ def test_any_text_in_a_lock_comes_back(tmp_path_factory, values, folder):
 
 
 def test_the_commands_as_text():
-    assert lock.acquire("/k/locks/a b", "Zm9v") == (
+    shown = (
+        "$(tr -d '\\n' 2> /dev/null < '/k/locks/a b'/details) "
+        """$(expr "$(cat '/k/locks/a b'/lease 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
+    )
+    assert lock.acquire("/k/locks/a b", "Zm9v", lease=120) == (
         "mkdir -p /k/locks || exit 1; if mkdir '/k/locks/a b' 2> /dev/null;"
-        " then echo Zm9v > '/k/locks/a b'/details || { rm -rf '/k/locks/a b'; exit 1; };"
-        " elif [ -d '/k/locks/a b' ]; then"
-        " echo \"deploy-lock-held $(tr -d '\\n' 2> /dev/null < '/k/locks/a b'/details)\";"
+        " then { echo Zm9v > '/k/locks/a b'/details"
+        " && echo $(($(date +%s) + 120)) > '/k/locks/a b'/lease.new"
+        " && mv -f '/k/locks/a b'/lease.new '/k/locks/a b'/lease; } || { rm -rf '/k/locks/a b'; exit 1; };"
+        f""" elif [ -d '/k/locks/a b' ]; then echo "deploy-lock-held {shown}";"""
         " base64 -d 2> /dev/null < '/k/locks/a b'/details | LC_ALL=C tr -cd '\\11\\12\\40-\\176' >&2; exit 1;"
         " else mkdir '/k/locks/a b'; fi"
     )
+    assert lock.state("/k/locks/a b") == f"""[ ! -d '/k/locks/a b' ] || echo "{shown}\""""
     assert lock.release_own(LOCK, "Zm9v") == (
-        "{ [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop; }"
+        "{ [ ! -d .kamal/locks ] || ( if command -v flock > /dev/null; then flock 9; fi;"
+        " [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop )"
+        " 9< .kamal/locks; }"
     )
     assert lock.release("a b") == "rm -rf 'a b'"

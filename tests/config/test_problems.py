@@ -35,6 +35,7 @@ KEYS = {
     "bool for int": ({"stop_wait_time": "yes"}, "5:17 stop_wait_time: should be an integer"),
     "float for int": ({"stop_wait_time": "1.5"}, "5:17 stop_wait_time: should be an integer"),
     "negative": ({"stop_wait_time": "-1"}, "5:17 stop_wait_time: should not be negative"),
+    "no time": ({"ssh": {"connect_timeout": 0}}, "5:26 ssh/connect_timeout: should be a positive number of seconds"),
     "text for bool": ({"allow_empty_roles": "'yes'"}, "5:20 allow_empty_roles: should be a boolean"),
     "retain": ({"retain_containers": "0"}, "5:20 retain_containers: Must retain at least 1 container"),
     "minimum version": (

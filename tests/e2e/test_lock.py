@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from tests.e2e.project import Project
+import base64
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.e2e.project import Project, eventually
+
+RUNS = 20
+WATCHER = """
+last=
+while [ -e watch-lock ]; do
+  now=$(cat .kamal/locks/shop/details 2> /dev/null)
+  if [ "$now" != "$last" ]; then echo "$now" | base64 -d 2> /dev/null | sed -n 's/^Holder: //p' >> held; last=$now; fi
+done
+"""
+HOOK = """#!/bin/sh
+echo "begin $$ $(date +%s%N)" >> hooks.log
+sleep 0.1
+echo "end $$ $(date +%s%N)" >> hooks.log
+"""
 
 
 def test_a_held_lock_stops_the_deploy_before_any_change(project: Project) -> None:
@@ -28,7 +46,10 @@ def test_a_lock_of_kamal_counts(project: Project) -> None:
     refused = project.kp("setup", version="v1", code=4)
     assert "Ann" in refused.stderr
     assert "fixing" in refused.stderr
-    project.kp("lock", "release")
+    assert "--force" in project.kp("lock", "release", code=4).stderr
+    assert project.lock_exists()
+    project.kp("lock", "release", "--force")
+    assert not project.lock_exists()
 
 
 def test_a_lock_without_details_can_be_released(project: Project) -> None:
@@ -36,4 +57,76 @@ def test_a_lock_without_details_can_be_released(project: Project) -> None:
     project.lab.ssh("web1", "mkdir -p .kamal/locks/shop")
     assert "unknown" in project.kp("setup", version="v1", code=4).stderr
     project.kp("lock", "release")
+    assert not project.lock_exists()
+
+
+def test_of_twenty_deploys_at_once_one_works_at_a_time_and_all_end(project: Project) -> None:
+    """Twenty runs with `--lock-wait` must each get the lock once, never two together, and all end well."""
+    project.kp("setup", version="v1")
+    hook = project.folder / ".kamal/hooks/docker-setup"
+    hook.parent.mkdir(parents=True)
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
+    host = project.config["servers"]["job"]["hosts"][0]
+    project.lab.ssh("web1", "cat > watcher; rm -f held; touch watch-lock", input=WATCHER)
+    project.lab.ssh("web1", "nohup sh watcher > /dev/null 2>&1 < /dev/null &")
+    with ThreadPoolExecutor(RUNS) as pool:
+        runs = list(
+            pool.map(
+                lambda _: project.kp("server", "bootstrap", "--hosts", host, "--lock-wait=140", code=None), range(RUNS)
+            )
+        )
+    project.lab.ssh("web1", "rm watch-lock")
+    assert [done.returncode for done in runs] == [0] * RUNS, [done.stderr for done in runs if done.returncode]
+    lines = (project.folder / "hooks.log").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["begin", "end"] * RUNS
+    assert all(lines[number].split()[1] == lines[number + 1].split()[1] for number in range(0, 2 * RUNS, 2))
+    holders = project.lab.ssh("web1", "cat held").stdout.splitlines()
+    assert holders
+    assert len(set(holders)) == len(holders), "nobody gets the lock back while another works"
+    assert not project.lock_exists()
+
+
+def test_a_deploy_and_a_rollback_meet(project: Project) -> None:
+    """A rollback during a deploy must say who holds the lock and exit 4; one that waits must have its turn."""
+    project.kp("setup", version="v1")
+    project.kp("deploy", version="v2")
+    hook = project.folder / ".kamal/hooks/pre-deploy"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\nfor _ in $(seq 600); do [ ! -e go ] || exit 0; sleep 0.1; done\n")
+    hook.chmod(0o755)
+    deploying = project.start("kp", "deploy", version="v3")
+    eventually(project.lock_exists, seconds=60, what="the deploy's lock")
+    refused = project.kp("rollback", "v1", code=4).stderr
+    assert re.search(rf"^Process: {deploying.pid} on ", refused, re.MULTILINE), refused
+    assert "\nCommand: deploy\nLease: " in refused
+    assert "--lock-wait" in refused
+    assert "Lease: " in project.kp("lock", "status").stdout
+    assert "in use" in project.kp("lock", "release", code=4).stderr
+    waiting = project.start("kp", "rollback", "v1", "--lock-wait")
+    said = next((line for line in waiting.stdout or () if "waiting up to" in line), "")
+    assert "`deploy`" in said
+    (project.folder / "go").touch()
+    assert "Finished" in deploying.communicate(timeout=90)[0]
+    assert "Finished" in waiting.communicate(timeout=90)[0]
+    assert project.served("web1") == "v1"
+    assert not project.lock_exists()
+
+
+def test_a_stale_lock_is_shown_and_taken_over_on_request(project: Project) -> None:
+    """A lock whose holder on another machine is gone must stop a run until it is stale and `--lock-wait` is given."""
+    text = "Locked by: Bob at T\nVersion: v0\nMessage: Automatic deploy lock\nHolder: ci-7 99 x\nCommand: deploy"
+    details = base64.b64encode(text.encode()).decode()
+    lock = ".kamal/locks/shop"
+    project.lab.ssh(
+        "web1", f"mkdir -p {lock} && echo {details} > {lock}/details && echo $(($(date +%s) - 9)) > {lock}/lease"
+    )
+    assert "stale" in project.kp("lock", "status").stdout
+    refused = project.kp("setup", version="v4", code=4).stderr
+    assert "Process: 99 on ci-7" in refused
+    assert "--lock-wait" in refused
+    project.lab.ssh("web1", f"echo $(($(date +%s) + 5)) > {lock}/lease")
+    assert "is held by Bob" in project.kp("lock", "release", code=4).stderr
+    project.kp("setup", "--lock-wait", version="v4")
+    assert project.served("web1") == "v4"
     assert not project.lock_exists()

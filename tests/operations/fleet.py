@@ -26,7 +26,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
 from kamal_pyinfra.commands.snapshot import snapshot
 from kamal_pyinfra.operations.observation import query_for
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.observed import LockDetails, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
 
@@ -208,7 +208,7 @@ def snapshot_lines(observed: ObservedHost) -> list[str]:
     lines += [f"file {file.digest} {file.mode} {path}" for path, file in observed.files.items()]
     lines += [f"cord {'tied' if is_tied else 'cut'} {path}" for path, is_tied in observed.cords.items()]
     lines += [f"assets {path}" for path in sorted(observed.assets)]
-    lines += [f"lock {observed.lock.content}"] if observed.lock else []
+    lines += [f"lock {observed.lock.content} {_seconds_left(observed.lock)}"] if observed.lock else []
     lines += ["login"] if observed.logged_in else []
     lines += [f"record {record_text(observed.record)}"] if observed.record else []
     if not observed.docker.installed:
@@ -217,6 +217,10 @@ def snapshot_lines(observed: ObservedHost) -> list[str]:
         return [*lines, f"docker-error {observed.docker.error}", "end"]
     lines += [f"docker {observed.docker.version}", *map(_container_line, observed.containers)]
     return [*lines, *(f"image {image.reference} {image.id}" for image in observed.images), "end"]
+
+
+def _seconds_left(lock: LockDetails) -> str:
+    return "" if lock.seconds_left is None else str(lock.seconds_left)
 
 
 def _container_line(container: ObservedContainer) -> str:

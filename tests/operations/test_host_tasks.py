@@ -45,7 +45,7 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
     traefik = replace(run, command="traefik")
     hosts = fleet(lambda _, host: shared(run, host), traefik)
     script = (
-        f"{serving_functions()}"
+        f"{serving_functions()}{ALONE}"
         f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, ('shop-web-v2', 'blog-web-b1'))}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
@@ -59,7 +59,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(fresh, traefik)
     script = (
-        f"{serving_functions()}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f"{serving_functions()}{ALONE}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
@@ -67,6 +67,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
 
 
+ALONE = 'exec 9< "$(command -v docker)"; if command -v flock > /dev/null; then flock 9; fi; '
 STOP = f"docker stop traefik > /dev/null && {AUDIT.format('Stopped traefik')}"
 START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 
@@ -81,15 +82,15 @@ START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 def test_the_proxy_is_switched_once(fleet, run, operation, before, after, script):
     hosts = fleet(before)
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(script, seconds=60), then=after(run, name))
+        hosts.servers[name].knows(guarded(f"{ALONE}{script}", seconds=60), then=after(run, name))
     assert changed(hosts.does(operation)) == list(HOSTS)
-    assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=60)]] * 2
+    assert [hosts.commands(name) for name in HOSTS] == [[guarded(f"{ALONE}{script}", seconds=60)]] * 2
     assert changed(hosts.does(operation)) == []
 
 
 def test_a_restart_stops_and_starts_whatever_the_state(fleet):
     hosts = fleet(deployed)
-    command = guarded(f"{STOP} && {START}", seconds=60)
+    command = guarded(f"{ALONE}{STOP} && {START}", seconds=60)
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.restarted)
@@ -100,7 +101,7 @@ def test_a_restart_stops_and_starts_whatever_the_state(fleet):
 def test_the_proxy_goes_with_its_image_and_secrets(fleet, run):
     hosts = fleet(deployed)
     command = guarded(
-        f"docker stop traefik > /dev/null && docker rm traefik > /dev/null && "
+        f"{ALONE}docker stop traefik > /dev/null && docker rm traefik > /dev/null && "
         f"{AUDIT.format('Removed traefik container')} && docker rmi traefik:v2.11 > /dev/null && "
         f"{AUDIT.format('Removed traefik image')} && rm -f .kamal/env/traefik/traefik.env",
         seconds=60,

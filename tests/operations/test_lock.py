@@ -19,7 +19,7 @@ THEIRS = commands.details(locked_by="Eve", at="T", version="v1", message="migrat
 
 
 def take(run, message: str = "Automatic deploy lock") -> str:
-    return f"{{ {commands.acquire(DIRECTORY, lock.lock_content(run, message))}; }}"
+    return f"{{ {commands.acquire(DIRECTORY, lock.lock_content(run, message), lease=120)}; }}"
 
 
 def give_back(run, message: str = "Automatic deploy lock") -> str:
@@ -36,11 +36,12 @@ def locked_by(content: str):
 
 def test_the_lock_says_who_deploys_what(run):
     seen = parse_lock(lock.lock_content(run, "migration"))
-    assert (seen.locked_by, seen.version, seen.message, seen.holder) == (
+    assert (seen.locked_by, seen.version, seen.message, seen.holder, seen.command) == (
         "Dev at 2026-05-01T10:00:00Z",
         "v2",
         "migration",
         "laptop 4242 Mon-May-1",
+        "deploy",
     )
 
 
@@ -81,10 +82,40 @@ def test_only_the_lock_of_a_dead_process_is_taken_over(fleet, run, monkeypatch, 
     monkeypatch.setattr(locks, "is_dead", lambda holder: holder == "laptop 99 x" and is_dead)
     left = commands.details(locked_by="Dev", at="T", version="v1", message="m", holder="laptop 99 x")
     hosts = fleet(locked_by(left))
-    first = f"{commands.release_own(DIRECTORY, left)} && " if is_dead else ""
+    first = f"{commands.take_over(DIRECTORY, left, is_expired=False)} && " if is_dead else ""
     hosts.servers[PRIMARY].knows(f"{first}{take(run)}")
     hosts.does(locks.held)
     assert hosts.commands(PRIMARY) == [f"{first}{take(run)}"]
+
+
+@pytest.mark.parametrize(("left", "waits", "is_taken"), [(-5, 0, True), (-5, None, False), (60, 300, False)])
+def test_only_a_stale_lock_is_taken_over_and_only_by_who_waits(fleet, run, left, waits, is_taken):
+    hosts = fleet(locked_by(f"{THEIRS} {left}"), replace(run, lock_wait=waits))
+    first = f"{commands.take_over(DIRECTORY, THEIRS, is_expired=True)} && " if is_taken else ""
+    hosts.servers[PRIMARY].knows(f"{first}{take(run)}")
+    hosts.does(locks.held)
+    assert hosts.commands(PRIMARY) == [f"{first}{take(run)}"]
+
+
+BY_DEV = {"locked_by": "Dev", "at": "T", "version": "v", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("content", "left", "may"),
+    [
+        (commands.details(**BY_DEV, holder=""), "", True),
+        (commands.details(**BY_DEV, holder="ci 9 x"), "60", False),
+        (commands.details(**BY_DEV, holder="gone 9 x"), "60", True),
+        (THEIRS, "60", False),
+        (THEIRS, "0", True),
+        (THEIRS, "", False),
+        ("", "", True),
+    ],
+    ids=["own by hand", "own in use", "dead here", "another's", "stale", "another's by hand", "nobody's"],
+)
+def test_a_lock_is_released_by_its_owner_or_when_nobody_is_behind_it(run, monkeypatch, content, left, may):
+    monkeypatch.setattr(locks, "is_dead", lambda holder: holder.startswith("gone"))
+    assert locks.may_release(replace(run, locked_by="Dev"), parse_lock(f"{content} {left}")) == may
 
 
 def test_the_look_at_a_host_is_taken_anew_once_it_is_locked(fleet, run):

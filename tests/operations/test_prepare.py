@@ -11,6 +11,7 @@ from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations import assets, docker, files, image, proxy, record
 from kamal_pyinfra.plan.desired import desired_host
@@ -169,7 +170,7 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
 def test_a_missing_proxy_is_run(fleet, run):
     hosts = fleet(fresh)
     wanted = desired_host(run, PRIMARY).proxy
-    command = guarded(proxy_commands.run(wanted), seconds=1800)
+    command = guarded(alone_if_unmoved(proxy_commands.run(wanted), proxy=wanted, seen=""), seconds=1800)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(proxy.running)
@@ -182,9 +183,11 @@ def with_proxy(run, host, **fields):
     return replace(seen, containers=tuple(replace(c, **fields) if c.name == "traefik" else c for c in seen.containers))
 
 
-def test_a_stopped_proxy_is_started(fleet):
+def test_a_stopped_proxy_is_started(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, status=Status.EXITED))
-    command = guarded("docker start traefik > /dev/null", seconds=1800)
+    wanted = desired_host(run, PRIMARY).proxy
+    start = alone_if_unmoved("docker start traefik > /dev/null", proxy=wanted, seen="id-of-traefik")
+    command = guarded(start, seconds=1800)
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.running)
@@ -193,7 +196,9 @@ def test_a_stopped_proxy_is_started(fleet):
 
 def test_a_proxy_with_other_settings_is_replaced(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, image="traefik:v2.10"))
-    command = guarded(proxy_commands.replace(desired_host(run, PRIMARY).proxy), seconds=1800)
+    wanted = desired_host(run, PRIMARY).proxy
+    replace_it = alone_if_unmoved(proxy_commands.replace(wanted), proxy=wanted, seen="id-of-traefik")
+    command = guarded(replace_it, seconds=1800)
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.running)

@@ -12,6 +12,8 @@ from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.runner.terminal import open_terminal, terminal_command, with_keys
 from tests.conftest import MakeConfig, a_run
 
+PATIENCE = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+
 
 def command(config, shell: str) -> list[str]:
     return terminal_command(config, config.role_hosts[0], shell)
@@ -20,7 +22,8 @@ def command(config, shell: str) -> list[str]:
 def test_with_nothing_said_it_is_root_at_port_22(config: MakeConfig) -> None:
     assert command(config(), "docker exec -it shop-web-v1 sh -c 'a  b'") == [
         *("ssh", "-t", "-a", "-p", "22", "-l", "root"),
-        *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=accept-new"),
+        *PATIENCE,
+        *("-o", "StrictHostKeyChecking=accept-new"),
         *("--", "192.0.2.1", "docker exec -it shop-web-v1 sh -c 'a  b'"),
     ]
 
@@ -30,7 +33,8 @@ def test_a_host_of_its_own_kind_needs_sudo(config: MakeConfig) -> None:
     ssh = {"keys": ["/keys/all"], "keys_only": True, "host_keys": "strict", "known_hosts": "/known"}
     assert command(config(servers=[host], ssh=ssh), "echo 'it'") == [
         *("ssh", "-t", "-a", "-p", "2222", "-l", "admin"),
-        *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=/known"),
+        *PATIENCE,
+        *("-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=/known"),
         *("-i", "/keys/own", "-o", "IdentitiesOnly=yes"),
         *("--", "192.0.2.1", """sudo -H -n sh -c 'echo '"'"'it'"'"''"""),
     ]

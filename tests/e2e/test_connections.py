@@ -1,0 +1,87 @@
+"""Connections that are refused, swallowed or cut."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import closing
+
+from tests.e2e.project import Project
+
+DROP = "iptables -I INPUT -p tcp --dport 22 -j DROP"
+ALLOW = "iptables -D INPUT -p tcp --dport 22 -j DROP"
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Copy one direction until it ends."""
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass
+    target.close()
+
+
+def relay(listener: socket.socket, address: str, refusals: int) -> None:
+    """Drop some connections at once, then lead one to a host's sshd."""
+    for _ in range(refusals):
+        listener.accept()[0].close()
+    with closing(listener):
+        client, _ = listener.accept()
+        server = socket.create_connection((address, 22))
+        threading.Thread(target=pump, args=(client, server), daemon=True).start()
+        threading.Thread(target=pump, args=(server, client), daemon=True).start()
+
+
+def test_a_connection_that_is_refused_twice_is_made_the_third_time(project: Project) -> None:
+    """An sshd that drops two connections, as one with too many does, must be asked a third time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=relay, args=(listener, project.lab.hosts["web1"], 2), daemon=True).start()
+    ssh = {**project.config["ssh"], "known_hosts": str(project.folder / "new/known_hosts")}
+    port = listener.getsockname()[1]
+    project.change(lambda config: config.update(servers=[{"127.0.0.1": {"port": port}}], ssh=ssh))
+    assert project.kp("lock", "status").stdout == "There is no deploy lock\n"
+    assert f"[127.0.0.1]:{port}" in (project.folder / "new/known_hosts").read_text()
+
+
+def test_a_host_key_that_is_not_known_is_refused_at_once_if_strict(project: Project) -> None:
+    """With `host_keys: strict` a host that is not in `known_hosts` must not be talked to, nor written down."""
+    known_hosts = project.folder / "known_hosts"
+    project.change(lambda config: config["ssh"].update(host_keys="strict", known_hosts=str(known_hosts)))
+    assert "known_hosts" in project.kp("lock", "status", code=1).stderr
+    assert not known_hosts.exists()
+
+
+def test_a_host_that_swallows_everything_is_reported_in_time(project: Project) -> None:
+    """A black hole must be named within `connect_timeout`, before anything changes; the others are not blamed."""
+    project.change(lambda config: config["ssh"].update(connect_timeout=3))
+    web2 = project.lab.hosts["web2"]
+    project.lab.exec("web2", DROP)
+    try:
+        began = time.monotonic()
+        said = project.kp("plan", code=1).stderr
+        assert time.monotonic() - began < 15
+    finally:
+        project.lab.exec("web2", ALLOW)
+    assert f"{web2} failed (connect)" in said
+    assert "Nothing was changed." in said
+    assert project.lab.hosts["web1"] not in said
+
+
+def test_a_cut_connection_is_noticed_while_a_command_is_silent(project: Project) -> None:
+    """A host that vanishes under a silent command must be given up in time; the other's answer counts."""
+    web1, web2 = (project.lab.hosts[name] for name in ("web1", "web2"))
+    silent = "echo begun; case $(hostname) in web2) sleep 150 ;; esac; echo through"
+    running = project.start("kp", "server", "exec", "--hosts", f"{web1},{web2}", silent)
+    time.sleep(3)  # a command that says nothing gives no sign that it has begun
+    project.lab.exec("web2", DROP)
+    try:
+        began = time.monotonic()
+        output, _ = running.communicate(timeout=90)
+        assert time.monotonic() - began < 80
+    finally:
+        project.lab.exec("web2", ALLOW)
+    assert running.returncode == 1
+    assert output.count("through") == 1, output
+    assert "Traceback" not in output, output

@@ -1,0 +1,92 @@
+"""Connecting: what passes by itself is tried again, and an answer that would stay the same is not asked for twice."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+
+import gevent
+import pytest
+from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHException
+from paramiko.ssh_exception import NoValidConnectionsError
+from pyinfra.api.exceptions import ConnectError
+
+from kamal_pyinfra.operations.connecting import BACK_OFF, connect_patiently
+
+BANNER = "Error reading SSH protocol banner"
+KEY = RSAKey.generate(1024)
+PASSING = [
+    ConnectionRefusedError(111, "refused"),
+    ConnectionResetError(104, "reset"),
+    EOFError(),
+    NoValidConnectionsError({("192.0.2.1", 22): ConnectionRefusedError(111, "refused")}),
+    SSHException(BANNER),
+]
+STAYING = [
+    AuthenticationException(BANNER),
+    BadHostKeyException("192.0.2.1", KEY, KEY),
+    SSHException("StrictPolicy: No host key for 192.0.2.1 found in known_hosts"),
+    TimeoutError("timed out"),
+    socket.gaierror(-2, "Name or service not known"),
+    OSError(113, "No route to host"),
+    NoValidConnectionsError({("192.0.2.1", 22): ConnectionRefusedError(), ("::1", 22): OSError(113, "No route")}),
+]
+
+
+class Connector:
+    """Fails as it was told, one attempt after the other, and then connects."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.attempts = 0
+
+    def connect(self) -> None:
+        self.attempts += 1
+        if self.errors:
+            try:
+                raise self.errors.pop(0)
+            except Exception as error:
+                raise ConnectError(f"Could not connect ({error})")  # noqa: B904 - as pyinfra does
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr(gevent, "sleep", slept.append)
+    return slept
+
+
+def connecting(tmp_path, *errors: Exception) -> Connector:
+    connector = Connector(*errors)
+    data = {"ssh_known_hosts_file": str(tmp_path / "new/known_hosts")}
+    connect_patiently(SimpleNamespace(connector=connector, data=data))
+    return connector
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_a_host_that_refuses_twice_is_connected_to_the_third_time(tmp_path, pauses, error):
+    connector = connecting(tmp_path, error, error)
+    connector.connect()
+    assert connector.attempts == 3
+    assert len(pauses) == 2
+    assert all(0.8 * wanted <= slept <= 1.2 * wanted for slept, wanted in zip(pauses, BACK_OFF, strict=False))
+
+
+def test_a_host_that_always_refuses_is_given_up(tmp_path, pauses):
+    connector = connecting(tmp_path, *[ConnectionRefusedError(111, "refused")] * 9)
+    with pytest.raises(ConnectError, match="refused"):
+        connector.connect()
+    assert connector.attempts == len(BACK_OFF) + 1
+
+
+@pytest.mark.parametrize("error", STAYING, ids=lambda error: type(error).__name__)
+def test_an_answer_that_would_stay_the_same_is_said_at_once(tmp_path, pauses, error):
+    connector = connecting(tmp_path, error)
+    with pytest.raises(ConnectError):
+        connector.connect()
+    assert (connector.attempts, pauses) == (1, [])
+
+
+def test_who_never_called_ssh_gets_a_private_folder_for_host_keys(tmp_path):
+    connecting(tmp_path)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700

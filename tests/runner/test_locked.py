@@ -1,0 +1,130 @@
+"""Waiting for a held lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kamal_pyinfra.commands import lock as commands
+from kamal_pyinfra.errors import HostFailed, LockHeld
+from kamal_pyinfra.runner import locked
+from kamal_pyinfra.runner.failures import HostFailure
+from tests.commands.builders import golden_config, new_run
+
+CONFIG = """
+service: shop
+image: shop
+servers: [192.0.2.1]
+registry: {username: a, password: [KAMAL_REGISTRY_PASSWORD]}
+"""
+PRIMARY = "192.0.2.1"
+THEIRS = commands.details(
+    locked_by="Ann", at="T", version="v1", message="Automatic deploy lock", holder="ci 9 x", command="deploy"
+)
+OTHERS = commands.details(locked_by="Bob", at="T", version="v1", message="Automatic deploy lock", holder="ci 10 x")
+
+
+class Clock:
+    """Moved by sleeping alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.1)
+
+
+class Session:
+    """A primary host that answers attempts to lock, and looks at the lock in between."""
+
+    def __init__(self, run: Any, attempts: list[str | None], looks: list[str]) -> None:
+        self.run = run
+        self.state = object()
+        self.failures: dict[str, HostFailure] = {}
+        self.attempts = attempts
+        self.looks = looks
+        self.released = 0
+
+    def readmit(self) -> None: ...
+
+    def execute(self, command: str, hosts: list[str]) -> dict[str, Any]:
+        assert (command, hosts) == (commands.state(".kamal/locks/shop"), [PRIMARY])
+        seen = self.looks.pop(0)
+        return {PRIMARY: (True, SimpleNamespace(stdout_lines=[seen] if seen else []))}
+
+    def phase(self, name: str, _: object, *, hosts: list[str]) -> bool:
+        if name == "unlock":
+            self.released += 1
+            return True
+        said = self.attempts.pop(0)
+        if said is not None:
+            self.failures[PRIMARY] = HostFailure(host=PRIMARY, phase="lock", operation="", output=(said,))
+        return said is None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(locked, "time", clock)
+    monkeypatch.setattr(locked, "gevent", clock)
+    monkeypatch.setattr(locked, "forget", lambda _: None)
+    monkeypatch.setattr(locked.lease, "end", lambda _: None)
+    return clock
+
+
+def held(content: str = THEIRS, left: str = "60") -> str:
+    return f"{commands.HELD} {content} {left}"
+
+
+def lock_with(wait: int | None, attempts: list[str | None], looks: list[str]) -> tuple[Session, list[str]]:
+    """Take the lock, and give it back."""
+    session = Session(replace(new_run(golden_config(CONFIG), "v1"), lock_wait=wait), attempts, looks)
+    warned: list[str] = []
+    steps: Any = SimpleNamespace(session=session, phase=session.phase, report=SimpleNamespace(warned=warned.append))
+    with locked.locked(steps):
+        assert not session.released
+    assert (session.attempts, session.looks, session.released) == ([], [], 1)
+    return session, warned
+
+
+def test_a_free_lock_is_taken_without_a_word(clock):
+    assert lock_with(None, [None], [])[1] == []
+
+
+@pytest.mark.parametrize("wait", [None, 0])
+def test_who_does_not_wait_is_told_at_once_who_holds_it(clock, wait):
+    with pytest.raises(LockHeld, match="held by Ann at T"):
+        lock_with(wait, [held()], [])
+    assert clock.now == 0
+
+
+def test_who_waits_gets_it_as_soon_as_it_is_free(clock):
+    session, warned = lock_with(60, [held(), None], [f"{THEIRS} 59", f"{THEIRS} 58", ""])
+    assert warned == ["waiting up to 60 s for the deploy lock held by `deploy` of Ann at T"]
+    assert session.failures == {}
+
+
+def test_who_waits_takes_over_what_becomes_stale(clock):
+    lock_with(60, [held(left="2"), None], [f"{THEIRS} 1", f"{THEIRS} 0"])
+
+
+def test_when_somebody_else_was_quicker_the_waiting_goes_on_for_him(clock):
+    _, warned = lock_with(60, [held(), held(OTHERS), None], [f"{OTHERS} 60", ""])
+    assert [text.rpartition(" held by ")[2] for text in warned] == ["`deploy` of Ann at T", "Bob at T"]
+
+
+def test_waiting_ends(clock):
+    with pytest.raises(LockHeld, match="waited 3 s"):
+        lock_with(3, [held(), held()], [f"{THEIRS} 60"] * 9)
+    assert 3 <= clock.now < 5
+
+
+def test_a_lock_that_cannot_be_taken_for_another_reason_is_not_waited_for(clock):
+    with pytest.raises(HostFailed, match="No space left"):
+        lock_with(60, ["mkdir: No space left on device"], [])

@@ -65,7 +65,7 @@ class Options:
         target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return replace(run, hosts=target.hosts, words=_typed_words(), skips_hooks=self.skip_hooks), target
+        return replace(run, hosts=target.hosts, words=typed_words(), skips_hooks=self.skip_hooks), target
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
@@ -107,7 +107,7 @@ class Options:
         )
 
 
-def _typed_words() -> tuple[str, ...]:
+def typed_words() -> tuple[str, ...]:
     """The names of the command, without those of the program: ``("app", "version")``."""
     context = click.get_current_context(silent=True)
     words: list[str] = []

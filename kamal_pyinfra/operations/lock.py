@@ -11,8 +11,9 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
-from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.commands.shell import chain, join
 from kamal_pyinfra.config.holder import is_dead
+from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
@@ -69,8 +70,14 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
-    yield _on_primary(run, release_command(run, message))
-    underway(current_state()).is_locked = False
+    record = underway(current_state())
+    yield _on_primary(run, join(_outcome(run, record.outcome), release_command(run, message)))
+    record.is_locked = False
+
+
+def _outcome(run: Run, message: str) -> str:
+    """A line about the whole run, where there is a log to write it to; it never keeps the lock."""
+    return f"{{ {audited(run, message)}; }} 2> /dev/null ;" if message else ""
 
 
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:

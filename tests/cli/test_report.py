@@ -89,8 +89,8 @@ def test_the_fleet_shows_phase_time_and_what_each_host_waits_for() -> None:
     play.begin()
     assert shown(fleet, 0.5) == (
         "deploy shop v2 · 0.5 s\n"
-        "· web1                              waits for its turn\n"
-        "· web2.example.com                  waits for its turn"
+        "· web1                             waits for its turn\n"
+        "· web2.example.com                 waits for its turn"
     )
     play.prepare()
     play.emitter.batch_began(2, 3, ["web1", "web2.example.com"])

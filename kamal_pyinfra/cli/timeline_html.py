@@ -12,8 +12,8 @@ from kamal_pyinfra.plan.plan_json import ChangeDocument
 from kamal_pyinfra.runner.timeline import Load, Span, Timeline
 
 TICKS = 5
-NARROW = 4.0
-"""Per cent of the width, below which a bar has no room for its name."""
+LETTER = 0.9
+"""Per cent of the width that a letter of a bar's name takes."""
 
 
 def timeline_html(timeline: Timeline, load: Load | None) -> str:
@@ -83,7 +83,7 @@ def _bar(span: Span, timeline: Timeline) -> str:
         if wait.host == span.host and span.began <= wait.at <= span.ended
     ]
     hint = f"{said}, {duration(span.ended - span.began)}{'' if span.succeeded else ', failed'}{''.join(waits)}"
-    name = escape(span.phase) if width >= NARROW else ""
+    name = escape(span.phase) if width > LETTER * (len(span.phase) + 1) else ""
     failed = "" if span.succeeded else ' class="failed"'
     return (
         f'<span{failed} style="left:{left:.2f}%;width:{width:.2f}%;background:{_color(span.phase)}" '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COLORS = {
     "build": "#4c78a8",
+    "look": "#b8bcc4",
     "lock": "#8a8f98",
     "unlock": "#8a8f98",
     "prepare": "#39a0b5",
@@ -31,7 +32,7 @@ a { color: inherit; }
 .row b { flex: 0 0 11rem; font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .lane, .ticks { position: relative; flex: 1; height: 1.6rem; }
 .lane { border-bottom: 1px solid var(--line); }
-.lane span { position: absolute; top: 2px; bottom: 2px; border-radius: 2px; overflow: hidden; color: #fff;
+.lane span { position: absolute; top: 2px; bottom: 2px; border-radius: 2px; overflow: hidden; color: #10131a;
   font-size: .75rem; line-height: 1.3rem; padding: 0 .2rem; box-sizing: border-box; min-width: 2px; }
 .lane span:empty { padding: 0; }
 .lane span.failed { outline: 2px solid var(--bad); outline-offset: -2px; }

@@ -9,10 +9,20 @@ from rich.text import Text
 
 from kamal_pyinfra.cli.views.words import duration
 from kamal_pyinfra.plan.text import one_line
-from kamal_pyinfra.runner.timeline import HERE, Load, Span, Timeline
+from kamal_pyinfra.runner.timeline import HERE, Load, PhaseTime, Span, Timeline
 
-LETTERS = {"build": "B", "prepare": "p", "boot": "b", "switch": "s", "retire": "r", "revert": "R", "finish": "f"}
+LETTERS = {
+    "look": "o",
+    "build": "B",
+    "prepare": "p",
+    "boot": "b",
+    "switch": "s",
+    "retire": "r",
+    "revert": "R",
+    "finish": "f",
+}
 COLORS = {
+    "look": "white",
     "build": "blue",
     "lock": "bright_black",
     "unlock": "bright_black",
@@ -114,25 +124,23 @@ def _legend(timeline: Timeline) -> Text:
 
 
 def _table(timeline: Timeline) -> Iterator[str]:
+    wide = max(len(phase.phase) for phase in timeline.phases)
+    long = max(len(duration(phase.seconds)) for phase in timeline.phases)
+    has_batches = max(phase.batch for phase in timeline.phases) > 1
     for phase in timeline.phases:
-        batch = f"batch {phase.batch}" if phase.batch and max(each.batch for each in timeline.phases) > 1 else ""
-        result = "" if phase.succeeded else "failed"
-        slowest = max(
-            (span for span in timeline.spans if span.phase == phase.phase and _is_within(span, phase.began)),
-            key=lambda span: span.ended - span.began,
-            default=None,
-        )
-        told = (
-            f"{slowest.operation} on {slowest.host} {duration(slowest.ended - slowest.began)}"
-            if (slowest and slowest.operation)
-            else ""
-        )
-        words = ", ".join(filter(None, (batch, result, told)))
-        yield f"{phase.phase:<12}  {phase.began:7.1f} s  {duration(phase.seconds):>11}  {words}".rstrip()
+        batch = f"batch {phase.batch}" if phase.batch and has_batches else ""
+        words = ", ".join(filter(None, (batch, "" if phase.succeeded else "failed", _slowest(timeline, phase))))
+        yield f"{phase.phase:<{wide}}  {phase.began:6.1f} s  {duration(phase.seconds):>{long}}  {words}".rstrip()
 
 
-def _is_within(span: Span, began: float) -> bool:
-    return span.began >= began
+def _slowest(timeline: Timeline, phase: PhaseTime) -> str:
+    """What took longest in a phase, and where."""
+    end = phase.began + phase.seconds
+    within = [span for span in timeline.spans if span.phase == phase.phase and phase.began <= span.began <= end]
+    slowest = max(within, key=lambda span: span.ended - span.began, default=None)
+    if slowest is None or not slowest.operation:
+        return ""
+    return f"{slowest.operation} on {slowest.host} {duration(slowest.ended - slowest.began)}"
 
 
 def _shown(host: str) -> str:

@@ -16,8 +16,8 @@ PROBE_FORMAT = (
     'health check exited {{.ExitCode}}: {{json .Output}}{{"\\n"}}{{end}}{{end}}'
 )
 PROGRESS_FORMAT = (
-    "{{if .State.Health}}{{range .State.Health.Log}}"
-    '{{json .Start}} {{json .End}} {{.ExitCode}} {{json .Output}}{{"\n"}}{{end}}{{end}}'
+    "{{if .State.Health}}{{range .State.Health.Log}}{{json $.Config.Healthcheck.Interval}} "
+    '{{json .Start}} {{json .End}} {{.ExitCode}} {{json .Output}}{{"\\n"}}{{end}}{{end}}'
 )
 WAITING = "kp-waiting "
 """Begins a line that tells whoever watches what a host waits for."""

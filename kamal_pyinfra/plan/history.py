@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from kamal_pyinfra.plan.fleet import Plan
 
 FINISHED, FAILED, INTERRUPTED, UNFINISHED = "Finished", "Failed", "Interrupted", "Unfinished"
-ACTIONS = (("replace", "replaced"), ("create", "created"), ("update", "changed"), ("remove", "removed"))
+DONE = (("replace", "replaced"), ("create", "created"), ("update", "changed"), ("remove", "removed"))
+MEANT = (("replace", "to replace"), ("create", "to create"), ("update", "to change"), ("remove", "to remove"))
 LINE = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))\] \[([^]]*)\] ((?:\[[^]]*\] )*)(.*)")
 OURS = re.compile(
     rf"({FINISHED}|{FAILED}|{INTERRUPTED}) (\S+) of version (\S+) after (\d+\.\d) s(?: at (.+?))?(?:: (.*))?"
@@ -54,7 +55,11 @@ class Deployed:
 
 def deploy_message(result: str, plan: Plan, *, seconds: float, where: str) -> str:
     """The line of the audit log about a whole deploy."""
-    counts = [f"{plan.counts[action]} {word}" for action, word in ACTIONS if plan.counts[action]]
+    counts = [
+        f"{plan.counts[action]} {word}"
+        for action, word in (DONE if result == FINISHED else MEANT)
+        if plan.counts[action]
+    ]
     what = f"{result} {plan.command} of version {plan.version} after {seconds:.1f} s"
     return f"{what}{f' at {where}' if where else ''}: {', '.join(counts) or 'nothing changed'}"
 

@@ -10,7 +10,8 @@ from kamal_pyinfra.runner import events
 FORMAT_VERSION = 1
 HERE = ""
 """In place of a host: the deploying machine."""
-LOCKING = ("lock", "unlock")
+LOOK = "look"
+LOCKING = (LOOK, "lock", "unlock")
 SHORTEST = 0.02
 """Seconds; an operation that had nothing to do is not worth a bar."""
 
@@ -89,6 +90,7 @@ class Recorder:
                 self.started = event
             case events.PlanMade(plan=plan):
                 self.plan = plan
+                self._looked(event.at)
             case events.BatchStarted(number=number):
                 self.batch = number
             case events.PhaseStarted(at=at, phase=phase, hosts=hosts):
@@ -102,6 +104,11 @@ class Recorder:
                 self._phase_ended(event)
             case events.Waiting(at=at, host=host, what=what):
                 self.waits.append(Wait(at=at, host=host, what=what))
+
+    def _looked(self, at: float) -> None:
+        """All that came before the plan is one phase: connections, and a look at every host."""
+        self.phases.append(PhaseTime(phase=LOOK, batch=0, began=0.0, seconds=at, succeeded=True))
+        self.spans.append(Span(host=HERE, phase=LOOK, operation="", began=0.0, ended=at, succeeded=True))
 
     def _host_finished(self, event: events.HostFinished) -> None:
         if event.at - self.operation_began >= SHORTEST:

@@ -39,7 +39,7 @@ def frame(fleet: Fleet, now: float, *, width: int, rows: int) -> list[Text]:
 
 def _head(fleet: Fleet, now: float, width: int) -> Text:
     parts = (fleet.title, fleet.phase, fleet.batch, fleet.gate, duration(now), one_line(fleet.here))
-    return Text(_cut(" · ".join(part for part in parts if part), width), style="bold", end="")
+    return Text(_cut(" · ".join(part for part in parts if part), width), style="bold")
 
 
 def _host(line: HostLine, now: float, lines: list[HostLine], width: int) -> Text:
@@ -48,15 +48,14 @@ def _host(line: HostLine, now: float, lines: list[HostLine], width: int) -> Text
     doing = line.doing or {THROUGH: "waits for the other hosts", WAITS: "waits for its turn"}.get(line.state, "")
     took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
     text = f"{SIGNS[line.state]} {_wide(line.host, name)}  {line.phase:<{phase}}  {took:>11}  {one_line(doing)}"
-    return Text(_cut(text.rstrip(), width), style=STYLES[line.state], end="")
+    return Text(_cut(text.rstrip(), width), style=STYLES[line.state])
 
 
 def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterator[Text]:
     counts = Counter((line.state, line.phase) for line in lines)
     order = sorted(counts, key=lambda key: (list(SIGNS).index(key[0]), key[1]), reverse=True)
     totals = [
-        Text(_cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state], end="")
-        for state, phase in order
+        Text(_cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state]) for state, phase in order
     ][: max(1, rows // 2)]
     yield from totals
     urgent = sorted(

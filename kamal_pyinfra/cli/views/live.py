@@ -69,4 +69,4 @@ class LiveView:
         self.console.print(panel)
 
     def _print(self, line: str) -> None:
-        self.console.print(Text(line), soft_wrap=True)
+        self.console.print(Text(line))

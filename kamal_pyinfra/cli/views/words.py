@@ -34,7 +34,7 @@ class Ending:
         lines = [f"Finished in {duration(event.at)}"]
         if self.started is not None and self.started.urls:
             lines += [
-                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items()),
+                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
                 f"{self.started.service} {self.started.version} serves at {' '.join(self.started.urls)}",
             ]
         return lines

@@ -133,10 +133,10 @@ def test_a_hundred_hosts_are_counted_and_the_slow_and_the_failed_are_named() -> 
         "✗ 1 host failed (boot)\n"
         "✓ 49 hosts through (boot)\n"
         "▸ 10 hosts at work (boot)\n"
-        "✗ web7    boot               Boot the primary role\n"
-        "▸ web51   boot       10.0 s  Boot the primary role\n"
-        "▸ web52   boot       10.0 s  Boot the primary role\n"
-        "▸ web53   boot       10.0 s  Boot the primary role"
+        "✗ web7   boot               Boot the primary role\n"
+        "▸ web51  boot       10.0 s  Boot the primary role\n"
+        "▸ web52  boot       10.0 s  Boot the primary role\n"
+        "▸ web53  boot       10.0 s  Boot the primary role"
     )
 
 
@@ -164,4 +164,4 @@ def test_a_terminal_frames_what_a_failed_host_said_last() -> None:
         "│ no database                                              │\n"
         "╰──────────────────────────────────────────────────────────╯\n"
     ) in seen.replace("\r", "")
-    assert "▸ web1  boot" in seen
+    assert "deploy shop v2 · boot · gate closed" in seen

@@ -16,6 +16,8 @@ SIGNS = {WAITS: "·", BUSY: "▸", THROUGH: "✓", FAILED: "✗"}
 STYLES = {WAITS: "dim", BUSY: "cyan", THROUGH: "green", FAILED: "bold red"}
 WORDS = {WAITS: "waiting", BUSY: "at work", THROUGH: "through", FAILED: "failed"}
 NAME_CELLS = 30
+NAMED = 10
+"""Hosts that are shown by name when not all can be."""
 
 
 def frame(fleet: Fleet, now: float, *, width: int, rows: int) -> list[Text]:
@@ -31,10 +33,9 @@ def frame(fleet: Fleet, now: float, *, width: int, rows: int) -> list[Text]:
         rows: lines that may be used.
     """
     lines = list(fleet.lines.values())
-    body = [_host(line, now, lines, width) for line in lines]
-    if len(body) > rows - 1:
-        body = list(_folded(lines, now, width, rows - 1))
-    return [_head(fleet, now, width), *body]
+    if len(lines) > rows - 1:
+        return [_head(fleet, now, width), *_folded(lines, now, width, rows - 1)]
+    return [_head(fleet, now, width), *_hosts(lines, now, width)]
 
 
 def _head(fleet: Fleet, now: float, width: int) -> Text:
@@ -42,9 +43,14 @@ def _head(fleet: Fleet, now: float, width: int) -> Text:
     return Text(_cut(" · ".join(part for part in parts if part), width), style="bold")
 
 
-def _host(line: HostLine, now: float, lines: list[HostLine], width: int) -> Text:
-    name = min(NAME_CELLS, max(cell_len(each.host) for each in lines))
+def _hosts(lines: list[HostLine], now: float, width: int) -> Iterator[Text]:
+    name = min(NAME_CELLS, max((cell_len(each.host) for each in lines), default=0))
     phase = max((len(each.phase) for each in lines), default=0)
+    for line in lines:
+        yield _host(line, now, name, phase, width)
+
+
+def _host(line: HostLine, now: float, name: int, phase: int, width: int) -> Text:
     doing = line.doing or {THROUGH: "waits for the other hosts", WAITS: "waits for its turn"}.get(line.state, "")
     took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
     text = f"{SIGNS[line.state]} {_wide(line.host, name)}  {line.phase:<{phase}}  {took:>11}  {one_line(doing)}"
@@ -61,8 +67,7 @@ def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterato
     urgent = sorted(
         (line for line in lines if line.state in (FAILED, BUSY)), key=lambda line: (line.state != FAILED, line.since)
     )
-    for line in urgent[: max(0, rows - len(totals))]:
-        yield _host(line, now, lines, width)
+    yield from _hosts(urgent[: min(NAMED, max(0, rows - len(totals)))], now, width)
 
 
 def _total(state: str, phase: str, count: int) -> str:

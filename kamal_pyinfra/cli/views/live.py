@@ -16,6 +16,7 @@ from kamal_pyinfra.runner import events
 
 LAST_LINES = 15
 SPARE_ROWS = 2
+REDRAW_SECONDS = 0.1
 QUIET = (events.OperationEnded, events.HostFinished)
 """Events that the table itself shows."""
 
@@ -33,7 +34,7 @@ class LiveView:
         self.verbose = verbose
         self.fleet = Fleet()
         self.plain = PlainView(verbose=verbose, echo=self._print)
-        self.offset = 0.0
+        self.offset = self.drawn_at = 0.0
         self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
     def __call__(self, event: events.AnyEvent) -> None:
@@ -49,8 +50,8 @@ class LiveView:
                 self.stop()
         if not isinstance(event, QUIET) or self.verbose:
             self.plain(event)
-        if self.live.is_started:
-            self.live.refresh()
+        if self.live.is_started and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
+            self.live.refresh()  # else the next redraw shows it; a hundred hosts may all speak at once
 
     def stop(self) -> None:
         """Take the table away; what scrolled by stays."""
@@ -58,6 +59,7 @@ class LiveView:
             self.live.stop()
 
     def _draw(self) -> Group:
+        self.drawn_at = time.monotonic()
         size = self.console.size
         rows = max(3, size.height - SPARE_ROWS)
         return Group(*frame(self.fleet, time.monotonic() - self.offset, width=size.width, rows=rows))

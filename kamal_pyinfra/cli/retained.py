@@ -52,4 +52,4 @@ def listing(found: Sequence[Retained], now: datetime, *, is_numbered: bool = Fal
 def _why_not(each: Retained) -> str:
     if each.is_in_service:
         return ", in service"
-    return f", but {', '.join(each.missing)} lack its image" if each.missing else ""
+    return f", but its image is not on {', '.join(each.missing)}" if each.missing else ""

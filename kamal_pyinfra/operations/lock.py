@@ -11,7 +11,7 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
-from kamal_pyinfra.commands.shell import chain, join
+from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.connection import execute
@@ -71,18 +71,15 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
         current_host().noop("the lock is on the primary host")
         return
     record = underway(current_state())
-    yield _on_primary(run, join(_outcome(run, record.outcome), release_command(run, message)))
+    yield _on_primary(run, release_command(run, message, record.outcome))
     record.is_locked = False
 
 
-def _outcome(run: Run, message: str) -> str:
-    """A line about the whole run, where there is a log to write it to; it never keeps the lock."""
-    return f"{{ {audited(run, message)}; }} 2> /dev/null ;" if message else ""
-
-
-def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
-    """What gives this run's lock back."""
-    return commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
+    """What gives this run's lock back, and says in the audit log how the run ended."""
+    release = commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+    # Whether or not there is a log to write to, the lock must go.
+    return f"{{ {audited(run, outcome)}; }} 2> /dev/null; {release}" if outcome else release
 
 
 def keeper(run: Run) -> str:

@@ -34,7 +34,7 @@ class Deployed:
         where: phase and hosts of a failure.
         summary: what was changed; empty for Kamal's.
         hosts: whose logs tell of it.
-        tool: ``kp`` or ``kamal``.
+        tool: ``kp``, or ``other`` for Kamal and pyinfra's own command line.
     """
 
     at: str
@@ -139,7 +139,7 @@ def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> 
             version=version,
             seconds=0.0,
             result=result,
-            tool="kamal",
+            tool="other",
             hosts=(line.host,),
         )
     )

@@ -72,9 +72,9 @@ def test_kamals_lines_are_read_too_and_those_close_together_are_one_deploy() -> 
         ],
     }
     assert [(each.at, each.version, each.result, each.seconds, each.hosts, each.tool) for each in history(logs)] == [
-        ("2026-05-01T12:00:00Z", "v2", "Unfinished", 0, ("web1",), "kamal"),
-        ("2026-05-01T10:05:00Z", "v1", "Finished", 9, ("web1",), "kamal"),
-        ("2026-05-01T10:00:05Z", "v1", "Finished", 16, ("web1", "web2"), "kamal"),
+        ("2026-05-01T12:00:00Z", "v2", "Unfinished", 0, ("web1",), "other"),
+        ("2026-05-01T10:05:00Z", "v1", "Finished", 9, ("web1",), "other"),
+        ("2026-05-01T10:00:05Z", "v1", "Finished", 16, ("web1", "web2"), "other"),
     ]
 
 

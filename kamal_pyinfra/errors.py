@@ -77,10 +77,12 @@ class HostFailed(KpError):
     Args:
         message: what failed, where, what state the fleet is in now and what to run next.
         hosts: names of the hosts that failed.
+        brief: the same for somebody who has seen what the hosts said; by default the whole message.
     """
 
-    def __init__(self, message: str, hosts: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, hosts: Sequence[str] = (), *, brief: str = "") -> None:
         super().__init__(message)
+        self.brief = brief or message
         self.hosts: tuple[str, ...] = tuple(hosts)
 
 

@@ -24,6 +24,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sor
 GENERATED = [
     "scripts/config_reference.py",
     "scripts/plan_schema.py",
+    "scripts/events_schema.py",
     "scripts/cli_reference.py",
     "scripts/plan_blocks.py",
 ]

@@ -26,7 +26,7 @@ def boot(options: Options) -> None:
     asked.config.require_secrets()
     version = options.version or in_service(asked, target.hosts)
     run, target = options.run("app", version=version, is_build_allowed=False)
-    with report_for(options) as report:
+    with report_for(options, run) as report:
         deploy(run, target.hosts, report)
 
 

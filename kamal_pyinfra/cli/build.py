@@ -104,11 +104,11 @@ def details(options: Options) -> None:
 def _carry_out(options: Options, *, with_push: bool, with_pull: bool) -> None:
     run, target = options.run("build")
 
-    from kamal_pyinfra.cli.report import PlainReport
+    from kamal_pyinfra.cli.report import plain_report
     from kamal_pyinfra.runner import build as runner
 
     # Whoever asks for a build wants to see it; a deploy shows it with --verbose.
-    report = PlainReport(quiet=options.quiet, verbose=options.verbose or with_push)
+    report = plain_report(options, verbose=options.verbose or with_push)
     if with_push:
         runner.push(run, report)
     if with_pull:

@@ -19,14 +19,17 @@ from kamal_pyinfra.cli.docs import docs
 from kamal_pyinfra.cli.doctor import doctor
 from kamal_pyinfra.cli.env import env
 from kamal_pyinfra.cli.envify import envify
+from kamal_pyinfra.cli.history import history
 from kamal_pyinfra.cli.init import init
 from kamal_pyinfra.cli.lock import lock
+from kamal_pyinfra.cli.open import open_app
 from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
 from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.status import status
+from kamal_pyinfra.cli.timeline import timeline
 from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
@@ -61,6 +64,9 @@ for command in (
     plan,
     apply,
     status,
+    history,
+    timeline,
+    open_app,
     app,
     accessory,
     build,

@@ -66,7 +66,7 @@ class Options:
         target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return replace(run, hosts=target.hosts, words=_typed_words(), **self._manners), target
+        return replace(run, hosts=target.hosts, words=typed_words(), **self._manners), target
 
     @property
     def _manners(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Options:
         )
 
 
-def _typed_words() -> tuple[str, ...]:
+def typed_words() -> tuple[str, ...]:
     """The names of the command, without those of the program: ``("app", "version")``."""
     context = click.get_current_context(silent=True)
     words: list[str] = []

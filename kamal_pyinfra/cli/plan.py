@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.fleet import Plan
 
 CHANGES = 2
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def events_option(command: F) -> F:
+    """Give a command the option ``--json``, as ``as_json``."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object a line.")
+    return option(command)
 
 
 @click.command()
@@ -85,8 +93,9 @@ def write_private(path: Path, text: str) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="FILE")
+@events_option
 @common_options
-def apply(options: Options, file: str) -> None:
+def apply(options: Options, file: str, as_json: bool) -> None:
     """Carry out the plan in FILE, unless the fleet or the configuration changed since it was made.
 
     \b
@@ -98,5 +107,6 @@ def apply(options: Options, file: str) -> None:
     from kamal_pyinfra.runner.deploy import apply as carry_out
 
     planned = parse_plan_file(Path(file).read_text(errors="replace"), file)
-    with report_for(options) as report:
-        carry_out(options.planned_run(planned.run), planned, report)
+    run = options.planned_run(planned.run)
+    with report_for(options, run, as_json=as_json) as report:
+        carry_out(run, planned, report)

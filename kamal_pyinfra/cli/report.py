@@ -1,154 +1,107 @@
-"""How a run looks: a live line per host on a terminal, timestamped lines elsewhere."""
+"""Who watches a run: a live line per host on a terminal, timestamped lines elsewhere, or objects for a machine."""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
-from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra import naming
+from kamal_pyinfra.cli.options import Options, typed_words
 from kamal_pyinfra.cli.paint import paint
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.render import render_text
-from kamal_pyinfra.runner.failures import HostFailure
-from kamal_pyinfra.runner.report import Report
+from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
+from kamal_pyinfra.runner.emitter import Emitter
 
-
-class PlainReport:
-    """One timestamped line for each thing that happened.
-
-    Args:
-        quiet: print nothing but errors.
-        verbose: also the output of the build, and operations that changed nothing.
-    """
-
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self.quiet = quiet
-        self.verbose = verbose
-        self.phase = ""
-        self.phase_began_at = 0.0
-
-    def say(self, text: str) -> None:
-        """Print a line unless the user wants quiet."""
-        if not self.quiet:
-            click.echo(f"{time.strftime('%H:%M:%S')}  {text}")
-
-    def planned(self, plan: Plan) -> None:
-        """Print the plan."""
-        if not self.quiet:
-            paint(render_text(plan, is_whole=self.verbose))
-
-    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
-        """Remember when."""
-        self.phase, self.phase_began_at = phase, time.monotonic()
-
-    def operation_began(self, name: str) -> None:
-        """Nothing to say before it is over."""
-
-    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
-        """Say where it failed at once."""
-        if not succeeded:
-            self.say(f"{self.phase:<8} {host}: {operation} failed")
-
-    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
-        """Say where something changed."""
-        if changed or self.verbose:
-            self.say(f"{self.phase:<8} {name}: {', '.join(changed) or 'nothing to change'}")
-
-    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
-        """Say how long it took."""
-        took = time.monotonic() - self.phase_began_at
-        self.say(f"{phase:<8} {'done' if succeeded else 'failed'} in {took:.1f} s")
-
-    def output(self, line: str) -> None:
-        """Show the build's output only when asked."""
-        if self.verbose:
-            self.say(f"{self.phase:<8} {line}")
-
-    def warned(self, text: str) -> None:
-        """Say it, unless the user wants quiet."""
-        self.say(f"{self.phase:<8} {text}")
-
-    def failed(self, failure: HostFailure) -> None:
-        """The error message says it all."""
-
-    def finished(self, seconds: float) -> None:
-        """Say how long it all took."""
-        self.say(f"Finished in {seconds:.1f} s")
-
-
-class LiveReport(PlainReport):
-    """A table that is redrawn: one line per host with its phase, operation and time.
-
-    Args:
-        live: where the table is drawn.
-        verbose: show the output of the build too.
-    """
-
-    def __init__(self, live: Live, *, verbose: bool) -> None:
-        super().__init__(quiet=False, verbose=verbose)
-        self.live = live
-        self.began = time.monotonic()
-        self.lines: dict[str, str] = {}
-        self.active: set[str] = set()
-
-    def say(self, text: str) -> None:
-        """Print above the table."""
-        self.live.console.print(f"{time.strftime('%H:%M:%S')}  {text}", markup=False, highlight=False)
-
-    def planned(self, plan: Plan) -> None:
-        """Print the plan, then start the table."""
-        super().planned(plan)
-        if not plan.is_empty:
-            self.lines = {host.host: "waiting" for host in plan.hosts}
-            self.live.start()
-            self.draw()
-
-    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
-        """Show which hosts are in it."""
-        super().phase_began(phase, hosts)
-        self.active = set(hosts)
-        for host in hosts:
-            self.lines[host] = phase
-        self.draw()
-
-    def operation_began(self, name: str) -> None:
-        """Show what the phase's hosts do."""
-        for host in self.active:
-            self.lines[host] = f"{self.phase}: {name} …"
-        self.draw()
-
-    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
-        """Show that a host waits for the others."""
-        self.lines[host] = f"{self.phase}: {operation} {'✓' if succeeded else '✗'}"
-        self.draw()
-
-    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
-        """The table has shown it."""
-
-    def draw(self) -> None:
-        """Draw the table anew."""
-        table = Table(box=None, show_header=False)
-        for host, line in self.lines.items():
-            table.add_row(host, line)
-        table.add_row("", f"{time.monotonic() - self.began:.0f} s")
-        self.live.update(table, refresh=True)
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.run import Run
+    from kamal_pyinfra.runner.events import AnyEvent, View
 
 
 @contextmanager
-def report_for(options: Options) -> Iterator[Report]:
-    """The report that suits where the output goes."""
-    if not sys.stdout.isatty() or options.quiet:
-        yield PlainReport(quiet=options.quiet, verbose=options.verbose)
-        return
-    live = Live(console=Console(), auto_refresh=False)
+def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Emitter]:
+    """The report that suits where the output goes.
+
+    Args:
+        options: the common ones.
+        run: one that puts a version into service; its times are kept for ``kp timeline``.
+        as_json: print events, whatever the output is.
+    """
+    view = _view(options, os.environ, as_json=as_json)
+    show_plan = None if options.quiet or as_json else _shower(options)
+    emitter = Emitter([*([view] if view else []), *_keepers(run)], show_plan)
+    _start(emitter, run)
     try:
-        yield LiveReport(live, verbose=options.verbose)
+        yield emitter
+    except BaseException as error:
+        emitter.ended("interrupted" if _is_interruption(error) else "failed", str(error))
+        if isinstance(error, HostFailed) and _is_framed(view):
+            raise HostFailed(error.brief, error.hosts) from None
+        raise
     finally:
-        live.stop()
+        emitter.ended("done")
+
+
+def plain_report(options: Options, *, verbose: bool) -> Emitter:
+    """Lines alone, for work on this machine."""
+    from kamal_pyinfra.cli.views.plain import PlainView
+
+    return Emitter([] if options.quiet else [PlainView(verbose=verbose)], _shower(options))
+
+
+def _start(emitter: Emitter, run: Run | None) -> None:
+    command = " ".join(typed_words())
+    if run is None:
+        emitter.started(command)
+        return
+    from kamal_pyinfra.plan.address import addresses
+
+    emitter.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
+
+
+def _view(options: Options, environ: Mapping[str, str], *, as_json: bool) -> View | None:
+    from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
+
+    if as_json:
+        return _print_json
+    if options.quiet:
+        return None
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return GitHubView(PlainView(verbose=options.verbose))
+    if not sys.stdout.isatty() or environ.get("TERM") == "dumb":
+        return PlainView(verbose=options.verbose)
+    from rich.console import Console
+
+    from kamal_pyinfra.cli.views.live import LiveView
+
+    return LiveView(Console(highlight=False), verbose=options.verbose)
+
+
+def _keepers(run: Run | None) -> list[View]:
+    if run is None:
+        return []
+    from kamal_pyinfra.cli.last_deploy import LastDeploy
+
+    return [LastDeploy(run.config.root)]
+
+
+def _shower(options: Options) -> Callable[[Plan], None]:
+    from kamal_pyinfra.plan.render import render_text
+
+    return lambda plan: paint(render_text(plan, is_whole=options.verbose))
+
+
+def _print_json(event: AnyEvent) -> None:
+    click.echo(event.model_dump_json())
+
+
+def _is_framed(view: View | None) -> bool:
+    return hasattr(view, "live")
+
+
+def _is_interruption(error: BaseException) -> bool:
+    return isinstance(error, Interrupted) or not isinstance(error, KpError)

@@ -15,6 +15,12 @@ PROBE_FORMAT = (
     "{{if .State.Health}}{{range .State.Health.Log}}"
     'health check exited {{.ExitCode}}: {{json .Output}}{{"\\n"}}{{end}}{{end}}'
 )
+PROGRESS_FORMAT = (
+    "{{if .State.Health}}{{range .State.Health.Log}}{{json $.Config.Healthcheck.Interval}} "
+    '{{json .Start}} {{json .End}} {{.ExitCode}} {{json .Output}}{{"\\n"}}{{end}}{{end}}'
+)
+WAITING = "kp-waiting "
+"""Begins a line that tells whoever watches what a host waits for."""
 SERVING_FORMAT = (
     "{{if .State.Running}}{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}{{else}}stopped{{end}}"
 )
@@ -31,8 +37,17 @@ REPORT = f"""report() {{
 NOW = """now() { read -r now _ < /proc/uptime; now=${now%.*}${now#*.}; }
 """
 
+# Asked once a second at most, and never of a container that is ready within one.
+TELL = f"""tell() {{
+  probe=$(docker inspect --format '{PROGRESS_FORMAT}' "$1" 2> /dev/null | sed "/^$/d" | tail -n 1 | {PRINTABLE})
+  [ -n "$probe" ] && [ "$probe" != "$told" ] || return 0
+  told=$probe; probes=$(( probes + 1 ))
+  printf '{WAITING}%s %s %s %s\\n' "$1" "$probes" "$2" "$probe"
+}}
+"""
+
 AWAIT_READY = f"""await_ready() {{
-  now; began=$now
+  now; began=$now; looks=0; told=; probes=0
   while :; do
     state=$(docker inspect --format '{STATE_FORMAT}' "$1") || return 1
     now; elapsed=$(( now - began )); restarts=${{state##* }}; state=${{state% *}}
@@ -45,7 +60,8 @@ AWAIT_READY = f"""await_ready() {{
           {{ report "$1" "not healthy after $(( elapsed / 100 )) s ($state)" "$4"; return 1; }} ;;
       *) report "$1" "stopped before it was ready ($state)" "$4"; return 1 ;;
     esac
-    sleep {POLL_SECONDS}
+    sleep {POLL_SECONDS}; looks=$(( looks + 1 ))
+    [ $(( looks % 10 )) -ne 0 ] || case "$state" in *starting | *unhealthy) tell "$1" "$2" ;; esac
   done
 }}
 """
@@ -68,7 +84,7 @@ AWAIT_UNHEALTHY = f"""await_unhealthy() {{
 
 def await_functions() -> str:
     """The shell functions that :func:`await_ready` and :func:`await_unhealthy` call."""
-    return NOW + REPORT + AWAIT_READY + AWAIT_UNHEALTHY
+    return NOW + REPORT + TELL + AWAIT_READY + AWAIT_UNHEALTHY
 
 
 def await_ready(container: AppContainer, *, has_run: bool = False) -> str:

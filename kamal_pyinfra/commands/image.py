@@ -11,11 +11,11 @@ def log_in(server: str | None, username: str) -> str:
 
 
 def pull(image: str, service: str) -> str:
-    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9)."""
+    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9); tell of each layer."""
     label = "docker image inspect --format '{{index .Config.Labels \"service\"}}'"
     complaint = f"Image {image} is missing the 'service' label: build it with --label service={service}"
     return (
-        f"docker pull --quiet {words(image)} > /dev/null && "
+        f"docker pull {words(image)} && "
         f'{{ [ "$({label} {words(image)})" = {words(service)} ] || '
         f"{{ echo {words(complaint)} >&2; exit 1; }}; }}"
     )

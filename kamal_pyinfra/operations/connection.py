@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from paramiko import Channel, SSHException
@@ -61,6 +62,41 @@ def show_ssh_log(level: str) -> None:
     logger.addHandler(handler)
     logger.setLevel("WARNING" if level == "warn" else level.upper())
     logger.propagate = False
+
+
+class _Overheard:
+    """What a command prints, each line told to somebody else too as it comes."""
+
+    def __init__(self, stream: Any, say: Callable[[str], None]) -> None:
+        self.stream = stream
+        self.say = say
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.stream:
+            self.say(line.rstrip("\n"))
+            yield line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def overhear(host: Host, say: Callable[[str], None]) -> None:
+    """Be told the lines that commands print on a host while they run; pyinfra shows them when they are over.
+
+    Args:
+        host: connected.
+        say: called with each line of standard output, without its end.
+    """
+    client = getattr(host.connector, "client", None)
+    if client is None:
+        return
+    run = client.exec_command
+
+    def exec_command(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        stdin, stdout, stderr = run(*arguments, **options)
+        return stdin, _Overheard(stdout, say), stderr
+
+    client.exec_command = exec_command
 
 
 def execute(

@@ -14,6 +14,7 @@ from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
 from kamal_pyinfra.operations import lease
+from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
@@ -73,14 +74,17 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
+    record = underway(current_state())
     lease.end(current_state())
-    yield _on_primary(run, release_command(run, message))
-    underway(current_state()).is_locked = False
+    yield _on_primary(run, release_command(run, message, record.outcome))
+    record.is_locked = False
 
 
-def release_command(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
-    """What gives this run's lock back."""
-    return commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
+    """What gives this run's lock back, and says in the audit log how the run ended."""
+    release = commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
+    # Whether or not there is a log to write to, the lock must go.
+    return f"{{ {audited(run, outcome)}; }} 2> /dev/null; {release}" if outcome else release
 
 
 def may_release(run: Run, lock: LockDetails) -> bool:

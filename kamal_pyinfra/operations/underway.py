@@ -19,6 +19,7 @@ class Underway:
         has_worked: whether it has held the lock: there was something to do.
         begun: hosts on which new containers may have been started.
         switched: hosts whose batch has passed the gate.
+        outcome: how it ended, for the audit log; empty if nobody says.
     """
 
     began: float = field(default_factory=time.monotonic)
@@ -26,6 +27,7 @@ class Underway:
     has_worked: bool = False
     begun: set[str] = field(default_factory=set)
     switched: set[str] = field(default_factory=set)
+    outcome: str = ""
 
 
 _UNDERWAY: WeakKeyDictionary[State, Underway] = WeakKeyDictionary()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 
 from kamal_pyinfra.operations.local_hook import require_executable
 from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
@@ -13,6 +14,7 @@ from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan,
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.ask import observe
 from kamal_pyinfra.runner.build import build
+from kamal_pyinfra.runner.outcome import outcome_noted
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import BOOT_ONLY, Rollout
@@ -103,6 +105,7 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
         return
     if found.build is not None:
         build(rollout.run, report)
+    rollout.noted = partial(outcome_noted, rollout.session, found, began)
     rollout.carry_out()
     if rollout.run.command != BOOT_ONLY:
         rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)

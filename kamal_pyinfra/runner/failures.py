@@ -12,6 +12,7 @@ from pyinfra import logger as engine_logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.plan.text import sanitized
 
@@ -89,6 +90,6 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
                 host=host.name,
                 phase=phase,
                 operation=" ".join(state.get_op_meta(op_hash).names),
-                output=tuple(sanitized(line) for line in said),
+                output=tuple(sanitized(line) for line in said if not line.startswith(WAITING)),
             )
     return HostFailure.from_log(host.name, phase, lines)

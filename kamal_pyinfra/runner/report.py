@@ -18,6 +18,15 @@ class Report(Protocol):
     def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
         """A phase starts on these hosts; without hosts it happens on this machine."""
 
+    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
+        """The next of several batches boots, counted from 1."""
+
+    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
+        """All containers of a batch are healthy, or not; nothing has been switched."""
+
+    def heard(self, host: str, line: str) -> None:
+        """A host printed a line while a command runs on it."""
+
     def operation_began(self, name: str) -> None:
         """An operation starts on all hosts of the phase."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.plan.run import Run
@@ -28,6 +29,7 @@ class Rollout:
     def __init__(self, session: Session, report: Report, check: Callable[[], object] | None = None) -> None:
         self.session = session
         self.check = check
+        self.noted: Callable[[], AbstractContextManager[None]] = nullcontext
         self.steps = Steps(session, report)
         self.run: Run = session.run
         self.begun: list[str] = []
@@ -41,7 +43,7 @@ class Rollout:
             HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
-        with locked(self.steps):
+        with locked(self.steps), self.noted():
             if self.check is not None:
                 self.check()
             self._prepare_for_changes()
@@ -60,6 +62,7 @@ class Rollout:
             self.steps.fail("Nothing was switched: what served before serves now.")
         batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
+            self.steps.report.batch_began(number, len(batches), batch)
             self._roll_out_batch(batch)
             if number < len(batches):
                 time.sleep(self.run.config.boot.pause)
@@ -73,6 +76,7 @@ class Rollout:
         try:
             is_healthy = self._phase("boot", deploys.boot, hosts=batch, arguments={"batch": tuple(batch)})
         finally:
+            self.steps.report.gate(batch, passed=is_healthy)
             if not is_healthy:
                 self._take_back(batch)
         if not is_healthy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connecting import connect_patiently
-from kamal_pyinfra.operations.connection import execute, reconnect, reconnect_all, show_ssh_log, tune
+from kamal_pyinfra.operations.connection import execute, overhear, reconnect, reconnect_all, show_ssh_log, tune
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -86,6 +87,8 @@ class Session:
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
             tune(host)
+            if self.report is not None:
+                overhear(host, partial(self.report.heard, host.name))
         return self
 
     def _missed(self, host: Host, failure: HostFailure) -> None:

@@ -9,7 +9,7 @@ from kamal_pyinfra.errors import HookFailed, HostFailed
 from kamal_pyinfra.operations.local_hook import call_hook, has_hook
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.words import failure_message
+from kamal_pyinfra.runner.words import brief_message, failure_message
 
 
 class Steps:
@@ -84,4 +84,5 @@ class Steps:
         failures = list(self.session.failures.values())
         for failure in failures:
             self.report.failed(failure)
-        raise HostFailed(failure_message(failures, state), [failure.host for failure in failures])
+        hosts = [failure.host for failure in failures]
+        raise HostFailed(failure_message(failures, state), hosts, brief=brief_message(failures, state))

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
+from kamal_pyinfra.commands.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
 from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
 
 FORMATS = {
     STATE_FORMAT: "STATE",
     PROBE_FORMAT: "PROBE",
+    PROGRESS_FORMAT: "PROGRESS",
     SERVING_FORMAT: "SERVING",
     ADDRESS_FORMAT: "ADDRESS",
     "{{.State.Running}} {{.Args}}": "PROXY",

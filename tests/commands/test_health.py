@@ -14,6 +14,7 @@ READY = await_functions() + await_ready(builders.app_container(deadline=6, readi
 GONE = await_functions() + await_unhealthy("shop-web-v1", seconds=5)
 STATE = "inspect --format STATE shop-web-v2"
 PROBE = "inspect --format PROBE shop-web-v2"
+PROGRESS = "inspect --format PROGRESS shop-web-v2"
 LOGS = "logs --tail 50 shop-web-v2"
 SERVING = "inspect --format SERVING shop-web-v1"
 
@@ -37,11 +38,23 @@ def test_a_container_is_ready_when_docker_calls_it_healthy(any_shell):
 
 def test_an_unhealthy_container_may_still_recover_before_the_deadline(host):
     host.docker(STATE, *["running starting 0"] * 3, *["running unhealthy 0"] * 15, "running healthy 0")
+    host.docker(PROGRESS, "")
     assert host.run(READY).code == 0
+
+
+def test_whoever_watches_is_told_once_a_second_what_the_last_new_probe_said(any_shell):
+    first, second = '1000 "T1" "T2" 22 "503\\n"', '1000 "T3" "T4" 0 "50%s \\"x\\""'
+    any_shell.docker(STATE, *["running starting 0"] * 17, "running healthy 0")
+    any_shell.docker(PROGRESS, f"{first}\n", f"{first}\n", f"{first}\n{second}\n")
+    ran = any_shell.run(READY)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"kp-waiting shop-web-v2 1 6 {first}\nkp-waiting shop-web-v2 2 6 {second}\n"
+    assert ran.calls.count("PROGRESS") == 3
 
 
 def test_a_container_that_never_gets_healthy_is_reported_with_its_probe_and_log(any_shell):
     any_shell.docker(STATE, "running unhealthy 0")
+    any_shell.docker(PROGRESS, "")
     any_shell.docker(PROBE, 'health check exited 1: "curl: (7) refused"\nhealth check exited 22: "curl: (22) 500"\n')
     any_shell.docker(LOGS, Answer(out="booting\n", err="no database\n"))
     ran = any_shell.run(READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.project import BIN, Project, eventually
+from tests.e2e.project import BIN, SECRETS, Project, eventually
 from tests.e2e.test_host_commands import HOSTS, WEB, listing, status_of
 from tests.lab.lab import Lab
 
+EVENTS = "events.ndjson"
 AUDIT = "cat .kamal/shop-audit.log"
 FOLLOWERS = "ps -eo args | grep -c '^docker logs' || true"
 
@@ -27,8 +29,36 @@ def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A service on all hosts, of which two versions are there."""
     project = Project.create(empty_hosts, tmp_path_factory.mktemp("shop"), retain_containers=5)
     project.kp("setup", version="v1")
-    project.kp("deploy", version="v2")
+    (project.folder / EVENTS).write_text(project.kp("deploy", "--json", version="v2").stdout)
     return project
+
+
+def test_a_deploy_tells_events_and_leaves_its_times_here_and_its_story_on_the_hosts(shop: Project) -> None:
+    """Events must name every phase and end in `done`, and history, timeline and rollback must know both versions."""
+    told = [json.loads(line) for line in (shop.folder / EVENTS).read_text().splitlines()]
+    assert [told[0]["event"], told[1]["event"], told[-1]["event"]] == ["run_started", "plan_made", "run_ended"]
+    assert (told[0]["version"], told[-1]["result"]) == ("v2", "done")
+    phases = [event["phase"] for event in told if event["event"] == "phase_ended" and event["succeeded"]]
+    assert phases == ["build", "lock", "prepare", "boot", "switch", "retire", "finish", "unlock"]
+    assert [event["passed"] for event in told if event["event"] == "gate"] == [True]
+
+    kept = shop.folder / ".kamal/last-deploy.json"
+    assert (kept.stat().st_mode & 0o777, json.loads(kept.read_text())["version"]) == (0o600, "v2")
+    assert SECRETS["TOP_SECRET"] not in kept.read_text()
+    assert "deploy of shop v2" in shop.kp("timeline").stdout
+    shop.kp("timeline", "--html", "deploy.html")
+    assert "container shop-web-v2" in (shop.folder / "deploy.html").read_text()
+
+    found = json.loads(shop.kp("history", "--json", version="unheard-of").stdout)
+    assert [(each["command"], each["version"], each["result"]) for each in found] == [
+        ("deploy", "v2", "finished"),
+        ("setup", "v1", "finished"),
+    ]
+    assert found[0]["hosts"] == [shop.lab.hosts[host] for host in HOSTS]
+    listed = shop.kp("rollback", code=3).stderr.splitlines()
+    assert [line.split()[0] for line in listed[1:]] == ["v2", "v1"]
+    assert listed[1].endswith("in service")
+    assert shop.kp("open").stdout.splitlines() == [f"http://{shop.lab.hosts[host]}" for host in WEB]
 
 
 def test_stop_takes_the_app_out_of_service_and_start_brings_the_same_containers_back(shop: Project) -> None:

@@ -154,3 +154,12 @@ def test_an_audit_line_is_written_each_time(fleet, run):
     for _ in range(2):
         hosts.does(audit.line, message="Deployed $(v2)", role="web")
     assert [hosts.commands(name) for name in HOSTS] == [[command] * 2] * 2
+
+
+def test_how_a_deploy_ended_is_written_to_the_audit_log_with_the_release(run):
+    outcome = "Finished deploy of version v2 after 6.1 s: 2 created"
+    assert lock.release_command(run, outcome=outcome) == (
+        "{ printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] "
+        "Finished deploy of version v2 after 6.1 s: 2 created' >> .kamal/shop-audit.log; } 2> /dev/null; "
+        f"{give_back(run)}"
+    )

@@ -1,0 +1,65 @@
+"""``.kamal/last-deploy.json`` on the deploying machine: written at the end of each deploy, read by ``kp timeline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from kamal_pyinfra.cli.plan import write_private
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.runner.events import AnyEvent, RunEnded
+from kamal_pyinfra.runner.timeline import FORMAT_VERSION, Recorder, Timeline
+
+FOLDER = ".kamal"
+FILE = "last-deploy.json"
+IGNORED = f".gitignore\n{FILE}\n"
+
+
+class LastDeploy:
+    """Keeps the times of a run.
+
+    Args:
+        root: the folder of the project.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / FOLDER
+        self.recorder = Recorder()
+
+    def __call__(self, event: AnyEvent) -> None:
+        """Take an event in; with the last one the file is written."""
+        self.recorder.note(event)
+        found = self.recorder.timeline(event) if isinstance(event, RunEnded) else None
+        if found is None:
+            return
+        try:
+            self._write(found)
+        except (ConfigError, OSError) as error:  # the deploy is over; it must not fail for want of its diary
+            click.echo(f"The times of this run were not kept: {error}", err=True)
+
+    def _write(self, found: Timeline) -> None:
+        self.folder.mkdir(exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
+            ignore.write_text(IGNORED)
+        write_private(self.folder / FILE, found.model_dump_json(indent=2) + "\n")
+
+
+def read_last_deploy(root: Path) -> Timeline:
+    """The times of the last deploy.
+
+    Raises:
+        ConfigError: there was none, or it cannot be read.
+    """
+    path = root / FOLDER / FILE
+    try:
+        found = Timeline.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not there: it is written by `kp deploy` on the machine that deploys") from None
+    except (OSError, ValidationError) as error:
+        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    if found.format_version != FORMAT_VERSION:
+        raise ConfigError(f"{path} is of another version of kp; deploy once with this one")
+    return found

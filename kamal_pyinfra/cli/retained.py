@@ -1,0 +1,55 @@
+"""``kp rollback`` without a version: a numbered choice on a terminal, a list elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra.cli.status import age
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.retained import Retained, retained_versions
+from kamal_pyinfra.plan.text import one_line
+
+
+def choose_version(options: Options) -> str:
+    """Look what is left on the hosts and let the user choose.
+
+    Raises:
+        ConfigError: nobody can be asked, or there is nothing to roll back to. HostFailed: a host could not be
+            reached or looked at.
+    """
+    run, target = options.run_without_version("rollback")
+
+    from kamal_pyinfra.runner.ask import observe
+
+    found = retained_versions(run, observe(run, target.hosts))
+    offered = [each for each in found if each.is_offered]
+    if not offered:
+        raise ConfigError("There is no version to roll back to.", *listing(found, datetime.now(UTC)))
+    if not sys.stdin.isatty():
+        raise ConfigError("Which version? `kp rollback VERSION` with one of these:", *listing(found, datetime.now(UTC)))
+    click.echo("\n".join(listing(found, datetime.now(UTC), is_numbered=True)))
+    number = click.prompt("Roll back to", type=click.IntRange(1, len(offered)), default=1)
+    return offered[number - 1].version
+
+
+def listing(found: Sequence[Retained], now: datetime, *, is_numbered: bool = False) -> list[str]:
+    """A line for each version; those that can be chosen are numbered from 1."""
+    wide = max((len(each.version) for each in found), default=0)
+    number = 0
+    lines = []
+    for each in found:
+        number += each.is_offered
+        mark = (f"{number})" if each.is_offered else "  ") if is_numbered else " "
+        lines.append(f"{mark:<3} {one_line(each.version):<{wide}}  {age(each.created, now)} ago{_why_not(each)}")
+    return lines
+
+
+def _why_not(each: Retained) -> str:
+    if each.is_in_service:
+        return ", in service"
+    return f", but its image is not on {', '.join(each.missing)}" if each.missing else ""

@@ -1,0 +1,1 @@
+"""Views of a run: each shows its events in a way of its own."""

@@ -1,0 +1,74 @@
+"""A view that is redrawn on a terminal: one line per host."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from kamal_pyinfra.cli.views.fleet import Fleet
+from kamal_pyinfra.cli.views.frame import frame
+from kamal_pyinfra.cli.views.plain import PlainView
+from kamal_pyinfra.runner import events
+
+LAST_LINES = 15
+SPARE_ROWS = 2
+REDRAW_SECONDS = 0.1
+QUIET = (events.OperationEnded, events.HostFinished)
+"""Events that the table itself shows."""
+
+
+class LiveView:
+    """Lines of the plain view scroll by above; below is the fleet as it is now.
+
+    Args:
+        console: where it is drawn.
+        verbose: also the output of the build.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self.console = console
+        self.verbose = verbose
+        self.fleet = Fleet()
+        self.plain = PlainView(verbose=verbose, echo=self._print)
+        self.offset = self.drawn_at = 0.0
+        self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+
+    def __call__(self, event: events.AnyEvent) -> None:
+        """Show an event."""
+        self.offset = time.monotonic() - event.at
+        self.fleet.note(event)
+        match event:
+            case events.PlanMade(plan=plan) if any(host.changes for host in plan.hosts):
+                self.live.start()
+            case events.Failed():
+                self._frame_failure(event)
+            case events.RunEnded():
+                self.stop()
+        if not isinstance(event, QUIET) or self.verbose:
+            self.plain(event)
+        if self.live.is_started and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
+            self.live.refresh()  # else the next redraw shows it; a hundred hosts may all speak at once
+
+    def stop(self) -> None:
+        """Take the table away; what scrolled by stays."""
+        if self.live.is_started:
+            self.live.stop()
+
+    def _draw(self) -> Group:
+        self.drawn_at = time.monotonic()
+        size = self.console.size
+        rows = max(3, size.height - SPARE_ROWS)
+        return Group(*frame(self.fleet, time.monotonic() - self.offset, width=size.width, rows=rows))
+
+    def _frame_failure(self, event: events.Failed) -> None:
+        what = f"{event.phase}: {event.operation}" if event.operation else event.phase
+        text = Text("\n".join(event.output[-LAST_LINES:]) or "(the host said nothing)")
+        panel = Panel(text, title=Text(f"{event.host} failed ({what})"), title_align="left", border_style="red")
+        self.console.print(panel)
+
+    def _print(self, line: str) -> None:
+        self.console.print(Text(line))

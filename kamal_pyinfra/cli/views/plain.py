@@ -1,0 +1,104 @@
+"""One timestamped line for each thing that happened; grouped by phase where GitHub shows them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import click
+
+from kamal_pyinfra.cli.views.words import Ending, duration
+from kamal_pyinfra.runner import events
+
+
+class PlainView:
+    """For logs, pipes and CI.
+
+    Args:
+        verbose: also the output of the build, and operations that changed nothing.
+        echo: prints a line.
+    """
+
+    def __init__(self, *, verbose: bool, echo: Callable[[str], object] = click.echo) -> None:
+        self.verbose = verbose
+        self.echo = echo
+        self.ending = Ending()
+
+    def __call__(self, event: events.AnyEvent) -> None:
+        """Print what there is to say of an event."""
+        self.ending.note(event)
+        for line in self.lines(event):
+            self.echo(f"{time.strftime('%H:%M:%S')}  {line}")
+
+    def lines(self, event: events.AnyEvent) -> list[str]:
+        """What there is to say; most events are not worth a line."""
+        if isinstance(event, events.RunEnded):
+            return self.ending.lines(event)
+        told = self._verbose_line(event) if self.verbose else None
+        line = told or _line(event)
+        return [line] if line else []
+
+    def _verbose_line(self, event: events.AnyEvent) -> str | None:
+        match event:
+            case events.Waiting(host=host, what=what):
+                return f"{'boot':<8} {host}: {what}"
+            case events.Output(phase=phase, line=line):
+                return f"{phase:<8} {line}"
+            case events.OperationEnded(phase=phase, operation=operation, changed=changed):
+                return f"{phase:<8} {operation}: {', '.join(changed) or 'nothing to change'}"
+        return None
+
+
+def _line(event: events.AnyEvent) -> str | None:
+    match event:
+        case events.BatchStarted(number=number, of=of, hosts=hosts) if of > 1:
+            return f"batch {number}/{of}: {', '.join(hosts)}"
+        case events.HostFinished(phase=phase, host=host, operation=operation, succeeded=False):
+            return f"{phase:<8} {host}: {operation} failed"
+        case events.OperationEnded(phase=phase, operation=operation, changed=[_, *_] as changed):
+            return f"{phase:<8} {operation}: {', '.join(changed)}"
+        case events.Gate(passed=False):
+            return "gate     not every new container is healthy: nothing is switched"
+        case events.PhaseEnded(phase=phase, succeeded=succeeded, seconds=seconds):
+            return f"{phase:<8} {'done' if succeeded else 'failed'} in {duration(seconds)}"
+        case events.Warned(phase=phase, text=text):
+            return f"{phase:<8} {text}"
+    return None
+
+
+class GitHubView:
+    """The same for GitHub Actions: a group to fold for each phase, and failures as annotations.
+
+    Args:
+        plain: says the lines.
+        echo: prints a command of the workflow.
+    """
+
+    def __init__(self, plain: PlainView, echo: Callable[[str], object] = click.echo) -> None:
+        self.plain = plain
+        self.echo = echo
+
+    def __call__(self, event: events.AnyEvent) -> None:
+        """Print an event and the marks around it."""
+        if isinstance(event, events.PhaseStarted):
+            self.echo(f"::group::{event.phase}{_on(event.hosts)}")
+        self.plain(event)
+        if isinstance(event, events.PhaseEnded):
+            self.echo("::endgroup::")
+        if isinstance(event, events.Failed):
+            what = f"{event.phase}: {event.operation}" if event.operation else event.phase
+            text = "\n".join([what, *event.output[-5:]])
+            self.echo(f"::error title={_property(event.host)} failed::{_escaped(text)}")
+
+
+def _on(hosts: list[str]) -> str:
+    return f" on {', '.join(hosts)}" if len(hosts) < 6 and hosts else f" on {len(hosts)} hosts" if hosts else ""
+
+
+def _escaped(text: str) -> str:
+    """As GitHub wants the text of a workflow command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,40 @@
+"""How times and the end of a run are told."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.runner.events import AnyEvent, PhaseEnded, RunEnded, RunStarted
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``1 min 05 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+class Ending:
+    """What is said of a run once it is over."""
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.phases: dict[str, float] = {}
+
+    def note(self, event: AnyEvent) -> None:
+        """Take an event in; all must come by."""
+        if isinstance(event, RunStarted):
+            self.started = event
+        elif isinstance(event, PhaseEnded):
+            self.phases[event.phase] = self.phases.get(event.phase, 0.0) + event.seconds
+
+    def lines(self, event: RunEnded) -> list[str]:
+        """How long it took and, if a version was put into service, where it serves and what took how long."""
+        if event.result != "done":
+            return []
+        lines = [f"Finished in {duration(event.at)}"]
+        if self.started is not None and self.started.urls:
+            lines += [
+                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
+                f"{self.started.service} {self.started.version} serves at {' '.join(self.started.urls)}",
+            ]
+        return lines

@@ -1,0 +1,95 @@
+"""Runs that never happened, told to a view with times that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra.plan.changes import CreateDirectories
+from kamal_pyinfra.plan.fleet import HostPlan, Plan
+from kamal_pyinfra.runner import events
+from kamal_pyinfra.runner.emitter import Emitter
+from kamal_pyinfra.runner.failures import HostFailure
+
+HEALTH = (
+    'kp-waiting shop-web-v2 1 28 1000000000 "2026-05-01T10:00:00.000000001Z" "2026-05-01T10:00:00.012Z" 22 '
+    '"curl: (22) The requested URL returned error: 503"'
+)
+
+
+def plan_for(hosts: Sequence[str]) -> Plan:
+    """A folder is missing on each host."""
+    changes = (CreateDirectories(paths=(".kamal",), cause="not found"),)
+    return Plan(
+        service="shop",
+        version="v2",
+        command="deploy",
+        build=None,
+        hosts=tuple(HostPlan(host=host, roles=("web",), changes=changes) for host in hosts),
+    )
+
+
+class Clock:
+    """Seconds, as somebody says."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Play:
+    """A run told step by step; what the views were told is in `told`."""
+
+    def __init__(self, *views: events.View, hosts: Sequence[str] = ("web1", "web2"), **options: object) -> None:
+        self.told: list[events.AnyEvent] = []
+        self.clock = Clock()
+        self.hosts = hosts
+        self.emitter = Emitter([self.told.append, *views], clock=self.clock, **options)  # type: ignore[arg-type]
+
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    def begin(self) -> None:
+        self.emitter.started("deploy", service="shop", version="v2", urls=["http://web1"])
+        self.wait(0.5)
+        self.emitter.planned(plan_for(self.hosts))
+
+    def prepare(self) -> None:
+        self.emitter.phase_began("prepare", self.hosts)
+        self.emitter.operation_began("Pull the image")
+        self.emitter.heard("web1", "0123456789ab: Pulling fs layer")
+        self.emitter.heard("web1", "0123456789ab: Pull complete")
+        self.wait(1)
+        for host in self.hosts:
+            self.emitter.host_finished(host, "Pull the image", succeeded=True)
+        self.emitter.operation_ended("Pull the image", self.hosts)
+        self.emitter.operation_ended("Sync assets", [])
+        self.emitter.phase_ended("prepare", succeeded=True)
+
+    def boot(self, *, failing: str = "") -> None:
+        self.emitter.batch_began(1, 1, self.hosts)
+        self.emitter.phase_began("boot", self.hosts)
+        self.emitter.operation_began("Boot the primary role")
+        self.wait(2)
+        self.emitter.heard(self.hosts[0], HEALTH)
+        for host in self.hosts[1:]:
+            self.emitter.host_finished(host, "Boot the primary role", succeeded=True)
+        self.wait(2.25)
+        self.emitter.host_finished(self.hosts[0], "Boot the primary role", succeeded=self.hosts[0] != failing)
+        self.emitter.operation_ended("Boot the primary role", [host for host in self.hosts if host != failing])
+        self.emitter.phase_ended("boot", succeeded=not failing)
+        self.emitter.gate(self.hosts, passed=not failing)
+
+    def fail(self) -> None:
+        output = ("shop-web-v2: not healthy after 28 s", "last lines of its log:", "no database")
+        failure = HostFailure(host="web1", phase="boot", operation="Boot | Boot the primary role", output=output)
+        self.emitter.failed(failure)
+        self.emitter.ended("failed", "web1 failed")
+
+    def whole(self) -> None:
+        self.begin()
+        self.prepare()
+        self.boot()
+        self.emitter.output("a line of a hook")
+        self.emitter.finished(4.75)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.plan.text import one_line
 
 
 @click.group()
@@ -32,9 +34,10 @@ def status(options: Options) -> None:
 
     found = lock_status(run)
     if found is None:
-        click.echo("There is no deploy lock")
+        say("There is no deploy lock")
         return
-    click.echo(f"Locked by: {found.locked_by}\nVersion: {found.version}\nMessage: {found.message}")
+    said = {"Locked by": found.locked_by, "Version": found.version, "Message": found.message}
+    say("\n".join(f"{name}: {one_line(text)}" for name, text in said.items()))
 
 
 @lock.command()
@@ -52,7 +55,7 @@ def acquire(options: Options, message: str) -> None:
     from kamal_pyinfra.runner.ask import acquire_lock
 
     acquire_lock(run, message)
-    click.echo("Acquired the deploy lock")
+    say("Acquired the deploy lock")
 
 
 @lock.command()
@@ -69,4 +72,4 @@ def release(options: Options) -> None:
     from kamal_pyinfra.runner.ask import release_lock
 
     release_lock(run)
-    click.echo("Released the deploy lock")
+    say("Released the deploy lock")

@@ -25,6 +25,7 @@ from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.traefik import traefik
@@ -50,7 +51,7 @@ def version() -> None:
     Example:
       kp version
     """
-    click.echo(__version__)
+    say(__version__)
 
 
 for command in (
@@ -95,11 +96,11 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        say("Interrupted.", err=True)
         sys.exit(130)
     except Interrupted as error:
-        click.secho(str(error), fg="red", err=True)
+        say(str(error), fg="red", err=True)
         sys.exit(error.code)
     except KpError as error:
-        click.secho(str(error), fg="red", err=True)
+        say(str(error), fg="red", err=True)
         sys.exit(error.exit_code)

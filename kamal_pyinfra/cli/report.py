@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from kamal_pyinfra.cli.options import Options
 from kamal_pyinfra.cli.paint import paint
+from kamal_pyinfra.cli.say import cell, say
 from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
 
@@ -37,7 +38,7 @@ class PlainReport:
     def say(self, text: str) -> None:
         """Print a line unless the user wants quiet."""
         if not self.quiet:
-            click.echo(f"{time.strftime('%H:%M:%S')}  {text}")
+            say(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def planned(self, plan: Plan) -> None:
         """Print the plan."""
@@ -100,7 +101,8 @@ class LiveReport(PlainReport):
 
     def say(self, text: str) -> None:
         """Print above the table."""
-        self.live.console.print(f"{time.strftime('%H:%M:%S')}  {text}", markup=False, highlight=False)
+        line = f"{time.strftime('%H:%M:%S')}  {sanitized(text)}"
+        self.live.console.print(line, markup=False, highlight=False)
 
     def planned(self, plan: Plan) -> None:
         """Print the plan, then start the table."""
@@ -136,7 +138,7 @@ class LiveReport(PlainReport):
         """Draw the table anew."""
         table = Table(box=None, show_header=False)
         for host, line in self.lines.items():
-            table.add_row(host, line)
+            table.add_row(cell(host), cell(line))
         table.add_row("", f"{time.monotonic() - self.began:.0f} s")
         self.live.update(table, refresh=True)
 

@@ -12,12 +12,16 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
+from kamal_pyinfra.operations.any_bytes import read_any_bytes
+
 OPEN_SECONDS = 15
 
 
 def send_at_once(host: Host) -> None:
     """Turn off Nagle's algorithm: paramiko leaves it on, which costs about 40 ms for each command."""
     client = getattr(host.connector, "client", None)
+    if client is not None:
+        read_any_bytes(client)
     transport = client.get_transport() if client is not None else None
     with contextlib.suppress(OSError, AttributeError):  # a jump host's channel has no such option
         if transport is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -86,9 +87,21 @@ kp.add_command(shorthand, "exec")
 kp.add_command(all_logs, "logs")
 
 
+def require_text(arguments: list[str]) -> None:
+    """Make sure that arguments can be sent to a host and printed.
+
+    Raises:
+        ConfigError: one is not UTF-8.
+    """
+    for number, argument in enumerate(arguments, 1):
+        if re.search("[\ud800-\udfff]", argument):
+            raise ConfigError(f"argument {number} is not valid UTF-8: {argument!r}")
+
+
 def main() -> None:
     """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
     try:
+        require_text(sys.argv[1:])
         sys.exit(kp.main(standalone_mode=False) or 0)
     except click.UsageError as error:
         error.show()

@@ -13,7 +13,7 @@ HOSTS = ("web1", "web2")
 COMMANDS = """
 doctor
 server bootstrap
-server exec id -un
+server exec id
 setup
 plan
 status
@@ -27,8 +27,8 @@ redeploy                        v4
 app boot                        v4
 app containers
 app details
-app exec --reuse id -u
-app exec id -u                  v4
+app exec --reuse id
+app exec id                     v4
 app images
 app logs
 app stale_containers --stop
@@ -38,7 +38,7 @@ app version
 app remove_container v2
 audit
 env push                        v4
-exec id -u                      v4
+exec id                         v4
 logs
 lock acquire --message busy
 lock status
@@ -64,10 +64,10 @@ traefik stop
 traefik start
 traefik restart
 traefik reboot -y
-app remove_images -y
-app remove_containers -y
-app remove -y
-env delete -y
+app remove_images
+app remove_containers
+app remove
+env delete
 registry logout
 remove -y
 """

@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-lab lint format docs bench lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-lab fuzz lint audit sbom format docs bench lab-up lab-down venv clean
+SECONDS_EACH := 300
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -18,6 +19,16 @@ test-unit: venv ## the tests that need no hosts
 
 test-lab: venv ## the tests on the lab's hosts
 	scripts/test lab
+
+fuzz: venv ## feed the readers of files and hosts for SECONDS_EACH with what atheris finds (Python 3.11 to 3.13)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	for target in config env snapshot plan-file; do $(PYTHON) -m tests.fuzz $$target $(SECONDS_EACH) || exit 1; done
+
+audit: venv ## look for known vulnerabilities in what users install (asks PyPI)
+	scripts/supply-chain audit
+
+sbom: venv ## write sbom.cdx.json: what users install, as CycloneDX JSON
+	scripts/supply-chain sbom
 
 lint: venv ## formatting, style and types
 	$(PYTHON) -m ruff format --check .
@@ -51,4 +62,4 @@ venv: .venv/stamp ## create .venv with the package and the development tools
 
 clean: ## remove the lab, its cached images, .venv and caches
 	if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.lab clean; fi
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build *.egg-info
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis sbom.cdx.json dist build *.egg-info

@@ -19,6 +19,7 @@ from typing import Any
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
 from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect
 from kamal_pyinfra.errors import ConfigError, HookFailed
+from kamal_pyinfra.plan.text import sanitized
 
 Group = list[tuple[str, dict[str, Any]]]
 
@@ -43,13 +44,13 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
     try:
         config = load_config(chosen_path, destination=destination or os.environ.get("KP_DESTINATION"))
     except ConfigError as error:  # pyinfra would show a traceback of the inventory file
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{sanitized(str(error))}\n")
         raise SystemExit(error.exit_code) from None
     if is_about_to_connect():
         try:
             call_before_connecting(config)
         except HookFailed as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{sanitized(str(error))}\n")
             raise SystemExit(error.exit_code) from None
     return role_groups(config)
 

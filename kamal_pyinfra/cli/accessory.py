@@ -10,6 +10,7 @@ from kamal_pyinfra.cli.app_exec import interactive
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import cell, say
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
@@ -99,7 +100,7 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
         open_terminal(run, hosts[0], execute_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
         for text in said:
-            click.echo(f"{host}  {text}" if len(hosts) > 1 else text)
+            say(f"{host}  {text}" if len(hosts) > 1 else text)
 
 
 @accessory.command()
@@ -126,7 +127,8 @@ def details(options: Options, name: str) -> None:
         for seen in observed.containers:
             if seen.name in containers:
                 health = seen.health or "-"
-                table.add_row(host, containers[seen.name], seen.name, seen.status.value, health, seen.image)
+                cells = (host, containers[seen.name], seen.name, seen.status.value, health, seen.image)
+                table.add_row(*map(cell, cells))
     Console().print(table)
 
 

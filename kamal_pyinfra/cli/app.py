@@ -14,6 +14,7 @@ from kamal_pyinfra.cli.details import print_details
 from kamal_pyinfra.cli.group import KamalGroup
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.group(cls=KamalGroup)
@@ -48,7 +49,7 @@ def version(options: Options) -> None:
 
     for host, observed in observe(run, target.hosts).items():
         for role, versions in running_versions(run, observed).items() or {"-": ["none"]}.items():
-            click.echo(f"{host}  {role}  {' '.join(versions)}")
+            say(f"{host}  {role}  {' '.join(versions)}")
 
 
 @app.command()
@@ -91,9 +92,9 @@ def images(options: Options) -> None:
     for host, observed in observe(run, target.hosts).items():
         ours = [each for each in observed.images if each.reference.rpartition(":")[0] == run.config.repository]
         for image in sorted(ours, key=lambda each: each.reference):
-            click.echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
+            say(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
         if not ours:
-            click.echo(f"{host}  none")
+            say(f"{host}  none")
 
 
 @app.command()

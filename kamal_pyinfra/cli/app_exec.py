@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -148,6 +149,6 @@ def print_answers(answers: Sequence[Answer], title: str) -> None:
 
     for answer in answers:
         role = f" ({answer.role})" if answer.role else ""
-        click.echo("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
+        say("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
     if failed := list(dict.fromkeys(answer.host for answer in answers if not answer.succeeded)):
         raise HostFailed(f"The command failed on {', '.join(failed)}; its output is above.", failed)

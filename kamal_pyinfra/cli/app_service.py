@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.command()
@@ -87,5 +88,5 @@ def stale_containers(options: Options, stops: bool) -> None:
         return
     found = stale(run, target.hosts)
     for host, container, version in found:
-        click.echo(f"{host}  {container}  version {version} runs beside the one in service")
-    click.echo("`kp app stale_containers --stop` stops them" if found else "No stale containers")
+        say(f"{host}  {container}  version {version} runs beside the one in service")
+    say("`kp app stale_containers --stop` stops them" if found else "No stale containers")

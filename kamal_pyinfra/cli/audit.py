@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 LINES = 50
 
@@ -27,4 +28,4 @@ def audit(options: Options, lines: int) -> None:
 
     for host, found in audit_lines(run, target.hosts, lines=lines).items():
         for line in found or ["Nothing was done yet"]:
-            click.echo(f"{host}  {line}")
+            say(f"{host}  {line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.group()
@@ -66,7 +67,7 @@ def create(options: Options) -> None:
 
     from kamal_pyinfra.runner.build import create as create_builder
 
-    create_builder(config, click.echo)
+    create_builder(config, say)
 
 
 @build.command()
@@ -82,7 +83,7 @@ def remove(options: Options) -> None:
 
     from kamal_pyinfra.runner.build import remove as remove_builder
 
-    remove_builder(config, click.echo)
+    remove_builder(config, say)
 
 
 @build.command()
@@ -98,7 +99,7 @@ def details(options: Options) -> None:
 
     from kamal_pyinfra.runner.build import details as show_details
 
-    show_details(config, click.echo)
+    show_details(config, say)
 
 
 def _carry_out(options: Options, *, with_push: bool, with_pull: bool) -> None:

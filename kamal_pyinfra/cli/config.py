@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.command()
@@ -19,4 +20,4 @@ def config(options: Options) -> None:
     import yaml
 
     loaded = options.config()
-    click.echo(yaml.safe_dump(loaded.to_public_dict(), sort_keys=False, allow_unicode=True), nl=False)
+    say(yaml.safe_dump(loaded.to_public_dict(), sort_keys=False, allow_unicode=True), nl=False)

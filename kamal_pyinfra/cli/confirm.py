@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
     from kamal_pyinfra.plan.render import render_text
 
     if not options.quiet or not is_confirmed:
-        click.echo(render_text(plan), nl=False)
+        say(render_text(plan), nl=False)
     if plan.is_empty or is_confirmed:
         return not plan.is_empty
     if not _says_yes(question):
-        click.echo("Aborted")
+        say("Aborted")
         return False
     return True
 

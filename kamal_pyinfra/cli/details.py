@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import cell
 
 
 @click.command()
@@ -37,5 +38,6 @@ def print_details(options: Options, *, with_proxy: bool, with_app: bool = True) 
             if is_proxy or (with_app and owner_of(run).owns(container)):
                 role = "proxy" if is_proxy else container.role
                 health = container.health or "-"
-                table.add_row(host, role, container.name, container.status.value, health, container.image)
+                cells = (host, role, container.name, container.status.value, health, container.image)
+                table.add_row(*map(cell, cells))
     Console().print(table)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from kamal_pyinfra.cli.say import say
+
 
 @click.command()
 @click.argument("section", default="configuration")
@@ -17,4 +19,4 @@ def docs(section: str) -> None:
     """
     from kamal_pyinfra.config.sample import sample
 
-    click.echo(sample(section), nl=False)
+    say(sample(section), nl=False)

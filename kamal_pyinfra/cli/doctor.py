@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say_json
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.examined import Check
@@ -32,7 +33,7 @@ def doctor(options: Options, json: bool) -> None:
 
     checks = examine(run, target.hosts)
     if json:
-        click.echo(json_module.dumps([check.__dict__ for check in checks], indent=2))
+        say_json(json_module.dumps([check.__dict__ for check in checks], indent=2))
     else:
         print_table([check for check in checks if check.verdict != "ok"] if options.quiet else checks)
     if any(check.verdict == "fail" for check in checks):

@@ -7,6 +7,7 @@ import os
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.command()
@@ -29,9 +30,9 @@ def envify(options: Options, skip_push: bool) -> None:
 
     template = write_env(Path.cwd(), options.destination, os.environ)
     if template is None:
-        click.echo(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
+        say(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
         return
-    click.echo(f"Wrote {env_name(options.destination)} from {template}.")
+    say(f"Wrote {env_name(options.destination)} from {template}.")
     if not skip_push:
         push(options)
 

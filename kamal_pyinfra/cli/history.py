@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +44,10 @@ def history(options: Options, lines: int, json: bool) -> None:
     if json:
         from json import dumps
 
-        click.echo(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
+        say_json(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
         return
     if not found:
-        click.echo("Nothing was deployed yet")
+        say("Nothing was deployed yet")
         return
     from rich.console import Console
 

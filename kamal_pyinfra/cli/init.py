@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kamal_pyinfra.cli.say import say
+
 if TYPE_CHECKING:
     from kamal_pyinfra.config.project import Project
 
@@ -38,7 +40,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     from kamal_pyinfra.config.write import create_missing
 
     if bundle:
-        click.echo(BUNDLE, err=True)
+        say(BUNDLE, err=True)
     folder = Path.cwd()
     project = look_at(folder)
     is_new = not (folder / "config/deploy.yml").exists()
@@ -46,10 +48,10 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
         hosts, image, username = ask(project, hosts, image, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)
     for path, outcome in create_missing(folder, starter_files(project, answers)):
-        click.echo(f"{outcome:<8}  {path}")
+        say(f"{outcome:<8}  {path}")
     if is_new:
-        click.echo("\n".join(["", *notes(project, is_guessed=answers.are_guessed)]))
-    click.echo(f"Next: {NEXT if is_new else 'run `kp plan`'}.")
+        say("\n".join(["", *notes(project, is_guessed=answers.are_guessed)]))
+    say(f"Next: {NEXT if is_new else 'run `kp plan`'}.")
 
 
 def ask(

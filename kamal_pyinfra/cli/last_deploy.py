@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 from pydantic import ValidationError
 
 from kamal_pyinfra.cli.plan import write_private
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.runner.events import AnyEvent, RunEnded
 from kamal_pyinfra.runner.timeline import FORMAT_VERSION, Recorder, Timeline
@@ -37,7 +37,7 @@ class LastDeploy:
         try:
             self._write(found)
         except (ConfigError, OSError) as error:  # the deploy is over; it must not fail for want of its diary
-            click.echo(f"The times of this run were not kept: {error}", err=True)
+            say(f"The times of this run were not kept: {error}", err=True)
 
     def _write(self, found: Timeline) -> None:
         self.folder.mkdir(exist_ok=True)

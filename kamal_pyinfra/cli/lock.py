@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.group()
@@ -33,10 +34,9 @@ def status(options: Options) -> None:
 
     found = lock_status(run)
     if found is None:
-        click.echo("There is no deploy lock")
+        say("There is no deploy lock")
         return
-    for name, text in lock_lines(found):
-        click.echo(f"{name}: {text}")
+    say("\n".join(f"{name}: {text}" for name, text in lock_lines(found)))
 
 
 @lock.command()
@@ -54,7 +54,7 @@ def acquire(options: Options, message: str) -> None:
     from kamal_pyinfra.runner.ask import acquire_lock
 
     acquire_lock(run, message)
-    click.echo("Acquired the deploy lock")
+    say("Acquired the deploy lock")
 
 
 @lock.command()
@@ -72,4 +72,4 @@ def release(options: Options, force: bool) -> None:
     from kamal_pyinfra.runner.ask import release_lock
 
     release_lock(run, is_forced=force)
-    click.echo("Released the deploy lock")
+    say("Released the deploy lock")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class LogPrinter:
 
     def notice(self, host: str, text: str) -> None:
         """Say beside the log what happened."""
-        click.secho(f"{host}: {text}", err=True, dim=True)
+        say(f"{host}: {text}", err=True, dim=True)
 
 
 class JsonPrinter:
@@ -108,7 +109,7 @@ class JsonPrinter:
 
     def notice(self, host: str, text: str) -> None:
         """Say beside the log what happened."""
-        click.echo(f"{host}: {text}", err=True)
+        say(f"{host}: {text}", err=True)
 
     def nothing(self, host: str) -> None:
         """No line, no object."""
@@ -120,7 +121,7 @@ def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrint
 
 def _print(line: str) -> None:
     try:
-        click.echo(line)
+        say(line)
     except BrokenPipeError:
         raise ReaderGone from None
 

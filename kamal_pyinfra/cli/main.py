@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -27,6 +28,7 @@ from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.timeline import timeline
@@ -53,7 +55,7 @@ def version() -> None:
     Example:
       kp version
     """
-    click.echo(__version__)
+    say(__version__)
 
 
 for command in (
@@ -91,9 +93,21 @@ kp.add_command(shorthand, "exec")
 kp.add_command(all_logs, "logs")
 
 
+def require_text(arguments: list[str]) -> None:
+    """Make sure that arguments can be sent to a host and printed.
+
+    Raises:
+        ConfigError: one is not UTF-8.
+    """
+    for number, argument in enumerate(arguments, 1):
+        if re.search("[\ud800-\udfff]", argument):
+            raise ConfigError(f"argument {number} is not valid UTF-8: {argument!r}")
+
+
 def main() -> None:
     """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
     try:
+        require_text(sys.argv[1:])
         sys.exit(kp.main(standalone_mode=False) or 0)
     except click.UsageError as error:
         error.show()
@@ -101,11 +115,11 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        say("Interrupted.", err=True)
         sys.exit(130)
     except Interrupted as error:
-        click.secho(str(error), fg="red", err=True)
+        say(str(error), fg="red", err=True)
         sys.exit(error.code)
     except KpError as error:
-        click.secho(str(error), fg="red", err=True)
+        say(str(error), fg="red", err=True)
         sys.exit(error.exit_code)

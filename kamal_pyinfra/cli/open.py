@@ -7,6 +7,7 @@ import sys
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say
 
 
 @click.command("open")
@@ -27,6 +28,6 @@ def open_app(options: Options, only_prints: bool) -> None:
     if not found:
         raise ConfigError("no role is behind the proxy, so there is nothing to open")
     for url in found:
-        click.echo(url)
+        say(url)
     if not only_prints and sys.stdout.isatty():
         click.launch(found[0])

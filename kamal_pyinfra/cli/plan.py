@@ -10,6 +10,7 @@ import click
 
 from kamal_pyinfra.cli.choices import Choices, choices
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say, say_json
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.fleet import Plan
@@ -62,12 +63,12 @@ def print_plan(options: Options, choices: Choices, *, json: bool = False, out: s
 
     found, file = make_plan(run, hosts)
     if json:
-        click.echo(plan_document(found).model_dump_json(indent=2))
+        say_json(plan_document(found).model_dump_json(indent=2))
     else:
         paint(render_text(found, is_whole=options.verbose))
     if out is not None:
         write_private(Path(out), file.model_dump_json(indent=2) + "\n")
-        click.echo(f"Wrote {out}; `kp apply {out}` carries out just this.", err=json)
+        say(f"Wrote {out}; `kp apply {out}` carries out just this.", err=json)
     return found
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
 from kamal_pyinfra.cli.paint import paint
+from kamal_pyinfra.cli.say import say_json
 from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
 from kamal_pyinfra.runner.emitter import Emitter
 
@@ -96,7 +95,7 @@ def _shower(options: Options) -> Callable[[Plan], None]:
 
 
 def _print_json(event: AnyEvent) -> None:
-    click.echo(event.model_dump_json())
+    say_json(event.model_dump_json())
 
 
 def _is_framed(view: View | None) -> bool:

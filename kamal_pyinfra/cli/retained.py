@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from kamal_pyinfra.cli.options import Options
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.status import age
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.retained import Retained, retained_versions
@@ -32,7 +33,7 @@ def choose_version(options: Options) -> str:
         raise ConfigError("There is no version to roll back to.", *listing(found, datetime.now(UTC)))
     if not sys.stdin.isatty():
         raise ConfigError("Which version? `kp rollback VERSION` with one of these:", *listing(found, datetime.now(UTC)))
-    click.echo("\n".join(listing(found, datetime.now(UTC), is_numbered=True)))
+    say("\n".join(listing(found, datetime.now(UTC), is_numbered=True)))
     number = click.prompt("Roll back to", type=click.IntRange(1, len(offered)), default=1)
     return offered[number - 1].version
 

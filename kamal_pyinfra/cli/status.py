@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +56,7 @@ def status(options: Options, watch: bool, interval: float, json: bool) -> None:
 def _print_json(rows: tuple[StatusRow, ...], *, is_line: bool) -> None:
     import json
 
-    click.echo(json.dumps([row.as_json() for row in rows], indent=None if is_line else 2, ensure_ascii=False))
+    say_json(json.dumps([row.as_json() for row in rows], indent=None if is_line else 2, ensure_ascii=False))
 
 
 def _table(rows: tuple[StatusRow, ...]) -> Table:

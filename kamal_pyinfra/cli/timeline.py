@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.say import say, say_json
 
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.timeline import Load
@@ -44,9 +45,9 @@ def timeline(options: Options, html: str | None, load_file: str | None, json: bo
             Path(html).write_text(timeline_html(found, load))
         except OSError as error:
             raise ConfigError(f"{html}: {error.strerror}") from None
-        click.echo(f"Wrote {html}")
+        say(f"Wrote {html}")
     elif json:
-        click.echo(found.model_dump_json(indent=2))
+        say_json(found.model_dump_json(indent=2))
     else:
         from rich.console import Console
 

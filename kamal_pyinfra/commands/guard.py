@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shlex import quote
+from kamal_pyinfra.commands.shell import quote
 
 # sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
 # since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under.

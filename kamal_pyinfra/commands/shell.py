@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
+import shlex
+
+from kamal_pyinfra.errors import PlanRefused
 
 VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
+LONGEST_SHOWN = 60
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def quote(text: str) -> str:
+    """One quoted shell word.
+
+    Raises:
+        PlanRefused: no command can carry the text: a NUL would end it early, and bytes that are no text cannot be sent.
+    """
+    if UNUSABLE.search(text):
+        raise PlanRefused(f"{text[:LONGEST_SHOWN]!r} holds a NUL or is not valid UTF-8; no command can carry it")
+    return shlex.quote(text)
 
 
 def words(*values: object) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from kamal_pyinfra.config.command_length import long_values
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
 from kamal_pyinfra.config.secrets import env_sections
@@ -20,7 +21,8 @@ Complaint = tuple[tuple[Step, ...], str]
 def cross_checks(config: Config, tree: Map) -> list[Problem]:
     """Every broken rule."""
     rules = (destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder)
-    return [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in rules)]
+    found = [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in rules)]
+    return found or [located(tree, *complaint) for complaint in long_values(config)]
 
 
 def located(tree: Map, steps: tuple[Step, ...], message: str) -> Problem:

@@ -8,8 +8,11 @@ from pydantic import SecretStr
 
 from kamal_pyinfra.errors import ConfigError
 
+LONGEST_LINE = 65_535
+"""Docker reads the file with Go's bufio.Scanner, whose buffer of 64 KiB has to hold the line break too."""
 
-def env_file_problem(value: SecretStr) -> str | None:
+
+def env_file_problem(name: str, value: SecretStr) -> str | None:
     """Why Docker could not read a value back as it is; ``None`` when it can."""
     text = value.get_secret_value()
     if "\n" in text or "\r" in text:
@@ -17,9 +20,11 @@ def env_file_problem(value: SecretStr) -> str | None:
     if "\0" in text:
         return "holds a NUL character, which no environment can carry"
     try:
-        text.encode()
+        length = len(f"{name}={text}".encode())
     except UnicodeEncodeError:
         return "is not valid UTF-8"
+    if length > LONGEST_LINE:
+        return f"is longer than the {LONGEST_LINE} bytes that a line of a Docker env file may have; pass it in a file"
     return None
 
 
@@ -29,7 +34,7 @@ def env_file_text(values: Mapping[str, SecretStr]) -> SecretStr:
     Raises:
         ConfigError: a value would not come out as it went in; a line break could even add a variable.
     """
-    complaints = {name: env_file_problem(value) for name, value in values.items()}
+    complaints = {name: env_file_problem(name, value) for name, value in values.items()}
     problems = [f"{name} {complaint}" for name, complaint in complaints.items() if complaint is not None]
     if problems:
         raise ConfigError(*problems)

@@ -86,7 +86,9 @@ def unusable_secrets(config: Config, source: Source) -> list[str]:
     lines = []
     for listed in listed_secrets(config):
         value = source.environ.get(listed.name)
-        complaint = env_file_problem(SecretStr(value)) if value is not None and listed.in_env_file else None
+        complaint = (
+            env_file_problem(listed.name, SecretStr(value)) if value is not None and listed.in_env_file else None
+        )
         if complaint is not None:
             lines.append(source.located(listed.path, f"{listed.name} {complaint}"))
     return lines

@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from kamal_pyinfra.facts.shapes import Binding, ContainerRow, Healthcheck, ImageRow, LogConfig, Mount, Ulimit
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, Status
 from kamal_pyinfra.plan.units import NANO
 
+PORTS = TypeAdapter(dict[str, list[Binding] | None])
+ULIMITS = TypeAdapter(list[Ulimit])
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 def parse_container(
-    row: Mapping[str, Any],
+    text: str,
     secrets: Mapping[str, str],
     checks: Mapping[str, Mapping[str, int]],
     edited: Mapping[str, tuple[str, ...]],
@@ -21,52 +26,61 @@ def parse_container(
     """One container.
 
     Args:
-        row: the fields of the snapshot's template.
+        text: what the snapshot's template printed.
         secrets: container id → digest of its secret variables.
         checks: container id → secret variable → number.
         edited: container name → files of its image that were changed since it was put into service.
+
+    Raises:
+        ValueError: it is not what the template prints.
     """
-    healthcheck = row["healthcheck"] or {}
-    log = row.get("log") or {}
+    row = ContainerRow.model_validate_json(text)
+    healthcheck, log = row.healthcheck or Healthcheck(), row.log or LogConfig()
+    name = row.name.removeprefix("/")
     return ObservedContainer(
-        id=row["id"],
-        name=row["name"].removeprefix("/"),
-        image=row["image"],
-        image_id=row["image_id"],
-        created=row["created"],
-        started=row["started"],
-        status=Status(row["status"]),
-        health=row["health"],
-        restarts=row["restarts"],
-        labels=row["labels"] or {},
-        env=dict(_variable(text) for text in row["env"] if text),
-        secrets=secrets.get(row["id"]),
-        edited=edited.get(row["name"].removeprefix("/"), ()),
-        secret_checks=checks.get(row["id"], {}),
-        mounts={mount["Destination"]: mount.get("Source", "") for mount in row["mounts"]},
-        volumes={mount["Destination"]: _volume(mount) for mount in row["mounts"]},
-        command=tuple(row["command"] or ()),
-        ports={port: _bindings(bindings) for port, bindings in (row["ports"] or {}).items()},
-        options={name: _values(name, value) for name, value in row.get("options", {}).items()},
-        log_driver=log.get("Type", ""),
-        log_options=log.get("Config") or {},
+        id=row.id,
+        name=name,
+        image=row.image,
+        image_id=row.image_id,
+        created=row.created,
+        started=row.started,
+        status=Status(row.status),
+        health=row.health,
+        restarts=row.restarts,
+        labels=row.labels or {},
+        env=dict(_variable(text) for text in row.env if text),
+        secrets=secrets.get(row.id),
+        edited=edited.get(name, ()),
+        secret_checks=checks.get(row.id, {}),
+        mounts={mount.destination: mount.source for mount in row.mounts},
+        volumes={mount.destination: _volume(mount) for mount in row.mounts},
+        command=tuple(row.command or ()),
+        ports={port: _bindings(bindings) for port, bindings in (row.ports or {}).items()},
+        options={name: _values(name, value) for name, value in row.options.items()},
+        log_driver=log.type,
+        log_options=log.config or {},
         health_command=_health_command(healthcheck),
-        health_interval=(healthcheck.get("Interval") or 0) / NANO,
+        health_interval=(healthcheck.interval or 0) / NANO,
     )
 
 
-def parse_image_defaults(row: Mapping[str, Any]) -> tuple[str, ImageDefaults]:
-    """One image's id, and what its containers get from it."""
-    return row["id"], ImageDefaults(
-        env=frozenset(name for name in row["env"] if name),
-        labels=row["labels"] or {},
-        command=tuple(row["command"] or ()),
-        health_command=_health_command(row["healthcheck"] or {}),
+def parse_image_defaults(text: str) -> tuple[str, ImageDefaults]:
+    """One image's id, and what its containers get from it.
+
+    Raises:
+        ValueError: it is not what the template prints.
+    """
+    row = ImageRow.model_validate_json(text)
+    return row.id, ImageDefaults(
+        env=frozenset(name for name in row.env if name),
+        labels=row.labels or {},
+        command=tuple(row.command or ()),
+        health_command=_health_command(row.healthcheck or Healthcheck()),
     )
 
 
-def _health_command(healthcheck: Mapping[str, Any]) -> str | None:
-    test = healthcheck.get("Test") or []
+def _health_command(healthcheck: Healthcheck) -> str | None:
+    test = healthcheck.test
     return " ".join(test[1:]) if test and test[0] != "NONE" else None
 
 
@@ -75,15 +89,15 @@ def _variable(text: str) -> tuple[str, str | None]:
     return name, value if separator else None
 
 
-def _volume(mount: Mapping[str, Any]) -> str:
-    source = mount.get("Name") or mount.get("Source", "")
+def _volume(mount: Mount) -> str:
+    source = mount.name or mount.source
     if ANONYMOUS.fullmatch(source):
         return ""
-    return source if mount.get("RW", True) else f"{source}:ro"
+    return source if mount.is_writable else f"{source}:ro"
 
 
-def _bindings(bindings: Iterable[Mapping[str, str]] | None) -> tuple[str, ...]:
-    return tuple(f"{binding['HostIp']}:{binding['HostPort']}" for binding in bindings or ())
+def _bindings(bindings: Iterable[Binding] | None) -> tuple[str, ...]:
+    return tuple(f"{binding.address}:{binding.port}" for binding in bindings or ())
 
 
 def _values(name: str, value: Any) -> tuple[object, ...]:
@@ -93,7 +107,14 @@ def _values(name: str, value: Any) -> tuple[object, ...]:
     if name == "NanoCpus":
         return (f"{value / NANO:.9g}",)
     if name == "PortBindings":
-        return tuple(f"{binding}:{port}" for port, bindings in value.items() for binding in _bindings(bindings))
+        ports = PORTS.validate_python(value)
+        return tuple(f"{binding}:{port}" for port, bindings in ports.items() for binding in _bindings(bindings))
     if name == "Ulimits":
-        return tuple(f"{limit['Name']}={limit['Soft']}:{limit['Hard']}" for limit in value)
-    return tuple(value) if isinstance(value, list) else (value,)
+        return tuple(f"{limit.name}={limit.soft}:{limit.hard}" for limit in ULIMITS.validate_python(value))
+    return tuple(map(_value, value)) if isinstance(value, list) else (_value(value),)
+
+
+def _value(value: Any) -> object:
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is no value of an option")
+    return value

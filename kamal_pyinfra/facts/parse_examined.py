@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from kamal_pyinfra.facts.parse_snapshot import SnapshotError
+from kamal_pyinfra.facts.rows import Rows
 from kamal_pyinfra.plan.examined import Disk, Examined
 from kamal_pyinfra.plan.observed import Docker
 
@@ -18,46 +18,34 @@ def parse_examined(output: Iterable[str]) -> Examined:
     Raises:
         SnapshotError: the last line is missing, or a line cannot be read.
     """
-    rows: dict[str, list[str]] = {}
-    for line in output:
-        kind, _, text = line.partition(" ")
-        rows.setdefault(kind, []).append(text)
-    if "end" not in rows:
-        raise SnapshotError("the look was cut short")
-    try:
-        return _examined(rows)
-    except ValueError as error:
-        raise SnapshotError(f"the look cannot be read: {error}") from error
-
-
-def _examined(rows: Mapping[str, list[str]]) -> Examined:
+    rows = Rows("the look", output)
     kilobytes = _number(rows, "memory")
     return Examined(
-        user="".join(rows.get("user", [])),
+        user=rows.text("user"),
         docker=_docker(rows),
         clock=_number(rows, "clock"),
         cpus=_number(rows, "cpus"),
         memory=None if kilobytes is None else kilobytes * 1024,
-        disks=tuple(dict.fromkeys(_disk(text) for text in rows.get("disk", []))),
+        disks=tuple(dict.fromkeys(rows.read("disk", _disk))),
         is_writable="writable" in rows,
-        listening=frozenset(int(text, 16) for text in rows.get("listening", [])),
-        programs=dict(_program(text) for text in rows.get("program", [])),
-        published=dict(pair for text in rows.get("container", []) for pair in _published(text)),
-        registry=rows.get("registry", [""])[0],
+        listening=frozenset(rows.read("listening", lambda text: int(text, 16))),
+        programs=dict(rows.read("program", _program)),
+        published=dict(pair for text in rows.texts("container") for pair in _published(text)),
+        registry=rows.first("registry") or "",
     )
 
 
-def _number(rows: Mapping[str, list[str]], kind: str) -> int | None:
-    text = rows.get(kind, [""])[0]
-    return int(text) if text else None
+def _number(rows: Rows, kind: str) -> int | None:
+    return next((number for number in rows.read(kind, lambda text: int(text) if text else None)), None)
 
 
-def _docker(rows: Mapping[str, list[str]]) -> Docker:
+def _docker(rows: Rows) -> Docker:
     if "docker-missing" in rows:
         return Docker(installed=False)
-    if "docker-error" in rows:
-        return Docker(installed=True, error=rows["docker-error"][0].strip() or "no answer")
-    return Docker(installed=True, version=rows.get("docker", [""])[0])
+    error = rows.first("docker-error")
+    if error is not None:
+        return Docker(installed=True, error=error.strip() or "no answer")
+    return Docker(installed=True, version=rows.first("docker") or "")
 
 
 def _disk(text: str) -> Disk:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Iterable, Mapping
 
 from kamal_pyinfra.facts.parse_container import parse_container, parse_image_defaults
+from kamal_pyinfra.facts.rows import Rows, SnapshotError
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.record import parse_record
 
 LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
-
-
-class SnapshotError(ValueError):
-    """The output is cut short or not what the script prints."""
 
 
 def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
@@ -29,50 +25,45 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
     Raises:
         SnapshotError: the last line is missing, or a line cannot be read.
     """
-    rows: dict[str, list[str]] = {}
-    for line in output:
-        kind, _, text = line.partition(" ")
-        rows.setdefault(kind, []).append(text)
-    if "end" not in rows:
-        raise SnapshotError("the snapshot is cut short")
-    try:
-        return _observed_host(host, rows)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise SnapshotError(f"the snapshot cannot be read: {error!r}") from error
-
-
-def _observed_host(host: str, rows: Mapping[str, list[str]]) -> ObservedHost:
-    secrets = dict(text.split(" ", 1)[::-1] for text in rows.get("secrets", []))
-    checks, file_checks = _checks(rows.get("check", [])), _checks(rows.get("file-check", []))
-    edited = _edited(rows.get("edited", []))
+    rows = Rows("the snapshot", output)
+    secrets = dict(rows.read("secrets", _secret))
+    checks, file_checks = _checks(rows.read("check", _check)), _checks(rows.read("file-check", _check))
+    edited = _edited(rows.texts("edited"))
     return ObservedHost(
         host=host,
-        user="".join(rows.get("user", [])),
-        home="".join(rows.get("home", [])),
+        user=rows.text("user"),
+        home=rows.text("home"),
         docker=_docker(rows),
-        containers=tuple(
-            parse_container(json.loads(text), secrets, checks, edited) for text in rows.get("container", [])
-        ),
-        images=tuple(_image(text) for text in rows.get("image", [])),
-        directories=frozenset(rows.get("directory", [])),
-        files=dict(_file(text, file_checks) for text in rows.get("file", [])),
-        uploads=dict(_file(text, {}) for text in rows.get("upload", [])),
-        cords=dict(_cord(text) for text in rows.get("cord", [])),
-        assets=frozenset(rows.get("assets", [])),
-        env_files=frozenset(rows.get("env-file", [])),
-        image_defaults=dict(parse_image_defaults(json.loads(text)) for text in rows.get("image-defaults", [])),
-        record=parse_record(rows["record"][0]) if "record" in rows else None,
+        containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, edited))),
+        images=tuple(map(_image, rows.texts("image"))),
+        directories=frozenset(rows.texts("directory")),
+        files=dict(rows.read("file", lambda text: _file(text, file_checks))),
+        uploads=dict(rows.read("upload", lambda text: _file(text, {}))),
+        cords=dict(map(_cord, rows.texts("cord"))),
+        assets=frozenset(rows.texts("assets")),
+        env_files=frozenset(rows.texts("env-file")),
+        image_defaults=dict(rows.read("image-defaults", parse_image_defaults)),
+        record=next(map(parse_record, rows.texts("record")), None),
         logged_in="login" in rows,
-        lock=parse_lock(rows["lock"][0]) if "lock" in rows else None,
+        lock=next(map(parse_lock, rows.texts("lock")), None),
     )
 
 
-def _docker(rows: Mapping[str, list[str]]) -> Docker:
+def _docker(rows: Rows) -> Docker:
     if "docker-missing" in rows:
         return Docker(installed=False)
-    if "docker-error" in rows:
-        return Docker(installed=True, error=rows["docker-error"][0].strip() or "no answer")
-    return Docker(installed=True, version=rows["docker"][0])
+    error = rows.first("docker-error")
+    if error is not None:
+        return Docker(installed=True, error=error.strip() or "no answer")
+    version = rows.first("docker")
+    if version is None:
+        raise SnapshotError("the snapshot cannot be read: no line says what Docker is there")
+    return Docker(installed=True, version=version)
+
+
+def _secret(text: str) -> tuple[str, str]:
+    digest, container = text.split(" ", 1)
+    return container, digest
 
 
 def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -83,11 +74,16 @@ def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return edited
 
 
-def _checks(rows: Iterable[str]) -> dict[str, dict[str, int]]:
+def _check(text: str) -> tuple[int, str, str]:
+    number, name, owner = text.split(" ", 2)
+    return int(number), name, owner
+
+
+def _checks(rows: Iterable[tuple[int, str, str]]) -> dict[str, dict[str, int]]:
     """``NUMBER NAME OWNER`` rows as owner → name → number."""
     checks: dict[str, dict[str, int]] = {}
-    for number, name, owner in (text.split(" ", 2) for text in rows):
-        checks.setdefault(owner, {})[name] = int(number)
+    for number, name, owner in rows:
+        checks.setdefault(owner, {})[name] = number
     return checks
 
 

@@ -7,7 +7,8 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
-from kamal_pyinfra.facts.parse_snapshot import SnapshotError, parse_snapshot
+from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
+from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.observed import ObservedHost
 
 

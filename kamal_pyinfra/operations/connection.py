@@ -16,6 +16,7 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
 from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
+from kamal_pyinfra.operations.any_bytes import read_any_bytes
 
 OPEN_SECONDS = 15
 DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
@@ -29,6 +30,8 @@ def tune(host: Host) -> None:
     is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
     """
     client = getattr(host.connector, "client", None)
+    if client is not None:
+        read_any_bytes(client)
     transport = client.get_transport() if client is not None else None
     while transport is not None:
         transport.set_keepalive(ALIVE_SECONDS)

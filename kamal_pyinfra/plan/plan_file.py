@@ -123,7 +123,7 @@ def _line(host: str, change: ChangeDocument) -> str:
 
 def _refusal(what: str, lines: list[str]) -> str:
     more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    shown = [f"  {line}" for line in lines[:SHOWN]]
+    shown = [f"  {one_line(line)}" for line in lines[:SHOWN]]
     return "\n".join(
         [f"{what}; nothing was changed.", *shown, *more, "Run `kp plan --out` again and read the new plan."]
     )

@@ -51,7 +51,7 @@ def parse_record(text: str) -> Record | None:
             env_files=_texts(values["env_files"]),
             proxy=str(values["proxy"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

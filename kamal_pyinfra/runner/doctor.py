@@ -11,7 +11,7 @@ from pyinfra.api.host import Host
 
 from kamal_pyinfra.commands.doctor import SECONDS, examine
 from kamal_pyinfra.facts.parse_examined import parse_examined
-from kamal_pyinfra.facts.parse_snapshot import SnapshotError
+from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.plan import doctor as judgement
 from kamal_pyinfra.plan.examined import Check, Examined, Needs

@@ -51,6 +51,11 @@ def test_wrong_usage_exits_3(folder: Path, arguments: tuple[str, ...], message: 
     assert message in done.stderr
 
 
+def test_an_argument_that_is_no_text_exits_3(folder: Path) -> None:
+    done = kp(folder, "server", "exec", "caf\udce9")
+    assert (done.returncode, done.stderr) == (3, "argument 3 is not valid UTF-8: 'caf\\udce9'\n")
+
+
 def test_a_missing_file_exits_3(tmp_path: Path) -> None:
     done = kp(tmp_path, "plan")
     assert (done.returncode, done.stderr) == (

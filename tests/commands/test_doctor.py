@@ -9,7 +9,7 @@ import pytest
 
 from kamal_pyinfra.commands.doctor import examine
 from kamal_pyinfra.facts.parse_examined import parse_examined
-from kamal_pyinfra.facts.parse_snapshot import SnapshotError
+from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.examined import Disk, Examined
 from kamal_pyinfra.plan.observed import Docker
 from tests.commands.fake_host import Answer, FakeHost

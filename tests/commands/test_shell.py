@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.commands import shell
+from kamal_pyinfra.errors import PlanRefused
 
 SHELLS = tuple(
     command
@@ -93,6 +94,21 @@ def test_a_host_path_is_absolute_where_the_command_runs(command, paths, here):
         seen = echoed(command, " ".join(f"{shell.host_path(path)}:/in" for path in paths), cwd=folder)
         assert list(folder.iterdir()) == []
     assert seen == [path + ":/in" if path.startswith("/") else f"{folder}/{path}:/in" for path in paths]
+
+
+@each_shell
+def test_a_word_may_have_a_hundred_kilobytes(command):
+    value = "it's " * 1000 + "x" * 95_000
+    assert echoed(command, shell.words(value, "-n", "--")) == [value, "-n", "--"]
+
+
+@pytest.mark.parametrize(
+    "spell", [shell.words, shell.host_path, shell.expandable, lambda text: shell.flags((("x", text),))]
+)
+@pytest.mark.parametrize("text", ["a\0b", "caf\udce9"])
+def test_what_no_command_can_carry_is_refused(spell, text):
+    with pytest.raises(PlanRefused, match="holds a NUL or is not valid UTF-8; no command can carry it"):
+        spell(text)
 
 
 def test_flags_repeat_for_a_list_and_stand_alone_for_true():

@@ -114,6 +114,14 @@ def test_the_way_out_names_the_file_of_the_destination(load: Load) -> None:
         ),
         ("a\0b", "holds a NUL character, which no environment can carry"),
         ("a\udcff", "is not valid UTF-8"),
+        (
+            "a" * 65_532,
+            "is longer than the 65535 bytes that a line of a Docker env file may have; pass it in a file",
+        ),
+        (
+            "é" * 32_766,
+            "is longer than the 65535 bytes that a line of a Docker env file may have; pass it in a file",
+        ),
     ],
 )
 def test_a_secret_that_docker_would_alter_is_refused(load: Load, value: str, complaint: str) -> None:
@@ -143,6 +151,10 @@ def test_registry_credentials_are_written_or_looked_up(load: Load) -> None:
     with pytest.raises(ConfigError, match="registry/password/0: P is not set"):
         load(registry="{username: u, password: [P]}", environ={"P": ""}).require_secrets()
     assert str(error.value) == ("config/deploy.yml:3:36 registry/password/0: P is not set; add it to .env or export it")
+
+
+def test_the_longest_line_that_docker_reads_is_accepted(load: Load) -> None:
+    load(env="{secret: [KEY]}", environ={"KEY": "a" * 65_531, "PW": "p"}).require_secrets()
 
 
 def test_values_are_written_into_the_env_file_as_they_are() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.config.conftest import Problems
+from tests.config.conftest import Load, Problems
 
 TEXTS = {
     "empty": ("", "1:1 the file is empty"),
@@ -98,3 +98,29 @@ def test_a_missing_file_is_named(problems: Problems) -> None:
 
 def test_a_destination_cannot_lead_out_of_the_folder(problems: Problems) -> None:
     assert problems(destination="../x") == ("destination '../x' can only include letters, digits, `_`, `.` and `-`")
+
+
+@pytest.mark.parametrize(
+    ("sections", "place"),
+    [
+        ({"env": "{clear: {SMALL: x, LONG: 'LONG_TEXT'}}"}, "5:31 env/clear/LONG"),
+        ({"env": "{LONG: 'LONG_TEXT'}"}, "5:13 env/LONG"),
+        ({"servers": "{web: {hosts: [a], env: {LONG: 'LONG_TEXT'}}}"}, "4:41 servers/web/env/LONG"),
+        ({"servers": "[{a: t}]", "env": "{tags: {t: {LONG: 'LONG_TEXT'}}}"}, "5:24 env/tags/t/LONG"),
+        ({"traefik": "{env: {LONG: 'LONG_TEXT'}}"}, "5:23 traefik/env/LONG"),
+        ({"accessories": "{db: {image: i, host: a, env: {LONG: 'LONG_TEXT'}}}"}, "5:51 accessories/db/env/LONG"),
+    ],
+)
+def test_values_that_no_command_line_carries_are_found(
+    problems: Problems, sections: dict[str, str], place: str
+) -> None:
+    filled = {name: text.replace("LONG_TEXT", "x" * 100_000) for name, text in sections.items()}
+    assert problems(**filled) == (
+        f"{place}: too long: with LONG the clear values of a container need more than the 100000 bytes that fit on a "
+        "command line; pass it in a file"
+    )
+
+
+def test_values_that_a_command_line_carries_are_accepted(load: Load) -> None:
+    value = "x" * 49_900
+    assert load(env=f"{{clear: {{A: {value}, B: {value}}}}}").env_for("web", "192.0.2.1").clear["A"] == value

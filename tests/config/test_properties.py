@@ -158,7 +158,7 @@ def test_clear_values_reach_the_containers_environment_unchanged(load_text, valu
 
 @given(values=st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,9}\Z"), st.text(max_size=20), max_size=4))
 def test_secrets_survive_the_env_file_that_docker_reads(values: dict[str, str]) -> None:
-    carried = {name: value for name, value in values.items() if env_file_problem(SecretStr(value)) is None}
+    carried = {name: value for name, value in values.items() if env_file_problem(name, SecretStr(value)) is None}
     text = env_file_text({name: SecretStr(value) for name, value in carried.items()}).get_secret_value()
     lines = [line for line in text.split("\n") if line]
     assert dict(line.split("=", 1) for line in lines) == carried

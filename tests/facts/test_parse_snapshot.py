@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
 from kamal_pyinfra.commands.inspect_templates import GO_NAMES, container_template
 from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
-from kamal_pyinfra.facts.parse_snapshot import SnapshotError, parse_lock, parse_snapshot
+from kamal_pyinfra.facts.parse_snapshot import parse_lock, parse_snapshot
+from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
 from tests.facts.go_template import render
 
@@ -24,7 +25,8 @@ HEALTH_COMMAND = "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kam
 
 
 def inspected(name: str) -> dict[str, object]:
-    container = dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text())) | {"ID": None}
+    container = dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text()))
+    container["ID"] = container["Id"]
     container.setdefault("HostConfig", {}).update(
         {go: container["HostConfig"].get(key) for key, go in GO_NAMES.items()}
     )
@@ -34,7 +36,6 @@ def inspected(name: str) -> dict[str, object]:
 def looked_at(name: str, *clear_names: str):
     """The container as the snapshot sees it, from what ``docker inspect`` really returned."""
     container = inspected(name)
-    container["ID"] = container["Id"]
     return parse_snapshot("web1", [*LEAST[:3], render(container_template(clear_names), container), "end"]).containers[0]
 
 
@@ -170,6 +171,28 @@ def test_a_look_that_was_cut_short_is_an_error(length):
 def test_a_line_that_cannot_be_read_is_an_error(line):
     with pytest.raises(SnapshotError, match="the snapshot cannot be read"):
         parse_snapshot("web1", [*LEAST[:3], line, "end"])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("container {}", "line 4, container: id: Field required"),
+        ('container {"id": 1}', "line 4, container: id: Input should be a valid string"),
+        (SNAPSHOT[13].replace('"role":"web"', '"role":["web"]'),
+         "line 4, container: labels/role: Input should be a valid string"),
+        ("container " + "[" * 5000, "line 4, container: Invalid JSON: recursion limit exceeded at line 1 column 202"),
+        ("file-check x A .kamal/a", "line 4, file-check: invalid literal for int() with base 10: 'x'"),
+        ("file \x1b[31m", "line 4, file: not enough values to unpack (expected 3, got 1)"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_is_named(line, problem):
+    with pytest.raises(SnapshotError) as error:
+        parse_snapshot("web1", [*LEAST[:3], line, "end"])
+    assert str(error.value) == f"the snapshot cannot be read: {problem}"
+
+
+def test_a_record_nested_too_deep_counts_as_none():
+    assert parse_snapshot("web1", [*LEAST[:3], "record " + "[" * 100_000, "end"]).record is None
 
 
 def test_an_engine_that_said_nothing_at_all_is_an_error():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import click
-
+from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.views.words import Ending, duration
 from kamal_pyinfra.runner import events
 
@@ -19,7 +18,7 @@ class PlainView:
         echo: prints a line.
     """
 
-    def __init__(self, *, verbose: bool, echo: Callable[[str], object] = click.echo) -> None:
+    def __init__(self, *, verbose: bool, echo: Callable[[str], object] = say) -> None:
         self.verbose = verbose
         self.echo = echo
         self.ending = Ending()
@@ -74,7 +73,7 @@ class GitHubView:
         echo: prints a command of the workflow.
     """
 
-    def __init__(self, plain: PlainView, echo: Callable[[str], object] = click.echo) -> None:
+    def __init__(self, plain: PlainView, echo: Callable[[str], object] = say) -> None:
         self.plain = plain
         self.echo = echo
 

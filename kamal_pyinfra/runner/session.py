@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -11,36 +11,32 @@ from typing import Any, Self
 import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
 
 import gevent  # isort: skip
-import pyinfra
-from gevent.pool import Pool
-from pyinfra.api.config import Config as EngineConfig
-from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
-from pyinfra.api.inventory import Inventory
-from pyinfra.api.operations import run_ops
-from pyinfra.api.state import BaseStateCallback, State, StateStage
+from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.connectors.util import CommandOutput
-from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
-from pyinfra_cli.util import load_func
+from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.config import Server
-from kamal_pyinfra.errors import HostFailed, Interrupted
+from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.connecting import connect_patiently
-from kamal_pyinfra.operations.connection import execute, overhear, reconnect, reconnect_all, show_ssh_log, tune
+from kamal_pyinfra.operations.connection import execute, overhear, reconnect, show_ssh_log, tune
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.engine import (
+    LENIENT_PERCENT,
+    STRICT_PERCENT,
+    connect,
+    disconnect,
+    forget_operations,
+    new_state,
+    prepare_and_execute,
+)
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
-
-STRICT_PERCENT = 0
-LENIENT_PERCENT = 100
 
 
 class Session:
@@ -58,29 +54,15 @@ class Session:
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
         self.left_out: dict[str, HostFailure] = {}
-        needed = {*hosts, run.config.primary_host}
-        departed = [Server(host=host) for host in run.decommissioned]
-        servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
-        names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
-        pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
-        inventory = Inventory((names, {}))
-        engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
-        self.state = State(check_for_changes=False)
-        self.state.cwd = "."
-        ctx_state.set(self.state)
-        ctx_inventory.set(inventory)
-        ctx_config.set(engine)
-        self.state.init(inventory, engine)
+        self.state = new_state(run, hosts)
 
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
-        for host in self.state.inventory:
-            connect_patiently(host)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
-                self._connect()
+                connect(self.state, at_once=self.run.config.sshkit.max_concurrent_starts)
             for host in self.state.inventory:
                 if not host.connected:
                     self._missed(host, HostFailure.from_log(host.name, "connect", lines))
@@ -116,22 +98,10 @@ class Session:
             reconnect(host)
         return bool(host.connected)
 
-    def _connect(self) -> None:
-        pool = self.state.pool
-        self.state.pool = Pool(self.run.config.sshkit.max_concurrent_starts)
-        try:
-            connect_all(self.state)
-        finally:
-            self.state.pool = pool
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        disconnect_all(self.state)
-        for host in self.state.inventory:
-            client = getattr(host.connector, "client", None)
-            if client is not None:
-                client.close()
+        disconnect(self.state)
 
     @property
     def hosts(self) -> list[str]:
@@ -181,12 +151,13 @@ class Session:
         active = set(self.state.active_hosts)
         names = set(self.hosts if hosts is None else hosts)
         chosen = {host for host in active if host.name in names}
-        self._begin_round()
+        lease.require(self.state)
+        forget_operations(self.state)
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
         self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
         with log_capture() as lines:
             try:
-                self._prepare_and_execute(deploy, arguments)
+                prepare_and_execute(self.state, deploy, run=self.run, **arguments)
             except PyinfraError as error:
                 lines.append(str(error))
             finally:
@@ -195,28 +166,6 @@ class Session:
         found = command_failures(self.state, chosen & self.state.failed_hosts, phase, lines)
         self.failures.update(found)
         return not found
-
-    def _begin_round(self) -> None:
-        """Forget the operations of the round before: pyinfra would take them for this one's."""
-        lease.require(self.state)
-        self.state.is_executing = False
-        self.state.op_meta.clear()
-        for host in self.state.inventory:
-            self.state.ops[host].clear()
-            host.op_hash_order.clear()
-
-    def _prepare_and_execute(self, deploy: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-        if not self.state.active_hosts:
-            return
-        try:
-            load_func(self.state, deploy, run=self.run, **arguments)
-            self.state.set_stage(StateStage.Execute)
-            run_ops(self.state)
-        except Interrupted:
-            if self.state.pool is not None:
-                self.state.pool.kill()
-            reconnect_all(self.state)
-            raise
 
     def readmit(self) -> None:
         """Let hosts on which a command failed take part again: failed is not unreachable."""

@@ -1,0 +1,103 @@
+"""pyinfra's own steps, which a session puts together: a state, connections, one round of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
+
+import pyinfra  # isort: skip
+from gevent.pool import Pool
+from pyinfra.api.config import Config as EngineConfig
+from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import State, StateStage
+from pyinfra.context import ctx_config, ctx_inventory, ctx_state
+from pyinfra_cli.util import load_func
+
+from kamal_pyinfra.config import Server
+from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.inventory import host_data
+from kamal_pyinfra.operations.connecting import connect_patiently
+from kamal_pyinfra.operations.connection import reconnect_all
+from kamal_pyinfra.plan.run import Run
+
+STRICT_PERCENT = 0
+LENIENT_PERCENT = 100
+
+
+def new_state(run: Run, hosts: Collection[str]) -> State:
+    """pyinfra's state for the hosts of a run and the primary host, which holds the lock; nothing is connected yet."""
+    needed = {*hosts, run.config.primary_host}
+    departed = [Server(host=host) for host in run.decommissioned]
+    servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
+    names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
+    pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
+    inventory = Inventory((names, {}))
+    engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
+    state = State(check_for_changes=False)
+    state.cwd = "."
+    ctx_state.set(state)
+    ctx_inventory.set(inventory)
+    ctx_config.set(engine)
+    state.init(inventory, engine)
+    return state
+
+
+def connect(state: State, *, at_once: int) -> None:
+    """Connect all hosts.
+
+    Args:
+        state: pyinfra's.
+        at_once: how many connections may be opened at the same time (Kamal 1.9, ``max_concurrent_starts``).
+
+    Raises:
+        PyinfraError: a host could not be connected; the others are.
+    """
+    for host in state.inventory:
+        connect_patiently(host)
+    pool = state.pool
+    state.pool = Pool(at_once)
+    try:
+        connect_all(state)
+    finally:
+        state.pool = pool
+
+
+def disconnect(state: State) -> None:
+    """Close all connections."""
+    disconnect_all(state)
+    for host in state.inventory:
+        client = getattr(host.connector, "client", None)
+        if client is not None:
+            client.close()
+
+
+def forget_operations(state: State) -> None:
+    """Forget the operations of the round before: pyinfra would take them for this one's."""
+    state.is_executing = False
+    state.op_meta.clear()
+    for host in state.inventory:
+        state.ops[host].clear()
+        host.op_hash_order.clear()
+
+
+def prepare_and_execute(state: State, deploy: Callable[..., Any], **arguments: Any) -> None:
+    """Prepare the operations of a deploy function on the active hosts, and execute them.
+
+    Raises:
+        PyinfraError: too many hosts failed. Interrupted: a signal came; every command under way was ended.
+    """
+    if not state.active_hosts:
+        return
+    try:
+        load_func(state, deploy, **arguments)
+        state.set_stage(StateStage.Execute)
+        run_ops(state)
+    except Interrupted:
+        if state.pool is not None:
+            state.pool.kill()
+        reconnect_all(state)
+        raise

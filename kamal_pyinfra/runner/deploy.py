@@ -110,7 +110,7 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     if rollout.run.command != BOOT_ONLY:
         rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     for host in rollout.session.left_out:
-        report.output(f"{host} was left out.")
+        report.warned(f"{host} was left out.")
     report.finished(time.monotonic() - began)
 
 

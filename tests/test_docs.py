@@ -26,6 +26,7 @@ GENERATED = [
     "scripts/plan_schema.py",
     "scripts/cli_reference.py",
     "scripts/plan_blocks.py",
+    "scripts/kamal_parity.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

@@ -27,6 +27,7 @@ GENERATED = [
     "scripts/events_schema.py",
     "scripts/cli_reference.py",
     "scripts/plan_blocks.py",
+    "scripts/kamal_parity.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

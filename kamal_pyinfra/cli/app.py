@@ -61,7 +61,7 @@ def details(options: Options) -> None:
     Example:
       kp app details -r web
     """
-    print_details(options, with_proxy=False)
+    print_details(options)
 
 
 @app.command()
@@ -73,7 +73,7 @@ def containers(options: Options) -> None:
     Example:
       kp app containers
     """
-    print_details(options, with_proxy=False)
+    print_details(options)
 
 
 @app.command()

@@ -11,18 +11,25 @@ from kamal_pyinfra.cli.say import cell
 @click.command()
 @common_options
 def details(options: Options) -> None:
-    """Show the containers of the app and the proxy on each host.
+    """Show the containers of the app, the proxy and the accessories on each host.
 
     \b
     Example:
       kp details
     """
-    print_details(options, with_proxy=True)
+    print_details(options, command="details", with_proxy=True, with_accessories=True)
 
 
-def print_details(options: Options, *, with_proxy: bool, with_app: bool = True) -> None:
+def print_details(
+    options: Options,
+    *,
+    command: str = "app",
+    with_proxy: bool = False,
+    with_app: bool = True,
+    with_accessories: bool = False,
+) -> None:
     """Print one table with a line for each container."""
-    run, target = options.run("details", version=options.version or "unknown")
+    run, target = options.run(command, version=options.version or "unknown")
 
     from rich.console import Console
     from rich.table import Table
@@ -31,12 +38,13 @@ def print_details(options: Options, *, with_proxy: bool, with_app: bool = True) 
     from kamal_pyinfra.plan.desired import owner_of
     from kamal_pyinfra.runner.ask import observe
 
+    accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
+    parts = ({naming.PROXY_CONTAINER: "proxy"} if with_proxy else {}) | (accessories if with_accessories else {})
     table = Table("host", "role", "container", "state", "health", "image", box=None)
     for host, observed in observe(run, target.hosts).items():
         for container in observed.containers:
-            is_proxy = with_proxy and container.name == naming.PROXY_CONTAINER
-            if is_proxy or (with_app and owner_of(run).owns(container)):
-                role = "proxy" if is_proxy else container.role
+            role = container.role if with_app and owner_of(run).owns(container) else parts.get(container.name)
+            if role is not None:
                 health = container.health or "-"
                 cells = (host, role, container.name, container.status.value, health, container.image)
                 table.add_row(*map(cell, cells))

@@ -130,7 +130,7 @@ def details(options: Options) -> None:
     Example:
       kp traefik details
     """
-    print_details(options, with_proxy=True, with_app=False)
+    print_details(options, command="traefik", with_proxy=True, with_app=False)
 
 
 @traefik.command()

@@ -70,6 +70,8 @@ class Server(BaseModel):
             return Map({"host": value}, value.place)
         if isinstance(value, str):
             return {"host": value}
+        if isinstance(value, Seq):
+            raise problem("should be a string or a hash")
         if not isinstance(value, Map) or place is None:
             return value
         if len(value) != 1:

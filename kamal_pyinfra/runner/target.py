@@ -27,7 +27,7 @@ class Target:
     roles: tuple[str, ...]
 
 
-WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor")
+WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor", "details")
 """Commands that hosts without a role take part in, for their accessories."""
 
 

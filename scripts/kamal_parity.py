@@ -1,0 +1,113 @@
+"""Write docs/kamal-parity.md from tests/conformance/parity/*.yml, in which each behaviour names its tests.
+
+``--check`` writes nothing and exits 1 when the page is not what it would be.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/kamal-parity.md"
+ROWS = ROOT / "tests/conformance/parity"
+SECTIONS = {
+    "commands": ("Commands and flags", "Every command has a row for what it does and one for how it fails."),
+    "config": ("Configuration", "Every key of `config/deploy.yml`, and what holds for all of them."),
+    "runs": ("What runs on hosts", "Names, commands, order and outcomes."),
+    "hooks": ("Hooks", "When they are called and what they are told."),
+    "versions": ("Versions and images", "What a version is, and which tags it has."),
+    "pinned": ("What Kamal's own tests pin", "By the file of its test suite."),
+    "defects": ("Kamal's own defects", "Each with the test in which kp does not have it."),
+}
+VERDICTS = ("same", "better", "different")
+HEAD = """\
+# Parity with Kamal 1.9
+
+<!-- Written by scripts/kamal_parity.py from tests/conformance/parity/; do not edit. -->
+
+What Kamal 1.9 does, whether `kp` does the same, something better or deliberately something different, and the tests
+that prove it. [From Kamal, and back](from-kamal.md) says how to switch.
+"""
+
+
+class Row(NamedTuple):
+    """One behaviour.
+
+    Args:
+        what: the command, the key or the subject.
+        kamal: what Kamal 1.9 does; a dash where it has no such thing.
+        kp: the verdict, and unless it is ``same`` a sentence after a colon.
+        tests: ids of the tests that prove it, as pytest takes them.
+    """
+
+    what: str
+    kamal: str
+    kp: str
+    tests: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """One of the verdicts."""
+        return self.kp.partition(":")[0]
+
+
+def rows(section: str) -> list[Row]:
+    """The rows of a section."""
+    return [Row(**row) for row in yaml.safe_load((ROWS / f"{section}.yml").read_text())]
+
+
+def markdown() -> str:
+    """The text of docs/kamal-parity.md."""
+    lines = [HEAD, *summary()]
+    for section, (title, about) in SECTIONS.items():
+        lines += ["", f"## {title}", "", about, "", *table(rows(section))]
+    return "\n".join(lines) + "\n"
+
+
+def summary() -> Iterator[str]:
+    """How many rows of each section have which verdict."""
+    yield from (f"| | rows | {' | '.join(VERDICTS)} |", f"|---|---|{'---|' * len(VERDICTS)}")
+    for section, (title, _) in SECTIONS.items():
+        found = [row.verdict for row in rows(section)]
+        counts = " | ".join(str(found.count(verdict)) for verdict in VERDICTS)
+        anchor = title.lower().replace(" ", "-").replace("'", "")
+        yield f"| [{title}](#{anchor}) | {len(found)} | {counts} |"
+
+
+def table(shown: list[Row]) -> Iterator[str]:
+    """Rows as a table."""
+    yield from ("| what | Kamal 1.9 | kp | tests |", "|---|---|---|---|")
+    for row in shown:
+        subject = f"`{row.what}`" if row.what.startswith(("kp ", "--")) else row.what
+        cells = (subject, row.kamal, f"**{row.verdict}**{row.kp.removeprefix(row.verdict)}", tests(row))
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def tests(row: Row) -> str:
+    """The names of a row's tests, short, with a link to the file of each."""
+    shown = []
+    for test in row.tests:
+        path, _, name = test.partition("::")
+        shown.append(f"[{name.removeprefix('test_').replace('_', ' ')}](../{path})")
+    return "; ".join(shown)
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the file."""
+    text = markdown()
+    is_stale = not PAGE.is_file() or PAGE.read_text() != text
+    if is_stale and "--check" in arguments:
+        sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
+        return 1
+    if is_stale:
+        PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     [
         (("deploi",), "No such command 'deploi'"),
         (("plan", "--nonsense"), "No such option '--nonsense'"),
-        (("rollback",), "Missing argument 'VERSION'"),
+        (("apply",), "Missing argument 'FILE'"),
         (("lock", "acquire"), "Missing option '-m'"),
     ],
 )

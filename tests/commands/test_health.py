@@ -44,7 +44,7 @@ def test_an_unhealthy_container_may_still_recover_before_the_deadline(host):
 
 def test_whoever_watches_is_told_once_a_second_what_the_last_new_probe_said(any_shell):
     first, second = '1000 "T1" "T2" 22 "503\\n"', '1000 "T3" "T4" 0 "50%s \\"x\\""'
-    any_shell.docker(STATE, *["running starting 0"] * 17, "running healthy 0")
+    any_shell.docker(STATE, *["running starting 0"] * 35, "running healthy 0")
     any_shell.docker(PROGRESS, f"{first}\n", f"{first}\n", f"{first}\n{second}\n")
     ran = any_shell.run(READY)
     assert (ran.code, ran.err) == (0, "")

@@ -26,7 +26,7 @@ from tests.plan.hosts import HOST, deployed
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NEXT_FILE = b"\n=== next file ===\n"
-FILE_PLACE = re.compile(r"(config/deploy(\.x)?\.yml|\.env(\.x)?):[1-9]\d*:[1-9]\d* \S")
+FILE_PLACE = re.compile(r"(config/deploy(\.x)?\.yml|\.env(\.x)?):[1-9]\d*:[1-9]\d* .*\S")
 TERMINAL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 

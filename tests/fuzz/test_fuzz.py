@@ -47,6 +47,7 @@ def test_no_input_ends_in_a_traceback_or_a_hang(name: str, tmp_path: Path, monke
         max_examples=CASES[name],
         deadline=None,
         database=None,
+        derandomize=True,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )

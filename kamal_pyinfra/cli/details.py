@@ -45,7 +45,6 @@ def print_details(
         for container in observed.containers:
             role = container.role if with_app and owner_of(run).owns(container) else parts.get(container.name)
             if role is not None:
-                health = container.health or "-"
-                cells = (host, role, container.name, container.status.value, health, container.image)
-                table.add_row(*map(cell, cells))
+                state = (container.status.value, container.health or "-", container.image)
+                table.add_row(*map(cell, (host, role, container.name, *state)))
     Console().print(table)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.cli.say import cell
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.observed import ObservedContainer
 
 
 @click.command()
@@ -42,10 +47,11 @@ def print_details(
     parts = ({naming.PROXY_CONTAINER: "proxy"} if with_proxy else {}) | (accessories if with_accessories else {})
     table = Table("host", "role", "container", "state", "health", "image", box=None)
     for host, observed in observe(run, target.hosts).items():
-        for container in observed.containers:
-            role = container.role if with_app and owner_of(run).owns(container) else parts.get(container.name)
-            if role is not None:
-                health = container.health or "-"
-                cells = (host, role, container.name, container.status.value, health, container.image)
-                table.add_row(*map(cell, cells))
+        for seen in observed.containers:
+            if (role := seen.role if with_app and owner_of(run).owns(seen) else parts.get(seen.name)) is not None:
+                table.add_row(*map(cell, (host, role, *_said_of(seen))))
     Console().print(table)
+
+
+def _said_of(container: ObservedContainer) -> tuple[str, ...]:
+    return container.name, container.status.value, container.health or "-", container.image

@@ -29,6 +29,7 @@ def status(options: Options) -> None:
     """
     run, _ = options.run("lock", version=options.version or "unknown")
 
+    from kamal_pyinfra.plan.text import one_line
     from kamal_pyinfra.runner.ask import lock_status
     from kamal_pyinfra.runner.words import lock_lines
 
@@ -36,7 +37,7 @@ def status(options: Options) -> None:
     if found is None:
         say("There is no deploy lock")
         return
-    say("\n".join(f"{name}: {text}" for name, text in lock_lines(found)))
+    say("\n".join(f"{name}: {one_line(text)}" for name, text in lock_lines(found)))
 
 
 @lock.command()

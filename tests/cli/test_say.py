@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from rich.live import Live
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.cli.report import LiveReport
 from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.runner import events
 from tests.conftest import MakeConfig
 from tests.plan.hosts import deployed
 
@@ -43,17 +43,15 @@ def test_json_keeps_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each for each in printed if each != "\n" and not each.isprintable()] == []
 
 
-def test_a_live_line_takes_brackets_for_brackets() -> None:
+def test_a_live_view_prints_text_and_takes_brackets_for_brackets() -> None:
     screen = io.StringIO()
-    report = LiveReport(Live(console=Console(file=screen, width=80), auto_refresh=False), verbose=True)
-    report.phase_began("boot", ["[/web1]"])
-    report.operation_began(f"start {HOSTILE}")
-    report.say(HOSTILE)
-    report.live.start()
-    report.draw()
-    report.live.stop()
-    assert "[/web1]" in screen.getvalue()
+    view = LiveView(Console(file=screen, width=80), verbose=True)
+    view(events.Output(at=0.0, phase="build", line=f"a {HOSTILE}"))
+    view(events.Failed(at=0.0, host="[/web1]", phase="boot", operation=HOSTILE, output=[f"b {HOSTILE}"]))
+    view.stop()
+    assert "[/web1] failed" in screen.getvalue()
     assert "owned" not in screen.getvalue()
+    assert not set("\x1b\x07\r\u202e") & set(screen.getvalue())
 
 
 @pytest.mark.parametrize("command", [["details"], ["lock", "status"]])

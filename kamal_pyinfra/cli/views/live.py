@@ -12,6 +12,7 @@ from rich.text import Text
 from kamal_pyinfra.cli.views.fleet import Fleet
 from kamal_pyinfra.cli.views.frame import frame
 from kamal_pyinfra.cli.views.plain import PlainView
+from kamal_pyinfra.plan.text import one_line, sanitized
 from kamal_pyinfra.runner import events
 
 LAST_LINES = 15
@@ -66,9 +67,11 @@ class LiveView:
 
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text("\n".join(event.output[-LAST_LINES:]) or "(the host said nothing)")
-        panel = Panel(text, title=Text(f"{event.host} failed ({what})"), title_align="left", border_style="red")
+        text = Text(sanitized("\n".join(event.output[-LAST_LINES:])) or "(the host said nothing)")
+        panel = Panel(
+            text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
+        )
         self.console.print(panel)
 
     def _print(self, line: str) -> None:
-        self.console.print(Text(line))
+        self.console.print(Text(sanitized(line)))

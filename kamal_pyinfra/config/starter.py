@@ -22,6 +22,12 @@ HOOKS = (
 )
 SCRIPTS = ("setup", "deploy", "redeploy", "rollback", "env_push", "prune", "traefik_reboot")
 """Every script of `deploys/`."""
+WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
+USAGE = {
+    "env_push": "[--dry | -y] [--limit HOST]",
+    "prune": "[--dry | -y] [--limit HOST]",
+    "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
+}
 INVENTORY = '''\
 """The hosts of config/deploy.yml, for plain pyinfra."""
 
@@ -70,7 +76,7 @@ def env_text(project: Project, about: str) -> str:
 
 def script(name: str) -> str:
     """A script for pyinfra's own command."""
-    usage = f"pyinfra inventory.py deploys/{name}.py [--dry | -y] [--limit HOST] [--data version=VERSION]"
+    usage = f"pyinfra inventory.py deploys/{name}.py {USAGE.get(name, WITH_VERSION)}"
     return f'"""{usage}"""\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n'
 
 

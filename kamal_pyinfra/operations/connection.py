@@ -90,10 +90,10 @@ def overhear(host: Host, say: Callable[[str], None]) -> None:
         host: connected.
         say: called with each line of standard output, without its end.
     """
-    client = getattr(host.connector, "client", None)
-    if client is None:
+    client: Any = getattr(host.connector, "client", None)
+    run = getattr(client, "exec_command", None)
+    if run is None:
         return
-    run = client.exec_command
 
     def exec_command(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         stdin, stdout, stderr = run(*arguments, **options)

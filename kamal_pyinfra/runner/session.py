@@ -149,8 +149,7 @@ class Session:
             LockLost: the run had the lock, and has it no longer.
         """
         active = set(self.state.active_hosts)
-        names = set(self.hosts if hosts is None else hosts)
-        chosen = {host for host in active if host.name in names}
+        chosen = {host for host in active if host.name in (self.hosts if hosts is None else hosts)}
         lease.require(self.state)
         forget_operations(self.state)
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set

@@ -15,7 +15,7 @@ from kamal_pyinfra.config.dockerfile import Image
 from kamal_pyinfra.config.framework import DJANGO, RAILS
 from kamal_pyinfra.config.load import validate
 from kamal_pyinfra.config.project import Project
-from kamal_pyinfra.config.starter import HOOKS, starter_files
+from kamal_pyinfra.config.starter import HOOKS, SCRIPTS, starter_files
 from kamal_pyinfra.config.starter_yaml import deploy_yml
 from kamal_pyinfra.config.tree import Map
 from kamal_pyinfra.config.tree_builder import TreeBuilder

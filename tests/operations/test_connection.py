@@ -24,7 +24,9 @@ class Transport:
 
 
 def host(transport: Transport | None) -> Any:
-    return SimpleNamespace(connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport)))
+    return SimpleNamespace(
+        connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None))
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")

@@ -93,7 +93,7 @@ build details
 registry login -R
 registry logout -R
 """.strip().splitlines()
-OTHERWISE = {"kp config", "kp doctor", "kp apply", "kp open", "kp shell"}
+OTHERWISE = {"kp config", "kp doctor", "kp apply", "kp open", "kp shell", "kp timeline"}
 """Asks no host, tells of a host in its table, reads a plan first, needs a terminal first."""
 TOOLS = ("ps", "git", "sh", "uname")
 

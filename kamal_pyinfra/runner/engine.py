@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Collection
 from typing import Any
 
 import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
 
+import paramiko.proxy  # isort: skip
 import pyinfra  # isort: skip
 from gevent.pool import Pool
 from pyinfra.api.config import Config as EngineConfig
@@ -23,6 +25,9 @@ from kamal_pyinfra.inventory import host_data
 from kamal_pyinfra.operations.connecting import connect_patiently
 from kamal_pyinfra.operations.connection import reconnect_all
 from kamal_pyinfra.plan.run import Run
+
+# Whoever imported paramiko before the line above left it the blocking one, which stops all hosts at once.
+paramiko.proxy.select = select.select  # type: ignore[attr-defined]
 
 STRICT_PERCENT = 0
 LENIENT_PERCENT = 100

@@ -17,15 +17,15 @@ PHASES = ("lock", "prepare", "boot", "switch", "retire", "finish", "unlock")
 KILLER = """
 import os, signal, sys
 import pyinfra_cli
-from kamal_pyinfra.cli.report import PlainReport
+from kamal_pyinfra.runner.emitter import Emitter
 phase, number = sys.argv.pop(1), int(sys.argv.pop(1))
-began = PlainReport.operation_began
+began = Emitter.operation_began
 def operation_began(self, name):
     began(self, name)
     if self.phase == phase:
         import gevent
         gevent.spawn_later(float(os.environ.get("KILL_AFTER", "0.3")), os.kill, os.getpid(), number)
-PlainReport.operation_began = operation_began
+Emitter.operation_began = operation_began
 from kamal_pyinfra.cli.main import main
 main()
 """
@@ -50,7 +50,7 @@ def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str) -> No
     """SIGKILL in a phase, then the same command: it must converge, without a lost request from first to last."""
     version = f"kill-{phase}"
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
-        run_until(serving, phase, signal.SIGKILL, version)
+        assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
         serving.kp("deploy", version=version)
     assert load.report.failed == 0, load.report
     assert {host: serving.served(host) for host in WEB} == dict.fromkeys(WEB, version)

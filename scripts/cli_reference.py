@@ -12,6 +12,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 import click
+from generated import write_or_check
 
 from kamal_pyinfra.cli.main import kp
 
@@ -83,15 +84,8 @@ def table(shown: dict[str, str]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the file."""
-    text = markdown()
-    is_stale = not PAGE.is_file() or PAGE.read_text() != text
-    if is_stale and "--check" in arguments:
-        sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
-        return 1
-    if is_stale:
-        PAGE.write_text(text)
-    return 0
+    """Write or check what is generated."""
+    return write_or_check({PAGE: markdown()}, arguments)
 
 
 if __name__ == "__main__":

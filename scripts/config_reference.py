@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generated import write_or_check
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -151,15 +152,10 @@ def markdown() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the files."""
-    wanted = {DOCS / "configuration.md": markdown(), DOCS / "deploy.schema.json": schema_text()}
-    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
-    if "--check" in arguments:
-        sys.stderr.writelines(f"{path} is stale; run scripts/config_reference.py\n" for path in stale)
-        return 1 if stale else 0
-    for path in stale:
-        path.write_text(wanted[path])
-    return 0
+    """Write or check what is generated."""
+    return write_or_check(
+        {DOCS / "configuration.md": markdown(), DOCS / "deploy.schema.json": schema_text()}, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+from generated import write_or_check
+
 from kamal_pyinfra.runner.events import AnyEvent, EventDocument
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -47,17 +49,8 @@ def _fields(model: type) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the files."""
-    code = 0
-    for path, text in ((SCHEMA, schema_text()), (PAGE, page_text())):
-        if path.is_file() and path.read_text() == text:
-            continue
-        if "--check" in arguments:
-            sys.stderr.write(f"{path} is stale; run scripts/events_schema.py\n")
-            code = 1
-        else:
-            path.write_text(text)
-    return code
+    """Write or check what is generated."""
+    return write_or_check({SCHEMA: schema_text(), PAGE: page_text()}, arguments)
 
 
 if __name__ == "__main__":

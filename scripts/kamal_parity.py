@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from generated import write_or_check
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/kamal-parity.md"
@@ -98,15 +99,8 @@ def tests(row: Row) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the file."""
-    text = markdown()
-    is_stale = not PAGE.is_file() or PAGE.read_text() != text
-    if is_stale and "--check" in arguments:
-        sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
-        return 1
-    if is_stale:
-        PAGE.write_text(text)
-    return 0
+    """Write or check what is generated."""
+    return write_or_check({PAGE: markdown()}, arguments)
 
 
 if __name__ == "__main__":

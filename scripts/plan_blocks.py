@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dotenv import dotenv_values
+from generated import write_or_check
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
@@ -164,13 +165,7 @@ def with_plans(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write or check the pages."""
     pages = [PAGES_ROOT / "README.md", *sorted(PAGES_ROOT.glob("docs/*.md"))]
-    stale = [page for page in pages if page.read_text() != with_plans(page.read_text())]
-    if "--check" in arguments:
-        sys.stderr.writelines(f"{page} is stale; run scripts/docs\n" for page in stale)
-        return 1 if stale else 0
-    for page in stale:
-        page.write_text(with_plans(page.read_text()))
-    return 0
+    return write_or_check({page: with_plans(page.read_text()) for page in pages}, arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+from generated import write_or_check
+
 from kamal_pyinfra.plan.plan_json import PlanDocument
 
 SCHEMA = Path(__file__).parent.parent / "docs/plan.schema.json"
@@ -21,14 +23,8 @@ def schema_text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the file."""
-    is_stale = not SCHEMA.is_file() or SCHEMA.read_text() != schema_text()
-    if "--check" in arguments:
-        sys.stderr.write(f"{SCHEMA} is stale; run scripts/plan_schema.py\n" if is_stale else "")
-        return int(is_stale)
-    if is_stale:
-        SCHEMA.write_text(schema_text())
-    return 0
+    """Write or check what is generated."""
+    return write_or_check({SCHEMA: schema_text()}, arguments)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def test_stale_files_fail_the_check_and_are_written(
     monkeypatch.setattr(REFERENCE, "DOCS", tmp_path)
     assert REFERENCE.main(["--check"]) == 1
     assert capsys.readouterr().err == (
-        f"{tmp_path}/configuration.md is stale; run scripts/config_reference.py\n"
-        f"{tmp_path}/deploy.schema.json is stale; run scripts/config_reference.py\n"
+        f"{tmp_path}/configuration.md is stale; run scripts/docs\n"
+        f"{tmp_path}/deploy.schema.json is stale; run scripts/docs\n"
     )
     assert REFERENCE.main([]) == 0
     assert REFERENCE.main(["--check"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from kamal_pyinfra.config import Config, load_config
@@ -137,3 +138,8 @@ def new_run(config: Config, version: str = "newsha", **fields: object) -> Run:
         "holder": "laptop 4242 Mon-May-1",
     }
     return Run(**(values | fields))
+
+
+def counted_by_docker(container: AppContainer) -> AppContainer:
+    """The container with the health check that Kamal would give it."""
+    return replace_fields(container, health=container.health and replace_fields(container.health, prompt_command=""))

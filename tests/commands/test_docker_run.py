@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,14 +98,9 @@ def kamal(line: str, host: str, tag: str = "") -> list[str]:
 )
 def test_an_app_container_is_run_as_kamal_runs_it(host, line, tag):
     (container,) = desired_host(builders.new_run(builders.golden_config()), host).containers
-    ours = arguments(app.run(counted_by_docker(container)))
+    ours = arguments(app.run(builders.counted_by_docker(container)))
     assert as_kamal(ours) == kamal(line, host, tag)
     assert [word for word in ours if word.startswith("kp.")] == [f"kp.digest={container.digest}"]
-
-
-def counted_by_docker(container: AppContainer) -> AppContainer:
-    """The container with the health check that Kamal would give it."""
-    return replace(container, health=container.health and replace(container.health, prompt_command=""))
 
 
 @pytest.mark.parametrize(

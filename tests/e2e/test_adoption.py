@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +11,7 @@ from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.state import AppContainer
+from tests.commands.builders import counted_by_docker
 from tests.conftest import a_run
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
@@ -20,11 +19,6 @@ from tests.lab.traffic import Load
 
 OUR_LABELS = re.compile(r" --label '?kp\.[a-z]+=[^ ']*'?")
 NOTHING = "shop v1: nothing to change.\n"
-
-
-def counted_by_docker(container: AppContainer) -> AppContainer:
-    """The container with Kamal's health check."""
-    return replace(container, health=container.health and replace(container.health, prompt_command=""))
 
 
 def as_kamal(line: str) -> str:

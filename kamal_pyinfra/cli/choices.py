@@ -76,4 +76,4 @@ def choices(command: F) -> F:
     decorated: Any = with_choices
     for option in reversed(COMMON):
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated  # type: ignore[no-any-return] # click decorates anything

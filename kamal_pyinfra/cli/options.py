@@ -173,4 +173,4 @@ def common_options(command: F) -> F:
     decorated: Any = with_options
     for option in reversed(COMMON):
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated  # type: ignore[no-any-return] # click decorates anything

@@ -32,7 +32,7 @@ class AnyBytes:
 def read_any_bytes(client: SSHClient) -> None:
     """Let every later command of a connection say what it wants."""
     if not isinstance(client.exec_command, partial):
-        client.exec_command = partial(_exec_command, client.exec_command)  # type: ignore[assignment]
+        client.exec_command = partial(_exec_command, client.exec_command)  # type: ignore[assignment] # for this client alone
 
 
 def _exec_command(original: Any, *arguments: Any, **options: Any) -> tuple[Any, AnyBytes, AnyBytes]:

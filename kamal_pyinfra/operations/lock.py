@@ -107,14 +107,16 @@ def _take_over(run: Run) -> str:
         return ""
     _, observed = look(run)
     held_by = observed.lock
-    if held_by is None:
+    if held_by is not None and not is_dead(held_by.holder) and run.lock_wait is not None and held_by.is_stale:
+        return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=True)
+    return clearing_command(run, held_by)
+
+
+def clearing_command(run: Run, held_by: LockDetails | None) -> str:
+    """What removes the lock that a killed process of this machine left behind; empty if there is none."""
+    if held_by is None or not is_dead(held_by.holder):
         return ""
-    directory = naming.lock_directory(run.config)
-    if is_dead(held_by.holder):
-        return commands.take_over(directory, held_by.content, is_expired=False)
-    if run.lock_wait is not None and held_by.is_stale:
-        return commands.take_over(directory, held_by.content, is_expired=True)
-    return ""
+    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=False)
 
 
 def _on_primary(run: Run, command: str) -> PyinfraCommand:

@@ -6,6 +6,7 @@ after the lock was taken serves all its operations; it is also what a failed dep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from pyinfra.api.exceptions import PyinfraError
@@ -94,6 +95,12 @@ def seen(run: Run) -> ObservedHost:
             raise PyinfraError(f"{host.name} could not be observed")
         known[key] = snapshot
     return known[key]
+
+
+def remember(state: State, looks: Mapping[str, ObservedHost]) -> None:
+    """Take looks that were just made for those of the next operations."""
+    known = _SEEN.setdefault(state, {})
+    known.update({(host, stage): seen for host, seen in looks.items() for stage in (False, True)})
 
 
 def seen_now(state: State) -> dict[str, ObservedHost]:

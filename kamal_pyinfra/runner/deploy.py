@@ -14,6 +14,7 @@ from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan,
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.ask import observe
 from kamal_pyinfra.runner.build import build
+from kamal_pyinfra.runner.locked import clear_left_behind
 from kamal_pyinfra.runner.outcome import outcome_noted
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
@@ -102,6 +103,7 @@ def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
     report = rollout.steps.report
     report.planned(found)
     if found.is_empty:
+        clear_left_behind(rollout.session)
         return
     if found.build is not None:
         build(rollout.run, report)

@@ -15,7 +15,8 @@ from kamal_pyinfra.commands.lock import HELD, state
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.observation import forget
+from kamal_pyinfra.operations.lock import clearing_command
+from kamal_pyinfra.operations.observation import forget, remember
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
 
@@ -47,16 +48,28 @@ def locked(steps: Steps) -> Iterator[None]:
         _release(steps)
 
 
+def clear_left_behind(session: Session) -> None:
+    """Remove the lock of a killed process of this machine, for a run that has nothing to change and takes none."""
+    primary = session.run.config.primary_host
+    looked = session.looks.get(primary)
+    command = clearing_command(session.run, looked.lock if looked is not None else None)
+    if command:
+        session.execute(command, hosts=[primary])
+
+
 def _take(steps: Steps) -> None:
     """Take the lock, as soon as it is free if the run may wait for it."""
     patience = steps.session.run.lock_wait or 0
     deadline = time.monotonic() + patience
+    forget(steps.session.state)
+    remember(steps.session.state, steps.session.looks)  # whoever holds it was seen; taking over compares again
     holder = _holder_if_held(steps)
     while holder is not None:
         if time.monotonic() >= deadline:
             raise LockHeld(lock_message(holder, waited=patience))
         steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
         _wait(steps.session, holder, deadline)
+        forget(steps.session.state)
         holder = _holder_if_held(steps)
 
 
@@ -68,7 +81,6 @@ def _holder_if_held(steps: Steps) -> LockDetails | None:
     """
     session = steps.session
     primary = session.run.config.primary_host
-    forget(session.state)
     if steps.phase("lock", deploys.lock, hosts=[primary]):
         forget(session.state)
         return None

@@ -54,6 +54,7 @@ class Session:
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
         self.left_out: dict[str, HostFailure] = {}
+        self.looks: dict[str, ObservedHost] = {}
         self.state = new_state(run, hosts)
 
     def __enter__(self) -> Self:
@@ -193,7 +194,8 @@ class Session:
                 else:
                     self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
         self.require_hosts()
-        return {name: seen[name] for name in self.hosts}
+        self.looks = {name: seen[name] for name in self.hosts}
+        return self.looks
 
     def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:
         """Run one command on hosts, side by side; nothing is printed.

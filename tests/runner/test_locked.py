@@ -10,6 +10,7 @@ import pytest
 
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
+from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner import locked
 from kamal_pyinfra.runner.failures import HostFailure
 from tests.commands.builders import golden_config, new_run
@@ -40,22 +41,27 @@ class Clock:
         self.now += max(seconds, 0.1)
 
 
+class State:
+    """Only its identity counts."""
+
+
 class Session:
     """A primary host that answers attempts to lock, and looks at the lock in between."""
 
     def __init__(self, run: Any, attempts: list[str | None], looks: list[str]) -> None:
         self.run = run
-        self.state = object()
+        self.state = State()
         self.failures: dict[str, HostFailure] = {}
         self.attempts = attempts
-        self.looks = looks
+        self.answers = looks
+        self.looks: dict[str, Any] = {}
         self.released = 0
 
     def readmit(self) -> None: ...
 
     def execute(self, command: str, hosts: list[str]) -> dict[str, Any]:
         assert (command, hosts) == (commands.state(".kamal/locks/shop"), [PRIMARY])
-        seen = self.looks.pop(0)
+        seen = self.answers.pop(0)
         return {PRIMARY: (True, SimpleNamespace(stdout_lines=[seen] if seen else []))}
 
     def phase(self, name: str, _: object, *, hosts: list[str]) -> bool:
@@ -89,7 +95,7 @@ def lock_with(wait: int | None, attempts: list[str | None], looks: list[str]) ->
     steps: Any = SimpleNamespace(session=session, phase=session.phase, report=SimpleNamespace(warned=warned.append))
     with locked.locked(steps):
         assert not session.released
-    assert (session.attempts, session.looks, session.released) == ([], [], 1)
+    assert (session.attempts, session.answers, session.released) == ([], [], 1)
     return session, warned
 
 
@@ -128,3 +134,23 @@ def test_waiting_ends(clock):
 def test_a_lock_that_cannot_be_taken_for_another_reason_is_not_waited_for(clock):
     with pytest.raises(HostFailed, match="No space left"):
         lock_with(60, ["mkdir: No space left on device"], [])
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_cleared"),
+    [("this-machine 9 gone", True), ("this-machine 10 here", False), ("elsewhere 9 gone", False), ("", False)],
+)
+def test_a_run_without_changes_clears_the_lock_of_a_process_that_is_gone_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, holder: str, is_cleared: bool
+) -> None:
+    monkeypatch.setattr("kamal_pyinfra.operations.lock.is_dead", lambda found: found == "this-machine 9 gone")
+    lock = LockDetails(content="text", locked_by="Ann", version="v1", message="m", holder=holder) if holder else None
+    sent: list[tuple[str, list[str]]] = []
+    session = SimpleNamespace(
+        run=new_run(golden_config(CONFIG), "v1"),
+        looks={PRIMARY: SimpleNamespace(lock=lock)},
+        execute=lambda command, hosts: sent.append((command, hosts)),
+    )
+    locked.clear_left_behind(session)
+    clearing = commands.take_over(".kamal/locks/shop", "text", is_expired=False)
+    assert sent == ([(clearing, [PRIMARY])] if is_cleared else [])

@@ -11,14 +11,14 @@ from tests.lab.lab import Lab
 
 
 class Fleet:
-    """A serving fleet; a new one after a case that failed, which may have left anything behind."""
+    """A serving fleet; a new one after a case that was not healed, which may have left anything behind."""
 
     def __init__(self, make: Callable[[], Stage]) -> None:
         self.make = make
         self.stage: Stage | None = None
 
     def get(self) -> Stage:
-        """The fleet for the next case; whoever finds nothing wrong with it gives it back."""
+        """The fleet for the next case; whoever heals it gives it back."""
         stage, self.stage = self.stage or self.make(), None
         return stage
 

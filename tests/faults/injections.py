@@ -101,8 +101,9 @@ def pushes_foreign_architecture(scene: Scene) -> None:
 def fills_home(scene: Scene) -> None:
     """The disk that .kamal lies on has no room left."""
     scene.on_host(
-        "mkdir -p /mnt/full && mount -t tmpfs -o size=1m none /mnt/full && cp -a .kamal/. /mnt/full/"
-        " && mount --bind /mnt/full .kamal && { head -c 2000000 /dev/zero > .kamal/shop-audit.log || true; }"
+        "mkdir -p /mnt/full && mount -t tmpfs -o size=1m,nr_inodes=500 none /mnt/full && cp -a .kamal/. /mnt/full/"
+        " && mount --bind /mnt/full .kamal && { head -c 2000000 /dev/zero > .kamal/filler;"
+        " i=0; while touch .kamal/filler$i; do i=$((i + 1)); done; true; } 2> /dev/null"
     )
     scene.heals(lambda: scene.on_host("umount .kamal; umount /mnt/full; rmdir /mnt/full"))
 

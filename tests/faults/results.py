@@ -56,7 +56,8 @@ def line(outcome: Outcome) -> str:
     verdict = "FAILED" if outcome.problems else "ok"
     return (
         f"{verdict:<6} {outcome.fault:<22} {outcome.phase:<8} exit {outcome.code}, {outcome.failed} of"
-        f" {outcome.requests} requests failed (+{outcome.spared} spared), {outcome.seconds:.0f} s"
+        f" {outcome.requests} requests failed (+{outcome.spared} spared), {outcome.seconds:.0f} s "
+        + str({name: round(seconds, 1) for name, seconds in outcome.took.items()})
     )
 
 

@@ -6,10 +6,11 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from tests.faults.stage import HOSTS, WEB, Stage
+from tests.faults.stage import WEB, Stage
 from tests.faults.table import Case
 from tests.faults.underway import Ended, PhaseMissed, Underway
 from tests.lab.lab import Lab
@@ -37,6 +38,8 @@ class Outcome:
     seconds: float = 0.0
     said: str = ""
     memory_kb: int = 0
+    is_healed: bool = False
+    took: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -97,8 +100,13 @@ def play(stage: Stage, fault: str, phase: str, case: Case) -> Outcome:
     load = Load(tuple(stage.project.url(host) for host in WEB), rate=100, seconds=600)
     load.start()
     try:
+        outcome.took["prepare"] = time.monotonic() - began
         outcome.problems += _act(scene, phase, outcome)
-        outcome.problems += _rerun(scene)
+        outcome.took["act"] = time.monotonic() - began
+        unhealed = list(_rerun(scene, outcome))
+        outcome.is_healed = not unhealed
+        outcome.problems += unhealed
+        outcome.took["all"] = time.monotonic() - began
     except Exception as error:
         outcome.problems.append(f"{type(error).__name__}: {error}")
     finally:
@@ -124,6 +132,7 @@ def _act(scene: Scene, phase: str, outcome: Outcome) -> Iterable[str]:
         run.end(5)
         return [f"the phase was missed: {error}"]
     outcome.code, outcome.said, outcome.memory_kb = ended.code, ended.said, ended.memory_kb
+    outcome.took["fault"] = ended.seconds
     problems = list(_told(scene, ended))
     scene.healing.close()
     scene.stage.await_hosts()
@@ -152,7 +161,7 @@ def _told(scene: Scene, ended: Ended) -> Iterable[str]:
         return
     if ended.code not in case.codes:
         yield f"exit code {ended.code}, not {' or '.join(map(str, case.codes))}:\n{ended.said[-3000:]}"
-    if "Traceback" in ended.said:
+    if re.search(r"^Traceback", ended.said, re.M):
         yield f"a traceback:\n{ended.said[-3000:]}"
     if ended.code in (0, -9):
         return
@@ -170,27 +179,29 @@ def _state(scene: Scene, ended: Ended) -> Iterable[str]:
         yield "the lock is held after the command ended"
     if case.after in ("old", "new"):
         wanted = scene.stage.wanted(scene.old if case.after == "old" else scene.new)
-        running = project.running(HOSTS)
+        running = scene.stage.running()
         if running != wanted:
             yield f"after the fault {running} runs, not {wanted}"
 
 
-def _rerun(scene: Scene) -> Iterable[str]:
+def _rerun(scene: Scene, outcome: Outcome) -> Iterable[str]:
     project = scene.stage.project
+    began = time.monotonic()
     again = project.kp(*scene.command, version=scene.new, code=None)
+    outcome.took["rerun"] = time.monotonic() - began
     scene.stage.version = scene.new
     if again.returncode != 0:
         yield f"the rerun exited {again.returncode}:\n{again.stdout[-1500:]}{again.stderr[-3000:]}"
         return
-    plan = project.kp("plan", version=scene.new, code=None).stdout
+    with ThreadPoolExecutor() as pool:
+        planned = pool.submit(project.kp, "plan", version=scene.new, code=None)
+        running = pool.submit(scene.stage.running).result()
+        plan, left = planned.result().stdout, scene.stage.left_over()
     if plan != f"shop {scene.new}: nothing to change.\n":
         yield f"after the rerun there is still a plan:\n{plan}"
-    running = project.running(HOSTS)
     if running != scene.stage.wanted(scene.new):
         yield f"after the rerun {running} runs"
-    if project.lock_exists():
-        yield "the lock is held after the rerun"
-    if left := scene.stage.left_over():
+    if left:
         yield "left over: " + "; ".join(left)
 
 

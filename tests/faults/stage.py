@@ -86,9 +86,17 @@ class Stage:
             "job1": [f"shop-job-{version}"],
         }
 
+    def running(self) -> dict[str, list[str]]:
+        """Names of the running app containers, by host; asked past sshd, side by side."""
+        listing = "docker ps --filter label=role --format '{{.Names}}'"
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda host: sorted(self.lab.exec(host, listing).stdout.split()), HOSTS)
+            return dict(zip(HOSTS, found, strict=True))
+
     def await_hosts(self) -> None:
         """Wait until every host and its engine answer, and each web host serves."""
-        self.lab.wait_until_ready(*HOSTS, seconds=90)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda host: self.lab.wait_until_ready(host, seconds=90), HOSTS))
         for host in WEB:
             eventually(lambda host=host: self._serves(host), seconds=40, what=f"an answer of {host}")
 
@@ -111,11 +119,14 @@ class Stage:
             return not any(word in line for line in found for word in ("process", "SSH"))
 
         try:
-            eventually(is_clean, seconds=6)
+            eventually(is_clean, seconds=20)
         except AssertionError:
             return found
         return found + self._too_many(host)
 
     def _too_many(self, host: str) -> list[str]:
-        stopped = [name for name, state in self.project.containers(host).items() if state != "running"]
+        listing = (
+            "docker ps -a --filter label=role --filter status=exited --filter status=created --format '{{.Names}}'"
+        )
+        stopped = self.lab.exec(host, listing).stdout.split()
         return [f"{host}: {len(stopped)} stopped containers: {stopped}"] if len(stopped) > RETAINED else []

@@ -151,6 +151,12 @@ def app_env(role_host: str = "", **clear: str) -> Injection:
     return change
 
 
+def crashes_at_the_gate(scene: Scene) -> None:
+    """One host's new container ends once it is healthy, while the worker's has yet to stay up for a while."""
+    scene.stage.change(lambda config: config.update(readiness_delay=6))
+    app_env("web2", APP_CRASH_AFTER="4")(scene)
+
+
 def options(role: str, **values: Any) -> Injection:
     """Options of `docker run` for a role."""
     return configures(lambda config: config["servers"][role].update(options=values))

@@ -135,7 +135,7 @@ def _act(scene: Scene, phase: str, outcome: Outcome) -> Iterable[str]:
     outcome.took["fault"] = ended.seconds
     problems = list(_told(scene, ended))
     scene.healing.close()
-    scene.stage.await_hosts()
+    scene.stage.await_hosts(case.spares)
     return problems + list(_state(scene, ended))
 
 
@@ -201,6 +201,8 @@ def _rerun(scene: Scene, outcome: Outcome) -> Iterable[str]:
         yield f"after the rerun there is still a plan:\n{plan}"
     if running != scene.stage.wanted(scene.new):
         yield f"after the rerun {running} runs"
+    if (served := {host: scene.stage.serves(host) for host in WEB}) != dict.fromkeys(WEB, scene.new):
+        yield f"after the rerun {served} answer"
     if left:
         yield "left over: " + "; ".join(left)
 

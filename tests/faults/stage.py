@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,18 +93,19 @@ class Stage:
             found = pool.map(lambda host: sorted(self.lab.exec(host, listing).stdout.split()), HOSTS)
             return dict(zip(HOSTS, found, strict=True))
 
-    def await_hosts(self) -> None:
-        """Wait until every host and its engine answer, and each web host serves."""
+    def await_hosts(self, spared: Collection[str] = ()) -> None:
+        """Wait until every host and its engine answer, and each web host serves but those that need the rerun."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda host: self.lab.wait_until_ready(host, seconds=90), HOSTS))
-        for host in WEB:
-            eventually(lambda host=host: self._serves(host), seconds=40, what=f"an answer of {host}")
+        for host in set(WEB) - set(spared):
+            eventually(lambda host=host: bool(self.serves(host)), seconds=40, what=f"an answer of {host}")
 
-    def _serves(self, host: str) -> bool:
+    def serves(self, host: str) -> str:
+        """The version that answers on a host; empty if none does."""
         try:
-            return bool(self.project.served(host))
+            return self.project.served(host)
         except OSError:
-            return False
+            return ""
 
     def left_over(self) -> list[str]:
         """What is on the hosts and should not be, after processes and connections had their time to end."""

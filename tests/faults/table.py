@@ -178,17 +178,17 @@ FAULTS = (
     Fault(
         "healthy, then crashes",
         "the new version of one host ends while the others still boot",
-        {
-            "gate": Case(
-                inject=do.app_env("web2", APP_CRASH_AFTER="2.5"), before=True, after="old", says=(UNDONE,), in_ci=True
-            )
-        },
+        {"gate": Case(inject=do.crashes_at_the_gate, before=True, after="old", says=(UNDONE,), in_ci=True)},
         CONFIGURED,
     ),
     Fault(
         "flapping",
         "the new version is healthy for a moment and sick for a moment, in turn, on one host",
-        {"gate": Case(inject=do.app_env("web2", APP_FLAP="4"), before=True, codes=(0, 1), names_host=False)},
+        {
+            "gate": Case(
+                inject=do.app_env("web2", APP_FLAP="4"), before=True, codes=(0, 1), names_host=False, spares=("web2",)
+            )
+        },
         CONFIGURED,
     ),
     Fault(

@@ -60,6 +60,7 @@ class Soak:
     problems: list[str] = field(default_factory=list)
     requests: int = 0
     failed: int = 0
+    spared: int = 0
     seconds: float = 0.0
     date: str = ""
     first: dict[str, int] = field(default_factory=dict)
@@ -90,6 +91,7 @@ def soak(stage: Stage, rounds: int, seed: int, seconds: float) -> Soak:
         outcome = _round(stage, number, chance, found)
         found.requests += outcome.requests
         found.failed += outcome.failed
+        found.spared += outcome.spared
         found.problems += [f"{number}, {outcome.fault}: {problem.splitlines()[0]}" for problem in outcome.problems]
         found.memory_kb.append(outcome.memory_kb)
         print(f"{number:>4} {results.line(outcome)}", *outcome.problems, sep="\n    ", flush=True)
@@ -132,6 +134,7 @@ def render(found: Soak) -> str:
         ("commands", f"{found.deploys} deploys and {found.rollbacks} rollbacks in {found.seconds:.0f} s"),
         ("faults", ", ".join(f"{name} ×{times}" for name, times in sorted(found.faults.items())) or "none"),
         ("requests", f"{found.requests}, {found.failed} failed"),
+        ("requests at hosts whose own fault fails them", str(found.spared)),
         ("rounds that did not hold", "; ".join(found.problems) or "none"),
         *((name, f"{found.first.get(name, 0)} → {found.last[name]}") for name in found.last),
         ("memory of the controller", f"{found.memory_first_kb // 1024} MB → {found.memory_last_kb // 1024} MB"),

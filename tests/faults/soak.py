@@ -100,8 +100,8 @@ def soak(stage: Stage, rounds: int, seed: int, seconds: float) -> Soak:
     found.last = count(stage)
     found.seconds, found.date = round(time.monotonic() - began), time.strftime("%Y-%m-%d", time.gmtime())
     quarter = max(1, len(found.memory_kb) // 4)
-    found.memory_first_kb = max(found.memory_kb[:quarter])
-    found.memory_last_kb = max(found.memory_kb[-quarter:])
+    found.memory_first_kb = max(found.memory_kb[:quarter], default=0)
+    found.memory_last_kb = max(found.memory_kb[-quarter:], default=0)
     return found
 
 

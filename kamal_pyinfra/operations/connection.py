@@ -155,6 +155,9 @@ def stream(host: Host, command: str) -> Channel:
     unix = make_unix_command_for_host(
         host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
     )
-    channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+    try:
+        channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+    except EOFError as error:
+        raise SSHException("the connection ended") from error
     channel.exec_command(unix.get_raw_value())
     return channel

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.steps import Steps
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Session
 
 BOOT_ONLY = "app"
 """`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""

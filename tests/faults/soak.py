@@ -56,7 +56,7 @@ class Soak:
     seed: int
     deploys: int = 0
     rollbacks: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     requests: int = 0
     failed: int = 0
@@ -108,7 +108,7 @@ def soak(stage: Stage, rounds: int, seed: int, seconds: float) -> Soak:
 def _round(stage: Stage, number: int, chance: random.Random, found: Soak) -> Outcome:
     if number % EVERY == 0:
         fault, phase = chance.choice(FAULTS)
-        found.faults[fault] += 1
+        found.faults[fault] = found.faults.get(fault, 0) + 1
         found.deploys += 1
         return play(stage, fault, phase, CASES[fault, phase])
     if number % EVERY == 1 and number > 1:

@@ -79,6 +79,7 @@ class Underway:
             self.await_line(rf"\b{before} +done in")
         if (sign := SIGNS.get(phase)) is not None:
             test = sign.format(new=new, old=old)
+            host = "web1" if phase == "lock" else host  # the lock is on the first host alone
             look = f"cd /root; for try in $(seq 800); do {{ {test}; }} && exit 0; sleep 0.05; done; exit 1"
             watching = lab.exec(host, look, check=False, timeout=90)
             if watching.returncode != 0:

@@ -49,6 +49,7 @@ def _run(chosen: list[tuple[str, str]], seconds: float, folder: Path, *, says: b
         stage = stage or Stage.create(Lab.load(), folder / str(time.monotonic_ns()))
         outcome = play(stage, fault, phase, CASES[fault, phase])
         results.note(outcome)
+        results.render()
         failed += bool(outcome.problems)
         print(results.line(outcome), flush=True)
         for problem in outcome.problems:

@@ -31,7 +31,8 @@ def drops_packets(scene: Scene) -> None:
     """Throw SSH packets away without an answer, as a dead network does; the app's traffic goes on."""
     rule = "-p tcp --dport 22 -j DROP"
     scene.on_host(f"iptables -I INPUT {rule}")
-    scene.heals(lambda: scene.on_host(f"iptables -D INPUT {rule}"))
+    # The host never heard that the connection ended; its sshd would keep it until a keepalive of its own fails.
+    scene.heals(lambda: scene.on_host(f"iptables -D INPUT {rule}; pkill -x sshd-session; true"))
 
 
 def reboots(scene: Scene) -> None:

@@ -155,14 +155,16 @@ FAULTS = (
     ),
     Fault(
         "disk full",
-        "the file system of `.kamal` (lock, boot) or of Docker's downloads (prepare) has no room",
+        "the file system of `.kamal` (lock) or of Docker's downloads (prepare) has no room",
         {
             "lock": Case(inject=do.fills_home, before=True, after="old", victim="web1", frees_lock=False),
             "prepare": Case(inject=do.fills_docker, before=True, after="old"),
-            # The container may have its cord already: then the full disk shows when the old one's is to be cut.
-            "boot": Case(inject=do.fills_home, codes=(0, 1), watched="web2"),
         },
-        "nothing is written in these phases but a line of the audit log, and what is removed needs no room",
+        "nothing is written but a line of the audit log, and what is removed needs no room",
+        {
+            "boot": "the lab fills a file system that it mounts over `.kamal`, and would hide the cords of what runs:"
+            " not written yet"
+        },
     ),
     Fault(
         "out of memory",

@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-lab fuzz lint audit sbom format docs bench lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-lab fuzz lint audit sbom format docs bench faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -48,6 +48,14 @@ bench: venv ## measure, on a lab of six hosts (which stays up) and with simulate
 	$(PYTHON) -m tests.lab up
 	$(PYTHON) -m bench --write
 	$(PYTHON) -m bench.fleet
+
+faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/reliability.md
+	$(PYTHON) -m tests.faults
+
+N := 100
+SEED := 1
+soak: lab-up ## N deploys and rollbacks in a row under load with random faults of SEED, on the lab (which stays up)
+	$(PYTHON) -m tests.faults.soak -n $(N) --seed $(SEED)
 
 lab-up: venv ## start the lab: three hosts with Docker, one without, and a registry
 	$(PYTHON) -m tests.lab up

@@ -87,12 +87,14 @@ class HostFailed(KpError):
 
 
 class Interrupted(KpError):
-    """A signal stopped the run; what it had begun was cleaned up first.
+    """A signal stopped the run; what it had begun before the gate was cleaned up first.
 
     Args:
         signal_number: 2 for SIGINT (exit code 130), 15 for SIGTERM (exit code 143).
+        state: what state the fleet is in now.
     """
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("Interrupted; what this run had begun was taken back.")
+    def __init__(self, signal_number: int, state: str = "What this run had begun was taken back.") -> None:
+        super().__init__(f"Interrupted. {state}\nRun the same command again to go on.")
+        self.signal_number = signal_number
         self.code = 128 + signal_number

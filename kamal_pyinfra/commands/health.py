@@ -66,6 +66,15 @@ AWAIT_READY = f"""await_ready() {{
 }}
 """
 
+STILL_READY = f"""still_ready() {{
+  state=$(docker inspect --format '{STATE_FORMAT}' "$1") || return 1
+  restarts=${{state##* }}; state=${{state% *}}
+  [ "$3" != any ] || set -- "$1" "$2" "$restarts"
+  case "$restarts $state" in "$3 running healthy" | "$3 running none") return 0 ;; esac
+  report "$1" "was ready, but is so no more ($state)" "$2"; return 1
+}}
+"""
+
 AWAIT_UNHEALTHY = f"""await_unhealthy() {{
   now; began=$now
   while :; do
@@ -101,6 +110,11 @@ def await_ready(container: AppContainer, *, has_run: bool = False) -> str:
     return "await_ready " + words(
         container.name, container.deadline, container.readiness_delay, container.log_lines, restarts
     )
+
+
+def still_ready(container: AppContainer, *, has_run: bool = False) -> str:
+    """Exit with 1, and a report, if a container that was ready has stopped, restarted or become unhealthy since."""
+    return "still_ready " + words(container.name, container.log_lines, "any" if has_run else 0)
 
 
 def await_unhealthy(container: str, *, seconds: int) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.commands import app
-from kamal_pyinfra.commands.health import SERVING_FORMAT, await_functions, await_ready, await_unhealthy
+from kamal_pyinfra.commands.health import (
+    REPORT,
+    SERVING_FORMAT,
+    STILL_READY,
+    await_functions,
+    await_ready,
+    await_unhealthy,
+    still_ready,
+)
 from kamal_pyinfra.commands.proxy_routes import (
     await_dropped,
     await_served,
@@ -43,6 +51,12 @@ def boot(
         for change, audit in zip(changes, audits, strict=True)
     ]
     return f": {BOOT_MARK}{run_id}\n" + await_functions() + chain(*starts, *waits)
+
+
+def gate(changes: Sequence[BootContainer]) -> str:
+    """Look once more at containers that were ready, now that all others are: one may have crashed meanwhile."""
+    looks = (still_ready(change.container, has_run=isinstance(change, AwaitContainer)) for change in changes)
+    return REPORT + STILL_READY + chain(*looks)
 
 
 def _start(change: BootContainer, suffix: str, engine: str | None) -> str:

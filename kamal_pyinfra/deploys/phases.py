@@ -57,6 +57,7 @@ def boot(run: Run, batch: Sequence[str]) -> None:
     """Start the new containers of a batch and wait until they are healthy; other roles after the primary."""
     app.booted(run=run, primary=True, batch=batch, name="Boot the primary role")
     app.booted(run=run, primary=False, batch=batch, name="Boot the other roles")
+    app.gated(run=run, batch=batch, name="Pass the gate")
 
 
 @deploy("Switch")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from paramiko import SSHClient
+from paramiko import SSHClient, SSHException
 from paramiko.channel import ChannelFile
 
 
@@ -30,11 +30,14 @@ class AnyBytes:
 
 
 def read_any_bytes(client: SSHClient) -> None:
-    """Let every later command of a connection say what it wants."""
+    """Let every later command of a connection say what it wants, and fail as pyinfra expects when it has ended."""
     if not isinstance(client.exec_command, partial):
         client.exec_command = partial(_exec_command, client.exec_command)  # type: ignore[assignment] # for this client alone
 
 
 def _exec_command(original: Any, *arguments: Any, **options: Any) -> tuple[Any, AnyBytes, AnyBytes]:
-    stdin, stdout, stderr = original(*arguments, **options)
+    try:
+        stdin, stdout, stderr = original(*arguments, **options)
+    except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
+        raise SSHException("the connection ended") from error
     return stdin, AnyBytes(stdout), AnyBytes(stderr)

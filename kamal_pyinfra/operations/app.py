@@ -44,6 +44,20 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
 
 
+@operation()
+def gated(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """The new containers are still healthy now that those of all hosts are.
+
+    + run: the run's fixed values.
+    + batch: the batch; on other hosts nothing happens.
+    """
+    changes = _boots(run, batch)
+    if not changes:
+        current_host().noop("nothing was booted here")
+        return
+    yield StringCommand(guarded(rollout.gate(changes), seconds=GRACE_SECONDS))
+
+
 def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
     return diff_containers(*look(run)) if current_host().name in batch else ()
 

@@ -123,6 +123,15 @@ def reconnect(host: Host) -> None:
     tune(host)
 
 
+def is_cut(host: Host) -> bool:
+    """Whether the connection is over, as far as this side knows."""
+    client = getattr(host.connector, "client", None)
+    if client is None or not host.connected:
+        return False
+    transport = client.get_transport()
+    return transport is None or not transport.is_active()
+
+
 def reconnect_all(state: State) -> None:
     """End every command that is under way on the hosts; the hosts stay connected."""
     for host in state.inventory:
@@ -146,6 +155,9 @@ def stream(host: Host, command: str) -> Channel:
     unix = make_unix_command_for_host(
         host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
     )
-    channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+    try:
+        channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+    except EOFError as error:
+        raise SSHException("the connection ended") from error
     channel.exec_command(unix.get_raw_value())
     return channel

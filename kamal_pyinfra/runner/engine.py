@@ -8,11 +8,13 @@ from typing import Any
 
 import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
 
+import gevent  # isort: skip
 import paramiko.proxy  # isort: skip
 import pyinfra  # isort: skip
 from gevent.pool import Pool
 from pyinfra.api.config import Config as EngineConfig
 from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import State, StateStage
@@ -48,6 +50,9 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     ctx_inventory.set(inventory)
     ctx_config.set(engine)
     state.init(inventory, engine)
+    # gevent prints the traceback of whatever ends a greenlet; a host that failed is reported in words.
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = tuple({*hub.NOT_ERROR, PyinfraError})
     return state
 
 

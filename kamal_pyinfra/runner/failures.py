@@ -14,9 +14,11 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.snapshot import KINDS
+from kamal_pyinfra.operations.connection import is_cut
 from kamal_pyinfra.plan.text import sanitized
 
 FACT_FAILURE = "could not load fact"
+CUT = "The SSH connection ended."
 LOOK = re.compile(rf"\[[^\]]*\] ({'|'.join(KINDS)})( |$)")
 # Without a handler Python prints what paramiko logs of a broken connection, traceback and all; the failure of
 # the host says the same in a line.
@@ -85,7 +87,7 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
     for op_hash, data in state.ops[host].items():
         meta = data.operation_meta
         if meta.is_complete() and not meta.did_succeed():
-            said = [*meta.stdout_lines, *meta.stderr_lines]
+            said = [*meta.stdout_lines, *meta.stderr_lines, *([CUT] if is_cut(host) else [])]
             return HostFailure(
                 host=host.name,
                 phase=phase,

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from kamal_pyinfra import deploys
+from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.steps import Steps
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Session
 
 BOOT_ONLY = "app"
 """`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
@@ -33,6 +37,7 @@ class Rollout:
         self.steps = Steps(session, report)
         self.run: Run = session.run
         self.begun: list[str] = []
+        self.past_gate: list[str] = []
         self.stuck: tuple[str, ...] = ()
 
     def carry_out(self) -> None:
@@ -43,11 +48,16 @@ class Rollout:
             HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
-        with locked(self.steps), self.noted():
-            if self.check is not None:
-                self.check()
-            self._prepare_for_changes()
-            self._make_changes()
+        try:
+            with locked(self.steps), self.noted():
+                if self.check is not None:
+                    self.check()
+                self._prepare_for_changes()
+                self._make_changes()
+        except Interrupted as error:
+            if self.stuck or self.past_gate:
+                raise Interrupted(error.signal_number, self._state_past_gate()) from error
+            raise
 
     def _prepare_for_changes(self) -> None:
         if self.run.is_setup:
@@ -81,6 +91,7 @@ class Rollout:
                 self._take_back(batch)
         if not is_healthy:
             self.steps.fail(self._state_after_taking_back(batch))
+        self.past_gate += batch
         for name, phase in (("switch", deploys.switch), ("retire", deploys.retire)):
             self.steps.phase(name, phase, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
 
@@ -106,11 +117,21 @@ class Rollout:
         self.session.failures = {}
         self.steps.phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
         self.stuck = tuple(self.session.failures)
+        if not halts:
+            self.past_gate.clear()
         self.session.failures = {**self.session.failures, **failures}
+
+    def _state_past_gate(self) -> str:
+        if self.stuck:
+            return self._state_when_stuck()
+        return f"{self.run.version} serves on {', '.join(self.past_gate)}, where the old version may still run too."
+
+    def _state_when_stuck(self) -> str:
+        return f"{', '.join(self.stuck)} could not be brought back wholly; `kp details` shows what serves."
 
     def _state_after_taking_back(self, batch: Sequence[str]) -> str:
         if self.stuck:
-            return f"{', '.join(self.stuck)} could not be brought back wholly; `kp details` shows what serves."
+            return self._state_when_stuck()
         earlier = [host for host in self.begun if host not in batch]
         if earlier and self.run.config.boot.failure == "halt":
             return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."

@@ -20,7 +20,7 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.connection import execute, overhear, reconnect, show_ssh_log, tune
+from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
@@ -168,7 +168,9 @@ class Session:
         return not found
 
     def readmit(self) -> None:
-        """Let hosts on which a command failed take part again: failed is not unreachable."""
+        """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""
+        with log_capture():  # a host that is out of reach has failed already, and is in the report
+            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_cut(host)])
         back = {host for host in self.state.failed_hosts if host.connected}
         self.state.failed_hosts -= back
         self.state.active_hosts |= back

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kamal_pyinfra.errors import HookFailed, HostFailed
 from kamal_pyinfra.operations.local_hook import call_hook, has_hook
 from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.words import brief_message, failure_message
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Session
 
 
 class Steps:

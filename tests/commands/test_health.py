@@ -6,11 +6,19 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.commands.health import await_functions, await_ready, await_unhealthy
+from kamal_pyinfra.commands.health import (
+    REPORT,
+    STILL_READY,
+    await_functions,
+    await_ready,
+    await_unhealthy,
+    still_ready,
+)
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
 READY = await_functions() + await_ready(builders.app_container(deadline=6, readiness_delay=4, log_lines=50))
+STILL = REPORT + STILL_READY + still_ready(builders.app_container(log_lines=50))
 GONE = await_functions() + await_unhealthy("shop-web-v1", seconds=5)
 STATE = "inspect --format STATE shop-web-v2"
 PROBE = "inspect --format PROBE shop-web-v2"
@@ -143,3 +151,31 @@ def test_a_container_that_stays_healthy_without_cord_is_an_error(host):
 def test_the_calls_as_text():
     assert await_ready(builders.app_container(name="a b")) == "await_ready 'a b' 28 7 50 0"
     assert await_unhealthy("a b", seconds=3) == "await_unhealthy 'a b' 3"
+    assert still_ready(builders.app_container(name="a b"), has_run=True) == "still_ready 'a b' 50 any"
+
+
+@pytest.mark.parametrize("state", ["running healthy 0", "running none 0"])
+def test_a_container_that_is_still_ready_passes_the_gate(any_shell, state):
+    any_shell.docker(STATE, state)
+    ran = any_shell.run(STILL)
+    assert (ran.code, ran.out, ran.err, ran.seconds) == (0, "", "", 0)
+
+
+@pytest.mark.parametrize(
+    "state", ["exited none 0", "running healthy 1", "running starting 0", "running unhealthy 0", "restarting none 1"]
+)
+def test_a_container_that_was_ready_and_is_no_more_does_not_pass_the_gate(any_shell, state):
+    any_shell.docker(STATE, state)
+    any_shell.docker(PROBE, "")
+    any_shell.docker(LOGS, "bye\n")
+    ran = any_shell.run(STILL)
+    assert ran.code == 1
+    assert ran.err == (
+        f"shop-web-v2: was ready, but is so no more ({state.rpartition(' ')[0]})\nlast lines of its log:\nbye\n"
+    )
+
+
+def test_a_container_that_ran_before_may_have_restarted_before(host):
+    host.docker(STATE, "running healthy 3")
+    command = STILL.replace(still_ready(builders.app_container()), still_ready(builders.app_container(), has_run=True))
+    assert host.run(command).code == 0

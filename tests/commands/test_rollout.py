@@ -61,6 +61,16 @@ def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
     assert (docker.home / "audit.log").read_text() == "booted\n"
 
 
+def test_the_gate_looks_once_at_every_container(docker):
+    docker.docker("inspect --format STATE shop-job-v2", "running none 0")
+    docker.docker(f"inspect --format STATE {NEW}", "running healthy 0")
+    job = builders.boot(**builders.JOB)
+    ran = docker.run(rollout.gate([builders.boot(), job]))
+    assert (ran.code, ran.err) == (0, "")
+    looks = [f"docker inspect --format STATE {name}" for name in (NEW, "shop-job-v2")]
+    assert calls(docker, ran.calls) == looks
+
+
 def test_a_container_of_the_same_name_steps_aside(docker):
     ran = docker.run(boot(builders.replace()))
     assert calls(docker, ran.calls) == [f"docker rename {NEW} {REPLACED}", f"docker {RUN_ARGUMENTS}", *AWAITED]

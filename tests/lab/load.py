@@ -45,7 +45,7 @@ class Tally:
     guard: threading.Lock = field(default_factory=threading.Lock)
     began: float = field(default_factory=time.monotonic)
     started: int = 0
-    failed: int = 0
+    failed_at: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     versions: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Tally:
 
     def fail(self, url: str, kind: str, error: str) -> None:
         with self.guard:
-            self.failed += 1
+            self.failed_at[url] += 1
             if len(self.failures) < DETAILED:
                 self.failures.append(Failure(round(self.elapsed(), 3), url, kind, error))
 
@@ -78,12 +78,13 @@ class Tally:
             latencies = self.latencies or [0.0]
             return LoadReport(
                 seconds=round(self.elapsed(), 3),
-                total=len(self.latencies) + self.failed,
-                failed=self.failed,
+                total=len(self.latencies) + self.failed_at.total(),
+                failed=self.failed_at.total(),
                 failures=tuple(self.failures),
                 versions=dict(self.versions),
                 slowest_ms=round(max(latencies) * 1000, 1),
                 median_ms=round(median(latencies) * 1000, 1),
+                failed_at=dict(self.failed_at),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """The sum of a load; `failures` holds the first twenty of `failed`."""
+    """The sum of a load; `failures` holds the first twenty of `failed`, `failed_at` counts all by URL."""
 
     seconds: float
     total: int
@@ -29,6 +29,7 @@ class LoadReport:
     versions: dict[str, int]
     slowest_ms: float
     median_ms: float
+    failed_at: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> LoadReport:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
+import pytest
+from paramiko import SSHException
 from paramiko.file import BufferedFile
 
 from kamal_pyinfra.operations.any_bytes import read_any_bytes
@@ -35,3 +37,14 @@ def test_lines_that_are_not_utf_8_are_read_as_far_as_they_can_be() -> None:
     assert list(stdout) == ["caf\ufffd one\n", "caf\xe9 two\n"]
     assert list(stderr) == ["\ufffd\n", "what else it says\n"]
     assert stdout.channel == "the channel"
+
+
+def test_a_connection_that_ends_under_a_command_fails_as_pyinfra_expects() -> None:
+    class Ended:
+        def exec_command(self, command: str, **_: Any) -> None:
+            raise EOFError
+
+    client: Any = Ended()
+    read_any_bytes(client)
+    with pytest.raises(SSHException, match="the connection ended"):
+        client.exec_command("x", get_pty=False)

@@ -45,6 +45,15 @@ def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(flee
     assert underway(state).begun == set()
 
 
+def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet, run):
+    hosts = fleet(behind)
+    for name in HOSTS:
+        changes = diff_containers(desired_host(run, name), hosts.servers[name].observed)
+        hosts.servers[name].knows(guarded(rollout.gate(changes), seconds=60))
+    assert changed(hosts.does(app.gated, batch=[PRIMARY])) == [PRIMARY]
+    assert changed(fleet(booted).does(app.gated, batch=())) == []
+
+
 def test_other_roles_boot_where_they_belong(fleet, run):
     hosts = fleet(behind)
     command = booting(run, hosts.servers[PRIMARY].observed, "job")

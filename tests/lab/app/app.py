@@ -6,6 +6,8 @@ APP_START_DELAY=SECONDS     /up answers 503 for so long
 APP_NEVER_HEALTHY=1         /up answers 503 for ever
 APP_UNHEALTHY_ON=VALUE      the same, but only where APP_HOST_TAG is VALUE or the host name begins with it
 APP_CRASH_AFTER=SECONDS     ends with exit code 1 after so long
+APP_FLAP=SECONDS            /up answers 503 for so long, then 200 for so long, and so on
+APP_IGNORE_TERM=1           ends only when it is killed
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ def is_ready() -> bool:
     is_sick_place = sick_place == os.environ.get("APP_HOST_TAG") or socket.gethostname().startswith(sick_place)
     if os.environ.get("APP_NEVER_HEALTHY") == "1" or (sick_place and is_sick_place):
         return False
-    return time.monotonic() - STARTED >= float(os.environ.get("APP_START_DELAY", "0"))
+    age = time.monotonic() - STARTED
+    if (period := float(os.environ.get("APP_FLAP", "0"))) and int(age / period) % 2 == 0:
+        return False
+    return age >= float(os.environ.get("APP_START_DELAY", "0"))
 
 
 class Server(ThreadingHTTPServer):
@@ -156,7 +161,8 @@ def work(stop: threading.Event) -> None:
 def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        is_stubborn = os.environ.get("APP_IGNORE_TERM") == "1"
+        signal.signal(number, signal.SIG_IGN if is_stubborn else lambda *_: stop.set())
     if crash_after := os.environ.get("APP_CRASH_AFTER"):
         crash = threading.Timer(float(crash_after), os._exit, args=(1,))
         crash.daemon = True

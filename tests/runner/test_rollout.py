@@ -1,0 +1,83 @@
+"""What a deploy says when a signal stops it: the truth about each phase."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.runner.report import Report
+from kamal_pyinfra.runner.rollout import Rollout
+from tests.conftest import MakeConfig, a_run
+
+WEB = ["192.0.2.1", "192.0.2.2"]
+NEXT = "\nRun the same command again to go on."
+
+
+class Anything:
+    """A report, and pyinfra's state: whatever is called is answered with nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+class Session:
+    """Rounds that succeed until the phase that the signal comes in; some cannot be taken back."""
+
+    def __init__(self, run: Any, signal_in: str, lost: str = "") -> None:
+        self.run, self.signal_in, self.lost = run, signal_in, lost
+        self.state = Anything()
+        self.hosts = WEB
+        self.failures: dict[str, Any] = {}
+
+    def readmit(self) -> None:
+        pass
+
+    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
+        name = deploy._inner.__name__
+        if name == "revert" and self.lost:
+            self.failures[self.lost] = None
+        phase, _, host = self.signal_in.partition(" ")
+        if name == phase and host in ("", hosts[0]):
+            self.signal_in = ""
+            raise Interrupted(signal.SIGINT)
+        return True
+
+
+def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) -> str:
+    session = Session(a_run(config(servers=WEB, **sections)), signal_in, lost)
+    report: Report = Anything()
+    with pytest.raises(Interrupted) as interrupted:
+        Rollout(session, report).carry_out()  # type: ignore[arg-type]
+    assert interrupted.value.code == 130
+    return str(interrupted.value).removesuffix(NEXT)
+
+
+@pytest.mark.parametrize("phase", ["lock", "prepare", "boot"])
+def test_before_the_gate_all_is_taken_back(config: MakeConfig, phase: str) -> None:
+    assert said(config, phase) == "Interrupted. What this run had begun was taken back."
+
+
+@pytest.mark.parametrize("phase", ["switch", "retire", "finish"])
+def test_past_the_gate_the_new_version_serves(config: MakeConfig, phase: str) -> None:
+    serving = "v2 serves on 192.0.2.1, 192.0.2.2, where the old version may still run too."
+    assert said(config, phase) == f"Interrupted. {serving}"
+
+
+def test_a_host_that_could_not_be_brought_back_is_named(config: MakeConfig) -> None:
+    stuck = "192.0.2.2 could not be brought back wholly; `kp details` shows what serves."
+    assert said(config, "boot", lost="192.0.2.2") == f"Interrupted. {stuck}"
+
+
+def test_an_earlier_batch_comes_back_with_the_one_that_is_interrupted(config: MakeConfig) -> None:
+    taken_back = "Interrupted. What this run had begun was taken back."
+    assert said(config, "boot 192.0.2.2", boot={"limit": 1, "wait": 0}) == taken_back
+
+
+def test_an_earlier_batch_that_stays_is_named(config: MakeConfig) -> None:
+    serving = "v2 serves on 192.0.2.1, where the old version may still run too."
+    halting = {"limit": 1, "wait": 0, "failure": "halt"}
+    assert said(config, "boot 192.0.2.2", boot=halting) == f"Interrupted. {serving}"

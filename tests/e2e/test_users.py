@@ -112,8 +112,8 @@ def test_every_command_works_for_both_kinds_of_user(shop: Project) -> None:
             assert {host: shop.served(host) for host in HOSTS} == dict.fromkeys(HOSTS, "v2")
             assert secret_files(shop) == {"web1": ["600 deploy 700"], "web2": ["600 root 700"]}
     assert failed == []
-    left = {host: shop.lab.ssh(host, "docker ps -aq; docker images -q --filter label=service").stdout for host in HOSTS}
-    assert left == {"web1": "", "web2": ""}
+    listed = "docker ps -aq; docker images -q --filter label=service=shop"
+    assert {host: shop.lab.ssh(host, listed).stdout for host in HOSTS} == {"web1": "", "web2": ""}
 
 
 def secret_files(shop: Project) -> dict[str, list[str]]:

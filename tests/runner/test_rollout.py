@@ -31,6 +31,7 @@ class Session:
         self.run, self.signal_in, self.lost = run, signal_in, lost
         self.state = Anything()
         self.hosts = WEB
+        self.looks: dict[str, Any] = {}
         self.failures: dict[str, Any] = {}
 
     def readmit(self) -> None:

@@ -2,7 +2,8 @@
 
 A web container and a worker are replaced: run the new web container, wait until it is healthy, run the new worker,
 let it stay up for a second (``readiness_delay``), cut the old cord, wait until Docker calls the old container
-unhealthy, stop both old ones. The health settings are those that `kp` gives its containers.
+unhealthy, stop both old ones. The health settings are those that `kp` gives its containers. The old ones have run
+for a while: how far their next health check is away is left to chance, as it is in a deploy.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ job() {{
 }}
 clear
 web old; job old
+sleep "0.$(shuf -i 10-99 -n 1)"
 began=$(date +%s%N)
 web new; job new
 rm "$HOME/floor/old/cord"

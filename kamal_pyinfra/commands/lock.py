@@ -13,6 +13,7 @@ from kamal_pyinfra.commands.shell import words
 
 HELD = "deploy-lock-held"
 LOST = "deploy-lock-lost"
+TAKEN = "deploy-lock-taken"
 
 
 def details(*, locked_by: str, at: str, version: str, message: str, holder: str, command: str = "") -> str:
@@ -25,6 +26,8 @@ def details(*, locked_by: str, at: str, version: str, message: str, holder: str,
 def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     """Take the lock, or print :data:`HELD` with what :func:`shown` says and exit 1.
 
+    With a lease, :data:`TAKEN` is printed where it is taken, with what :func:`mark` said just before.
+
     Args:
         directory: the lock.
         content: for its ``details``.
@@ -32,10 +35,11 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     """
     target, parent = words(directory), words(directory.rpartition("/")[0])
     until = f" && {_write_lease(directory, lease)}" if lease is not None else ""
+    say = f'; echo "{TAKEN} $marked"' if lease is not None else ""
     return (
-        f"mkdir -p {parent} || exit 1; "
+        f'mkdir -p {parent} || exit 1; marked="{mark(directory)}"; '
         f"if mkdir {target} 2> /dev/null; then {{ echo {words(content)} > {target}/details{until}; }} "
-        f"|| {{ rm -rf {target}; exit 1; }}; "
+        f"|| {{ rm -rf {target}; exit 1; }}{say}; "
         f'elif [ -d {target} ]; then echo "{HELD} {shown(directory)}"; '
         f"base64 -d 2> /dev/null < {target}/details | {PRINTABLE} >&2; exit 1; "
         f"else mkdir {target}; fi"
@@ -45,6 +49,18 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
 def shown(directory: str) -> str:
     """Words inside double quotes: the content in one line, a blank, and the seconds that the lease still lasts."""
     return f"{_content(directory)} {_left(directory)}"
+
+
+def mark(directory: str) -> str:
+    """Words inside double quotes that differ once somebody took or gave back a lock; empty if the host cannot tell."""
+    parent = words(directory.rpartition("/")[0])
+    return f"$(stat -c %i-%y {parent} 2> /dev/null | tr -d ' ')"
+
+
+def tells(marked: str) -> bool:
+    """Whether a mark is exact enough: some programs and file systems know whole seconds only."""
+    fraction = marked.partition(".")[2][:9]
+    return fraction.isdigit() and bool(fraction.strip("0"))
 
 
 def state(directory: str) -> str:

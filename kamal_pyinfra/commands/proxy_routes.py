@@ -57,8 +57,8 @@ await_routes() {{
     *) return 0 ;;
   esac
   asked=0
-  until proxy_routes "$1" || [ "$asked" -ge {ASKING_SECONDS * 5} ]; do sleep 0.2; asked=$(( asked + 1 )); done
-  sleep 0.1
+  until proxy_routes "$1" || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do sleep 0.1; asked=$(( asked + 1 )); done
+  [ "$1" = 1 ] || sleep 0.1
 }}
 await_dropped() {{
   [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}

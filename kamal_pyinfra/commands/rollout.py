@@ -16,7 +16,6 @@ from kamal_pyinfra.commands.health import (
 )
 from kamal_pyinfra.commands.proxy_routes import (
     await_dropped,
-    await_served,
     note_servers,
     route_functions,
 )
@@ -74,34 +73,6 @@ def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
 def _run(change: BootContainer, engine: str | None) -> str:
     cord = change.container.cord
     return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container, engine=engine)} > /dev/null")
-
-
-def drain(changes: Sequence[StopContainer], booted: Sequence[BootContainer] = ()) -> str:
-    """Take old containers out of traffic once the proxy serves the new ones.
-
-    That is: cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them. The
-    proxy learns of the new ones while other hosts still boot, so it is asked here and not when they are healthy.
-
-    Args:
-        changes: what is to stop.
-        booted: what was started in its place, or for the first time.
-    """
-    corded = [change for change in changes if change.cord]
-    routed = tuple(change.container.name for change in booted if change.container.cord)
-    served = await_served(routed) if routed else ""
-    if not corded:
-        return route_functions() + served if served else ""
-    return (
-        await_functions()
-        + route_functions()
-        + chain(
-            served,
-            note_servers(tuple(change.name for change in corded)),
-            *(app.cut_cord(change.cord) for change in corded if change.cord),
-            *(await_unhealthy(change.name, seconds=change.drain_timeout) for change in corded),
-            await_dropped(),
-        )
-    )
 
 
 def stop(changes: Sequence[StopContainer]) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
-from kamal_pyinfra.commands.lock import shown
+from kamal_pyinfra.commands.lock import mark, shown
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
+    "lock-mark",
     *("login", "docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults"),
     *("edited", "image", "end"),
 )
@@ -147,7 +148,7 @@ def _listing(run_directory: str) -> str:
 
 def _lock(directory: str) -> str:
     target = words(directory)
-    return f'[ ! -d {target} ] || echo "lock {shown(directory)}"'
+    return f'echo "lock-mark {mark(directory)}"\n[ ! -d {target} ] || echo "lock {shown(directory)}"'
 
 
 def _login(server: str) -> str:

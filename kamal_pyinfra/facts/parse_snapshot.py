@@ -46,6 +46,7 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
         record=next(map(parse_record, rows.texts("record")), None),
         logged_in="login" in rows,
         lock=next(map(parse_lock, rows.texts("lock")), None),
+        lock_mark=rows.first("lock-mark") or "",
     )
 
 

@@ -8,9 +8,11 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.edited import is_noted_while_switching, note
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer
@@ -71,11 +73,15 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     """
     if current_state().is_executing:
         underway(current_state()).switched.update(batch)
-    changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
-    script = rollout.drain(changes, _boots(run, batch))
-    if not script:
+    if current_host().name not in batch:
         current_host().noop("nothing to drain")
         return
+    desired, observed = look(run)
+    if not is_noted_while_switching(desired, observed):
+        current_host().noop("nothing to drain")
+        return
+    changes = diff_old_containers(desired, observed)
+    script = drain(changes, _boots(run, batch), meanwhile=note(run, desired, observed))
     waits = sum(change.drain_timeout for change in changes)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
 

@@ -8,6 +8,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import app, app_tasks, image, rollout
+from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
@@ -52,7 +53,7 @@ def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, 
         current_host().noop("none of them runs")
         return
     announce(changes)
-    if script := rollout.drain(changes):
+    if script := drain(changes):
         waits = sum(change.drain_timeout for change in changes)
         yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
     roles = dict.fromkeys(change.role for change in changes)

@@ -7,18 +7,17 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import edits, files, image
+from kamal_pyinfra.commands import files, image
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.edited import is_noted_while_switching, note
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import TagLatest
 from kamal_pyinfra.plan.diff import diff_record, diff_tag
 from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import DesiredHost
 
 
 @operation()
@@ -41,13 +40,6 @@ def marked(run: Run) -> Generator[StringCommand, None, None]:
         *(image.tag(change.image, change.tag) for change in tags),
         *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
         "" if is_recorded else files.write_secret(desired.record),
-        edits.note_down(desired.edits, _in_service(run, desired, observed)),
+        "" if is_noted_while_switching(desired, observed) else note(run, desired, observed),
     )
     yield StringCommand(script, _stdin="" if is_recorded else f"{record_text(record)}\n")
-
-
-def _in_service(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
-    """Containers that run once this run is over: those wanted, and those of roles that it may not touch."""
-    wanted = tuple(container.name for container in desired.containers)
-    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
-    return (*wanted, *(each.name for each in others if not run.includes(each.role)))

@@ -210,6 +210,7 @@ class ObservedHost:
         record: what the last run of ours wrote down on this host.
         uploads: uploaded files of accessories that exist, by path.
         logged_in: whether the engine has credentials for our registry.
+        lock_mark: differs once somebody took or gave back a deploy lock here; empty if the host cannot tell.
     """
 
     host: str
@@ -228,6 +229,7 @@ class ObservedHost:
     uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
     logged_in: bool = False
     lock: LockDetails | None = None
+    lock_mark: str = ""
 
     def container(self, name: str) -> ObservedContainer | None:
         """The container of that name, or ``None``."""

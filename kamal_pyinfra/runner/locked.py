@@ -18,6 +18,7 @@ from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import clearing_command
 from kamal_pyinfra.operations.observation import forget, remember
 from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.runner.looks import is_unmoved
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ POLL_SECONDS = (0.7, 1.3)
 
 
 @contextmanager
-def locked(steps: Steps) -> Iterator[None]:
+def locked(steps: Steps) -> Iterator[bool]:
     """Hold the lock on the primary host; it is given back whatever happens inside.
+
+    Returns:
+        Whether nobody else had it since the session's last look at the hosts.
 
     Raises:
         LockHeld: somebody else has it; nothing was changed.
@@ -43,7 +47,7 @@ def locked(steps: Steps) -> Iterator[None]:
         _release(steps)  # it may have been taken just before the signal
         raise
     try:
-        yield
+        yield is_unmoved(steps.session)
     finally:
         _release(steps)
 

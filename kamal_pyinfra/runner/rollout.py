@@ -11,6 +11,7 @@ from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
+from kamal_pyinfra.runner.looks import keep_or_forget
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.steps import Steps
 
@@ -49,10 +50,11 @@ class Rollout:
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
         try:
-            with locked(self.steps), self.noted():
+            with locked(self.steps) as unmoved, self.noted():
                 if self.check is not None:
                     self.check()
                 self._prepare_for_changes()
+                keep_or_forget(self.session, is_unmoved=unmoved)
                 self._make_changes()
         except Interrupted as error:
             if self.stuck or self.past_gate:

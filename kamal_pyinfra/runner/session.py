@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from types import TracebackType
@@ -55,6 +56,7 @@ class Session:
         self.failures: dict[str, HostFailure] = {}
         self.left_out: dict[str, HostFailure] = {}
         self.looks: dict[str, ObservedHost] = {}
+        self.looked_at = 0.0
         self.state = new_state(run, hosts)
 
     def __enter__(self) -> Self:
@@ -185,7 +187,7 @@ class Session:
             HostFailed: a host could not be reached or looked at.
         """
         self.require_hosts()
-        query = query_for(self.run)
+        query, self.looked_at = query_for(self.run), time.monotonic()
         self.state.config.FAIL_PERCENT = LENIENT_PERCENT
         seen: dict[str, ObservedHost] = {}
         with log_capture() as lines:

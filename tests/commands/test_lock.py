@@ -28,7 +28,8 @@ def run(script: str, cwd: Path) -> tuple[int, str, str]:
     ended = subprocess.run(
         ["sh", "-c", script], cwd=cwd, capture_output=True, text=True, check=False, timeout=20, env=os.environ
     )
-    return ended.returncode, ended.stdout, ended.stderr
+    taken, _, rest = ended.stdout.partition("\n")
+    return ended.returncode, rest if taken.startswith(lock.TAKEN) else ended.stdout, ended.stderr
 
 
 def test_the_details_are_kamals_three_lines_and_two_of_ours():
@@ -236,10 +237,12 @@ def test_the_commands_as_text():
         """$(expr "$(cat '/k/locks/a b'/lease 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
     )
     assert lock.acquire("/k/locks/a b", "Zm9v", lease=120) == (
-        "mkdir -p /k/locks || exit 1; if mkdir '/k/locks/a b' 2> /dev/null;"
+        """mkdir -p /k/locks || exit 1; marked="$(stat -c %i-%y /k/locks 2> /dev/null | tr -d ' ')";"""
+        " if mkdir '/k/locks/a b' 2> /dev/null;"
         " then { echo Zm9v > '/k/locks/a b'/details"
         " && echo $(($(date +%s) + 120)) > '/k/locks/a b'/lease.new"
         " && mv -f '/k/locks/a b'/lease.new '/k/locks/a b'/lease; } || { rm -rf '/k/locks/a b'; exit 1; };"
+        ' echo "deploy-lock-taken $marked";'
         f""" elif [ -d '/k/locks/a b' ]; then echo "deploy-lock-held {shown}";"""
         " base64 -d 2> /dev/null < '/k/locks/a b'/details | LC_ALL=C tr -cd '\\11\\12\\40-\\176' >&2; exit 1;"
         " else mkdir '/k/locks/a b'; fi"
@@ -251,3 +254,46 @@ def test_the_commands_as_text():
         " 9< .kamal/locks; }"
     )
     assert lock.release("a b") == "rm -rf 'a b'"
+
+
+def seen(cwd: Path) -> str:
+    return run(f'echo "{lock.mark(LOCK)}"', cwd)[1].strip()
+
+
+def taken(cwd: Path) -> str:
+    done = subprocess.run(["sh", "-c", lock.acquire(LOCK, MINE, lease=120)], cwd=cwd, capture_output=True, text=True)  # noqa: PLW1510
+    return done.stdout.strip().removeprefix(lock.TAKEN).strip()
+
+
+def test_a_lock_that_nobody_had_since_the_look_bears_the_mark_that_was_seen(tmp_path):
+    run(f"{lock.acquire(LOCK, THEIRS)}; {lock.release(LOCK)}", tmp_path)
+    mark = seen(tmp_path)
+    assert lock.tells(mark)
+    assert taken(tmp_path) == mark
+
+
+def test_a_lock_that_somebody_had_since_the_look_bears_another_mark(tmp_path):
+    run(f"{lock.acquire(LOCK, THEIRS)}; {lock.release(LOCK)}", tmp_path)
+    mark = seen(tmp_path)
+    run(f"{lock.acquire(LOCK, THEIRS)}; {lock.release(LOCK)}", tmp_path)
+    assert taken(tmp_path) != mark
+
+
+def test_a_lock_that_was_taken_over_bears_another_mark(tmp_path):
+    run(lock.acquire(LOCK, THEIRS, lease=-5), tmp_path)
+    mark = seen(tmp_path)
+    run(lock.take_over(LOCK, THEIRS, is_expired=True), tmp_path)
+    assert taken(tmp_path) != mark
+
+
+@pytest.mark.parametrize(
+    ("mark", "tells"),
+    [
+        ("12-2026-05-0110:00:00.123456789+0000", True),
+        ("12-2026-05-0110:00:00.000000000+0000", False),
+        ("12-2026-05-0110:00:00", False),
+        ("", False),
+    ],
+)
+def test_a_mark_of_whole_seconds_tells_nothing(mark, tells):
+    assert lock.tells(mark) == tells

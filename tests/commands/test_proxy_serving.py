@@ -39,7 +39,7 @@ def test_it_is_waited_for_until_it_routes_to_all_of_them(rebooted, received, bui
     rebooted.docker(LOGS, "", partly, partly + received(OLD, NEW) + built(OLD, NEW))
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err) == (0, "")
-    assert 0.4 <= ran.seconds < 1
+    assert 0.2 <= ran.seconds < 1
 
 
 def test_one_that_never_routes_to_all_of_them_fails_with_its_log(rebooted):

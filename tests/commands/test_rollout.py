@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.drain import drain
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -122,7 +123,7 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
     cord = docker.home / "old cord"
     cord.mkdir()
     (cord / "cord").touch()
-    ran = docker.run(rollout.drain([builders.stop(cord=str(cord))]))
+    ran = docker.run(drain([builders.stop(cord=str(cord))]))
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls) == [
         f"docker inspect --format ADDRESS {OLD}",
@@ -134,7 +135,7 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
 
 
 def test_the_old_is_drained_once_the_proxy_was_asked_for_the_new(docker):
-    ran = docker.run(rollout.drain([builders.stop(cord=str(docker.home / "old"))], [builders.boot()]))
+    ran = docker.run(drain([builders.stop(cord=str(docker.home / "old"))], [builders.boot()]))
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls) == [
         *SERVED,
@@ -145,14 +146,36 @@ def test_the_old_is_drained_once_the_proxy_was_asked_for_the_new(docker):
     ]
 
 
+@pytest.mark.parametrize("aside", ["false", "sleep 1; touch noted"])
+def test_something_else_is_done_while_docker_is_waited_for_and_its_end_does_not_count(docker, aside):
+    cord = docker.home / "old"
+    cord.mkdir()
+    (cord / "cord").touch()
+    ran = docker.run(drain([builders.stop(cord=str(cord))], meanwhile=aside))
+    assert (ran.code, ran.err, list(cord.iterdir())) == (0, "", [])
+    assert (docker.home / "noted").exists() == (aside != "false")
+
+
+def test_a_drain_that_fails_fails_whatever_is_done_beside_it(docker):
+    script = drain([builders.stop("gone", cord=str(docker.home / "old"))], meanwhile="touch noted")
+    docker.docker("inspect --format ADDRESS gone", Answer(code=1))
+    docker.docker("inspect --format SERVING gone", Answer(code=1))
+    assert (docker.run(script).code, (docker.home / "noted").exists()) == (1, True)
+
+
+def test_where_nothing_is_drained_the_other_thing_is_done_too(docker):
+    assert docker.run(drain([], meanwhile="touch noted; false")).code == 0
+    assert (docker.home / "noted").exists()
+
+
 def test_the_first_version_is_served_when_its_deploy_is_over(docker):
-    assert calls(docker, docker.run(rollout.drain([], [builders.boot()])).calls) == SERVED
-    assert rollout.drain([], [builders.boot(cord=None)]) == ""
+    assert calls(docker, docker.run(drain([], [builders.boot()])).calls) == SERVED
+    assert drain([], [builders.boot(cord=None)]) == ""
 
 
 def test_what_has_no_cord_is_not_drained():
-    assert rollout.drain([builders.stop(cord=None)]) == ""
-    assert rollout.drain([]) == ""
+    assert drain([builders.stop(cord=None)]) == ""
+    assert drain([]) == ""
 
 
 def test_containers_with_one_timeout_are_stopped_by_one_call():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations import app, leftovers
+from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
@@ -103,7 +105,8 @@ def test_old_containers_are_drained_and_the_batch_counts_as_switched(fleet, run)
     for name in HOSTS:
         changes = old_ones(run, name)
         seconds = sum(change.drain_timeout for change in changes) + 60
-        commands[name] = guarded(rollout.drain(changes), seconds=seconds)
+        meanwhile = note(run, desired_host(run, name), booted(run, name))
+        commands[name] = guarded(drain(changes, meanwhile=meanwhile), seconds=seconds)
         hosts.servers[name].knows(commands[name], then=retired(run, name))
     state = hosts.does(app.drained, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}

@@ -7,6 +7,7 @@ from functools import partial
 
 from kamal_pyinfra.commands import app_tasks as commands
 from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations import app_tasks, server
@@ -35,9 +36,9 @@ def test_stop_drains_then_stops_and_is_audited_by_role(fleet, run):
     for name in HOSTS:
         roles = [change.role for change in stops[name]]
         audits = [AUDIT.format(role, "Stopped app") for role in roles]
-        drain = guarded(rollout.drain(stops[name]), seconds=sum(each.drain_timeout for each in stops[name]) + 60)
+        draining = guarded(drain(stops[name]), seconds=sum(each.drain_timeout for each in stops[name]) + 60)
         stop = guarded(" && ".join([rollout.stop(stops[name]), *audits]), seconds=70)
-        hosts.servers[name].knows(drain)
+        hosts.servers[name].knows(draining)
         hosts.servers[name].knows(stop, then=out_of_service(run, name))
     does = partial(hosts.does, app_tasks.stopped, decide=decisions.stop, message="Stopped app")
     assert changed(does()) == list(HOSTS)
@@ -50,7 +51,7 @@ def test_a_container_that_cannot_be_drained_is_not_stopped(fleet, run):
     for name in HOSTS:
         changes = decisions.stop(run, hosts.servers[name].observed).changes
         seconds = sum(each.drain_timeout for each in changes) + 60
-        hosts.servers[name].knows(guarded(rollout.drain(changes), seconds=seconds), is_success=False)
+        hosts.servers[name].knows(guarded(drain(changes), seconds=seconds), is_success=False)
     assert failed(hosts.does(app_tasks.stopped, decide=decisions.stop, message="Stopped app")) == list(HOSTS)
     assert [len(hosts.commands(name)) for name in HOSTS] == [1, 1]
 

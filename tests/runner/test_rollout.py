@@ -32,6 +32,7 @@ class Session:
         self.state = Anything()
         self.hosts = WEB
         self.looks: dict[str, Any] = {}
+        self.looked_at = 0.0
         self.failures: dict[str, Any] = {}
 
     def readmit(self) -> None:

@@ -1,0 +1,80 @@
+"""Whether a look from before the lock may serve after it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kamal_pyinfra.commands.lock import TAKEN
+from kamal_pyinfra.operations.observation import _SEEN
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.runner import looks
+from tests.conftest import MakeConfig, a_run
+
+PRIMARY = "192.0.2.1"
+MARK = "12-2026-05-0110:00:00.123456789+0000"
+LATER = "12-2026-05-0110:00:07.000000001+0000"
+
+
+class State:
+    """What the last round printed."""
+
+    def __init__(self, *lines: str) -> None:
+        meta = SimpleNamespace(is_complete=lambda: True, stdout_lines=list(lines))
+        self.inventory = SimpleNamespace(get_host=lambda name: name)
+        self.ops = {PRIMARY: {"op": SimpleNamespace(operation_meta=meta)}}
+
+
+def session(config: MakeConfig, *lines: str, mark: str = MARK, seconds_ago: float = 0, **sections: Any) -> Any:
+    return SimpleNamespace(
+        run=a_run(config(servers=[PRIMARY], **sections)),
+        state=State(*lines),
+        looks={PRIMARY: ObservedHost(host=PRIMARY, lock_mark=mark)},
+        looked_at=time.monotonic() - seconds_ago,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "expected"),
+    [
+        ([f"{TAKEN} {MARK}"], MARK, True),
+        ([f"{TAKEN} {LATER}"], MARK, False),
+        ([f"{TAKEN} "], "", False),
+        ([], MARK, False),
+        ([f"{TAKEN} {MARK.replace('123456789', '000000000')}"], MARK.replace("123456789", "000000000"), False),
+    ],
+    ids=["nobody had it", "somebody had it", "the host cannot tell", "nothing was said", "whole seconds"],
+)
+def test_the_mark_tells_whether_somebody_had_the_lock(
+    config: MakeConfig, said: list[str], seen: str, expected: bool
+) -> None:
+    assert looks.is_unmoved(session(config, *said, mark=seen)) == expected
+
+
+def test_without_a_look_at_the_primary_host_there_is_nothing_to_keep(config: MakeConfig) -> None:
+    there = session(config, f"{TAKEN} {MARK}")
+    there.looks = {}
+    assert not looks.is_unmoved(there)
+
+
+def kept(there: Any, *, is_unmoved: bool = True) -> bool:
+    looks.keep_or_forget(there, is_unmoved=is_unmoved)
+    return bool(_SEEN.get(there.state))
+
+
+def test_a_look_is_kept_only_while_young_and_when_nobody_had_the_lock(config: MakeConfig) -> None:
+    assert kept(session(config))
+    assert not kept(session(config), is_unmoved=False)
+    assert not kept(session(config, seconds_ago=looks.SECONDS))
+
+
+def test_a_hook_or_a_setup_may_have_changed_hosts_since(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = session(config)
+    there.run = replace(there.run, is_setup=True)
+    assert not kept(there)
+    monkeypatch.setattr(looks, "has_hook", lambda _, name: name == "pre-deploy")
+    assert not kept(session(config))

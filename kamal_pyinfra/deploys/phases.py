@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, leftovers, proxy, record
+from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, proxy
+from kamal_pyinfra.operations import finish as finish_line
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.observation import current_state
 from kamal_pyinfra.operations.underway import underway
@@ -81,8 +82,7 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
-    record.marked(run=run, name="Mark the version in service", _if=is_under_way)
-    leftovers.removed(run=run, name="Remove leftovers")
+    finish_line.finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
 
 
 def is_under_way() -> bool:

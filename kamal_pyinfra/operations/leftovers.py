@@ -12,7 +12,7 @@ from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, look, seen
+from kamal_pyinfra.operations.observation import current_host, seen
 from kamal_pyinfra.plan.changes import (
     Change,
     RemoveContainer,
@@ -22,20 +22,10 @@ from kamal_pyinfra.plan.changes import (
     RemoveProxy,
     RemoveUntagged,
 )
-from kamal_pyinfra.plan.diff import diff_leftovers
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
 
 REMOVE_SECONDS = 300
-
-
-@operation()
-def removed(run: Run) -> Generator[StringCommand, None, None]:
-    """Surplus containers, unused tags, and folders of versions that are gone are removed; each by its name.
-
-    + run: the run's fixed values.
-    """
-    yield from _removal(run, diff_leftovers(*look(run)))
 
 
 @operation()
@@ -45,13 +35,17 @@ def pruned(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     + run: the run's fixed values.
     + decide: which kinds of things go.
     """
-    yield from _removal(run, decide(run, seen(run)).changes)
-
-
-def _removal(run: Run, changes: Sequence[Change]) -> Generator[StringCommand, None, None]:
-    if not changes:
+    script = removal(run, decide(run, seen(run)).changes)
+    if not script:
         current_host().noop("nothing is left over")
         return
+    yield StringCommand(script)
+
+
+def removal(run: Run, changes: Sequence[Change]) -> str:
+    """What removes surplus containers, unused tags, and folders of versions that are gone; each by its name."""
+    if not changes:
+        return ""
     announce(changes)
     containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
     tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
@@ -69,4 +63,4 @@ def _removal(run: Run, changes: Sequence[Change]) -> Generator[StringCommand, No
         files.remove_files(single_files) if single_files else "",
         chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
     )
-    yield StringCommand(guarded(script, seconds=REMOVE_SECONDS))
+    return guarded(script, seconds=REMOVE_SECONDS)

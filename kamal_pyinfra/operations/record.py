@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from pyinfra.api.command import StringCommand
-from pyinfra.api.operation import operation
-
 from kamal_pyinfra.commands import files, image
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
-from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import TagLatest
 from kamal_pyinfra.plan.diff import diff_record, diff_tag
 from kamal_pyinfra.plan.next_record import next_record
+from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state import DesiredHost
 
 
-@operation()
-def marked(run: Run) -> Generator[StringCommand, None, None]:
-    """``latest`` names the version in service, and the record is of this run.
+def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
+    """What makes ``latest`` name the version in service, and writes down this run.
 
-    + run: the run's fixed values.
-
-    The record holds digests of env files, so it is written like one: on standard input, mode 0600.
+    Returns:
+        The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
+        is written like one, with mode 0600.
     """
-    desired, observed = look(run)
     tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
     record = next_record(run, desired, observed)
     is_recorded = desired.is_leaving or record == observed.record
     if not tags and is_recorded:
-        current_host().noop("the version in service is marked")
-        return
+        return "", ""
     announce((*tags, *diff_record(desired, observed)))
     script = chain(
         *(image.tag(change.image, change.tag) for change in tags),
@@ -42,4 +35,4 @@ def marked(run: Run) -> Generator[StringCommand, None, None]:
         "" if is_recorded else files.write_secret(desired.record),
         "" if is_noted_while_switching(desired, observed) else note(run, desired, observed),
     )
-    yield StringCommand(script, _stdin="" if is_recorded else f"{record_text(record)}\n")
+    return script, "" if is_recorded else f"{record_text(record)}\n"

@@ -94,9 +94,9 @@ def test_both_doors_plan_the_same(deployed: Project) -> None:
 
 
 def test_a_deploy_needs_few_commands(deployed: Project, tmp_path: Path) -> None:
-    """A deploy of a new version must not need more than ten commands on a web host, and three more for the lock."""
+    """A deploy of a new version must not need more than ten commands on a host, those for the lock included."""
     sent = recorded(deployed, tmp_path, "deploy", version="v6")
     hosts = Counter(host for host, _ in sent)
-    assert hosts[deployed.lab.hosts["web2"]] <= 10
-    assert hosts[deployed.lab.hosts["web1"]] <= 13
+    assert max(hosts.values()) <= 10, sent
+    assert len(hosts) == 3
     assert deployed.served("web1") == "v6"

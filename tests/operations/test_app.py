@@ -7,12 +7,13 @@ from dataclasses import replace
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.operations import app, leftovers
+from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.next_record import next_record
 from tests.commands.builders import RUN_ID, SUFFIX
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -95,6 +96,18 @@ def test_a_container_that_does_not_get_ready_fails_its_host_alone(fleet, run):
     assert any("not healthy after 28 s" in line for line in hosts.printed)
 
 
+def recorded(state):
+    """The state with the mark of this very run."""
+
+    def observed(run, host):
+        seen = state(run, host)
+        images = {image.reference: image for image in (*seen.images, *deployed(run, host).images)}
+        record = next_record(run, desired_host(run, host), seen)
+        return replace(seen, images=tuple(images.values()), record=record)
+
+    return observed
+
+
 def old_ones(run, name) -> tuple[StopContainer, ...]:
     return diff_old_containers(desired_host(run, name), booted(run, name))
 
@@ -128,12 +141,12 @@ def test_old_containers_are_stopped_by_one_command_and_stay(fleet, run):
 
 
 def test_on_a_host_that_is_up_to_date_nothing_is_done(fleet):
-    hosts = fleet(deployed)
+    hosts = fleet(recorded(deployed))
     for arguments in ({"primary": True}, {"primary": False}):
         assert changed(hosts.does(app.booted, batch=HOSTS, **arguments)) == []
     for operation in (app.drained, app.stopped, app.reverted):
         assert changed(hosts.does(operation, batch=HOSTS)) == []
-    assert changed(hosts.does(leftovers.removed)) == []
+    assert changed(hosts.does(finish.finished)) == []
     assert [hosts.commands(name) for name in HOSTS] == [[], []]
 
 
@@ -151,14 +164,15 @@ def test_a_revert_undoes_what_the_look_before_the_boot_would_have_changed(fleet,
 
 def test_leftovers_go_in_one_command_each_by_its_name(fleet, run):
     cord = ".kamal/cords/shop-web-" + "f" * 32
-    hosts = fleet(lambda run, host: replace(retired(run, host), cords={**deployed(run, host).cords, cord: False}))
+    left = recorded(lambda run, host: replace(retired(run, host), cords={**deployed(run, host).cords, cord: False}))
+    hosts = fleet(left)
     folders = f"{cord} .kamal/assets/extracted/shop-web-v1 .kamal/assets/volumes/shop-web-v1"
     command = guarded(f"rm -rf {folders}", seconds=300)
     for name in HOSTS:
-        hosts.servers[name].knows(command, then=deployed(run, name))
-    hosts.does(leftovers.removed)
+        hosts.servers[name].knows(command, then=recorded(deployed)(run, name))
+    hosts.does(finish.finished)
     assert [hosts.commands(name) for name in HOSTS] == [[command], [command]]
-    assert changed(hosts.does(leftovers.removed)) == []
+    assert changed(hosts.does(finish.finished)) == []
 
 
 def with_older_versions(run, host):
@@ -187,7 +201,7 @@ def with_older_versions(run, host):
 
 
 def test_containers_beyond_those_retained_go_with_their_image(fleet, run):
-    hosts = fleet(with_older_versions)
+    hosts = fleet(recorded(with_older_versions))
     command = guarded(
         f"docker rm shop-web-v0 > /dev/null && {AUDIT.format('Pruned containers')}"
         f" && docker rmi acme/shop:v0 > /dev/null && {AUDIT.format('Pruned images')}",
@@ -195,7 +209,7 @@ def test_containers_beyond_those_retained_go_with_their_image(fleet, run):
     )
     hosts.servers[OTHER].knows(command)
     hosts.servers[PRIMARY].knows(command.replace("docker rm shop-web-v0", "docker rm shop-web-v0 shop-job-v0"))
-    assert changed(hosts.does(leftovers.removed)) == list(HOSTS)
+    assert changed(hosts.does(finish.finished)) == list(HOSTS)
     assert hosts.commands(OTHER) == [command]
 
 
@@ -216,7 +230,7 @@ def test_no_secret_is_in_any_command_or_output_of_the_sequence(fleet):
     hosts.does(app.booted, primary=True, batch=HOSTS, name=None)
     hosts.does(app.drained, batch=HOSTS, name=None)
     hosts.does(app.stopped, batch=HOSTS, name=None)
-    hosts.does(leftovers.removed, name=None)
+    hosts.does(finish.finished, name=None)
     text = "\n".join([*hosts.printed, *(command for name in HOSTS for command in hosts.commands(name))])
     assert "docker stop" in text
     assert [secret for secret in SECRETS if secret in text] == []

@@ -13,7 +13,7 @@ from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
-from kamal_pyinfra.operations import assets, docker, files, image, proxy, record
+from kamal_pyinfra.operations import assets, docker, files, finish, image, proxy
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
@@ -161,10 +161,10 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
     for name in HOSTS:
         then = replace(deployed(run, name), record=records[name])
         hosts.servers[name].knows(marks[name], then=then)
-    assert changed(hosts.does(record.marked)) == list(HOSTS)
+    assert changed(hosts.does(finish.finished)) == list(HOSTS)
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([marks[PRIMARY]], [marks[OTHER]])
     assert server.typed == [f"{record_text(records[OTHER])}\n"]
-    assert changed(hosts.does(record.marked)) == []
+    assert changed(hosts.does(finish.finished)) == []
 
 
 def test_a_missing_proxy_is_run(fleet, run):

@@ -35,7 +35,7 @@ class LogFilter:
 
 
 def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
-    """The last lines of every running app container, with the container's name in front.
+    """The last lines of every running app container, with the container's name in front; exit 1 if none can be listed.
 
     Args:
         owner: whose containers.
@@ -43,8 +43,8 @@ def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
         wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
     show = join(_show('"$name"', wanted), f'| sed "s/^/$name{SEPARATOR}/"')
-    listings = "; ".join(_listing(owner, role, "{{.Names}}") for role in roles)
-    return f"{{ {listings}; }} | while read -r name; do {show}; done"
+    listings = chain(*(_listing(owner, role, "{{.Names}}") for role in roles)) or "true"
+    return f"names=$({listings}) || exit 1; for name in $names; do {show}; done; true"
 
 
 def of_container(name: str, wanted: LogFilter) -> str:

@@ -13,6 +13,7 @@ from kamal_pyinfra.plan.run import Run
 
 PROXY = "proxy"
 MISSING = "missing"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,8 @@ def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, .
     stopped = [each for each in observed.containers if each.role == role and each.version == version]
     if stopped:
         return _row(observed.host, role, version, stopped[0], drift)
-    return StatusRow(host=observed.host, role=role, version="", state=MISSING, health="", since="", drift=drift)
+    state = UNKNOWN if observed.docker.error else MISSING
+    return StatusRow(host=observed.host, role=role, version="", state=state, health="", since="", drift=drift)
 
 
 def _proxy_rows(observed: ObservedHost, drift: tuple[str, ...]) -> Iterator[StatusRow]:

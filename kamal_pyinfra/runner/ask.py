@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from kamal_pyinfra import naming
@@ -11,6 +11,7 @@ from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations.lock import lock_content, may_release
 from kamal_pyinfra.plan.desired import owner_of
+from kamal_pyinfra.plan.host_task import silent_docker
 from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
@@ -20,13 +21,27 @@ from kamal_pyinfra.runner.words import lock_message, release_refusal
 
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
-    """One look at each host.
+    """One look at each host, and at what Docker has there.
 
     Raises:
-        HostFailed: a host could not be reached or looked at.
+        HostFailed: a host could not be reached or looked at, or its Docker does not answer.
     """
     with interruptible(), Session(run, hosts) as session:
-        return session.observe()
+        seen = session.observe()
+    require_docker(seen)
+    return seen
+
+
+def require_docker(seen: Mapping[str, ObservedHost]) -> None:
+    """Take no silent engine for one without containers; a host without engine has none.
+
+    Raises:
+        HostFailed: with every host whose Docker does not answer.
+    """
+    silent = {host: silent_docker(looked) for host, looked in seen.items()}
+    lines = [line for host in seen for line in silent[host]]
+    if lines:
+        raise HostFailed("\n".join(lines), [host for host, said in silent.items() if said])
 
 
 def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
@@ -44,7 +59,8 @@ def lock_status(run: Run) -> LockDetails | None:
         HostFailed: the primary host could not be reached.
     """
     primary = run.config.primary_host
-    return observe(run, [primary])[primary].lock
+    with interruptible(), Session(run, [primary]) as session:
+        return session.observe()[primary].lock
 
 
 def acquire_lock(run: Run, message: str) -> None:

@@ -9,6 +9,7 @@ import gevent
 
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.status import StatusRow, status_rows
+from kamal_pyinfra.runner.ask import require_docker
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
@@ -25,12 +26,15 @@ def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None 
         every: seconds between two looks, on the same connections; ``None`` for a single one.
 
     Raises:
-        HostFailed: a host could not be reached or looked at. Interrupted: a signal ended the looks.
+        HostFailed: a host could not be reached or looked at, or its Docker does not answer; what is known of the
+            others was shown. Interrupted: a signal ended the looks.
     """
     # What a machine without the secrets cannot compare is not drift.
     known = replace(run, keeps_env=bool(run.config.missing_secrets()))
     with interruptible(), Session(known, hosts) as session:
-        show(status_rows(known, session.observe()))
+        seen = session.observe()
+        show(status_rows(known, seen))
         while every is not None:
             gevent.sleep(every)
             show(status_rows(known, session.observe()))
+    require_docker(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from posixpath import normpath
@@ -37,6 +38,14 @@ LEAST = {
     "registry": {"username": "acme", "password": ["REGISTRY_PASSWORD"]},
     "servers": ["192.0.2.1"],
 }
+
+
+def pytest_configure() -> None:
+    """Give each worker a lab of its own: the first has the first, the second the second."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if worker != "0":
+        os.environ["LAB_NTH"] = worker
+
 
 MakeConfig = Callable[..., Config]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.docker import Docker
-from tests.lab.names import BARE_HOSTS, HOSTS, Names, here
+from tests.lab.names import BARE_HOSTS, HOSTS, here
 from tests.lab.process import LabError, Result, run, wait_for
 
 BUILDX = "/usr/libexec/docker/cli-plugins/docker-buildx"
@@ -158,7 +158,7 @@ class Lab:
         """Throw hosts away and start them anew with the same address and host key."""
         from tests.lab.hosts import read_plan, start
 
-        plan, names = read_plan(self.state), Names(self.state.parent)
+        plan, names = read_plan(self.state), here()
 
         def replace(host: str) -> None:
             self.docker("rm", "--force", "--volumes", self.container(host))

@@ -24,13 +24,19 @@ FIRST_PORT = 15000
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one checkout's lab, so that two checkouts never share an object."""
+    """The names of one of a checkout's labs, so that two labs never share an object.
+
+    Args:
+        checkout: where the repository is.
+        nth: empty for the first lab; ``1`` for the second.
+    """
 
     checkout: Path
+    nth: str = ""
 
     @property
     def lab(self) -> str:
-        return "kp-" + hashlib.sha256(str(self.checkout.resolve()).encode()).hexdigest()[:8]
+        return "kp-" + hashlib.sha256(f"{self.checkout.resolve()}{self.nth}".encode()).hexdigest()[:8]
 
     @property
     def number(self) -> int:
@@ -42,7 +48,7 @@ class Names:
 
     @property
     def state(self) -> Path:
-        return self.checkout / ".lab"
+        return self.checkout / f".lab{self.nth}"
 
     @property
     def cgroup(self) -> str:
@@ -53,8 +59,8 @@ class Names:
 
 
 def here() -> Names:
-    """Return the names of the checkout that this file is in."""
-    return Names(Path(__file__).resolve().parents[2])
+    """Return the names of the checkout that this file is in; ``LAB_NTH`` says which of its labs is meant."""
+    return Names(Path(__file__).resolve().parents[2], os.environ.get("LAB_NTH", ""))
 
 
 def subnet_candidates(number: int, routed: Iterable[IPv4Network]) -> Iterator[IPv4Network]:

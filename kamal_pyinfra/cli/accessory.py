@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kamal_pyinfra.cli.app_exec import interactive
+from kamal_pyinfra.cli.complete import accessories, one
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
@@ -15,7 +16,7 @@ from kamal_pyinfra.cli.say import cell, say
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
 
-name_argument = click.argument("name", metavar="NAME|all")
+name_argument = click.argument("name", metavar="NAME|all", shell_complete=one(accessories))
 
 
 @click.group()

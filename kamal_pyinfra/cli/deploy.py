@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 
 from kamal_pyinfra.cli.choices import Choices, choices
+from kamal_pyinfra.cli.complete import one, versions
 from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.cli.plan import events_option, print_plan
 
@@ -69,7 +70,7 @@ def redeploy(options: Options, choices: Choices, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("version_argument", metavar="[VERSION]", required=False)
+@click.argument("version_argument", metavar="[VERSION]", required=False, shell_complete=one(versions))
 @click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here.")
 @click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so.")
 @events_option

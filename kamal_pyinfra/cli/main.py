@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
@@ -13,6 +14,7 @@ from kamal_pyinfra.cli.app import all_logs, app
 from kamal_pyinfra.cli.app_exec import shell, shorthand
 from kamal_pyinfra.cli.audit import audit
 from kamal_pyinfra.cli.build import build
+from kamal_pyinfra.cli.completion import completion
 from kamal_pyinfra.cli.config import config
 from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
 from kamal_pyinfra.cli.details import details
@@ -28,7 +30,7 @@ from kamal_pyinfra.cli.plan import apply, plan
 from kamal_pyinfra.cli.prune import prune
 from kamal_pyinfra.cli.registry import registry
 from kamal_pyinfra.cli.remove import remove
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.say import say, say_json
 from kamal_pyinfra.cli.server import server
 from kamal_pyinfra.cli.status import status
 from kamal_pyinfra.cli.timeline import timeline
@@ -48,14 +50,23 @@ def kp() -> None:
 
 
 @kp.command()
-def version() -> None:
+@click.option("--json", "as_json", is_flag=True, help="With the versions of pyinfra and Python, as JSON.")
+def version(as_json: bool) -> None:
     """Print the version of kp.
 
     \b
     Example:
       kp version
+      kp version --json
     """
-    say(__version__)
+    if not as_json:
+        say(__version__)
+        return
+    from importlib.metadata import version as version_of
+    from platform import python_version
+
+    found = {"kp": __version__, "pyinfra": version_of("pyinfra"), "python": python_version()}
+    say_json(json.dumps(found, indent=2))
 
 
 for command in (
@@ -73,6 +84,7 @@ for command in (
     accessory,
     build,
     details,
+    completion,
     config,
     docs,
     doctor,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kamal_pyinfra.cli.complete import destinations, hosts, listed, one, roles, versions
+
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
     from kamal_pyinfra.plan.plan_file import RunDocument
@@ -136,10 +138,29 @@ LOCK_WAIT = 300
 COMMON = (
     click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
-    click.option("--version", metavar="VERSION", help="Version to act on; else VERSION, else git's commit."),
+    click.option(
+        "--version",
+        metavar="VERSION",
+        shell_complete=one(versions),
+        help="Version to act on; else VERSION, else git's commit.",
+    ),
     click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),
-    click.option("-h", "--hosts", metavar="HOST,…", callback=_csv, help="Act on these hosts only; globs allowed."),
-    click.option("-r", "--roles", metavar="ROLE,…", callback=_csv, help="Act on these roles only; globs allowed."),
+    click.option(
+        "-h",
+        "--hosts",
+        metavar="HOST,…",
+        callback=_csv,
+        shell_complete=listed(hosts),
+        help="Act on these hosts only; globs allowed.",
+    ),
+    click.option(
+        "-r",
+        "--roles",
+        metavar="ROLE,…",
+        callback=_csv,
+        shell_complete=listed(roles),
+        help="Act on these roles only; globs allowed.",
+    ),
     click.option(
         "-c",
         "--config-file",
@@ -149,7 +170,13 @@ COMMON = (
         metavar="FILE",
         help="Configuration to use.",
     ),
-    click.option("-d", "--destination", metavar="NAME", help="Adds deploy.NAME.yml and .env.NAME."),
+    click.option(
+        "-d",
+        "--destination",
+        metavar="NAME",
+        shell_complete=one(destinations),
+        help="Adds deploy.NAME.yml and .env.NAME.",
+    ),
     click.option("-H", "--skip-hooks", "--skip_hooks", is_flag=True, help="Run no hooks."),
     click.option(
         "--lock-wait",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import platform
+from importlib import metadata
+
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +17,11 @@ from kamal_pyinfra.errors import ConfigError
 
 def test_version_is_that_of_the_package() -> None:
     assert CliRunner().invoke(kp, ["version"]).output == f"{__version__}\n"
+
+
+def test_versions_as_json() -> None:
+    found = json.loads(CliRunner().invoke(kp, ["version", "--json"]).output)
+    assert found == {"kp": __version__, "pyinfra": metadata.version("pyinfra"), "python": platform.python_version()}
 
 
 @pytest.mark.parametrize("arguments", [["version", "now"], ["deploy", "v1"], ["lock", "status", "x"]])

@@ -86,6 +86,14 @@ def to_limit(value: object) -> int | str:
     return text if text.endswith("%") else int(text)
 
 
+def to_share(value: object) -> int | str:
+    """A number, also as text, or a percentage; none at all may be meant."""
+    text = to_text(value)
+    if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII):
+        raise problem("should be a number or a percentage such as 25%")
+    return text if text.endswith("%") else int(text)
+
+
 class Boot(BaseModel):
     """How many hosts boot at the same time."""
 
@@ -100,6 +108,22 @@ class Boot(BaseModel):
         description="What becomes of earlier batches when one fails: back to the old version, or left.",
         json_schema_extra=OURS,
     )
+    max_unavailable: Annotated[int | str, BeforeValidator(to_share)] | None = Field(
+        default=None,
+        description="Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it.",
+        json_schema_extra=OURS,
+    )
+
+    def allows_without(self, left_out: int, host_count: int) -> bool:
+        """Whether a deploy may go on without so many hosts of the app.
+
+        Args:
+            left_out: how many cannot be reached.
+            host_count: how many there are.
+        """
+        if isinstance(self.max_unavailable, str):
+            return left_out * 100 <= host_count * int(self.max_unavailable.removesuffix("%"))
+        return self.max_unavailable is None or left_out <= self.max_unavailable
 
     @property
     def pause(self) -> int:

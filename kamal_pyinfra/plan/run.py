@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from kamal_pyinfra.config import Config
@@ -74,6 +74,11 @@ class Run:
         if host == self.config.primary_host:
             return False
         return self.skips_unreachable or (self.command in ROLLOUTS and self.has_accessories_only(host))
+
+    def may_do_without(self, left_out: Collection[str]) -> bool:
+        """Whether so many hosts may be left out (``boot.max_unavailable``); those without the app do not count."""
+        app_hosts = {server.host for server in self.config.role_hosts}
+        return self.config.boot.allows_without(len(app_hosts & set(left_out)), len(app_hosts))
 
     def has_accessories_only(self, host: str) -> bool:
         """Whether the host is in the configuration for its accessories alone."""

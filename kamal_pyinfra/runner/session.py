@@ -39,6 +39,8 @@ from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_cap
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
 
+TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
+
 
 class Session:
     """Connections to the hosts of a run.
@@ -90,6 +92,8 @@ class Session:
             Their names; none if another host failed for another reason, or one that is needed is gone too.
         """
         failed = [host for host in self.state.inventory if host.name in self.failures]
+        if not self.run.may_do_without({*self.left_out, *self.failures}):
+            return frozenset()
         if not all(self.run.may_leave_out(host.name) and not self._answers(host) for host in failed):
             return frozenset()
         for host in failed:
@@ -121,9 +125,11 @@ class Session:
         Raises:
             HostFailed: with every such host.
         """
+        if not self.run.may_do_without(self.left_out):
+            self.failures.update(self.left_out)
         if self.failures:
-            failures = list(self.failures.values())
-            raise HostFailed(failure_message(failures, "Nothing was changed."), list(self.failures))
+            state = "Nothing was changed." if self.run.may_do_without(self.left_out) else TOO_MANY
+            raise HostFailed(failure_message(list(self.failures.values()), state), list(self.failures))
 
     def add_callback(self, callback: BaseStateCallback) -> None:
         """Let somebody follow the operations."""

@@ -112,5 +112,18 @@ def test_the_size_of_a_batch(load: Load, limit: str, hosts: int, size: int) -> N
     assert load(boot=f"{{limit: {limit}}}").boot.batch_size(hosts) == size
 
 
+@pytest.mark.parametrize(
+    ("limit", "hosts", "most"),
+    [("0", 10, 0), ("3", 10, 3), ("'3'", 10, 3), ("25%", 10, 2), ("0%", 10, 0), ("100%", 10, 10)],
+)
+def test_how_many_hosts_may_be_left_out(load: Load, limit: str, hosts: int, most: int) -> None:
+    boot = load(boot=f"{{max_unavailable: {limit}}}").boot
+    assert [boot.allows_without(left_out, hosts) for left_out in (0, most, most + 1)] == [True, True, False]
+
+
+def test_without_a_bound_any_host_may_be_left_out() -> None:
+    assert Boot().allows_without(10, 10)
+
+
 def test_without_limit_all_hosts_boot_together() -> None:
     assert Boot().batch_size(10) is None

@@ -18,7 +18,7 @@ A_STRING = """
     builder/local/arch builder/local/host builder/remote/arch builder/remote/host
     builder/cache/type builder/cache/options builder/cache/image
     accessories/db/service accessories/db/image accessories/db/host accessories/db/port accessories/db/cmd
-    traefik/image traefik/host_port boot/limit logging/driver
+    traefik/image traefik/host_port boot/limit boot/max_unavailable logging/driver
     healthcheck/cmd healthcheck/interval healthcheck/port healthcheck/path healthcheck/cord
 """
 AN_INTEGER = """

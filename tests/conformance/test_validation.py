@@ -136,10 +136,11 @@ KEYS = {
         "5:21 builder/args/a: should be a string or an array",
     ),
     "boot": (
-        {"boot": "{limit: some, wait: x, failure: panic}"},
+        {"boot": "{limit: some, wait: x, failure: panic, max_unavailable: -1}"},
         "5:15 boot/limit: should be a positive number or a percentage such as 25%\n"
         "5:27 boot/wait: should be an integer\n"
-        "5:39 boot/failure: should be 'rollback' or 'halt'",
+        "5:39 boot/failure: should be 'rollback' or 'halt'\n"
+        "5:63 boot/max_unavailable: should be a number or a percentage such as 25%",
     ),
     "boot limit 0": (
         {"boot": "{limit: 0}"},

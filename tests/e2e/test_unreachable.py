@@ -48,6 +48,12 @@ def test_a_host_of_the_app_is_left_out_only_when_that_was_asked_for(shop: Projec
     assert f"{web2} failed (connect)" in refused.stderr
     assert "Nothing was changed." in refused.stderr
     assert served(shop) == ["v2", "v2"]
+    shop.change(lambda config: config.update(boot={"max_unavailable": 0}))
+    refused = shop.kp("deploy", "--skip-unreachable", version="v3", code=1)
+    assert f"{web2} failed (connect)" in refused.stderr
+    assert "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out." in refused.stderr
+    assert served(shop) == ["v2", "v2"]
+    shop.change(lambda config: config.update(boot={"max_unavailable": 1}))
     deployed = shop.kp("deploy", "--skip-unreachable", version="v3")
     assert f"{web2} (web) cannot be reached and is left out; deploy again later" in deployed.stdout
     assert f"{web2} was left out." in deployed.stdout

@@ -175,6 +175,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "boot/limit": at(("boot",), limit=1),
     "boot/wait": at(("boot",), wait=9),
     "boot/failure": at(("boot",), failure="halt"),
+    "boot/max_unavailable": at(("boot",), max_unavailable=0),
     "healthcheck/cmd": at(("healthcheck",), cmd="bin/ready"),
     "healthcheck/interval": at(("healthcheck",), interval="3s"),
     "healthcheck/max_attempts": at(("healthcheck",), max_attempts=20),

@@ -50,7 +50,7 @@ def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str) -> No
     """SIGKILL in a phase, then the same command: it must converge, without a lost request from first to last."""
     version = f"kill-{phase}"
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
-        serving.env["KILL_AFTER"] = "0" if phase == "unlock" else "0.3"  # giving the lock back is over sooner
+        serving.env["KILL_AFTER"] = "0" if phase in ("finish", "unlock") else "0.1"  # the last ones are over at once
         assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
         del serving.env["KILL_AFTER"]
         serving.kp("deploy", version=version)

@@ -107,4 +107,6 @@ class Underway:
                 break
             time.sleep(0.02)
         self.reader.join(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return Ended(self.process.returncode, "".join(self.lines), time.monotonic() - self.began, usage.ru_maxrss)

@@ -30,6 +30,8 @@ find /root /home/deploy /home/admin -mindepth 1 -maxdepth 1 \
   ! -name .ssh ! -name .bashrc ! -name .profile ! -name .bash_logout -exec rm -rf {} +
 rm -rf /tmp/* /tmp/.[!.]*
 iptables -F INPUT; iptables -F OUTPUT
+pkill -x sshd-session
+true
 """
 
 
@@ -146,7 +148,7 @@ class Lab:
             wait_for(f"{host} to be ready", partial(self.is_ready, host), seconds=seconds)
 
     def reset(self, host: str, *, images: bool = True) -> None:
-        """Make a host as new: no containers, volumes, homes' files, firewall rules nor, if asked, images.
+        """Make a host as new: no containers, volumes, homes' files, firewall rules, sessions nor, if asked, images.
 
         A host that cannot be cleaned so, because it is down or frozen, is recreated.
         """

@@ -94,7 +94,7 @@ def test_both_doors_plan_the_same(deployed: Project) -> None:
 
 
 def test_a_deploy_needs_few_commands(deployed: Project, tmp_path: Path) -> None:
-    """A deploy of a new version must need nine commands on a host at most, login and pull included, and two for the lock."""
+    """A new version must need nine commands on a host at most, login and pull included, and two for the lock."""
     sent = recorded(deployed, tmp_path, "deploy", version="v6")
     hosts = Counter(host for host, _ in sent)
     assert hosts[deployed.lab.hosts["web2"]] <= 9, sent

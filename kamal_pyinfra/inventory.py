@@ -76,6 +76,7 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
         "ssh_port": server.port or int(ssh.port),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
+        "kp_command_timeout": ssh.command_timeout,
         "ssh_connect_retries": CONNECT_RETRIES,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 2.0,

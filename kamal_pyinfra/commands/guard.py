@@ -20,6 +20,10 @@ done
 """
 
 
+KILL_SECONDS = 5
+"""After TERM, before KILL."""
+
+
 def guarded(script: str, *, seconds: int) -> str:
     """A script that stops when the SSH connection drops or its time is up.
 
@@ -27,4 +31,4 @@ def guarded(script: str, *, seconds: int) -> str:
         script: POSIX shell text.
         seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
     """
-    return f"timeout -k 5 {seconds} sh -c {quote(WATCHDOG + script)}"
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(WATCHDOG + script)}"

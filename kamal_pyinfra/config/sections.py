@@ -55,6 +55,11 @@ class Ssh(BaseModel):
     connect_timeout: Seconds = Field(
         default=10, description="Seconds to wait for a connection.", json_schema_extra=OURS
     )
+    command_timeout: Seconds = Field(
+        default=60,
+        description="Seconds for a command that only looks or writes; those that pull, boot or stop have their own.",
+        json_schema_extra=OURS,
+    )
     host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
         default="accept-new",
         description="Whether a host that is not in `known_hosts` is accepted (and added) or refused.",

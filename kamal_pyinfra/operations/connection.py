@@ -17,14 +17,17 @@ from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
 from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
 from kamal_pyinfra.operations.any_bytes import read_any_bytes
+from kamal_pyinfra.operations.time_limit import LIMIT, limit_commands
 
 OPEN_SECONDS = 15
+COMMAND_SECONDS = 60
+"""For a command without a limit of its own on a host that is not from our configuration."""
 DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
 """What macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it."""
 
 
 def tune(host: Host) -> None:
-    """Have commands sent at once, and a cut connection noticed in time, on the way to a jump host too.
+    """Have commands sent at once, ended in time, and a cut connection noticed, on the way to a jump host too.
 
     paramiko leaves Nagle's algorithm on, which costs about 40 ms for each command, and sends nothing while a command
     is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
@@ -32,6 +35,7 @@ def tune(host: Host) -> None:
     client = getattr(host.connector, "client", None)
     if client is not None:
         read_any_bytes(client)
+        limit_commands(client, int(host.data.get(LIMIT, COMMAND_SECONDS)))
     transport = client.get_transport() if client is not None else None
     while transport is not None:
         transport.set_keepalive(ALIVE_SECONDS)

@@ -9,6 +9,8 @@ from functools import partial
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.commands import accessory as commands
 from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.commands.app_tasks import EXEC_SECONDS
+from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config import Config
@@ -127,7 +129,8 @@ def execute(run: Run, name: str, hosts: Collection[str], command: str, *, is_reu
     Raises:
         HostFailed: a host could not be reached, or the command failed.
     """
-    return read_hosts(run, hosts, execute_command(run, name, command, is_reused=is_reused))
+    line = execute_command(run, name, command, is_reused=is_reused)
+    return read_hosts(run, hosts, guarded(line, seconds=EXEC_SECONDS))
 
 
 def execute_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:

@@ -9,6 +9,7 @@ from pyinfra.connectors.util import CommandOutput
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import audit as audit_commands
 from kamal_pyinfra.commands import logs as log_commands
+from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.operations.connection import execute
@@ -19,6 +20,9 @@ from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
+READ_SECONDS = 600
+"""For logs, which may be long and searched from their beginning."""
+
 
 def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
     """The last log lines of the running app containers, by host.
@@ -28,7 +32,10 @@ def logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[
     """
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
-        commands = {host: log_commands.recent(owner_of(run), roles_of(run, host), wanted) for host in session.hosts}
+        commands = {
+            host: guarded(log_commands.recent(owner_of(run), roles_of(run, host), wanted), seconds=READ_SECONDS)
+            for host in session.hosts
+        }
         found = _texts(session.each(lambda host: execute(host, commands[host.name])))
     return {host: [_app_line(host, text) for text in texts] for host, texts in found.items()}
 
@@ -80,7 +87,7 @@ def container_logs(
     Raises:
         HostFailed: a host could not be reached, or has no such container.
     """
-    found = read_hosts(run, hosts, log_commands.of_container(container, wanted))
+    found = read_hosts(run, hosts, guarded(log_commands.of_container(container, wanted), seconds=READ_SECONDS))
     return {
         host: [LogLine(host=host, container=container, label=label, text=text) for text in texts]
         for host, texts in found.items()

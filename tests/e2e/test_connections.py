@@ -85,3 +85,22 @@ def test_a_cut_connection_is_noticed_while_a_command_is_silent(project: Project)
     assert running.returncode == 1
     assert output.count("through") == 1, output
     assert "Traceback" not in output, output
+
+
+def test_a_docker_that_hangs_is_named_in_time(project: Project) -> None:
+    """A host whose Docker takes questions and never answers must be named within `command_timeout`, and only that."""
+    project.change(lambda config: config["ssh"].update(command_timeout=4))
+    web2 = project.lab.hosts["web2"]
+    project.lab.exec("web2", "pkill -STOP -x dockerd")
+    try:
+        began = time.monotonic()
+        said = project.kp("plan", code=1).stderr
+        assert time.monotonic() - began < 30
+        assert project.lab.exec("web2", "pgrep -fc '[d]ocker version'", check=False).stdout.strip() == "0"
+    finally:
+        project.lab.exec("web2", "pkill -CONT -x dockerd")
+    assert f"{web2} failed (observe)" in said
+    assert "It did not end within 4 s and was stopped." in said
+    assert "Nothing was changed." in said
+    assert project.lab.hosts["web1"] not in said
+    assert "shop-web-v1" in project.kp("plan").stdout

@@ -64,7 +64,7 @@ class Stage:
         ours = {"retain_containers": RETAINED, "stop_wait_time": 4, "readiness_delay": 2}
         ours["healthcheck"] = {"max_attempts": 4, "interval": "1s"}
         config = standard_config(self.lab) | ours
-        config["ssh"] |= {"connect_timeout": 4}
+        config["ssh"] |= {"connect_timeout": 4, "command_timeout": 15}
         return config
 
     def new_version(self, image: str = "dev", name: str = "") -> str:

@@ -97,7 +97,7 @@ DROPPED = Case(inject=do.drops_packets, watched="web2")
 REBOOTED = Case(inject=do.reboots, watched="web2", spares=("web2",), codes=(1, 0))
 DOCKER_KILLED = Case(inject=do.kills_docker, watched="web2", spares=("web2",), codes=(1, 0))
 # A hung engine reads no logs: the app stops at its next line once the pipe is full.
-DOCKER_HUNG = Case(inject=do.hangs_docker, watched="web2", spares=("web2",))
+DOCKER_HUNG = Case(inject=do.hangs_docker, watched="web2", spares=("web2",), seconds=300.0)
 SICK = Case(inject=do.app_env(APP_NEVER_HEALTHY="1"), before=True, after="old", says=(UNDONE, "not healthy after"))
 CONFIGURED = "comes with the image or the configuration, and shows at one phase alone"
 WHOLE = "is there from the first look to the last: one case covers every phase"

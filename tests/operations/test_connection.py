@@ -25,7 +25,7 @@ class Transport:
 
 def host(transport: Transport | None) -> Any:
     return SimpleNamespace(
-        connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None))
+        connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None)), data={}
     )
 
 
@@ -47,4 +47,4 @@ def test_what_is_no_network_connection_is_left_as_it_is():
     tune(host(through_a_program))
     assert through_a_program.keepalive == 10
     tune(host(None))
-    tune(SimpleNamespace(connector=SimpleNamespace()))
+    tune(SimpleNamespace(connector=SimpleNamespace(), data={}))

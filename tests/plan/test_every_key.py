@@ -115,6 +115,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "ssh/keys_only": at(("ssh",), keys_only=True),
     "ssh/key_data": at(("ssh",), key_data=[KEY_DATA]),
     "ssh/connect_timeout": at(("ssh",), connect_timeout=5),
+    "ssh/command_timeout": at(("ssh",), command_timeout=5),
     "ssh/host_keys": at(("ssh",), host_keys="strict"),
     "ssh/known_hosts": at(("ssh",), known_hosts="known"),
     "sshkit/max_concurrent_starts": at(("sshkit",), max_concurrent_starts=5),

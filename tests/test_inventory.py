@@ -28,6 +28,7 @@ ssh: {user: ops, keys: [/keys/one], known_hosts: /keys/known, host_keys: strict}
 def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
     (tmp_path / "deploy.yml").write_text(DEPLOY)
     shared = {
+        "kp_command_timeout": 60,
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": "yes",
         "ssh_connect_retries": 2,

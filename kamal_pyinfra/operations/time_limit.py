@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -11,7 +12,9 @@ from kamal_pyinfra.commands.guard import KILL_SECONDS
 
 LIMIT = "kp_command_timeout"
 """Name of the limit in pyinfra's data of a host, in seconds."""
-BOUNDED = re.compile(rf"(?:(?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
+SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
+"""What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
+BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
 STOPPED = (124, 137)
 """What `timeout` exits with when the time was up: after TERM, and after KILL."""
 
@@ -29,10 +32,13 @@ def limit_commands(client: Any, seconds: int) -> None:
 
 def limited(command: str, seconds: int) -> tuple[str, int]:
     """The command as it is sent, and the limit that holds for it, in seconds."""
-    own = BOUNDED.match(command)
+    found = SHELL.match(command)
+    start = found.end() if found is not None else 0
+    own = BOUNDED.match(command, start)
     if own is not None:
         return command, int(own[1])
-    return f"timeout -k {KILL_SECONDS} {seconds} {command}", seconds
+    # Inside sudo: the user could not end what runs as root.
+    return f"{command[:start]}timeout -k {KILL_SECONDS} {seconds} {command[start:]}", seconds
 
 
 class _Limited(partial[Any]):
@@ -44,20 +50,23 @@ class _Limited(partial[Any]):
 
 def _exec_command(original: Any, seconds: int, command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
     sent, limit = limited(command, seconds)
+    began = time.monotonic()
     stdin, stdout, stderr = original(sent, *arguments, **options)
-    return stdin, stdout, _Told(stderr, limit)
+    return stdin, stdout, _Told(stderr, limit, began)
 
 
 class _Told:
     """Standard error, with a last line if the time was up: `timeout` itself says nothing."""
 
-    def __init__(self, stream: Any, limit: int) -> None:
+    def __init__(self, stream: Any, limit: int, began: float) -> None:
         self.stream = stream
         self.limit = limit
+        self.began = began
 
     def __iter__(self) -> Iterator[str]:
         yield from self.stream
-        if self.stream.channel.recv_exit_status() in STOPPED:
+        code = self.stream.channel.recv_exit_status()
+        if code in STOPPED and time.monotonic() - self.began >= self.limit:  # a container may exit with 137 by itself
             yield f"It did not end within {self.limit} s and was stopped.\n"
 
     def __getattr__(self, name: str) -> Any:

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from tests.e2e.project import Project
 
+WEB = ("web1", "web2")
 DROP = "iptables -I INPUT -p tcp --dport 22 -j DROP"
 ALLOW = "iptables -D INPUT -p tcp --dport 22 -j DROP"
 
@@ -88,19 +89,25 @@ def test_a_cut_connection_is_noticed_while_a_command_is_silent(project: Project)
 
 
 def test_a_docker_that_hangs_is_named_in_time(project: Project) -> None:
-    """A host whose Docker takes questions and never answers must be named within `command_timeout`, and only that."""
+    """Hosts whose Docker takes questions and never answers must be named in time, with sudo too, and only they."""
+    web1, web2 = (project.lab.hosts[name] for name in WEB)
     project.change(lambda config: config["ssh"].update(command_timeout=4))
-    web2 = project.lab.hosts["web2"]
-    project.lab.exec("web2", "pkill -STOP -x dockerd")
+    project.change(
+        lambda config: config["servers"]["web"].update(hosts=[web1, {web2: {"user": "admin", "sudo": True}}])
+    )
+    for host in WEB:
+        project.lab.exec(host, "pkill -STOP -x dockerd")
     try:
         began = time.monotonic()
         said = project.kp("plan", code=1).stderr
         assert time.monotonic() - began < 30
-        assert project.lab.exec("web2", "pgrep -fc '[d]ocker version'", check=False).stdout.strip() == "0"
+        asking = [project.lab.exec(host, "pgrep -fc '[d]ocker version'", check=False).stdout.strip() for host in WEB]
+        assert asking == ["0", "0"]
     finally:
-        project.lab.exec("web2", "pkill -CONT -x dockerd")
-    assert f"{web2} failed (observe)" in said
-    assert "It did not end within 4 s and was stopped." in said
+        for host in WEB:
+            project.lab.exec(host, "pkill -CONT -x dockerd")
+    assert [f"{host} failed (observe)" in said for host in (web1, web2)] == [True, True]
+    assert said.count("It did not end within 4 s and was stopped.") == 2
     assert "Nothing was changed." in said
-    assert project.lab.hosts["web1"] not in said
+    assert project.lab.hosts["job1"] not in said
     assert "shop-web-v1" in project.kp("plan").stdout

@@ -19,10 +19,16 @@ def unix(command: str, **arguments: Any) -> str:
     return str(make_unix_command(StringCommand(command), **arguments).get_raw_value())
 
 
-@pytest.mark.parametrize("arguments", [{}, {"_sudo": True}], ids=["plain", "sudo"])
-def test_a_command_without_limit_gets_one(arguments: dict[str, Any]) -> None:
-    sent = unix("docker version && echo 'it''s'", **arguments)
-    assert limited(sent, 7) == (f"timeout -k 5 7 {sent}", 7)
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [({}, ""), ({"_sudo": True}, "sudo -H -n "), ({"_sudo": True, "_sudo_user": "app"}, "sudo -H -n -u app ")],
+    ids=["plain", "sudo", "sudo as another user"],
+)
+def test_a_command_without_limit_gets_one(arguments: dict[str, Any], first: str) -> None:
+    """Behind sudo, since a user cannot end what runs as root."""
+    shell = unix("docker version && echo it's")
+    assert unix("docker version && echo it's", **arguments) == f"{first}{shell}"
+    assert limited(f"{first}{shell}", 7) == (f"{first}timeout -k 5 7 {shell}", 7)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"_sudo": True}], ids=["plain", "sudo"])
@@ -62,6 +68,10 @@ def said(command: str, seconds: int) -> tuple[int, list[str], list[str]]:
 
 def test_a_command_that_ends_is_told_nothing_about() -> None:
     assert said("echo out; echo err >&2; exit 3", 5) == (3, ["out\n"], ["err\n"])
+
+
+def test_a_command_that_exits_as_if_it_was_killed_is_told_nothing_about() -> None:
+    assert said("exit 137", 5) == (137, [], [])
 
 
 def test_a_command_that_does_not_end_is_stopped_and_says_so() -> None:

@@ -69,5 +69,5 @@ venv: .venv/stamp ## create .venv with the package and the development tools
 	scripts/bootstrap
 
 clean: ## remove the lab, its cached images, .venv and caches
-	if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.lab clean && LAB_NTH=1 $(PYTHON) -m tests.lab clean; fi
+	if [ -x $(PYTHON) ]; then LAB_NTH=1 $(PYTHON) -m tests.lab down && $(PYTHON) -m tests.lab clean; fi
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis sbom.cdx.json dist build *.egg-info

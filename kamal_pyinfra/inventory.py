@@ -19,6 +19,7 @@ from typing import Any
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
 from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect
 from kamal_pyinfra.errors import ConfigError, HookFailed
+from kamal_pyinfra.operations.time_limit import LIMIT
 from kamal_pyinfra.plan.text import sanitized
 
 Group = list[tuple[str, dict[str, Any]]]
@@ -76,7 +77,7 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
         "ssh_port": server.port or int(ssh.port),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
-        "kp_command_timeout": ssh.command_timeout,
+        LIMIT: ssh.command_timeout,
         "ssh_connect_retries": CONNECT_RETRIES,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 2.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,8 @@ def listed(names: Names) -> Complete:
 def hosts(context: click.Context) -> Iterator[str]:
     """Every host of the configuration, those of accessories too."""
     config = _config(context)
-    servers, accessories = config.get("servers"), config.get("accessories")
-    for section in (servers, *(_values(servers)), *_values(accessories)):
+    servers = config.get("servers")
+    for section in (servers, *_values(servers), *_values(config.get("accessories"))):
         for key in ("hosts", "host"):
             found = section.get(key) if isinstance(section, dict) else section
             yield from _hosts([found] if isinstance(found, str) else found)
@@ -64,6 +63,8 @@ def destinations(context: click.Context) -> list[str]:
 
 def versions(_: click.Context) -> list[str]:
     """The last commits; which of them the hosts still have is theirs to say."""
+    import subprocess
+
     command = ["git", "log", f"--max-count={COMMITS}", "--format=%H"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False)  # noqa: S603

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 
@@ -62,6 +61,7 @@ def version(as_json: bool) -> None:
     if not as_json:
         say(__version__)
         return
+    import json
     from importlib.metadata import version as version_of
     from platform import python_version
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.complete import destinations, hosts, listed, one, roles, versions
+from kamal_pyinfra.cli.complete import Names, destinations, hosts, listed, one, roles, versions
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
@@ -133,6 +133,17 @@ def _csv(context: click.Context, parameter: click.Parameter, value: str | None) 
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def _filter(short: str, long: str, what: str, names: Names) -> Callable[[F], F]:
+    return click.option(
+        short,
+        long,
+        metavar=f"{what},…",
+        callback=_csv,
+        shell_complete=listed(names),
+        help=f"Act on these {what.lower()}s only; globs allowed.",
+    )
+
+
 LOCK_WAIT = 300
 
 COMMON = (
@@ -145,22 +156,8 @@ COMMON = (
         help="Version to act on; else VERSION, else git's commit.",
     ),
     click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),
-    click.option(
-        "-h",
-        "--hosts",
-        metavar="HOST,…",
-        callback=_csv,
-        shell_complete=listed(hosts),
-        help="Act on these hosts only; globs allowed.",
-    ),
-    click.option(
-        "-r",
-        "--roles",
-        metavar="ROLE,…",
-        callback=_csv,
-        shell_complete=listed(roles),
-        help="Act on these roles only; globs allowed.",
-    ),
+    _filter("-h", "--hosts", "HOST", hosts),
+    _filter("-r", "--roles", "ROLE", roles),
     click.option(
         "-c",
         "--config-file",

@@ -33,7 +33,7 @@ fi
 tries=0
 until answers; do
   tries=$(( tries + 1 ))
-  [ "$tries" -lt 60 ] || { echo "Docker does not answer" >&2; docker version > /dev/null; exit 1; }
+  [ "$tries" -lt 60 ] || { echo "Docker does not answer" >&2; as_root docker version > /dev/null; exit 1; }
   sleep 0.5
 done
 docker version > /dev/null 2>&1 || as_root usermod -aG docker "$(id -un)"

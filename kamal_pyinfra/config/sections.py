@@ -23,6 +23,8 @@ from kamal_pyinfra.config.values import (
     SecretText,
     Text,
     problem,
+    to_limit,
+    to_share,
     to_text,
 )
 
@@ -81,22 +83,6 @@ class Sshkit(BaseModel):
     pool_idle_timeout: Int = Field(
         default=900, description="Without effect: a connection is kept for one run (Kamal 1.9: seconds)."
     )
-
-
-def to_limit(value: object) -> int | str:
-    """A positive number, also as text, or a percentage."""
-    text = to_text(value)
-    if not re.fullmatch(r"[0-9]{1,9}%|0*[1-9][0-9]{0,8}", text, re.ASCII):
-        raise problem("should be a positive number or a percentage such as 25%")
-    return text if text.endswith("%") else int(text)
-
-
-def to_share(value: object) -> int | str:
-    """A number, also as text, or a percentage; none at all may be meant."""
-    text = to_text(value)
-    if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII):
-        raise problem("should be a number or a percentage such as 25%")
-    return text if text.endswith("%") else int(text)
 
 
 class Boot(BaseModel):

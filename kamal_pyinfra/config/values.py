@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, SecretStr
@@ -102,6 +103,27 @@ def to_names(value: object) -> object:
     if len(value) != 1 or isinstance(value[0], Map | Seq):
         raise problem("should be a string or an array with one string (for secret lookup)")
     return (to_filled_text(value[0]),)
+
+
+def to_limit(value: object) -> int | str:
+    """A positive number, also as text, or a percentage."""
+    return _share(value, 1, "should be a positive number or a percentage such as 25%")
+
+
+def to_share(value: object) -> int | str:
+    """A number, also as text, or a percentage; none at all may be meant."""
+    return _share(value, 0, "should be a number or a percentage such as 25%")
+
+
+def _share(value: object, least: int, otherwise: str) -> int | str:
+    text = to_text(value)
+    if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII):
+        raise problem(otherwise)
+    if text.endswith("%"):
+        return text
+    if int(text) < least:
+        raise problem(otherwise)
+    return int(text)
 
 
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]

@@ -22,7 +22,7 @@ class Loader(yaml.SafeLoader):
         """Compose a node unless it is too deep."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # PyYAML has no types here
             raise yaml.MarkedYAMLError(problem="too_deep", problem_mark=mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, proxy
-from kamal_pyinfra.operations import finish as finish_line
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.observation import current_state
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run
@@ -82,7 +82,7 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
-    finish_line.finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
+    finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
 
 
 def is_under_way() -> bool:

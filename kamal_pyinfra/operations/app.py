@@ -81,7 +81,7 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
         current_host().noop("nothing to drain")
         return
     changes = diff_old_containers(desired, observed)
-    script = drain(changes, _boots(run, batch), meanwhile=note(run, desired, observed))
+    script = drain(changes, diff_containers(desired, observed), meanwhile=note(run, desired, observed))
     waits = sum(change.drain_timeout for change in changes)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
 

@@ -76,7 +76,7 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Cal
     process: subprocess.Popen[bytes] = subprocess.Popen.__new__(subprocess.Popen)
     _RUNNING.add(process)
     try:
-        process.__init__(  # type: ignore[misc]
+        process.__init__(  # type: ignore[misc] # of an object that is known already, see above
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

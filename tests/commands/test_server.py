@@ -62,7 +62,7 @@ def test_an_engine_that_never_answers_is_an_error_after_half_a_minute(host):
     program(host, "id", "echo 0")
     program(host, "systemctl")
     program(host, "service")
-    host.docker(VERSION, Answer(code=1))
+    host.docker(VERSION, Answer(err="Cannot connect to the Docker daemon\n", code=1))
     ran = host.run(INSTALL_DOCKER)
-    assert (ran.code, ran.err) == (1, "Docker does not answer\n")
+    assert (ran.code, ran.err) == (1, "Docker does not answer\nCannot connect to the Docker daemon\n")
     assert ran.seconds == 59 * 0.5

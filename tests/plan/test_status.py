@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kamal_pyinfra.plan.observed import ObservedHost, Status
+from kamal_pyinfra.plan.observed import Docker, ObservedHost, Status
 from kamal_pyinfra.plan.record import Record
 from kamal_pyinfra.plan.status import status_rows
 from tests.conftest import MakeConfig, a_run
@@ -57,6 +57,11 @@ def test_a_removed_container_is_missing_and_the_record_knows_it(config: MakeConf
 
 def test_a_host_without_anything_lacks_its_roles(config: MakeConfig) -> None:
     assert rows(config, fresh()) == ["web  missing - no", "job  missing - no"]
+
+
+def test_of_a_silent_docker_nothing_is_known(config: MakeConfig) -> None:
+    silent = replace(fresh(), docker=Docker(installed=True, error="no answer"))
+    assert rows(config, silent) == ["web  unknown - no", "job  unknown - no"]
 
 
 def test_the_plan_marks_the_same(config: MakeConfig) -> None:

@@ -215,5 +215,7 @@ def _requests(scene: Scene, report: LoadReport, outcome: Outcome) -> Iterable[st
     if outcome.failed:
         told = [str(failure) for failure in report.failures if failure.url not in spared]
         yield f"{outcome.failed} of {report.total} requests failed: {told[:4]}"
+    if scene.case.most_spared is not None and outcome.spared > scene.case.most_spared:
+        yield f"{outcome.spared} requests failed by the fault itself, more than {scene.case.most_spared}"
     if foreign := set(report.versions) - {scene.old, scene.new, *scene.case.also_serves}:
         yield f"somebody answered {foreign}"

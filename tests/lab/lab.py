@@ -24,6 +24,8 @@ if command -v dockerd; then
   docker ps --all --quiet | xargs -r docker rm --force --volumes || exit 1
   docker volume ls --quiet | xargs -r docker volume rm --force
   docker network ls --quiet --filter type=custom | xargs -r docker network rm
+  docker image ls --filter label=service --format '{{.Repository}}:{{.Tag}}' | grep -E ':latest(-|$)' |
+    xargs -r docker image rm
   if [ "$1" = all ]; then docker image ls --all --quiet | sort -u | xargs -r docker image rm --force; fi
 fi >/dev/null 2>&1
 find /root /home/deploy /home/admin -mindepth 1 -maxdepth 1 \
@@ -149,6 +151,8 @@ class Lab:
 
     def reset(self, host: str, *, images: bool = True) -> None:
         """Make a host as new: no containers, volumes, homes' files, firewall rules, sessions nor, if asked, images.
+
+        Of images that stay none is marked as the one in service.
 
         A host that cannot be cleaned so, because it is down or frozen, is recreated.
         """

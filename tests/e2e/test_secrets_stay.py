@@ -59,9 +59,11 @@ class ProcessWatch:
 
     def _watch_here(self) -> None:
         while not self.over.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in Path("/proc").iterdir():  # a glob fails where a process ends under it
+                if not process.name.isdecimal():
+                    continue
                 try:
-                    line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 except OSError:
                     continue
                 self.hits += [line for secret in self.secrets if secret in line]

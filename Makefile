@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-lab fuzz lint audit sbom format docs bench faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-lab fuzz lint audit package sbom format docs bench faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -26,6 +26,9 @@ fuzz: venv ## feed the readers of files and hosts for SECONDS_EACH with what ath
 
 audit: venv ## look for known vulnerabilities in what users install (asks PyPI)
 	scripts/supply-chain audit
+
+package: venv ## build wheel and sdist into dist/ twice, compare, and use the wheel on every Python there is
+	scripts/package
 
 sbom: venv ## write sbom.cdx.json: what users install, as CycloneDX JSON
 	scripts/supply-chain sbom

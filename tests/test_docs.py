@@ -28,6 +28,7 @@ GENERATED = [
     "scripts/cli_reference.py",
     "scripts/plan_blocks.py",
     "scripts/kamal_parity.py",
+    "scripts/error_pages.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

@@ -21,6 +21,7 @@ from kamal_pyinfra.cli.docs import docs
 from kamal_pyinfra.cli.doctor import doctor
 from kamal_pyinfra.cli.env import env
 from kamal_pyinfra.cli.envify import envify
+from kamal_pyinfra.cli.error_pages import more
 from kamal_pyinfra.cli.history import history
 from kamal_pyinfra.cli.init import init
 from kamal_pyinfra.cli.lock import lock
@@ -129,9 +130,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         say("Interrupted.", err=True)
         sys.exit(130)
-    except Interrupted as error:
-        say(str(error), fg="red", err=True)
-        sys.exit(error.code)
     except KpError as error:
         say(str(error), fg="red", err=True)
-        sys.exit(error.exit_code)
+        say(more(error), err=True)
+        sys.exit(error.code if isinstance(error, Interrupted) else error.exit_code)

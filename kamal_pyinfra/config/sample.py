@@ -47,11 +47,14 @@ NOTHING = "# ..."
 
 
 def sample(section: str = "configuration") -> str:
-    """The documented sample of a section, as it could stand in deploy.yml.
+    """The documented sample of a section or of a single key of the file, as it could stand in deploy.yml.
 
     Raises:
         ConfigError: there is no such section; the message lists those there are.
     """
+    section = PAGES.get(section, section)
+    if section not in SECTIONS and section in Config.model_fields:
+        return "\n".join(key(Config, section, 0)).rstrip() + "\n"
     if section not in SECTIONS:
         hint = did_you_mean(section, SECTIONS)
         raise ConfigError(f"no documentation for {section!r}{hint}; there is: {', '.join(SECTIONS)}")
@@ -66,12 +69,17 @@ def sample(section: str = "configuration") -> str:
 
 def keys(model: type[BaseModel], depth: int) -> Iterator[str]:
     """The keys of a section, each below what it means."""
-    values = VALUES.get(model.__name__, {})
-    for name, field in model.model_fields.items():
-        value = values.get(name) or default_text(field)
-        yield from comment(meaning(name, field, value), depth)
-        yield from entry(name, value, depth)
-        yield ""
+    for name in model.model_fields:
+        yield from key(model, name, depth)
+
+
+def key(model: type[BaseModel], name: str, depth: int) -> Iterator[str]:
+    """A key of a section below what it means."""
+    field = model.model_fields[name]
+    value = VALUES.get(model.__name__, {}).get(name) or default_text(field)
+    yield from comment(meaning(name, field, value), depth)
+    yield from entry(name, value, depth)
+    yield ""
 
 
 def meaning(name: str, field: FieldInfo, value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.test_main import kp
+from tests.cli.test_main import MORE, kp
 
 
 def test_without_a_template_there_is_only_a_message(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_an_old_env_file_does_not_come_back(tmp_path: Path) -> None:
     refused = kp(tmp_path, "envify", "-P")
     assert refused.returncode == 3
     assert refused.stderr == (
-        '.env.erb:1:7 TOKEN is not set; export it, or write <%= ENV.fetch("TOKEN", "") %> if it may be empty\n'
+        f'.env.erb:1:7 TOKEN is not set; export it, or write <%= ENV.fetch("TOKEN", "") %> if it may be empty\n{MORE}'
     )
     assert (tmp_path / ".env").read_text() == "TOKEN=old\n"
     done = kp(tmp_path, "envify", "-P", TOKEN="new")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.test_main import kp
+from tests.cli.test_main import MORE, kp
 
 CREATED = """\
 created   config/deploy.yml
@@ -103,7 +103,7 @@ def test_bundle_is_accepted_and_explained(tmp_path: Path) -> None:
 
 def test_a_bad_answer_writes_nothing(tmp_path: Path) -> None:
     done = kp(tmp_path, "init", "--host", "a/b")
-    assert (done.returncode, done.stderr) == (3, "--host: 'a/b' is no server; write [USER@]HOST[:PORT]\n")
+    assert (done.returncode, done.stderr) == (3, f"--host: 'a/b' is no server; write [USER@]HOST[:PORT]\n{MORE}")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
     done = kp(tmp_path, "init")
     assert done.returncode == 3
-    assert done.stderr == f"{tmp_path}/config/deploy.yml: cannot be written: File exists\n"
+    assert done.stderr == f"{tmp_path}/config/deploy.yml: cannot be written: File exists\n{MORE}"
 
 
 def test_a_terminal_is_asked_three_questions(tmp_path: Path) -> None:

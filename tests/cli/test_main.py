@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+MORE = "More: kp docs ConfigError  (docs/troubleshooting.md#configerror)\n"
 DEPLOY = """
 service: shop
 image: shop
@@ -53,14 +54,14 @@ def test_wrong_usage_exits_3(folder: Path, arguments: tuple[str, ...], message: 
 
 def test_an_argument_that_is_no_text_exits_3(folder: Path) -> None:
     done = kp(folder, "server", "exec", "caf\udce9")
-    assert (done.returncode, done.stderr) == (3, "argument 3 is not valid UTF-8: 'caf\\udce9'\n")
+    assert (done.returncode, done.stderr) == (3, f"argument 3 is not valid UTF-8: 'caf\\udce9'\n{MORE}")
 
 
 def test_a_missing_file_exits_3(tmp_path: Path) -> None:
     done = kp(tmp_path, "plan")
     assert (done.returncode, done.stderr) == (
         3,
-        "config/deploy.yml:1:1 Configuration file not found in config/deploy.yml\n",
+        f"config/deploy.yml:1:1 Configuration file not found in config/deploy.yml\n{MORE}",
     )
 
 

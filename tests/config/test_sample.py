@@ -82,6 +82,16 @@ def test_what_a_sample_says_is_what_is_read(load: Load) -> None:
     )
 
 
+def test_a_key_of_the_file_has_its_sample() -> None:
+    assert sample("volumes") == "# Volumes of all app containers.\nvolumes:\n  - /srv/uploads:/app/uploads\n"
+    assert sample("accessories") == sample("accessory")
+
+
+@pytest.mark.parametrize("key", Config.model_fields)
+def test_every_key_of_the_file_has_a_sample(key: str) -> None:
+    assert f"{key}:" in sample(key)
+
+
 def test_an_unknown_section_lists_those_there_are() -> None:
     with pytest.raises(ConfigError) as refused:
         sample("healthchek")

@@ -42,8 +42,9 @@ format: venv ## put the code in shape
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-docs: venv ## write the generated parts of the documentation
+docs: venv ## write the generated parts of the documentation, and build the site into .cache/site
 	scripts/docs
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict --clean
 
 bench: export LAB_MORE_HOSTS := web3 web4 job2
 bench: venv ## measure, on a lab of six hosts (which stays up) and with simulated hosts

@@ -29,6 +29,7 @@ GENERATED = [
     "scripts/plan_blocks.py",
     "scripts/kamal_parity.py",
     "scripts/error_pages.py",
+    "scripts/screenshots.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

@@ -8,9 +8,12 @@ import pytest
 from dotenv import dotenv_values
 
 from kamal_pyinfra.config import load_config
+from kamal_pyinfra.config.framework import find_framework
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+FRAMEWORKS = ("Django", "FastAPI", "Flask", "Node")
 CASES = [("single-server", None), ("https", None), ("three-roles", None), ("three-roles", "staging")]
+CASES += [(name.lower(), None) for name in FRAMEWORKS]
 
 
 @pytest.mark.parametrize(("name", "destination"), CASES)
@@ -34,3 +37,12 @@ def test_an_example_is_complete(name: str) -> None:
 
 def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} >= {name for name, _ in CASES}
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_kp_init_knows_what_the_tutorials_are_made_with(name: str) -> None:
+    folder = EXAMPLES / name.lower()
+    framework = find_framework(folder)
+    assert framework is not None
+    assert framework.name == name
+    assert f"EXPOSE {framework.port}\n" in (folder / "Dockerfile").read_text()

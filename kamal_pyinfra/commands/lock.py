@@ -1,7 +1,8 @@
 """The deploy lock: a directory, so that taking it is atomic; at Kamal 1.9's path and in its format.
 
 Beside Kamal's ``details`` lies our ``lease``: the second, by the clock of the host with the lock, at which a lock
-that nobody renews becomes stale. A lock of Kamal's or one taken by hand has none and never does.
+that nobody renews becomes stale. A lock of Kamal's or one taken by hand has none and never does. A lock without
+details is one whose taker died before he could write them: both tools write them in the same breath.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from kamal_pyinfra.commands.shell import words
 HELD = "deploy-lock-held"
 LOST = "deploy-lock-lost"
 TAKEN = "deploy-lock-taken"
+SECONDS_TO_FILL = 120
+"""After which a lock without details is stale."""
 
 
 def details(*, locked_by: str, at: str, version: str, message: str, holder: str, command: str = "") -> str:
@@ -109,7 +112,9 @@ def _content(directory: str) -> str:
 
 def _left(directory: str) -> str:
     target = words(directory)
-    return f'$(expr "$(cat {target}/lease 2> /dev/null)" - "$(date +%s)" 2> /dev/null)'
+    unfilled = f'expr "$(stat -c %Y {target})" + {SECONDS_TO_FILL}'
+    until = f"if [ -s {target}/details ]; then cat {target}/lease; else {unfilled}; fi"
+    return f'$(expr "$({{ {until}; }} 2> /dev/null)" - "$(date +%s)" 2> /dev/null)'
 
 
 def _write_lease(directory: str, seconds: int) -> str:

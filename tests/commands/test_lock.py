@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,8 +60,23 @@ def test_a_lock_of_kamals_is_printed_on_one_line(tmp_path):
 
 def test_a_lock_without_details_is_held(tmp_path):
     (tmp_path / LOCK).mkdir(parents=True)
-    assert run(lock.acquire(LOCK, MINE), tmp_path) == (1, f"{lock.HELD}  \n", "")
+    code, out, err = run(lock.acquire(LOCK, MINE), tmp_path)
+    assert (code, out.startswith(f"{lock.HELD}  1"), err) == (1, True, "")
     assert list((tmp_path / LOCK).iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize(("age", "stays"), [(10, True), (lock.SECONDS_TO_FILL + 5, False)])
+def test_a_lock_whose_taker_died_before_he_wrote_into_it_becomes_stale(tmp_path, content, age, stays):
+    (tmp_path / LOCK).mkdir(parents=True)
+    if content is not None:
+        (tmp_path / LOCK / "details").write_text(content)
+    made = time.time() - age
+    os.utime(tmp_path / LOCK, (made, made))
+    seen = parse_lock(run(lock.state(LOCK), tmp_path)[1].removesuffix("\n"))
+    assert (seen.content, seen.is_stale) == ("", not stays)
+    assert run(lock.take_over(LOCK, seen.content, is_expired=True), tmp_path) == (0, "", "")
+    assert (tmp_path / LOCK).exists() == stays
 
 
 def test_a_lock_with_strange_details_is_held_and_nothing_strange_is_printed(tmp_path):
@@ -234,7 +250,8 @@ def test_any_text_in_a_lock_comes_back(tmp_path_factory, values, folder):
 def test_the_commands_as_text():
     shown = (
         "$(tr -d '\\n' 2> /dev/null < '/k/locks/a b'/details) "
-        """$(expr "$(cat '/k/locks/a b'/lease 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
+        """$(expr "$({ if [ -s '/k/locks/a b'/details ]; then cat '/k/locks/a b'/lease;"""
+        """ else expr "$(stat -c %Y '/k/locks/a b')" + 120; fi; } 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
     )
     assert lock.acquire("/k/locks/a b", "Zm9v", lease=120) == (
         """mkdir -p /k/locks || exit 1; marked="$(stat -c %i-%y /k/locks 2> /dev/null | tr -d ' ')";"""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.looks import keep_or_forget
@@ -46,6 +46,7 @@ class Rollout:
 
         Raises:
             LockHeld: somebody else is deploying; nothing was changed.
+            LockLost: the lock was taken away, and no host had failed before.
             HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
@@ -60,6 +61,10 @@ class Rollout:
             if self.stuck or self.past_gate:
                 raise Interrupted(error.signal_number, self._state_past_gate()) from error
             raise
+        except LockLost as error:
+            if not self.session.failures:
+                raise
+            self.steps.fail(str(error))  # what failed before that is why, or at least the first thing to mend
 
     def _prepare_for_changes(self) -> None:
         if self.run.is_setup:
@@ -117,11 +122,13 @@ class Rollout:
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
-        self.steps.phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
-        self.stuck = tuple(self.session.failures)
+        try:
+            self.steps.phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
+            self.stuck = tuple(self.session.failures)
+        finally:
+            self.session.failures = {**self.session.failures, **failures}
         if not halts:
             self.past_gate.clear()
-        self.session.failures = {**self.session.failures, **failures}
 
     def _state_past_gate(self) -> str:
         if self.stuck:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
+from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from tests.conftest import MakeConfig, a_run
@@ -83,3 +84,27 @@ def test_an_earlier_batch_that_stays_is_named(config: MakeConfig) -> None:
     serving = "v2 serves on 192.0.2.1, where the old version may still run too."
     halting = {"limit": 1, "wait": 0, "failure": "halt"}
     assert said(config, "boot 192.0.2.2", boot=halting) == f"Interrupted. {serving}"
+
+
+def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig) -> None:
+    """What failed is named with its output, and the lock's loss is said as the state that things are in."""
+
+    class Losing(Session):
+        def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+            name = deploy._inner.__name__
+            if name == "boot":
+                self.failures["192.0.2.1"] = HostFailure(
+                    host="192.0.2.1", phase="boot", operation="Boot", output=("The SSH connection ended.",)
+                )
+                return False
+            if name == "revert":
+                raise LockLost
+            return True
+
+    session = Losing(a_run(config(servers=WEB)), "")
+    with pytest.raises(HostFailed) as failed:
+        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+    assert str(failed.value) == (
+        f"192.0.2.1 failed (boot: Boot)\n  The SSH connection ended.\n{LockLost()}\n"
+        "Run the same command again once the cause is mended."
+    )

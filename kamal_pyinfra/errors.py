@@ -38,6 +38,10 @@ class ConfigError(KpError):
         self.problems: tuple[str, ...] = problems
 
 
+PATIENCE_SECONDS = 300
+"""To wait for a held lock where nobody says how long."""
+
+
 class LockHeld(KpError):
     """Somebody else is deploying; the message shows the lock and the way out."""
 

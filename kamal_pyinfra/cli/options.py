@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kamal_pyinfra.cli.complete import Names, destinations, hosts, listed, one, roles, versions
+from kamal_pyinfra.errors import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
@@ -144,8 +145,6 @@ def _filter(short: str, long: str, what: str, names: Names) -> Callable[[F], F]:
     )
 
 
-LOCK_WAIT = 300
-
 COMMON = (
     click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
@@ -179,9 +178,9 @@ COMMON = (
         "--lock-wait",
         type=click.IntRange(min=0),
         is_flag=False,
-        flag_value=LOCK_WAIT,
+        flag_value=PATIENCE_SECONDS,
         metavar="[=SECONDS]",
-        help=f"Wait for a held lock ({LOCK_WAIT} seconds if none are given), and take over a stale one.",
+        help=f"Wait for a held lock ({PATIENCE_SECONDS} seconds if none are given), and take over a stale one.",
     ),
 )
 

@@ -19,7 +19,7 @@ from kamal_pyinfra.plan.run import Run
 @deploy("Push env files")
 def push_env_locked(run: Run) -> None:
     """Lock → env files → unlock."""
-    locks.held(run=run, name="Take the deploy lock")
+    locks.held(run=run, waits=True, name="Take the deploy lock")
     host_tasks.push_env(run=run)
     locks.released(run=run, name="Release the deploy lock")
 
@@ -28,7 +28,7 @@ def push_env_locked(run: Run) -> None:
 def prune_locked(run: Run) -> None:
     """Lock → prune → unlock."""
     decide = partial(prune_tasks.everything, retain=run.config.retain_containers)
-    locks.held(run=run, name="Take the deploy lock")
+    locks.held(run=run, waits=True, name="Take the deploy lock")
     host_tasks.prune(run=run, decide=decide)
     locks.released(run=run, name="Release the deploy lock")
 
@@ -36,7 +36,7 @@ def prune_locked(run: Run) -> None:
 @deploy("Reboot the proxies")
 def reboot_proxies_locked(run: Run) -> None:
     """Lock → (reboot → serves again) per host → unlock; a proxy that does not serve stops the rest."""
-    locks.held(run=run, name="Take the deploy lock")
+    locks.held(run=run, waits=True, name="Take the deploy lock")
     host_tasks.prepare_proxy(run=run)
     for name in current_host().loop(_hosts(run)):
         _hook(run, "pre-traefik-reboot", name)

@@ -17,7 +17,7 @@ from kamal_pyinfra.deploys.command_line import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.locked import prune_locked, push_env_locked, reboot_proxies_locked
 from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.deploys.whole import hosts_within_limit, roll_out
-from kamal_pyinfra.errors import ConfigError, KpError
+from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError, KpError
 from kamal_pyinfra.operations.hook import listener
 from kamal_pyinfra.operations.local_hook import call_pre_connect, require_executable
 from kamal_pyinfra.operations.observation import current_host, current_state
@@ -87,18 +87,28 @@ def _new_run(command: str) -> Run:
     config.require_secrets()
     if command == "setup":
         config.require_accessory_files(config.accessories)
+    patience = {"lock_wait": _lock_wait()}
     if command in WITHOUT_VERSION:
-        return new_run(config, UNKNOWN, command=command)
+        return new_run(config, UNKNOWN, command=command, **patience)
     asked = data_text("version")
     if command == "rollback" and asked is None:
         raise ConfigError("which version? add --data version=VERSION")
     is_build_allowed = command != "rollback" and data_text("skip_push") not in TRUE
     version = resolve_version(config, version=asked)
-    run = new_run(config, version, command=command, is_build_allowed=is_build_allowed)
+    run = new_run(config, version, command=command, is_build_allowed=is_build_allowed, **patience)
     words = typed if (typed := script_words())[0] == command else (command,)
     run = replace(run, hosts=hosts_within_limit(config), words=words, skips_hooks=data_text("skip_hooks") in TRUE)
     require_executable(run)
     return run
+
+
+def _lock_wait() -> int | None:
+    text = data_text("lock_wait")
+    if text is None or text in TRUE:
+        return None if text is None else PATIENCE_SECONDS
+    if not text.isdecimal():
+        raise ConfigError(f"--data lock_wait={text}: not a number of seconds; `true` waits for {PATIENCE_SECONDS}")
+    return int(text)
 
 
 def _config() -> Config:

@@ -24,7 +24,7 @@ def roll_out(run: Run) -> None:
     """
     plan.accepted(run=run, name="Look at the host")
     plan.image_built(run=run, name="Build and push the image")
-    locks.held(run=run, name="Take the deploy lock", _if=lambda: plan.has_changes(run))
+    locks.held(run=run, waits=True, name="Take the deploy lock", _if=lambda: plan.has_changes(run))
     if run.is_setup:
         phases.bootstrap(run=run)
         _hook(run, "docker-setup")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Generator
 
+import gevent
 from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
@@ -13,6 +16,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.holder import is_dead
+from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.connection import execute
@@ -20,8 +24,11 @@ from kamal_pyinfra.operations.observation import current_host, current_state, fo
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.text import one_line
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
+POLL_SECONDS = (0.7, 1.3)
+"""Between two looks at a held lock, by chance, so that those who wait do not come all at once."""
 
 
 def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
@@ -37,11 +44,12 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
 
 
 @operation()
-def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
+def held(run: Run, message: str = AUTOMATIC_MESSAGE, waits: bool = False) -> Generator[PyinfraCommand, None, None]:
     """This run holds the lock on the primary host.
 
     + run: the run's fixed values.
     + message: why it is locked.
+    + waits: for a held lock, as long as the run may; else whoever runs the operation does.
 
     A lock that a killed process of this machine left behind is taken over, and with ``--lock-wait`` a stale one. As
     long as the run lasts the lock's lease is renewed.
@@ -51,13 +59,11 @@ def held(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand
         return
     directory = naming.lock_directory(run.config)
     content = lock_content(run, message)
-    yield _on_primary(
-        run,
-        chain(
-            _take_over(run),
-            f"{{ {commands.acquire(directory, content, lease=lease.SECONDS)}; }}",
-        ),
-    )
+    command = chain(_take_over(run), f"{{ {commands.acquire(directory, content, lease=lease.SECONDS)}; }}")
+    if waits and run.lock_wait:
+        yield FunctionCommand(_take_patiently, (run, command), {})
+    else:
+        yield _on_primary(run, command)
     lease.begin(current_state(), run.config.primary_host, commands.renew(directory, content, lease=lease.SECONDS))
     record = underway(current_state())
     record.is_locked = record.has_worked = True
@@ -127,10 +133,35 @@ def _on_primary(run: Run, command: str) -> PyinfraCommand:
 
 def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:
     """Run a command on the primary host from another host's operation, connecting to it if need be."""
-    primary = state.inventory.get_host(run.config.primary_host)
-    if not primary.connected:
-        primary.connect(reason="it holds the deploy lock", raise_exceptions=True)
-    succeeded, output = execute(primary, command)
+    succeeded, output = execute(_primary(state, run), command)
     for line in output.stdout_lines + output.stderr_lines:
         host.log(line)
     return succeeded
+
+
+def _primary(state: State, run: Run) -> Host:
+    primary = state.inventory.get_host(run.config.primary_host)
+    if not primary.connected:
+        primary.connect(reason="it holds the deploy lock", raise_exceptions=True)
+    return primary
+
+
+def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
+    """Take the lock as soon as it is free, or stale, within the seconds that the run may wait."""
+    primary, deadline = _primary(state, run), time.monotonic() + (run.lock_wait or 0)
+    seen = ""
+    while True:
+        succeeded, output = execute(primary, command)
+        held_by = next((line for line in output.stdout_lines if line.startswith(commands.HELD)), None)
+        if succeeded or held_by is None or time.monotonic() >= deadline:
+            for line in () if succeeded else output.stdout_lines + output.stderr_lines:
+                host.log(line)
+            return succeeded
+        details = parse_lock(held_by.removeprefix(f"{commands.HELD} "))
+        if details.content != seen:
+            seen = details.content
+            host.log(f"waiting for the deploy lock held by {one_line(details.locked_by)}")
+        if details.is_stale:
+            execute(primary, commands.take_over(naming.lock_directory(run.config), seen, is_expired=True))
+        else:
+            gevent.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311

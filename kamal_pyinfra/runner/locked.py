@@ -15,7 +15,7 @@ from kamal_pyinfra.commands.lock import HELD, state
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.lock import clearing_command
+from kamal_pyinfra.operations.lock import POLL_SECONDS, clearing_command
 from kamal_pyinfra.operations.observation import forget, remember
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner.looks import is_unmoved
@@ -24,9 +24,6 @@ from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_me
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.session import Session
     from kamal_pyinfra.runner.steps import Steps
-
-POLL_SECONDS = (0.7, 1.3)
-"""Between two looks at a held lock, by chance, so that those who wait do not come all at once."""
 
 
 @contextmanager

@@ -163,3 +163,60 @@ def test_how_a_deploy_ended_is_written_to_the_audit_log_with_the_release(run):
         "Finished deploy of version v2 after 6.1 s: 2 created' >> .kamal/shop-audit.log; } 2> /dev/null; "
         f"{give_back(run)}"
     )
+
+
+def waiting(sleeps: list[float], then) -> object:
+    """In place of a sleep: note it, and let the world go on."""
+
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        then()
+
+    return sleep
+
+
+def held_by_a_run(seconds_left: int) -> str:
+    return f"{commands.HELD} {THEIRS} {seconds_left}"
+
+
+def test_a_script_waits_until_the_lock_is_free(fleet, run, monkeypatch):
+    patient = replace(run, lock_wait=60)
+    hosts = fleet(deployed, patient)
+    primary, sleeps = hosts.servers[PRIMARY], []
+    primary.knows(take(patient), out=[held_by_a_run(90)], is_success=False)
+    monkeypatch.setattr(lock.gevent, "sleep", waiting(sleeps, lambda: primary.knows(take(patient))))
+    state = hosts.does(locks.held, waits=True)
+    assert (changed(state), failed(state), len(sleeps)) == ([PRIMARY], [], 1)
+    assert "waiting for the deploy lock held by Eve at T" in "\n".join(hosts.printed)
+
+
+def test_a_script_takes_over_a_stale_lock_that_it_waits_for(fleet, run, monkeypatch):
+    patient = replace(run, lock_wait=60)
+    hosts = fleet(deployed, patient)
+    primary = hosts.servers[PRIMARY]
+    primary.knows(take(patient), out=[held_by_a_run(-3)], is_success=False)
+    taken_over = commands.take_over(DIRECTORY, THEIRS, is_expired=True)
+    primary.knows(taken_over)
+    execute = lock.execute
+
+    def executes(host, command):
+        if command == taken_over:
+            primary.knows(take(patient))
+        return execute(host, command)
+
+    monkeypatch.setattr(lock, "execute", executes)
+    state = hosts.does(locks.held, waits=True)
+    assert (changed(state), failed(state)) == ([PRIMARY], [])
+
+
+def test_a_script_waits_no_longer_than_it_may(fleet, run, monkeypatch):
+    patient = replace(run, lock_wait=60)
+    hosts = fleet(deployed, patient)
+    hosts.servers[PRIMARY].knows(take(patient), out=[held_by_a_run(90)], is_success=False)
+    now = [0.0]
+    monkeypatch.setattr(lock.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(lock.gevent, "sleep", waiting([], lambda: now.__setitem__(0, now[0] + 25)))
+    state = hosts.does(locks.held, waits=True)
+    assert failed(state) == [PRIMARY]
+    assert hosts.commands(PRIMARY) == [take(patient)] * 4
+    assert not underway(state).is_locked

@@ -17,11 +17,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+NOTHING_CHANGED = "Nothing was changed."
+
 
 class KpError(Exception):
-    """The root of every error that is shown to the user as text, without a traceback."""
+    """The root of every error that is shown to the user as text, without a traceback.
+
+    ``state`` is what every error of the class leaves behind, where the message itself does not say it.
+    """
 
     exit_code: ClassVar[int] = 1
+    state: ClassVar[str] = ""
 
 
 class ConfigError(KpError):
@@ -73,6 +79,8 @@ class HookFailed(KpError):
 
 class PlanRefused(KpError):
     """The plan would do harm (for example a rule that another service already claims)."""
+
+    state = NOTHING_CHANGED
 
 
 class HostFailed(KpError):

@@ -131,6 +131,6 @@ def main() -> None:
         say("Interrupted.", err=True)
         sys.exit(130)
     except KpError as error:
-        say(str(error), fg="red", err=True)
+        say("\n".join(filter(None, (str(error), error.state))), fg="red", err=True)
         say(more(error), err=True)
         sys.exit(error.code if isinstance(error, Interrupted) else error.exit_code)

@@ -31,7 +31,7 @@ def accepted(run: Run) -> Generator[StringCommand, None, None]:
     try:
         refuse(run, {name: desired}, {name: observed})
     except PlanRefused as refusal:
-        yield StringCommand(f"echo {words(str(refusal))} >&2; exit 1")
+        yield StringCommand(f"printf '%s\\n' {words(str(refusal), refusal.state)} >&2; exit 1")
         return
     current_host().noop("nothing speaks against the plan")
 
@@ -47,7 +47,7 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     if not refusals:
         current_host().noop("nothing speaks against it")
         return
-    yield StringCommand(f"printf '%s\\n' {words(*refusals)} >&2; exit 1")
+    yield StringCommand(f"printf '%s\\n' {words(*refusals, PlanRefused.state)} >&2; exit 1")
 
 
 def has_changes(run: Run) -> bool:

@@ -12,7 +12,7 @@ import gevent
 
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.commands.lock import HELD, state
-from kamal_pyinfra.errors import HostFailed, Interrupted, LockHeld
+from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import POLL_SECONDS, clearing_command
@@ -91,7 +91,7 @@ def _holder_if_held(steps: Steps) -> LockDetails | None:
             session.readmit()
             del session.failures[primary]
             return parse_lock(line.removeprefix(f"{HELD} "))
-    raise HostFailed(failure_message([failure], "Nothing was changed."), [failure.host])
+    raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
 
 
 def _wait(session: Session, holder: LockDetails, deadline: float) -> None:

@@ -18,7 +18,7 @@ from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.errors import HostFailed
+from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
@@ -128,7 +128,7 @@ class Session:
         if not self.run.may_do_without(self.left_out):
             self.failures.update(self.left_out)
         if self.failures:
-            state = "Nothing was changed." if self.run.may_do_without(self.left_out) else TOO_MANY
+            state = NOTHING_CHANGED if self.run.may_do_without(self.left_out) else TOO_MANY
             raise HostFailed(failure_message(list(self.failures.values()), state), list(self.failures))
 
     def add_callback(self, callback: BaseStateCallback) -> None:

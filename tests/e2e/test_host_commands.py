@@ -224,7 +224,7 @@ def test_the_audit_log_tells_what_was_done_in_order(shop: Project) -> None:
 def test_remove_leaves_nothing_of_ours_and_the_neighbour_serving(shop: Project, blog: Project) -> None:
     """Where blog lives the proxy must go on serving it; elsewhere the proxy goes; no secret of ours may stay."""
     assert shop.kp("traefik", "remove", "-p", code=1).stderr == (
-        f"{shop.lab.hosts['web1']}: the proxy stays, blog uses it\n"
+        f"{shop.lab.hosts['web1']}: the proxy stays, blog uses it\nNothing was changed.\n"
         "More: kp docs PlanRefused  (docs/troubleshooting.md#planrefused)\n"
     )
     asked = shop.kp("remove", code=3)

@@ -122,7 +122,7 @@ def test_what_must_not_be_done_fails_its_host_with_the_reason(fleet):
     hosts = fleet(shared)
     for name in HOSTS:
         reason = f"'{name}: the proxy stays, blog uses it'"
-        hosts.servers[name].knows(f"printf '%s\\n' {reason} >&2; exit 1", is_success=False)
+        hosts.servers[name].knows(f"printf '%s\\n' {reason} 'Nothing was changed.' >&2; exit 1", is_success=False)
     assert failed(hosts.does(plan.allowed, decide=proxy_tasks.remove)) == list(HOSTS)
     assert failed(fleet(deployed).does(plan.allowed, decide=proxy_tasks.remove)) == []
 

@@ -24,11 +24,16 @@ KILL_SECONDS = 5
 """After TERM, before KILL."""
 
 
-def guarded(script: str, *, seconds: int) -> str:
+KEY_MARK = ": kp-limit "
+
+
+def guarded(script: str, *, seconds: int, key: str = "") -> str:
     """A script that stops when the SSH connection drops or its time is up.
 
     Args:
         script: POSIX shell text.
+        key: of the configuration, with which the time can be made longer; stands in the text for who reads it.
         seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
     """
-    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(WATCHDOG + script)}"
+    mark = f"{KEY_MARK}{key}\n" if key else ""
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + WATCHDOG + script)}"

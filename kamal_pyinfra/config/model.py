@@ -21,6 +21,7 @@ from kamal_pyinfra.config.role import Role, effective_role
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Registry, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Server, Servers
 from kamal_pyinfra.config.source import Source
+from kamal_pyinfra.config.timeouts import PULL_SECONDS, DeployTimeout, DrainTimeout, PullTimeout, StopWaitTime
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.config.values import SECTION, Count, FilledText, Flag, Text
 from kamal_pyinfra.errors import ConfigError
@@ -53,9 +54,10 @@ class Config(BaseModel):
     require_destination: Flag = Field(default=False, description="Refuse to work without a destination.")
     primary_role: FilledText = Field(default="web", description="Role that boots first and gates the others.")
     allow_empty_roles: Flag = Field(default=False, description="Allow roles without hosts, save the primary one.")
-    stop_wait_time: Count | None = Field(
-        default=None, description="Seconds between TERM and KILL for app containers; Docker's 10 without it."
-    )
+    stop_wait_time: StopWaitTime = None
+    deploy_timeout: DeployTimeout = None
+    drain_timeout: DrainTimeout = None
+    pull_timeout: PullTimeout = PULL_SECONDS
     retain_containers: Annotated[Count, AfterValidator(check_retained)] = Field(
         default=5, description="Stopped containers to keep for a rollback."
     )

@@ -54,6 +54,8 @@ VALUES: dict[str, dict[str, str]] = {
         "env": "\nLOG_LEVEL: info",
         "asset_path": "/app/public/assets",
         "stop_wait_time": "30",
+        "deploy_timeout": "60",
+        "drain_timeout": "60",
         "minimum_version": "1.9.0",
         "ssh": "\nuser: deploy",
         "sshkit": "\nmax_concurrent_starts: 30",

@@ -14,7 +14,7 @@ from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.image import PULL_SECONDS
+from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.observation import current_host, look, seen
 from kamal_pyinfra.plan import accessory_tasks
 from kamal_pyinfra.plan.accessory import Upload
@@ -44,7 +44,7 @@ def booted(run: Run) -> Generator[StringCommand, None, None]:
         if change.accessory.directories:
             yield StringCommand(commands.make_directories(change.accessory.directories))
         yield from _written(files_to_upload(change.accessory, observed))
-        yield StringCommand(guarded(_boot(run, change), seconds=PULL_SECONDS))
+        yield StringCommand(pulling(run, _boot(run, change)))
 
 
 def _boot(run: Run, change: BootAccessory) -> str:

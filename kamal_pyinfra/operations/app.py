@@ -43,7 +43,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 
 @operation()
@@ -83,7 +83,7 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     changes = diff_old_containers(desired, observed)
     script = drain(changes, diff_containers(desired, observed), meanwhile=note(run, desired, observed))
     waits = sum(change.drain_timeout for change in changes)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
 @operation()
@@ -99,7 +99,7 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
         return
     announce(changes)
     waits = max((change.stop_timeout or 10) for change in changes)
-    yield StringCommand(guarded(rollout.stop(changes), seconds=waits + GRACE_SECONDS))
+    yield StringCommand(guarded(rollout.stop(changes), seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
 @operation()

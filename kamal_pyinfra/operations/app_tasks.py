@@ -37,7 +37,7 @@ def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     announce(changes)
     audits = [audited(run, f"Started app version {change.version}", change.role) for change in changes]
     waits = sum(change.deadline + change.readiness_delay for change in changes)
-    yield StringCommand(guarded(app_tasks.start(changes, audits), seconds=waits + GRACE_SECONDS))
+    yield StringCommand(guarded(app_tasks.start(changes, audits), seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 
 @operation()
@@ -55,11 +55,11 @@ def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, 
     announce(changes)
     if script := drain(changes):
         waits = sum(change.drain_timeout for change in changes)
-        yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+        yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
     roles = dict.fromkeys(change.role for change in changes)
     script = chain(rollout.stop(changes), *(audited(run, message, role) for role in roles))
     waits = max((change.stop_timeout or 10) for change in changes)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS))
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
 @operation()

@@ -17,7 +17,10 @@ from kamal_pyinfra.plan.changes import PullImage
 from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
 
-PULL_SECONDS = 1800
+
+def pulling(run: Run, script: str) -> str:
+    """A script that may pull an image, and last as long as that may."""
+    return guarded(script, seconds=run.config.pull_timeout, key="pull_timeout")
 
 
 @operation()
@@ -56,4 +59,4 @@ def present(run: Run) -> Generator[StringCommand, None, None]:
         if isinstance(change, PullImage):
             pull = commands.pull(change.image, change.service)
             audit = audited(run, f"Pulled image with version {run.version}")
-            yield StringCommand(guarded(chain(pull, audit), seconds=PULL_SECONDS))
+            yield StringCommand(pulling(run, chain(pull, audit)))

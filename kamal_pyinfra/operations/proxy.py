@@ -16,7 +16,7 @@ from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.image import PULL_SECONDS
+from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.observation import current_host, look, seen
 from kamal_pyinfra.plan import proxy_tasks
 from kamal_pyinfra.plan.changes import (
@@ -55,7 +55,7 @@ def running(run: Run) -> Generator[StringCommand, None, None]:
         return
     announce(changes)
     for change in changes:
-        yield StringCommand(guarded(_if_unmoved(change, observed), seconds=PULL_SECONDS))
+        yield StringCommand(pulling(run, _if_unmoved(change, observed)))
 
 
 @operation(is_idempotent=False)
@@ -74,7 +74,7 @@ def rebooted(run: Run) -> Generator[StringCommand, None, None]:
         new = replace_by_serving if isinstance(change, ReplaceProxy) else run_serving
         routed = routed_containers(observed.containers)
         script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
-        yield StringCommand(guarded(f"{serving_functions()}{alone(script)}", seconds=PULL_SECONDS))
+        yield StringCommand(pulling(run, f"{serving_functions()}{alone(script)}"))
 
 
 @operation()

@@ -10,6 +10,7 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.commands import app, files, image
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.config.timeouts import stop_seconds
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen
@@ -52,7 +53,7 @@ def app_removed(run: Run) -> Generator[StringCommand, None, None]:
         *map(image.remove_untagged, untagged),
         audited(run, "Removed all app images") if tags or untagged else "",
     )
-    yield StringCommand(guarded(script, seconds=REMOVE_SECONDS + (run.config.stop_wait_time or 0)))
+    yield StringCommand(guarded(script, seconds=REMOVE_SECONDS + (stop_seconds(run.config) or 0)))
 
 
 def _containers(run: Run, changes: Sequence[Change]) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def _containers(run: Run, changes: Sequence[Change]) -> tuple[str, ...]:
     running = tuple(change.name for change in containers if change.is_running)
     roles = dict.fromkeys(change.role for change in containers)
     return (
-        app.stop(running, run.config.stop_wait_time) if running else "",
+        app.stop(running, stop_seconds(run.config)) if running else "",
         app.remove(tuple(change.name for change in containers)),
         *(audited(run, "Removed all app containers", role) for role in roles),
     )

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import normpath
 
-from kamal_pyinfra.config import Role
+from kamal_pyinfra.config import Role, timeouts
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StopContainer
 from kamal_pyinfra.plan.desired import owner_of
-from kamal_pyinfra.plan.desired_app import deadline_of
-from kamal_pyinfra.plan.diff_app import DRAIN_SECONDS
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.remaining import REPLACED_MARK, newest_first
@@ -79,7 +77,7 @@ def _start(run: Run, role: Role, observed: ObservedHost, version: str | None) ->
         version=container.version,
         cause=f"is {container.status}",
         cord=_cord(run, container, observed),
-        deadline=deadline_of(role.healthcheck.max_attempts),
+        deadline=timeouts.ready_seconds(run.config, role),
         readiness_delay=run.config.readiness_delay,
         log_lines=role.healthcheck.log_lines,
     )
@@ -201,8 +199,8 @@ def _stop(run: Run, container: ObservedContainer, observed: ObservedHost, cause:
         role=container.role,
         cause=cause,
         cord=_cord(run, container, observed),
-        drain_timeout=DRAIN_SECONDS + int(4 * container.health_interval),
-        stop_timeout=run.config.stop_wait_time,
+        drain_timeout=timeouts.drain_seconds(run.config) + timeouts.notice_seconds(container.health_interval),
+        stop_timeout=timeouts.stop_seconds(run.config),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config import Config, Role
+from kamal_pyinfra.config import Config, Role, timeouts
 from kamal_pyinfra.config.env import EffectiveEnv
 from kamal_pyinfra.config.env_file import env_file_text
 from kamal_pyinfra.errors import ConfigError
@@ -54,7 +54,8 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
         replaced_suffix=run.replaced_suffix,
         retain_containers=_retained(run, host),
-        stop_timeout=config.stop_wait_time,
+        drain_seconds=timeouts.drain_seconds(config),
+        stop_timeout=timeouts.stop_seconds(config),
         cord_target=config.healthcheck.cord,
         record=naming.hosts_record(config),
         edits=naming.edits_directory(config),

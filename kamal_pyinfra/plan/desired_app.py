@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config import Config, Logging, Role
+from kamal_pyinfra.config import Config, Logging, Role, timeouts
 from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.plan.digest import digest_values
 from kamal_pyinfra.plan.run import Run
@@ -42,9 +42,9 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         cord=naming.cord_directory(config, role.name, run.run_id) if role.uses_cord else None,
         cord_target=role.healthcheck.cord if role.uses_cord else None,
         assets=assets_of(config, role, name),
-        deadline=deadline_of(role.healthcheck.max_attempts),
+        deadline=timeouts.ready_seconds(config, role),
         readiness_delay=config.readiness_delay,
-        stop_timeout=config.stop_wait_time,
+        stop_timeout=timeouts.stop_seconds(config),
         log_lines=role.healthcheck.log_lines,
         is_primary=role.is_primary,
         secret_names=env.secret,
@@ -104,11 +104,6 @@ def prompt_command(check: Healthcheck) -> str:
         f'[ $tries -lt {tries} ] && {cord} || {{ echo "$said"; exit 1; }}; '
         f"sleep {TRY_AGAIN_SECONDS} || sleep 1; done; {cord} || exit 1"
     )
-
-
-def deadline_of(max_attempts: int) -> int:
-    """Seconds until an app counts as never healthy: Kamal waits 1 + 2 + … + max_attempts between looks."""
-    return max_attempts * (max_attempts + 1) // 2
 
 
 def assets_of(config: Config, role: Role, container: str) -> Assets | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from posixpath import normpath
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.config.timeouts import notice_seconds
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
@@ -21,8 +22,6 @@ from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
 SHOWN_FILES = 5
-DRAIN_SECONDS = 30
-"""Docker needs three failed probes; a probe may hang, and the interval is the user's."""
 
 
 def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:
@@ -126,7 +125,7 @@ def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[S
             role=old.role,
             cause=_stop_cause(desired, old),
             cord=cord_of(desired, old, observed),
-            drain_timeout=DRAIN_SECONDS + int(4 * old.health_interval),
+            drain_timeout=desired.drain_seconds + notice_seconds(old.health_interval),
             stop_timeout=desired.stop_timeout,
             part_of=booting.get(old.role, ""),
         )

@@ -150,6 +150,8 @@ class DesiredHost:
         prefixes: the container prefixes of the roles that the run may touch.
         replaced_suffix: ends the name of a container that steps aside in this run.
         retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
+        drain_seconds: until an old container must be out of traffic, beside some of its health checks.
+        stop_timeout: seconds between TERM and KILL for what is stopped; ``None`` is Docker's own 10.
         cord_target: where containers of the current configuration see their cord directory.
         record: path of what the last run wrote down.
         edits: folder with what containers had changed of their image by then.
@@ -184,6 +186,7 @@ class DesiredHost:
     prefixes: tuple[str, ...]
     replaced_suffix: str
     retain_containers: int | None
+    drain_seconds: int
     stop_timeout: int | None
     cord_target: str | None
     proxy_env_file: str

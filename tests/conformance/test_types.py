@@ -22,7 +22,8 @@ A_STRING = """
     healthcheck/cmd healthcheck/interval healthcheck/port healthcheck/path healthcheck/cord
 """
 AN_INTEGER = """
-    stop_wait_time retain_containers readiness_delay boot/wait healthcheck/max_attempts healthcheck/log_lines
+    stop_wait_time deploy_timeout drain_timeout pull_timeout
+    retain_containers readiness_delay boot/wait healthcheck/max_attempts healthcheck/log_lines
     sshkit/max_concurrent_starts sshkit/pool_idle_timeout
 """
 A_BOOLEAN = "require_destination allow_empty_roles servers/web/traefik ssh/keys_only builder/multiarch traefik/publish"

@@ -107,7 +107,29 @@ def test_a_docker_that_hangs_is_named_in_time(project: Project) -> None:
         for host in WEB:
             project.lab.exec(host, "pkill -CONT -x dockerd")
     assert [f"{host} failed (observe)" in said for host in (web1, web2)] == [True, True]
-    assert said.count("It did not end within 4 s and was stopped.") == 2
+    assert said.count("It did not end within 4 s (ssh.command_timeout) and was stopped.") == 2
     assert "Nothing was changed." in said
     assert project.lab.hosts["job1"] not in said
+    assert "shop-web-v1" in project.kp("plan").stdout
+
+
+def test_a_host_that_stands_still_is_given_up(project: Project) -> None:
+    """A host whose kernel still answers, but none of its programs, must be named in time, and hold up no other."""
+    web2 = project.lab.hosts["web2"]
+    project.change(lambda config: config["ssh"].update(command_timeout=4))
+    project.lab.exec("web2", "pkill -STOP -x dockerd")
+    try:
+        planning = project.start("kp", "plan")
+        asks = "for try in $(seq 400); do pgrep -f '[d]ocker version' && exit; sleep 0.05; done; exit 1"
+        project.lab.exec("web2", f"{asks}", timeout=30)
+        project.lab.exec("web2", "pkill -STOP -x sshd-session")
+        output, _ = planning.communicate(timeout=60)
+    finally:
+        project.lab.exec("web2", "pkill -CONT -x dockerd; pkill -CONT -x sshd-session; true")
+    assert planning.returncode == 1
+    assert f"{web2} failed (observe)" in output
+    gone = "Nothing was heard of it when its 4 s (ssh.command_timeout) were over; the host or Docker hangs."
+    assert output.count(gone) == 1
+    assert "Nothing was changed." in output
+    assert "Traceback" not in output
     assert "shop-web-v1" in project.kp("plan").stdout

@@ -69,7 +69,7 @@ def audited(*messages: str) -> str:
 def test_a_missing_accessory_gets_its_folders_its_files_on_standard_input_and_runs(fleet, run) -> None:
     hosts = fleet(fresh, run)
     db, server = container_of(run), hosts.servers[OTHER]
-    boot = guarded(f"{commands.run(db)} && {audited('Booted db accessory')}", seconds=1800)
+    boot = guarded(f"{commands.run(db)} && {audited('Booted db accessory')}", seconds=1800, key="pull_timeout")
     upload = commands.write_file("shop-db/etc/my.cnf")
     for command in ("mkdir -p shop-db/data", upload):
         server.knows(command)
@@ -85,7 +85,7 @@ def test_a_reboot_replaces_what_is_there(fleet, run) -> None:
     rebooting = replace(run, command="accessory reboot")
     hosts = fleet(with_db, rebooting)
     messages = ("Stopped db accessory", "Remove db accessory container", "Booted db accessory")
-    script = guarded(f"{commands.replace(container_of(run))} && {audited(*messages)}", seconds=1800)
+    script = guarded(f"{commands.replace(container_of(run))} && {audited(*messages)}", seconds=1800, key="pull_timeout")
     for command in ("mkdir -p shop-db/data", commands.write_file("shop-db/etc/my.cnf")):
         hosts.servers[OTHER].knows(command)
     hosts.servers[OTHER].knows(script, err=["port is taken"], is_success=False)
@@ -139,7 +139,7 @@ def test_no_secret_of_an_accessory_is_in_a_command_or_a_print(fleet, run) -> Non
     for command in ("mkdir -p shop-db/data", commands.write_file("shop-db/etc/my.cnf")):
         hosts.servers[OTHER].knows(command)
     boot = f"{commands.run(container_of(run))} && {audited('Booted db accessory')}"
-    hosts.servers[OTHER].knows(guarded(boot, seconds=1800))
+    hosts.servers[OTHER].knows(guarded(boot, seconds=1800, key="pull_timeout"))
     hosts.does(accessories.booted)
     said = "\n".join([*hosts.printed, *(line for name in HOSTS for line in hosts.commands(name))])
     assert SECRETS["POSTGRES_PASSWORD"] not in said

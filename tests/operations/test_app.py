@@ -32,7 +32,7 @@ def booting(run, observed, role):
         engine=observed.docker.version,
     )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
-    return guarded(script, seconds=waits + 60)
+    return guarded(script, seconds=waits + 60, key="deploy_timeout")
 
 
 def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(fleet, run):
@@ -119,7 +119,7 @@ def test_old_containers_are_drained_and_the_batch_counts_as_switched(fleet, run)
         changes = old_ones(run, name)
         seconds = sum(change.drain_timeout for change in changes) + 60
         meanwhile = note(run, desired_host(run, name), booted(run, name))
-        commands[name] = guarded(drain(changes, meanwhile=meanwhile), seconds=seconds)
+        commands[name] = guarded(drain(changes, meanwhile=meanwhile), seconds=seconds, key="drain_timeout")
         hosts.servers[name].knows(commands[name], then=retired(run, name))
     state = hosts.does(app.drained, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
@@ -130,8 +130,8 @@ def test_old_containers_are_drained_and_the_batch_counts_as_switched(fleet, run)
 def test_old_containers_are_stopped_by_one_command_and_stay(fleet, run):
     hosts = fleet(booted)
     commands = {
-        PRIMARY: guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70),
-        OTHER: guarded("docker stop shop-web-v1 > /dev/null", seconds=70),
+        PRIMARY: guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70, key="drain_timeout"),
+        OTHER: guarded("docker stop shop-web-v1 > /dev/null", seconds=70, key="drain_timeout"),
     }
     for name in HOSTS:
         hosts.servers[name].knows(commands[name], then=retired(run, name))
@@ -216,8 +216,10 @@ def test_containers_beyond_those_retained_go_with_their_image(fleet, run):
 def test_the_plan_is_printed_while_pyinfra_prepares_and_not_when_it_executes(fleet, run):
     hosts = fleet(booted)
     for name in HOSTS:
-        hosts.servers[name].knows(guarded("docker stop shop-web-v1 > /dev/null", seconds=70))
-        hosts.servers[name].knows(guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70))
+        hosts.servers[name].knows(guarded("docker stop shop-web-v1 > /dev/null", seconds=70, key="drain_timeout"))
+        hosts.servers[name].knows(
+            guarded("docker stop shop-web-v1 shop-job-v1 > /dev/null", seconds=70, key="drain_timeout")
+        )
     hosts.does(app.stopped, batch=HOSTS)
     lines = [line for line in hosts.printed if "shop-job-v1" in line and "stops, replaced by shop-job-v2" in line]
     assert len(lines) == 1

@@ -50,9 +50,9 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(script, seconds=1800))
+        hosts.servers[name].knows(guarded(script, seconds=1800, key="pull_timeout"))
     assert changed(hosts.does(proxy.rebooted)) == list(HOSTS)
-    assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=1800)]] * 2
+    assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=1800, key="pull_timeout")]] * 2
 
 
 def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
@@ -63,7 +63,9 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(script, seconds=1800), err=["port is taken"], is_success=False)
+        hosts.servers[name].knows(
+            guarded(script, seconds=1800, key="pull_timeout"), err=["port is taken"], is_success=False
+        )
     assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
 
 

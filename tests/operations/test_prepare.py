@@ -120,7 +120,7 @@ def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
 def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
     hosts = fleet(behind)
     pull = image_commands.pull("acme/shop:v2", "shop")
-    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800)
+    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(image.present)
@@ -133,7 +133,7 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
     asked = replace(run, command="build")
     hosts = fleet(deployed, asked)
     pull = image_commands.pull("acme/shop:v2", "shop")
-    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800)
+    command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
         hosts.servers[name].knows("docker login -u acme --password-stdin > /dev/null")
@@ -170,7 +170,9 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
 def test_a_missing_proxy_is_run(fleet, run):
     hosts = fleet(fresh)
     wanted = desired_host(run, PRIMARY).proxy
-    command = guarded(alone_if_unmoved(proxy_commands.run(wanted), proxy=wanted, seen=""), seconds=1800)
+    command = guarded(
+        alone_if_unmoved(proxy_commands.run(wanted), proxy=wanted, seen=""), seconds=1800, key="pull_timeout"
+    )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(proxy.running)
@@ -187,7 +189,7 @@ def test_a_stopped_proxy_is_started(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, status=Status.EXITED))
     wanted = desired_host(run, PRIMARY).proxy
     start = alone_if_unmoved("docker start traefik > /dev/null", proxy=wanted, seen="id-of-traefik")
-    command = guarded(start, seconds=1800)
+    command = guarded(start, seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.running)
@@ -198,7 +200,7 @@ def test_a_proxy_with_other_settings_is_replaced(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, image="traefik:v2.10"))
     wanted = desired_host(run, PRIMARY).proxy
     replace_it = alone_if_unmoved(proxy_commands.replace(wanted), proxy=wanted, seen="id-of-traefik")
-    command = guarded(replace_it, seconds=1800)
+    command = guarded(replace_it, seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.running)

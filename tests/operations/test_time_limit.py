@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.operations import time_limit
 from kamal_pyinfra.operations.time_limit import limit_commands, limited
+
+PACKAGE = Path(time_limit.__file__).parent.parent
 
 
 def unix(command: str, **arguments: Any) -> str:
@@ -47,7 +55,7 @@ class Client:
 
     def exec_command(self, command: str, get_pty: bool = False) -> tuple[Any, Any, Any]:
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=20)
-        channel = SimpleNamespace(recv_exit_status=lambda: done.returncode)
+        channel = SimpleNamespace(recv_exit_status=lambda: done.returncode, exit_status_ready=lambda: True)
         stderr = Stream(done.stderr.splitlines(keepends=True), channel)
         return None, Stream(done.stdout.splitlines(keepends=True), channel), stderr
 
@@ -75,6 +83,67 @@ def test_a_command_that_exits_as_if_it_was_killed_is_told_nothing_about() -> Non
 
 
 def test_a_command_that_does_not_end_is_stopped_and_says_so() -> None:
-    told = ["It did not end within 1 s and was stopped.\n"]
-    assert said("echo out; sleep 30", 1) == (124, ["out\n"], told)
-    assert said(guarded("sleep 30", seconds=1), 20) == (124, [], told)
+    told = "It did not end within 1 s{} and was stopped.\n"
+    assert said("echo out; sleep 30", 1) == (124, ["out\n"], [told.format(" (ssh.command_timeout)")])
+    assert said(guarded("sleep 30", seconds=1), 20) == (124, [], [told.format("")])
+    pull = guarded("sleep 30", seconds=1, key="pull_timeout")
+    assert said(pull, 20) == (124, [], [told.format(" (pull_timeout)")])
+
+
+class Hung:
+    """A connection to a host on which nothing ends; what reads from it waits until it is closed."""
+
+    def __init__(self) -> None:
+        self.is_over = Event()
+        self.channel = SimpleNamespace(
+            recv_exit_status=lambda: self.is_over.wait() and -1,
+            exit_status_ready=self.is_over.is_set,
+            get_transport=lambda: SimpleNamespace(close=self.is_over.set),
+        )
+
+    def exec_command(self, command: str) -> tuple[Any, Any, Any]:
+        return None, self, self
+
+    def __iter__(self) -> Iterator[str]:
+        yield "out\n"
+        self.is_over.wait()
+
+
+def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must hold up nobody for longer than the limit and a grace, and be named with what makes the time longer."""
+    monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", 0.1 - time_limit.KILL_SECONDS - 1)
+    client = Hung()
+    limit_commands(client, 1)
+    _, _, err = client.exec_command(unix("docker ps"))
+    told = "Nothing was heard of it when its 1 s (ssh.command_timeout) were over; the host or Docker hangs.\n"
+    assert list(err) == ["out\n", told]
+    assert err.channel.recv_exit_status() == -1
+
+
+def test_a_connection_stays_open_after_a_command_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", -time_limit.KILL_SECONDS - 1)
+    client = Hung()
+    limit_commands(client, 1)
+    client.exec_command(unix("docker ps"))
+    client.channel.exit_status_ready = lambda: True
+    gevent.sleep(0.05)
+    assert not client.is_over.is_set()
+
+
+SENDERS = {
+    "operations/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
+    "operations/any_bytes.py": "reads what they print",
+    "operations/time_limit.py": "puts the limit before them",
+}
+
+
+def test_no_command_goes_past_the_limit() -> None:
+    """Nobody else may open a channel to a host: what is not sent here would have no limit."""
+    calls = ("exec_command", "open_session", "invoke_shell", "open_channel")
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in calls
+    }
+    assert found == set(SENDERS)

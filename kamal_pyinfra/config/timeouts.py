@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from kamal_pyinfra.config.values import Count, Seconds
+from kamal_pyinfra.config.values import OURS, Count, Seconds
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config.model import Config
@@ -17,16 +17,22 @@ StopWaitTime = Annotated[
 ]
 DeployTimeout = Annotated[
     Seconds | None,
-    Field(description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` says."),
+    Field(
+        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` says.",
+        json_schema_extra=OURS,
+    ),
 ]
 DrainTimeout = Annotated[
     Seconds | None,
     Field(
         description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
-        " without it), and then to end its requests after TERM, unless `stop_wait_time` says."
+        " without it), and then to end its requests after TERM, unless `stop_wait_time` says.",
+        json_schema_extra=OURS,
     ),
 ]
-PullTimeout = Annotated[Seconds, Field(description="Seconds that the pull of one image may take.")]
+PullTimeout = Annotated[
+    Seconds, Field(description="Seconds that the pull of one image may take.", json_schema_extra=OURS)
+]
 
 DRAIN_SECONDS = 30
 PULL_SECONDS = 1800

@@ -218,6 +218,7 @@ def rolls_back_meanwhile(scene: Scene) -> None:
     stage = scene.stage
     earlier, stage.version = stage.version, stage.new_version()
     stage.project.kp("deploy", "-P", version=stage.version)
+    scene.also_serves.add(stage.version)
     rollback = Underway(stage.project.start("kp", "rollback", earlier, version=stage.version))
     rollback.await_phase(scene.lab, "prepare", "web1", new="", old="")
     rollback.send(signal.SIGSTOP)

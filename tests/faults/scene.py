@@ -21,7 +21,7 @@ STATES = re.compile(
     r"[Nn]othing was (changed|switched|touched)|run what they ran before|could not be brought back|serves"
     r"|was taken back|is not set|still run|nothing was begun"
 )
-NEXT = re.compile(r"[Rr]un the same command again|`kp [a-z]|add it to \.env|Next:|mend")
+NEXT = re.compile(r"[Rr]un the same command (again|with)|run it by hand|`kp [a-z]|add it to \.env|Next:|mend")
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Scene:
         case: what is done and expected.
         old: the version that serves.
         new: the version that is deployed.
+        also_serves: other versions that may answer, by what the fault does.
     """
 
     stage: Stage
@@ -59,6 +60,7 @@ class Scene:
     new: str
     run: Underway | None = None
     healing: ExitStack = field(default_factory=ExitStack)
+    also_serves: set[str] = field(default_factory=set)
 
     @property
     def lab(self) -> Lab:
@@ -217,5 +219,5 @@ def _requests(scene: Scene, report: LoadReport, outcome: Outcome) -> Iterable[st
         yield f"{outcome.failed} of {report.total} requests failed: {told[:4]}"
     if scene.case.most_spared is not None and outcome.spared > scene.case.most_spared:
         yield f"{outcome.spared} requests failed by the fault itself, more than {scene.case.most_spared}"
-    if foreign := set(report.versions) - {scene.old, scene.new, *scene.case.also_serves}:
+    if foreign := set(report.versions) - {scene.old, scene.new, *scene.also_serves}:
         yield f"somebody answered {foreign}"

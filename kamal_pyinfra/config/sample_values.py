@@ -90,7 +90,8 @@ VALUES: dict[str, dict[str, str]] = {
         "key_data": "# [PEM]",
         "known_hosts": "~/.ssh/known_hosts",
     },
-    "Boot": {"limit": "25%", "wait": "2"},
+    "Boot": {"limit": "25%", "wait": "2", "watch": "\nseconds: 30"},
+    "Watch": {"seconds": "30", "cmd": "bin/smoke-test", "url": "http://localhost/deep-check"},
     "Logging": {"driver": "json-file", "options": "\nmax-size: 100m\nmax-file: 3"},
     "Healthcheck": {"cmd": "# curl -f http://localhost:3000/up || exit 1"},
     "Traefik": {

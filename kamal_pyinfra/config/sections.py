@@ -27,6 +27,7 @@ from kamal_pyinfra.config.values import (
     to_share,
     to_text,
 )
+from kamal_pyinfra.config.watch import WatchSetting
 
 
 class Registry(BaseModel):
@@ -104,6 +105,12 @@ class Boot(BaseModel):
         description="Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it.",
         json_schema_extra=OURS,
     )
+    watch: WatchSetting = Field(
+        default=None,
+        description="Seconds to watch the new version after the switch, while the old one can still come back; or a"
+        " section.",
+        json_schema_extra=OURS,
+    )
 
     def allows_without(self, left_out: int, host_count: int) -> bool:
         """Whether a deploy may go on without so many hosts of the app.
@@ -115,6 +122,11 @@ class Boot(BaseModel):
         if isinstance(self.max_unavailable, str):
             return left_out * 100 <= host_count * int(self.max_unavailable.removesuffix("%"))
         return self.max_unavailable is None or left_out <= self.max_unavailable
+
+    @property
+    def watch_slices(self) -> tuple[int, ...]:
+        """Seconds of each go of the watch on a host; none if there is no watch."""
+        return () if self.watch is None else self.watch.slices
 
     @property
     def pause(self) -> int:

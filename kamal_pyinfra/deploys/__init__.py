@@ -27,7 +27,19 @@ from kamal_pyinfra.deploys.host_tasks import (
     start_proxy,
     stop_proxy,
 )
-from kamal_pyinfra.deploys.phases import boot, bootstrap, finish, lock, prepare, pull, retire, revert, switch, unlock
+from kamal_pyinfra.deploys.phases import (
+    boot,
+    bootstrap,
+    finish,
+    lock,
+    prepare,
+    pull,
+    retire,
+    revert,
+    switch,
+    unlock,
+    watch,
+)
 
 __all__ = [
     "boot",
@@ -65,4 +77,5 @@ __all__ = [
     "switch",
     "unlock",
     "upload_accessories",
+    "watch",
 ]

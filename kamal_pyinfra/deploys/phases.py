@@ -1,4 +1,4 @@
-"""observe → plan → **lock → prepare → boot → GATE → switch → retire → finish → unlock**.
+"""observe → plan → **lock → prepare → boot → GATE → switch → (watch) → retire → finish → unlock**.
 
 Every phase calls the same operations on every host; each operation decides for itself that there is nothing
 to do. pyinfra finishes an operation on all hosts before the next one begins, so the end of a phase is a
@@ -13,6 +13,7 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, proxy
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations import watch as watching
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.observation import current_state
 from kamal_pyinfra.operations.underway import underway
@@ -65,6 +66,12 @@ def boot(run: Run, batch: Sequence[str]) -> None:
 def switch(run: Run, batch: Sequence[str]) -> None:
     """Take a batch's old containers out of traffic."""
     app.drained(run=run, batch=batch, name="Drain the old version")
+
+
+@deploy("Watch")
+def watch(run: Run, batch: Sequence[str], seconds: int) -> None:
+    """See whether a batch's new containers keep well, while the old ones can still come back."""
+    watching.watched(run=run, batch=batch, seconds=seconds, name="Watch the new version")
 
 
 @deploy("Retire")

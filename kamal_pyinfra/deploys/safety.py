@@ -16,6 +16,7 @@ from kamal_pyinfra.operations.connection import execute, reconnect_all, tune
 from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan.run import Run
 
 
@@ -63,7 +64,8 @@ class Safety(BaseStateCallback):
             return  # a signal may come just after the lock was taken; only this run's own is ever released
         if self.is_interrupted:
             reconnect_all(state)
-        self._take_back(state, record.begun - record.switched, record.begun)
+        unproven = record.begun - record.switched | (record.watching if turned_bad(state) else frozenset())
+        self._take_back(state, unproven, record.begun)
         run_on_primary(state, host, self.run, release_command(self.run))
 
     def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""A deploy as rounds: lock → prepare → (boot → GATE → switch → retire) per batch → finish → unlock."""
+"""A deploy as rounds: lock → prepare → (boot → GATE → switch → (watch) → retire) per batch → finish → unlock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted, LockLost
+from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.looks import keep_or_forget
@@ -99,8 +100,25 @@ class Rollout:
         if not is_healthy:
             self.steps.fail(self._state_after_taking_back(batch))
         self.past_gate += batch
-        for name, phase in (("switch", deploys.switch), ("retire", deploys.retire)):
-            self.steps.phase(name, phase, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+        self.steps.phase("switch", deploys.switch, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+        if self.run.config.boot.watch is not None:
+            self._watch(batch)
+        self.steps.phase("retire", deploys.retire, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+
+    def _watch(self, batch: Sequence[str]) -> None:
+        self.steps.report.phase_began("watch", batch)
+        is_bad = False
+        for seconds in self.run.config.boot.watch_slices:
+            hosts = [host for host in batch if host not in self.session.failures]
+            self.session.round(deploys.watch, hosts=hosts, is_strict=False, batch=tuple(batch), seconds=seconds)
+            is_bad = turned_bad(self.session.state)
+            if is_bad:
+                break
+        self.steps.report.phase_ended("watch", succeeded=not is_bad)
+        if is_bad:
+            self._take_back(batch)
+            self.past_gate = [host for host in self.past_gate if host not in batch]
+            self.steps.fail(self._state_after_taking_back(batch))
 
     def _phase(
         self,

@@ -142,6 +142,13 @@ KEYS = {
         "5:39 boot/failure: should be 'rollback' or 'halt'\n"
         "5:63 boot/max_unavailable: should be a number or a percentage such as 25%",
     ),
+    "boot watch": (
+        {"boot": "{watch: {seconds: 0, cmd: '', link: x}}"},
+        "5:25 boot/watch/seconds: should be a positive number of seconds\n"
+        "5:33 boot/watch/cmd: is required\n"
+        "5:37 boot/watch: unknown key: link",
+    ),
+    "boot watch seconds": ({"boot": "{watch: long}"}, "5:15 boot/watch: should be an integer"),
     "boot limit 0": (
         {"boot": "{limit: 0}"},
         "5:15 boot/limit: should be a positive number or a percentage such as 25%",

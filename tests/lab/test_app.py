@@ -74,6 +74,10 @@ def test_it_answers_health_and_version_and_nothing_of_its_environment() -> None:
 def test_it_is_unhealthy_when_told_so() -> None:
     with app(APP_NEVER_HEALTHY="1") as running:
         assert running.get("/up")[0] == 503
+    with app(APP_SICK_AFTER="0") as running:
+        assert running.get("/up")[0] == 503
+    with app(APP_SICK_AFTER="60") as running:
+        assert running.get("/up")[0] == 200
     with app(APP_START_DELAY="60") as running:
         assert running.get("/up")[0] == 503
     with app(APP_UNHEALTHY_ON="web2", APP_HOST_TAG="web2") as running:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kamal_pyinfra.commands.watch import TURNED_BAD
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
@@ -108,3 +111,56 @@ def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig
         f"192.0.2.1 failed (boot: Boot)\n  The SSH connection ended.\n{LockLost()}\n"
         "Run the same command again once the cause is mended."
     )
+
+
+class Watching(Session):
+    """Rounds that succeed until a host says that the new version went bad, or is lost."""
+
+    def __init__(self, run: Any, said: str, host: str) -> None:
+        super().__init__(run, "")
+        self.said, self.host = said, host
+        self.rounds: list[str] = []
+        meta = SimpleNamespace(is_complete=lambda: True, did_succeed=lambda: False, stderr_lines=[said])
+        self.state = SimpleNamespace(
+            failed_hosts=[], ops={host: {"it": SimpleNamespace(operation_meta=meta)}}, has_failed=False
+        )
+
+    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+        name = deploy._inner.__name__
+        self.rounds.append(f"{name} {len(hosts)}" + (f" {arguments['seconds']} s" if name == "watch" else ""))
+        if name == "watch" and self.host not in self.failures and self.rounds.count("watch 2 5 s") == 2:
+            self.state.failed_hosts = [self.host]
+            self.failures[self.host] = HostFailure(host=self.host, phase="watch", operation="W", output=(self.said,))
+            return False
+        return True
+
+    def readmit(self) -> None:
+        self.state.failed_hosts = []
+
+
+def rolled_out(config: MakeConfig, monkeypatch: pytest.MonkeyPatch, said: str, **boot: Any) -> tuple[str, list[str]]:
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    session = Watching(a_run(config(servers=WEB, boot={"watch": 12, **boot})), said, WEB[1])
+    with pytest.raises(HostFailed) as failed:
+        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+    return str(failed.value).splitlines()[-2], session.rounds
+
+
+BEFORE = ["prepare 2", "boot 2", "switch 2", "watch 2 5 s", "watch 2 5 s"]
+
+
+def test_a_version_that_goes_bad_while_it_is_watched_is_taken_back(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, rounds = rolled_out(config, monkeypatch, f"shop-web-v2: {TURNED_BAD} (running unhealthy)")
+    assert state == "All hosts run what they ran before; the new containers are gone."
+    assert rounds == [*BEFORE, "revert 2"]
+
+
+def test_a_host_that_is_lost_while_it_watches_says_nothing_against_the_version(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, rounds = rolled_out(config, monkeypatch, "The SSH connection ended.")
+    assert state == "v2 serves, but not every host was cleaned up."
+    assert rounds == [*BEFORE, "watch 1 2 s", "retire 2", "finish 2"]

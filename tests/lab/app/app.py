@@ -6,6 +6,7 @@ APP_START_DELAY=SECONDS     /up answers 503 for so long
 APP_NEVER_HEALTHY=1         /up answers 503 for ever
 APP_UNHEALTHY_ON=VALUE      the same, but only where APP_HOST_TAG is VALUE or the host name begins with it
 APP_CRASH_AFTER=SECONDS     ends with exit code 1 after so long
+APP_SICK_AFTER=SECONDS      /up answers 503 from then on
 APP_FLAP=SECONDS            /up answers 503 for so long, then 200 for so long, and so on
 APP_IGNORE_TERM=1           ends only when it is killed
 """
@@ -51,7 +52,7 @@ def is_ready() -> bool:
     age = time.monotonic() - STARTED
     if (period := float(os.environ.get("APP_FLAP", "0"))) and int(age / period) % 2 == 0:
         return False
-    return age >= float(os.environ.get("APP_START_DELAY", "0"))
+    return float(os.environ.get("APP_START_DELAY", "0")) <= age < float(os.environ.get("APP_SICK_AFTER", "inf"))
 
 
 class Server(ThreadingHTTPServer):

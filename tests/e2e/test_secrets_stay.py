@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,32 +77,105 @@ def secrets(project: Project) -> tuple[str, ...]:
     return (project.env["TOP_SECRET"], project.lab.registry.password)
 
 
+COMMANDS = (
+    ("setup -v", "v1"),
+    ("plan --json", "v2"),
+    ("plan --out plan.json", "v2"),
+    ("apply plan.json -v", "v2"),
+    ("status --json", "v2"),
+    ("config", "v2"),
+    ("details", "v2"),
+    ("doctor --json", "v2"),
+    ("env push -v", "v2"),
+    ("app exec -v id", "v2"),
+    ("accessory logs db", "v2"),
+    ("registry login -v", "v2"),
+    ("rollback v1 -v", "v2"),
+    ("logs", "v2"),
+    ("audit", "v2"),
+)
+CRASH = """
+import sys
+from kamal_pyinfra.cli.main import main
+from kamal_pyinfra.runner.session import Session
+def crash(self, *_, **__):
+    run = self.run
+    raise RuntimeError(f"{run!r} {run.config!r} {vars(run.config)!r} {run.config._source!r} {self.__dict__!r}")
+Session.round = crash
+sys.argv = ["kp", "deploy", "-v"]
+main()
+"""
+
+
 def test_no_secret_is_seen_anywhere(project: Project, secrets: tuple[str, ...]) -> None:
-    """During setup, a deploy and a failing deploy no secret may be in output, process lists or other files."""
-    said = []
+    """While everything is done at the highest verbosity no secret may be in output, processes, files or images."""
+    for name in ("HOME", "TMPDIR"):
+        project.env[name] = str(project.folder / name.lower())
+        Path(project.env[name]).mkdir()
+    project.change(with_accessory)
+    said = {}
     with ProcessWatch(project, secrets) as watch:
-        for arguments in (("setup", "-v"), ("plan", "--json"), ("deploy", "-v"), ("config",), ("details",)):
-            done = project.kp(*arguments, version="v1" if arguments[0] == "setup" else "v2")
-            said.append(done.stdout + done.stderr)
+        for arguments, version in COMMANDS:
+            done = project.kp(*arguments.split(), version=version)
+            said[arguments] = done.stdout + done.stderr
         project.set_env(APP_CRASH_AFTER="0")
         failed = project.kp("deploy", "-v", version="v3", code=1)
-        said.append(failed.stdout + failed.stderr)
+        said["a deploy that fails"] = failed.stdout + failed.stderr
         project.set_env(COLOR="blue")
         door = project.pyinfra("-y", "-vvv", "--debug", "inventory.py", "deploys/deploy.py", version="v4")
-        said.append(door.stdout + door.stderr)
+        said["pyinfra -vvv"] = door.stdout + door.stderr
+        crashed = project.execute([sys.executable, "-c", CRASH], version="v5", code=1)
+        assert "Traceback" in crashed.stderr
+        said["a traceback"] = crashed.stdout + crashed.stderr
     assert watch.hits == []
-    for text in said:
-        for secret in secrets:
-            assert secret not in text
+    assert [(what, secret) for what, text in said.items() for secret in secrets if secret in text] == []
+    assert [path for path in project.folder.rglob("*") if path.is_file() and holds(path, secrets)] == []
+    assert stat.S_IMODE((project.folder / "plan.json").stat().st_mode) == 0o600
     for host in ("web1", "job1"):
-        for secret in secrets:
-            found = project.lab.ssh(
-                host,
-                "grep -rlsF --exclude-dir=proc --exclude-dir=sys --exclude-dir=docker --exclude-dir=containerd "
-                "-f - /root /home /tmp /var/log /var/tmp /run /etc || true",
-                input=secret + "\n",
-            ).stdout.split()
-            assert set(found) <= {f"/root/.kamal/env/roles/shop-{role}.env" for role in ("web", "job")}, found
+        found = files_with(project, host, secrets)
+        roles = {"web1": ("web",), "job1": ("job",)}[host]
+        wanted = {f"600 700 /root/.kamal/env/roles/shop-{role}.env" for role in roles}
+        assert found == wanted | ({"600 700 /root/.kamal/env/accessories/shop-db.env"} if host == "web1" else set())
+        assert images_with(project, host, secrets) == ""
+
+
+def with_accessory(config: dict[str, Any]) -> None:
+    """A container besides the app that gets the secret, and a proxy that could."""
+    image = config["traefik"]["image"]
+    host = config["servers"]["web"]["hosts"][0]
+    env = {"secret": ["TOP_SECRET"]}
+    config["accessories"] = {"db": {"image": image, "cmd": "--ping", "host": host, "env": env}}
+
+
+def holds(path: Path, secrets: tuple[str, ...]) -> bool:
+    """Whether a file has a secret in it."""
+    return any(secret.encode() in path.read_bytes() for secret in secrets)
+
+
+def files_with(project: Project, host: str, secrets: tuple[str, ...]) -> set[str]:
+    """Mode, mode of the folder and path of each file of a host that has a secret in it."""
+    search = (
+        "grep -rlsF --exclude-dir=proc --exclude-dir=sys --exclude-dir=docker --exclude-dir=containerd "
+        "-f - /root /home /tmp /var/log /var/tmp /run /etc /dev/shm"
+    )
+    show = 'while read -r file; do stat -c %a "$file"; stat -c %a "$(dirname "$file")"; echo "$file"; done'
+    said = project.lab.ssh(host, f"{search} | {show}", input="\n".join(secrets) + "\n").stdout.splitlines()
+    return {" ".join(said[start : start + 3]) for start in range(0, len(said), 3)}
+
+
+def images_with(project: Project, host: str, secrets: tuple[str, ...]) -> str:
+    """What of labels, arguments, history and layers of containers and images has a secret in it."""
+    images = "docker images -q --filter label=service=shop | sort -u"
+    looks = (
+        "docker ps -aq | xargs docker inspect --format '{{.Name}} {{json .Config.Labels}} {{.Args}} {{.Config.Cmd}}'",
+        f"{images} | xargs -n1 docker history --no-trunc",
+        f"{images} | xargs docker inspect",
+        f"{images} | xargs docker save",
+    )
+    every = "; ".join(looks)
+    keep = "cat > /dev/shm/kp-patterns; "
+    search = f"{{ {every}; }} | grep -aoF -f /dev/shm/kp-patterns; rm -f /dev/shm/kp-patterns"
+    return project.lab.ssh(host, keep + search, input="\n".join(secrets) + "\n", check=False).stdout
 
 
 def test_a_missing_secret_is_one_clear_line(project: Project) -> None:

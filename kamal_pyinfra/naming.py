@@ -11,6 +11,7 @@ PROXY_CONTAINER = "traefik"
 DIGEST_LABEL = "kp.digest"
 OWNER_LABEL = "kp.owner"
 ACCESSORY_LABEL = "kp.accessory"
+RELEASE_LABEL = "kp.release"
 HOSTNAME_LIMIT = 51
 
 
@@ -27,6 +28,11 @@ def container_prefix(config: Config, role: str) -> str:
 def container_name(config: Config, role: str, version: str) -> str:
     """``SERVICE-ROLE[-DESTINATION]-VERSION``."""
     return f"{container_prefix(config, role)}-{version}"
+
+
+def release_container(config: Config, role: str, version: str, suffix: str) -> str:
+    """The container of the release command, named as Kamal names those of ``app exec``."""
+    return f"{container_prefix(config, role)}-exec-{version}-{suffix}"
 
 
 def replaced_name(container: str, suffix: str) -> str:

@@ -20,8 +20,7 @@ Complaint = tuple[tuple[Step, ...], str]
 
 def cross_checks(config: Config, tree: Map) -> list[Problem]:
     """Every broken rule."""
-    rules = (destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder)
-    found = [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in rules)]
+    found = [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in RULES)]
     return found or [located(tree, *complaint) for complaint in long_values(config)]
 
 
@@ -124,6 +123,22 @@ def accessories(config: Config) -> Iterator[Complaint]:
             yield ("accessories", name, "host"), "hosts of an accessory cannot have tags"
 
 
+def release(config: Config) -> Iterator[Complaint]:
+    """The release command's role must exist and have its host."""
+    section = config.release
+    if section is None:
+        return
+    role = section.role or config.primary_role
+    if role not in config.servers:
+        yield ("release", "role"), f"unknown role: {role}{did_you_mean(role, config.servers)}"
+        return
+    hosts = [server.host for server in config.servers[role].hosts]
+    if not hosts:
+        yield ("release", "role"), f"role {role} has no host on which the command could run"
+    elif section.host is not None and section.host not in hosts:
+        yield ("release", "host"), f"{section.host} is no host of role {role}{did_you_mean(section.host, hosts)}"
+
+
 DOCKERS_OWN = re.compile(r"PATH|HOME|TMPDIR|(DOCKER|BUILDX|BUILDKIT)_.*")
 """Variables that the docker command itself obeys; values for a build travel in its environment."""
 
@@ -147,3 +162,8 @@ def builder(config: Config) -> Iterator[Complaint]:
     for key, step, name in values:
         if DOCKERS_OWN.fullmatch(name):
             yield ("builder", key, step), f"{name} steers docker itself and cannot be handed to a build"
+
+
+RULES = (
+    *(destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder, release),
+)

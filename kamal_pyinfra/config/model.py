@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr
 
-from kamal_pyinfra.config import secrets
+from kamal_pyinfra.config import secrets, timeouts
 from kamal_pyinfra.config.accessory import Accessory
 from kamal_pyinfra.config.accessory_files import read_files
 from kamal_pyinfra.config.builder import Builder
@@ -17,11 +17,11 @@ from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
 from kamal_pyinfra.config.environment import Environment
 from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_service_name
 from kamal_pyinfra.config.public import public_dict
+from kamal_pyinfra.config.release import ReleaseSetting
 from kamal_pyinfra.config.role import Role, effective_role
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Registry, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Server, Servers
 from kamal_pyinfra.config.source import Source
-from kamal_pyinfra.config.timeouts import PULL_SECONDS, DeployTimeout, DrainTimeout, PullTimeout, StopWaitTime
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.config.values import SECTION, Count, FilledText, Flag, Text
 from kamal_pyinfra.errors import ConfigError
@@ -54,19 +54,17 @@ class Config(BaseModel):
     require_destination: Flag = Field(default=False, description="Refuse to work without a destination.")
     primary_role: FilledText = Field(default="web", description="Role that boots first and gates the others.")
     allow_empty_roles: Flag = Field(default=False, description="Allow roles without hosts, save the primary one.")
-    stop_wait_time: StopWaitTime = None
-    deploy_timeout: DeployTimeout = None
-    drain_timeout: DrainTimeout = None
-    pull_timeout: PullTimeout = PULL_SECONDS
+    stop_wait_time: timeouts.StopWaitTime = None
+    deploy_timeout: timeouts.DeployTimeout = None
+    drain_timeout: timeouts.DrainTimeout = None
+    pull_timeout: timeouts.PullTimeout = timeouts.PULL_SECONDS
     retain_containers: Annotated[Count, AfterValidator(check_retained)] = Field(
         default=5, description="Stopped containers to keep for a rollback."
     )
     minimum_version: Annotated[Text, AfterValidator(check_minimum_version)] | None = Field(
         default=None, description="Oldest version of Kamal that understands this file."
     )
-    readiness_delay: Count = Field(
-        default=7, description="Seconds that a container without health check must keep running."
-    )
+    readiness_delay: timeouts.ReadinessDelay = 7
     run_directory: FilledText = Field(default=".kamal", description="Folder on hosts; may be absolute.")
     ssh: Ssh = Field(default=Ssh(), description="How hosts are reached.")
     sshkit: Sshkit = Field(default=Sshkit(), description="Tuning of Kamal's SSH library.")
@@ -74,6 +72,7 @@ class Config(BaseModel):
     accessories: dict[str, Accessory] = Field(default={}, description="Other containers, by name.")
     traefik: Traefik = Field(default=Traefik(), description="The proxy.")
     boot: Boot = Field(default=Boot(), description="How many hosts boot at the same time.")
+    release: ReleaseSetting = None
     healthcheck: Healthcheck = Field(default=Healthcheck(), description="Health check of roles behind the proxy.")
     logging: Logging = Field(default=Logging(), description="Log driver of all containers.")
 

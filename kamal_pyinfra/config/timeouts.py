@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 StopWaitTime = Annotated[
     Count | None, Field(description="Seconds between TERM and KILL for app containers; Docker's 10 without it.")
 ]
+ReadinessDelay = Annotated[Count, Field(description="Seconds that a container without health check must keep running.")]
 DeployTimeout = Annotated[
     Seconds | None,
     Field(

@@ -13,6 +13,7 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, proxy
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations import release as releases
 from kamal_pyinfra.operations import watch as watching
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.observation import current_state
@@ -52,6 +53,12 @@ def pull(run: Run) -> None:
     files.directories(run=run, name="Create folders")
     image.logged_in(run=run, name="Log in to the registry")
     image.present(run=run, name="Pull the image")
+
+
+@deploy("Release")
+def release(run: Run) -> None:
+    """Run the release command once, before anything boots."""
+    releases.released(run=run, name="Run the release command")
 
 
 @deploy("Boot")

@@ -30,6 +30,8 @@ def roll_out(run: Run) -> None:
         _hook(run, "docker-setup")
     _hook(run, "pre-deploy")
     phases.prepare(run=run)
+    if run.release_host:
+        phases.release(run=run)
     all_batches = batches(run)
     for batch in current_host().loop(all_batches):
         phases.boot(run=run, batch=batch)

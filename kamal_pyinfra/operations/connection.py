@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from paramiko import Channel, SSHException
 from pyinfra.api.command import StringCommand
@@ -71,6 +72,9 @@ def show_ssh_log(level: str) -> None:
     logger.propagate = False
 
 
+_LISTENERS: WeakKeyDictionary[Host, Callable[[str], None]] = WeakKeyDictionary()
+
+
 class _Overheard:
     """What a command prints, each line told to somebody else too as it comes."""
 
@@ -94,6 +98,7 @@ def overhear(host: Host, say: Callable[[str], None]) -> None:
         host: connected.
         say: called with each line of standard output, without its end.
     """
+    _LISTENERS[host] = say
     client: Any = getattr(host.connector, "client", None)
     run = getattr(client, "exec_command", None)
     if run is None:
@@ -125,6 +130,8 @@ def reconnect(host: Host) -> None:
     host.connected = False
     host.connect()
     tune(host)
+    if (say := _LISTENERS.get(host)) is not None:
+        overhear(host, say)
 
 
 def is_cut(host: Host) -> bool:

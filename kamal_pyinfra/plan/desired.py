@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, timeouts
 from kamal_pyinfra.config.env import EffectiveEnv
@@ -15,7 +17,7 @@ from kamal_pyinfra.plan.digest import digest_text
 from kamal_pyinfra.plan.owner import Owner
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.secret_checks import checks_of
-from kamal_pyinfra.plan.state import DesiredHost, EnvFile, Registry
+from kamal_pyinfra.plan.state import AppContainer, DesiredHost, EnvFile, Registry, ReleaseCommand
 
 
 def desired_host(run: Run, host: str) -> DesiredHost:
@@ -36,6 +38,9 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     proxy_env = proxy_env_file(run) if runs_proxy else None
     accessories = accessories_on(run, host)
     accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
+    containers = tuple(
+        app_container(run, role, host, env_file) for role, env_file in zip(roles, env_files, strict=True)
+    )
     return DesiredHost(
         host=host,
         owner=owner_of(run),
@@ -47,9 +52,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
         registry=registry_of(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
-        containers=tuple(
-            app_container(run, role, host, env_file) for role, env_file in zip(roles, env_files, strict=True)
-        ),
+        containers=containers,
         known_roles=tuple(role.name for role in config.roles),
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
         replaced_suffix=run.replaced_suffix,
@@ -71,8 +74,26 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         accessory_env=accessory_env_directory(config),
         accessory_owner=naming.accessory_owner(config, ""),
         boots_accessories=run.boots_accessories,
+        release=release_command(run, host, containers),
         reboots_accessories=run.command == "accessory reboot",
     )
+
+
+def release_command(run: Run, host: str, containers: Sequence[AppContainer]) -> ReleaseCommand | None:
+    """The release command, on the one host where it runs."""
+    release = run.config.release
+    if release is None or host != run.release_host:
+        return None
+    for container in containers:
+        if container.role == (release.role or run.config.primary_role):
+            return ReleaseCommand(
+                name=naming.release_container(run.config, container.role, run.version, run.short_id),
+                owner=naming.service_name(run.config),
+                cmd=release.cmd,
+                timeout=release.timeout,
+                container=container,
+            )
+    return None
 
 
 def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from kamal_pyinfra.plan.diff_host import (
 from kamal_pyinfra.plan.diff_leftovers import diff_leftovers, diff_tag
 from kamal_pyinfra.plan.diff_proxy import diff_proxy
 from kamal_pyinfra.plan.diff_record import diff_record
+from kamal_pyinfra.plan.diff_release import diff_release
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.state import DesiredHost
 
@@ -32,6 +33,7 @@ __all__ = [
     "diff_old_containers",
     "diff_proxy",
     "diff_record",
+    "diff_release",
     "diff_tag",
 ]
 
@@ -44,6 +46,7 @@ STEPS = (
     diff_images,
     diff_proxy,
     diff_assets,
+    diff_release,
     diff_containers,
     diff_old_containers,
     diff_tag,

@@ -186,6 +186,8 @@ def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
             f"{host} ({what}) is not in the config any more: `kp deploy --decommission` removes "
             f"{run.config.service} from it, `--forget {host}` only stops this note"
         )
+    if run.release_host and run.release_host not in observed:
+        yield f"The release command does not run: its host {run.release_host} does not take part."
     if run.keeps_env:
         yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
 

@@ -66,12 +66,21 @@ class Run:
     skips_unreachable: bool = False
     lock_wait: int | None = None
 
+    @property
+    def release_host(self) -> str:
+        """The host on which the release command runs; empty where none does."""
+        release = self.config.release
+        if release is None or not self.releases:
+            return ""
+        return release.host or self.config.role(release.role or self.config.primary_role).servers[0].host
+
     def may_leave_out(self, host: str) -> bool:
         """Whether the run goes on without a host that cannot be reached.
 
-        The primary host keeps the lock. A deploy only gives advice about a host that carries nothing but accessories.
+        The primary host keeps the lock, and nothing boots before the release command has run. A deploy only gives
+        advice about a host that carries nothing but accessories.
         """
-        if host == self.config.primary_host:
+        if host in (self.config.primary_host, self.release_host):
             return False
         return self.skips_unreachable or (self.command in ROLLOUTS and self.has_accessories_only(host))
 
@@ -93,6 +102,11 @@ class Run:
     def known_hosts(self) -> frozenset[str]:
         """The same without order."""
         return frozenset(self.fleet)
+
+    @property
+    def releases(self) -> bool:
+        """Whether the release command may run: not on rollback, whose version had its turn."""
+        return self.command in ("deploy", "redeploy", "setup")
 
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""

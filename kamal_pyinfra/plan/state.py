@@ -141,6 +141,22 @@ class Registry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseCommand:
+    """The command that runs once before a new version boots.
+
+    Args:
+        owner: ``SERVICE[-DESTINATION]``, by which its container is found again.
+        container: the app container whose surroundings it gets.
+    """
+
+    name: str
+    owner: str
+    cmd: str
+    timeout: int
+    container: AppContainer
+
+
+@dataclass(frozen=True, kw_only=True)
 class DesiredHost:
     """Everything that one service wants on one host.
 
@@ -169,6 +185,7 @@ class DesiredHost:
         is_leaving: whether nothing of the service is to stay on the host.
         forgotten: hosts that left the configuration and that the record is not to name any more.
         refetches: pull the image also where one of its name is.
+        release: the release command, on the one host where it runs.
     """
 
     host: str
@@ -204,6 +221,7 @@ class DesiredHost:
     boots_accessories: bool = False
     reboots_accessories: bool = False
     refetches: bool = False
+    release: ReleaseCommand | None = None
 
     def env_file_of(self, role: str) -> str:
         """Where the secrets of a role would lie."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.heard import Heard
@@ -86,7 +87,13 @@ class Emitter:
         )
 
     def heard(self, host: str, line: str) -> None:
-        """A host printed a line while it works; most of them say nothing of its progress."""
+        """A host printed a line while it works; most of them say nothing of its progress.
+
+        What the release command says is shown as it comes.
+        """
+        if self.phase == "release":
+            self.output(one_line(line))
+            return
         event = self.heard_so_far.event(self.now, host, line)
         if event is not None:
             self.tell(event)

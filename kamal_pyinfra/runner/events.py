@@ -116,7 +116,7 @@ class Gate(Event):
 
 
 class Output(Event):
-    """A line of a program on the deploying machine: the build, or a hook."""
+    """A line of a program: the build, a hook, or the release command."""
 
     event: Literal["output"] = "output"
     phase: str = Field(description="The phase.")

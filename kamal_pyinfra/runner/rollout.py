@@ -78,6 +78,8 @@ class Rollout:
     def _make_changes(self) -> None:
         if not self._phase("prepare", deploys.prepare):
             self.steps.fail("Nothing was switched: what served before serves now.")
+        if self.run.release_host in self.session.hosts and not self.steps.phase("release", deploys.release):
+            self.steps.fail("Nothing was booted or switched: what served before serves now.")
         batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self.steps.report.batch_began(number, len(batches), batch)

@@ -142,6 +142,14 @@ KEYS = {
         "5:39 boot/failure: should be 'rollback' or 'halt'\n"
         "5:63 boot/max_unavailable: should be a number or a percentage such as 25%",
     ),
+    "release": (
+        {"release": "{cmd: '', timeout: 0, rle: x}"},
+        "5:16 release/cmd: is required\n"
+        "5:29 release/timeout: should be a positive number of seconds\n"
+        "5:32 release: unknown key: rle (did you mean `role`?)",
+    ),
+    "release role": ({"release": "{cmd: a, role: wbe}"}, "5:25 release/role: unknown role: wbe (did you mean `web`?)"),
+    "release host": ({"release": "{cmd: a, host: x}"}, "5:25 release/host: x is no host of role web"),
     "boot watch": (
         {"boot": "{watch: {seconds: 0, cmd: '', link: x}}"},
         "5:25 boot/watch/seconds: should be a positive number of seconds\n"

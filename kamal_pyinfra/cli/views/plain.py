@@ -60,6 +60,8 @@ def _line(event: events.AnyEvent) -> str | None:
             return "gate     not every new container is healthy: nothing is switched"
         case events.PhaseEnded(phase=phase, succeeded=succeeded, seconds=seconds):
             return f"{phase:<8} {'done' if succeeded else 'failed'} in {duration(seconds)}"
+        case events.Output(phase="release" as phase, line=line):
+            return f"{phase:<8} {line}"
         case events.Warned(phase=phase, text=text):
             return f"{phase:<8} {text}"
     return None

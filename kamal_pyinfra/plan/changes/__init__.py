@@ -47,6 +47,7 @@ from kamal_pyinfra.plan.changes.proxy import (
     StartProxy,
     SwitchProxy,
 )
+from kamal_pyinfra.plan.changes.release import RunRelease
 
 __all__ = [
     "AccessoryChange",
@@ -77,6 +78,7 @@ __all__ = [
     "ReplaceProxy",
     "RestartContainer",
     "RunProxy",
+    "RunRelease",
     "StartProxy",
     "StopContainer",
     "SwitchAccessory",

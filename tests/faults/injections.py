@@ -236,7 +236,7 @@ def locks_as_kamal(scene: Scene) -> None:
     """Kamal 1.9 holds the lock."""
     details = "TG9ja2VkIGJ5OiBBbm4gYXQgMjAyNC0wNS0wMVQxMDowMDowMFoKVmVyc2lvbjogYWJjCk1lc3NhZ2U6IGZpeGluZw=="
     scene.on_host(f"mkdir .kamal/locks/shop && echo {details} > .kamal/locks/shop/details", "web1")
-    scene.heals(lambda: scene.stage.project.kp("lock", "release", version=scene.new))
+    scene.heals(lambda: scene.stage.project.kp("lock", "release", "--force", version=scene.new))
 
 
 def fails_hook(name: str) -> Injection:

@@ -24,16 +24,18 @@ def log_out(server: str | None) -> list[str]:
     return ["docker", "logout", *([server] if server else [])]
 
 
-def build_and_push(config: Config, version: str, builder: ImageBuilder) -> list[Argv]:
-    """Build both tags and push them, one command after the other."""
+def build_and_push(config: Config, version: str, builder: ImageBuilder, *, pushes: bool = True) -> list[Argv]:
+    """Build both tags and push them, one command after the other; or leave them in this machine's engine."""
     options = [*build_options(config, version), context(config)]
     if builder.kind is BuilderKind.NATIVE:
-        pushes = [["docker", "push", reference] for reference in references(config, version)]
-        return [["docker", "build", *options], *pushes]
+        every = [["docker", "push", reference] for reference in references(config, version)]
+        return [["docker", "build", *options], *(every if pushes else [])]
     platform = ["--platform", ",".join(builder.platforms)] if builder.platforms else []
     name = builder.nodes[0].context if builder.is_engine else builder.name
     engine = ["--context", name] if builder.is_engine else []
-    return [["docker", *engine, "buildx", "build", "--push", *platform, "--builder", name, *options]]
+    return [
+        ["docker", *engine, "buildx", "build", "--push" if pushes else "--load", *platform, "--builder", name, *options]
+    ]
 
 
 def references(config: Config, version: str) -> list[str]:
@@ -108,11 +110,14 @@ def create(builder: ImageBuilder) -> list[Argv]:
         return []
     name = builder.name
     if builder.kind is BuilderKind.NATIVE_CACHED:
-        return [["docker", "buildx", "create", "--name", name, "--use", "--driver=docker-container"]]
+        return [["docker", "buildx", "create", "--name", name, "--use", "--driver=docker-container", *builder.options]]
     if builder.kind is BuilderKind.MULTIARCH:
-        return [["docker", "buildx", "create", "--use", "--name", name]]
+        return [["docker", "buildx", "create", "--use", "--name", name, *builder.options]]
     return [
-        ["docker", "buildx", "create", *append, "--name", name, node.context, "--platform", f"linux/{node.arch}"]
+        [
+            *("docker", "buildx", "create", *append, "--name", name, node.context),
+            *("--platform", f"linux/{node.arch}", *builder.options),
+        ]
         for append, node in zip(([], ["--append"]), builder.nodes, strict=False)
     ]
 

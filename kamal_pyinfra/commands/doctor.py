@@ -66,7 +66,7 @@ def examine(*, registry: str, run_directory: str) -> str:
     name, _, port = registry.partition(":")
     script = "\n".join(
         (
-            FUNCTIONS + HOST + DOCKER + f"registry {words(registry, name, port or '443')}",
+            FUNCTIONS + HOST + DOCKER + (f"registry {words(registry, name, port or '443')}" if registry else ":"),
             f"folder={words(run_directory)}",
             'while [ ! -e "$folder" ]; do folder=$(dirname "$folder"); done',
             'if [ -d "$folder" ] && [ -w "$folder" ]; then echo writable; fi',

@@ -12,13 +12,14 @@ def log_in(server: str | None, username: str) -> str:
 
 def pull(image: str, service: str) -> str:
     """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9); tell of each layer."""
+    return f"docker pull {words(image)} && {label_check(image, service)}"
+
+
+def label_check(image: str, service: str) -> str:
+    """Refuse an image that does not carry the service's label (Kamal 1.9)."""
     label = "docker image inspect --format '{{index .Config.Labels \"service\"}}'"
     complaint = f"Image {image} is missing the 'service' label: build it with --label service={service}"
-    return (
-        f"docker pull {words(image)} && "
-        f'{{ [ "$({label} {words(image)})" = {words(service)} ] || '
-        f"{{ echo {words(complaint)} >&2; exit 1; }}; }}"
-    )
+    return f'{{ [ "$({label} {words(image)})" = {words(service)} ] || {{ echo {words(complaint)} >&2; exit 1; }}; }}'
 
 
 MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"

@@ -123,6 +123,21 @@ def accessories(config: Config) -> Iterator[Complaint]:
             yield ("accessories", name, "host"), "hosts of an accessory cannot have tags"
 
 
+def registry(config: Config) -> Iterator[Complaint]:
+    """A registry that is not ours wants an account."""
+    section = config.registry
+    if section.is_own:
+        if not 0 < section.own_port < 65536:
+            yield ("registry", "server"), "should be a port between 1 and 65535"
+        return
+    missing = [key for key in ("username", "password") if getattr(section, key) is None]
+    if missing:
+        yield (
+            ("registry",),
+            f"{' and '.join(missing)} missing; only a registry of your own needs none: leave the section out",
+        )
+
+
 def release(config: Config) -> Iterator[Complaint]:
     """The release command's role must exist and have its host."""
     section = config.release
@@ -166,4 +181,5 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 RULES = (
     *(destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder, release),
+    registry,
 )

@@ -17,9 +17,10 @@ from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
 from kamal_pyinfra.config.environment import Environment
 from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_service_name
 from kamal_pyinfra.config.public import public_dict
+from kamal_pyinfra.config.registry import OWN, Registry
 from kamal_pyinfra.config.release import ReleaseSetting
 from kamal_pyinfra.config.role import Role, effective_role
-from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Registry, Ssh, Sshkit
+from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Server, Servers
 from kamal_pyinfra.config.source import Source
 from kamal_pyinfra.config.traefik import Traefik
@@ -42,7 +43,7 @@ class Config(BaseModel):
     )
     image: FilledText = Field(description="Image without the registry's server.")
     servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
-    registry: Registry = Field(description="Registry of the image.")
+    registry: Registry = Field(default=OWN, description="Registry of the image; one of your own without it.")
     labels: dict[str, Text] = Field(default={}, description="Labels of all app containers.")
     volumes: tuple[Text, ...] = Field(default=(), description="Volumes of all app containers.")
     env: Env = Field(default=Env(), description="Environment of all app containers.")

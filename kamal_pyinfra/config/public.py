@@ -19,8 +19,11 @@ def public_dict(config: Config) -> dict[str, Any]:
     sections = config.model_dump(mode="json", exclude={"service", "servers", "env", "labels"})
     sections["registry"] = {
         "server": config.registry.server,
-        "username": credential(config.registry.username),
-        "password": credential(config.registry.password),
+        **{
+            key: credential(value)
+            for key in ("username", "password")
+            if (value := getattr(config.registry, key)) is not None
+        },
     }
     sections["builder"]["args"] = dict.fromkeys(config.builder.args, REDACTED)
     sections["ssh"]["key_data"] = [REDACTED for _ in config.ssh.key_data]

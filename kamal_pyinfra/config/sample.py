@@ -15,8 +15,9 @@ from kamal_pyinfra.config.builder import Builder
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import did_you_mean
+from kamal_pyinfra.config.registry import Registry
 from kamal_pyinfra.config.sample_values import SERVERS, VALUES
-from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Registry, Ssh, Sshkit
+from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
 from kamal_pyinfra.config.servers import RoleSection
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.errors import ConfigError

@@ -78,7 +78,12 @@ VALUES: dict[str, dict[str, str]] = {
         "env": "\nTHREADS: 8",
         "asset_path": "/app/public/assets",
     },
-    "Registry": {"server": "registry.example.com", "username": "acme", "password": "\n- KAMAL_REGISTRY_PASSWORD"},
+    "Registry": {
+        "server": "registry.example.com",
+        "username": "acme",
+        "password": "\n- KAMAL_REGISTRY_PASSWORD",
+        "image": "# registry:2",
+    },
     "Env": {
         "clear": "\nLOG_LEVEL: info\nDATABASE_HOST: 192.0.2.20",
         "secret": "\n- DATABASE_PASSWORD\n- SECRET_KEY",

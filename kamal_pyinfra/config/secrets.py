@@ -113,5 +113,5 @@ def credential(value: str | SecretStr | tuple[str], path: str, source: Source) -
 def registry_credentials(config: Config, source: Source) -> tuple[str, SecretStr]:
     """User name and password of the registry."""
     registry = config.registry
-    username = credential(registry.username, "registry/username", source)
-    return username.get_secret_value(), credential(registry.password, "registry/password", source)
+    username = credential(registry.username or "", "registry/username", source)
+    return username.get_secret_value(), credential(registry.password or "", "registry/password", source)

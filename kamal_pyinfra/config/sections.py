@@ -15,11 +15,9 @@ from kamal_pyinfra.config.values import (
     FilledText,
     Flag,
     Int,
-    Lookup,
     Option,
     Port,
     Seconds,
-    SecretLookup,
     SecretText,
     Text,
     problem,
@@ -28,16 +26,6 @@ from kamal_pyinfra.config.values import (
     to_text,
 )
 from kamal_pyinfra.config.watch import WatchSetting
-
-
-class Registry(BaseModel):
-    """Where the image is pushed to and pulled from."""
-
-    model_config = SECTION
-
-    server: Text | None = Field(default=None, description="Host of the registry; Docker Hub without it.")
-    username: Lookup = Field(description="User name, or a list of one environment variable's name.")
-    password: SecretLookup = Field(description="Password, or a list of one environment variable's name.")
 
 
 class Ssh(BaseModel):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra.api.command import StringCommand
+from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import image as commands
+from kamal_pyinfra.commands import own_registry
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.operations import own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
@@ -45,7 +47,7 @@ def logged_in(run: Run) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def present(run: Run) -> Generator[StringCommand, None, None]:
+def present(run: Run) -> Generator[PyinfraCommand, None, None]:
     """The image of the run's version is on the host and carries the service's label.
 
     + run: the run's fixed values.
@@ -57,6 +59,16 @@ def present(run: Run) -> Generator[StringCommand, None, None]:
     announce(changes)
     for change in changes:
         if isinstance(change, PullImage):
-            pull = commands.pull(change.image, change.service)
-            audit = audited(run, f"Pulled image with version {run.version}")
-            yield StringCommand(pulling(run, chain(pull, audit)))
+            yield from _pull(run, change)
+
+
+def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
+    is_own = run.config.registry.is_own
+    if is_own:
+        yield FunctionCommand(own_forward.lend, (run, change.image), {})
+    was_sent = is_own and own_forward.was_sent(current_host())  # asked when pyinfra has executed the line above
+    pull = own_registry.was_loaded if was_sent else commands.pull
+    audit = audited(run, f"Pulled image with version {run.version}")
+    yield StringCommand(pulling(run, chain(pull(change.image, change.service), audit)))
+    if is_own:
+        yield FunctionCommand(own_forward.take_back, (run,), {})

@@ -10,6 +10,7 @@ from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.operations import own_registry
 from kamal_pyinfra.operations.local_builder import ensure, has_buildx, require_buildx, require_docker
 from kamal_pyinfra.operations.local_clone import clean_clone
 from kamal_pyinfra.operations.local_hook import call_hook
@@ -39,10 +40,10 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
     builder = usable_builder(config, programs)
     call_hook(run, "pre-build", say)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:
-        _log_in(config, programs)
+        has_registry = _has_registry(config, programs)
         if ensure(builder, connected):
             warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
-        for argv in commands.build_and_push(config, run.version, builder):
+        for argv in commands.build_and_push(config, run.version, builder, pushes=has_registry):
             hint = f"{config.absolute_image(run.version)} could not be {_deed(argv)}"
             env = values if "build" in argv else {}
             connected.having(env=env, folder=folder).run(argv, shown=commands.shown(argv), hint=hint)
@@ -67,6 +68,14 @@ def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
         return choose_builder(config, has_buildx=False)
     require_buildx(builder, programs)
     return builder
+
+
+def _has_registry(config: Config, programs: Programs) -> bool:
+    """Whether there is one to push to, and it knows this machine; else hosts get the image from here."""
+    if config.registry.is_own:
+        return own_registry.started(config.registry, programs)
+    _log_in(config, programs)
+    return True
 
 
 def _log_in(config: Config, programs: Programs) -> None:

@@ -44,6 +44,7 @@ class ImageBuilder:
         nodes: engines that are not the default one, the local one first.
         platforms: to build for; empty for the platform of the engine that builds.
         is_engine: the one node's engine builds by itself, without a container for BuildKit.
+        options: of ``docker buildx create``.
     """
 
     kind: BuilderKind
@@ -51,6 +52,7 @@ class ImageBuilder:
     nodes: tuple[Node, ...] = ()
     platforms: tuple[str, ...] = ()
     is_engine: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def needs_buildx(self) -> bool:
@@ -76,7 +78,9 @@ def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
         return NATIVE
     if kind is BuilderKind.NATIVE:
         return NATIVE
-    builder = ImageBuilder(kind=kind, name=naming.builder_name(config, kind))
+    # BuildKit in a container has a loopback of its own, on which there is no registry.
+    options = ("--driver-opt", "network=host") if config.registry.is_own else ()
+    builder = ImageBuilder(kind=kind, name=naming.builder_name(config, kind), options=options)
     if kind is BuilderKind.NATIVE_CACHED:
         return builder
     nodes = _nodes(config, builder.name)

@@ -85,7 +85,7 @@ def release_command(run: Run, host: str, containers: Sequence[AppContainer]) -> 
     if release is None or host != run.release_host:
         return None
     for container in containers:
-        if container.role == (release.role or run.config.primary_role):
+        if container.role == run.release_role:
             return ReleaseCommand(
                 name=naming.release_container(run.config, container.role, run.version, run.short_id),
                 owner=naming.service_name(run.config),
@@ -117,7 +117,9 @@ def _retained(run: Run, host: str) -> int | None:
 
 
 def registry_of(run: Run) -> Registry | None:
-    """Where images come from; ``None`` if secrets are kept and the password is none that is known here."""
+    """Where images come from; ``None`` if nobody logs in there, or not now since the password is not known here."""
+    if run.config.registry.is_own:
+        return None
     try:
         username, password = run.config.registry_credentials()
     except ConfigError:

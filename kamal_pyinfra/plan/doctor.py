@@ -38,7 +38,7 @@ def judge(needs: Needs, examined: Examined, *, skew: int) -> tuple[Check, ...]:
         *(("disk", disk(each)) for each in examined.disks),
         ("clock", clock(skew)),
         *(("port", port(each, examined)) for each in needs.ports),
-        ("registry", registry(needs.registry, examined.registry, "the host")),
+        *([("registry", registry(needs.registry, examined.registry, "the host"))] if needs.registry else []),
         ("directory", directory(needs, examined)),
         *(("limits", each) for each in limits(needs.shares, examined)),
     )

@@ -188,6 +188,8 @@ def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
         )
     if run.release_host and run.release_host not in observed:
         yield f"The release command does not run: its host {run.release_host} does not take part."
+    elif run.release_host and not run.includes(run.release_role):
+        yield f"The release command does not run: its role {run.release_role} does not take part."
     if run.keeps_env:
         yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
 

@@ -41,7 +41,7 @@ def _pulls_from(config: Config, host: str) -> str:
 
 def registry_host(config: Config) -> str:
     """The host that the image is pulled from."""
-    return config.registry.server or HUB
+    return "" if config.registry.is_own else config.registry.server or HUB
 
 
 def published_ports(config: Config) -> Iterator[int]:

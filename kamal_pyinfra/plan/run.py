@@ -72,7 +72,13 @@ class Run:
         release = self.config.release
         if release is None or not self.releases:
             return ""
-        return release.host or self.config.role(release.role or self.config.primary_role).servers[0].host
+        return release.host or self.config.role(self.release_role).servers[0].host
+
+    @property
+    def release_role(self) -> str:
+        """The role whose surroundings the release command gets."""
+        release = self.config.release
+        return (release.role if release is not None else None) or self.config.primary_role
 
     def may_leave_out(self, host: str) -> bool:
         """Whether the run goes on without a host that cannot be reached.

@@ -174,7 +174,7 @@ class DesiredHost:
         replaces_edited: whether a container whose files somebody changed is replaced.
         proxy_env_file: path of the proxy's env file, whether it is wanted or not.
         env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
-        registry: ``None`` if its password is not known here.
+        registry: ``None`` if nobody logs in there.
         accessories: those of the configuration on this host that the run may look at.
         known_accessories: all accessories of the configuration, on this host or not.
         accessories_here: containers of all accessories that belong on this host.

@@ -83,4 +83,5 @@ def _checks_here(run: Run) -> list[Check]:
     rules = host_rules(config)
     addresses = look_up({*rules, *(host for hosts in rules.values() for host in hosts)})
     names = judgement.judge_names(rules, addresses, for_certificates=asks_for_certificates(config))
-    return [judgement.judge_registry_here(server, ask_registry(server)), *names]
+    registry = [judgement.judge_registry_here(server, ask_registry(server))] if server else []
+    return [*registry, *names]

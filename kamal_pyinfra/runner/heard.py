@@ -7,8 +7,9 @@ import re
 from datetime import datetime
 
 from kamal_pyinfra.commands.health import WAITING
+from kamal_pyinfra.commands.own_registry import NOTE
 from kamal_pyinfra.plan.text import one_line
-from kamal_pyinfra.runner.events import PullProgress, Waiting
+from kamal_pyinfra.runner.events import PullProgress, Waiting, Warned
 
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
 KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
@@ -25,7 +26,7 @@ class Heard:
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, bool]] = {}
 
-    def event(self, at: float, host: str, line: str) -> Waiting | PullProgress | None:
+    def event(self, at: float, host: str, line: str) -> Waiting | PullProgress | Warned | None:
         """What a line of a host tells; ``None`` for all others.
 
         Args:
@@ -35,6 +36,8 @@ class Heard:
         """
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
+        if line.startswith(NOTE):
+            return Warned(at=at, phase="prepare", text=f"{host}: {one_line(line.removeprefix(NOTE))}")
         found = LAYER.fullmatch(line)
         return self._pulled(at, host, found[1], found[2]) if found else None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.operations import local_registry
+from kamal_pyinfra.operations import local_registry, own_registry
+from kamal_pyinfra.operations.local_program import Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.act import Task, act
 from kamal_pyinfra.runner.report import Report
@@ -20,6 +21,9 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     Raises:
         ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
     """
+    if run.config.registry.is_own:
+        report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
+        return
     run.config.registry_credentials()
     if is_local:
         report.phase_began("login", [])
@@ -30,11 +34,15 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
 
 
 def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
-    """Take the registry's credentials from this machine's Docker, then from the hosts'.
+    """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own.
 
     Raises:
         RegistryFailed: this machine could not. HostFailed: a host could not.
     """
+    if run.config.registry.is_own:
+        was_there = own_registry.removed(run.config.registry, Programs(report.output, report.warned))
+        report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
+        return
     if is_local:
         report.phase_began("logout", [])
         local_registry.log_out(run)

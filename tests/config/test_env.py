@@ -86,8 +86,8 @@ def test_every_secret_without_value_is_listed() -> None:
         f"{path}:17:31 env/secret/0: S{way_out}",
         f"{path}:64:38 accessories/db/env/secret/0: DB_PASSWORD{way_out}",
         f"{path}:77:18 traefik/env/secret/0: ACME{way_out}",
-        f"{path}:14:46 registry/username/0: RU{way_out}",
-        f"{path}:14:62 registry/password/0: RP{way_out}",
+        f"{path}:14:67 registry/username/0: RU{way_out}",
+        f"{path}:14:83 registry/password/0: RP{way_out}",
     ]
     with pytest.raises(ConfigError) as error:
         config.require_secrets()

@@ -41,7 +41,6 @@ def test_text_that_is_no_configuration(problems: Problems, case: str) -> None:
 def test_every_missing_key_is_named(problems: Problems) -> None:
     assert problems(text="volumes: []\n").splitlines() == [
         "1:1 image: is required",
-        "1:1 registry: is required",
         "1:1 servers: is required",
         "1:1 service: is required",
     ]

@@ -62,7 +62,7 @@ def test_no_section_is_forgotten() -> None:
 def test_the_schema_is_json_and_knows_the_root_keys() -> None:
     schema = json.loads((ROOT / "docs/deploy.schema.json").read_text())
     assert list(schema["properties"]) == list(Config.model_fields)
-    assert schema["required"] == ["service", "image", "servers", "registry"]
+    assert schema["required"] == ["service", "image", "servers"]
     assert schema["additionalProperties"] is False
 
 

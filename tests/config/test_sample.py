@@ -34,12 +34,16 @@ def test_the_sample_of_a_section() -> None:
         "  # Host of the registry; Docker Hub without it.\n"
         "  server: registry.example.com\n"
         "\n"
-        "  # User name, or a list of one environment variable's name. Required.\n"
+        "  # User name, or a list of one environment variable's name.\n"
         "  username: acme\n"
         "\n"
-        "  # Password, or a list of one environment variable's name. Required.\n"
+        "  # Password, or a list of one environment variable's name.\n"
         "  password:\n"
         "    - KAMAL_REGISTRY_PASSWORD\n"
+        "\n"
+        "  # Image of the registry on the deploying machine, if there is no other. Default: registry:2. Not in Kamal\n"
+        "  # 1.9.\n"
+        "  # image: registry:2\n"
     )
 
 

@@ -156,7 +156,6 @@ def test_the_other_files() -> None:
         "service",
         "image",
         "servers",
-        "registry",
     ]
     assert files["config/deploy.schema.json"].text == (ROOT / "docs/deploy.schema.json").read_text()
     assert files["inventory.py"].text == (ROOT / "examples/single-server/inventory.py").read_text()

@@ -107,7 +107,7 @@ KEYS = {
     ),
     "registry": (
         {"registry": "{server: x}"},
-        "3:1 registry/password: is required\n3:1 registry/username: is required",
+        "3:11 registry: username and password missing; only a registry of your own needs none: leave the section out",
     ),
     "map as name": ({"registry": "{username: [{A: b}], password: p}"}, f"3:22 registry/username: {LOOKUP}"),
     "ssh": (

@@ -90,6 +90,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "servers/asset_path": at(WEB, asset_path="/app/assets"),
     "registry/server": at(("registry",), server="registry.example.com"),
     "registry/username": at(("registry",), username="somebody"),
+    "registry/image": at(("registry",), image="registry:3"),
     "registry/password": at(("registry",), password=["OTHER_PASSWORD"]),
     "labels": {"labels": {"team": "shop"}},
     "volumes": {"volumes": ["uploads:/uploads"]},

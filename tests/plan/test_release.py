@@ -74,6 +74,13 @@ def test_a_run_without_its_host_says_so(config: MakeConfig) -> None:
     assert plan.notes == (f"The release command does not run: its host {ONE} does not take part.",)
 
 
+def test_a_run_without_its_role_says_so(config: MakeConfig) -> None:
+    servers = {**SERVERS, "job": {"hosts": [ONE], "cmd": "bin/work"}}
+    run = a_run(config(servers=servers, release=MIGRATE), roles=("job",))
+    plan = make_plan(run, {ONE: as_deployed(desired_host(replace(run, version="v1"), ONE))})
+    assert plan.notes == ("The release command does not run: its role web does not take part.",)
+
+
 def test_it_stands_before_the_containers_in_the_plan(config: MakeConfig) -> None:
     run = replace(a_release(config), is_build_allowed=False)
     lines = render_text(make_plan(run, before(run))).splitlines()

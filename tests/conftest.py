@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from posixpath import normpath
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -42,12 +45,36 @@ LEAST = {
 
 def pytest_configure() -> None:
     """Give each worker a lab of its own: the first has the first, the second the second."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    if worker != "0":
-        os.environ["LAB_NTH"] = worker
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        sys.meta_path.insert(0, NoEngine())
+    if worker.removeprefix("gw").strip("0"):
+        os.environ["LAB_NTH"] = worker.removeprefix("gw")
+
+
+class NoEngine(MetaPathFinder):
+    """Fails the test that loads the engine into a worker: it patches the threads by which a worker waits for tests."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Refuse the one package that patches; find nothing."""
+        if fullname == "pyinfra_cli":
+            raise AssertionError("This test loads the engine into the process of the tests; see `stand_in`")
 
 
 MakeConfig = Callable[..., Config]
+StandIn = Callable[..., None]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Put functions in the place of a module of the runner that would load the engine."""
+
+    def stands_in(module: str, **functions: Callable[..., Any]) -> None:
+        instead = ModuleType(module)
+        vars(instead).update(functions)
+        monkeypatch.setitem(sys.modules, module, instead)
+
+    return stands_in
 
 
 @pytest.fixture

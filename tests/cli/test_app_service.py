@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.plan.run import Run
+from tests.conftest import StandIn
 
 DEPLOY = """
 service: shop
@@ -20,11 +21,11 @@ registry: {username: u, password: [PW]}
 
 @pytest.mark.parametrize(("more", "version"), [((), "v7"), (("--version", "v8"), "v8")])
 def test_boot_is_about_the_version_in_service_and_builds_nothing(
-    more: tuple[str, ...], version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: tuple[str, ...], version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: StandIn
 ) -> None:
     begun: list[tuple[Run, tuple[str, ...]]] = []
-    monkeypatch.setattr("kamal_pyinfra.runner.app.in_service", lambda run, hosts: "v7")
-    monkeypatch.setattr("kamal_pyinfra.runner.deploy.deploy", lambda run, hosts, report: begun.append((run, hosts)))
+    stand_in("kamal_pyinfra.runner.app", in_service=lambda run, hosts: "v7")
+    stand_in("kamal_pyinfra.runner.deploy", deploy=lambda run, hosts, report: begun.append((run, hosts)))
     monkeypatch.setenv("PW", "hush")
     (tmp_path / "config").mkdir()
     (tmp_path / "config/deploy.yml").write_text(DEPLOY)

@@ -17,7 +17,7 @@ from kamal_pyinfra.cli.say import say, say_json
 from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner import events
-from tests.conftest import MakeConfig
+from tests.conftest import MakeConfig, StandIn
 from tests.plan.hosts import deployed
 
 CLI = Path(__file__).parents[2] / "kamal_pyinfra/cli"
@@ -55,16 +55,13 @@ def test_a_live_view_prints_text_and_takes_brackets_for_brackets() -> None:
 
 
 @pytest.mark.parametrize("command", [["details"], ["lock", "status"]])
-def test_what_a_host_says_is_shown_on_its_line(
-    config: MakeConfig, monkeypatch: pytest.MonkeyPatch, command: list[str]
-) -> None:
+def test_what_a_host_says_is_shown_on_its_line(config: MakeConfig, stand_in: StandIn, command: list[str]) -> None:
     loaded = config()
     seen = deployed(loaded, "v1")
     names = [replace(each, image=f"acme/{HOSTILE}shop") for each in seen.containers]
     lock = LockDetails(content="x", locked_by=HOSTILE, version=HOSTILE, message=f"{HOSTILE}Locked by: me")
     fleet = {seen.host: replace(seen, containers=tuple(names), lock=lock)}
-    monkeypatch.setattr("kamal_pyinfra.runner.ask.observe", lambda *_: fleet)
-    monkeypatch.setattr("kamal_pyinfra.runner.ask.lock_status", lambda *_: lock)
+    stand_in("kamal_pyinfra.runner.ask", observe=lambda *_: fleet, lock_status=lambda *_: lock)
     done = CliRunner().invoke(kp, [*command, "-c", "deploy.yml"], catch_exceptions=False)
     assert done.exit_code == 0
     assert "[/red]" in done.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ def is_dead(holder: str) -> bool:
     """Whether that process ran on this machine and is gone. Of other machines nothing is known: ``False``."""
     host, _, process = holder.partition(" ")
     pid, _, start = process.partition(" ")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != socket.gethostname() or not re.fullmatch("[0-9]{1,10}", pid):
         return False
     return _start_time(int(pid)) != start
 

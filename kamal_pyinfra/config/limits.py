@@ -26,7 +26,7 @@ def check_retained(count: int) -> int:
 
 def check_minimum_version(version: str) -> str:
     """A version of Kamal that is not newer than the one we are."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9A-Za-z]+)*", version, re.ASCII):
+    if not re.fullmatch(r"[0-9]{1,20}(\.[0-9A-Za-z]{1,20})*", version):
         raise problem("should be a version such as 1.9.2")
     if segments(version) > segments(KAMAL_VERSION):
         raise problem(f"Current version is {KAMAL_VERSION}, minimum required is {version}")

@@ -61,8 +61,10 @@ def _flag(values: tuple[object, ...]) -> bool:
 
 
 def _number(values: tuple[object, ...]) -> object:
-    number = int(_text(values)) if _text(values).lstrip("-").isdigit() else 0
-    return max(number, 0)
+    try:
+        return max(int(_text(values)), 0)
+    except ValueError:
+        return 0
 
 
 def _size(values: tuple[object, ...]) -> object:

@@ -30,3 +30,4 @@ def test_a_process_is_alive_until_it_ended_and_another_with_its_number_is_anothe
     child.wait()
     assert is_dead(f"{host} {child.pid} {start}")
     assert not is_dead(f"elsewhere {child.pid} {start}")
+    assert not any(is_dead(f"{host} {odd} {start}") for odd in ("", "-1", "²", "9" * 5000))

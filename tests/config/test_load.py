@@ -188,3 +188,9 @@ def test_names_that_a_service_may_have(load: Load, name: str) -> None:
 @pytest.mark.parametrize("version", ["1.9.2", "1.9", "1", "0.5.0", "1.9.2.0", "1.9.2.pre1", "1.8.99", "1.9.2rc1"])
 def test_versions_that_we_are_new_enough_for(load: Load, version: str) -> None:
     assert load(minimum_version=version).minimum_version == version
+
+
+@pytest.mark.parametrize("version", ["v1.9", "1..9", "²", "9" * 5000])
+def test_what_is_no_version_is_said_to_be_none(load: Load, version: str) -> None:
+    with pytest.raises(ConfigError, match=r"should be a version such as 1\.9\.2"):
+        load(minimum_version=version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.plan.options import OPTIONS, RESTART, option_differences
@@ -211,6 +211,8 @@ def test_containers_restart_unless_stopped_if_nothing_else_is_asked_for(
     assert texts(written, {RESTART: (seen,)}, is_same=is_same) == expected
 
 
+@example(written={"cpu-shares": "²"}, seen={"CpuShares": ("1",)})
+@example(written={"pids-limit": "--5"}, seen={"PidsLimit": ("1",)})
 @given(
     written=st.dictionaries(
         st.sampled_from([name for option in OPTIONS for name in option.names] + [RESTART]),

@@ -1,9 +1,13 @@
 """Files of an image that were changed inside a running container, told from those that the app changed by itself.
 
-``docker diff`` lists what differs from the image. What differs once a version is in service is noted down; what
-comes on top of it later was not part of the deploy. With some storage drivers ``docker diff`` reads the whole image,
-so a container is asked only when the size of its own layer is not what was noted down: the first change of a file
-copies it there.
+What differs from the image once a version is in service is noted down; what comes on top of it later was not part of
+the deploy. A container is asked only when the size of its own layer is not what was noted down: the first change of a
+file copies it there.
+
+``docker diff`` would list what differs, but it reads the whole image to do so (``overlay2`` too: a fifth of a second
+for a small image, seconds for a large one). A user who may look into Docker's own folder sees the same at once: a
+container's layer holds what it added, what it changed and, as a device without number, what it removed. (Of a folder
+that was removed and made again only the files show that were there before.)
 """
 
 from __future__ import annotations
@@ -13,15 +17,34 @@ from collections.abc import Sequence
 from kamal_pyinfra.commands.shell import chain, words
 
 LIST_SECONDS = 10
+MOST_FILES = 10_000
+"""An app that keeps its uploads in its container has many, and each is looked for in every layer."""
+LAYERS_FORMAT = "{{with .GraphDriver.Data}}{{.UpperDir}}{{println}}{{.LowerDir}}{{end}}"
 
 # Folders appear too when something in them is new, so only what has nothing below it counts.
-CHANGED_FILES = (
-    f'changed_files() {{ timeout {LIST_SECONDS} docker diff "$1" 2> /dev/null | awk \'{{ path = substr($0, 3); '
-    "kind[path] = $1\n"
+DOCKER_DIFF = (
+    f'timeout {LIST_SECONDS} docker diff "$1" 2> /dev/null | awk \'{{ path = substr($0, 3); kind[path] = $1\n'
     'for (at = path; match(at, "/[^/]*$") && RSTART > 1; folder[at] = 1) at = substr(at, 1, RSTART - 1) }\n'
-    'END { for (path in kind) if (kind[path] != "A" && !(path in folder)) print path }\' | LC_ALL=C sort; }\n'
-    "layer_size() { docker inspect --size --format '{{.SizeRw}}' \"$1\" 2> /dev/null; }"
+    'END { for (path in kind) if (kind[path] != "A" && !(path in folder)) print path }\''
 )
+
+# What the container added is in none of the layers below; what it removed was in one of them.
+OWN_LAYER = f"""( cd "$upper" && find . ! -type d ) 2> /dev/null | head -n {MOST_FILES} | cut -c2- |
+  while IFS= read -r path; do
+    if [ -c "$upper$path" ]; then echo "$path"; continue; fi
+    IFS=:; for layer in $lower; do
+      if [ -e "$layer$path" ] || [ -L "$layer$path" ]; then echo "$path"; break; fi
+    done
+  done"""
+
+CHANGED_FILES = f"""changed_files() {{
+  layers=$(docker inspect --format {words(LAYERS_FORMAT)} "$1" 2> /dev/null)
+  upper=$(echo "$layers" | sed -n 1p); lower=$(echo "$layers" | sed -n 2p)
+  if [ -n "$lower" ] && [ -r "$upper" ] && [ -r "${{lower%%:*}}" ]; then
+  {OWN_LAYER}
+  else {DOCKER_DIFF}; fi | LC_ALL=C sort
+}}
+layer_size() {{ docker inspect --size --format '{{{{.SizeRw}}}}' "$1" 2> /dev/null; }}"""
 
 
 def note_down(directory: str, containers: Sequence[str]) -> str:

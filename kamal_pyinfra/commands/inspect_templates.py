@@ -64,13 +64,17 @@ IMAGE_TEMPLATE = (
 
 
 def watched_template(names: Sequence[str]) -> str:
-    """A Go template that prints the watched variables of a container, each after the container's id.
+    """A Go template that prints the watched variables of a container, each after ``held`` and the container's id.
 
-    What it prints stays on the host: there it becomes one digest, and a small number for each variable.
+    What it prints stays on the host: there it becomes one digest, and a small number for each variable. Only the first
+    line of a value is printed, so that no line begins with anything else.
     """
+    if not names:
+        return ""
+    first_line = '{{println (index (split . "\\n") 0)}}'
     return (
-        "{{$id := .ID}}{{range .Config.Env}}"
-        f'{{{{if eq (index (split . "=") 0) {_quoted(names)}}}}}{{{{$id}}}} {{{{println .}}}}{{{{end}}}}{{{{end}}}}'
+        "{{println}}{{$id := .ID}}{{range .Config.Env}}"
+        f'{{{{if eq (index (split . "=") 0) {_quoted(names)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}{{{{end}}}}'
     )
 
 

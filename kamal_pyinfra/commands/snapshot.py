@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
@@ -72,7 +71,7 @@ def snapshot(query: SnapshotQuery) -> str:
             '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
             'printf "docker %s\\n" "$version"',
             _containers(query),
-            _secrets(query.watched_names) if query.watched_names else "",
+            SECRETS if query.watched_names else "",
             IMAGE_DEFAULTS,
             edits.look(query.edits) if query.edits else "",
             _images(query),
@@ -95,19 +94,23 @@ IMAGE_DEFAULTS = (
 )
 
 
+SECRETS = (
+    "held=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n 's/^held //p' | LC_ALL=C sort)\n"
+    'for id in $(printf \'%s\\n\' "$seen" | sed -n \'s/^container {"id":"\\([0-9a-f]*\\)".*/\\1/p\'); do\n'
+    'of() { printf \'%s\\n\' "$held" | sed -n "s/^$id //p"; }\n'
+    'printf \'secrets %s %s\\n\' "$(of | sha256sum | cut -c1-64)" "$id"; of | checks check "$id"; done'
+)
+
+# Who links to a container gives it another name besides its own.
+LISTED = (
+    '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
+)
+"""What ``docker ps`` prints of a container that is looked at: its id."""
+
+
 def _record(path: str) -> str:
     target = words(path)
     return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
-
-
-def _secrets(names: Sequence[str]) -> str:
-    return (
-        'ids=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container {"id":"\\([0-9a-f]*\\)".*/\\1/p\')\n'
-        f'held=$([ -z "$ids" ] || docker inspect --format {words(watched_template(names))} $ids 2> /dev/null '
-        "| LC_ALL=C sort)\n"
-        'for id in $ids; do of() { printf \'%s\\n\' "$held" | sed -n "s/^$id //p"; }\n'
-        'printf \'secrets %s %s\\n\' "$(of | sha256sum | cut -c1-64)" "$id"; of | checks check "$id"; done'
-    )
 
 
 def _directory(path: str) -> str:
@@ -157,19 +160,18 @@ def _login(server: str) -> str:
 
 
 def _containers(query: SnapshotQuery) -> str:
-    template = words(container_template(query.clear_names))
+    template, watched = words(container_template(query.clear_names)), words(watched_template(query.watched_names))
     files, clear = words(*query.env_files), words(f" {' '.join(query.clear_names)} ")
     # A variable that is clear now may still hold a secret in a container: then its name is in an env file.
     # A container may vanish between the two commands; then the look is taken again.
     return (
-        f"template={template}; clear={clear}\n"
+        f"template={template}; watched={watched}; clear={clear}\n"
         f'for name in $(cat {files} /dev/null 2> /dev/null | cut -d= -f1); do case "$clear" in *" $name "*) '
         'template=$(printf "%s" "$template" | sed "s/ \\"$name\\"//") ;; esac; done\n'
-        "ids() { docker ps --all --quiet --no-trunc --filter label=service && "
-        "docker ps --all --quiet --no-trunc --filter 'name=^traefik$'; }\n"
-        "look() { found=$(ids) || return 1; "
-        '[ -z "$found" ] || docker inspect --format "$template" $(echo "$found" | sort -u); }\n'
-        'seen=$(look 2> /dev/null) || seen=$(look) || exit 1; printf "%s\\n" "$seen"'
+        f"look() {{ found=$(docker ps --all --no-trunc --format {words(LISTED)}) || return 1; "
+        '[ -z "$found" ] || docker inspect --format "$template$watched" $(echo "$found" | sort -u); }\n'
+        "all=$(look 2> /dev/null) || all=$(look) || exit 1\n"
+        "seen=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'); printf '%s\\n' \"$seen\""
     )
 
 

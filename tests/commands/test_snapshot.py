@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from kamal_pyinfra.commands.inspect_templates import container_template
-from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
+from kamal_pyinfra.commands.snapshot import LISTED, SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.secret_checks import check
@@ -28,8 +28,7 @@ QUERY = SnapshotQuery(
     clear_names=("COLOR",),
 )
 TEMPLATE = container_template(QUERY.clear_names)
-LABELLED = "ps --all --quiet --no-trunc --filter label=service"
-PROXY = "ps --all --quiet --no-trunc --filter name=^traefik$"
+LIST = f"ps --all --no-trunc --format {LISTED}"
 IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
     " --format image {{.Repository}}:{{.Tag}} {{.ID}}"
@@ -58,8 +57,7 @@ LINE = f"container {json.dumps(CONTAINER)}"
 def docker(host: FakeHost) -> FakeHost:
     """A host whose engine answers and has nothing."""
     host.docker("version --format {{.Server.Version}}", "26.1.5")
-    host.docker(LABELLED)
-    host.docker(PROXY)
+    host.docker(LIST)
     host.docker(IMAGES)
     return host
 
@@ -96,8 +94,7 @@ def test_everything_on_a_host_is_seen(docker):
     (home / ".kamal/locks/shop/details").write_text(f"{details[:20]}\n{details[20:]}\n")
     (home / ".docker").mkdir()
     (home / ".docker/config.json").write_text('{"auths": {"registry.example.com": {"auth": "c2VjcmV0"}}}')
-    docker.docker(LABELLED, "bb\naa\n")
-    docker.docker(PROXY, "aa\n")
+    docker.docker(LIST, "bb\n\naa\n\naa\n")
     docker.docker(f"inspect --format {TEMPLATE} aa bb", f"{LINE}\n{LINE.replace('v1', 'v2')}\n")
     docker.docker(IMAGES, "image registry.example.com/acme/shop:v1 sha256:1\n")
     observed = look(docker)
@@ -163,14 +160,14 @@ def test_without_docker_the_rest_is_seen(host):
 
 
 def test_a_container_that_vanishes_between_two_calls_makes_it_look_again(docker):
-    docker.docker(LABELLED, "aa\nbb\n", "aa\n")
+    docker.docker(LIST, "aa\nbb\n", "aa\n")
     docker.docker(f"inspect --format {TEMPLATE} aa bb", Answer(out=LINE, err="Error: No such object: bb", code=1))
     docker.docker(f"inspect --format {TEMPLATE} aa", LINE)
     assert [container.name for container in look(docker).containers] == ["shop-web-v1"]
 
 
 def test_an_engine_that_dies_in_between_is_loud(docker):
-    docker.docker(LABELLED, Answer(err="Cannot connect to the Docker daemon", code=1))
+    docker.docker(LIST, Answer(err="Cannot connect to the Docker daemon", code=1))
     ran = docker.run(snapshot(QUERY))
     assert (ran.code, ran.err) == (1, "Cannot connect to the Docker daemon\n")
     assert "end" not in ran.out.splitlines()
@@ -191,6 +188,6 @@ def test_a_variable_that_is_still_a_secret_on_the_host_keeps_its_value_there(doc
     folder = docker.home / ".kamal/env/roles"
     folder.mkdir(parents=True)
     (folder / "shop-web.env").write_text("COLOR=old secret\nOTHER=x\n")
-    docker.docker(LABELLED, "aa")
+    docker.docker(LIST, "aa")
     docker.docker(f"inspect --format {container_template(())} aa", LINE)
     assert [container.name for container in look(docker).containers] == ["shop-web-v1"]

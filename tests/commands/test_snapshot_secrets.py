@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedHost
 from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_snapshot import CONTAINER, IMAGES, LABELLED, PROXY, QUERY
+from tests.commands.test_snapshot import CONTAINER, IMAGES, LIST, QUERY
 from tests.facts.go_template import render
 
 NAMES = ("FIRST", "SECOND", "THIRD")
@@ -39,21 +39,15 @@ def a_host(folder: Path, variables: dict[str, dict[str, str]]) -> FakeHost:
     """A host with containers that have these variables, and with the first one's in an env file."""
     host = FakeHost(folder)
     ids = " ".join(variables)
+    watched = watched_template(NAMES)
     rows = [
         f"container {as_docker(CONTAINER | {'id': name, 'name': f'/{name}', 'env': [*held, None]})}"
+        + render(watched, {"ID": name, "Config": {"Env": [f"{key}={value}" for key, value in held.items()]}})
         for name, held in variables.items()
     ]
-    held = "".join(
-        render(
-            watched_template(NAMES), {"ID": name, "Config": {"Env": [f"{key}={value}" for key, value in held.items()]}}
-        )
-        for name, held in variables.items()
-    )
     host.docker("version --format {{.Server.Version}}", "26.1.5")
-    host.docker(LABELLED, "\n".join(variables))
-    host.docker(PROXY)
-    host.docker(f"inspect --format {container_template(QUERY.clear_names)} {ids}", "\n".join(rows))
-    host.docker(f"inspect --format {watched_template(NAMES)} {ids}", held)
+    host.docker(LIST, "\n".join(variables))
+    host.docker(f"inspect --format {container_template(QUERY.clear_names)}{watched} {ids}", "\n".join(rows))
     host.docker(f"image inspect --format {IMAGE_TEMPLATE} sha256:1", Answer(err="No such image", code=1))
     host.docker(IMAGES)
     (host.home / ENV_FILE).parent.mkdir(parents=True)

@@ -98,6 +98,6 @@ FUNCTIONS: dict[str, Any] = {
     "json": _as_json,
     "split": lambda text, separator: text.split(separator),
     "index": lambda value, key: value[key] if isinstance(value, list) else (value or {}).get(key, ""),
-    "println": lambda value: f"{value}\n",
+    "println": lambda value="": f"{value}\n",
     "eq": lambda value, *others: value in others,
 }

@@ -13,9 +13,10 @@ def extract(assets: Assets, image: str) -> str:
     Kamal runs a helper container that sleeps; a created one will do. One that a killed run left is replaced.
     """
     helper = words(assets.helper)
+    create = f"docker create --name {helper} {words(image)} true > /dev/null"
     return chain(
         f"mkdir -p {words(assets.extracted)}",
-        f"{{ docker rm -f {helper} > /dev/null 2>&1; docker create --name {helper} {words(image)} true > /dev/null; }}",
+        f"{{ {create} 2>&1 || {{ docker rm -f {helper} > /dev/null 2>&1; {create}; }}; }}",
         f"docker cp -L {helper}:{words(assets.source)}/. {words(assets.extracted)}",
         f"docker rm -f {helper} > /dev/null",
     )

@@ -25,18 +25,28 @@ def tree(host: FakeHost, kind: str, version: str) -> Path:
 
 
 def test_assets_are_copied_out_of_a_container_that_never_runs(host):
-    host.docker(f"rm -f {HELPER}", Answer(err="Error: No such container", code=1), "")
+    host.docker(f"rm -f {HELPER}", "")
     host.docker(f"create --name {HELPER} acme/shop:v2 true", "0123abcd")
     host.docker(f"cp -L {HELPER}:/app/assets/. {EXTRACTED}")
     ran = host.run(assets.extract(ASSETS, "acme/shop:v2"))
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert ran.calls == (
-        f"docker rm -f {HELPER}\n"
         f"docker create --name {HELPER} acme/shop:v2 true\n"
         f"docker cp -L {HELPER}:/app/assets/. {EXTRACTED}\n"
         f"docker rm -f {HELPER}\n"
     )
     assert tree(host, "extracted", "v2").is_dir()
+
+
+def test_the_helper_of_a_killed_run_is_replaced(host):
+    host.docker(f"rm -f {HELPER}", "")
+    host.docker(f"create --name {HELPER} acme/shop:v2 true", Answer(err="Conflict", code=1), "0123abcd")
+    host.docker(f"cp -L {HELPER}:/app/assets/. {EXTRACTED}")
+    ran = host.run(assets.extract(ASSETS, "acme/shop:v2"))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    create = f"docker create --name {HELPER} acme/shop:v2 true\n"
+    copy = f"docker cp -L {HELPER}:/app/assets/. {EXTRACTED}\n"
+    assert ran.calls == f"{create}docker rm -f {HELPER}\n{create}{copy}docker rm -f {HELPER}\n"
 
 
 def test_an_image_without_the_folder_fails_the_sync(host):

@@ -18,7 +18,7 @@ from bench.relay import PORT, Relay
 from tests.e2e.project import CHECKOUT, Project
 from tests.lab.lab import Lab
 
-PHASE = re.compile(r"^\S+ (\w+) +done in ([\d.]+) s$", re.MULTILINE)
+PHASE = re.compile(r"^\S+ +(\w+) +done in ([\d.]+) s$", re.MULTILINE)
 BUDGET_HOSTS = 3
 
 

@@ -8,8 +8,8 @@ from statistics import median
 
 from bench.measure import Samples, Setting
 
-PHASES = ("lock", "prepare", "boot", "switch", "retire", "finish", "unlock")
-COLOURS = ("#8da0cb", "#66c2a5", "#fc8d62", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3")
+PHASES = ("lock", "prepare", "boot", "switch", "finish", "unlock")
+COLOURS = ("#8da0cb", "#66c2a5", "#fc8d62", "#e78ac3", "#ffd92f", "#b3b3b3")
 OTHER = "start, connect, plan"
 
 

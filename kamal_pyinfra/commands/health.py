@@ -49,18 +49,21 @@ TELL = f"""tell() {{
 AWAIT_READY = f"""await_ready() {{
   now; began=$now; looks=0; told=; probes=0
   while :; do
+    pause={POLL_SECONDS}
     state=$(docker inspect --format '{STATE_FORMAT}' "$1") || return 1
     now; elapsed=$(( now - began )); restarts=${{state##* }}; state=${{state% *}}
     [ "$5" != any ] || set -- "$1" "$2" "$3" "$4" "$restarts"
     case "$restarts $state" in
       "$5 running healthy") return 0 ;;
-      "$5 running none") [ "$elapsed" -lt $(( $3 * 100 )) ] || return 0 ;;
+      "$5 running none")
+        left=$(( $3 * 100 - elapsed )); [ "$left" -gt 0 ] || return 0
+        [ "$left" -ge 10 ] || pause=0.0$left ;;
       "$5 running starting" | "$5 running unhealthy")
         [ "$elapsed" -lt $(( $2 * 100 )) ] ||
           {{ report "$1" "not healthy after $(( elapsed / 100 )) s ($state)" "$4"; return 1; }} ;;
       *) report "$1" "stopped before it was ready ($state)" "$4"; return 1 ;;
     esac
-    sleep {POLL_SECONDS}; looks=$(( looks + 1 ))
+    sleep "$pause"; looks=$(( looks + 1 ))
     [ $(( looks % 10 )) -ne 0 ] || case "$state" in *starting | *unhealthy) tell "$1" "$2" ;; esac
   done
 }}

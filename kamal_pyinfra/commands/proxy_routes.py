@@ -87,5 +87,8 @@ def await_dropped() -> str:
 
 
 def await_served(containers: tuple[str, ...]) -> str:
-    """Wait until the proxy sends requests to these containers; a proxy that never will is not waited for long."""
-    return f"await_served {words(*containers)}"
+    """Wait until the proxy sends requests to these containers; a proxy that never will is not waited for long.
+
+    The script brings the functions along that it needs; without containers it is empty.
+    """
+    return f"{{ {route_functions()}await_served {words(*containers)}; }}" if containers else ""

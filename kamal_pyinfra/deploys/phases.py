@@ -1,4 +1,4 @@
-"""observe → plan → **lock → prepare → boot → GATE → switch → (watch) → retire → finish → unlock**.
+"""observe → plan → **lock → prepare → boot → GATE → switch → (watch → retire) → finish → unlock**.
 
 Every phase calls the same operations on every host; each operation decides for itself that there is nothing
 to do. pyinfra finishes an operation on all hosts before the next one begins, so the end of a phase is a
@@ -63,15 +63,15 @@ def release(run: Run) -> None:
 
 @deploy("Boot")
 def boot(run: Run, batch: Sequence[str]) -> None:
-    """Start the new containers of a batch and wait until they are healthy; other roles after the primary."""
+    """Start the new containers of a batch, wait until they are healthy and served; other roles after the primary."""
     app.booted(run=run, primary=True, batch=batch, name="Boot the primary role")
-    app.booted(run=run, primary=False, batch=batch, name="Boot the other roles")
+    app.booted(run=run, primary=False, batch=batch, name="Boot the other roles, await the proxy")
     app.gated(run=run, batch=batch, name="Pass the gate")
 
 
 @deploy("Switch")
 def switch(run: Run, batch: Sequence[str]) -> None:
-    """Take a batch's old containers out of traffic."""
+    """Take a batch's old containers out of traffic and stop them, unless the new version is watched first."""
     app.drained(run=run, batch=batch, name="Drain the old version")
 
 
@@ -83,7 +83,7 @@ def watch(run: Run, batch: Sequence[str], seconds: int) -> None:
 
 @deploy("Retire")
 def retire(run: Run, batch: Sequence[str]) -> None:
-    """Stop a batch's old containers."""
+    """Stop a batch's old containers that were kept while the new version was watched."""
     app.stopped(run=run, batch=batch, name="Stop the old version")
 
 

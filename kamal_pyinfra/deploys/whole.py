@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.run import Run
 
 @deploy("Deploy")
 def roll_out(run: Run) -> None:
-    """observe → build → lock → prepare → (boot → GATE → switch → (watch) → retire) per batch → finish → unlock.
+    """observe → build → lock → prepare → (boot → GATE → switch → (watch → retire)) per batch → finish → unlock.
 
     With nothing to change the lock is not taken and no hook called. The condition is asked when pyinfra executes,
     not before.
@@ -38,7 +38,8 @@ def roll_out(run: Run) -> None:
         phases.switch(run=run, batch=batch)
         for seconds in current_host().loop(run.config.boot.watch_slices):
             phases.watch(run=run, batch=batch, seconds=seconds)
-        phases.retire(run=run, batch=batch)
+        if run.config.boot.watch is not None:
+            phases.retire(run=run, batch=batch)
         seconds = 0 if batch == all_batches[-1] else run.config.boot.pause
         pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=phases.is_under_way)
     phases.finish(run=run)

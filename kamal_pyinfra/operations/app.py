@@ -10,12 +10,14 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_routes import await_served
+from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.changes import BootContainer
+from kamal_pyinfra.plan.changes import BootContainer, StopContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
 
@@ -27,23 +29,31 @@ GRACE_SECONDS = 60
 def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
     """The run's version runs and is healthy, beside whatever served before.
 
+    While the other roles boot on some hosts, the proxies of all take up the new containers that get requests.
+
     + run: the run's fixed values.
     + primary: boot the primary role's container, or those of all other roles.
     + batch: the batch; on other hosts nothing happens.
     """
-    changes = [change for change in _boots(run, batch) if change.container.is_primary == primary]
-    if not changes:
+    boots = _boots(run, batch)
+    changes = [change for change in boots if change.container.is_primary == primary]
+    routed = () if primary else tuple(change.container.name for change in boots if change.container.cord)
+    if not changes and not routed:
         current_host().noop("the wanted containers serve")
         return
     announce(changes)
-    audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
-    docker = seen(run).docker
-    script = rollout.boot(
-        changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits, engine=docker.version
-    )
+    script = chain(_boot(run, changes), await_served(routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+
+
+def _boot(run: Run, changes: Sequence[BootContainer]) -> str:
+    if not changes:
+        return ""
+    audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
+    engine = seen(run).docker.version
+    return rollout.boot(changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits, engine=engine)
 
 
 @operation()
@@ -66,7 +76,7 @@ def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
 
 @operation()
 def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """No request goes to an old container any more.
+    """No request goes to an old container any more; it is stopped too, unless the new version is watched first.
 
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
@@ -81,14 +91,16 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
         current_host().noop("nothing to drain")
         return
     changes = diff_old_containers(desired, observed)
-    script = drain(changes, diff_containers(desired, observed), meanwhile=note(run, desired, observed))
-    waits = sum(change.drain_timeout for change in changes)
+    stops = () if run.config.boot.watch is not None else changes
+    announce(stops)
+    script = chain(drain(changes, meanwhile=note(run, desired, observed)), rollout.stop(stops))
+    waits = sum(change.drain_timeout for change in changes) + _stop_seconds(stops)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
 @operation()
 def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Old containers are stopped, and stay on the host for a rollback.
+    """Old containers that were watched until now are stopped, and stay on the host for a rollback.
 
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
@@ -98,8 +110,13 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
         current_host().noop("no old container runs")
         return
     announce(changes)
-    waits = max((change.stop_timeout or 10) for change in changes)
-    yield StringCommand(guarded(rollout.stop(changes), seconds=waits + GRACE_SECONDS, key="drain_timeout"))
+    seconds = _stop_seconds(changes) + GRACE_SECONDS
+    yield StringCommand(guarded(rollout.stop(changes), seconds=seconds, key="drain_timeout"))
+
+
+def _stop_seconds(changes: Sequence[StopContainer]) -> int:
+    """They stop at once, so the slowest one counts; without a setting Docker gives each ten seconds."""
+    return max((change.stop_timeout or 10 for change in changes), default=0)
 
 
 @operation()

@@ -1,4 +1,4 @@
-"""A deploy as rounds: lock → prepare → (boot → GATE → switch → (watch) → retire) per batch → finish → unlock."""
+"""A deploy as rounds: lock → prepare → (boot → GATE → switch → (watch → retire)) per batch → finish → unlock."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Rollout:
         self.steps.phase("switch", deploys.switch, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
         if self.run.config.boot.watch is not None:
             self._watch(batch)
-        self.steps.phase("retire", deploys.retire, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+            self.steps.phase("retire", deploys.retire, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
 
     def _watch(self, batch: Sequence[str]) -> None:
         self.steps.report.phase_began("watch", batch)

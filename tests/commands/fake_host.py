@@ -41,6 +41,7 @@ SLEEP = """#!/bin/sh
 read -r now < {state}/clock
 case "$1" in
   0.[0-9]) span=${{1#0.}}00 ;;
+  0.0[0-9]) span=${{1#0.0}}0 ;;
   *) span=$(( $1 * 1000 )) ;;
 esac
 now=$(( now + span ))

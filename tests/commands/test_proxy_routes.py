@@ -185,4 +185,4 @@ def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy
 
 def test_the_calls_as_text():
     assert note_servers(("a b", "c")) == "note_servers 'a b' c"
-    assert await_served(("a", "b")) == "await_served a b"
+    assert await_served(("a", "b")) == f"{{ {route_functions()}await_served a b; }}"

@@ -6,6 +6,7 @@ import pytest
 
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.proxy_routes import await_served
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -134,18 +135,6 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
     assert list(cord.iterdir()) == []
 
 
-def test_the_old_is_drained_once_the_proxy_was_asked_for_the_new(docker):
-    ran = docker.run(drain([builders.stop(cord=str(docker.home / "old"))], [builders.boot()]))
-    assert (ran.code, ran.err) == (0, "")
-    assert calls(docker, ran.calls) == [
-        *SERVED,
-        f"docker inspect --format ADDRESS {OLD}",
-        f"docker inspect --format SERVING {OLD}",
-        f"docker inspect --format SERVING {OLD}",
-        "docker inspect --format PROXY traefik",
-    ]
-
-
 @pytest.mark.parametrize("aside", ["false", "sleep 1; touch noted"])
 def test_something_else_is_done_while_docker_is_waited_for_and_its_end_does_not_count(docker, aside):
     cord = docker.home / "old"
@@ -168,9 +157,9 @@ def test_where_nothing_is_drained_the_other_thing_is_done_too(docker):
     assert (docker.home / "noted").exists()
 
 
-def test_the_first_version_is_served_when_its_deploy_is_over(docker):
-    assert calls(docker, docker.run(drain([], [builders.boot()])).calls) == SERVED
-    assert drain([], [builders.boot(cord=None)]) == ""
+def test_the_proxy_is_asked_for_new_containers_and_for_nothing_else(docker):
+    assert calls(docker, docker.run(await_served((NEW,))).calls) == SERVED
+    assert await_served(()) == ""
 
 
 def test_what_has_no_cord_is_not_drained():

@@ -39,7 +39,7 @@ def test_a_deploy_tells_events_and_leaves_its_times_here_and_its_story_on_the_ho
     assert [told[0]["event"], told[1]["event"], told[-1]["event"]] == ["run_started", "plan_made", "run_ended"]
     assert (told[0]["version"], told[-1]["result"]) == ("v2", "done")
     phases = [event["phase"] for event in told if event["event"] == "phase_ended" and event["succeeded"]]
-    assert phases == ["build", "lock", "prepare", "boot", "switch", "retire", "finish", "unlock"]
+    assert phases == ["build", "lock", "prepare", "boot", "switch", "finish", "unlock"]
     assert [event["passed"] for event in told if event["event"] == "gate"] == [True]
 
     kept = shop.folder / ".kamal/last-deploy.json"

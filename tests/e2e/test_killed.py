@@ -12,7 +12,11 @@ from tests.lab.lab import Lab
 from tests.lab.traffic import Load
 
 WEB = ("web1", "web2")
-PHASES = ("lock", "prepare", "boot", "switch", "retire", "finish", "unlock")
+MOMENTS = (
+    *(("lock", 0.1), ("prepare", 0.1), ("boot", 0.1), ("switch", 0.1), ("switch", 0.9)),
+    *(("finish", 0), ("unlock", 0)),
+)
+"""Phases, and seconds after the beginning; late in the switch old containers are being stopped."""
 
 KILLER = """
 import os, signal, sys
@@ -45,12 +49,12 @@ def run_until(project: Project, phase: str, number: int, version: str) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize("phase", PHASES)
-def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str) -> None:
+@pytest.mark.parametrize(("phase", "after"), MOMENTS)
+def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str, after: float) -> None:
     """SIGKILL in a phase, then the same command: it must converge, without a lost request from first to last."""
-    version = f"kill-{phase}"
+    version = f"kill-{phase}-{after}"
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
-        serving.env["KILL_AFTER"] = "0" if phase in ("finish", "unlock") else "0.1"  # the last ones are over at once
+        serving.env["KILL_AFTER"] = str(after)
         assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
         del serving.env["KILL_AFTER"]
         serving.kp("deploy", version=version)

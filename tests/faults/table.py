@@ -218,7 +218,7 @@ FAULTS = (
         "old ignores TERM",
         "the old version does not end when it is asked to",
         {"retire": Case(inject=lambda scene: None, before=True, settles=do.serves_stubborn, codes=(0,), after="new")},
-        "old containers are asked to end in retire alone",
+        "old containers are asked to end once they are drained, and at no other time",
     ),
     Fault(
         "old is wedged",

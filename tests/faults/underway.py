@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 from tests.lab.lab import Lab
 
-BEFORE = {"lock": None, "prepare": "lock", "boot": "prepare", "gate": "prepare", "switch": "boot", "retire": "switch"}
-BEFORE["finish"] = "retire"
-"""The phase whose end is the beginning of another; kp says `<phase> done in` at the end of each."""
+BEFORE = {"lock": None, "prepare": "lock", "boot": "prepare", "gate": "prepare", "switch": "boot", "retire": "boot"}
+BEFORE["finish"] = "switch"
+"""The phase whose end is the beginning of another; kp says `<phase> done in` at the end of each.
+
+The old container is retired within the switch, where its host has drained it."""
 
 SIGNS = {
     "observe": "[ -n \"$(ss -Htn state established '( sport = :22 )')\" ]",
@@ -23,6 +25,7 @@ SIGNS = {
     "gate": '[ "$(docker inspect --format "{{{{.State.Health.Status}}}}" {new} 2> /dev/null)" = healthy ]',
     "switch": 'cord=$(docker inspect --format \'{{{{range .Mounts}}}}{{{{if eq .Destination "/tmp/kamal-cord"}}}}'
     '{{{{.Source}}}}{{{{end}}}}{{{{end}}}}\' {old}); [ -n "$cord" ] && [ ! -e "$cord/cord" ]',
+    "retire": '[ "$(docker inspect --format "{{{{.State.Health.Status}}}}" {old} 2> /dev/null)" = unhealthy ]',
 }
 """How the phase is seen on a host, beyond what kp says: the lock is there, the new container runs, is healthy, ..."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.proxy_routes import await_served
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
@@ -14,8 +17,8 @@ from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.next_record import next_record
-from tests.commands.builders import RUN_ID, SUFFIX
-from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
+from tests.commands.builders import RUN_ID, SUFFIX, golden_config, new_run
+from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
@@ -23,6 +26,12 @@ SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 
 
 def booting(run, observed, role):
+    script, waits = unguarded_boot(run, observed, role)
+    return guarded(script, seconds=waits + 60, key="deploy_timeout")
+
+
+def unguarded_boot(run, observed, role):
+    """The script, and how many seconds it may wait."""
     changes = [c for c in diff_containers(desired_host(run, observed.host), observed) if c.role == role]
     script = rollout.boot(
         changes,
@@ -31,8 +40,7 @@ def booting(run, observed, role):
         audits=[AUDIT.format(f"[{role}] Booted app version v2").replace("] [", "] [")],
         engine=observed.docker.version,
     )
-    waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
-    return guarded(script, seconds=waits + 60, key="deploy_timeout")
+    return script, sum(change.container.deadline + change.container.readiness_delay for change in changes)
 
 
 def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(fleet, run):
@@ -57,12 +65,18 @@ def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet
     assert changed(fleet(booted).does(app.gated, batch=())) == []
 
 
-def test_other_roles_boot_where_they_belong(fleet, run):
+def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_containers(fleet, run):
     hosts = fleet(behind)
-    command = booting(run, hosts.servers[PRIMARY].observed, "job")
-    hosts.servers[PRIMARY].knows(command)
-    assert changed(hosts.does(app.booted, primary=False, batch=HOSTS)) == [PRIMARY]
-    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([command], [])
+    served = await_served(("shop-web-v2",))
+    job = unguarded_boot(run, hosts.servers[PRIMARY].observed, "job")
+    commands = {
+        PRIMARY: guarded(f"{job[0]} && {served}", seconds=job[1] + 60, key="deploy_timeout"),
+        OTHER: guarded(served, seconds=60, key="deploy_timeout"),
+    }
+    for name in HOSTS:
+        hosts.servers[name].knows(commands[name])
+    assert changed(hosts.does(app.booted, primary=False, batch=HOSTS)) == list(HOSTS)
+    assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
 
 
 def test_a_first_deploy_boots_on_a_fresh_host(fleet, run):
@@ -112,14 +126,18 @@ def old_ones(run, name) -> tuple[StopContainer, ...]:
     return diff_old_containers(desired_host(run, name), booted(run, name))
 
 
-def test_old_containers_are_drained_and_the_batch_counts_as_switched(fleet, run):
-    hosts = fleet(booted)
+@pytest.mark.parametrize(("watch", "stop_seconds"), [({}, 10), ({"watch": 5}, 0)], ids=["at once", "watched first"])
+def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(fleet, watch, stop_seconds):
+    run = new_run(golden_config(f"{CONFIG}boot: {watch}\n"), "v2")
+    hosts = fleet(booted, run)
     commands = {}
     for name in HOSTS:
         changes = old_ones(run, name)
-        seconds = sum(change.drain_timeout for change in changes) + 60
+        seconds = sum(change.drain_timeout for change in changes) + stop_seconds + 60
         meanwhile = note(run, desired_host(run, name), booted(run, name))
-        commands[name] = guarded(drain(changes, meanwhile=meanwhile), seconds=seconds, key="drain_timeout")
+        stop = "" if watch else f" && docker stop {' '.join(change.name for change in changes)} > /dev/null"
+        script = drain(changes, meanwhile=meanwhile) + stop
+        commands[name] = guarded(script, seconds=seconds, key="drain_timeout")
         hosts.servers[name].knows(commands[name], then=retired(run, name))
     state = hosts.does(app.drained, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}

@@ -67,10 +67,10 @@ def test_before_the_gate_all_is_taken_back(config: MakeConfig, phase: str) -> No
     assert said(config, phase) == "Interrupted. What this run had begun was taken back."
 
 
-@pytest.mark.parametrize("phase", ["switch", "retire", "finish"])
-def test_past_the_gate_the_new_version_serves(config: MakeConfig, phase: str) -> None:
+@pytest.mark.parametrize(("phase", "boot"), [("switch", {}), ("watch", {"watch": 5}), ("finish", {})])
+def test_past_the_gate_the_new_version_serves(config: MakeConfig, phase: str, boot: dict[str, int]) -> None:
     serving = "v2 serves on 192.0.2.1, 192.0.2.2, where the old version may still run too."
-    assert said(config, phase) == f"Interrupted. {serving}"
+    assert said(config, phase, boot=boot) == f"Interrupted. {serving}"
 
 
 def test_a_host_that_could_not_be_brought_back_is_named(config: MakeConfig) -> None:

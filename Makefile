@@ -51,7 +51,7 @@ bench: venv ## measure, on a lab of six hosts (which stays up) and with simulate
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(PYTHON) -m tests.lab up
 	$(PYTHON) -m bench --write
-	$(PYTHON) -m bench.fleet
+	$(PYTHON) -m bench.fleet --write
 
 faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/reliability.md
 	$(PYTHON) -m tests.faults

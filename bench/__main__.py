@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.chart import draw
 from bench.measure import Setting, measure
 from bench.peer import measure_peer
-from bench.table import as_json, document, replace_last_run
+from bench.table import as_json, document, replace_part
 from tests.lab.lab import Lab
 
 TOP = Path(__file__).resolve().parents[1]
@@ -47,7 +47,7 @@ def main() -> None:
     sys.stdout.write(text)
     if options.write:
         draw(results, CHART)
-        PAGE.write_text(replace_last_run(PAGE.read_text(), text))
+        PAGE.write_text(replace_part(PAGE.read_text(), "bench", text))
 
 
 if __name__ == "__main__":

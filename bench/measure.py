@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -14,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.floor import floor, floor_script
+from bench.installed import user_python
 from bench.relay import PORT, Relay
 from tests.e2e.project import CHECKOUT, Project
 from tests.lab.lab import Lab
 
-PHASE = re.compile(r"^\S+ +(\w+) +done in ([\d.]+) s$", re.MULTILINE)
 BUDGET_HOSTS = 3
 
 
@@ -71,14 +69,15 @@ class Bench:
 
     def kp(self, action: str, *arguments: str, version: str, code: int = 0) -> None:
         """Time one command, and count."""
-        output = self.project.folder / "counted.json"
-        command = [sys.executable, "-m", "bench.counted", str(output), *arguments]
-        began = time.monotonic()
+        output, timeline = self.project.folder / "counted.json", self.project.folder / ".kamal/last-deploy.json"
+        timeline.unlink(missing_ok=True)
+        command = [user_python(), "-m", "bench.counted", str(output), *arguments]
         self.project.env["PYTHONPATH"] = str(CHECKOUT)
-        done = self.project.execute(command, version=version, code=code)
+        began = time.monotonic()
+        self.project.execute(command, version=version, code=code)
         samples = self.samples[action]
         samples.seconds.append(time.monotonic() - began)
-        samples.phases.append({name: float(seconds) for name, seconds in PHASE.findall(done.stdout)})
+        samples.phases.append(phases(timeline))
         samples.counts.append(json.loads(output.read_text()))
 
     def prepare(self) -> None:
@@ -104,6 +103,12 @@ class Bench:
             self.kp("a version that never gets healthy", "deploy", version="v3", code=1)
             self.project.set_env(COLOR="blue")
         self.kp("kp --help", "--help", version="v1")
+
+
+def phases(timeline: Path) -> dict[str, float]:
+    """Seconds by phase, of the run that wrote this; empty if it changed nothing."""
+    found = json.loads(timeline.read_text())["phases"] if timeline.exists() else []
+    return {phase["phase"]: phase["seconds"] for phase in found}
 
 
 def measure(lab: Lab, setting: Setting, rounds: int, *, with_failure: bool) -> dict[str, Samples]:

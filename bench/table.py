@@ -12,7 +12,6 @@ from bench.measure import Samples, Setting
 
 Results = Mapping[Setting, Mapping[str, Samples]]
 
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 KAMAL = {"kp deploy": "20 (Kamal 1.9.2), 6.9 at best (Kamal 2.11)", "kp rollback": "17", "kp --help": "0.85"}
 """Seconds measured with Kamal on a lab like this one; 2 web hosts and a worker, 0 ms."""
 
@@ -88,7 +87,10 @@ def _count(samples: Samples) -> str:
     return f"{commands} | {sent:.0f} | {cpu:.1f} | {memory:.0f}"
 
 
-def replace_last_run(page: str, text: str) -> str:
-    """The page with the tables of this run between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}"
+def replace_part(page: str, name: str, text: str) -> str:
+    """The page with a text between the marks of that name."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = page.partition(begin)
+    if not found:
+        raise ValueError(f"the page has no {begin}")
+    return f"{before}{begin}\n{text}{end}{rest.partition(end)[2]}"

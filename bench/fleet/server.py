@@ -7,10 +7,13 @@ is the time that the controller takes; behaviour is proven on the lab.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
 import asyncssh
+
+INPUT_SECONDS = 0.05
 
 
 class AnyKey(asyncssh.SSHServer):
@@ -23,8 +26,20 @@ class AnyKey(asyncssh.SSHServer):
         return True
 
 
-async def serve(folder: Path) -> None:
-    """Listen on a free port, which is written to ``port``; the host key's public half to ``host_key.pub``."""
+async def typed(process: asyncssh.SSHServerProcess[str]) -> None:
+    """Take what a command gets on its standard input; one that gets nothing is over at once."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.stdin.read(), INPUT_SECONDS)
+
+
+async def serve(folder: Path, slow: str, seconds: float) -> None:
+    """Listen on a free port, which is written to ``port``; the host key's public half to ``host_key.pub``.
+
+    Args:
+        folder: with the answer, and for what is written.
+        slow: address of a host that takes longer.
+        seconds: how much longer it takes for every command but the look.
+    """
     answer = (folder / "snapshot.txt").read_text()
     key = asyncssh.generate_private_key("ssh-ed25519")
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(folder / "client_key"))
@@ -33,9 +48,13 @@ async def serve(folder: Path) -> None:
 
     async def handle(process: asyncssh.SSHServerProcess[str]) -> None:
         command = process.command or ""
-        is_look = "docker inspect --format" in command
+        is_look = 'docker inspect --format "$template' in command
         text = answer if is_look else ""
+        if not is_look:
+            await typed(process)
         host = process.get_extra_info("sockname")[0]
+        if host == slow and not is_look:
+            await asyncio.sleep(seconds)
         log.write(f"{host} {len(command)} {len(text)}\n")
         process.stdout.write(text)
         process.exit(0)
@@ -48,4 +67,4 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))

@@ -29,7 +29,8 @@ GRACE_SECONDS = 60
 def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
     """The run's version runs and is healthy, beside whatever served before.
 
-    While the other roles boot on some hosts, the proxies of all take up the new containers that get requests.
+    While the other roles boot on some hosts, the proxies of all take up the new containers that get requests; where
+    there are no other roles, that is waited for at once.
 
     + run: the run's fixed values.
     + primary: boot the primary role's container, or those of all other roles.
@@ -37,7 +38,8 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     """
     boots = _boots(run, batch)
     changes = [change for change in boots if change.container.is_primary == primary]
-    routed = () if primary else tuple(change.container.name for change in boots if change.container.cord)
+    is_last = primary == all(role.is_primary for role in run.config.roles)
+    routed = tuple(change.container.name for change in boots if change.container.cord) if is_last else ()
     if not changes and not routed:
         current_host().noop("the wanted containers serve")
         return

@@ -79,6 +79,16 @@ def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_c
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
 
 
+def test_with_one_role_the_proxy_is_awaited_by_the_command_that_boots_it(fleet):
+    run = new_run(golden_config(CONFIG.replace("  job:\n    hosts: [192.0.2.1]\n    cmd: bin/jobs\n", "")), "v2")
+    hosts = fleet(behind, run)
+    script, waits = unguarded_boot(run, hosts.servers[OTHER].observed, "web")
+    command = guarded(f"{script} && {await_served(('shop-web-v2',))}", seconds=waits + 60, key="deploy_timeout")
+    hosts.servers[OTHER].knows(command)
+    assert changed(hosts.does(app.booted, primary=True, batch=[OTHER])) == [OTHER]
+    assert changed(hosts.does(app.booted, primary=False, batch=[OTHER])) == []
+
+
 def test_a_first_deploy_boots_on_a_fresh_host(fleet, run):
     hosts = fleet(fresh)
     for name in HOSTS:

@@ -23,12 +23,13 @@ def is_there(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS)
     try:
         connection.request("GET", "/v2/")
-        answer = connection.getresponse()
+        with connection.getresponse() as answer:
+            is_registry = answer.status == http.client.OK and answer.headers.get("Docker-Distribution-Api-Version")
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    if answer.status != http.client.OK or not answer.headers.get("Docker-Distribution-Api-Version"):
+    if not is_registry:
         raise BuildFailed(
             f"localhost:{port} is no registry of ours: another program answers there. "
             "Set another port with `registry: {server: localhost:PORT}`"
@@ -51,7 +52,8 @@ def started(registry: Registry, programs: Programs) -> bool:
     if not programs.ask(commands.start(port)).succeeded:
         said = programs.ask(commands.run(port, registry.image))
         if not said.succeeded:
-            programs.warn(f"No registry of our own ({registry.image}): {said.error.splitlines()[-1:]}")
+            complaint = (said.error.splitlines() or ["docker run failed"])[-1]
+            programs.warn(f"No registry of our own ({registry.image}): {complaint}")
             return False
     deadline = time.monotonic() + START_SECONDS
     while not is_there(port):

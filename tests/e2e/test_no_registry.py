@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.project import Project
+from tests.e2e.project import Project, eventually
 from tests.lab import images
 from tests.lab.lab import Lab
 from tests.lab.traffic import Load
@@ -96,6 +98,28 @@ def test_three_hosts_pull_side_by_side_only_what_is_missing(shop: Project, port:
     )
     sent = blobs_sent(shop, port) - before
     assert 0 < sent < 3 * layers, (sent, layers)
+
+
+def test_a_pull_that_is_killed_leaves_nothing_open_and_the_rerun_goes_on(shop: Project, port: int) -> None:
+    """SIGKILL while layers travel: the old version serves on, nothing listens any more, the same command cures it."""
+    before = shop.running(ALL)
+    with (shop.folder / "Dockerfile").open("a") as dockerfile:
+        dockerfile.write("RUN head -c 150000000 /dev/urandom > /ballast\n")
+    with Load(tuple(shop.url(host) for host in WEB), rate=50) as load:
+        process = shop.start("kp", "deploy", version="v2b")
+        pulling = f"ss -Htn state established '( dport = :{port} )'"
+        eventually(lambda: shop.lab.ssh("web2", pulling).stdout != "", seconds=90, what="a pull")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        for host in ALL:
+            eventually(lambda host=host: listeners(shop, host, port) == "", what="the end of the listener")  # type: ignore[misc]
+        assert shop.running(ALL) == before
+        shop.kp("deploy", version="v2b")
+    assert load.report.failed == 0, load.report
+    assert shop.running(ALL) == everywhere("v2b")
+    assert [listeners(shop, host, port) for host in ALL] == [""] * 3
+    assert not shop.lock_exists()
+    assert shop.kp("plan", version="v2b").stdout == "shop v2b: nothing to change.\n"
 
 
 def test_where_sshd_lends_nothing_the_image_is_sent(shop: Project, port: int) -> None:

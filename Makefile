@@ -52,6 +52,7 @@ bench: venv ## measure, on a lab of six hosts (which stays up) and with simulate
 	$(PYTHON) -m tests.lab up
 	$(PYTHON) -m bench --write
 	$(PYTHON) -m bench.fleet --write
+	$(PYTHON) -m bench.transfer --write
 
 faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/reliability.md
 	$(PYTHON) -m tests.faults

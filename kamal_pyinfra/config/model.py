@@ -105,7 +105,7 @@ class Config(BaseModel):
         """Process environment and env files, merged; its values do not print."""
         return self._source.environ
 
-    @property
+    @cached_property
     def roles(self) -> tuple[Role, ...]:
         """Roles by name, the primary one first."""
         names = sorted(self.servers, key=lambda name: (name != self.primary_role, name))
@@ -121,7 +121,7 @@ class Config(BaseModel):
             raise ConfigError(f"no role {name}; there are {', '.join(self.servers)}")
         return effective_role(self, name)
 
-    @property
+    @cached_property
     def role_hosts(self) -> tuple[Server, ...]:
         """Every host of a role once: the primary role's first, in the order of the file inside a role."""
         hosts: dict[str, Server] = {}
@@ -130,7 +130,7 @@ class Config(BaseModel):
             hosts[server.host] = known.joined_with(server)
         return tuple(hosts.values())
 
-    @property
+    @cached_property
     def all_hosts(self) -> tuple[Server, ...]:
         """Every host once: those of roles as in :attr:`role_hosts`, then those that carry accessories alone."""
         hosts = {server.host: server for server in self.role_hosts}

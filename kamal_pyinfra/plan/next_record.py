@@ -39,7 +39,8 @@ def _departed(run: Run, before: Record) -> dict[str, tuple[str, ...]]:
 
 def _configured(run: Run) -> dict[str, tuple[str, ...]]:
     config = run.config
-    return {
-        server.host: tuple(role.name for role in config.roles if role.runs_on(server.host))
-        for server in config.all_hosts
-    }
+    roles: dict[str, tuple[str, ...]] = {server.host: () for server in config.all_hosts}
+    for role in config.roles:
+        for server in role.servers:
+            roles[server.host] += (role.name,)
+    return roles

@@ -18,6 +18,13 @@ from pyinfra.connectors.ssh import SSHConnector
 from kamal_pyinfra.cli.main import main
 path = sys.argv.pop(1)
 run_shell_command = SSHConnector.run_shell_command
+from kamal_pyinfra.runner import engine
+run_ops = engine.run_ops
+def counting(state):
+    with open(path, "a") as log:
+        log.writelines("operation\\t" + repr(state.op_meta[each].names) + "\\n" for each in state.get_op_order())
+    return run_ops(state)
+engine.run_ops = counting
 def recording(self, command, *arguments, **options):
     with open(path, "a") as log:
         log.write(self.host.name + "\\t" + repr(str(command)) + "\\n")
@@ -40,6 +47,11 @@ def recorded(project: Project, tmp_path: Path, *arguments: str, version: str) ->
     script.write_text(RECORDER)
     project.execute([str(BIN / "python"), str(script), str(log), *arguments], version=version)
     return [tuple(line.split("\t", 1)) for line in log.read_text().splitlines()]  # type: ignore[misc]
+
+
+def test_a_deploy_that_changes_nothing_has_no_operation(deployed: Project, tmp_path: Path) -> None:
+    """What a look decides must not go through pyinfra's operations."""
+    assert not [name for host, name in recorded(deployed, tmp_path, "deploy", version="v1") if host == "operation"]
 
 
 def test_a_second_deploy_changes_nothing(deployed: Project, tmp_path: Path) -> None:
@@ -94,9 +106,13 @@ def test_both_doors_plan_the_same(deployed: Project) -> None:
 
 
 def test_a_deploy_needs_few_commands(deployed: Project, tmp_path: Path) -> None:
-    """A new version must need nine commands on a host at most, login and pull included, and two for the lock."""
+    """A new version must need nine commands on a host at most, login and pull included, and two for the lock.
+
+    pyinfra's own work grows with the number of operations, so these are bounded too.
+    """
     sent = recorded(deployed, tmp_path, "deploy", version="v6")
     hosts = Counter(host for host, _ in sent)
+    assert hosts.pop("operation") <= 16, [name for host, name in sent if host == "operation"]
     assert hosts[deployed.lab.hosts["web2"]] <= 9, sent
     assert hosts[deployed.lab.hosts["web1"]] <= 11, sent
     assert deployed.served("web1") == "v6"

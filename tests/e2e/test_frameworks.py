@@ -1,7 +1,7 @@
 """The examples of frameworks, each with the Dockerfile and the configuration that its page shows.
 
-What a machine without Docker Hub lacks is in their base images: Node from Debian, and pip with the wheels that the
-examples ask for.
+What a machine without Docker Hub lacks is in their base images: Node, Ruby and Rails from Debian, and pip with the
+wheels that the examples ask for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.e2e.project import CHECKOUT, Project, standard_config
 from tests.lab.lab import Lab
 from tests.lab.names import IMAGE_LABEL
 
-FRAMEWORKS = {"django": "web1", "fastapi": "web2", "flask": "job1", "node": "web1"}
+FRAMEWORKS = {"django": "web1", "fastapi": "web2", "flask": "job1", "node": "web1", "rails": "web2"}
 HEAD = f"ARG BASE\nFROM ${{BASE}}\nLABEL {IMAGE_LABEL}=frameworks\n"
 PYTHON = f"""{HEAD}
 COPY wheels /wheels
@@ -32,20 +32,27 @@ RUN ln -s /wheels/pip-*.whl /pip.whl \\
 NODE = f"""{HEAD}
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs >/dev/null
 """
+RUBY = f"""{HEAD}
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends \\
+  bundler ruby-rails ruby-sqlite3 puma >/dev/null
+RUN printf '#!/bin/sh\\n[ "$1" != install ] || set -- "$@" --local\\nexec /usr/bin/bundle "$@"\\n' \\
+  >/usr/local/bin/bundle && chmod +x /usr/local/bin/bundle
+"""
+KINDS = {"node": NODE, "ruby": RUBY, "python": PYTHON}
 RELEASE = "deploys/release.py"
 
 
 @pytest.fixture(scope="module")
 def bases(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Images like Docker Hub's for Python and Node, by the example that is built on them."""
+    """Images like Docker Hub's for Python, Node and Ruby, by the example that is built on them."""
     folder = tmp_path_factory.mktemp("bases")
     download_wheels(lab, folder / "wheels")
-    tags = {name: f"{lab.name}-{'node' if name == 'node' else 'python'}" for name in FRAMEWORKS}
-    for tag, text in ((tags["node"], NODE), (tags["flask"], PYTHON)):
+    tags = {kind: f"{lab.name}-{kind}" for kind in KINDS}
+    for kind, text in KINDS.items():
         (folder / "Dockerfile").write_text(text)
-        lab.docker.build(tag, folder, BASE=lab.base_image)
-    yield tags
-    lab.docker("image", "rm", "--force", *set(tags.values()), check=False)
+        lab.docker.build(tags[kind], folder, BASE=lab.base_image)
+    yield {name: tags[{"node": "node", "rails": "ruby"}.get(name, "python")] for name in FRAMEWORKS}
+    lab.docker("image", "rm", "--force", *tags.values(), check=False)
 
 
 def download_wheels(lab: Lab, folder: Path) -> None:
@@ -67,9 +74,9 @@ def example(lab: Lab, framework: str, folder: Path, base: str) -> Project:
     config["image"] = framework
     config["servers"] = {"web": {"hosts": [lab.hosts[FRAMEWORKS[framework]]]}}
     config["builder"] |= {"args": {"BASE": base}, "context": "."}
-    if FRAMEWORKS[framework] == "web1":  # two apps on one host, told by their names
+    if FRAMEWORKS[framework] != "job1":  # two apps on one host, told by their names
         config["labels"] = {f"traefik.http.routers.{framework}-web.rule": f"Host(`{framework}.example.com`)"}
-    project = Project(lab, folder, {"SECRET_KEY": "hush-3f1a"})
+    project = Project(lab, folder, {"SECRET_KEY": "hush-3f1a", "SECRET_KEY_BASE": "hush-9c41"})
     project.write(config)
     return project
 
@@ -82,7 +89,7 @@ def greeting(project: Project) -> str:
 
 
 def is_served(project: Project, version: str) -> bool:
-    names = {"django": "Django", "fastapi": "FastAPI", "flask": "Flask", "node": "Node"}
+    names = {"django": "Django", "fastapi": "FastAPI", "flask": "Flask", "node": "Node", "rails": "Rails"}
     return f"from {names[project.config['service']]} {version}" in greeting(project)
 
 
@@ -105,7 +112,11 @@ def test_each_example_builds_deploys_and_brings_its_next_version(examples: dict[
             assert project.kp("plan", version="v2").stdout == f"{name} v2: nothing to change.\n"
 
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(story, "django", "node"), pool.submit(story, "fastapi"), pool.submit(story, "flask")]:
+        for done in [
+            pool.submit(story, "django", "node"),
+            pool.submit(story, "fastapi", "rails"),
+            pool.submit(story, "flask"),
+        ]:
             done.result()
     project = examples["fastapi"]
     project.kp("rollback", "v1", version="v2")

@@ -13,6 +13,8 @@ OWNER_LABEL = "kp.owner"
 ACCESSORY_LABEL = "kp.accessory"
 RELEASE_LABEL = "kp.release"
 HOSTNAME_LIMIT = 51
+REPLACED_MARK = "_replaced_"
+REPLICA_MARK = "_replica_"
 
 
 def service_name(config: Config) -> str:
@@ -30,6 +32,22 @@ def container_name(config: Config, role: str, version: str) -> str:
     return f"{container_prefix(config, role)}-{version}"
 
 
+def replica_name(name: str, replica: int) -> str:
+    """What a role's first container is called goes for it alone; the others add their number, counted from 2."""
+    return name if replica == 1 else f"{name}{REPLICA_MARK}{replica}"
+
+
+def replica_number(container: str) -> int:
+    """Which of its role's containers on a host it is, by its name."""
+    number = container.partition(REPLICA_MARK)[2].partition(REPLACED_MARK)[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 5 else 1
+
+
+def first_replica(container: str) -> str:
+    """The name of the first container of the same role and version, whose folders of assets all of them share."""
+    return container.partition(REPLICA_MARK)[0]
+
+
 def release_container(config: Config, role: str, version: str, suffix: str) -> str:
     """The container of the release command, named as Kamal names those of ``app exec``."""
     return f"{container_prefix(config, role)}-exec-{version}-{suffix}"
@@ -37,12 +55,13 @@ def release_container(config: Config, role: str, version: str, suffix: str) -> s
 
 def replaced_name(container: str, suffix: str) -> str:
     """The name a container gets when a new one of the same version takes its place."""
-    return f"{container}_replaced_{suffix}"
+    return f"{container}{REPLACED_MARK}{suffix}"
 
 
-def container_hostname(host: str, suffix: str) -> str:
-    """The host's name, cut so that with its suffix it stays a valid host name."""
-    return f"{host[:HOSTNAME_LIMIT].rstrip('.')}-{suffix}"
+def container_hostname(host: str, suffix: str, replica: int = 1) -> str:
+    """The host's name and the replica's number from 2 on, cut so that with the suffix it stays a valid host name."""
+    number = "" if replica == 1 else f"-{replica}"
+    return f"{host[: HOSTNAME_LIMIT - len(number)].rstrip('.')}{number}-{suffix}"
 
 
 def role_env_file(config: Config, role: str) -> str:

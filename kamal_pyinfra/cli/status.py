@@ -71,7 +71,7 @@ def _table(rows: tuple[StatusRow, ...]) -> Table:
     now = datetime.now(UTC)
     for row in rows:
         drift = "\n".join(one_line(cause) for cause in row.drift) or "no"
-        cells = (row.host, row.role, row.version, row.state, row.health, age(row.since, now), drift)
+        cells = (row.host, row.label, row.version, row.state, row.health, age(row.since, now), drift)
         table.add_row(*(Text(one_line(cell) if cell is not drift else cell) for cell in cells))
     return table
 

@@ -33,7 +33,7 @@ from kamal_pyinfra.plan.changes import (
 def boot(
     changes: Sequence[BootContainer], *, run_id: str, suffix: str, audits: Sequence[str], engine: str | None = None
 ) -> str:
-    """Start every container, then wait until all are healthy.
+    """Start every container, then wait until all are healthy; second replicas when the first ones are, and so on.
 
     The script exits 1 with a report if a container does not get ready.
 
@@ -44,12 +44,20 @@ def boot(
         audits: for each change, the command that records it, run when its container is ready.
         engine: version of the host's Docker, if it is known.
     """
-    starts = [_start(change, suffix, engine) for change in changes]
+    by_replica: dict[int, list[tuple[BootContainer, str]]] = {}
+    for change, audit in zip(changes, audits, strict=True):
+        by_replica.setdefault(change.container.replica, []).append((change, audit))
+    steps = [_boot_together(by_replica[replica], suffix, engine) for replica in sorted(by_replica)]
+    return f": {BOOT_MARK}{run_id}\n" + await_functions() + chain(*steps)
+
+
+def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, engine: str | None) -> str:
+    starts = [_start(change, suffix, engine) for change, _ in changes]
     waits = [
         chain(await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
-        for change, audit in zip(changes, audits, strict=True)
+        for change, audit in changes
     ]
-    return f": {BOOT_MARK}{run_id}\n" + await_functions() + chain(*starts, *waits)
+    return chain(*starts, *waits)
 
 
 def gate(changes: Sequence[BootContainer]) -> str:

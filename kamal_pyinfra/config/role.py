@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
@@ -22,6 +23,7 @@ class Role:
         healthcheck: effective; without the proxy only the role's own settings count.
         own_healthcheck: whether the role itself sets cmd, port or path.
         asset_path: the role's, or the root's.
+        replicas: containers on each host.
     """
 
     name: str
@@ -35,10 +37,16 @@ class Role:
     logging: Logging
     asset_path: str | None
     is_primary: bool
+    replicas: int = 1
 
     def runs_on(self, host: str) -> bool:
         """Whether the host is one of the role's."""
-        return any(server.host == host for server in self.servers)
+        return host in self.hosts
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Names of its hosts."""
+        return frozenset(server.host for server in self.servers)
 
     @property
     def has_healthcheck(self) -> bool:
@@ -69,4 +77,5 @@ def effective_role(config: Config, name: str) -> Role:
         logging=config.logging.merged_with(section.logging or Logging()),
         asset_path=section.asset_path or config.asset_path,
         is_primary=is_primary,
+        replicas=section.replicas,
     )

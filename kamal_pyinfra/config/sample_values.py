@@ -77,6 +77,7 @@ VALUES: dict[str, dict[str, str]] = {
         "labels": "\ntraefik.http.routers.shop-web.rule: Host(`shop.example.com`)",
         "env": "\nTHREADS: 8",
         "asset_path": "/app/public/assets",
+        "replicas": "2",
     },
     "Registry": {
         "server": "registry.example.com",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
 from kamal_pyinfra.config.tree import Map, Scalar, Seq, place_of
-from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Port, Text, problem
+from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, problem
 
 LIST_ROLE = "web"
 """The role that all hosts have when ``servers`` is a plain list (Kamal)."""
@@ -98,6 +98,7 @@ class RoleSection(BaseModel):
     labels: dict[str, Text] = Field(default={}, description="Labels of the containers, laid over the root's.")
     env: Env = Field(default=Env(), description="Environment, laid over the root `env`.")
     asset_path: Text | None = Field(default=None, description="Folder in the image, instead of the root's.")
+    replicas: Int = Field(default=1, description="Containers on each of its hosts.", json_schema_extra=OURS)
 
     @model_validator(mode="before")
     @classmethod

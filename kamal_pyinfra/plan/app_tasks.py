@@ -8,11 +8,12 @@ from posixpath import normpath
 
 from kamal_pyinfra.config import Role, timeouts
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.naming import REPLACED_MARK, first_replica
 from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StopContainer
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.remaining import REPLACED_MARK, newest_first
+from kamal_pyinfra.plan.remaining import newest_first
 from kamal_pyinfra.plan.removal_tasks import diff_removed_app
 from kamal_pyinfra.plan.run import Run
 
@@ -53,24 +54,30 @@ def start(run: Run, observed: ObservedHost, *, version: str | None) -> HostTask:
     """
     if refusals := silent_docker(observed):
         return HostTask(refusals=refusals)
-    found = [_start(run, role, observed, version) for role in _roles(run, observed)]
+    found = [each for role in _roles(run, observed) for each in _starts(run, role, observed, version)]
     return HostTask(
         changes=tuple(each for each in found if isinstance(each, Change)),
         refusals=tuple(f"{observed.host}: {each}" for each in found if isinstance(each, str)),
     )
 
 
-def _start(run: Run, role: Role, observed: ObservedHost, version: str | None) -> StartContainer | str | None:
+def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -> list[StartContainer | str]:
     ours = [each for each in _containers(run, observed) if each.role == role.name]
     running = [each for each in ours if each.is_running]
     wanted = [each for each in ours if version in (None, each.version) and REPLACED_MARK not in each.name]
     if any(version in (None, each.version) for each in running):
-        return None
+        return []
     if running:
-        return f"{running[0].name} runs; `kp rollback {version}` changes the version"
+        return [f"{running[0].name} runs; `kp rollback {version}` changes the version"]
     if not wanted:
-        return f"role {role.name} has no container{f' of {version}' if version else ''}; `kp app boot` makes one"
-    container = _in_service(run, observed, wanted)
+        return [f"role {role.name} has no container{f' of {version}' if version else ''}; `kp app boot` makes one"]
+    first = _in_service(run, observed, wanted)
+    replicas = [each for each in wanted if each.version == first.version]
+    named = sorted(replicas, key=lambda each: (len(each.name), each.name))
+    return [_start(run, role, observed, each) for each in named[: role.replicas]]
+
+
+def _start(run: Run, role: Role, observed: ObservedHost, container: ObservedContainer) -> StartContainer:
     return StartContainer(
         name=container.name,
         role=role.name,
@@ -100,12 +107,13 @@ def stale(run: Run, observed: ObservedHost) -> HostTask:
 
 
 def stale_containers(run: Run, observed: ObservedHost) -> Iterator[tuple[ObservedContainer, ObservedContainer]]:
-    """Each running container that is not the one in service of its role, with the one that is."""
+    """Each running container that is not of the version in service of its role, with one that is."""
     running = [each for each in _containers(run, observed) if each.is_running]
     for role in dict.fromkeys(each.role for each in running):
         here = [each for each in running if each.role == role]
         kept = _in_service(run, observed, here)
-        yield from ((each, kept) for each in here if each is not kept)
+        replicas = [each for each in here if first_replica(each.name) == first_replica(kept.name)]
+        yield from ((each, kept) for each in here if each not in replicas)
 
 
 def remove(run: Run, observed: ObservedHost) -> HostTask:

@@ -11,7 +11,7 @@ from kamal_pyinfra.config.env_file import env_file_text
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.desired_accessory import accessories_on
-from kamal_pyinfra.plan.desired_app import app_container
+from kamal_pyinfra.plan.desired_app import app_containers
 from kamal_pyinfra.plan.desired_proxy import proxy_container
 from kamal_pyinfra.plan.digest import digest_text
 from kamal_pyinfra.plan.owner import Owner
@@ -39,7 +39,9 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     accessories = accessories_on(run, host)
     accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
     containers = tuple(
-        app_container(run, role, host, env_file) for role, env_file in zip(roles, env_files, strict=True)
+        container
+        for role, env_file in zip(roles, env_files, strict=True)
+        for container in app_containers(run, role, host, env_file)
     )
     return DesiredHost(
         host=host,

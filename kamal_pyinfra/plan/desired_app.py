@@ -19,8 +19,28 @@ LONGEST_PROMPT_INTERVAL = 5
 DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
 
 
+def app_containers(run: Run, role: Role, host: str, env_file: EnvFile) -> tuple[AppContainer, ...]:
+    """The containers that should serve ``role`` on ``host`` with the run's version.
+
+    The first is what it would be without replicas, so that Kamal finds it; names, cords and host names of the others
+    have their number added.
+    """
+    first = app_container(run, role, host, env_file)
+    return (first, *(_replica(run, first, host, number) for number in range(2, role.replicas + 1)))
+
+
+def _replica(run: Run, first: AppContainer, host: str, number: int) -> AppContainer:
+    return replace(
+        first,
+        name=naming.replica_name(first.name, number),
+        hostname=naming.container_hostname(host, run.short_id, number),
+        cord=first.cord and naming.replica_name(first.cord, number),
+        replica=number,
+    )
+
+
 def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppContainer:
-    """The container that should serve ``role`` on ``host`` with the run's version."""
+    """The first or only container that should serve ``role`` on ``host`` with the run's version."""
     config = run.config
     name = naming.container_name(config, role.name, run.version)
     env = config.env_for(role.name, host)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.diff_accessory import diff_missing_accessories
-from kamal_pyinfra.plan.diff_app import diff_assets, diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff_app import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff_assets import diff_assets
 from kamal_pyinfra.plan.diff_host import (
     diff_directories,
     diff_docker,

@@ -6,14 +6,13 @@ from posixpath import normpath
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config.timeouts import notice_seconds
+from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
-    Change,
     ReplaceContainer,
     RestartContainer,
     StopContainer,
-    SyncAssets,
 )
 from kamal_pyinfra.plan.compare import app_differences, config_differences
 from kamal_pyinfra.plan.difference import as_cause
@@ -62,13 +61,13 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
 
 
 def _new_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer:
-    predecessors = _running(desired, container.role, observed)
+    predecessors = _replaced(desired, container, observed)
     is_drift = was_started(container, observed)
     differences = config_differences(container, predecessors[0], observed) if predecessors else ()
     return BootContainer(
         container=container,
         role=container.role,
-        cause=_boot_cause(container, predecessors, is_drift=is_drift),
+        cause=_boot_cause(desired, container, observed, is_drift=is_drift),
         differences=differences,
         is_drift=is_drift,
         replaces=tuple(old.name for old in predecessors),
@@ -102,16 +101,36 @@ def _running(desired: DesiredHost, role: str, observed: ObservedHost) -> tuple[O
     return tuple(old for old in desired.owner.running(observed.containers) if old.role == role)
 
 
+def _replaced(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
+    """What runs of the role and is not itself wanted beside this container: all of it goes for the first replica."""
+    beside = {other.name for other in desired.containers} - {container.name}
+    found = [old for old in _running(desired, container.role, observed) if old.name not in beside]
+    if container.replica == 1:
+        return tuple(found)
+    same = [old for old in found if old.name == container.name]
+    return tuple(same or found[container.replica - 1 : container.replica] or found[:1])
+
+
 def _predecessors(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> tuple[str, ...]:
-    return tuple(old.name for old in _running(desired, container.role, observed))
+    return tuple(old.name for old in _replaced(desired, container, observed))
 
 
-def _boot_cause(container: AppContainer, predecessors: tuple[ObservedContainer, ...], *, is_drift: bool) -> str:
+def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost, *, is_drift: bool) -> str:
+    predecessors = _replaced(desired, container, observed)
     if not predecessors:
-        return "was removed" if is_drift else "not found"
+        scaling = _scaling(desired, container, observed)
+        return "was removed" if is_drift else scaling or "not found"
     if predecessors[0].version == container.version:
         return "its predecessor stepped aside"
     return f"version {predecessors[0].version} → {container.version}"
+
+
+def _scaling(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
+    """How many containers of the version there are and will be, if that changes and some are there."""
+    here = [old for old in _running(desired, container.role, observed) if REPLACED_MARK not in old.name]
+    now = sum(old.version == container.version for old in here)
+    wanted = sum(other.role == container.role for other in desired.containers)
+    return f"replicas {now} → {wanted}" if now not in (0, wanted) else ""
 
 
 def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
@@ -123,7 +142,7 @@ def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[S
         StopContainer(
             name=naming.replaced_name(old.name, desired.replaced_suffix) if old.name in wanted else old.name,
             role=old.role,
-            cause=_stop_cause(desired, old),
+            cause=_stop_cause(desired, old, observed),
             cord=cord_of(desired, old, observed),
             drain_timeout=desired.drain_seconds + notice_seconds(old.health_interval),
             stop_timeout=desired.stop_timeout,
@@ -135,8 +154,11 @@ def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[S
 
 
 def booting_containers(desired: DesiredHost, observed: ObservedHost) -> dict[str, str]:
-    """Role → the container that gets started for it."""
-    return {change.role: change.container.name for change in diff_containers(desired, observed)}
+    """Role → the container that gets started for it; the first of several."""
+    found: dict[str, str] = {}
+    for change in diff_containers(desired, observed):
+        found.setdefault(change.role, change.container.name)
+    return found
 
 
 def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
@@ -148,10 +170,12 @@ def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[s
     return tuple(old.name for old in desired.owner.running(observed.containers) if old.name not in staying)
 
 
-def _stop_cause(desired: DesiredHost, old: ObservedContainer) -> str:
+def _stop_cause(desired: DesiredHost, old: ObservedContainer, observed: ObservedHost) -> str:
     for container in desired.containers:
         if container.role == old.role:
-            return f"stops, replaced by {container.name}"
+            scaling = "" if REPLACED_MARK in old.name else _scaling(desired, container, observed)
+            is_surplus = scaling and old.version == container.version
+            return f"stops, {scaling}" if is_surplus else f"stops, replaced by {container.name}"
     if desired.is_leaving:
         return f"stops, {desired.host} is not in the config"
     if old.role in desired.known_roles:
@@ -174,25 +198,3 @@ def cord_of(desired: DesiredHost, container: ObservedContainer, observed: Observ
 def tied_cords(observed: ObservedHost) -> set[str]:
     """The absolute paths of the cord directories that hold a cord."""
     return {observed.absolute(path) for path, is_tied in observed.cords.items() if is_tied}
-
-
-def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
-    """Assets are synced whenever a container with assets gets started, and when its folder is missing."""
-    starting = {change.container.name for change in diff_containers(desired, observed)}
-    return tuple(
-        SyncAssets(
-            role=container.role,
-            assets=container.assets,
-            image=container.image,
-            old_containers=tuple(
-                old.name
-                for old in desired.owner.running(observed.containers)
-                if old.role == container.role and old.name != container.name
-            ),
-            cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",
-            is_drift=container.name not in starting and was_started(container, observed),
-            part_of=container.name if container.name in starting else "",
-        )
-        for container in desired.containers
-        if container.assets and (container.name in starting or container.assets.volume not in observed.assets)
-    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.owner import Owner
 from kamal_pyinfra.plan.remaining import (
-    REPLACED_MARK,
     Remaining,
     newest_first,
     surplus_containers,

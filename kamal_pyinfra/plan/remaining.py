@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kamal_pyinfra.naming import REPLACED_MARK, REPLICA_MARK, first_replica
 from kamal_pyinfra.plan.changes import RemoveContainer, RemoveDirectory, RemoveImage, RemoveUntagged
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.owner import Owner
 
 RUN_ID = r"[0-9a-f]{32}"
-REPLACED_MARK = "_replaced_"
 NO_TAG = "<none>"
 """What Docker shows for an image whose tag went to another one; it is no reference that could be removed."""
 
@@ -46,13 +46,22 @@ def newest_first(containers: Iterable[ObservedContainer]) -> tuple[ObservedConta
 
 
 def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[RemoveContainer]:
-    """Per role the newest stopped containers are kept; a replaced container serves no rollback."""
-    kept: dict[str, int] = {}
+    """Per role the newest stopped versions are kept; a replaced container serves no rollback.
+
+    A replica too many of the version in service goes when its version does: it would be wanted again.
+    """
+    kept: dict[str, list[str]] = {}
     for old in remaining.stopped:
-        kept[old.role] = kept.get(old.role, 0) + (REPLACED_MARK not in old.name)
         if REPLACED_MARK in old.name:
             yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
-        elif retain is not None and kept[old.role] > retain:
+            continue
+        versions = kept.setdefault(old.role, [])
+        name = first_replica(old.name)
+        if name in versions or name in remaining.in_service:
+            continue
+        if retain is None or len(versions) < retain:
+            versions.append(name)
+        else:
             yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
 
 
@@ -80,7 +89,10 @@ def untagged_images(remaining: Remaining, observed: ObservedHost) -> tuple[Remov
 
 def unused_cords(remaining: Remaining, observed: ObservedHost) -> Iterator[RemoveDirectory]:
     """Cord directories of our roles that no container mounts."""
-    pattern = re.compile("|".join(f"(?:{re.escape(prefix)})-{RUN_ID}" for prefix in remaining.prefixes) or r"(?!)")
+    pattern = re.compile(
+        "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in remaining.prefixes)
+        or r"(?!)"
+    )
     for path in sorted(observed.cords):
         if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in remaining.mounted:
             yield RemoveDirectory(path=path, cause="no container mounts it")

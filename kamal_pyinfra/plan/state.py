@@ -45,6 +45,7 @@ class AppContainer:
         secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
         secret_checks: secret → a number that tells whether it changed.
         digest: of everything else that would need a new container if it changed, besides name and image.
+        replica: its number among those of its role on the host, counted from 1.
     """
 
     name: str
@@ -72,6 +73,7 @@ class AppContainer:
     secret_names: tuple[str, ...] = ()
     secrets: str | None = field(default=None, repr=False)
     secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    replica: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from kamal_pyinfra.naming import replica_number
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff import diff_host
@@ -22,6 +23,7 @@ class StatusRow:
 
     Args:
         role: of the app, or ``proxy``.
+        replica: its number among the role's containers on the host, counted from 1.
         since: RFC 3339 time of its last start; empty if it does not run.
         drift: causes of the changes that would undo what somebody did by hand.
     """
@@ -33,6 +35,12 @@ class StatusRow:
     health: str
     since: str
     drift: tuple[str, ...] = ()
+    replica: int = 1
+
+    @property
+    def label(self) -> str:
+        """The role, with the number from the second container on."""
+        return self.role if self.replica == 1 else f"{self.role} {self.replica}"
 
     def as_json(self) -> dict[str, object]:
         """The row as a JSON object."""
@@ -55,7 +63,9 @@ def _rows(run: Run, observed: ObservedHost) -> Iterator[StatusRow]:
     running = owner.running(observed.containers)
     for role in (role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)):
         causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
-        found = [container for container in running if container.role == role]
+        found = sorted(
+            (container for container in running if container.role == role), key=lambda each: replica_number(each.name)
+        )
         yield from (_row(observed.host, role, container.version, container, causes) for container in found)
         if not found:
             yield _absent(observed, role, version, causes)
@@ -113,4 +123,5 @@ def _row(host: str, role: str, version: str, container: ObservedContainer, drift
         health=container.health or "",
         since=container.started if container.is_running else "",
         drift=drift,
+        replica=replica_number(container.name) if container.role else 1,
     )

@@ -83,11 +83,11 @@ def test_every_secret_without_value_is_listed() -> None:
     way_out = " is not set; add it to .env or export it"
     path = FIXTURES / "deploy_all_keys.yml"
     assert config.missing_secrets() == [
-        f"{path}:17:31 env/secret/0: S{way_out}",
-        f"{path}:64:38 accessories/db/env/secret/0: DB_PASSWORD{way_out}",
-        f"{path}:77:18 traefik/env/secret/0: ACME{way_out}",
-        f"{path}:14:67 registry/username/0: RU{way_out}",
-        f"{path}:14:83 registry/password/0: RP{way_out}",
+        f"{path}:18:31 env/secret/0: S{way_out}",
+        f"{path}:65:38 accessories/db/env/secret/0: DB_PASSWORD{way_out}",
+        f"{path}:78:18 traefik/env/secret/0: ACME{way_out}",
+        f"{path}:15:67 registry/username/0: RU{way_out}",
+        f"{path}:15:83 registry/password/0: RP{way_out}",
     ]
     with pytest.raises(ConfigError) as error:
         config.require_secrets()

@@ -150,6 +150,15 @@ KEYS = {
     ),
     "release role": ({"release": "{cmd: a, role: wbe}"}, "5:25 release/role: unknown role: wbe (did you mean `web`?)"),
     "release host": ({"release": "{cmd: a, host: x}"}, "5:25 release/host: x is no host of role web"),
+    "replicas": (
+        {"servers": "{web: {hosts: [a], replicas: 0}}"},
+        "4:39 servers/web/replicas: should be a number from 1 to 100",
+    ),
+    "replicas of a port": (
+        {"servers": "{web: {hosts: [a], replicas: 2, options: {publish: 80}}}"},
+        "4:61 servers/web/options/publish: only one container of a host can have this; leave it out, "
+        "or set replicas: 1 for role web",
+    ),
     "boot watch": (
         {"boot": "{watch: {seconds: 0, cmd: '', link: x}}"},
         "5:25 boot/watch/seconds: should be a positive number of seconds\n"

@@ -88,6 +88,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "servers/env/secret": at(JOB, env={"secret": ["OTHER_SECRET"]}),
     "servers/env/tags": at(JOB, env={"tags": {"green": {"A": "1"}}}),
     "servers/asset_path": at(WEB, asset_path="/app/assets"),
+    "servers/replicas": at(WEB, replicas=2),
     "registry/server": at(("registry",), server="registry.example.com"),
     "registry/username": at(("registry",), username="somebody"),
     "registry/image": at(("registry",), image="registry:3"),

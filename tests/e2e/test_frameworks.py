@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,45 +16,22 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.bases import build_node, build_python
 from tests.e2e.project import CHECKOUT, Project, standard_config
 from tests.lab.lab import Lab
-from tests.lab.names import IMAGE_LABEL
 
 FRAMEWORKS = {"django": "web1", "fastapi": "web2", "flask": "job1", "node": "web1"}
-HEAD = f"ARG BASE\nFROM ${{BASE}}\nLABEL {IMAGE_LABEL}=frameworks\n"
-PYTHON = f"""{HEAD}
-COPY wheels /wheels
-ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore
-RUN ln -s /wheels/pip-*.whl /pip.whl \\
- && printf '#!/bin/sh\\nexec python3 /pip.whl/pip "$@"\\n' >/usr/local/bin/pip && chmod +x /usr/local/bin/pip
-"""
-NODE = f"""{HEAD}
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs >/dev/null
-"""
 RELEASE = "deploys/release.py"
 
 
 @pytest.fixture(scope="module")
 def bases(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Images like Docker Hub's for Python and Node, by the example that is built on them."""
-    folder = tmp_path_factory.mktemp("bases")
-    download_wheels(lab, folder / "wheels")
     tags = {name: f"{lab.name}-{'node' if name == 'node' else 'python'}" for name in FRAMEWORKS}
-    for tag, text in ((tags["node"], NODE), (tags["flask"], PYTHON)):
-        (folder / "Dockerfile").write_text(text)
-        lab.docker.build(tag, folder, BASE=lab.base_image)
+    build_node(lab, tmp_path_factory.mktemp("node"), tags["node"])
+    build_python(lab, tmp_path_factory.mktemp("python"), tags["flask"])
     yield tags
     lab.docker("image", "rm", "--force", *set(tags.values()), check=False)
-
-
-def download_wheels(lab: Lab, folder: Path) -> None:
-    """What the examples require, for the Python of the lab's base image."""
-    asked = "import sys; print('%d.%d' % sys.version_info[:2])"
-    version = lab.docker("run", "--rm", lab.base_image, "python", "-c", asked).stdout.strip()
-    lists = [str(path) for path in CHECKOUT.glob("examples/*/requirements.txt")]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    command += ["--only-binary", ":all:", "--python-version", version, "pip"]
-    subprocess.run([*command, *(word for path in lists for word in ("-r", path))], check=True, timeout=100)
 
 
 def example(lab: Lab, framework: str, folder: Path, base: str) -> Project:

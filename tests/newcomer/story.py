@@ -187,7 +187,7 @@ STEPS = (
         says=("created   config/deploy.yml", "Next: run `kp setup`."),
     ),
     Step(line="git add . && git commit -m 'Deploy with kp'", check=no_secret_is_committed),
-    Step(line="kp doctor", code=1, says=("`kp setup` installs it",)),
+    Step(line="kp doctor", code=1, says=("this machine", "`kp setup` installs it")),
     Step(line="kp setup", says=("serves at http://",), check=first_serves),
     Step(line="curl http://192.0.2.10/up", says=('{"ok":true}',)),
     Step(line="git commit -am 'Say hello in blue'", before=change_the_app),

@@ -128,9 +128,9 @@ def test_a_configuration_on_a_page_loads_alone_or_over_the_one_of_the_readme(
     assert not plan_fresh(config, "setup", Docker(installed=False)).is_empty
 
 
-def test_the_first_configuration_of_the_readme_has_twelve_lines() -> None:
+def test_the_first_configuration_of_the_readme_has_seven_lines() -> None:
     block = re.search(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)[1]
-    assert len(block.splitlines()) == 12
+    assert len(block.splitlines()) == 7
 
 
 def test_pages_show_every_plan_and_no_other() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -11,17 +13,20 @@ from kamal_pyinfra.cli.say import say
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config.project import Project
+    from kamal_pyinfra.config.write import Written
 
 BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
 )
+FEW = 3
+REGISTRY = "Registry, as [SERVER/]USER (empty: none is needed)"
 
 
 @click.command()
 @click.option("--host", "hosts", multiple=True, metavar="[USER@]HOST[:PORT]", help="A server; may be repeated.")
-@click.option("--image", metavar="[SERVER/]NAME", help="Image, with the registry's server unless it is Docker Hub.")
-@click.option("--registry", metavar="SERVER", help="Registry, if not the one that the image begins with.")
-@click.option("--username", metavar="NAME", help="User name at the registry.")
+@click.option("--image", metavar="[SERVER/]NAME", help="Name of the image, after its registry if it has one.")
+@click.option("--registry", metavar="SERVER", help="Registry, if one is wanted and the image does not begin with it.")
+@click.option("--username", metavar="NAME", help="User name at the registry; without one named, at Docker Hub.")
 @click.option("--bundle", is_flag=True, help="Accepted as in Kamal, and does nothing.")
 def init(hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None, bundle: bool) -> None:
     """Write config/deploy.yml and what belongs to it into this folder, where it is missing.
@@ -29,6 +34,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     \b
     Example:
       kp init
+      kp init --host 192.0.2.10
       kp init --host 192.0.2.10 --image registry.example.com/acme/shop --username acme
     """
     from pathlib import Path
@@ -36,7 +42,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     from kamal_pyinfra.config.answers import read_answers
     from kamal_pyinfra.config.project import look_at
     from kamal_pyinfra.config.starter import starter_files
-    from kamal_pyinfra.config.starter_yaml import NEXT
+    from kamal_pyinfra.config.starter_yaml import next_step
     from kamal_pyinfra.config.write import create_missing
 
     if bundle:
@@ -45,29 +51,44 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     project = look_at(folder)
     is_new = not (folder / "config/deploy.yml").exists()
     if is_new and sys.stdin.isatty():
-        hosts, image, username = ask(project, hosts, image, username)
+        hosts, image, registry, username = ask(project, hosts, image, registry, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)
-    for path, outcome in create_missing(folder, starter_files(project, answers)):
-        say(f"{outcome:<8}  {path}")
+    for line in report(create_missing(folder, starter_files(project, answers))):
+        say(line)
     if is_new:
-        say("\n".join(["", *notes(project, is_guessed=answers.are_guessed)]))
-    say(f"Next: {NEXT if is_new else 'run `kp plan`'}.")
+        say("\n".join(["", *notes(project, answers.guesses)]))
+    say(f"Next: {next_step(project, answers) if is_new else 'run `kp plan`'}.")
 
 
 def ask(
-    project: Project, hosts: tuple[str, ...], image: str | None, username: str | None
-) -> tuple[tuple[str, ...], str | None, str | None]:
+    project: Project, hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None
+) -> tuple[tuple[str, ...], str | None, str | None, str | None]:
     """The three questions, without those that an option has answered."""
+    from kamal_pyinfra.config.answers import split_account, split_image
+
     if not hosts:
         hosts = tuple(click.prompt("Servers, separated by blanks").replace(",", " ").split())
     if image is None:
-        image = click.prompt("Image, with its registry unless that is Docker Hub", default=f"acme/{project.service}")
-    if username is None:
-        username = click.prompt("User name at the registry")
-    return hosts, image, username
+        answer = click.prompt("Name of the image", default=project.service)
+        image = None if answer == project.service else answer
+    server = registry or split_image(image or "")[0]
+    if username is None and server is None:
+        answer = click.prompt(REGISTRY, default="", show_default=False)
+        registry, username = split_account(answer)
+    elif username is None:
+        username = click.prompt(f"User name at {server}", default="", show_default=False) or None
+    return hosts, image, registry, username
 
 
-def notes(project: Project, *, is_guessed: bool) -> list[str]:
+def report(written: Iterable[Written]) -> Iterator[str]:
+    """What became of each file; many in a folder are one line, so that a small terminal shows all."""
+    for (outcome, folder), files in groupby(written, key=lambda file: (file.outcome, file.path.rpartition("/")[0])):
+        paths = [file.path for file in files]
+        shown = [f"{folder}/ ({len(paths)} files)"] if folder and len(paths) > FEW else paths
+        yield from (f"{outcome:<8}  {path}" for path in shown)
+
+
+def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
     """What was found, and what is left to do."""
     made_with = project.framework.name if project.framework else "An app"
     lines = [f"{made_with} on port {project.port}, healthy when {project.path} answers."]
@@ -77,6 +98,6 @@ def notes(project: Project, *, is_guessed: bool) -> list[str]:
         lines.append(f"The Dockerfile has no EXPOSE; add `EXPOSE {project.port}`: the proxy finds the port there.")
     if not project.knows_health_page:
         lines.append(f"Nothing here seems to answer {project.path}: let the app do so, or change `healthcheck`.")
-    if is_guessed:
-        lines.append("Put your own servers, image and registry into config/deploy.yml.")
+    if guesses:
+        lines.append(f"Put your own {' and '.join(guesses)} into config/deploy.yml.")
     return lines

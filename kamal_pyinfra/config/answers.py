@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kamal_pyinfra.config.registry import LOOPBACK
 from kamal_pyinfra.errors import ConfigError
 
 PLACEHOLDER_HOST = "192.0.2.10"
@@ -18,6 +19,7 @@ IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*", re.ASCII)
 IMAGE = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*", re.ASCII)
 SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
 HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
+PLACEHOLDER_USER = "acme"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +36,16 @@ class Answers:
     """What goes into deploy.yml besides what the folder tells.
 
     Args:
-        registry: host of the registry; ``None`` for Docker Hub.
-        are_guessed: whether somebody has to look over hosts or image, because nobody said them.
+        registry: host of the registry; ``None`` for Docker Hub, or for none.
+        username: there; ``None`` for the registry that kp keeps by itself.
+        guesses: what somebody has to put right, because nobody said it.
     """
 
     hosts: tuple[Host, ...]
     image: str
-    registry: str | None
-    username: str
-    are_guessed: bool = False
+    registry: str | None = None
+    username: str | None = None
+    guesses: tuple[str, ...] = ()
 
 
 def read_answers(
@@ -54,7 +57,7 @@ def read_answers(
         service: the image's name unless it was said.
         hosts: each ``[USER@]HOST[:PORT]``.
         image: may begin with the registry's host.
-        registry: host of the registry; wins over that in ``image``.
+        registry: host of the registry; wins over that in ``image``. Without one, and without a user, none is wanted.
         username: for the registry; the first part of the image's name unless it was said.
 
     Raises:
@@ -62,13 +65,17 @@ def read_answers(
     """
     server, name = split_image(image or service.strip("_-") or "app")
     server = (registry or server or "").removeprefix("https://").rstrip("/") or None
-    owner = name.partition("/")[0] if "/" in name else None
+    is_own = username is None and (server is None or LOOPBACK.fullmatch(server) is not None)
+    server = None if server in HUB else server
+    is_theirs = bool(username) and (image is None or (server is None and "/" not in name))
+    known = username or (name.partition("/")[0] if "/" in name else None)
+    missing = {"servers": not hosts, "user name at the registry": not is_own and known is None}
     answers = Answers(
         hosts=tuple(to_host(host) for host in hosts) or (Host(name=PLACEHOLDER_HOST),),
-        image=name if image or username is None else f"{username.lower()}/{name}",
-        registry=None if server in HUB else server,
-        username=username or owner or "acme",
-        are_guessed=not (hosts and image),
+        image=f"{username.lower()}/{name}" if is_theirs and username else name,
+        registry=server,
+        username=None if is_own else known or PLACEHOLDER_USER,
+        guesses=tuple(what for what, is_missing in missing.items() if is_missing),
     )
     problems = complaints(answers)
     if problems:
@@ -83,7 +90,8 @@ def complaints(answers: Answers) -> list[str]:
         found.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
     if answers.registry is not None and not SERVER.fullmatch(answers.registry):
         found.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
-    if not answers.username.strip() or not answers.username.isprintable():
+    user = answers.username
+    if user is not None and not (user.strip() and user.isprintable()):
         found.append("--username: is empty or has control characters")
     return found
 
@@ -109,3 +117,10 @@ def split_image(image: str) -> tuple[str | None, str]:
     if slash and (first == "localhost" or "." in first or ":" in first):
         return first, rest
     return None, image
+
+
+def split_account(text: str) -> tuple[str | None, str | None]:
+    """Registry and user from ``[SERVER/]USER``, or a registry alone; a user alone is one of Docker Hub."""
+    first, _, rest = text.strip().partition("/")
+    is_server = first == "localhost" or "." in first or ":" in first
+    return (first, rest or None) if is_server else (None, text.strip() or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,12 +31,19 @@ class Project:
         service: a name for it: of git's remote, else of the folder.
         image: what its Dockerfile makes; ``None`` without one.
         health_page: path of a health page that its sources mention.
+        machine: processor of this machine, as ``uname -m`` says.
     """
 
     service: str
     image: Image | None = None
     framework: Framework | None = None
     health_page: str | None = None
+    machine: str = "x86_64"
+
+    @property
+    def is_built_for_itself(self) -> bool:
+        """Whether this machine's own kind of processor will do: most servers have the same."""
+        return self.machine in ("x86_64", "AMD64")
 
     @property
     def port(self) -> int:
@@ -77,6 +85,7 @@ def look_at(folder: Path) -> Project:
         image=read_dockerfile(text_of(dockerfile)) if dockerfile.is_file() else None,
         framework=find_framework(folder),
         health_page=find_health_page(folder),
+        machine=platform.machine(),
     )
 
 

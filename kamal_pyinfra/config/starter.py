@@ -35,6 +35,8 @@ from kamal_pyinfra.inventory import load_groups
 
 globals().update(load_groups())
 '''
+VALUES = "Values of the variables of config/deploy.yml."
+EXAMPLE = "Copy to .env, fill in, and keep that out of git."
 IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
 NOT_IN_IMAGES = (".env", ".env.*")
 
@@ -58,8 +60,8 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
     """Every file, the most important first."""
     yield File(path="config/deploy.yml", text=deploy_yml(project, answers))
     yield File(path=f"config/{SCHEMA}", text=schema_text())
-    yield File(path=".env", text=env_text(project, "Values of the variables of config/deploy.yml."), mode=0o600)
-    yield File(path=".env.example", text=env_text(project, "Copy to .env, fill in, and keep that out of git."))
+    yield File(path=".env", text=env_text(project, answers, VALUES), mode=0o600)
+    yield File(path=".env.example", text=env_text(project, answers, EXAMPLE))
     yield File(path=".gitignore", lines=IGNORED)
     if project.image is not None:
         yield File(path=".dockerignore", lines=NOT_IN_IMAGES)
@@ -68,10 +70,11 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
     yield from (File(path=f".kamal/hooks/{name}.sample", text=hook(name), mode=0o755) for name in HOOKS)
 
 
-def env_text(project: Project, about: str) -> str:
+def env_text(project: Project, answers: Answers, about: str) -> str:
     """An env file without values; what the app itself needs must be set before it counts."""
+    password = (f"{PASSWORD}=",) if answers.username is not None else ()
     secrets = project.framework.secret if project.framework else ()
-    return "".join(f"{line}\n" for line in (f"# {about}", f"{PASSWORD}=", *(f"# {name}=" for name in secrets)))
+    return "".join(f"{line}\n" for line in (f"# {about}", *password, *(f"# {name}=" for name in secrets)))
 
 
 def script(name: str) -> str:

@@ -6,20 +6,28 @@ import json
 import re
 from collections.abc import Iterator
 
-from kamal_pyinfra.config.answers import Answers, Host
+from kamal_pyinfra.config.answers import PLACEHOLDER_USER, Answers, Host
 from kamal_pyinfra.config.project import Project
 
 SCHEMA = "deploy.schema.json"
 PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
-NEXT = "write the registry's password into .env, then run `kp setup`"
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def deploy_yml(project: Project, answers: Answers) -> str:
     """The whole file."""
-    parts = (head(project, answers), servers(answers), registry(answers), env(project), healthcheck(project))
-    return "\n".join(line for part in (*parts, rest(project)) for line in (*part, "")) + f"\n# Next: {NEXT}.\n"
+    where = (head(project, answers), servers(answers), registry(answers), builder(project))
+    what = (env(project), healthcheck(project), rest(project))
+    lines = [line for part in (*where, *what) for line in (*part, "")]
+    return "\n".join([*lines, f"# Next: {next_step(project, answers)}.", ""])
+
+
+def next_step(project: Project, answers: Answers) -> str:
+    """What to do once the files are there."""
+    password = ("the registry's password",) if answers.username is not None else ()
+    wanted = " and ".join((*password, *(project.framework.secret if project.framework else ())))
+    return f"write {wanted} into .env, then run `kp setup`" if wanted else "run `kp setup`"
 
 
 def head(project: Project, answers: Answers) -> Iterator[str]:
@@ -56,13 +64,40 @@ def server(host: Host) -> Iterator[str]:
 
 
 def registry(answers: Answers) -> Iterator[str]:
-    """Where the image is pushed and pulled."""
+    """Where the image is pushed and pulled; where none is needed, how to name one later."""
+    if answers.username is None and answers.registry is None:
+        yield "# No registry is needed: kp keeps one on this machine and lends it to the servers while they pull."
+        yield "# To deploy from several machines, or from CI, name one that all of them reach:"
+        yield from (f"# {line}" for line in account(Answers(hosts=(), image="", username=PLACEHOLDER_USER)))
+        return
+    if answers.username is None:
+        yield "# The registry that kp keeps on this machine and lends to the servers while they pull."
+        yield "registry:"
+        yield f"  server: {scalar(answers.registry or '')}"
+        return
     yield "# Where the image is pushed to from here, and pulled from by the servers. Without `server`: Docker Hub."
+    yield from account(answers)
+
+
+def account(answers: Answers) -> Iterator[str]:
+    """The section for a registry that wants a user."""
     yield "registry:"
     yield f"  server: {scalar(answers.registry)}" if answers.registry else "  # server: registry.example.com"
-    yield f"  username: {scalar(answers.username)}"
+    yield f"  username: {scalar(answers.username or '')}"
     yield "  password:"
     yield f"    - {PASSWORD}  # a variable of .env; the password itself is never in this file"
+
+
+def builder(project: Project) -> Iterator[str]:
+    """For which processors; two kinds need an emulator, which a fresh Linux machine lacks."""
+    if project.is_built_for_itself:
+        yield "# Built for processors like this machine's (amd64). Without this section: for amd64 and arm64."
+        yield "builder:"
+        yield "  multiarch: false"
+        return
+    yield "# Built for amd64 and arm64. Faster, where all servers have processors like this machine's:"
+    yield "# builder:"
+    yield "#   multiarch: false"
 
 
 def env(project: Project) -> Iterator[str]:

@@ -148,6 +148,25 @@ def share_of(what: str, part: float, shares: Sequence[Share], option: str) -> An
     return Verdict.OK, f"{names} may use {what} ({part:.0%})", ""
 
 
+def judge_docker_here(answer: str, said: str, *, is_needed: bool) -> Check:
+    """Whether images can be built here.
+
+    Args:
+        answer: version of the engine that docker talks to; empty without one.
+        said: what docker said instead; empty where there is no docker.
+        is_needed: whether images come from here and nowhere else, as without a registry.
+    """
+    if answer:
+        return check(HERE, "docker", (Verdict.OK, f"version {answer}", ""))
+    verdict = Verdict.FAIL if is_needed else Verdict.WARN
+    elsewhere = "" if is_needed else ", or deploy what was built elsewhere with `--skip-push`"
+    if not said:
+        return check(HERE, "docker", (verdict, "not installed, so no image can be built", f"install it{elsewhere}"))
+    may_not = "permission denied" in said.lower()
+    cure = "`sudo usermod -aG docker $USER`, then log in again" if may_not else "see that `docker version` works here"
+    return check(HERE, "docker", (verdict, f"does not answer: {said}", f"{cure}{elsewhere}"))
+
+
 def judge_registry_here(server: str, said: str) -> Check:
     """Whether an image could be pushed from here; a host may still pull what others pushed."""
     verdict, message, way_out = registry(server, said, HERE)

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.examined import Check, Examined, Needs
 from kamal_pyinfra.plan.needs import asks_for_certificates, host_rules, needs_of, registry_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
-from kamal_pyinfra.runner.reach import ask_registry, look_up
+from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
@@ -84,4 +84,5 @@ def _checks_here(run: Run) -> list[Check]:
     addresses = look_up({*rules, *(host for hosts in rules.values() for host in hosts)})
     names = judgement.judge_names(rules, addresses, for_certificates=asks_for_certificates(config))
     registry = [judgement.judge_registry_here(server, ask_registry(server))] if server else []
-    return [*registry, *names]
+    docker = judgement.judge_docker_here(*ask_docker(), is_needed=not server)
+    return [docker, *registry, *names]

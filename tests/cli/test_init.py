@@ -18,26 +18,15 @@ created   .env
 created   .env.example
 created   .gitignore
 created   inventory.py
-created   deploys/setup.py
-created   deploys/deploy.py
-created   deploys/redeploy.py
-created   deploys/rollback.py
-created   deploys/env_push.py
-created   deploys/prune.py
-created   deploys/traefik_reboot.py
-created   .kamal/hooks/docker-setup.sample
-created   .kamal/hooks/pre-connect.sample
-created   .kamal/hooks/pre-build.sample
-created   .kamal/hooks/pre-deploy.sample
-created   .kamal/hooks/post-deploy.sample
-created   .kamal/hooks/pre-traefik-reboot.sample
-created   .kamal/hooks/post-traefik-reboot.sample
+created   deploys/ (7 files)
+created   .kamal/hooks/ (7 files)
 
 An app on port 3000, healthy when /up answers.
 There is no Dockerfile yet; kp builds the image from one.
 Nothing here seems to answer /up: let the app do so, or change `healthcheck`.
 """
-NEXT = "Next: write the registry's password into .env, then run `kp setup`.\n"
+NEXT = "Next: run `kp setup`.\n"
+WITH_PASSWORD = "Next: write the registry's password into .env, then run `kp setup`.\n"
 ARGUMENTS = (
     "--host",
     "192.0.2.10",
@@ -52,7 +41,7 @@ ARGUMENTS = (
 
 def test_flags_answer_every_question(tmp_path: Path) -> None:
     done = kp(tmp_path, "init", *ARGUMENTS)
-    assert (done.returncode, done.stdout, done.stderr) == (0, CREATED + NEXT, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, CREATED + WITH_PASSWORD, "")
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
     assert os.access(tmp_path / ".kamal/hooks/pre-build.sample", os.X_OK)
     seen = kp(tmp_path, "config")
@@ -62,9 +51,17 @@ def test_flags_answer_every_question(tmp_path: Path) -> None:
     assert "KAMAL_REGISTRY_PASSWORD is not set; add it to .env or export it" in refused.stderr
 
 
+def test_a_server_is_all_that_has_to_be_said(tmp_path: Path) -> None:
+    done = kp(tmp_path, "init", "--host", "192.0.2.10")
+    assert (done.returncode, done.stdout, done.stderr) == (0, CREATED + NEXT, "")
+    assert "KAMAL_REGISTRY_PASSWORD" not in (tmp_path / ".env").read_text()
+    seen = kp(tmp_path, "config")
+    assert "server: localhost:5555\n" in seen.stdout
+
+
 def test_without_a_terminal_nothing_is_asked_and_what_is_left_to_do_is_said(tmp_path: Path) -> None:
     done = kp(tmp_path, "init")
-    todo = "Put your own servers, image and registry into config/deploy.yml.\n"
+    todo = "Put your own servers into config/deploy.yml.\n"
     assert (done.returncode, done.stdout) == (0, CREATED + todo + NEXT)
 
 
@@ -114,23 +111,50 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     assert done.stderr == f"{tmp_path}/config/deploy.yml: cannot be written: File exists\n{MORE}"
 
 
-def test_a_terminal_is_asked_three_questions(tmp_path: Path) -> None:
-    """Over a real pseudo terminal: the answers end up in the file."""
+def typed(folder: Path, answers: bytes) -> str:
+    """What `kp init` says on a real pseudo terminal."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "kamal_pyinfra", "init"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
         stdin=child,
         stdout=child,
         stderr=child,
     )
     os.close(child)
-    os.write(parent, b"192.0.2.10, 192.0.2.11\nregistry.example.com/acme/shop\nme\n")
+    os.write(parent, answers)
     assert process.wait(timeout=60) == 0
     said = os.read(parent, 65536).decode()
     os.close(parent)
-    questions = ["Servers, separated by blanks: ", "unless that is Docker Hub [acme/", "User name at the registry: "]
-    assert [question for question in questions if question not in said] == []
-    assert "repository: registry.example.com/acme/shop" in kp(tmp_path, "config").stdout
+    return said
+
+
+QUESTIONS = (
+    "Servers, separated by blanks: ",
+    "Name of the image [",
+    "Registry, as [SERVER/]USER (empty: none is needed): ",
+)
+
+
+def test_a_terminal_is_asked_three_questions(tmp_path: Path) -> None:
+    """The answers end up in the file; of a registry only where one was named."""
+    said = typed(tmp_path, b"192.0.2.10, 192.0.2.11\nshop\n\n")
+    assert [question for question in QUESTIONS if question not in said] == []
+    assert NEXT.strip() in said
+    assert "repository: localhost:5555/shop\n" in kp(tmp_path, "config").stdout
     assert "192.0.2.11" in (tmp_path / "config/deploy.yml").read_text()
+
+
+def test_a_registry_is_one_answer(tmp_path: Path) -> None:
+    said = typed(tmp_path, b"192.0.2.10\nshop\nregistry.example.com/me\n")
+    assert WITH_PASSWORD.strip() in said
+    assert "repository: registry.example.com/shop\n" in kp(tmp_path, "config").stdout
+    assert "  username: me\n" in (tmp_path / "config/deploy.yml").read_text()
+
+
+def test_an_image_with_a_server_leaves_the_user_to_be_asked(tmp_path: Path) -> None:
+    said = typed(tmp_path, b"192.0.2.10\nregistry.example.com/acme/shop\n\n")
+    assert "User name at registry.example.com: " in said
+    assert WITH_PASSWORD.strip() in said
+    assert "  username: acme\n" in (tmp_path / "config/deploy.yml").read_text()

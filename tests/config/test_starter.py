@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.config.answers import Answers, Host, read_answers, split_image, to_host
+from kamal_pyinfra.config.answers import Answers, Host, read_answers, split_account, split_image, to_host
 from kamal_pyinfra.config.dockerfile import Image
 from kamal_pyinfra.config.framework import DJANGO, RAILS
 from kamal_pyinfra.config.load import validate
@@ -24,7 +25,7 @@ from kamal_pyinfra.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
 HELLO = Project(service="hello")
-ONE = Answers(hosts=(Host(name="192.0.2.10"),), image="acme/hello", registry=None, username="acme")
+ONE = Answers(hosts=(Host(name="192.0.2.10"),), image="acme/hello")
 
 DEFAULT = """\
 # yaml-language-server: $schema=./deploy.schema.json
@@ -45,12 +46,17 @@ servers:
   #     - 192.0.2.10
   #   cmd: bin/jobs
 
-# Where the image is pushed to from here, and pulled from by the servers. Without `server`: Docker Hub.
-registry:
-  # server: registry.example.com
-  username: acme
-  password:
-    - KAMAL_REGISTRY_PASSWORD  # a variable of .env; the password itself is never in this file
+# No registry is needed: kp keeps one on this machine and lends it to the servers while they pull.
+# To deploy from several machines, or from CI, name one that all of them reach:
+# registry:
+#   # server: registry.example.com
+#   username: acme
+#   password:
+#     - KAMAL_REGISTRY_PASSWORD  # a variable of .env; the password itself is never in this file
+
+# Built for processors like this machine's (amd64). Without this section: for amd64 and arm64.
+builder:
+  multiarch: false
 
 # Environment of the containers. Secrets are listed by name; their values are in .env.
 env:
@@ -83,7 +89,17 @@ healthcheck:
 #     directories:
 #       - data:/var/lib/postgresql/data
 
-# Next: write the registry's password into .env, then run `kp setup`.
+# Next: run `kp setup`.
+"""
+NO_REGISTRY = DEFAULT.partition("# No registry")[2].partition("# Built for")[0]
+REGISTRY = """\
+Where the image is pushed to from here, and pulled from by the servers. Without `server`: Docker Hub.
+registry:
+  server: registry.example.com
+  username: acme
+  password:
+    - KAMAL_REGISTRY_PASSWORD  # a variable of .env; the password itself is never in this file
+
 """
 
 
@@ -114,10 +130,27 @@ def test_rails_in_a_registry_of_its_own_on_two_servers() -> None:
             "    - 192.0.2.10\n  # job",
             "    - 192.0.2.10:\n        user: deploy\n        port: 2222\n    - web2.example.com\n  # job",
         ),
-        ("  # server: registry.example.com", "  server: registry.example.com"),
+        (f"No registry{NO_REGISTRY}", REGISTRY),
         ("    PORT: 3000\n", "    PORT: 3000\n    RAILS_LOG_TO_STDOUT: 1\n"),
         ("  # secret:\n  #   - DATABASE_PASSWORD", "  secret:\n    - RAILS_MASTER_KEY"),
         ("# asset_path: /app/public/assets", "asset_path: /rails/public/assets"),
+        ("# Next: run", "# Next: write the registry's password and RAILS_MASTER_KEY into .env, then run"),
+    )
+
+
+def test_a_registry_of_ones_own_at_another_port_and_a_machine_unlike_most_servers() -> None:
+    answers = read_answers(
+        "hello", hosts=["192.0.2.10"], image="localhost:5000/acme/hello", registry=None, username=None
+    )
+    ours = "The registry that kp keeps on this machine and lends to the servers while they pull."
+    built = DEFAULT.partition("# Built")[2].partition("# Environment")[0]
+    assert deploy_yml(Project(service="hello", machine="arm64"), answers) == changed(
+        (f"No registry{NO_REGISTRY}", f'{ours}\nregistry:\n  server: "localhost:5000"\n\n'),
+        (
+            f"Built{built}",
+            "Built for amd64 and arm64. Faster, where all servers have processors like this machine's:\n"
+            "# builder:\n#   multiarch: false\n\n",
+        ),
     )
 
 
@@ -128,12 +161,14 @@ def test_django_in_an_image_without_curl_with_a_health_page() -> None:
         ("    PORT: 3000\n", "    PORT: 9000\n"),
         ("  # secret:\n  #   - DATABASE_PASSWORD", "  secret:\n    - SECRET_KEY"),
         ("  path: /up\n  port: 3000\n", f'  cmd: "python -c \\"{command}\\""\n'),
+        ("# Next: run", "# Next: write SECRET_KEY into .env, then run"),
     )
 
 
 def test_the_other_files() -> None:
     project = Project(service="shop", framework=RAILS, image=Image())
-    files = {file.path: file for file in starter_files(project, ONE)}
+    answers = replace(ONE, username="acme")
+    files = {file.path: file for file in starter_files(project, answers)}
     assert list(files) == [
         "config/deploy.yml",
         "config/deploy.schema.json",
@@ -159,7 +194,10 @@ def test_the_other_files() -> None:
     ]
     assert files["config/deploy.schema.json"].text == (ROOT / "docs/deploy.schema.json").read_text()
     assert files["inventory.py"].text == (ROOT / "examples/single-server/inventory.py").read_text()
-    assert ".dockerignore" not in {file.path for file in starter_files(HELLO, ONE)}
+    bare = {file.path: file for file in starter_files(HELLO, ONE)}
+    assert ".dockerignore" not in bare
+    assert bare[".env"].text == "# Values of the variables of config/deploy.yml.\n"
+    assert bare[".env.example"].text == "# Copy to .env, fill in, and keep that out of git.\n"
 
 
 def test_the_scripts_are_those_of_this_repository() -> None:
@@ -204,18 +242,20 @@ COMMANDS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_siz
     hosts=st.lists(HOSTS, min_size=1, max_size=4, unique_by=lambda host: host.name),
     image=IMAGES,
     registry=st.none() | NAMES,
-    username=USERS,
+    username=st.none() | USERS,
     command=COMMANDS,
     port=st.integers(1, 65535),
 )
 def test_what_was_answered_is_what_is_read_back(hosts, image, registry, username, command, port) -> None:
-    answers = Answers(hosts=tuple(hosts), image=image, registry=registry, username=username)
+    server = registry if username is not None else None
+    answers = Answers(hosts=tuple(hosts), image=image, registry=server, username=username)
     project = Project(service="shop", image=Image(port=port, healthcheck=command))
     config = read_back(deploy_yml(project, answers))
     assert [(server.host, server.user, server.port) for server in config.role("web").servers] == [
         (host.name, host.user, host.port) for host in hosts
     ]
-    assert (config.image, config.registry.server, config.registry.username) == (image, registry, username)
+    seen = (config.image, config.registry.server, config.registry.username, config.registry.is_own)
+    assert seen == (image, server or (None if username else "localhost:5555"), username, username is None)
     expected = command or f"curl -f http://localhost{'' if port == 80 else f':{port}'}/up || exit 1"
     assert config.healthcheck.command == expected
 
@@ -244,21 +284,44 @@ def test_what_is_no_server_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("image", "registry", "username", "expected"),
     [
-        ("acme/shop", None, None, (None, "acme/shop", "acme")),
-        ("shop", None, None, (None, "shop", "acme")),
-        ("docker.io/acme/shop", None, "me", (None, "acme/shop", "me")),
+        ("acme/shop", None, None, (None, "acme/shop", None)),
+        (None, None, None, (None, "hello", None)),
+        ("localhost:5000/shop", None, None, ("localhost:5000", "shop", None)),
         ("localhost:5000/shop", None, "me", ("localhost:5000", "shop", "me")),
+        ("docker.io/acme/shop", None, None, (None, "acme/shop", "acme")),
+        ("docker.io/acme/shop", None, "me", (None, "acme/shop", "me")),
         ("registry.example.com/a/b/c", None, "me", ("registry.example.com", "a/b/c", "me")),
-        ("acme/shop", "https://registry.example.com/", "me", ("registry.example.com", "acme/shop", "me")),
+        ("acme/shop", "https://registry.example.com/", None, ("registry.example.com", "acme/shop", "acme")),
         (None, None, "Me", (None, "me/hello", "Me")),
-        (None, None, None, (None, "hello", "acme")),
+        ("shop", None, "me", (None, "me/shop", "me")),
+        ("shop", "registry.example.com", "me", ("registry.example.com", "shop", "me")),
     ],
 )
-def test_the_registry_may_stand_before_the_image(image, registry, username, expected) -> None:
+def test_a_registry_is_wanted_where_one_or_a_user_is_named(image, registry, username, expected) -> None:
     answers = read_answers("hello", hosts=[], image=image, registry=registry, username=username)
     assert (answers.registry, answers.image, answers.username) == expected
     assert answers.hosts == (Host(name="192.0.2.10"),)
-    assert answers.are_guessed
+    assert answers.guesses == ("servers",)
+
+
+def test_what_nobody_said_is_to_be_put_right() -> None:
+    answers = read_answers("hello", hosts=[], image="registry.example.com/shop", registry=None, username=None)
+    assert (answers.username, answers.guesses) == ("acme", ("servers", "user name at the registry"))
+
+
+@pytest.mark.parametrize(
+    ("text", "account"),
+    [
+        ("", (None, None)),
+        (" me ", (None, "me")),
+        ("registry.example.com/me", ("registry.example.com", "me")),
+        ("registry.example.com/me@example.com", ("registry.example.com", "me@example.com")),
+        ("registry.example.com", ("registry.example.com", None)),
+        ("localhost:5000", ("localhost:5000", None)),
+    ],
+)
+def test_a_registry_may_come_with_its_user(text: str, account: tuple[str | None, str | None]) -> None:
+    assert split_account(text) == account
 
 
 def test_all_that_cannot_be_used_is_said_at_once() -> None:
@@ -275,6 +338,6 @@ def test_all_that_cannot_be_used_is_said_at_once() -> None:
 def test_the_file_loads_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deploy.yml").write_text(DEFAULT)
-    config = load_config(tmp_path / "deploy.yml", environ={"KAMAL_REGISTRY_PASSWORD": "x"})
+    config = load_config(tmp_path / "deploy.yml", environ={})
     config.require_secrets()
     assert config.primary_host == "192.0.2.10"

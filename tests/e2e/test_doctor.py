@@ -46,5 +46,12 @@ def test_every_fault_is_found_and_none_hides_another(project: Project) -> None:
     assert all(check["way_out"] for check in found.values())
     fit = project.kp("doctor", "--hosts", web1)
     assert "80 is free" in fit.stdout
+    project.env["DOCKER_HOST"] = "unix:///nowhere.sock"
+    assert "nowhere.sock" in project.kp("doctor", "--hosts", web1).stdout
+    project.change(lambda config: config.pop("registry"))
+    unfit = json.loads(project.kp("doctor", "--json", "--hosts", web1, code=1).stdout)
+    assert [(check["host"], check["name"]) for check in unfit if check["verdict"] == "fail"] == [
+        ("this machine", "docker")
+    ]
     assert "gone.invalid does not resolve" in fit.stdout
     assert lab.ssh("web1", "ls -A ~/.kamal", check=False).returncode != 0

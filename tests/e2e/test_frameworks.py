@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,52 +16,23 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.bases import build_node, build_python, build_ruby
 from tests.e2e.project import CHECKOUT, Project, standard_config
 from tests.lab.lab import Lab
-from tests.lab.names import IMAGE_LABEL
 
 FRAMEWORKS = {"django": "web1", "fastapi": "web2", "flask": "job1", "node": "web1", "rails": "web2"}
-HEAD = f"ARG BASE\nFROM ${{BASE}}\nLABEL {IMAGE_LABEL}=frameworks\n"
-PYTHON = f"""{HEAD}
-COPY wheels /wheels
-ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore
-RUN ln -s /wheels/pip-*.whl /pip.whl \\
- && printf '#!/bin/sh\\nexec python3 /pip.whl/pip "$@"\\n' >/usr/local/bin/pip && chmod +x /usr/local/bin/pip
-"""
-NODE = f"""{HEAD}
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs >/dev/null
-"""
-RUBY = f"""{HEAD}
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends \\
-  bundler ruby-rails ruby-sqlite3 puma >/dev/null
-RUN printf '#!/bin/sh\\n[ "$1" != install ] || set -- "$@" --local\\nexec /usr/bin/bundle "$@"\\n' \\
-  >/usr/local/bin/bundle && chmod +x /usr/local/bin/bundle
-"""
-KINDS = {"node": NODE, "ruby": RUBY, "python": PYTHON}
 RELEASE = "deploys/release.py"
 
 
 @pytest.fixture(scope="module")
 def bases(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Images like Docker Hub's for Python, Node and Ruby, by the example that is built on them."""
-    folder = tmp_path_factory.mktemp("bases")
-    download_wheels(lab, folder / "wheels")
-    tags = {kind: f"{lab.name}-{kind}" for kind in KINDS}
-    for kind, text in KINDS.items():
-        (folder / "Dockerfile").write_text(text)
-        lab.docker.build(tags[kind], folder, BASE=lab.base_image)
+    kinds = {"python": build_python, "node": build_node, "ruby": build_ruby}
+    tags = {kind: f"{lab.name}-{kind}" for kind in kinds}
+    for kind, build in kinds.items():
+        build(lab, tmp_path_factory.mktemp(kind), tags[kind])
     yield {name: tags[{"node": "node", "rails": "ruby"}.get(name, "python")] for name in FRAMEWORKS}
     lab.docker("image", "rm", "--force", *tags.values(), check=False)
-
-
-def download_wheels(lab: Lab, folder: Path) -> None:
-    """What the examples require, for the Python of the lab's base image."""
-    asked = "import sys; print('%d.%d' % sys.version_info[:2])"
-    version = lab.docker("run", "--rm", lab.base_image, "python", "-c", asked).stdout.strip()
-    lists = [str(path) for path in CHECKOUT.glob("examples/*/requirements.txt")]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    command += ["--only-binary", ":all:", "--python-version", version, "pip"]
-    subprocess.run([*command, *(word for path in lists for word in ("-r", path))], check=True, timeout=100)
 
 
 def example(lab: Lab, framework: str, folder: Path, base: str) -> Project:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.doctor import judge, judge_names, judge_registry_here, judge_unreachable
+from kamal_pyinfra.plan.doctor import judge, judge_docker_here, judge_names, judge_registry_here, judge_unreachable
 from kamal_pyinfra.plan.examined import Check, Disk, Examined, Needs, Share
 from kamal_pyinfra.plan.needs import host_ports, host_rules, needs_of, to_bytes, to_cpus
 from kamal_pyinfra.plan.observed import Docker
@@ -36,7 +37,7 @@ FIT = Examined(
 )
 
 
-def text(checks: tuple[Check, ...]) -> str:
+def text(checks: Iterable[Check]) -> str:
     return "".join(
         f"{check.host} {check.name} {check.verdict}: {check.message}{f' -> {check.way_out}' if check.way_out else ''}\n"
         for check in checks
@@ -145,6 +146,27 @@ LOOK = "look at the name, the firewall and the proxy settings of the host"
 def test_the_registry_must_answer_the_host(server: str, said: str, problem: str | None) -> None:
     found = problems(replace(NEEDS, registry=server), registry=said)
     assert found == ("" if problem is None else f"web1 registry {problem}\n")
+
+
+def test_without_a_registry_images_must_be_built_here() -> None:
+    assert text(
+        judge_docker_here(answer, said, is_needed=is_needed)
+        for is_needed in (True, False)
+        for answer, said in (("26.1.5", ""), ("", ""), ("", "connect: permission denied"), ("", "exit code 1"))
+    ) == (
+        "this machine docker ok: version 26.1.5\n"
+        "this machine docker fail: not installed, so no image can be built -> install it\n"
+        "this machine docker fail: does not answer: connect: permission denied -> "
+        "`sudo usermod -aG docker $USER`, then log in again\n"
+        "this machine docker fail: does not answer: exit code 1 -> see that `docker version` works here\n"
+        "this machine docker ok: version 26.1.5\n"
+        "this machine docker warn: not installed, so no image can be built -> "
+        "install it, or deploy what was built elsewhere with `--skip-push`\n"
+        "this machine docker warn: does not answer: connect: permission denied -> "
+        "`sudo usermod -aG docker $USER`, then log in again, or deploy what was built elsewhere with `--skip-push`\n"
+        "this machine docker warn: does not answer: exit code 1 -> "
+        "see that `docker version` works here, or deploy what was built elsewhere with `--skip-push`\n"
+    )
 
 
 def test_from_here_a_registry_that_is_out_of_reach_is_a_warning() -> None:

@@ -40,6 +40,9 @@ def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory, port: int) 
         pull = f"docker pull -q {lab.traefik_image} && docker logout {account.server}"
         lab.ssh(host, f"{log_in} && {pull}", input=account.password)
     yield project
+    for host in ALL:  # nobody else has an image of this registry, and other files' tests look that none is left
+        lab.reset(host, images=False)
+        lab.ssh(host, f"docker image ls -q localhost:{port}/shop | sort -u | xargs -r docker image rm -f")
     lab.docker("rm", "--force", "--volumes", f"kp-registry-{port}", check=False)
     lab.docker("volume", "rm", f"kp-registry-{port}", check=False)
 

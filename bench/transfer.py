@@ -81,8 +81,7 @@ def project_in(lab: Lab, folder: Path, base: str, **overrides: object) -> Projec
     project = Project.create(lab, folder, **overrides)
     project.change(lambda config: config["builder"]["args"].update(BASE_IMAGE=base))
     with (folder / "Dockerfile").open("a") as dockerfile:
-        dockerfile.write("COPY small /small
-")
+        dockerfile.write("COPY small /small\n")
     return project
 
 

@@ -17,7 +17,7 @@ from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
-from pyinfra.api.state import State, StateStage
+from pyinfra.api.state import MAX_PARALLEL, State, StateStage
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_func
 
@@ -43,7 +43,12 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
     pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
     inventory = Inventory((names, {}))
-    engine = EngineConfig(CONNECT_TIMEOUT=run.config.ssh.connect_timeout, FAIL_PERCENT=STRICT_PERCENT, PARALLEL=0)
+    engine = EngineConfig(
+        CONNECT_TIMEOUT=run.config.ssh.connect_timeout,
+        FAIL_PERCENT=STRICT_PERCENT,
+        # pyinfra's own choice is 20 hosts for each processor here; the others would wait for the slowest of these.
+        PARALLEL=min(len(names), MAX_PARALLEL),
+    )
     state = State(check_for_changes=False)
     state.cwd = "."
     ctx_state.set(state)

@@ -36,7 +36,8 @@ def test_batches_go_one_after_the_other(serving: Project) -> None:
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         said = serving.kp("deploy", version="v2").stdout
     assert load.report.failed == 0, load.report
-    boots = [line.rpartition(": ")[2] for line in said.splitlines() if "Boot the" in line]
+    found = [line.rpartition(": ")[2] for line in said.splitlines() if "Boot the" in line]
+    boots = list(dict.fromkeys(found))  # a host with no other role awaits its proxy meanwhile
     assert boots == [serving.lab.hosts[name] for name in ("web1", "web2", "job1")]
     assert serving.running(WEB) == {"web1": ["shop-web-v2"], "web2": ["shop-web-v2"]}
 

@@ -172,7 +172,7 @@ def timeline_is_of_the_last(newcomer: Newcomer, seen: Seen) -> None:
     """The last run, with a line for each machine and the time of each phase."""
     assert f"rollback of {APP} {newcomer.versions[1]}, " in seen.text
     starts = {line.split()[0] for line in seen.text.splitlines() if line[:1].strip()}
-    assert {"this", newcomer.address, "boot", "switch", "retire"} <= starts
+    assert {"this", newcomer.address, "boot", "switch", "finish"} <= starts
 
 
 STEPS = (

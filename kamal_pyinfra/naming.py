@@ -44,8 +44,11 @@ def replica_number(container: str) -> int:
 
 
 def first_replica(container: str) -> str:
-    """The name of the first container of the same role and version, whose folders of assets all of them share."""
-    return container.partition(REPLICA_MARK)[0]
+    """The name of the first container of the same role and version, whose folders of assets all of them share.
+
+    One that stepped aside is of no version's any more, and keeps its name.
+    """
+    return container if REPLACED_MARK in container else container.partition(REPLICA_MARK)[0]
 
 
 def release_container(config: Config, role: str, version: str, suffix: str) -> str:

@@ -107,8 +107,7 @@ class Story:
         self.emitter.operation_ended("Boot the primary role", HOSTS)
         self.emitter.phase_ended("boot", succeeded=True)
         self.emitter.gate(HOSTS, passed=True)
-        self.phase("switch", "Drain the old version", 0.7, HOSTS)
-        self.phase("retire", "Stop the old version", 0.6, HOSTS)
+        self.phase("switch", "Drain the old version", 1.3, HOSTS)
         self.phase("finish", "Mark the version in service", 0.3, HOSTS)
         self.emitter.finished(self.clock.now)
 

@@ -22,6 +22,7 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "") -> str:
     """
     corded = [change for change in changes if change.cord]
     if not corded:
+        # Whether it succeeds does not count, but whatever is chained behind it must run.
         return f"{{ {{ {meanwhile}; }} || true; }}" if meanwhile else ""
     waiting = chain(
         *(await_unhealthy(change.name, seconds=change.drain_timeout) for change in corded),

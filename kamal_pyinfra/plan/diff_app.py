@@ -67,7 +67,7 @@ def _new_container(desired: DesiredHost, container: AppContainer, observed: Obse
     return BootContainer(
         container=container,
         role=container.role,
-        cause=_boot_cause(desired, container, observed, is_drift=is_drift),
+        cause=_boot_cause(container, predecessors, _scaling(desired, container, observed), is_drift=is_drift),
         differences=differences,
         is_drift=is_drift,
         replaces=tuple(old.name for old in predecessors),
@@ -115,10 +115,10 @@ def _predecessors(desired: DesiredHost, container: AppContainer, observed: Obser
     return tuple(old.name for old in _replaced(desired, container, observed))
 
 
-def _boot_cause(desired: DesiredHost, container: AppContainer, observed: ObservedHost, *, is_drift: bool) -> str:
-    predecessors = _replaced(desired, container, observed)
+def _boot_cause(
+    container: AppContainer, predecessors: tuple[ObservedContainer, ...], scaling: str, *, is_drift: bool
+) -> str:
     if not predecessors:
-        scaling = _scaling(desired, container, observed)
         return "was removed" if is_drift else scaling or "not found"
     if predecessors[0].version == container.version:
         return "its predecessor stepped aside"

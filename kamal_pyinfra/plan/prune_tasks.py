@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
@@ -76,11 +75,12 @@ def _remaining(run: Run, observed: ObservedHost) -> Remaining:
 
 
 def _in_service(owner: Owner, observed: ObservedHost) -> Iterator[ObservedContainer]:
-    """What runs; of a role that is stopped as a whole, the container that ran last."""
+    """What runs; of a role that is stopped as a whole, the containers of the version that ran last."""
     running = owner.running(observed.containers)
     yield from running
-    seen = {each.role for each in running}
+    last = {each.role: "" for each in running}
     for each in newest_first(observed.containers):
-        if owner.owns(each) and each.role not in seen and REPLACED_MARK not in each.name:
-            seen.add(each.role)
-            yield each
+        if owner.owns(each) and naming.REPLACED_MARK not in each.name:
+            first = naming.first_replica(each.name)
+            if last.setdefault(each.role, first) == first:
+                yield each

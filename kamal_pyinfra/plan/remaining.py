@@ -51,13 +51,14 @@ def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[Rem
     A replica too many of the version in service goes when its version does: it would be wanted again.
     """
     kept: dict[str, list[str]] = {}
+    serving = {first_replica(name) for name in remaining.in_service}
     for old in remaining.stopped:
         if REPLACED_MARK in old.name:
             yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
             continue
         versions = kept.setdefault(old.role, [])
         name = first_replica(old.name)
-        if name in versions or name in remaining.in_service:
+        if name in versions or name in serving:
             continue
         if retain is None or len(versions) < retain:
             versions.append(name)

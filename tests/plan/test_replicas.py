@@ -13,6 +13,7 @@ from kamal_pyinfra.plan.app_tasks import stale, start
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host
 from kamal_pyinfra.plan.next_record import next_record
+from kamal_pyinfra.plan.prune_tasks import containers
 from kamal_pyinfra.plan.status import status_rows
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, plan_of, stopped, together, without
@@ -132,7 +133,28 @@ def test_they_start_together_and_none_of_them_is_stale(config: MakeConfig) -> No
     assert [each.subject for each in start(run, stopped(seen), version=None).changes] == [FIRST, SECOND]
     assert stale(run, seen).changes == ()
     both = together(deployed(times(config, 2), "v1", run_id=OLD), seen)
-    assert {each.subject for each in stale(run, both).changes} in ({"shop-web-v1", "shop-web-v1_replica_2"}, set())
+    latest = replace(seen.images[0], reference="acme/shop:latest", id=seen.containers[0].image_id)
+    both = replace(both, images=(*(each for each in both.images if each.reference != latest.reference), latest))
+    assert {each.subject for each in stale(run, both).changes} == {"shop-web-v1", "shop-web-v1_replica_2"}
+
+
+def test_one_that_stepped_aside_is_stale_although_its_version_serves(config: MakeConfig) -> None:
+    seen = deployed(times(config, 2), "v2")
+    aside = replace(seen.container(SECOND), created="2020-01-01T00:00:00Z", name=f"{SECOND}_replaced_0123456789ab")
+    seen = replace(seen, containers=(*seen.containers, aside))
+    run = a_run(times(config, 2), "v2", command="app")
+    assert [each.subject for each in stale(run, seen).changes] == [aside.name]
+
+
+def test_the_replicas_of_a_stopped_role_take_no_retained_versions_place(config: MakeConfig) -> None:
+    one = times(config, 3, retain_containers=1)
+    now, before = deployed(one, "v2"), stopped(deployed(one, "v1", run_id=OLD))
+    run = a_run(one, "v2", command="prune")
+    found = containers(run, together(before, stopped(now)), retain=1).changes
+    assert [each.subject for each in found if each.kind == "container"] == []
+    cords = {each.cord for each in desired_host(a_run(one, "v2"), HOST).containers}
+    assert cords & set(now.cords)
+    assert cords.isdisjoint(each.subject for each in found)
 
 
 def test_the_status_numbers_them(config: MakeConfig) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 from pathlib import Path
+
+PROCESSES = Path("/proc")
 
 
 def current_holder() -> str:
@@ -27,9 +28,20 @@ def is_dead(holder: str) -> bool:
 
 def _start_time(pid: int) -> str:
     """The process's start time without blanks; empty if there is no such process."""
-    # `ps` is the one way that Linux, macOS and the BSDs share; a small image may lack it.
-    if shutil.which("ps") is None:
-        return _start_tick(pid)
+    return _start_tick(pid) if (PROCESSES / "self/stat").exists() else _start_by_ps(pid)
+
+
+def _start_tick(pid: int) -> str:
+    """In clock ticks since the machine started, as Linux tells it."""
+    try:
+        stat = (PROCESSES / f"{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]  # field 22; the name before it may hold blanks
+
+
+def _start_by_ps(pid: int) -> str:
+    """As macOS and the BSDs tell it; a process of its own costs as much as a round trip."""
     answer = subprocess.run(  # noqa: S603 - no shell, a number is the only argument
         ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607 - from PATH on purpose
         capture_output=True,
@@ -38,12 +50,3 @@ def _start_time(pid: int) -> str:
         env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
     )
     return "-".join(answer.stdout.split())
-
-
-def _start_tick(pid: int) -> str:
-    """The same on Linux without `ps`, in clock ticks since the machine started."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]  # field 22; the name before it may hold blanks

@@ -1,4 +1,4 @@
-"""The process that holds the lock, known again by its start, with and without `ps`."""
+"""The process that holds the lock, known again by its start, with and without `/proc`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,10 @@ from kamal_pyinfra.config.holder import current_holder, is_dead
 
 
 @pytest.fixture(params=["ps", "/proc"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has `ps`, and an image that does not."""
-    if request.param == "/proc":
-        monkeypatch.setattr("shutil.which", lambda name: None)
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Linux, and a system that has `ps` only."""
+    if request.param == "ps":
+        monkeypatch.setattr("kamal_pyinfra.config.holder.PROCESSES", tmp_path)
 
 
 @pytest.mark.usefixtures("either_way")

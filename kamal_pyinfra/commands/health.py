@@ -7,6 +7,8 @@ from kamal_pyinfra.plan.state import AppContainer
 
 STATE_FORMAT = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}}"
 POLL_SECONDS = "0.1"
+FIRST_PAUSES = 'case "$looks" in 0) pause=0.2 ;; [1-4]) pause=0.05 ;; esac'
+"""Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
 
 # A container's output may hold any bytes; pyinfra loses the rest of the output after one that is not UTF-8.
 PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"
@@ -60,7 +62,8 @@ AWAIT_READY = f"""await_ready() {{
         [ "$left" -ge 10 ] || pause=0.0$left ;;
       "$5 running starting" | "$5 running unhealthy")
         [ "$elapsed" -lt $(( $2 * 100 )) ] ||
-          {{ report "$1" "not healthy after $(( elapsed / 100 )) s ($state)" "$4"; return 1; }} ;;
+          {{ report "$1" "not healthy after $(( elapsed / 100 )) s ($state)" "$4"; return 1; }}
+        {FIRST_PAUSES} ;;
       *) report "$1" "stopped before it was ready ($state)" "$4"; return 1 ;;
     esac
     sleep "$pause"; looks=$(( looks + 1 ))

@@ -48,9 +48,12 @@ ROUTES = f"""proxy_routes() {{
     /Creating (load-balancer|server)/ {{ built = right }}
     END {{ exit built ? 0 : 1 }}'
 }}
+ask_proxy() {{
+  proxy=
+  [ -z "$servers" ] || proxy=$(docker inspect --format '{{{{.State.Running}}}} {{{{.Args}}}}' {PROXY_CONTAINER} \
+    2> /dev/null) || proxy=
+}}
 await_routes() {{
-  [ -n "$servers" ] || return 0
-  proxy=$(docker inspect --format '{{{{.State.Running}}}} {{{{.Args}}}}' {PROXY_CONTAINER} 2> /dev/null) || return 0
   case "$proxy" in
     'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;;
     'true '*) sleep "$2"; return 0 ;;
@@ -65,7 +68,7 @@ await_dropped() {{
   await_routes 0 {FIXED_SECONDS}
 }}
 await_served() {{
-  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} ))
+  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} )); ask_proxy
   await_routes 1 {THROTTLE_SECONDS}
 }}
 """
@@ -79,6 +82,11 @@ def route_functions() -> str:
 def note_servers(containers: tuple[str, ...]) -> str:
     """Remember when it was and under which addresses the proxy knows these containers."""
     return f"note_servers {words(*containers)}"
+
+
+def ask_proxy() -> str:
+    """Ask whether the proxy can be asked, which :func:`await_dropped` has to know; never fails."""
+    return "ask_proxy"
 
 
 def await_dropped() -> str:

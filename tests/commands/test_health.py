@@ -37,11 +37,11 @@ def any_shell(request: pytest.FixtureRequest, host: FakeHost) -> FakeHost:
 
 
 def test_a_container_is_ready_when_docker_calls_it_healthy(any_shell):
-    any_shell.docker(STATE, *["running starting 0"] * 4, "running healthy 0")
+    any_shell.docker(STATE, *["running starting 0"] * 7, "running healthy 0")
     ran = any_shell.run(READY)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
-    assert ran.calls.splitlines() == [f"docker {STATE}"] * 5
-    assert ran.seconds == pytest.approx(4 * 0.1)
+    assert ran.calls.splitlines() == [f"docker {STATE}"] * 8
+    assert ran.seconds == pytest.approx(0.2 + 4 * 0.05 + 2 * 0.1)
 
 
 def test_an_unhealthy_container_may_still_recover_before_the_deadline(host):
@@ -98,7 +98,7 @@ def test_a_container_that_stopped_or_restarted_has_failed_at_once(host, state):
     assert ran.err == (
         f"shop-web-v2: stopped before it was ready ({state.rpartition(' ')[0]})\nlast lines of its log:\nbye\n"
     )
-    assert ran.seconds == pytest.approx(0.1)
+    assert ran.seconds == pytest.approx(0.2)
 
 
 def test_without_health_check_a_container_must_stay_up(host):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_routes import await_dropped, await_served, note_servers, route_functions
+from kamal_pyinfra.commands.proxy_routes import ask_proxy, await_dropped, await_served, note_servers, route_functions
 from tests.commands.fake_host import Answer, FakeHost
 
 OLD, NEW = "172.17.0.3", "172.17.0.4"
@@ -12,7 +12,7 @@ SINCE_DRAIN = "logs --since 999 traefik"
 SINCE_BOOT = "logs --since 879 traefik"
 PROXY = "inspect --format PROXY traefik"
 DEBUG = "true [--providers.docker --log.level=DEBUG]"
-DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
+DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {ask_proxy()} && {await_dropped()}"
 SERVE = f"{route_functions()}{await_served(('shop-web-v2',))}"
 
 
@@ -128,7 +128,9 @@ def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
     draining.docker("inspect --format ADDRESS shop-web-v0", "healthy 172.17.0.9")
     one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
     draining.docker(SINCE_DRAIN, one_left, one_left, one_left + none_left)
-    ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
+    ran = draining.run(
+        f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {ask_proxy()} && {await_dropped()}"
+    )
     assert ran.seconds == pytest.approx(2 * 0.1 + 0.1)
 
 

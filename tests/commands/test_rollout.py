@@ -128,9 +128,9 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls) == [
         f"docker inspect --format ADDRESS {OLD}",
-        f"docker inspect --format SERVING {OLD}",
-        f"docker inspect --format SERVING {OLD}",
         "docker inspect --format PROXY traefik",
+        f"docker inspect --format SERVING {OLD}",
+        f"docker inspect --format SERVING {OLD}",
     ]
     assert list(cord.iterdir()) == []
 

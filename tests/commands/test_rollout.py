@@ -14,6 +14,7 @@ CONTAINER = builders.app_container()
 NEW = "shop-web-v2"
 OLD = "shop-web-v1"
 RUN_ID = builders.RUN_ID[:12]
+BOOTING = "fedcba987654"  # another test may be taking RUN_ID's containers back, and would wait for these to boot
 REPLACED = f"{NEW}_replaced_{builders.SUFFIX}"
 AUDIT = "echo booted >> audit.log"
 RUN_ARGUMENTS = (
@@ -48,7 +49,7 @@ def calls(docker: FakeHost, text: str) -> list[str]:
 
 
 def boot(*changes, audits=(AUDIT,)):
-    return rollout.boot(changes, run_id=RUN_ID, suffix=builders.SUFFIX, audits=audits)
+    return rollout.boot(changes, run_id=BOOTING, suffix=builders.SUFFIX, audits=audits)
 
 
 AWAITED = [f"docker inspect --format STATE {NEW}"] * 2
@@ -306,5 +307,5 @@ def test_an_old_container_that_does_not_come_back_keeps_a_new_one_that_serves(do
 
 def test_a_container_that_restarted_long_ago_may_be_waited_for(docker):
     docker.docker(f"inspect --format STATE {NEW}", "running starting 3", "running healthy 3")
-    ran = docker.run(rollout.boot([builders.wait_for()], run_id=RUN_ID, suffix=builders.SUFFIX, audits=["true"]))
+    ran = docker.run(rollout.boot([builders.wait_for()], run_id=BOOTING, suffix=builders.SUFFIX, audits=["true"]))
     assert ran.code == 0

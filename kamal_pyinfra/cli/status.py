@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from kamal_pyinfra.plan.status import StatusRow
 
+STYLES = {"running": "green", "healthy": "green", "starting": "yellow", "": ""}
+"""Of states and healths that are as they should be, or may become so."""
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -70,9 +72,14 @@ def _table(rows: tuple[StatusRow, ...]) -> Table:
     table = Table("host", "role", "version", "state", "health", "since", "drift", box=None)
     now = datetime.now(UTC)
     for row in rows:
-        drift = "\n".join(one_line(cause) for cause in row.drift) or "no"
-        cells = (row.host, row.label, row.version, row.state, row.health, age(row.since, now), drift)
-        table.add_row(*(Text(one_line(cell) if cell is not drift else cell) for cell in cells))
+        drift = "\n".join(one_line(cause) for cause in row.drift)
+        table.add_row(
+            *(Text(one_line(cell)) for cell in (row.host, row.label, row.version)),
+            Text(one_line(row.state), style=STYLES.get(row.state, "red")),
+            Text(one_line(row.health), style=STYLES.get(row.health, "red")),
+            Text(age(row.since, now)),
+            Text(drift or "no", style="yellow" if drift else ""),
+        )
     return table
 
 

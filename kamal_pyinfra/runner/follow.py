@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from kamal_pyinfra.runner.session import Session  # comes first: it patches the standard library for gevent
 
@@ -18,26 +17,18 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.commands import logs as commands
 from kamal_pyinfra.commands.logs import LogFilter
+from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.log_lines import LogLine, Position, lines_of
+from kamal_pyinfra.runner.merge import TICK_SECONDS, Listener, Merged
 from kamal_pyinfra.runner.signals import interruptible
 
 SILENT_SECONDS = 15
 """A host that does not even say once a second that it is there has been lost."""
 RETRY_SECONDS = 2
-
-
-class Listener(Protocol):
-    """Told what hosts write, from many greenlets, each time a whole line."""
-
-    def line(self, line: LogLine) -> None:
-        """A container wrote a line."""
-
-    def notice(self, host: str, text: str) -> None:
-        """Something happened that a reader of the log wants to know."""
 
 
 def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: Listener) -> None:
@@ -46,7 +37,8 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
     A container that appears later is followed from its first line. A connection that drops is made again, and the
     log goes on after the last line that was seen.
 
-    Whatever the listener raises ends it.
+    Lines are in the order of time, as far as hosts are not slower than others by more than a tick. Whatever the
+    listener raises ends it.
 
     Args:
         run: the configuration and the run's fixed values.
@@ -63,12 +55,25 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
         session.require_hosts()
         over: AsyncResult = AsyncResult()
         hosts = [host for host in session.state.inventory if host.name in listings]
-        followers = [_Follower(host, listings[host.name], wanted, listener, over) for host in hosts]
-        greenlets = [gevent.spawn(follower.carry_on) for follower in followers]
+        merged = Merged(listener)
+        followers = [_Follower(host, listings[host.name], wanted, merged, over) for host in hosts]
+        greenlets = [gevent.spawn(_tick, merged, over), *(gevent.spawn(follower.carry_on) for follower in followers)]
         try:
             over.get()
+        except Interrupted:
+            merged.end()
+            raise
         finally:
             gevent.killall(greenlets)
+
+
+def _tick(merged: Merged, over: AsyncResult) -> None:
+    try:
+        while True:
+            gevent.sleep(TICK_SECONDS)
+            merged.tick()
+    except Exception as error:
+        over.set_exception(error)
 
 
 class _Follower:

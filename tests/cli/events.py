@@ -15,6 +15,8 @@ HEALTH = (
     '"curl: (22) The requested URL returned error: 503"'
 )
 
+FAILURE = ("shop-web-v2: not healthy after 28 s", "last lines of its log:", "no database")
+
 
 def plan_for(hosts: Sequence[str]) -> Plan:
     """A folder is missing on each host."""
@@ -81,8 +83,7 @@ class Play:
         self.emitter.phase_ended("boot", succeeded=not failing)
         self.emitter.gate(self.hosts, passed=not failing)
 
-    def fail(self) -> None:
-        output = ("shop-web-v2: not healthy after 28 s", "last lines of its log:", "no database")
+    def fail(self, output: tuple[str, ...] = FAILURE) -> None:
         failure = HostFailure(host="web1", phase="boot", operation="Boot | Boot the primary role", output=output)
         self.emitter.failed(failure)
         self.emitter.ended("failed", "web1 failed")

@@ -165,3 +165,14 @@ def test_a_terminal_frames_what_a_failed_host_said_last() -> None:
         "╰──────────────────────────────────────────────────────────╯\n"
     ) in seen.replace("\r", "")
     assert "deploy shop v2 · boot · gate closed" in seen
+
+
+def test_a_long_log_does_not_push_out_why_a_host_failed() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=60, height=24, color_system=None)
+    play = Play(LiveView(console, verbose=False))
+    play.begin()
+    heading = ("shop-web-v2: not healthy after 28 s", "health check exited 22", "last lines of its log:")
+    play.fail(output=(*heading, *(f"line {number}" for number in range(50))))
+    framed = [line.strip("│ ") for line in stream.getvalue().replace("\r", "").splitlines() if line.startswith("│")]
+    assert framed == [*heading, "(38 more)", *(f"line {number}" for number in range(38, 50))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,7 +16,9 @@ from kamal_pyinfra.cli.views.plain import PlainView
 from kamal_pyinfra.plan.text import one_line, sanitized
 from kamal_pyinfra.runner import events
 
-LAST_LINES = 15
+FIRST_LINES = 3
+"""Why a container is not taken for ready, what its health check said, and the heading of its log."""
+LAST_LINES = 12
 SPARE_ROWS = 2
 REDRAW_SECONDS = 0.1
 QUIET = (events.OperationEnded, events.HostFinished)
@@ -67,7 +70,7 @@ class LiveView:
 
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text(sanitized("\n".join(event.output[-LAST_LINES:])) or "(the host said nothing)")
+        text = Text(sanitized("\n".join(_shortened(event.output))) or "(the host said nothing)")
         panel = Panel(
             text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
         )
@@ -75,3 +78,8 @@ class LiveView:
 
     def _print(self, line: str) -> None:
         self.console.print(Text(sanitized(line)))
+
+
+def _shortened(lines: Sequence[str]) -> Sequence[str]:
+    left_out = len(lines) - FIRST_LINES - LAST_LINES
+    return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-LAST_LINES:]] if left_out > 0 else lines

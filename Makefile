@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-lab fuzz lint audit package sbom format docs bench faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-lab fuzz lint audit package sbom format docs casts bench faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -45,6 +45,10 @@ format: venv ## put the code in shape
 docs: venv ## write the generated parts of the documentation, and build the site into .cache/site
 	scripts/docs
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict --clean
+
+casts: lab-up ## record the terminal casts of docs/ on the lab (which stays up), and draw them
+	$(PYTHON) scripts/casts.py
+	scripts/docs
 
 bench: export LAB_MORE_HOSTS := web3 web4 job2
 bench: venv ## measure, on a lab of six hosts (which stays up) and with simulated hosts

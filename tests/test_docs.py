@@ -30,6 +30,7 @@ GENERATED = [
     "scripts/kamal_parity.py",
     "scripts/error_pages.py",
     "scripts/screenshots.py",
+    "scripts/cast_svg.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

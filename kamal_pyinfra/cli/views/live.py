@@ -18,7 +18,9 @@ from kamal_pyinfra.runner import events
 
 FIRST_LINES = 3
 """Why a container is not taken for ready, what its health check said, and the heading of its log."""
-LAST_LINES = 12
+MOST_LAST_LINES = 12
+ROWS_BESIDE = 12
+"""Of the terminal: for the frame itself, its first lines, and what follows it."""
 SPARE_ROWS = 2
 REDRAW_SECONDS = 0.1
 QUIET = (events.OperationEnded, events.HostFinished)
@@ -70,16 +72,17 @@ class LiveView:
 
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text(sanitized("\n".join(_shortened(event.output))) or "(the host said nothing)")
+        text = Text(sanitized("\n".join(self._shortened(event.output))) or "(the host said nothing)")
         panel = Panel(
             text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
         )
         self.console.print(panel)
 
+    def _shortened(self, lines: Sequence[str]) -> Sequence[str]:
+        """So that the frame can be seen as a whole; a line of a log often takes two rows."""
+        last = max(1, min(MOST_LAST_LINES, (self.console.size.height - ROWS_BESIDE) // 2))
+        left_out = len(lines) - FIRST_LINES - last
+        return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]] if left_out > 0 else lines
+
     def _print(self, line: str) -> None:
         self.console.print(Text(sanitized(line)))
-
-
-def _shortened(lines: Sequence[str]) -> Sequence[str]:
-    left_out = len(lines) - FIRST_LINES - LAST_LINES
-    return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-LAST_LINES:]] if left_out > 0 else lines

@@ -67,6 +67,11 @@ class Server(ThreadingHTTPServer):
         self.connections: set[socket.socket] = set()
         self.guard = threading.Lock()
 
+    def handle_error(self, request: socketserver._RequestType, client_address: object) -> None:
+        """A client that goes away in the middle is its own affair; a health check does, each time it fails."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def process_request_thread(self, request: socketserver._RequestType, client_address: object) -> None:
         assert isinstance(request, socket.socket)
         with self.guard:

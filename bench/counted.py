@@ -48,7 +48,7 @@ def write(path: Path) -> None:
 if __name__ == "__main__":
     output = Path(sys.argv[1])
     sys.argv = ["kp", *sys.argv[2:]]
-    if "--help" not in sys.argv:
+    if len(sys.argv) > 1 and "--help" not in sys.argv:  # with neither nor it is a TAB
         count_commands()
     atexit.register(write, output)
     from kamal_pyinfra.cli.main import main

@@ -17,7 +17,8 @@ from bench.relay import PORT, Relay
 from tests.e2e.project import CHECKOUT, Project
 from tests.lab.lab import Lab
 
-BUDGET_HOSTS = 3
+COMPLETION = {"_KP_COMPLETE": "bash_complete", "COMP_WORDS": "kp deploy --hosts ", "COMP_CWORD": "3"}
+"""What bash sets when somebody presses TAB here."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,10 @@ class Bench:
             self.kp("a version that never gets healthy", "deploy", version="v3", code=1)
             self.project.set_env(COLOR="blue")
         self.kp("kp --help", "--help", version="v1")
+        self.project.env |= COMPLETION
+        self.kp("a host completed", version="v1")
+        for name in COMPLETION:
+            del self.project.env[name]
 
 
 def phases(timeline: Path) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.measure import Samples, Setting
 
+NO_HOSTS = ("kp --help", "a host completed")
 Results = Mapping[Setting, Mapping[str, Samples]]
 
 KAMAL = {"kp deploy": "20 (Kamal 1.9.2), 6.9 at best (Kamal 2.11)", "kp rollback": "17", "kp --help": "0.85"}
@@ -74,7 +75,7 @@ def _counts(results: Results) -> list[str]:
     rows = ["| | setting | commands per host | kB per host | CPU s | memory MB |", "|---|---|---|---|---|---|"]
     for setting, actions in results.items():
         for action, samples in actions.items():
-            if samples.counts and action != "kp --help":
+            if samples.counts and action not in NO_HOSTS:
                 rows.append(f"| {action} | {setting.name} | {_count(samples)} |")
     return rows
 

@@ -68,7 +68,9 @@ class Sshkit(BaseModel):
 
     model_config = SECTION
 
-    max_concurrent_starts: Int = Field(default=30, description="Connections that are opened at the same time.")
+    max_concurrent_starts: Int = Field(
+        default=30, description="Connections that are opened, and images that are pulled, at the same time."
+    )
     pool_idle_timeout: Int = Field(
         default=900, description="Without effect: a connection is kept for one run (Kamal 1.9: seconds)."
     )

@@ -15,6 +15,7 @@ from kamal_pyinfra.operations import own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.turns import InTurn
 from kamal_pyinfra.plan.changes import PullImage
 from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
@@ -69,6 +70,6 @@ def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
     was_sent = is_own and own_forward.was_sent(current_host())  # asked when pyinfra has executed the line above
     pull = own_registry.was_loaded if was_sent else commands.pull
     audit = audited(run, f"Pulled image with version {run.version}")
-    yield StringCommand(pulling(run, chain(pull(change.image, change.service), audit)))
+    yield InTurn(pulling(run, chain(pull(change.image, change.service), audit)), run)
     if is_own:
         yield FunctionCommand(own_forward.take_back, (run,), {})

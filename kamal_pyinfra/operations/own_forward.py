@@ -23,6 +23,7 @@ from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations import own_registry
 from kamal_pyinfra.operations.connection import stream
 from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.operations.turns import turn
 from kamal_pyinfra.plan.run import Run
 
 CHUNK = 1 << 16
@@ -54,8 +55,9 @@ def lend(state: State, host: Host, run: Run, image: str) -> bool:
             host.log(f"sshd does not lend {LOOPBACK}:{registry.own_port}")
         else:
             return True
-    if not _send(host, image, run.config.pull_timeout):
-        return False
+    with turn(state, run):
+        if not _send(host, image, run.config.pull_timeout):
+            return False
     _LOADED.add(host)
     return True
 

@@ -71,13 +71,23 @@ def stream(host: Host, command: str) -> Any:
     return channel
 
 
+class Fleet:
+    """Where pyinfra would keep its state."""
+
+
+FLEET = Fleet()
+
+
 def a_run(port: int) -> Any:
-    registry = SimpleNamespace(own_port=port, image="registry:2")
-    return SimpleNamespace(config=SimpleNamespace(registry=registry, pull_timeout=60))
+    sections = {
+        "registry": SimpleNamespace(own_port=port, image="registry:2"),
+        "sshkit": SimpleNamespace(max_concurrent_starts=1),
+    }
+    return SimpleNamespace(config=SimpleNamespace(pull_timeout=60, **sections))
 
 
 def lent(host: Host, port: int) -> bool:
-    return own_forward.lend(None, host, a_run(port), IMAGE)  # type: ignore[arg-type]
+    return own_forward.lend(FLEET, host, a_run(port), IMAGE)  # type: ignore[arg-type]
 
 
 def pull(server: Any, port: int) -> bytes:

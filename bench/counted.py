@@ -47,7 +47,7 @@ def write(path: Path) -> None:
 
 if __name__ == "__main__":
     output = Path(sys.argv[1])
-    sys.argv = ["kp", *sys.argv[2:]]
+    sys.argv, __package__ = ["kp", *sys.argv[2:]], ""  # by both click knows under which name it was called
     if len(sys.argv) > 1 and "--help" not in sys.argv:  # with neither nor it is a TAB
         count_commands()
     atexit.register(write, output)

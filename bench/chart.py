@@ -31,9 +31,10 @@ def draw(results: Mapping[Setting, Mapping[str, Samples]], path: Path) -> None:
         axes.text(left + 0.05, number, f"{left:.1f} s", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(right=1.08 * axes.get_xlim()[1])
     axes.set_xlabel("seconds (median)")
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=_colour(label)) for label in (OTHER, *PHASES)]
-    axes.legend(handles, (OTHER, *PHASES), fontsize=7, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    axes.legend(handles, (OTHER, *PHASES), fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)

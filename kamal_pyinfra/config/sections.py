@@ -17,6 +17,7 @@ from kamal_pyinfra.config.values import (
     Int,
     Option,
     Port,
+    Positive,
     Seconds,
     SecretText,
     Text,
@@ -68,7 +69,7 @@ class Sshkit(BaseModel):
 
     model_config = SECTION
 
-    max_concurrent_starts: Int = Field(
+    max_concurrent_starts: Positive = Field(
         default=30, description="Connections that are opened, and images that are pulled, at the same time."
     )
     pool_idle_timeout: Int = Field(

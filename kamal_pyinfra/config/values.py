@@ -62,6 +62,14 @@ def to_seconds(value: object) -> int:
     return number
 
 
+def to_positive(value: object) -> int:
+    """An integer from one on."""
+    number = to_int(value)
+    if number < 1:
+        raise problem("should be a positive number")
+    return number
+
+
 def to_count(value: object) -> int:
     """An integer that is not negative."""
     number = to_int(value)
@@ -129,6 +137,7 @@ def _share(value: object, least: int, otherwise: str) -> int | str:
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
 FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
 Int = Annotated[int, BeforeValidator(to_int)]
+Positive = Annotated[int, BeforeValidator(to_positive)]
 Count = Annotated[int, BeforeValidator(to_count)]
 Seconds = Annotated[int, BeforeValidator(to_seconds)]
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]

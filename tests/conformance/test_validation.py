@@ -150,6 +150,10 @@ KEYS = {
     ),
     "release role": ({"release": "{cmd: a, role: wbe}"}, "5:25 release/role: unknown role: wbe (did you mean `web`?)"),
     "release host": ({"release": "{cmd: a, host: x}"}, "5:25 release/host: x is no host of role web"),
+    "no connection": (
+        {"sshkit": "{max_concurrent_starts: 0}"},
+        "5:33 sshkit/max_concurrent_starts: should be a positive number",
+    ),
     "replicas": (
         {"servers": "{web: {hosts: [a], replicas: 0}}"},
         "4:39 servers/web/replicas: should be a number from 1 to 100",

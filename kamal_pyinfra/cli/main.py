@@ -110,6 +110,17 @@ kp.add_command(all_logs, "logs")
 GARBAGE_THRESHOLD = 20_000
 """New objects until Python looks for garbage; with its own 700 it looks often while modules load, for nothing."""
 
+ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
+
+
+def patch_early(arguments: list[str]) -> None:
+    """Load what patches the standard library for the engine, for commands that need that soon and are waited for.
+
+    It replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner.
+    """
+    if arguments[:1] and arguments[0] in ON_HOSTS and "--help" not in arguments:
+        import pyinfra_cli  # noqa: F401
+
 
 def require_text(arguments: list[str]) -> None:
     """Make sure that arguments can be sent to a host and printed.
@@ -127,6 +138,7 @@ def main() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         require_text(sys.argv[1:])
+        patch_early(sys.argv[1:])
         sys.exit(kp.main(standalone_mode=False) or 0)
     except click.UsageError as error:
         error.show()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.health import await_functions, await_unhealthy
-from kamal_pyinfra.commands.proxy_routes import ask_proxy, await_dropped, note_servers, route_functions
+from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.plan.changes import StopContainer
 
@@ -34,7 +34,6 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "") -> str:
         + chain(
             note_servers(tuple(change.name for change in corded)),
             *(app.cut_cord(change.cord) for change in corded if change.cord),
-            ask_proxy(),  # now, since Docker takes its time
             _beside(meanwhile, waiting) if meanwhile else waiting,
         )
     )

@@ -20,23 +20,30 @@ LOOK_BACK_SECONDS = 120
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
-ADDRESS_FORMAT = (
-    "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
-    "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
+NOTED_FORMAT = (
+    "{{.Name}} {{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
+    f'{{{{if eq .Name "/{PROXY_CONTAINER}"}}}} {{{{json .Args}}}}'
+    "{{else}}{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}{{end}}"
 )
+"""The proxy's line tells whether it can be asked, a container's under which addresses the proxy knows it."""
 
 NOTE_SERVERS = f"""note_servers() {{
-  noted=$(( $(date +%s) - 1 )); servers=; unsure=
-  for container in "$@"; do
-    seen=$(docker inspect --format '{ADDRESS_FORMAT}' "$container" 2> /dev/null) || continue
-    case "$seen" in
-      healthy*) servers="$servers ${{seen#* }}" ;;
+  noted=$(( $(date +%s) - 1 )); servers=; unsure=; proxy=
+  [ "$#" -gt 0 ] || return 0
+  while read -r container running health rest; do
+    case "$container $health" in
+      '/{PROXY_CONTAINER} '*) proxy="$running $rest" ;;
+      *' healthy') servers="$servers $rest" ;;
       *) unsure=1 ;;
     esac
-  done
+  done << EOF
+$(docker inspect --format '{NOTED_FORMAT}' {PROXY_CONTAINER} "$@" 2> /dev/null)
+EOF
+  [ -n "$servers" ] || proxy=
 }}
 """
-"""Only a healthy container is in the proxy's list; another one may have left it this very moment."""
+"""Only a healthy container is in the proxy's list; another one may have left it this very moment. Docker leaves out
+what is not there."""
 
 ROUTES = f"""proxy_routes() {{
   docker logs --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
@@ -48,11 +55,6 @@ ROUTES = f"""proxy_routes() {{
     /Creating (load-balancer|server)/ {{ built = right }}
     END {{ exit built ? 0 : 1 }}'
 }}
-ask_proxy() {{
-  proxy=
-  [ -z "$servers" ] || proxy=$(docker inspect --format '{{{{.State.Running}}}} {{{{.Args}}}}' {PROXY_CONTAINER} \
-    2> /dev/null) || proxy=
-}}
 await_routes() {{
   case "$proxy" in
     'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;;
@@ -60,7 +62,10 @@ await_routes() {{
     *) return 0 ;;
   esac
   asked=0
-  until proxy_routes "$1" || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do sleep 0.1; asked=$(( asked + 1 )); done
+  until [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
+    sleep 0.1; asked=$(( asked + 1 ))
+    ! proxy_routes "$1" || break
+  done
   [ "$1" = 1 ] || sleep 0.1
 }}
 await_dropped() {{
@@ -68,7 +73,7 @@ await_dropped() {{
   await_routes 0 {FIXED_SECONDS}
 }}
 await_served() {{
-  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} )); ask_proxy
+  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} ))
   await_routes 1 {THROTTLE_SECONDS}
 }}
 """
@@ -80,13 +85,8 @@ def route_functions() -> str:
 
 
 def note_servers(containers: tuple[str, ...]) -> str:
-    """Remember when it was and under which addresses the proxy knows these containers."""
+    """Remember when it was, under which addresses the proxy knows these containers, and whether it can be asked."""
     return f"note_servers {words(*containers)}"
-
-
-def ask_proxy() -> str:
-    """Ask whether the proxy can be asked, which :func:`await_dropped` has to know; never fails."""
-    return "ask_proxy"
 
 
 def await_dropped() -> str:

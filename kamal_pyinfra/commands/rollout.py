@@ -15,7 +15,6 @@ from kamal_pyinfra.commands.health import (
     still_ready,
 )
 from kamal_pyinfra.commands.proxy_routes import (
-    ask_proxy,
     await_dropped,
     note_servers,
     route_functions,
@@ -155,7 +154,7 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
                 _note_servers(corded, run_id) if corded else "",
                 *(app.cut_cord(_cord(change)) for change in corded),
                 *(_await_gone(change, run_id) for change in corded),
-                chain(ask_proxy(), await_dropped()) if corded else "",
+                await_dropped() if corded else "",
                 *(_take_back(change, run_id, suffix) for change in new),
                 '[ -z "$lost" ]',
             )

@@ -9,15 +9,14 @@ from pathlib import Path
 from shlex import quote
 
 from kamal_pyinfra.commands.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
-from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
+from kamal_pyinfra.commands.proxy_routes import NOTED_FORMAT
 
 FORMATS = {
     STATE_FORMAT: "STATE",
     PROBE_FORMAT: "PROBE",
     PROGRESS_FORMAT: "PROGRESS",
     SERVING_FORMAT: "SERVING",
-    ADDRESS_FORMAT: "ADDRESS",
-    "{{.State.Running}} {{.Args}}": "PROXY",
+    NOTED_FORMAT: "NOTED",
     "{{.Config.Hostname}}": "HOSTNAME",
 }
 """Long templates, and what they are called in tests."""

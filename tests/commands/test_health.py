@@ -21,6 +21,7 @@ READY = await_functions() + await_ready(builders.app_container(deadline=6, readi
 STILL = REPORT + STILL_READY + still_ready(builders.app_container(log_lines=50))
 GONE = await_functions() + await_unhealthy("shop-web-v1", seconds=5)
 STATE = "inspect --format STATE shop-web-v2"
+PROCESS = "inspect --format {{.State.Pid}} shop-web-v2"
 PROBE = "inspect --format PROBE shop-web-v2"
 PROGRESS = "inspect --format PROGRESS shop-web-v2"
 LOGS = "logs --tail 50 shop-web-v2"
@@ -101,24 +102,25 @@ def test_a_container_that_stopped_or_restarted_has_failed_at_once(host, state):
     assert ran.seconds == pytest.approx(0.2)
 
 
-def test_without_health_check_a_container_must_stay_up(host):
-    host.docker(STATE, "running none 0")
-    ran = host.run(READY)
+@pytest.mark.parametrize(("process", "looks"), [("self", 2), ("0", 41)])
+def test_without_health_check_a_container_must_stay_up_and_docker_is_asked_little(any_shell, process, looks):
+    any_shell.docker(STATE, "running none 0")
+    any_shell.docker(PROCESS, process)
+    ran = any_shell.run(READY)
     assert (ran.code, ran.err) == (0, "")
     assert ran.seconds == pytest.approx(4)
+    assert ran.calls.splitlines().count(f"docker {STATE}") == looks
+    assert ran.calls.splitlines().count(f"docker {PROCESS}") == 1
 
 
-def test_without_readiness_delay_running_is_enough(host):
-    host.docker("inspect --format STATE shop-job-v2", "running none 0")
-    ran = host.run(await_functions() + await_ready(builders.job_container(readiness_delay=0)))
-    assert (ran.code, ran.seconds) == (0, 0)
-
-
-def test_without_health_check_a_container_that_dies_later_fails(host):
+@pytest.mark.parametrize("process", ["0", Answer(code=1)])
+def test_without_health_check_a_container_that_dies_later_fails_at_once(host, process):
     host.docker(STATE, *["running none 0"] * 15, "exited none 0")
+    host.docker(PROCESS, process)
     host.docker(PROBE, "")
     host.docker(LOGS, "")
-    assert host.run(READY).code == 1
+    ran = host.run(READY)
+    assert (ran.code, ran.seconds) == (1, pytest.approx(1.5))
 
 
 def test_a_container_that_is_gone_is_no_endless_wait(host):

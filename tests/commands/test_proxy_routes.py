@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_routes import ask_proxy, await_dropped, await_served, note_servers, route_functions
+from kamal_pyinfra.commands.proxy_routes import await_dropped, await_served, note_servers, route_functions
 from tests.commands.fake_host import Answer, FakeHost
 
 OLD, NEW = "172.17.0.3", "172.17.0.4"
 SINCE_DRAIN = "logs --since 999 traefik"
 SINCE_BOOT = "logs --since 879 traefik"
-PROXY = "inspect --format PROXY traefik"
-DEBUG = "true [--providers.docker --log.level=DEBUG]"
-DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {ask_proxy()} && {await_dropped()}"
+DEBUG = '/traefik true none ["--providers.docker","--log.level=DEBUG"]\n'
+INFO = DEBUG.replace("DEBUG", "INFO")
+NOTED = "inspect --format NOTED traefik {}"
+DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
 SERVE = f"{route_functions()}{await_served(('shop-web-v2',))}"
+
+
+def seen(*containers: str, proxy: str = DEBUG) -> str:
+    """What Docker prints of the proxy and of containers, each ``NAME HEALTH ADDRESS``."""
+    return proxy + "".join(f"/{each.replace(' ', ' true ', 1)}\n" for each in containers)
 
 
 def servers(*addresses: str) -> str:
@@ -77,8 +83,7 @@ def traefik(request: pytest.FixtureRequest):
 @pytest.fixture
 def draining(host: FakeHost) -> FakeHost:
     """A host whose old container has just been drained and whose proxy logs at debug level."""
-    host.docker("inspect --format ADDRESS shop-web-v1", f"healthy {OLD}")
-    host.docker(PROXY, DEBUG)
+    host.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}"))
     return host
 
 
@@ -90,11 +95,10 @@ def test_a_server_is_dropped_when_newer_routers_are_built_without_it(draining, t
     ran = draining.run(DROP)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert ran.calls.splitlines() == [
-        "docker inspect --format ADDRESS shop-web-v1",
-        f"docker {PROXY}",
+        f"docker {NOTED.format('shop-web-v1')}",
         *[f"docker {SINCE_DRAIN}"] * 5,
     ]
-    assert ran.seconds == pytest.approx(4 * 0.1 + 0.1)
+    assert ran.seconds == pytest.approx(5 * 0.1 + 0.1)
 
 
 def test_a_configuration_that_was_received_but_not_built_is_not_served(draining, traefik):
@@ -114,7 +118,7 @@ def test_an_older_configuration_without_the_server_does_not_count(draining, trae
 def test_an_address_that_begins_like_another_is_not_mistaken_for_it(draining, traefik):
     received, built = traefik
     draining.docker(SINCE_DRAIN, received(f"{OLD}0", NEW) + built(f"{OLD}0", NEW))
-    assert draining.run(DROP).seconds == pytest.approx(0.1)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
 
 
 def test_what_another_provider_hands_over_does_not_count(draining, traefik):
@@ -125,60 +129,59 @@ def test_what_another_provider_hands_over_does_not_count(draining, traefik):
 
 def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
     received, built = traefik
-    draining.docker("inspect --format ADDRESS shop-web-v0", "healthy 172.17.0.9")
+    both = seen(f"shop-web-v1 healthy {OLD}", "shop-web-v0 healthy 172.17.0.9")
+    draining.docker(NOTED.format("shop-web-v1 shop-web-v0"), both)
     one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
     draining.docker(SINCE_DRAIN, one_left, one_left, one_left + none_left)
-    ran = draining.run(
-        f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {ask_proxy()} && {await_dropped()}"
-    )
-    assert ran.seconds == pytest.approx(2 * 0.1 + 0.1)
+    ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
+    assert ran.seconds == pytest.approx(3 * 0.1 + 0.1)
 
 
 @pytest.mark.parametrize("argument", ["--log.level=DEBUG", "--log.level=debug", "--Log.Level=Debug"])
 def test_a_proxy_at_debug_level_is_asked_however_it_is_spelled(draining, argument):
-    draining.docker(PROXY, f"true [--providers.docker {argument}]")
+    proxy = DEBUG.replace("--log.level=DEBUG", argument)
+    draining.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=proxy))
     draining.docker(SINCE_DRAIN, v3(NEW) + v3_built(NEW))
-    assert draining.run(DROP).seconds == pytest.approx(0.1)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
 
 
 def test_a_proxy_that_cannot_be_asked_gets_kamals_fixed_time(draining):
-    draining.docker(PROXY, "true [--providers.docker --log.level=INFO]")
+    draining.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=INFO))
     assert draining.run(DROP).seconds == 5
 
 
-@pytest.mark.parametrize(
-    "answer", [Answer(err="Error: No such object: traefik", code=1), Answer(out=DEBUG.replace("true", "false"))]
-)
-def test_without_a_running_proxy_nothing_is_awaited(draining, answer):
-    draining.docker(PROXY, answer)
+@pytest.mark.parametrize("proxy", ["", DEBUG.replace("true", "false")])
+def test_without_a_running_proxy_nothing_is_awaited(draining, proxy):
+    out = seen(f"shop-web-v1 healthy {OLD}", proxy=proxy)
+    draining.docker(
+        NOTED.format("shop-web-v1"), Answer(out, err="" if proxy else "No such object", code=int(not proxy))
+    )
     ran = draining.run(DROP)
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
 
 
-def test_a_container_that_is_gone_or_has_no_address_is_not_awaited(host):
-    host.docker("inspect --format ADDRESS shop-web-v1", Answer(err="No such object", code=1))
+def test_a_container_that_is_gone_is_not_awaited(host):
+    host.docker(NOTED.format("shop-web-v1"), Answer(DEBUG, err="No such object", code=1))
     assert host.run(DROP).seconds == 0
 
 
 def test_a_container_that_was_not_healthy_gets_the_time_that_the_proxy_may_take(host):
-    host.docker("inspect --format ADDRESS shop-web-v1", f"unhealthy {OLD}")
+    host.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 unhealthy {OLD}"))
     assert host.run(DROP).seconds == 2
 
 
 def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
     received, built = traefik
-    host.docker("inspect --format ADDRESS shop-web-v2", f"healthy {NEW}")
-    host.docker(PROXY, DEBUG)
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
     before = received(OLD) + built(OLD)
     host.docker(SINCE_BOOT, before, before + received(OLD, NEW), before + received(OLD, NEW) + built(OLD, NEW))
     ran = host.run(SERVE)
     assert ran.code == 0
-    assert ran.seconds == pytest.approx(2 * 0.1)
+    assert ran.seconds == pytest.approx(3 * 0.1)
 
 
 def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy_for_ever(host):
-    host.docker("inspect --format ADDRESS shop-web-v2", f"healthy {NEW}")
-    host.docker(PROXY, DEBUG)
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
     host.docker(SINCE_BOOT, "")
     ran = host.run(SERVE)
     assert ran.code == 0

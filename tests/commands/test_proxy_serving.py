@@ -8,9 +8,9 @@ from kamal_pyinfra.commands import proxy
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_proxy_routes import DEBUG, NEW, OLD, PROXY, v2, v2_built, v3, v3_built
+from tests.commands.test_proxy_routes import INFO, NEW, NOTED, OLD, seen, v2, v2_built, v3, v3_built
 
-ADDRESS = "inspect --format ADDRESS {}"
+ASKED = NOTED.format("blog-web-v1 shop-web-v1")
 STATE = "inspect --format STATE traefik"
 LOGS = "logs --since 879 traefik"
 LAST_LINES = "logs --tail 20 traefik"
@@ -25,9 +25,7 @@ ASIDE = "traefik_replaced"
 @pytest.fixture
 def rebooted(host: FakeHost) -> FakeHost:
     """A host with two healthy containers behind a new proxy."""
-    host.docker(ADDRESS.format("blog-web-v1"), f"healthy {OLD}")
-    host.docker(ADDRESS.format("shop-web-v1"), f"healthy {NEW}")
-    host.docker(PROXY, DEBUG)
+    host.docker(ASKED, seen(f"blog-web-v1 healthy {OLD}", f"shop-web-v1 healthy {NEW}"))
     host.docker(STATE, "running none 0")
     host.docker(RUN, "id")
     return host
@@ -63,7 +61,7 @@ def test_one_that_does_not_stay_up_fails_with_its_log(rebooted, state):
 
 
 def test_one_that_cannot_be_asked_is_given_a_fixed_time(rebooted):
-    rebooted.docker(PROXY, "true [--providers.docker --log.level=INFO]")
+    rebooted.docker(ASKED, seen(f"blog-web-v1 healthy {OLD}", f"shop-web-v1 healthy {NEW}", proxy=INFO))
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.seconds) == (0, 2)
 
@@ -78,8 +76,7 @@ def test_without_containers_behind_it_it_only_has_to_stay_up(host, state, code):
 
 
 def test_a_container_that_is_not_healthy_is_not_waited_for(host):
-    host.docker(ADDRESS.format("blog-web-v1"), f"unhealthy {OLD}")
-    host.docker(ADDRESS.format("shop-web-v1"), f"starting {NEW}")
+    host.docker(ASKED, seen(f"blog-web-v1 unhealthy {OLD}", f"shop-web-v1 starting {NEW}"))
     host.docker(STATE, "running none 0")
     host.docker(RUN, "id")
     ran = host.run(BEHIND_IT)

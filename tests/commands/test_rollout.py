@@ -31,9 +31,9 @@ def docker(host: FakeHost) -> FakeHost:
     host.docker(RUN_ARGUMENTS.replace("HOME", str(host.home)), "0123abcd")
     host.docker(f"inspect --format STATE {NEW}", "running starting 0", "running healthy 0")
     host.docker(f"inspect --format STATE {OLD}", "running healthy 0")
-    host.docker(f"inspect --format ADDRESS {NEW}", "healthy 172.17.0.4")
-    host.docker(f"inspect --format ADDRESS {OLD}", "healthy 172.17.0.3")
-    host.docker("inspect --format PROXY traefik", Answer(err="No such object", code=1))
+    for name, address in ((NEW, "172.17.0.4"), (OLD, "172.17.0.3")):
+        only_it = Answer(f"/{name} true healthy {address}", err="No such object: traefik", code=1)
+        host.docker(f"inspect --format NOTED traefik {name}", only_it)
     for name in (NEW, OLD):
         host.docker(f"inspect --format SERVING {name}", "healthy", "unhealthy")
         host.docker(f"inspect {name}", "[{}]")
@@ -53,7 +53,7 @@ def boot(*changes, audits=(AUDIT,)):
 
 
 AWAITED = [f"docker inspect --format STATE {NEW}"] * 2
-SERVED = [f"docker inspect --format ADDRESS {NEW}", "docker inspect --format PROXY traefik"]
+SERVED = [f"docker inspect --format NOTED traefik {NEW}"]
 
 
 def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
@@ -128,8 +128,7 @@ def test_an_old_container_is_drained_by_cutting_its_cord_and_its_folder_stays(do
     ran = docker.run(drain([builders.stop(cord=str(cord))]))
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls) == [
-        f"docker inspect --format ADDRESS {OLD}",
-        "docker inspect --format PROXY traefik",
+        f"docker inspect --format NOTED traefik {OLD}",
         f"docker inspect --format SERVING {OLD}",
         f"docker inspect --format SERVING {OLD}",
     ]
@@ -148,7 +147,7 @@ def test_something_else_is_done_while_docker_is_waited_for_and_its_end_does_not_
 
 def test_a_drain_that_fails_fails_whatever_is_done_beside_it(docker):
     script = drain([builders.stop("gone", cord=str(docker.home / "old"))], meanwhile="touch noted")
-    docker.docker("inspect --format ADDRESS gone", Answer(code=1))
+    docker.docker("inspect --format NOTED traefik gone", Answer(code=1))
     docker.docker("inspect --format SERVING gone", Answer(code=1))
     assert (docker.run(script).code, (docker.home / "noted").exists()) == (1, True)
 
@@ -184,11 +183,10 @@ REVIVED = [
 ]
 DRAINED = [
     f"docker inspect --format HOSTNAME {NEW}",
-    f"docker inspect --format ADDRESS {NEW}",
+    f"docker inspect --format NOTED traefik {NEW}",
     f"docker inspect --format HOSTNAME {NEW}",
     f"docker inspect --format SERVING {NEW}",
     f"docker inspect --format SERVING {NEW}",
-    "docker inspect --format PROXY traefik",
 ]
 
 NOTHING_UNDONE = [
@@ -226,7 +224,6 @@ def test_a_container_of_another_run_is_neither_drained_nor_taken_away(docker):
 def test_a_container_that_was_to_be_replaced_and_was_not_yet_serves_on(docker):
     docker.docker(f"inspect --format HOSTNAME {NEW}", "192.0.2.1-ffffffffffff")
     docker.docker(f"inspect {REPLACED}", Answer(err="Error: No such object", code=1))
-    docker.docker("inspect --format PROXY traefik", "true [--log.level=DEBUG]")
     old_cord = docker.home / "old cord"
     ran = docker.run(revert(builders.replace(), stops=[builders.stop(REPLACED, cord=str(old_cord))]))
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
@@ -240,7 +237,7 @@ def test_what_was_not_begun_is_not_undone(docker):
     gone = Answer(err="Error: No such object", code=1)
     for call in (f"inspect {NEW}", f"inspect {OLD}"):
         docker.docker(call, gone)
-    docker.docker(f"inspect --format ADDRESS {NEW}", gone)
+    docker.docker(f"inspect --format NOTED traefik {NEW}", gone)
     docker.docker(f"inspect --format HOSTNAME {NEW}", gone)
     ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
     assert (ran.code, ran.err) == (0, "")
@@ -265,10 +262,9 @@ def test_a_restarted_container_is_stopped_again_and_stays(docker):
     cord = docker.home / "cord"
     ran = docker.run(revert(builders.restart(cord=str(cord), stop_timeout=30)))
     assert calls(docker, ran.calls) == [
-        f"docker inspect --format ADDRESS {NEW}",
+        f"docker inspect --format NOTED traefik {NEW}",
         f"docker inspect {NEW}",
         *[f"docker inspect --format SERVING {NEW}"] * 2,
-        "docker inspect --format PROXY traefik",
         f"docker stop -t 30 {NEW}",
     ]
 
@@ -288,7 +284,7 @@ def test_an_old_container_that_does_not_come_back_does_not_keep_a_failed_new_one
     docker.docker(f"inspect --format STATE {OLD}", "exited none 0")
     docker.docker(f"inspect --format PROBE {OLD}")
     docker.docker(f"logs --tail 20 {OLD}", "bye")
-    docker.docker(f"inspect --format ADDRESS {NEW}", "unhealthy 172.17.0.4")
+    docker.docker(f"inspect --format NOTED traefik {NEW}", f"/{NEW} true unhealthy 172.17.0.4")
     docker.docker(f"inspect --format SERVING {NEW}", "unhealthy")
     docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
     ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))

@@ -89,20 +89,21 @@ class Bench:
             self.project.kp("setup", version=version)
         self.script = floor_script(self.project)
 
-    def round(self, *, with_failure: bool) -> None:
+    def round(self) -> None:
         """Each action once."""
         self.samples["floor"].seconds.append(floor(self.project, self.script))
         self.kp("kp deploy", "deploy", version="v2")
         self.kp("kp rollback", "rollback", "v1", version="v2")
         self.kp("kp redeploy", "redeploy", version="v2")
-        self.kp("kp deploy", "deploy", version="v1")
+        self.project.change(lambda config: config.update(readiness_delay=0))
+        self.kp("kp deploy, readiness_delay 0", "deploy", version="v1")
+        self.project.change(lambda config: config.update(readiness_delay=1))
         self.kp("kp deploy, nothing to do", "deploy", version="v1")
         self.kp("kp plan", "plan", version="v1")
         self.kp("kp setup, hosts prepared", "setup", version="v1")
-        if with_failure:
-            self.project.set_env(APP_NEVER_HEALTHY="1")
-            self.kp("a version that never gets healthy", "deploy", version="v3", code=1)
-            self.project.set_env(COLOR="blue")
+        self.project.set_env(APP_NEVER_HEALTHY="1")
+        self.kp("a version that never gets healthy", "deploy", version="v2", code=1)
+        self.project.set_env(COLOR="blue")
         self.kp("kp --help", "--help", version="v1")
         self.project.env |= COMPLETION
         self.kp("a host completed", version="v1")
@@ -116,11 +117,11 @@ def phases(timeline: Path) -> dict[str, float]:
     return {phase["phase"]: phase["seconds"] for phase in found}
 
 
-def measure(lab: Lab, setting: Setting, rounds: int, *, with_failure: bool) -> dict[str, Samples]:
+def measure(lab: Lab, setting: Setting, rounds: int) -> dict[str, Samples]:
     """All actions, `rounds` times, interleaved."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         bench = Bench(lab, setting, Path(folder), stack)
         bench.prepare()
         for _ in range(rounds):
-            bench.round(with_failure=with_failure)
+            bench.round()
         return dict(bench.samples)

@@ -13,7 +13,13 @@ from bench.measure import Samples, Setting
 NO_HOSTS = ("kp --help", "a host completed")
 Results = Mapping[Setting, Mapping[str, Samples]]
 
-KAMAL = {"kp deploy": "20 (Kamal 1.9.2), 6.9 at best (Kamal 2.11)", "kp rollback": "17", "kp --help": "0.85"}
+KAMAL = {
+    "kp deploy": "20 (1.9.2), 14 to 15 (2.11)",
+    "kp deploy, readiness_delay 0": "6.9 (2.11, at its best)",
+    "kp rollback": "17 (1.9.2)",
+    "a version that never gets healthy": "34 (1.9.2, up to 28 s to get healthy; here 10)",
+    "kp --help": "0.85 (1.9.2)",
+}
 """Seconds measured with Kamal on a lab like this one; 2 web hosts and a worker, 0 ms."""
 
 

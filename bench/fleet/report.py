@@ -23,17 +23,24 @@ def _table(action: str, samples: Mapping[int, Sequence[Sample]], rounds: int) ->
         f"`kp {action}`, medians of {rounds}, interleaved; the straight line through them is "
         f"{base:.2f} s and {slope * 1000:.1f} ms per host:",
         "",
-        "| hosts | seconds | CPU s | CPU ms per host | memory MB | commands per host | kB per host |",
-        "|---|---|---|---|---|---|---|",
+        "| hosts | seconds | CPU s | CPU ms per host | memory MB | sockets | commands per host | kB per host |",
+        "|---|---|---|---|---|---|---|---|",
         *(f"| {size} | {_cells(size, found)} |" for size, found in samples.items()),
     ]
 
 
 def _cells(size: int, found: Sequence[Sample]) -> str:
-    took, cpu, memory, commands, received = (
+    took, cpu, memory, sockets, commands, received = (
         statistics.median(getattr(sample, field) for sample in found) for field in Sample.__dataclass_fields__
     )
-    cells = (f"{took:.2f}", f"{cpu:.2f}", f"{cpu / size * 1000:.0f}", f"{memory:.0f}", f"{commands:.1f}")
+    cells = (
+        f"{took:.2f}",
+        f"{cpu:.2f}",
+        f"{cpu / size * 1000:.0f}",
+        f"{memory:.0f}",
+        f"{sockets:.0f}",
+        f"{commands:.1f}",
+    )
     return " | ".join((*cells, f"{received / 1000:.1f}"))
 
 

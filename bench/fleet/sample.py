@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -14,16 +15,18 @@ import yaml
 
 from bench.installed import TOP, user_python
 
+LOOK_SECONDS = 0.02
 TIMELINE = ".kamal/last-deploy.json"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Wall time and CPU time in seconds, memory in MB, commands and bytes per host."""
+    """Wall time and CPU time in seconds, memory in MB, sockets open at a time, commands and bytes per host."""
 
     seconds: float
     cpu: float
     memory: float
+    sockets: float
     commands: float
     received: float
 
@@ -80,7 +83,7 @@ def measure(folder: Path, action: str, count: int, port: int) -> Sample:
         stdout=subprocess.DEVNULL,
         stderr=(folder / "err").open("wb"),
     )
-    _, status, used = os.wait4(process.pid, 0)
+    status, used, sockets = watched(process.pid)
     took = time.monotonic() - began
     if status != 0:
         raise SystemExit((folder / "err").read_text() or f"kp {action} failed")
@@ -89,9 +92,28 @@ def measure(folder: Path, action: str, count: int, port: int) -> Sample:
         seconds=took,
         cpu=used.ru_utime + used.ru_stime,
         memory=used.ru_maxrss / 1024,
+        sockets=sockets,
         commands=len(rows) / count,
         received=sum(int(row[2]) for row in rows) / count,
     )
+
+
+def watched(process: int) -> tuple[int, resource.struct_rusage, int]:
+    """Wait for a process: its status, what it used, and the most sockets that it had at a time."""
+    most = 0
+    while True:
+        ended, status, used = os.wait4(process, os.WNOHANG)
+        if ended:
+            return status, used, most
+        most = max(most, sockets_of(process))
+        time.sleep(LOOK_SECONDS)
+
+
+def sockets_of(process: int) -> int:
+    try:
+        return sum(str(file.readlink()).startswith("socket:") for file in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:  # a file was closed while we looked, or the process has ended
+        return 0
 
 
 def ends(folder: Path, phase: str) -> dict[str, float]:

@@ -42,13 +42,17 @@ def _parse(parts: Iterator[str], *, is_text: bool) -> tuple[list[Node], str]:
     return nodes, ""
 
 
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _text(nodes: list[Node], dot: object, names: dict[str, object]) -> str:
     texts = []
     for kind, source, body, other in nodes:
         if kind == "text":
             texts.append(source)
         elif kind == "show":
-            texts.append(str(_value(source, dot, names)))
+            texts.append(_shown(_value(source, dot, names)))
         elif kind == "set":
             name, _, expression = source.partition(" ")
             names[name] = _value(expression, dot, names)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
 from kamal_pyinfra.commands.inspect_templates import GO_NAMES, container_template
-from kamal_pyinfra.commands.proxy_routes import ADDRESS_FORMAT
+from kamal_pyinfra.commands.proxy_routes import NOTED_FORMAT
 from kamal_pyinfra.facts.parse_snapshot import parse_lock, parse_snapshot
 from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
@@ -130,18 +130,18 @@ def test_a_name_that_would_end_the_template_is_not_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "serving", "address"),
+    ("name", "state", "serving", "noted"),
     [
-        ("shop-web-running", "running healthy 0", "healthy", "healthy 172.17.0.3"),
-        ("shop-web-stopped", "exited unhealthy 0", "stopped", "unhealthy "),
-        ("traefik", "running none 0", "none", "none 172.17.0.2"),
+        ("shop-web-running", "running healthy 0", "healthy", "/shop-web-v4 true healthy 172.17.0.3"),
+        ("shop-web-stopped", "exited unhealthy 0", "stopped", "/shop-web-v2 false unhealthy "),
+        ("traefik", "running none 0", "none", '/traefik true none ["--providers.docker","--log.level=DEBUG"]'),
     ],
 )
-def test_the_formats_of_the_waiting_loops_on_real_containers(name, state, serving, address):
+def test_the_formats_of_the_waiting_loops_on_real_containers(name, state, serving, noted):
     container = inspected(name)
     assert render(STATE_FORMAT, container) == state
     assert render(SERVING_FORMAT, container) == serving
-    assert render(ADDRESS_FORMAT, container) == address
+    assert render(NOTED_FORMAT, container) == noted
 
 
 def test_the_last_probe_of_a_real_container_is_one_line():

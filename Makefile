@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-lab fuzz lint audit package sbom format docs casts bench faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-fuzz test-lab fuzz lint audit package sbom format docs casts bench faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -12,10 +12,13 @@ demo: venv ## deploy a sample app to the lab, with a new version under load
 	scripts/demo
 
 test: venv ## all tests: those without hosts first, then those on the lab
-	scripts/test unit lab
+	scripts/test unit fuzz lab
 
 test-unit: venv ## the tests that need no hosts
 	scripts/test unit
+
+test-fuzz: venv ## the tests that read thousands of malformed inputs
+	scripts/test fuzz
 
 test-lab: venv ## the tests on the lab's hosts
 	scripts/test lab

@@ -39,6 +39,7 @@ def bounded() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", CASES)
 def test_no_input_ends_in_a_traceback_or_a_hang(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The own registry lent through a real SSH connection; run by test_own_forward.py, each in a process of its own."""
+"""The own registry lent through a real SSH connection; run by test_own_forward.py, in a process of their own."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.chart import draw
 from bench.measure import Setting, measure
 from bench.peer import measure_peer
+from bench.speed import seconds_of_loop
 from bench.table import as_json, document, replace_part
 from tests.lab.lab import Lab
 
@@ -34,14 +35,15 @@ def main() -> None:
     settings = [
         Setting(int(hosts), int(trip)) for trip in options.round_trips.split(",") for hosts in options.hosts.split(",")
     ]
-    results = {}
+    results, loops = {}, [seconds_of_loop()]
     for setting in settings:
         sys.stderr.write(f"bench: {setting.name}\n")
         results[setting] = measure(lab, setting, options.rounds)
+        loops.append(seconds_of_loop())
     peer = measure_peer(lab, options.peer, options.rounds) if options.peer else None
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench.json").write_text(json.dumps(as_json(results), indent=1) + "\n")
-    text = document(results, options.rounds, peer)
+    text = document(results, options.rounds, loops, peer)
     (RESULTS / "bench.md").write_text(text)
     draw(results, RESULTS / "bench.png")
     sys.stdout.write(text)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from bench.measure import Samples, Setting
+from bench.speed import STEPS
 
 NO_HOSTS = ("kp --help", "a host completed")
 Results = Mapping[Setting, Mapping[str, Samples]]
@@ -39,12 +40,20 @@ def as_json(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def document(results: Results, rounds: int, peer: Mapping[str, float] | None = None) -> str:
-    """The tables, as Markdown."""
+def document(results: Results, rounds: int, loops: Sequence[float], peer: Mapping[str, float] | None = None) -> str:
+    """The tables, as Markdown.
+
+    Args:
+        results: what was measured.
+        rounds: how often.
+        loops: how long Python took for a loop, from time to time during the run.
+        peer: another deployer's seconds.
+    """
     return "\n".join(
         (
             f"Run of {datetime.date.today().isoformat()}: medians of {rounds} rounds, interleaved; "
-            f"{os.cpu_count()} cores for controller and hosts together. Seconds; in brackets times the floor.",
+            f"{os.cpu_count()} cores for controller and hosts together, on which a loop of {STEPS:,} steps "
+            f"in Python took {min(loops):.1f} to {max(loops):.1f} s. Seconds; in brackets times the floor.",
             "",
             *_timings(results, peer or {}),
             "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 
@@ -109,7 +108,7 @@ def parse_lock(text: str) -> LockDetails:
     content, left = (found["content"], found["left"]) if found else (text, None)
     try:
         lines = base64.b64decode(content, validate=True).decode(errors="replace").splitlines()
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         lines = []
     fields = dict(line.partition(": ")[::2] for line in lines if ": " in line)
     return LockDetails(

@@ -261,7 +261,9 @@ def test_a_lock_of_kamals():
     )
 
 
-@pytest.mark.parametrize("content", ["", "not base64!", "AAA", base64.b64encode(b"\xff\xfe\x00").decode()])
+@pytest.mark.parametrize(
+    "content", ["", "not base64!", "AAA", "\u2028QQ==", base64.b64encode(b"\xff\xfe\x00").decode()]
+)
 def test_a_lock_that_cannot_be_read_is_still_a_lock(content):
     assert parse_lock(content) == LockDetails(content=content, locked_by="unknown", version="unknown")
     observed = parse_snapshot("web1", [f"lock {content}", *LEAST])

@@ -32,6 +32,7 @@ NOTE_SERVERS = f"""note_servers() {{
   [ "$#" -gt 0 ] || return 0
   while read -r container running health rest; do
     case "$container $health" in
+      ' ') ;;
       '/{PROXY_CONTAINER} '*) proxy="$running $rest" ;;
       *' healthy') servers="$servers $rest" ;;
       *) unsure=1 ;;

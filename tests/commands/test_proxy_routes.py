@@ -160,8 +160,9 @@ def test_without_a_running_proxy_nothing_is_awaited(draining, proxy):
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
 
 
-def test_a_container_that_is_gone_is_not_awaited(host):
-    host.docker(NOTED.format("shop-web-v1"), Answer(DEBUG, err="No such object", code=1))
+@pytest.mark.parametrize("proxy", [DEBUG, ""])
+def test_a_container_that_is_gone_is_not_awaited(host, proxy):
+    host.docker(NOTED.format("shop-web-v1"), Answer(proxy, err="No such object", code=1))
     assert host.run(DROP).seconds == 0
 
 

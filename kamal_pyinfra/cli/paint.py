@@ -29,19 +29,21 @@ def paint(text: str) -> None:
 
 def folded(line: str, width: int) -> Iterator[str]:
     """A line of a plan as lines that fit: the cause of a change goes below what changes, at its column."""
-    change = WITH_CAUSE.fullmatch(line) if len(line) > width else None
+    if len(line) <= width:
+        yield line
+        return
+    change = WITH_CAUSE.fullmatch(line)
     if change:
         yield change[1]
-    text, indent = (change[2], " " * SUBJECT_COLUMN) if change else (line, "    ")
-    first = indent if change else ""
+    indent = " " * SUBJECT_COLUMN if change else "    "
     yield from textwrap.wrap(
-        text,
+        change[2] if change else line,
         max(width, 2 * SUBJECT_COLUMN),
-        initial_indent=first,
+        initial_indent=indent if change else "",
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
-    ) or [line]
+    )
 
 
 def _painted(line: str) -> str:

@@ -20,7 +20,7 @@ LIST_SECONDS = 10
 MOST_FILES = 10_000
 """An app that keeps its uploads in its container has many, and each is looked for in every layer."""
 LAYERS_FORMAT = "{{.SizeRw}}{{println}}{{with .GraphDriver.Data}}{{.UpperDir}}{{println}}{{.LowerDir}}{{end}}"
-"""The size is that of the container's own layer; Docker tells it when it is asked with ``--size``."""
+"""The size of the container's own layer, where that is, and where those of its image are."""
 
 # Folders appear too when something in them is new, so only what has nothing below it counts.
 DOCKER_DIFF = (
@@ -39,7 +39,7 @@ OWN_LAYER = f"""( cd "$upper" && find . ! -type d ) 2> /dev/null | head -n {MOST
   done"""
 
 CHANGED_FILES = f"""changed_files() {{
-  layers=$(docker inspect $2 --format {words(LAYERS_FORMAT)} "$1" 2> /dev/null)
+  layers=$(docker inspect --size --format {words(LAYERS_FORMAT)} "$1" 2> /dev/null)
   upper=$(echo "$layers" | sed -n 2p); lower=$(echo "$layers" | sed -n 3p)
   if [ -n "$lower" ] && [ -r "$upper" ] && [ -r "${{lower%%:*}}" ]; then
   {OWN_LAYER}
@@ -59,7 +59,7 @@ def note_down(directory: str, containers: Sequence[str]) -> str:
         return ""
     folder = words(directory)
     files = (
-        f"changed_files {words(name)} --size > {words(f'{directory}/{name}')}; "
+        f"changed_files {words(name)} > {words(f'{directory}/{name}')}; "
         f'echo "$layers" | head -n 1 > {words(f"{directory}/{name}.size")}'
         for name in containers
     )

@@ -14,6 +14,7 @@ from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan,
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.ask import observe
 from kamal_pyinfra.runner.build import build
+from kamal_pyinfra.runner.engine import learn_modules_meanwhile
 from kamal_pyinfra.runner.locked import clear_left_behind
 from kamal_pyinfra.runner.outcome import outcome_noted
 from kamal_pyinfra.runner.progress import Progress
@@ -71,6 +72,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
     require_executable(run)
     with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
+        learn_modules_meanwhile()
         observed = session.observe()
         found = make_plan(run, observed, session.left_out)
         _carry_out(found, Rollout(session, report), began)
@@ -94,6 +96,7 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
             return require_same_plan(file, run, observed)
 
         session.add_callback(Progress(report))
+        learn_modules_meanwhile()
         found = require_all(session.observe())
         _carry_out(found, Rollout(session, report, check=lambda: require_all(session.observe())), began)
     return found

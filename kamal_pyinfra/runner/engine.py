@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import select
 from collections.abc import Callable, Collection
 from typing import Any
@@ -33,6 +34,8 @@ paramiko.proxy.select = select.select  # type: ignore[attr-defined]
 
 STRICT_PERCENT = 0
 LENIENT_PERCENT = 100
+BUSY_SECONDS = 0.1
+"""So long after they were asked hosts are at work, and this machine has nothing to do."""
 
 
 def new_state(run: Run, hosts: Collection[str]) -> State:
@@ -79,6 +82,15 @@ def connect(state: State, *, at_once: int) -> None:
         connect_all(state)
     finally:
         state.pool = pool
+
+
+def learn_modules_meanwhile() -> None:
+    """Let Python look up where each module lies while hosts are looked at; a run's first operation waits for that."""
+    gevent.spawn_later(BUSY_SECONDS, _ask_for_stack)
+
+
+def _ask_for_stack() -> None:
+    inspect.stack()  # as pyinfra does for every operation
 
 
 def disconnect(state: State) -> None:

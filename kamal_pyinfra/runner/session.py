@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -41,9 +40,6 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
-
-BUSY_SECONDS = 0.1
-"""So long after they were asked hosts are at work, and this machine has nothing to do."""
 
 
 class Session:
@@ -200,7 +196,6 @@ class Session:
         query, self.looked_at = query_for(self.run), time.monotonic()
         self.state.config.FAIL_PERCENT = LENIENT_PERCENT
         seen: dict[str, ObservedHost] = {}
-        gevent.spawn_later(BUSY_SECONDS, _learn_modules)
         with log_capture() as lines:
             answers = self.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query))
             for name, answer in answers.items():
@@ -240,8 +235,3 @@ class Session:
         greenlets = {host.name: gevent.spawn(call, host) for host in chosen}
         gevent.joinall(list(greenlets.values()))
         return {name: greenlet.get() for name, greenlet in greenlets.items()}
-
-
-def _learn_modules() -> None:
-    """Let Python look up where each module lies: pyinfra asks for the stack of every operation, and waits for that."""
-    inspect.stack()

@@ -113,6 +113,25 @@ def test_without_health_check_a_container_must_stay_up_and_docker_is_asked_littl
     assert ran.calls.splitlines().count(f"docker {PROCESS}") == 1
 
 
+def test_without_readiness_delay_running_is_enough(host):
+    host.docker("inspect --format STATE shop-job-v2", "running none 0")
+    ran = host.run(await_functions() + await_ready(builders.job_container(readiness_delay=0)))
+    assert (ran.code, ran.seconds) == (0, 0)
+
+
+def test_without_health_check_a_container_whose_process_ends_is_looked_at_at_once(any_shell):
+    process = any_shell.folder / "process"
+    process.mkdir()
+    any_shell.docker(PROCESS, f"..{process}")  # below /proc, like one that runs
+    any_shell.docker(STATE, "running none 0", "exited none 0")
+    any_shell.docker(PROBE, "")
+    any_shell.docker(LOGS, "")
+    ends = f'naps=0; sleep() {{ command sleep "$1"; naps=$(( naps + 1 )); [ "$naps" -ne 7 ] || rmdir {process}; }}\n'
+    ran = any_shell.run(ends + READY)
+    assert (ran.code, ran.seconds) == (1, pytest.approx(0.7))
+    assert ran.calls.splitlines().count(f"docker {STATE}") == 2
+
+
 @pytest.mark.parametrize("process", ["0", Answer(code=1)])
 def test_without_health_check_a_container_that_dies_later_fails_at_once(host, process):
     host.docker(STATE, *["running none 0"] * 15, "exited none 0")

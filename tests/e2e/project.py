@@ -94,7 +94,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=240,
         )
         if code is not None and done.returncode != code:
             raise AssertionError(f"{command} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")

@@ -116,10 +116,19 @@ ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
 def patch_early(arguments: list[str]) -> None:
     """Load what patches the standard library for the engine, for commands that need that soon and are waited for.
 
-    It replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner.
+    It replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner. And it
+    looks for plugins 25 times, in the metadata of every package that is installed: once will do.
     """
     if arguments[:1] and arguments[0] in ON_HOSTS and "--help" not in arguments:
-        import pyinfra_cli  # noqa: F401
+        from importlib import metadata
+
+        look = metadata.entry_points
+        plugins = look()
+        metadata.entry_points = plugins.select
+        try:
+            import pyinfra_cli  # noqa: F401
+        finally:
+            metadata.entry_points = look
 
 
 def require_text(arguments: list[str]) -> None:

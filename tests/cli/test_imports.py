@@ -7,6 +7,15 @@ import sys
 
 import pytest
 
+PLUGINS = """
+import sys
+from importlib import metadata
+looks, look = [], metadata.entry_points
+metadata.entry_points = counted = lambda **wanted: looks.append(wanted) or look(**wanted)
+from kamal_pyinfra.cli.main import patch_early
+patch_early(["deploy"])
+print(len(looks), metadata.entry_points is counted, "gevent.monkey" in sys.modules)
+"""
 LOADED = "import sys, {}; print(len(sys.modules), *sorted({{name.split('.')[0] for name in sys.modules}}))"
 
 
@@ -28,3 +37,9 @@ def test_no_more_is_loaded_than_is_needed(modules: str, most: int, never: set[st
     number, *names = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
     assert int(number) <= most
     assert never.isdisjoint(names)
+
+
+def test_plugins_are_looked_for_once_while_the_engine_loads() -> None:
+    """Each look reads the metadata of all installed packages; gevent alone would take 25."""
+    ran = subprocess.run([sys.executable, "-c", PLUGINS], capture_output=True, text=True, check=True, timeout=30)
+    assert ran.stdout == "1 True True\n"

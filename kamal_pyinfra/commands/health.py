@@ -48,11 +48,18 @@ TELL = f"""tell() {{
 }}
 """
 
-# A look by Docker's client takes more of a processor than all else here, and a container's process can be seen.
-STAY = """stay() {
-  [ -n "$pid" ] || pid=$(docker inspect --format '{{.State.Pid}}' "$1" 2> /dev/null) || pid=gone
-  while now && [ "$now" -lt "$2" ]; do
-    case "$(( $2 - now ))" in [1-9]) sleep "0.0$(( $2 - now ))" ;; *) sleep 0.1 ;; esac
+# A look by Docker's client takes more of a processor than all else here, and a container's process can be seen:
+# whether it is there, and since when (in hundredths of a second since the host started, as in NOW).
+STAY = """born() {
+  pid=$(docker inspect --format '{{.State.Pid}}' "$1" 2> /dev/null) || pid=gone
+  read -r process 2> /dev/null < "/proc/$pid/stat" || return 0
+  set -- ${process##*) }
+  shift 19
+  [ "$1" -gt "$now" ] || began=$1
+}
+stay() {
+  while now && [ "$now" -lt "$1" ]; do
+    case "$(( $1 - now ))" in [1-9]) sleep "0.0$(( $1 - now ))" ;; *) sleep 0.1 ;; esac
     [ -d "/proc/$pid" ] || return 0
   done
 }
@@ -69,7 +76,8 @@ AWAIT_READY = f"""await_ready() {{
       "$5 running healthy") return 0 ;;
       "$5 running none")
         [ "$elapsed" -lt $(( $3 * 100 )) ] || return 0
-        stay "$1" $(( began + $3 * 100 )); continue ;;
+        [ -n "$pid" ] || born "$1"
+        stay $(( began + $3 * 100 )); continue ;;
       "$5 running starting" | "$5 running unhealthy")
         [ "$elapsed" -lt $(( $2 * 100 )) ] ||
           {{ report "$1" "not healthy after $(( elapsed / 100 )) s ($state)" "$4"; return 1; }}

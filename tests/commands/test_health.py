@@ -102,15 +102,28 @@ def test_a_container_that_stopped_or_restarted_has_failed_at_once(host, state):
     assert ran.seconds == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(("process", "looks"), [("self", 2), ("0", 41)])
+@pytest.mark.parametrize(("process", "looks"), [("there", 2), ("gone", 41)])
 def test_without_health_check_a_container_must_stay_up_and_docker_is_asked_little(any_shell, process, looks):
+    (any_shell.folder / "there").mkdir()
     any_shell.docker(STATE, "running none 0")
-    any_shell.docker(PROCESS, process)
+    any_shell.docker(PROCESS, f"..{any_shell.folder / process}")
     ran = any_shell.run(READY)
     assert (ran.code, ran.err) == (0, "")
     assert ran.seconds == pytest.approx(4)
     assert ran.calls.splitlines().count(f"docker {STATE}") == looks
     assert ran.calls.splitlines().count(f"docker {PROCESS}") == 1
+
+
+@pytest.mark.parametrize(("began", "seconds"), [("99970", 3.7), ("100000", 4), ("99000", 0), ("100001", 4)], ids=str)
+def test_how_long_it_is_up_counts_from_the_start_of_its_process(any_shell, began, seconds):
+    process = any_shell.folder / "process"
+    process.mkdir()
+    fields = " ".join(["0"] * 17)
+    (process / "stat").write_text(f"42 (a (b) c) S {fields} 1 {began} 4096 77\n")
+    any_shell.docker(STATE, "running none 0")
+    any_shell.docker(PROCESS, f"..{process}")  # below /proc, like one that runs
+    ran = any_shell.run(READY)
+    assert (ran.code, ran.err, ran.seconds) == (0, "", pytest.approx(seconds))
 
 
 def test_without_readiness_delay_running_is_enough(host):

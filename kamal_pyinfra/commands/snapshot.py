@@ -70,14 +70,17 @@ def snapshot(query: SnapshotQuery) -> str:
             "version=$(docker version --format '{{.Server.Version}}' 2>&1) || "
             '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
             'printf "docker %s\\n" "$version"',
-            _containers(query),
-            SECRETS if query.watched_names else "",
-            IMAGE_DEFAULTS,
-            edits.look(query.edits) if query.edits else "",
-            _images(query),
+            _docker(query),
             "echo end",
         )
     )
+
+
+def _docker(query: SnapshotQuery) -> str:
+    """Two looks side by side; the pipe keeps what the first one says until the other is through."""
+    first = (_images(query), edits.look(query.edits) if query.edits else "")
+    second = (_containers(query), SECRETS if query.watched_names else "", IMAGE_DEFAULTS, "cat")
+    return "\n".join(("{", *first, "} | {", *second, "} || exit 1"))
 
 
 # 16 bits for each line tell which secret changed, and nothing more (plan/secret_checks.py has the same sum).

@@ -56,12 +56,14 @@ def print_plan(options: Options, choices: Choices, *, json: bool = False, out: s
     """
     run, hosts = choices.run(options, "deploy")
 
-    from kamal_pyinfra.cli.paint import paint
-    from kamal_pyinfra.plan.plan_json import plan_document
-    from kamal_pyinfra.plan.render import render_text
     from kamal_pyinfra.runner.deploy import plan as make_plan
 
     found, file = make_plan(run, hosts)
+
+    from kamal_pyinfra.cli.paint import paint
+    from kamal_pyinfra.plan.plan_json import plan_document
+    from kamal_pyinfra.plan.render import render_text
+
     if json:
         say_json(plan_document(found).model_dump_json(indent=2))
     else:

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.deploys.accessories import (
-    boot_accessories,
-    make_accessory_directories,
-    remove_accessories,
-    restart_accessories,
-    start_accessories,
-    stop_accessories,
-    upload_accessories,
-)
-from kamal_pyinfra.deploys.app_tasks import bootstrap_server, remove_app, remove_from_app, start_app, stop_app
-from kamal_pyinfra.deploys.host_tasks import (
-    boot_proxy,
-    delete_env,
-    log_in,
-    log_out,
-    prune,
-    purge,
-    push_env,
-    reboot_proxy,
-    remove,
-    remove_proxy,
-    restart_proxy,
-    start_proxy,
-    stop_proxy,
-)
-from kamal_pyinfra.deploys.phases import (
-    boot,
-    bootstrap,
-    finish,
-    lock,
-    prepare,
-    pull,
-    release,
-    retire,
-    revert,
-    switch,
-    unlock,
-    watch,
-)
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from kamal_pyinfra.deploys.accessories import (
+        boot_accessories,
+        make_accessory_directories,
+        remove_accessories,
+        restart_accessories,
+        start_accessories,
+        stop_accessories,
+        upload_accessories,
+    )
+    from kamal_pyinfra.deploys.app_tasks import bootstrap_server, remove_app, remove_from_app, start_app, stop_app
+    from kamal_pyinfra.deploys.host_tasks import (
+        boot_proxy,
+        delete_env,
+        log_in,
+        log_out,
+        prune,
+        purge,
+        push_env,
+        reboot_proxy,
+        remove,
+        remove_proxy,
+        restart_proxy,
+        start_proxy,
+        stop_proxy,
+    )
+    from kamal_pyinfra.deploys.phases import (
+        boot,
+        bootstrap,
+        finish,
+        lock,
+        prepare,
+        pull,
+        release,
+        retire,
+        revert,
+        switch,
+        unlock,
+        watch,
+    )
 
 __all__ = [
     "boot",
@@ -81,3 +85,13 @@ __all__ = [
     "upload_accessories",
     "watch",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load a deploy when it is asked for: a plan needs none, and a hundred modules hang on them."""
+    if name in __all__:
+        for room in ("phases", "host_tasks", "app_tasks", "accessories"):
+            module = importlib.import_module(f"{__name__}.{room}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

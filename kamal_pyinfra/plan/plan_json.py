@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kamal_pyinfra.plan.changes import AccessoryChange, Change
-from kamal_pyinfra.plan.fleet import HostPlan, Plan
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.changes import AccessoryChange, Change
+    from kamal_pyinfra.plan.fleet import HostPlan, Plan
 
 FORMAT_VERSION = 1
 DOCUMENT = ConfigDict(frozen=True, extra="forbid")

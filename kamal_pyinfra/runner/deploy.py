@@ -1,27 +1,29 @@
-"""kp plan, deploy, redeploy, rollback, setup and apply: observe, plan, build, roll out."""
+"""kp plan, deploy, redeploy, rollback, setup and apply: observe, plan, build, roll out.
+
+What follows a look is loaded while hosts are looked at.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
+from typing import TYPE_CHECKING
 
 from kamal_pyinfra.operations.local_hook import require_executable
-from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.plan_file import PlanFile, plan_file, require_same_plan, require_unmoved
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.runner.ask import observe
-from kamal_pyinfra.runner.build import build
-from kamal_pyinfra.runner.engine import learn_modules_meanwhile
-from kamal_pyinfra.runner.locked import clear_left_behind
-from kamal_pyinfra.runner.outcome import outcome_noted
-from kamal_pyinfra.runner.progress import Progress
-from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.rollout import BOOT_ONLY, Rollout
+from kamal_pyinfra.runner.engine import load_meanwhile
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.observed import ObservedHost
+    from kamal_pyinfra.plan.plan_file import PlanFile
+    from kamal_pyinfra.runner.report import Report
+
+PLANNING = "kamal_pyinfra.plan.plan_file"
+CARRYING_OUT = "kamal_pyinfra.runner.carry_out"
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
@@ -36,7 +38,12 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
     """
     _require_secrets(run)
     with interruptible(), Session(run, hosts) as session:
+        load_meanwhile(PLANNING)
         observed = session.observe()
+
+        from kamal_pyinfra.plan.fleet import make_plan
+        from kamal_pyinfra.plan.plan_file import plan_file
+
         found = make_plan(run, observed, session.left_out)
         return found, plan_file(run, found, observed)
 
@@ -47,6 +54,9 @@ def with_departed(run: Run, hosts: Collection[str]) -> tuple[Run, tuple[str, ...
     Raises:
         HostFailed: a host could not be reached or looked at.
     """
+    from kamal_pyinfra.plan.fleet import departed_hosts
+    from kamal_pyinfra.runner.ask import observe
+
     departed = tuple(departed_hosts(run, observe(run, hosts)))
     return replace(run, decommissioned=departed), (*hosts, *departed)
 
@@ -71,11 +81,14 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
     began = time.monotonic()
     require_executable(run)
     with interruptible(), Session(run, hosts, report) as session:
-        session.add_callback(Progress(report))
-        learn_modules_meanwhile()
+        load_meanwhile(CARRYING_OUT, operates=True)
         observed = session.observe()
+
+        from kamal_pyinfra.plan.fleet import make_plan
+        from kamal_pyinfra.runner.carry_out import carry_out
+
         found = make_plan(run, observed, session.left_out)
-        _carry_out(found, Rollout(session, report), began)
+        carry_out(found, session, report, began=began)
     return found
 
 
@@ -90,33 +103,19 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
     require_executable(run)
     began = time.monotonic()
     with interruptible(), Session(run, file.run.hosts, report) as session:
+        load_meanwhile(CARRYING_OUT, operates=True)
+        observed = session.observe()
+
+        from kamal_pyinfra.plan.plan_file import require_same_plan, require_unmoved
+        from kamal_pyinfra.runner.carry_out import carry_out
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
             require_unmoved(file, observed)
             return require_same_plan(file, run, observed)
 
-        session.add_callback(Progress(report))
-        learn_modules_meanwhile()
-        found = require_all(session.observe())
-        _carry_out(found, Rollout(session, report, check=lambda: require_all(session.observe())), began)
+        found = require_all(observed)
+        carry_out(found, session, report, began=began, check=lambda: require_all(session.observe()))
     return found
-
-
-def _carry_out(found: Plan, rollout: Rollout, began: float) -> None:
-    report = rollout.steps.report
-    report.planned(found)
-    if found.is_empty:
-        clear_left_behind(rollout.session)
-        return
-    if found.build is not None:
-        build(rollout.run, report)
-    rollout.noted = partial(outcome_noted, rollout.session, found, began)
-    rollout.carry_out()
-    if rollout.run.command != BOOT_ONLY:
-        rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
-    for host in rollout.session.left_out:
-        report.warned(f"{host} was left out.")
-    report.finished(time.monotonic() - began)
 
 
 def _require_secrets(run: Run) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.plan_json import plan_document
 from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner import events
-from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.heard import Heard
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.runner.failures import HostFailure
 
 
 class Emitter:

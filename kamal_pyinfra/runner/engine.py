@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import select
 from collections.abc import Callable, Collection
+from importlib import import_module
 from typing import Any
 
 import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
@@ -84,13 +85,21 @@ def connect(state: State, *, at_once: int) -> None:
         state.pool = pool
 
 
-def learn_modules_meanwhile() -> None:
-    """Let Python look up where each module lies while hosts are looked at; a run's first operation waits for that."""
-    gevent.spawn_later(BUSY_SECONDS, _ask_for_stack)
+def load_meanwhile(module: str, *, operates: bool = False) -> None:
+    """Load what comes next while hosts are looked at.
+
+    Args:
+        module: with all that it needs.
+        operates: pyinfra's operations follow. The first would wait until Python has looked up where modules lie.
+    """
+    gevent.spawn_later(BUSY_SECONDS, _load, module, operates)
 
 
-def _ask_for_stack() -> None:
-    inspect.stack()  # as pyinfra does for every operation
+def _load(module: str, operates: bool) -> None:
+    import_module(module)
+    if operates:
+        import_module("kamal_pyinfra.deploys.phases")
+        inspect.stack()  # as pyinfra does for every operation
 
 
 def disconnect(state: State) -> None:

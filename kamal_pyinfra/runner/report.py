@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.runner.failures import HostFailure
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.runner.failures import HostFailure
 
 
 class Report(Protocol):

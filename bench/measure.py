@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.floor import floor, floor_script
+from bench.floor import floor, floor_at_once, floor_script
 from bench.installed import user_python
 from bench.relay import PORT, Relay
 from tests.e2e.project import CHECKOUT, Project
@@ -51,6 +51,9 @@ class Bench:
         self.near = {f"127.0.1.{number}": lab.hosts[host] for number, host in enumerate((*web, *job), start=11)}
         by_name = dict(zip((*web, *job), self.near, strict=True)) if setting.round_trip else lab.hosts
         self.used = tuple(dict.fromkeys((*web, *job)))
+        self.roles = {
+            host: [role for role, hosts in (("web", web), ("job", job)) if host in hosts] for host in self.used
+        }
         servers = {
             "web": {"hosts": [by_name[host] for host in web]},
             "job": {"hosts": [by_name[host] for host in job], "cmd": "python app.py worker"},
@@ -92,6 +95,8 @@ class Bench:
     def round(self) -> None:
         """Each action once."""
         self.samples["floor"].seconds.append(floor(self.project, self.script))
+        if self.setting.hosts > 1:
+            self.samples["floor, all hosts at once"].seconds.append(floor_at_once(self.project, self.roles))
         self.kp("kp deploy", "deploy", version="v2")
         self.kp("kp rollback", "rollback", "v1", version="v2")
         self.kp("kp redeploy", "redeploy", version="v2")

@@ -82,7 +82,7 @@ def _cell(actions: Mapping[str, Samples], action: str) -> str:
     if action not in actions:
         return ""
     middle = median(actions[action].seconds)
-    ratio = "" if action == "floor" else f" ({middle / median(actions['floor'].seconds):.2f})"
+    ratio = "" if action.startswith("floor") else f" ({middle / median(actions['floor'].seconds):.2f})"
     return f"{middle:.2f}{ratio}"
 
 

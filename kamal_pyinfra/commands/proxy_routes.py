@@ -17,6 +17,9 @@ FIXED_SECONDS = 5
 """Kamal 1.9 waits as long."""
 LOOK_BACK_SECONDS = 120
 """How far back a container may have become healthy when it is asked whether the proxy serves it."""
+RECENT_LINES, RECENT_ASKS = 1000, 3
+"""So often only the end of the log is read: Docker reads a long one from its beginning to find the lines since then,
+which takes a tenth of a second for ten megabytes. A busy proxy may have logged more, so after that all is read."""
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
@@ -47,7 +50,7 @@ EOF
 what is not there."""
 
 ROUTES = f"""proxy_routes() {{
-  docker logs --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
+  docker logs --tail "$2" --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
     BEGIN {{ count = split(servers, address, " ") }}
     /Configuration received/ && /providerName=.*docker/ {{
       right = 1; built = 0
@@ -62,10 +65,11 @@ await_routes() {{
     'true '*) sleep "$2"; return 0 ;;
     *) return 0 ;;
   esac
-  asked=0
+  asked=0; lines={RECENT_LINES}
   until [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
     sleep 0.1; asked=$(( asked + 1 ))
-    ! proxy_routes "$1" || break
+    [ "$asked" -le {RECENT_ASKS} ] || lines=all
+    ! proxy_routes "$1" "$lines" || break
   done
   [ "$1" = 1 ] || sleep 0.1
 }}

@@ -26,7 +26,7 @@ require_serving() {{
   [ -n "$servers" ] || return 0
   case "$proxy" in
     *[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*)
-      proxy_routes 1 || proxy_failed "does not route to the app after {ASKING_SECONDS} s" ;;
+      proxy_routes 1 all || proxy_failed "does not route to the app after {ASKING_SECONDS} s" ;;
   esac
 }}
 """

@@ -8,8 +8,7 @@ from kamal_pyinfra.commands.proxy_routes import await_dropped, await_served, not
 from tests.commands.fake_host import Answer, FakeHost
 
 OLD, NEW = "172.17.0.3", "172.17.0.4"
-SINCE_DRAIN = "logs --since 999 traefik"
-SINCE_BOOT = "logs --since 879 traefik"
+SINCE_DRAIN, SINCE_BOOT = "--since 999 traefik", "--since 879 traefik"
 DEBUG = '/traefik true none ["--providers.docker","--log.level=DEBUG"]\n'
 INFO = DEBUG.replace("DEBUG", "INFO")
 NOTED = "inspect --format NOTED traefik {}"
@@ -20,6 +19,12 @@ SERVE = f"{route_functions()}{await_served(('shop-web-v2',))}"
 def seen(*containers: str, proxy: str = DEBUG) -> str:
     """What Docker prints of the proxy and of containers, each ``NAME HEALTH ADDRESS``."""
     return proxy + "".join(f"/{each.replace(' ', ' true ', 1)}\n" for each in containers)
+
+
+def log(host: FakeHost, since: str, *answers: str) -> None:
+    """What the proxy has logged each time; only its end is read three times, then all of it."""
+    host.docker(f"logs --tail 1000 {since}", *answers[:3])
+    host.docker(f"logs --tail all {since}", *(answers[3:] or answers[-1:]))
 
 
 def servers(*addresses: str) -> str:
@@ -91,19 +96,20 @@ def test_a_server_is_dropped_when_newer_routers_are_built_without_it(draining, t
     received, built = traefik
     before = received(OLD, NEW) + built(OLD, NEW)
     arrived = before + received(NEW)
-    draining.docker(SINCE_DRAIN, "", before, before, arrived, arrived + built(NEW))
+    log(draining, SINCE_DRAIN, "", before, before, arrived, arrived + built(NEW))
     ran = draining.run(DROP)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert ran.calls.splitlines() == [
         f"docker {NOTED.format('shop-web-v1')}",
-        *[f"docker {SINCE_DRAIN}"] * 5,
+        *[f"docker logs --tail 1000 {SINCE_DRAIN}"] * 3,
+        *[f"docker logs --tail all {SINCE_DRAIN}"] * 2,
     ]
     assert ran.seconds == pytest.approx(5 * 0.1 + 0.1)
 
 
 def test_a_configuration_that_was_received_but_not_built_is_not_served(draining, traefik):
     received, built = traefik
-    draining.docker(SINCE_DRAIN, received(OLD, NEW) + built(OLD, NEW) + received(NEW))
+    log(draining, SINCE_DRAIN, received(OLD, NEW) + built(OLD, NEW) + received(NEW))
     ran = draining.run(DROP)
     assert ran.code == 0
     assert ran.seconds == pytest.approx(15, abs=0.5)
@@ -111,19 +117,19 @@ def test_a_configuration_that_was_received_but_not_built_is_not_served(draining,
 
 def test_an_older_configuration_without_the_server_does_not_count(draining, traefik):
     received, built = traefik
-    draining.docker(SINCE_DRAIN, received(NEW) + built(NEW) + received(OLD, NEW) + built(OLD, NEW))
+    log(draining, SINCE_DRAIN, received(NEW) + built(NEW) + received(OLD, NEW) + built(OLD, NEW))
     assert draining.run(DROP).seconds == pytest.approx(15, abs=0.5)
 
 
 def test_an_address_that_begins_like_another_is_not_mistaken_for_it(draining, traefik):
     received, built = traefik
-    draining.docker(SINCE_DRAIN, received(f"{OLD}0", NEW) + built(f"{OLD}0", NEW))
+    log(draining, SINCE_DRAIN, received(f"{OLD}0", NEW) + built(f"{OLD}0", NEW))
     assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
 
 
 def test_what_another_provider_hands_over_does_not_count(draining, traefik):
     received, built = traefik
-    draining.docker(SINCE_DRAIN, received(NEW, provider="internal") + built(NEW))
+    log(draining, SINCE_DRAIN, received(NEW, provider="internal") + built(NEW))
     assert draining.run(DROP).seconds == pytest.approx(15, abs=0.5)
 
 
@@ -132,7 +138,7 @@ def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
     both = seen(f"shop-web-v1 healthy {OLD}", "shop-web-v0 healthy 172.17.0.9")
     draining.docker(NOTED.format("shop-web-v1 shop-web-v0"), both)
     one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
-    draining.docker(SINCE_DRAIN, one_left, one_left, one_left + none_left)
+    log(draining, SINCE_DRAIN, one_left, one_left, one_left + none_left)
     ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
     assert ran.seconds == pytest.approx(3 * 0.1 + 0.1)
 
@@ -141,7 +147,7 @@ def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
 def test_a_proxy_at_debug_level_is_asked_however_it_is_spelled(draining, argument):
     proxy = DEBUG.replace("--log.level=DEBUG", argument)
     draining.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=proxy))
-    draining.docker(SINCE_DRAIN, v3(NEW) + v3_built(NEW))
+    log(draining, SINCE_DRAIN, v3(NEW) + v3_built(NEW))
     assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
 
 
@@ -175,7 +181,7 @@ def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
     received, built = traefik
     host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
     before = received(OLD) + built(OLD)
-    host.docker(SINCE_BOOT, before, before + received(OLD, NEW), before + received(OLD, NEW) + built(OLD, NEW))
+    log(host, SINCE_BOOT, before, before + received(OLD, NEW), before + received(OLD, NEW) + built(OLD, NEW))
     ran = host.run(SERVE)
     assert ran.code == 0
     assert ran.seconds == pytest.approx(3 * 0.1)
@@ -183,7 +189,7 @@ def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
 
 def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy_for_ever(host):
     host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
-    host.docker(SINCE_BOOT, "")
+    log(host, SINCE_BOOT, "")
     ran = host.run(SERVE)
     assert ran.code == 0
     assert ran.seconds == pytest.approx(15, abs=0.5)

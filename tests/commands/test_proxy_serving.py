@@ -8,11 +8,11 @@ from kamal_pyinfra.commands import proxy
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_proxy_routes import INFO, NEW, NOTED, OLD, seen, v2, v2_built, v3, v3_built
+from tests.commands.test_proxy_routes import INFO, NEW, NOTED, OLD, log, seen, v2, v2_built, v3, v3_built
 
 ASKED = NOTED.format("blog-web-v1 shop-web-v1")
 STATE = "inspect --format STATE traefik"
-LOGS = "logs --since 879 traefik"
+LOGS = "--since 879 traefik"
 LAST_LINES = "logs --tail 20 traefik"
 ROUTED = ("blog-web-v1", "shop-web-v1")
 BEHIND_IT = f"{serving_functions()}{run_serving(builders.proxy(), ROUTED)}"
@@ -34,14 +34,14 @@ def rebooted(host: FakeHost) -> FakeHost:
 @pytest.mark.parametrize(("received", "built"), [(v2, v2_built), (v3, v3_built)], ids=["v2.11", "v3"])
 def test_it_is_waited_for_until_it_routes_to_all_of_them(rebooted, received, built):
     partly = received(OLD) + built(OLD)
-    rebooted.docker(LOGS, "", partly, partly + received(OLD, NEW) + built(OLD, NEW))
+    log(rebooted, LOGS, "", partly, partly + received(OLD, NEW) + built(OLD, NEW))
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err) == (0, "")
     assert 0.2 <= ran.seconds < 1
 
 
 def test_one_that_never_routes_to_all_of_them_fails_with_its_log(rebooted):
-    rebooted.docker(LOGS, v2(OLD) + v2_built(OLD))
+    log(rebooted, LOGS, v2(OLD) + v2_built(OLD))
     rebooted.docker(LAST_LINES, 'level=error msg="the rule\x1b[31m"')
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err) == (
@@ -53,7 +53,7 @@ def test_one_that_never_routes_to_all_of_them_fails_with_its_log(rebooted):
 @pytest.mark.parametrize("state", ["restarting none 2", "running none 1", "exited none 0"])
 def test_one_that_does_not_stay_up_fails_with_its_log(rebooted, state):
     rebooted.docker(STATE, state)
-    rebooted.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    log(rebooted, LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
     rebooted.docker(LAST_LINES, "command traefik error: failed to decode configuration from flags")
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err.splitlines()[0]) == (1, f"traefik: does not stay up ({state})")
@@ -103,7 +103,7 @@ def steps(calls: str) -> list[str]:
 
 
 def test_the_old_proxy_goes_when_the_new_one_serves(replacing):
-    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    log(replacing, LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
     ran = replacing.run(REPLACE)
     assert (ran.code, ran.err) == (0, "")
     assert steps(ran.calls) == ["stop traefik", f"rename traefik {ASIDE}", "run --name traefik", f"rm {ASIDE}"]
@@ -111,7 +111,7 @@ def test_the_old_proxy_goes_when_the_new_one_serves(replacing):
 
 @pytest.mark.parametrize("failing", [RUN, STATE])
 def test_the_old_proxy_comes_back_when_the_new_one_does_not_serve(replacing, failing):
-    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    log(replacing, LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
     replacing.docker(failing, Answer(out="restarting none 3" if failing == STATE else "", code=int(failing == RUN)))
     ran = replacing.run(REPLACE)
     assert (ran.code, ran.err.splitlines()[-1]) == (1, "the old proxy was started again")
@@ -136,5 +136,5 @@ def test_a_proxy_that_did_not_step_aside_is_not_removed(replacing, failing, done
 def test_what_a_killed_run_left_aside_goes_first(replacing):
     replacing.docker(f"inspect {ASIDE}", "[]")
     replacing.docker(f"rm -f {ASIDE}", "")
-    replacing.docker(LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
+    log(replacing, LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
     assert steps(replacing.run(REPLACE).calls)[:2] == [f"rm -f {ASIDE}", "stop traefik"]

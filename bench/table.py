@@ -71,7 +71,8 @@ def _timings(results: Results, peer: Mapping[str, float]) -> list[str]:
         f"| | {' | '.join(setting.name for setting in settings)} | Kamal |",
         f"|---|{'---|' * len(settings)}---|",
     ]
-    for action in dict.fromkeys(action for actions in results.values() for action in actions):
+    actions = dict.fromkeys(action for actions in results.values() for action in actions)
+    for action in sorted(actions, key=lambda action: not action.startswith("floor")):
         cells = [_cell(results[setting], action) for setting in settings]
         beside = f"{peer[action]:.1f} (in this run)" if action in peer else KAMAL.get(action, "")
         rows.append(f"| {action} | {' | '.join(cells)} | {beside} |")

@@ -22,7 +22,6 @@ from tests.conftest import a_run
 from tests.e2e.project import Project
 
 BOTH = ("web", "job")
-ENV_FILE = EnvFile(path=".kamal/env/roles/shop-web.env", content=None, digest="", names=())
 SCRIPT = """set -e
 clear() {{ docker ps -aq --filter label=kp.floor | xargs -r docker rm -f > /dev/null; }}
 is() {{ [ "$(docker inspect --format '{{{{.State.Health.Status}}}}' "floor-web-$1")" = "$2" ]; }}
@@ -61,13 +60,13 @@ def floor_script(project: Project, roles: tuple[str, ...] = BOTH) -> str:
         roles: whose containers run on the host.
     """
     config = load_config(project.folder / "config/deploy.yml", environ=project.environment("v1"))
-    role = config.roles[0]
-    container = app_container(a_run(config, "v1"), role, config.primary_host, ENV_FILE)
+    env_file = EnvFile(path=f".kamal/env/roles/shop-{roles[0]}.env", content=None, digest="", names=())
+    container = app_container(a_run(config, "v1"), config.roles[0], config.primary_host, env_file)
     health = container.health or Health(command="true", interval="1s")
     return SCRIPT.format(
         image=quote(container.image),
         check=quote(health.prompt_command),
-        env=f"--env-file .kamal/env/roles/shop-{roles[0]}.env",
+        env=f"--env-file {quote(env_file.path)}",
         old="; ".join(f"{role} old" for role in roles),
         new=NEW[roles],
         names=" ".join(f"floor-{role}-old" for role in roles),

@@ -173,6 +173,16 @@ def test_an_engine_that_dies_in_between_is_loud(docker):
     assert "end" not in ran.out.splitlines()
 
 
+def test_more_than_a_pipe_holds_is_seen_too(docker):
+    """Images are listed while containers are looked at, and read afterwards."""
+    many = [f"registry.example.com/acme/shop:v{number}" for number in range(3000)]
+    docker.docker(IMAGES, "".join(f"image {name} sha256:{name[-4:]:0>64}\n" for name in many))
+    ran = docker.run(snapshot(QUERY))
+    assert (ran.code, ran.err) == (0, "")
+    seen = parse_snapshot("h", ran.out.splitlines())
+    assert [image.reference for image in seen.images] == many
+
+
 def test_hard_names_are_only_names(docker):
     odd = "o'dd $(touch hacked) `x`"
     (docker.home / odd).mkdir()

@@ -72,6 +72,6 @@ def test_one_changed_variable_is_the_whole_plan_and_loses_no_request(shop: Proje
     }
     with Load((shop.url("web1"), shop.url("web2")), seconds=100, rate=200) as load:
         shop.kp("deploy", version="v1")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert "COLOR=green" in shop.inspect("web2", "shop-web-v1")["Config"]["Env"]
     assert shop.kp("plan", version="v1").stdout == NOTHING

@@ -35,7 +35,7 @@ def test_batches_go_one_after_the_other(serving: Project) -> None:
     """With `boot.limit: 1` the second host must keep the old version until the first runs the new one."""
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         said = serving.kp("deploy", version="v2").stdout
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     found = [line.rpartition(": ")[2] for line in said.splitlines() if "Boot the" in line]
     boots = list(dict.fromkeys(found))  # a host with no other role awaits its proxy meanwhile
     assert boots == [serving.lab.hosts[name] for name in ("web1", "web2", "job1")]
@@ -47,7 +47,7 @@ def test_a_failing_batch_brings_the_earlier_ones_back(serving: Project) -> None:
     break_second_host(serving, "rollback")
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         serving.kp("deploy", version="half", code=1)
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert serving.running((*WEB, "job1")) == {
         "web1": ["shop-web-v2"],
         "web2": ["shop-web-v2"],
@@ -73,7 +73,7 @@ def test_pyinfra_rolls_in_batches_too(serving: Project) -> None:
     serving.write(standard_config(serving.lab) | {"boot": {"limit": 1, "wait": 1}})
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         said = serving.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=v4", version="v4").stderr
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert serving.running((*WEB, "job1")) == {
         "web1": ["shop-web-v4"],
         "web2": ["shop-web-v4"],

@@ -34,7 +34,7 @@ def test_a_version_that_never_becomes_healthy_changes_nothing(serving: Project) 
     serving.set_env(APP_NEVER_HEALTHY="1")
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         failed = serving.kp("deploy", version="sick", code=1)
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert_as_before(serving)
     assert {host: serving.inspect(host, "shop-web-v1")["State"]["StartedAt"] for host in WEB} == before
     assert not any("sick" in name for host in ("web1", "web2", "job1") for name in serving.containers(host))
@@ -60,7 +60,7 @@ def test_a_version_that_is_healthy_on_one_host_only_is_taken_back(serving: Proje
     )
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
         failed = serving.kp("deploy", version="half", code=1)
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert_as_before(serving)
     assert bad_host in failed.stderr
     assert serving.containers("web1") == {"shop-web-v1": "running"}

@@ -58,7 +58,7 @@ def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str, after
         assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
         del serving.env["KILL_AFTER"]
         serving.kp("deploy", version=version)
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert {host: serving.served(host) for host in WEB} == dict.fromkeys(WEB, version)
     assert serving.running(("web1", "web2", "job1")) == {
         "web1": [f"shop-web-{version}"],
@@ -78,7 +78,7 @@ def test_an_interrupted_deploy_takes_back_what_it_began(serving: Project, number
         code = run_until(serving, "boot", number, "late")
     serving.set_env(COLOR="blue")
     assert code == 128 + number
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert serving.running(("web1", "web2", "job1")) == {
         "web1": ["shop-web-steady"],
         "web2": ["shop-web-steady"],

@@ -88,7 +88,7 @@ def test_three_hosts_pull_side_by_side_only_what_is_missing(shop: Project, port:
     ]
     with Load(tuple(shop.url(host) for host in WEB), rate=100) as load:
         shop.kp("deploy", version="v2")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert shop.running(ALL) == everywhere("v2")
     for host, process in zip(ALL, watching, strict=True):
         shop.lab.ssh(host, "touch /tmp/over")
@@ -118,7 +118,7 @@ def test_a_pull_that_is_killed_leaves_nothing_open_and_the_rerun_goes_on(shop: P
             eventually(lambda host=host: listeners(shop, host, port) == "", what="the end of the listener")  # type: ignore[misc]
         assert shop.running(ALL) == before
         shop.kp("deploy", version="v2b")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert shop.running(ALL) == everywhere("v2b")
     assert [listeners(shop, host, port) for host in ALL] == [""] * 3
     assert not shop.lock_exists()

@@ -39,7 +39,7 @@ def test_a_version_like_a_number_survives(door: Project) -> None:
     """A commit such as 12e5678 must not become a number on its way, and no request may be lost."""
     with Load(tuple(door.url(host) for host in WEB), rate=100) as load:
         door.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=12e5678", version="12e5678")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert door.running(WEB) == {"web1": ["shop-web-12e5678"], "web2": ["shop-web-12e5678"]}
 
 
@@ -62,7 +62,7 @@ def test_a_failing_version_stops_before_the_gate(door: Project) -> None:
     with Load(tuple(door.url(host) for host in WEB), rate=100) as load:
         door.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=sick", version="sick", code=1)
     door.set_env(COLOR="blue")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert door.running(("web1", "web2", "job1")) == {
         "web1": ["shop-web-12e5678"],
         "web2": ["shop-web-12e5678"],

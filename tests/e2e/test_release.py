@@ -54,7 +54,7 @@ def test_the_release_command_runs_once_before_anything_boots(shop: Project) -> N
     with Load(tuple(shop.url(host) for host in WEB), rate=100) as load:
         shop.kp("deploy", version="v2")
         shop.kp("rollback", "v1", version="v2")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert shop.running(ALL) == everywhere("v1")
     assert records(shop, "web1") == [f"v1 {secret}", f"v2 {secret}"]
     assert records(shop, "web2") == ["cat: '/records/*': No such file or directory"]
@@ -70,7 +70,7 @@ def test_a_release_command_that_fails_stops_the_deploy(shop: Project) -> None:
         door = shop.pyinfra("-y", "inventory.py", "deploys/deploy.py", version="v4", code=1)
         releases(shop, "echo begun; sleep 100", timeout=2)
         late = shop.kp("deploy", version="v5", code=1)
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     host = shop.lab.hosts["web1"]
     assert f"{host} failed (release: Run the release command)\n  about to fail\n" in failed.stderr
     assert "the release command ended with exit code 3" in failed.stderr

@@ -68,7 +68,7 @@ def test_replicas_come_go_and_change_versions_without_a_lost_request(project: Pr
 
         project.kp("rollback", "v1", version="v2")
         assert project.running(WEB) == dict.fromkeys(WEB, names("v1", 3))
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert project.kp("plan", version="v1").stdout == "shop v1: nothing to change.\n"
     rows = [line.split()[:4] for line in project.kp("status", version="v1").stdout.splitlines() if " web" in line]
     assert len(rows) == 6

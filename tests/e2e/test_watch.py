@@ -61,8 +61,8 @@ def test_a_version_that_goes_bad_after_the_switch_gives_way_to_the_old_one(shop:
         assert {host: shop.served(host) for host in WEB} == dict.fromkeys(WEB, "v1")
         assert {f"shop-web-{version}"}.isdisjoint(shop.containers("web2"))
         assert load.report.versions.get(version), "the new version had no traffic"
-        assert set(load.report.failed_at) <= {shop.url("web2")}, load.report
-        assert load.report.failed <= 3 * RATE / 2, load.report  # of three seconds, one host's half
+        assert set(load.report.failed_at) <= {shop.url("web2")}, load.report.as_json()
+        assert load.report.failed <= 3 * RATE / 2, load.report.as_json()  # of three seconds, one host's half
         assert not shop.lock_exists()
         if version == "v2":
             assert f"{shop.lab.hosts['web2']} failed (watch: Watch the new version)" in done.stderr
@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_while_it_watches_is_finished_by_the_next(shop: Pro
         running.communicate(timeout=20)
         assert shop.running(WEB) == {host: ["shop-web-v1", "shop-web-v4"] for host in WEB}
         shop.kp("deploy", version="v4")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert shop.running(ALL) == everywhere("v4")
     assert not shop.lock_exists()
 
@@ -98,7 +98,7 @@ def test_a_version_that_keeps_well_is_asked_and_stays(shop: Project) -> None:
     watch(shop, 7, cmd=asked, url="http://localhost/version")
     with Load(tuple(shop.url(host) for host in WEB), rate=RATE) as load:
         shop.kp("deploy", version="v5")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert shop.running(ALL) == everywhere("v5")
     for host in WEB:
         assert int(shop.lab.ssh(host, "docker exec shop-web-v5 grep -c asked /tmp/asked").stdout) > 3

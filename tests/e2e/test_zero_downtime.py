@@ -19,7 +19,7 @@ def test_three_versions_and_a_rollback_lose_no_request(project: Project) -> None
         project.kp("rollback", "v2", version="v3")
         project.kp("rollback", "v3", version="v2")
         project.kp("rollback", "v2", version="v3")
-    assert load.report.failed == 0, load.report
+    assert load.report.failed == 0, load.report.as_json()
     assert load.report.total >= 10_000
     assert set(load.report.versions) == {"v1", "v2", "v3"}
     assert {host: project.served(host) for host in WEB} == {"web1": "v2", "web2": "v2"}

@@ -1,10 +1,14 @@
 """Does the proxy route to a server, or has it dropped it? Asked of Traefik itself.
 
 Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
-provider hands over (``Configuration received``), then every server of the routers that it builds from it.
-A server is gone once a newer configuration lacks its address and the routers were built after it, and it is
-served once one has it. So the answer needs no open API port, and also works for a proxy that Kamal started. A
-proxy with another log level cannot be asked: then a fixed time has to do, as in Kamal.
+provider hands over (``Configuration received``), then every load balancer and server of the routers that it
+builds from it. A server is gone once the newest configuration lacks its address and routers were built without it,
+and it is served once both have it. So the answer needs no open API port, and also works for a proxy that Kamal
+started. A proxy with another log level cannot be asked: then a fixed time has to do, as in Kamal.
+
+Two things about that log are easy to miss. A configuration may arrive while routers are still built from the one
+before, so that what is built after it need not be its own: a load balancer that is created again begins the next
+building. And nothing is built from one that arrives once more while routers built from it are in use.
 """
 
 from __future__ import annotations
@@ -53,11 +57,21 @@ ROUTES = f"""proxy_routes() {{
   docker logs --tail "$2" --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
     BEGIN {{ count = split(servers, address, " ") }}
     /Configuration received/ && /providerName=.*docker/ {{
-      right = 1; built = 0
+      right = 1; config = substr($0, index($0, "Configuration received")); is_built = config == built
       for (i = 1; i <= count; i++) if ((index($0, "//" address[i] ":") > 0) != wanted) right = 0
     }}
-    /Creating (load-balancer|server)/ {{ built = right }}
-    END {{ exit built ? 0 : 1 }}'
+    /Creating load-balancer/ {{
+      balancer = substr($0, index($0, "Creating load-balancer"))
+      if (balancer in created) {{ split("", created); split("", routed) }}
+      created[balancer] = is_built = 1; built = config
+    }}
+    /Creating server/ {{
+      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":") > 0) routed[i] = 1
+    }}
+    END {{
+      for (i = 1; i <= count; i++) if ((i in routed) != wanted) right = 0
+      exit right && is_built ? 0 : 1
+    }}'
 }}
 await_routes() {{
   case "$proxy" in
@@ -65,13 +79,14 @@ await_routes() {{
     'true '*) sleep "$2"; return 0 ;;
     *) return 0 ;;
   esac
-  asked=0; lines={RECENT_LINES}
+  asked=0; lines={RECENT_LINES}; agreed=$1
   until [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
-    sleep 0.1; asked=$(( asked + 1 ))
+    case "$1 $agreed" in '0 1') sleep 0.05 ;; *) sleep 0.1 ;; esac
+    asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
-    ! proxy_routes "$1" "$lines" || break
+    if proxy_routes "$1" "$lines"; then agreed=$(( agreed + 1 )); else agreed=$1; fi
+    [ "$agreed" -lt 2 ] || break
   done
-  [ "$1" = 1 ] || sleep 0.1
 }}
 await_dropped() {{
   [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}

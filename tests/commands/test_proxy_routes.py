@@ -79,6 +79,21 @@ def v3_built(*addresses: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def again(received: str) -> str:
+    """The same configuration once more, which both generations skip."""
+    if received.startswith("time="):
+        about = 'level=debug msg="Skipping unchanged configuration." providerName=docker'
+        return f'{received}time="2026-05-01T10:00:00Z" {about}\n'
+    code = "\x1b[1mgithub.com/traefik/traefik/v3/pkg/server/configurationwatcher.go:138\x1b[0m\x1b[36m >\x1b[0m"
+    about = "Skipping unchanged configuration \x1b[36mproviderName=\x1b[0mdocker"
+    return f"{received}\x1b[90m2026-05-01T10:00:00Z\x1b[0m DBG {code} {about}\n"
+
+
+def other_service(built: str) -> str:
+    """The same lines for another service."""
+    return built.replace("shop-web", "catchall")
+
+
 @pytest.fixture(params=[(v2, v2_built), (v3, v3_built)], ids=["v2.11", "v3"])
 def traefik(request: pytest.FixtureRequest):
     """Log lines of one generation: a configuration that arrived, and one that was built."""
@@ -102,9 +117,53 @@ def test_a_server_is_dropped_when_newer_routers_are_built_without_it(draining, t
     assert ran.calls.splitlines() == [
         f"docker {NOTED.format('shop-web-v1')}",
         *[f"docker logs --tail 1000 {SINCE_DRAIN}"] * 3,
-        *[f"docker logs --tail all {SINCE_DRAIN}"] * 2,
+        *[f"docker logs --tail all {SINCE_DRAIN}"] * 3,
     ]
-    assert ran.seconds == pytest.approx(5 * 0.1 + 0.1)
+    assert ran.seconds == pytest.approx(5 * 0.1 + 0.05)
+
+
+def test_a_configuration_that_arrives_again_unchanged_takes_nothing_back(draining, traefik):
+    received, built = traefik
+    log(draining, SINCE_DRAIN, received(NEW) + built(NEW) + again(received(NEW)) + again(received(NEW)))
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
+
+
+def test_a_configuration_that_comes_back_before_another_is_built_takes_nothing_back(draining, traefik):
+    """Traefik takes the newest of those that arrived while it was busy, and builds nothing if that is the last one."""
+    received, built = traefik
+    log(draining, SINCE_DRAIN, received(NEW) + built(NEW) + received("172.17.0.9", NEW) + received(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
+
+
+def test_a_configuration_that_arrives_again_before_it_is_built_is_not_served(draining, traefik):
+    received, built = traefik
+    waiting = built(OLD, NEW) + received(NEW) + again(received(NEW))
+    log(draining, SINCE_DRAIN, waiting, waiting, waiting + built(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(3 * 0.1 + 0.05)
+
+
+def test_routers_that_are_built_late_from_the_configuration_before_do_not_count(draining, traefik):
+    """A configuration that still had the server is built when the next one has already arrived."""
+    received, built = traefik
+    late = received(OLD, NEW) + received(NEW) + built(OLD, NEW) + other_service(built("172.17.0.9"))
+    log(draining, SINCE_DRAIN, late, late, late + other_service(built("172.17.0.9")) + built(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(3 * 0.1 + 0.05)
+
+
+def test_a_server_counts_as_dropped_when_two_looks_in_a_row_say_so(draining, traefik):
+    """The first look falls between the lines of routers that are built late."""
+    received, built = traefik
+    begun = received(OLD, NEW) + received(NEW) + other_service(built("172.17.0.9"))
+    late = begun + built(OLD, NEW)
+    log(draining, SINCE_DRAIN, begun, late, late + other_service(built("172.17.0.9")) + built(NEW))
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05 + 0.1 + 0.05)
+
+
+def test_the_last_server_of_a_service_is_dropped_when_the_others_are_built_without_it(draining, traefik):
+    received, built = traefik
+    other = other_service(built("172.17.0.9"))
+    log(draining, SINCE_DRAIN, received(OLD) + built(OLD) + other + received("172.17.0.9") + other)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
 
 
 def test_a_configuration_that_was_received_but_not_built_is_not_served(draining, traefik):
@@ -124,7 +183,7 @@ def test_an_older_configuration_without_the_server_does_not_count(draining, trae
 def test_an_address_that_begins_like_another_is_not_mistaken_for_it(draining, traefik):
     received, built = traefik
     log(draining, SINCE_DRAIN, received(f"{OLD}0", NEW) + built(f"{OLD}0", NEW))
-    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
 
 
 def test_what_another_provider_hands_over_does_not_count(draining, traefik):
@@ -140,7 +199,7 @@ def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
     one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
     log(draining, SINCE_DRAIN, one_left, one_left, one_left + none_left)
     ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
-    assert ran.seconds == pytest.approx(3 * 0.1 + 0.1)
+    assert ran.seconds == pytest.approx(3 * 0.1 + 0.05)
 
 
 @pytest.mark.parametrize("argument", ["--log.level=DEBUG", "--log.level=debug", "--Log.Level=Debug"])
@@ -148,7 +207,7 @@ def test_a_proxy_at_debug_level_is_asked_however_it_is_spelled(draining, argumen
     proxy = DEBUG.replace("--log.level=DEBUG", argument)
     draining.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=proxy))
     log(draining, SINCE_DRAIN, v3(NEW) + v3_built(NEW))
-    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.1)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
 
 
 def test_a_proxy_that_cannot_be_asked_gets_kamals_fixed_time(draining):
@@ -185,6 +244,14 @@ def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
     ran = host.run(SERVE)
     assert ran.code == 0
     assert ran.seconds == pytest.approx(3 * 0.1)
+
+
+def test_a_new_container_is_not_served_by_routers_of_the_configuration_before(host, traefik):
+    received, built = traefik
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
+    late = received(OLD) + received(OLD, NEW) + built(OLD)
+    log(host, SINCE_BOOT, late, late + built(OLD, NEW) + again(received(OLD, NEW)))
+    assert host.run(SERVE).seconds == pytest.approx(2 * 0.1)
 
 
 def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy_for_ever(host):

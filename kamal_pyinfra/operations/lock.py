@@ -29,6 +29,8 @@ from kamal_pyinfra.plan.text import one_line
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
 POLL_SECONDS = (0.7, 1.3)
 """Between two looks at a held lock, by chance, so that those who wait do not come all at once."""
+BUSY_LOOK_SECONDS, MOST_PAUSES = 0.05, 3
+"""A look that takes longer than this tells of a busy host: whoever waits then asks less often, to a third."""
 
 
 def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
@@ -146,12 +148,23 @@ def _primary(state: State, run: Run) -> Host:
     return primary
 
 
+def pause_after(look: float) -> float:
+    """How long to wait until the next look at a held lock.
+
+    Args:
+        look: seconds that the last one took.
+    """
+    return random.uniform(*POLL_SECONDS) * min(max(look / BUSY_LOOK_SECONDS, 1), MOST_PAUSES)  # noqa: S311
+
+
 def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
     """Take the lock as soon as it is free, or stale, within the seconds that the run may wait."""
     primary, deadline = _primary(state, run), time.monotonic() + (run.lock_wait or 0)
     seen = ""
     while True:
+        began = time.monotonic()
         succeeded, output = execute(primary, command)
+        took = time.monotonic() - began
         held_by = next((line for line in output.stdout_lines if line.startswith(commands.HELD)), None)
         if succeeded or held_by is None or time.monotonic() >= deadline:
             for line in () if succeeded else output.stdout_lines + output.stderr_lines:
@@ -164,4 +177,4 @@ def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
         if details.is_stale:
             execute(primary, commands.take_over(naming.lock_directory(run.config), seen, is_expired=True))
         else:
-            gevent.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311
+            gevent.sleep(pause_after(took))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from kamal_pyinfra.commands.lock import HELD, state
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.lock import POLL_SECONDS, clearing_command
+from kamal_pyinfra.operations.lock import clearing_command, pause_after
 from kamal_pyinfra.operations.observation import forget, remember
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner.looks import is_unmoved
@@ -68,8 +67,7 @@ def _take(steps: Steps) -> None:
     while holder is not None:
         if time.monotonic() >= deadline:
             raise LockHeld(lock_message(holder, waited=patience))
-        steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
-        _wait(steps.session, holder, deadline)
+        _wait(steps, holder, deadline)
         forget(steps.session.state)
         holder = _holder_if_held(steps)
 
@@ -94,18 +92,25 @@ def _holder_if_held(steps: Steps) -> LockDetails | None:
     raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
 
 
-def _wait(session: Session, holder: LockDetails, deadline: float) -> None:
-    """Until the lock is free, somebody else's, or stale; or the time is up."""
-    primary = session.run.config.primary_host
+def _wait(steps: Steps, holder: LockDetails, deadline: float) -> None:
+    """Until the lock is free or stale, whoever holds it meanwhile; or the time is up."""
+    session, primary = steps.session, steps.session.run.config.primary_host
     look = state(naming.lock_directory(session.run.config))
+    steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
+    took = 0.0
     while time.monotonic() < deadline:
-        gevent.sleep(min(random.uniform(*POLL_SECONDS), max(0.0, deadline - time.monotonic())))  # noqa: S311
+        gevent.sleep(min(pause_after(took), max(0.0, deadline - time.monotonic())))
+        began = time.monotonic()
         succeeded, output = session.execute(look, hosts=[primary])[primary]
+        took = time.monotonic() - began
         if not succeeded or not output.stdout_lines:
             return  # free; or the next attempt says what is wrong
         seen = parse_lock(output.stdout_lines[0])
-        if seen.content != holder.content or seen.is_stale:
+        if seen.is_stale:
             return
+        if seen.content != holder.content:
+            holder = seen
+            steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
 
 
 def _release(steps: Steps) -> None:

@@ -20,6 +20,8 @@ from tests.lab.lab import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+SECONDS = 240
+"""A command may take as long, on a machine that has much else to do."""
 SECRETS = {"TOP_SECRET": "hush-7c1d9e", "REGISTRY_TOKEN": ""}
 
 Change = Callable[[dict[str, Any]], None]
@@ -76,15 +78,19 @@ class Project:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return inherited | self.lab.environment() | self.env | {"VERSION": version, "COLUMNS": "200"}
 
-    def kp(self, *arguments: str, version: str = "v1", code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run `kp`, and expect an exit code unless `code` is None."""
-        return self.execute([str(BIN / "kp"), *arguments], version=version, code=code)
+    def kp(
+        self, *arguments: str, version: str = "v1", code: int | None = 0, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `kp`, for so long at most, and expect an exit code unless `code` is None."""
+        return self.execute([str(BIN / "kp"), *arguments], version=version, code=code, seconds=seconds)
 
     def pyinfra(self, *arguments: str, version: str = "v1", code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run pyinfra's own command line."""
         return self.execute([str(BIN / "pyinfra"), *arguments], version=version, code=code)
 
-    def execute(self, command: list[str], *, version: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def execute(
+        self, command: list[str], *, version: str, code: int | None = 0, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder."""
         done = subprocess.run(
             command,
@@ -94,7 +100,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=seconds,
         )
         if code is not None and done.returncode != code:
             raise AssertionError(f"{command} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")

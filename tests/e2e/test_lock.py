@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.project import Project, eventually
 
-RUNS = 20
+RUNS, WAIT = 20, 400
 WATCHER = """
 last=
 while [ -e watch-lock ]; do
@@ -67,13 +67,13 @@ def test_of_twenty_deploys_at_once_one_works_at_a_time_and_all_end(project: Proj
     hook.parent.mkdir(parents=True)
     hook.write_text(HOOK)
     hook.chmod(0o755)
-    host = project.config["servers"]["job"]["hosts"][0]
+    bootstrap = ("server", "bootstrap", "--hosts", project.config["servers"]["job"]["hosts"][0])
     project.lab.ssh("web1", "cat > watcher; rm -f held; touch watch-lock", input=WATCHER)
     project.lab.ssh("web1", "nohup sh watcher > /dev/null 2>&1 < /dev/null &")
     with ThreadPoolExecutor(RUNS) as pool:
         runs = list(
             pool.map(
-                lambda _: project.kp("server", "bootstrap", "--hosts", host, "--lock-wait=140", code=None), range(RUNS)
+                lambda _: project.kp(*bootstrap, f"--lock-wait={WAIT}", code=None, seconds=WAIT + 100), range(RUNS)
             )
         )
     project.lab.ssh("web1", "rm watch-lock")

@@ -179,6 +179,14 @@ def held_by_a_run(seconds_left: int) -> str:
     return f"{commands.HELD} {THEIRS} {seconds_left}"
 
 
+@pytest.mark.parametrize(
+    ("look", "least", "most"), [(0.0, 0.7, 1.3), (0.05, 0.7, 1.3), (0.1, 1.4, 2.6), (0.2, 2.1, 3.9), (9.0, 2.1, 3.9)]
+)
+def test_who_waits_asks_a_busy_host_less_often(look, least, most):
+    pauses = [lock.pause_after(look) for _ in range(200)]
+    assert least <= min(pauses) < max(pauses) <= most
+
+
 def test_a_script_waits_until_the_lock_is_free(fleet, run, monkeypatch):
     patient = replace(run, lock_wait=60)
     hosts = fleet(deployed, patient)

@@ -121,8 +121,17 @@ def test_who_waits_takes_over_what_becomes_stale(clock):
 
 
 def test_when_somebody_else_was_quicker_the_waiting_goes_on_for_him(clock):
-    _, warned = lock_with(60, [held(), held(OTHERS), None], [f"{OTHERS} 60", ""])
+    _, warned = lock_with(60, [held(), held(OTHERS), None], ["", f"{OTHERS} 60", ""])
     assert [text.rpartition(" held by ")[2] for text in warned] == ["`deploy` of Ann at T", "Bob at T"]
+
+
+def test_a_lock_that_goes_from_hand_to_hand_is_tried_when_it_is_free(clock):
+    _, warned = lock_with(60, [held(), None], [f"{OTHERS} 60", f"{OTHERS} 59", f"{THEIRS} 60", ""])
+    assert [text.rpartition(" held by ")[2] for text in warned] == [
+        "`deploy` of Ann at T",
+        "Bob at T",
+        "`deploy` of Ann at T",
+    ]
 
 
 def test_waiting_ends(clock):

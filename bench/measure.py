@@ -84,10 +84,14 @@ class Bench:
         samples.phases.append(phases(timeline))
         samples.counts.append(json.loads(output.read_text()))
 
-    def prepare(self) -> None:
-        """Both versions on the hosts, each with the settings of today."""
+    def clear(self) -> None:
+        """Leave nothing on the hosts that would take part of the processors from the next setting."""
         for host in self.used:
             self.project.lab.reset(host, images=False)
+
+    def prepare(self) -> None:
+        """Both versions on the hosts, each with the settings of today."""
+        self.clear()
         for version in ("v1", "v2", "v1"):
             self.project.kp("setup", version=version)
         self.script = floor_script(self.project)
@@ -129,4 +133,5 @@ def measure(lab: Lab, setting: Setting, rounds: int) -> dict[str, Samples]:
         bench.prepare()
         for _ in range(rounds):
             bench.round()
+        bench.clear()
         return dict(bench.samples)

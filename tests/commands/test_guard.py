@@ -59,7 +59,7 @@ def test_standard_input_reaches_the_script():
 @pytest.mark.skipif(not HAS_PROC, reason="needs /proc")
 def test_a_script_whose_time_is_up_is_ended_with_everything_that_it_started(tmp_path):
     script = f"sleep 61 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/self; sleep 62; echo over > {tmp_path}/over"
-    ended = run(guarded(script, seconds=0.3))  # type: ignore[arg-type]
+    ended = run(guarded(script, seconds=1))  # type: ignore[arg-type]
     assert ended.returncode == 124
     pids = [int((tmp_path / name).read_text()) for name in ("child", "self")]
     wait_until(lambda: not any(map(is_alive, pids)), "all are gone")

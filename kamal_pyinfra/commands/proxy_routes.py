@@ -6,9 +6,10 @@ builds from it. A server is gone once the newest configuration lacks its address
 and it is served once both have it. So the answer needs no open API port, and also works for a proxy that Kamal
 started. A proxy with another log level cannot be asked: then a fixed time has to do, as in Kamal.
 
-Two things about that log are easy to miss. A configuration may arrive while routers are still built from the one
-before, so that what is built after it need not be its own: a load balancer that is created again begins the next
-building. And nothing is built from one that arrives once more while routers built from it are in use.
+Three things about that log are easy to miss. A configuration may arrive while routers are still built from the one
+before, so that what is built after it need not be its own: what counts are the servers that a service's load balancer
+got when it was created last. A service that lost its last server is not created again: the configuration lacks it.
+And nothing is built from a configuration that arrives once more while routers built from it are in use.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ EOF
 """Only a healthy container is in the proxy's list; another one may have left it this very moment. Docker leaves out
 what is not there."""
 
-ROUTES = f"""proxy_routes() {{
+ROUTES = rf"""proxy_routes() {{
   docker logs --tail "$2" --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
     BEGIN {{ count = split(servers, address, " ") }}
     /Configuration received/ && /providerName=.*docker/ {{
@@ -61,16 +62,23 @@ ROUTES = f"""proxy_routes() {{
       for (i = 1; i <= count; i++) if ((index($0, "//" address[i] ":") > 0) != wanted) right = 0
     }}
     /Creating load-balancer/ {{
-      balancer = substr($0, index($0, "Creating load-balancer"))
-      if (balancer in created) {{ split("", created); split("", routed) }}
-      created[balancer] = is_built = 1; built = config
+      service = $0; sub(/.*serviceName=(.\[0m)?/, "", service); sub(/[@ ].*/, "", service)
+      for (i = 1; i <= count; i++) delete routed[service, i]
+      services[service] = is_built = 1; built = config
     }}
     /Creating server/ {{
-      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":") > 0) routed[i] = 1
+      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":") > 0) routed[service, i] = 1
     }}
     END {{
-      for (i = 1; i <= count; i++) if ((i in routed) != wanted) right = 0
+      for (i = 1; i <= count; i++) {{
+        is_routed = 0
+        for (each in services) if ((each, i) in routed && (wanted || is_wanted(each))) is_routed = 1
+        if (is_routed != wanted) right = 0
+      }}
       exit right && is_built ? 0 : 1
+    }}
+    function is_wanted(service) {{
+      return index(config, "\"" service "\":") || index(config, "\"" service "\\\":")
     }}'
 }}
 await_routes() {{

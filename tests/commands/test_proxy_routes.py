@@ -159,11 +159,22 @@ def test_a_server_counts_as_dropped_when_two_looks_in_a_row_say_so(draining, tra
     assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05 + 0.1 + 0.05)
 
 
-def test_the_last_server_of_a_service_is_dropped_when_the_others_are_built_without_it(draining, traefik):
+def test_a_service_counts_once_by_whichever_router_it_is_created(draining, traefik):
+    """A service with two routers is created once for both, by the one whose turn it is first."""
+    received, built = traefik
+    by_other_router = built(NEW).replace("routerName=shop-web", "routerName=secure")
+    by_other_router = by_other_router.replace("routerName=\x1b[0mshop-web", "routerName=\x1b[0msecure")
+    assert by_other_router != built(NEW)
+    log(draining, SINCE_DRAIN, received(OLD, NEW) + built(OLD, NEW) + received(NEW) + by_other_router)
+    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
+
+
+def test_the_last_server_of_a_service_is_dropped_with_it(draining, traefik):
     received, built = traefik
     other = other_service(built("172.17.0.9"))
-    log(draining, SINCE_DRAIN, received(OLD) + built(OLD) + other + received("172.17.0.9") + other)
-    assert draining.run(DROP).seconds == pytest.approx(0.1 + 0.05)
+    both, one = received(OLD) + built(OLD) + other, other_service(received("172.17.0.9")) + other
+    log(draining, SINCE_DRAIN, both, both + one)
+    assert draining.run(DROP).seconds == pytest.approx(2 * 0.1 + 0.05)
 
 
 def test_a_configuration_that_was_received_but_not_built_is_not_served(draining, traefik):

@@ -72,12 +72,12 @@ ROUTES = rf"""proxy_routes() {{
     END {{
       for (i = 1; i <= count; i++) {{
         is_routed = 0
-        for (each in services) if ((each, i) in routed && (wanted || is_wanted(each))) is_routed = 1
+        for (each in services) if ((each, i) in routed && (wanted || is_configured(each))) is_routed = 1
         if (is_routed != wanted) right = 0
       }}
       exit right && is_built ? 0 : 1
     }}
-    function is_wanted(service) {{
+    function is_configured(service) {{
       return index(config, "\"" service "\":") || index(config, "\"" service "\\\":")
     }}'
 }}
@@ -87,13 +87,12 @@ await_routes() {{
     'true '*) sleep "$2"; return 0 ;;
     *) return 0 ;;
   esac
-  asked=0; lines={RECENT_LINES}; agreed=$1
-  until [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
-    case "$1 $agreed" in '0 1') sleep 0.05 ;; *) sleep 0.1 ;; esac
+  asked=0; lines={RECENT_LINES}; agreed=0; needed=$(( 2 - $1 ))
+  until [ "$agreed" -ge "$needed" ] || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
+    case "$agreed" in 0) sleep 0.1 ;; *) sleep 0.05 ;; esac
     asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
-    if proxy_routes "$1" "$lines"; then agreed=$(( agreed + 1 )); else agreed=$1; fi
-    [ "$agreed" -lt 2 ] || break
+    if proxy_routes "$1" "$lines"; then agreed=$(( agreed + 1 )); else agreed=0; fi
   done
 }}
 await_dropped() {{

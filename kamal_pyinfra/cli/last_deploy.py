@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from kamal_pyinfra.cli.plan import write_private
 from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.runner.events import AnyEvent, RunEnded
-from kamal_pyinfra.runner.timeline import FORMAT_VERSION, Recorder, Timeline
+from kamal_pyinfra.runner.events import AnyEvent, Output, RunEnded, RunStarted
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.timeline import Recorder, Timeline
 
 FOLDER = ".kamal"
 FILE = "last-deploy.json"
@@ -20,17 +24,31 @@ IGNORED = f".gitignore\n{FILE}\n"
 class LastDeploy:
     """Keeps the times of a run.
 
+    What records them is loaded once hosts have been looked at, since nothing of it should delay that look.
+
     Args:
         root: the folder of the project.
     """
 
     def __init__(self, root: Path) -> None:
         self.folder = root / FOLDER
-        self.recorder = Recorder()
+        self.early: list[AnyEvent] = []
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What makes a timeline of the events."""
+        from kamal_pyinfra.runner.timeline import Recorder
+
+        return Recorder()
 
     def __call__(self, event: AnyEvent) -> None:
         """Take an event in; with the last one the file is written."""
-        self.recorder.note(event)
+        self.early.append(event)
+        if isinstance(event, (RunStarted, Output)):
+            return
+        for each in self.early:
+            self.recorder.note(each)
+        self.early.clear()
         found = self.recorder.timeline(event) if isinstance(event, RunEnded) else None
         if found is None:
             return
@@ -53,6 +71,8 @@ def read_last_deploy(root: Path) -> Timeline:
     Raises:
         ConfigError: there was none, or it cannot be read.
     """
+    from kamal_pyinfra.runner.timeline import FORMAT_VERSION, Timeline
+
     path = root / FOLDER / FILE
     try:
         found = Timeline.model_validate_json(path.read_bytes())

@@ -89,9 +89,12 @@ def _keepers(run: Run | None) -> list[View]:
 
 
 def _shower(options: Options) -> Callable[[Plan], None]:
-    from kamal_pyinfra.plan.render import render_text
+    def show(plan: Plan) -> None:
+        from kamal_pyinfra.plan.render import render_text
 
-    return lambda plan: paint(render_text(plan, is_whole=options.verbose))
+        paint(render_text(plan, is_whole=options.verbose))
+
+    return show
 
 
 def _print_json(event: AnyEvent) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan_file import PlanFile
     from kamal_pyinfra.runner.report import Report
 
-PLANNING = "kamal_pyinfra.plan.plan_file"
-CARRYING_OUT = "kamal_pyinfra.runner.carry_out"
+PLANNING = ("kamal_pyinfra.plan.plan_file", "kamal_pyinfra.plan.render")
+CARRYING_OUT = ("kamal_pyinfra.runner.carry_out", "kamal_pyinfra.plan.render", "kamal_pyinfra.runner.timeline")
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:

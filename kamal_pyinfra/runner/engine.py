@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import select
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -85,18 +85,19 @@ def connect(state: State, *, at_once: int) -> None:
         state.pool = pool
 
 
-def load_meanwhile(module: str, *, operates: bool = False) -> None:
+def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
     """Load what comes next while hosts are looked at.
 
     Args:
-        module: with all that it needs.
+        modules: each with all that it needs.
         operates: pyinfra's operations follow. The first would wait until Python has looked up where modules lie.
     """
-    gevent.spawn_later(BUSY_SECONDS, _load, module, operates)
+    gevent.spawn_later(BUSY_SECONDS, _load, modules, operates)
 
 
-def _load(module: str, operates: bool) -> None:
-    import_module(module)
+def _load(modules: Iterable[str], operates: bool) -> None:
+    for module in modules:
+        import_module(module)
     if operates:
         import_module("kamal_pyinfra.deploys.phases")
         inspect.stack()  # as pyinfra does for every operation

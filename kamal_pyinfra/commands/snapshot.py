@@ -56,52 +56,81 @@ def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
     return "\n".join(
         (
-            'printf "user %s\\nhome %s\\n" "$(id -un)" "$(pwd)"',
-            CHECKS,
-            *(_directory(path) for path in query.directories),
-            *(_file(path) for path in query.env_files),
-            *(_upload(path) for path in query.uploads),
-            *(_log(path) for path in query.logs),
-            _listing(query.run_directory),
-            _record(query.record) if query.record else "",
-            _lock(query.lock),
-            _login(query.registry),
-            "command -v docker > /dev/null || { echo 'docker-missing'; echo end; exit 0; }",
-            "version=$(docker version --format '{{.Server.Version}}' 2>&1) || "
-            '{ printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; echo end; exit 0; }',
-            'printf "docker %s\\n" "$version"',
-            _docker(query),
+            'printf "user %s\\nhome %s\\n" "$(id -un)" "$PWD"',
+            _files(query),
+            "command -v docker > /dev/null || { files; echo docker-missing; echo end; exit 0; }",
+            "{",
+            "files",
+            _engine(query),
+            "} | {",
+            _containers(query),
+            "cat",
+            "} || exit 1",
             "echo end",
         )
     )
 
 
-def _docker(query: SnapshotQuery) -> str:
-    """Two looks side by side; the pipe keeps what the first one says until the other is through."""
-    first = (_images(query), edits.look(query.edits) if query.edits else "")
-    second = (_containers(query), SECRETS if query.watched_names else "", IMAGE_DEFAULTS, "cat")
-    return "\n".join(("{", *first, "} | {", *second, "} || exit 1"))
+def _files(query: SnapshotQuery) -> str:
+    """A shell function that tells what Docker need not be asked for."""
+    parts = (
+        *map(_directory, query.directories),
+        _env_files(query.env_files),
+        *map(_upload, query.uploads),
+        *map(_log, query.logs),
+        _listing(query.run_directory),
+        _record(query.record),
+        _lock(query.lock),
+        _login(query.registry),
+    )
+    return "\n".join(("files() {", *filter(None, parts), "}"))
 
+
+def _engine(query: SnapshotQuery) -> str:
+    """Beside the look at containers; the pipe keeps what it says until that is through."""
+    return "\n".join(
+        (
+            f"if version=$({VERSION} 2>&1); then",
+            'printf "docker %s\\n" "$version"',
+            _images(query),
+            edits.look(query.edits) if query.edits else "",
+            "else printf \"docker-error %s\\n\" \"$(echo \"$version\" | tr '\\n' ' ')\"; fi",
+        )
+    )
+
+
+VERSION = "docker version --format '{{.Server.Version}}'"
 
 # 16 bits for each line tell which secret changed, and nothing more (plan/secret_checks.py has the same sum).
-CHECKS = (
-    'checks() { kind=$1 end=$2 LC_ALL=C awk \'BEGIN { for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }\n'
-    f'index($0, "=") {{ n = {FIRST}; for (i = 1; i <= length($0); i++) '
-    f"n = (n * {FACTOR} + byte[substr($0, i, 1)]) % {MODULUS}\n"
-    'print ENVIRON["kind"], n, substr($0, 1, index($0, "=") - 1), ENVIRON["end"] }\'; }'
-)
+SUMS = f"""BEGIN {{ for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }}
+function sum(line, n, i) {{
+  n = {FIRST}; for (i = 1; i <= length(line); i++) n = (n * {FACTOR} + byte[substr(line, i, 1)]) % {MODULUS}
+  return n
+}}
+function say(kind, line, owner) {{
+  if (index(line, "=")) print kind, sum(line), substr(line, 1, index(line, "=") - 1), owner
+}}"""
+
+# One process for all containers, for a look is mostly the start of processes. Nothing of a value is printed: what
+# `sha256sum` reads comes through a pipe.
+CONTAINERS_AND_SECRETS = f"""printf '%s\\n' "$all" | LC_ALL=C sort | LC_ALL=C awk '{SUMS}
+/^container / {{ print; id = substr($0, 18); ids[++count] = substr(id, 1, index(id, "\\"") - 1) }}
+/^held / {{
+  line = substr($0, 6); id = substr(line, 1, index(line, " ") - 1); line = substr(line, length(id) + 2)
+  held[id, ++lines[id]] = line; say("check", line, id)
+}}
+END {{
+  for (i = 1; i <= count; i++) {{
+    printf "secrets %s ", ids[i]; fflush()
+    printf "" | "sha256sum"; for (n = 1; n <= lines[ids[i]]; n++) print held[ids[i], n] | "sha256sum"
+    close("sha256sum")
+  }}
+}}'"""
+CONTAINERS = "printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'"
 
 IMAGE_DEFAULTS = (
-    'used=$(printf \'%s\\n\' "$seen" | sed -n \'s/^container .*"image_id":"\\([^"]*\\)".*/\\1/p\' | sort -u)\n'
+    'used=$(printf \'%s\\n\' "$all" | sed -n \'s/^container .*"image_id":"\\([^"]*\\)".*/\\1/p\' | sort -u)\n'
     f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} $used 2> /dev/null || true'
-)
-
-
-SECRETS = (
-    "held=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n 's/^held //p' | LC_ALL=C sort)\n"
-    'for id in $(printf \'%s\\n\' "$seen" | sed -n \'s/^container {"id":"\\([0-9a-f]*\\)".*/\\1/p\'); do\n'
-    'of() { printf \'%s\\n\' "$held" | sed -n "s/^$id //p"; }\n'
-    'printf \'secrets %s %s\\n\' "$(of | sha256sum | cut -c1-64)" "$id"; of | checks check "$id"; done'
 )
 
 # Who links to a container gives it another name besides its own.
@@ -113,6 +142,8 @@ LISTED = (
 
 def _record(path: str) -> str:
     target = words(path)
+    if not path:
+        return ""
     return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
 
 
@@ -120,12 +151,15 @@ def _directory(path: str) -> str:
     return f"[ ! -d {words(path)} ] || echo {words(f'directory {path}')}"
 
 
-def _file(path: str) -> str:
-    target = words(path)
+def _env_files(paths: tuple[str, ...]) -> str:
+    if not paths:
+        return ""
     return (
-        f"[ ! -f {target} ] || printf 'file %s %s %s\\n' "
-        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}; '
-        f"[ ! -f {target} ] || checks file-check {target} < {target}"
+        f'set --; for path in {words(*paths)}; do [ ! -f "$path" ] || set -- "$@" "$path"; done\n'
+        '[ $# -eq 0 ] || { sha256sum "$@" | for mode in $(stat -c %a "$@"); do\n'
+        'read -r digest path; printf "file %s %s %s\\n" "$digest" "$mode" "$path"; done\n'
+        f"LC_ALL=C awk '{SUMS}\n"
+        '{ say("file-check", $0, FILENAME) }\' "$@"; }'
     )
 
 
@@ -169,12 +203,13 @@ def _containers(query: SnapshotQuery) -> str:
     # A container may vanish between the two commands; then the look is taken again.
     return (
         f"template={template}; watched={watched}; clear={clear}\n"
-        f'for name in $(cat {files} /dev/null 2> /dev/null | cut -d= -f1); do case "$clear" in *" $name "*) '
+        f'for name in $(cut -d= -f1 {files} /dev/null 2> /dev/null); do case "$clear" in *" $name "*) '
         'template=$(printf "%s" "$template" | sed "s/ \\"$name\\"//") ;; esac; done\n'
         f"look() {{ found=$(docker ps --all --no-trunc --format {words(LISTED)}) || return 1; "
         '[ -z "$found" ] || docker inspect --format "$template$watched" $(echo "$found" | sort -u); }\n'
-        "all=$(look 2> /dev/null) || all=$(look) || exit 1\n"
-        "seen=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'); printf '%s\\n' \"$seen\""
+        "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
+        f"if {VERSION} > /dev/null 2>&1; then all=$(look) || exit 1; else all=; fi\n"
+        f"{CONTAINERS_AND_SECRETS if query.watched_names else CONTAINERS}\n{IMAGE_DEFAULTS}"
     )
 
 

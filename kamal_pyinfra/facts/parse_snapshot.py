@@ -62,7 +62,7 @@ def _docker(rows: Rows) -> Docker:
 
 
 def _secret(text: str) -> tuple[str, str]:
-    digest, container = text.split(" ", 1)
+    container, digest = text.split()[:2]
     return container, digest
 
 

@@ -141,7 +141,8 @@ def test_a_lock_without_details_is_a_lock(docker):
 )
 def test_an_engine_that_does_not_answer_is_an_error_and_the_rest_is_seen(host, said):
     (host.home / ".kamal").mkdir()
-    host.docker("version --format {{.Server.Version}}", Answer(err=said, code=1))
+    for question in ("version --format {{.Server.Version}}", LIST):
+        host.docker(question, Answer(err=said, code=1))
     observed = look(host)
     assert observed.docker == Docker(installed=True, error=said.replace("\n", " "))
     assert not observed.docker.is_usable

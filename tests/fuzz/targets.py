@@ -143,7 +143,7 @@ def env_files() -> list[bytes]:
 def snapshots() -> list[bytes]:
     """What real hosts said, and a host with every kind of line."""
     real = [path.read_bytes() for path in sorted((FIXTURES / "docker").glob("snapshot_*.txt"))]
-    files = b"secrets 12 abc\ncheck 7 TOP_SECRET abc\nfile-check 7 A .kamal/env/x\nfile 9 600 .kamal/env/x\n"
+    files = b"secrets abc 12\ncheck 7 TOP_SECRET abc\nfile-check 7 A .kamal/env/x\nfile 9 600 .kamal/env/x\n"
     rest = b'edited traefik /etc/x\nupload 9 600 a\ncord tied .kamal/c\nrecord {"format_version":1}\nlock QQ==\nlogin\n'
     return [*real, b"user root\nhome /root\ndocker 26.1\n" + files + rest + b"end\n", b"docker-missing\nend"]
 

@@ -99,9 +99,11 @@ STILL_READY = f"""still_ready() {{
 }}
 """
 
-AWAIT_UNHEALTHY = f"""await_unhealthy() {{
+# `drops` is what the log of the proxy tells, where that is known (commands/proxy_routes.py).
+AWAIT_UNHEALTHY = f"""drops() {{ return 1; }}
+await_unhealthy() {{
   now; began=$now
-  while :; do
+  until drops; do
     health=$(docker inspect --format '{SERVING_FORMAT}' "$1") || return 1
     case "$health" in healthy | starting) ;; *) return 0 ;; esac
     now
@@ -109,7 +111,7 @@ AWAIT_UNHEALTHY = f"""await_unhealthy() {{
       echo "$1: still $health $2 s after its cord was cut" >&2
       return 1
     fi
-    sleep {POLL_SECONDS}
+    [ -n "$log" ] || sleep {POLL_SECONDS}
   done
 }}
 """

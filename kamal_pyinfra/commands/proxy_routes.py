@@ -14,6 +14,7 @@ And nothing is built from a configuration that arrives once more while routers b
 
 from __future__ import annotations
 
+from kamal_pyinfra.commands.proxy_log import PROXY_LOG, UNWRAP
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.naming import PROXY_CONTAINER
 
@@ -25,23 +26,25 @@ LOOK_BACK_SECONDS = 120
 RECENT_LINES, RECENT_ASKS = 1000, 3
 """So often only the end of the log is read: Docker reads a long one from its beginning to find the lines since then,
 which takes a tenth of a second for ten megabytes. A busy proxy may have logged more, so after that all is read."""
+LOOKS_AT_LOG = 20
+"""Where the log is a file that can be read: so often it is looked at before Docker is asked again."""
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
 NOTED_FORMAT = (
     "{{.Name}} {{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
-    f'{{{{if eq .Name "/{PROXY_CONTAINER}"}}}} {{{{json .Args}}}}'
+    f'{{{{if eq .Name "/{PROXY_CONTAINER}"}}}} {{{{.LogPath}}}} {{{{json .Args}}}}'
     "{{else}}{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}{{end}}"
 )
 """The proxy's line tells whether it can be asked, a container's under which addresses the proxy knows it."""
 
 NOTE_SERVERS = f"""note_servers() {{
-  noted=$(( $(date +%s) - 1 )); servers=; unsure=; proxy=
+  noted=$(( $(date +%s) - 1 )); servers=; unsure=; proxy=; log=; agreed=0
   [ "$#" -gt 0 ] || return 0
   while read -r container running health rest; do
     case "$container $health" in
       ' ') ;;
-      '/{PROXY_CONTAINER} '*) proxy="$running $rest" ;;
+      '/{PROXY_CONTAINER} '*) proxy="$running $rest"; note_log "$rest" ;;
       *' healthy') servers="$servers $rest" ;;
       *) unsure=1 ;;
     esac
@@ -49,14 +52,16 @@ NOTE_SERVERS = f"""note_servers() {{
 $(docker inspect --format '{NOTED_FORMAT}' {PROXY_CONTAINER} "$@" 2> /dev/null)
 EOF
   [ -n "$servers" ] || proxy=
+  can_be_asked && [ -z "$unsure" ] || log=
 }}
 """
 """Only a healthy container is in the proxy's list; another one may have left it this very moment. Docker leaves out
 what is not there."""
 
 ROUTES = rf"""proxy_routes() {{
-  docker logs --tail "$2" --since "$noted" {PROXY_CONTAINER} 2>&1 | awk -v servers="$servers" -v wanted="$1" '
+  proxy_log "$2" | awk -v servers="$servers" -v wanted="$1" -v wrapped="$log" '
     BEGIN {{ count = split(servers, address, " ") }}
+    {UNWRAP}
     /Configuration received/ && /providerName=.*docker/ {{
       right = 1; config = substr($0, index($0, "Configuration received")); is_built = config == built
       for (i = 1; i <= count; i++) if ((index($0, "//" address[i] ":") > 0) != wanted) right = 0
@@ -81,18 +86,16 @@ ROUTES = rf"""proxy_routes() {{
       return index(config, "\"" service "\":") || index(config, "\"" service "\\\":")
     }}'
 }}
+can_be_asked() {{ case "$proxy" in 'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;; *) return 1 ;; esac; }}
+ask_proxy() {{ if proxy_routes "$@"; then agreed=$(( agreed + 1 )); else agreed=0; fi; }}
 await_routes() {{
-  case "$proxy" in
-    'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;;
-    'true '*) sleep "$2"; return 0 ;;
-    *) return 0 ;;
-  esac
-  asked=0; lines={RECENT_LINES}; agreed=0; needed=$(( 2 - $1 ))
+  can_be_asked || {{ case "$proxy" in 'true '*) sleep "$2" ;; esac; return 0; }}
+  asked=0; lines={RECENT_LINES}; needed=$(( 2 - $1 ))
   until [ "$agreed" -ge "$needed" ] || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
     case "$agreed" in 0) sleep 0.1 ;; *) sleep 0.05 ;; esac
     asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
-    if proxy_routes "$1" "$lines"; then agreed=$(( agreed + 1 )); else agreed=0; fi
+    ask_proxy "$1" "$lines"
   done
 }}
 await_dropped() {{
@@ -100,15 +103,25 @@ await_dropped() {{
   await_routes 0 {FIXED_SECONDS}
 }}
 await_served() {{
-  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} ))
+  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} )); logged=
   await_routes 1 {THROTTLE_SECONDS}
+}}
+drops() {{
+  [ -n "$log" ] || return 1
+  asked=0
+  until [ "$asked" -ge {LOOKS_AT_LOG} ]; do
+    sleep 0.05; asked=$(( asked + 1 ))
+    ask_proxy 0 all
+    [ "$agreed" -lt 2 ] || return 0
+  done
+  return 1
 }}
 """
 
 
 def route_functions() -> str:
     """The shell functions that the other builders call."""
-    return NOTE_SERVERS + ROUTES
+    return PROXY_LOG + NOTE_SERVERS + ROUTES
 
 
 def note_servers(containers: tuple[str, ...]) -> str:

@@ -94,7 +94,7 @@ def _engine(query: SnapshotQuery) -> str:
             'printf "docker %s\\n" "$version"',
             _images(query),
             edits.look(query.edits) if query.edits else "",
-            "else printf \"docker-error %s\\n\" \"$(echo \"$version\" | tr '\\n' ' ')\"; fi",
+            'else printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; fi',
         )
     )
 

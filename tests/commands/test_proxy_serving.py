@@ -8,7 +8,8 @@ from kamal_pyinfra.commands import proxy
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_proxy_routes import INFO, NEW, NOTED, OLD, log, seen, v2, v2_built, v3, v3_built
+from tests.commands.test_proxy_routes import NOTED, log
+from tests.commands.traefik_log import INFO, NEW, OLD, seen, v2, v2_built, v3, v3_built
 
 ASKED = NOTED.format("blog-web-v1 shop-web-v1")
 STATE = "inspect --format STATE traefik"

@@ -21,6 +21,8 @@ from tests.facts.go_template import render
 FIXTURES = Path(__file__).parent.parent / "fixtures/docker"
 SNAPSHOT = (FIXTURES / "snapshot_web.txt").read_text().splitlines()
 LEAST = ["user deploy", "home /home/deploy", "docker 26.1.5", "end"]
+PROXY_ID = "f19076c599f2eff606bf41f6301a19eafa13fb78b62925d81d951ed471a39904"
+LOG_PATH = f"/var/lib/docker/containers/{PROXY_ID}/{PROXY_ID}-json.log"
 HEALTH_COMMAND = "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kamal-cord/cord > /dev/null || exit 1)"
 
 
@@ -134,7 +136,12 @@ def test_a_name_that_would_end_the_template_is_not_asked_for():
     [
         ("shop-web-running", "running healthy 0", "healthy", "/shop-web-v4 true healthy 172.17.0.3"),
         ("shop-web-stopped", "exited unhealthy 0", "stopped", "/shop-web-v2 false unhealthy "),
-        ("traefik", "running none 0", "none", '/traefik true none ["--providers.docker","--log.level=DEBUG"]'),
+        (
+            "traefik",
+            "running none 0",
+            "none",
+            f'/traefik true none {LOG_PATH} ["--providers.docker","--log.level=DEBUG"]',
+        ),
     ],
 )
 def test_the_formats_of_the_waiting_loops_on_real_containers(name, state, serving, noted):

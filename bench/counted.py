@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import resource
 import sys
@@ -48,9 +49,17 @@ def write(path: Path) -> None:
 if __name__ == "__main__":
     output = Path(sys.argv[1])
     sys.argv, __package__ = ["kp", *sys.argv[2:]], ""  # by both click knows under which name it was called
-    if len(sys.argv) > 1 and "--help" not in sys.argv:  # with neither nor it is a TAB
-        count_commands()
-    atexit.register(write, output)
-    from kamal_pyinfra.cli.main import main
+    gc.disable()  # as `kp` does before it loads anything
+    from kamal_pyinfra.cli import main as kp
 
-    main()
+    load = kp.patch_early
+
+    def load_and_count(arguments: list[str]) -> None:
+        """In the order in which `kp` loads: the engine first, then what is counted here."""
+        load(arguments)
+        if arguments and "--help" not in arguments:  # with neither it is a TAB
+            count_commands()
+
+    kp.patch_early = load_and_count  # type: ignore[assignment]
+    atexit.register(write, output)
+    kp.main()

@@ -1,5 +1,20 @@
-"""``python -m kamal_pyinfra`` is ``kp``."""
+"""``kp``, and ``python -m kamal_pyinfra``."""
 
-from kamal_pyinfra.cli.main import main
+import gc
 
-main()
+
+def main() -> None:
+    """Run ``kp`` and exit; see :func:`kamal_pyinfra.cli.main.main`.
+
+    While modules load, Python would look for garbage again and again, for nothing: a tenth of the time until hosts are
+    asked. It begins to when a session does.
+    """
+    gc.disable()
+
+    from kamal_pyinfra.cli.main import main
+
+    main()
+
+
+if __name__ == "__main__":
+    main()

@@ -66,7 +66,7 @@ def test_the_wheel_says_what_it_is(dist: Path) -> None:
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)} | {"Typing :: Typed"} <= {
         *classifiers
     }
-    assert b"kp = kamal_pyinfra.cli.main:main" in wheel.read(f"kamal_pyinfra-{__version__}.dist-info/entry_points.txt")
+    assert b"kp = kamal_pyinfra.__main__:main" in wheel.read(f"kamal_pyinfra-{__version__}.dist-info/entry_points.txt")
 
 
 def test_the_sdist_can_be_built_and_read(dist: Path) -> None:

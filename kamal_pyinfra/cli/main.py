@@ -107,9 +107,6 @@ kp.add_command(shorthand, "exec")
 kp.add_command(all_logs, "logs")
 
 
-GARBAGE_THRESHOLD = 20_000
-"""New objects until Python looks for garbage; with its own 700 it looks often while modules load, for nothing."""
-
 ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
 
 
@@ -144,7 +141,6 @@ def require_text(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         require_text(sys.argv[1:])
         patch_early(sys.argv[1:])

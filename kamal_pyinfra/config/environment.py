@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-
-from dotenv.parser import Binding, parse_stream
+from typing import TYPE_CHECKING
 
 from kamal_pyinfra.config.problems import Problem
 from kamal_pyinfra.config.tree import Position
 from kamal_pyinfra.config.yaml_nodes import read_text
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", re.ASCII)
 COMMAND = re.compile(r"(?<!\\)\$\(")
@@ -63,6 +65,8 @@ def load_environment(
 
 def parse_env_file(text: str, file: str, known: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
     """The variables of one file; those already known are used for ``$NAME`` before its own."""
+    from dotenv.parser import parse_stream
+
     values: dict[str, str] = {}
     problems: list[Problem] = []
     for binding in parse_stream(StringIO(text)):

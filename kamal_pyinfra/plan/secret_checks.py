@@ -1,7 +1,7 @@
 """Whether a secret changed, told without its value: by one digest of all, and by a small number for each.
 
 The digest finds every change. The numbers only name the secret that changed; 16 bits say nothing of a value.
-Source of the arithmetic: none, it must merely be the same as in ``commands/snapshot.py``.
+Source of the arithmetic: none, it must merely be the same as in ``commands/secret_sums.py``.
 """
 
 from __future__ import annotations

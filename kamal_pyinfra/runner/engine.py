@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import select
 from collections.abc import Callable, Collection, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
 
 import gevent  # isort: skip
+import kamal_pyinfra.runner.match_exec  # noqa: F401 - before paramiko # isort: skip
 import paramiko.proxy  # isort: skip
 import pyinfra  # isort: skip
 from gevent.pool import Pool
@@ -33,6 +35,8 @@ from kamal_pyinfra.plan.run import Run
 # Whoever imported paramiko before the line above left it the blocking one, which stops all hosts at once.
 paramiko.proxy.select = select.select  # type: ignore[attr-defined]
 
+GARBAGE_THRESHOLD = 20_000
+"""New objects until Python looks for garbage; with its own 700 it looks often, for nothing."""
 STRICT_PERCENT = 0
 LENIENT_PERCENT = 100
 BUSY_SECONDS = 0.1
@@ -62,7 +66,16 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     # gevent prints the traceback of whatever ends a greenlet; a host that failed is reported in words.
     hub = gevent.get_hub()
     hub.NOT_ERROR = tuple({*hub.NOT_ERROR, PyinfraError})
+    _collect_garbage()
     return state
+
+
+def _collect_garbage() -> None:
+    """From now on, if it was not done until now; what is loaded is none."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
+        gc.enable()
 
 
 def connect(state: State, *, at_once: int) -> None:

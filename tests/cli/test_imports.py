@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.conftest import LEAST, SECRETS
 
 PLUGINS = """
 import sys
@@ -44,6 +48,77 @@ def test_no_more_is_loaded_than_is_needed(modules: str, most: int, never: set[st
     names = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
     assert len(names) <= most
     assert never.isdisjoint(names)
+
+
+AT_CONNECT = """
+import sys
+import kamal_pyinfra.runner.deploy  # as the command does
+import kamal_pyinfra.runner.session as session
+def connect(*_, **__):
+    print(*sys.modules)
+    raise SystemExit
+session.connect = connect
+sys.argv = ["kp", "deploy", "--version", "v1", "--skip-push", "-q"]
+from kamal_pyinfra.cli.main import main
+main()
+"""
+
+
+def deploying(program: str, folder: Path) -> str:
+    """What a deploy prints that ends where it would connect."""
+    (folder / "config").mkdir()
+    (folder / "config/deploy.yml").write_text(yaml.safe_dump(LEAST))
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), **SECRETS}
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=30)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_what_shows_and_keeps_a_deploy_is_not_loaded_before_hosts_are_asked(tmp_path: Path) -> None:
+    names = set(deploying(AT_CONNECT, tmp_path).split())
+    assert "paramiko" in names
+    late = {"plan.changes", "plan.render", "runner.timeline", "runner.carry_out"}
+    assert names.isdisjoint({"invoke", "dotenv", *(f"kamal_pyinfra.{name}" for name in late)})
+
+
+MATCH_EXEC = """
+import sys
+import kamal_pyinfra.runner.engine
+from paramiko import SSHConfig
+text = "Match exec \\"echo said; sleep 0.1\\"\\n  User eve\\nMatch exec \\"exit 3\\"\\n  Port 7\\n"
+found = SSHConfig.from_text(text).lookup("web1")
+print(found["user"], "port" in found, "invoke" in sys.modules)
+"""
+
+
+def test_a_match_exec_of_the_ssh_configuration_is_understood() -> None:
+    """What paramiko would run it with is not loaded, and does not work with gevent."""
+    ran = subprocess.run([sys.executable, "-c", MATCH_EXEC], capture_output=True, text=True, check=True, timeout=30)
+    assert ran.stdout == "eve False False\n"
+
+
+GARBAGE = """
+import gc, sys
+import kamal_pyinfra.runner.session as session
+def connect(*_, **__):
+    print(gc.isenabled(), gc.get_threshold()[0])
+    raise SystemExit
+session.connect = connect
+import kamal_pyinfra.cli.main
+load = kamal_pyinfra.cli.main.patch_early
+def patch_early(arguments):
+    print(gc.isenabled())
+    load(arguments)
+kamal_pyinfra.cli.main.patch_early = patch_early
+sys.argv = ["kp", "deploy", "--version", "v1", "--skip-push", "-q"]
+from kamal_pyinfra.__main__ import main
+main()
+"""
+
+
+def test_garbage_is_looked_for_once_hosts_are_connected_and_not_while_modules_load(tmp_path: Path) -> None:
+    assert deploying(GARBAGE, tmp_path).splitlines() == ["False", "True 20000"]
 
 
 def test_plugins_are_looked_for_once_while_the_engine_loads() -> None:

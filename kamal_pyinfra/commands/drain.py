@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.health import await_functions, await_unhealthy
 from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
-from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.commands.shell import beside, chain
 from kamal_pyinfra.plan.changes import StopContainer
 
 
@@ -34,11 +34,6 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "") -> str:
         + chain(
             note_servers(tuple(change.name for change in corded)),
             *(app.cut_cord(change.cord) for change in corded if change.cord),
-            _beside(meanwhile, waiting) if meanwhile else waiting,
+            beside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
         )
     )
-
-
-def _beside(aside: str, script: str) -> str:
-    """Do something at the same time; only the script's own end counts."""
-    return f'{{ ( {aside} ) > /dev/null 2>&1 & aside=$!; {script}; code=$?; wait "$aside"; [ "$code" -eq 0 ]; }}'

@@ -67,3 +67,8 @@ def join(*parts: str) -> str:
 def chain(*commands: str) -> str:
     """Commands that run one after the other as long as all succeed."""
     return " && ".join(command for command in commands if command)
+
+
+def beside(aside: str, script: str) -> str:
+    """Do something at the same time as a script; both are waited for, but only the script's own end counts."""
+    return f'{{ {aside} & aside=$!; {script}; code=$?; wait "$aside"; [ "$code" -eq 0 ]; }}'

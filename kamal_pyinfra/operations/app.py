@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
@@ -11,7 +11,7 @@ from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.commands.shell import beside, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
@@ -39,15 +39,26 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     boots = _boots(run, batch)
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
-    routed = tuple(change.container.name for change in boots if change.container.cord) if is_last else ()
+    routed = [change for change in boots if change.container.cord] if is_last else []
     if not changes and not routed:
         current_host().noop("the wanted containers serve")
         return
     announce(changes)
-    script = chain(_boot(run, changes), await_served(routed))
+    script = _boot_and_serve(run, changes, routed)
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+
+
+def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[BootContainer]) -> str:
+    """The proxy is asked for containers that were booted before while these boot, and for these themselves after it."""
+    script = chain(_boot(run, changes), await_served(_names(change for change in routed if change in changes)))
+    before = await_served(_names(change for change in routed if change not in changes))
+    return beside(before, script) if before and script else before or script
+
+
+def _names(changes: Iterable[BootContainer]) -> tuple[str, ...]:
+    return tuple(change.container.name for change in changes)
 
 
 def _boot(run: Run, changes: Sequence[BootContainer]) -> str:

@@ -10,6 +10,7 @@ from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
+from kamal_pyinfra.commands.shell import beside
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
@@ -70,7 +71,7 @@ def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_c
     served = await_served(("shop-web-v2",))
     job = unguarded_boot(run, hosts.servers[PRIMARY].observed, "job")
     commands = {
-        PRIMARY: guarded(f"{job[0]} && {served}", seconds=job[1] + 60, key="deploy_timeout"),
+        PRIMARY: guarded(beside(served, job[0]), seconds=job[1] + 60, key="deploy_timeout"),
         OTHER: guarded(served, seconds=60, key="deploy_timeout"),
     }
     for name in HOSTS:

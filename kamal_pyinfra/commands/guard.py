@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.shell import quote
+from kamal_pyinfra.commands.shell import BRIEF_CLIENT, quote
 
 # sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
 # since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under.
@@ -36,4 +36,4 @@ def guarded(script: str, *, seconds: int, key: str = "") -> str:
         seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
     """
     mark = f"{KEY_MARK}{key}\n" if key else ""
-    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + WATCHDOG + script)}"
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + BRIEF_CLIENT + WATCHDOG + script)}"

@@ -8,7 +8,7 @@ from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
 from kamal_pyinfra.commands.lock import mark, shown
 from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, SUMS
-from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.commands.shell import BRIEF_CLIENT, words
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
@@ -54,7 +54,7 @@ class SnapshotQuery:
 
 def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
-    return "\n".join(
+    return BRIEF_CLIENT + "\n".join(
         (
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$PWD"',
             _files(query),

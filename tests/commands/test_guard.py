@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.commands.guard import WATCHDOG, guarded
+from kamal_pyinfra.commands.shell import BRIEF_CLIENT
 
 HAS_PROC = Path("/proc/self/comm").exists()
 
@@ -38,7 +39,7 @@ def wait_until(condition, what: str) -> None:
 
 def test_a_guarded_script_as_text():
     assert guarded("echo 'hi there'", seconds=90) == (
-        "timeout -k 5 90 sh -c '" + (WATCHDOG + "echo 'hi there'").replace("'", "'\"'\"'") + "'"
+        "timeout -k 5 90 sh -c '" + (BRIEF_CLIENT + WATCHDOG + "echo 'hi there'").replace("'", "'\"'\"'") + "'"
     )
 
 

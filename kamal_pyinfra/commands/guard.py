@@ -5,7 +5,8 @@ from __future__ import annotations
 from kamal_pyinfra.commands.shell import BRIEF_CLIENT, quote
 
 # sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
-# since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under.
+# since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under. It finds
+# that without starting a program: every command of a deploy begins with this.
 WATCHDOG = """above=$$
 while [ "$above" -gt 1 ] && read -r name < "/proc/$above/comm"; do
   case "$name" in
@@ -15,7 +16,8 @@ while [ "$above" -gt 1 ] && read -r name < "/proc/$above/comm"; do
       trap 'kill "$watchdog" 2> /dev/null' EXIT
       break ;;
   esac
-  above=$(awk '/^PPid:/ { print $2 }' "/proc/$above/status")
+  value=1; while read -r key value && [ "$key" != PPid: ]; do :; done < "/proc/$above/status"
+  above=$value
 done
 """
 

@@ -1,7 +1,7 @@
-"""``Match exec`` in an ``~/.ssh/config``, for paramiko, without ``invoke``.
+"""``Match exec`` in an ``~/.ssh/config``, for paramiko.
 
-That would be forty modules more for every command to load, and with gevent its threads fail at the first byte that is
-not there yet.
+paramiko loads ``invoke`` for it, forty modules. pyinfra puts its own way in the place of that, so that it is loaded for
+nothing; but that takes the command for the name of a script, and nothing ever matches.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ IS_LOADED = "invoke" in sys.modules
 if not IS_LOADED:
     sys.modules["invoke"] = None  # type: ignore[assignment] # Python then says that it is not there; paramiko goes on
 try:
+    import pyinfra.connectors.sshuserclient.config  # noqa: F401 - before its own way is replaced below
     from paramiko import config
 finally:
     if not IS_LOADED:

@@ -84,8 +84,8 @@ def test_what_shows_and_keeps_a_deploy_is_not_loaded_before_hosts_are_asked(tmp_
 
 MATCH_EXEC = """
 import sys
-import kamal_pyinfra.runner.engine
-from paramiko import SSHConfig
+import kamal_pyinfra.runner.deploy  # as the command does
+from pyinfra.connectors.sshuserclient.config import SSHConfig
 text = "Match exec \\"echo said; sleep 0.1\\"\\n  User eve\\nMatch exec \\"exit 3\\"\\n  Port 7\\n"
 found = SSHConfig.from_text(text).lookup("web1")
 print(found["user"], "port" in found, "invoke" in sys.modules)
@@ -93,7 +93,7 @@ print(found["user"], "port" in found, "invoke" in sys.modules)
 
 
 def test_a_match_exec_of_the_ssh_configuration_is_understood() -> None:
-    """What paramiko would run it with is not loaded, and does not work with gevent."""
+    """What paramiko would run it with is not loaded, and pyinfra's own way never matches."""
     ran = subprocess.run([sys.executable, "-c", MATCH_EXEC], capture_output=True, text=True, check=True, timeout=30)
     assert ran.stdout == "eve False False\n"
 

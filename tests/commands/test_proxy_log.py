@@ -37,7 +37,6 @@ class LoggingHost(FakeHost):
         self.log = folder / "the state/proxy-json.log"
         self.log.parent.mkdir()
         self.log.touch()
-        self.sleeps = 0
         proxy = proxy.replace("none", f"none {self.log}")
         self.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 {health} {OLD}", proxy=proxy))
 

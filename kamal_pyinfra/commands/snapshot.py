@@ -115,9 +115,9 @@ LISTED = (
 
 
 def _record(path: str) -> str:
-    target = words(path)
     if not path:
         return ""
+    target = words(path)
     return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from paramiko import SSHException
 from paramiko.ssh_exception import NoValidConnectionsError
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host
 
 BACK_OFF = (0.5, 1.0, 2.0)
@@ -26,7 +26,7 @@ def connect_patiently(host: Host) -> None:
     answers at all, for which ``ssh.connect_timeout`` is the time.
     """
     connector: Any = host.connector
-    connector.connect = _patient(connector.connect)
+    connector.connect = _patient(_explained(connector.connect))
     _have_folder(host)
 
 
@@ -37,6 +37,20 @@ def is_passing(error: BaseException | None) -> bool:
     if isinstance(error, PASSING):
         return True
     return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
+
+
+def _explained(connect: Callable[[], None]) -> Callable[[], None]:
+    """Let every reason be one of this host's: pyinfra tells of a key that cannot be read by an error that ends all."""
+
+    def attempt() -> None:
+        try:
+            connect()
+        except ConnectError:
+            raise
+        except PyinfraError as error:
+            raise ConnectError(str(error)) from error
+
+    return attempt
 
 
 def _patient(connect: Callable[[], None]) -> Callable[[], None]:

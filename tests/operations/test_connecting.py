@@ -9,7 +9,7 @@ import gevent
 import pytest
 from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHException
 from paramiko.ssh_exception import NoValidConnectionsError
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 
 from kamal_pyinfra.operations.connecting import BACK_OFF, connect_patiently
 
@@ -61,6 +61,20 @@ def connecting(tmp_path, *errors: Exception) -> Connector:
     data = {"ssh_known_hosts_file": str(tmp_path / "new/known_hosts")}
     connect_patiently(SimpleNamespace(connector=connector, data=data))
     return connector
+
+
+def test_a_key_that_cannot_be_read_fails_its_host_with_the_reason(tmp_path, pauses):
+    """pyinfra raises another error then, which would end the run without a word."""
+
+    def connect() -> None:
+        raise PyinfraError("No such private key file: id_gone")
+
+    connector = SimpleNamespace(connect=connect)
+    data = {"ssh_known_hosts_file": str(tmp_path / "known_hosts")}
+    connect_patiently(SimpleNamespace(connector=connector, data=data))
+    with pytest.raises(ConnectError, match="No such private key file: id_gone"):
+        connector.connect()
+    assert pauses == []
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)

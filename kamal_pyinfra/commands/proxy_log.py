@@ -16,7 +16,9 @@ PROXY_LOG = f"""note_log() {{
     /*-json.log) [ -r "$log" ] && logged=$(wc -c < "$log") || log= ;;
     *) log= ;;
   esac
+  size=$logged
 }}
+has_grown() {{ before=$size; size=$(wc -c < "$log"); [ "$size" != "$before" ]; }}
 proxy_log() {{
   if [ -z "$log" ]; then docker logs --tail "$1" --since "$noted" {PROXY_CONTAINER} 2>&1
   elif [ -z "$logged" ] && [ "$1" != all ]; then tail -n "$1" "$log"
@@ -27,7 +29,8 @@ proxy_log() {{
 }}
 """
 """``note_log`` is given the path and what follows it, and remembers how long the file was; one that is shorter later
-was begun anew. With ``logged`` empty, so many lines at its end are read."""
+was begun anew. With ``logged`` empty, so many lines at its end are read. ``has_grown`` costs one process, to read the
+new lines six."""
 
 # A backslash that was one stands aside while the others are taken away.
 UNWRAP = r"""wrapped != "" {

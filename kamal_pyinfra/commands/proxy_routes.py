@@ -111,6 +111,7 @@ drops() {{
   asked=0
   until [ "$asked" -ge {LOOKS_AT_LOG} ]; do
     sleep 0.05; asked=$(( asked + 1 ))
+    has_grown || [ "$agreed" -gt 0 ] || continue
     ask_proxy 0 all
     [ "$agreed" -lt 2 ] || return 0
   done

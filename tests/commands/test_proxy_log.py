@@ -118,6 +118,19 @@ def test_without_evidence_it_gives_up_after_a_second_and_docker_is_asked(host, t
     assert ran.seconds == pytest.approx(20 * 0.05)
 
 
+def test_what_has_not_grown_is_not_read_again(host, traefik):
+    """Twenty looks a second would else take a good part of a processor from Docker, which is waited for."""
+    received, built = traefik
+    reads = host.state / "reads"
+    (host.bin / "awk").write_text(f"#!/bin/sh\necho read >> '{reads}'\nexec {shutil.which('awk')} \"$@\"\n")
+    (host.bin / "awk").chmod(0o755)
+    host.log.write_text(logged(received(OLD, NEW) + built(OLD, NEW)))
+    host.after(7, logged(received(NEW)))
+    host.after(12, logged(built(NEW)))
+    assert host.run(DROP).seconds == pytest.approx(13 * 0.05)
+    assert reads.read_text().split() == ["read"] * 3
+
+
 def test_a_drain_asks_docker_once_a_second_while_the_log_says_nothing(host, traefik):
     received, built = traefik
     (host.home / "cord").mkdir()

@@ -37,7 +37,6 @@ def layers(host: FakeHost, tmp_path: Path) -> Path:
     for name in ("upper/etc/shadow", "upper/usr/share/doc"):
         os.mknod(base / name, stat.S_IFCHR | 0o600, os.makedev(0, 0))
     host.docker(LAYERS, f"5\n{base}/upper\n{base}/one:{base}/two\n")
-    host.docker(SIZE, "5\n")
     return base
 
 
@@ -49,7 +48,7 @@ def listed(host: FakeHost) -> str:
 
 def test_a_containers_own_layer_tells_what_it_changed_and_removed_but_not_what_it_added(host, layers):
     assert listed(host) == CHANGED
-    assert (host.home / FOLDER / "shop-web-v2.size").read_text() == "5\n"
+    assert (host.home / FOLDER / "shop-web-v2.size").read_text() == f"5\n{layers}/upper\n"
 
 
 def test_a_link_of_the_image_counts_also_where_it_leads_nowhere(host, layers):
@@ -67,17 +66,45 @@ def test_where_the_layers_cannot_be_read_docker_is_asked(host, answer):
     assert listed(host) == CHANGED
 
 
-def test_nothing_is_asked_of_a_container_whose_layer_has_the_size_that_was_noted(host, layers):
+def test_nothing_is_asked_of_a_container_in_whose_layer_nothing_is_newer_than_the_note(host, layers):
     listed(host)
     ran = host.run(edits.look(FOLDER))
-    assert (ran.out, ran.calls) == ("", f"docker {SIZE}\n")
+    assert (ran.out, ran.calls) == ("", "")
 
 
 def test_what_was_changed_since_is_named_and_what_was_noted_is_not(host, layers):
     listed(host)
-    host.docker(SIZE, "6\n")
     (layers / "one/app/main.py").touch()
     (layers / "upper/app/main.py").touch()
+    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+
+
+def test_an_old_time_on_a_changed_file_does_not_hide_it(host, layers):
+    """`cp -p` keeps the time of the file that it copies."""
+    listed(host)
+    for layer in ("one", "upper"):
+        (layers / layer / "app/main.py").touch()
+        os.utime(layers / layer / "app/main.py", (0, 0))
+    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+
+
+def test_a_file_of_the_image_that_was_removed_since_is_named(host, layers):
+    (layers / "one/app/main.py").touch()
+    listed(host)
+    os.mknod(layers / "upper/app/main.py", stat.S_IFCHR | 0o600, os.makedev(0, 0))
+    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+
+
+@pytest.mark.parametrize("noted", ["5\n", "5\n/nowhere/upper\n"], ids=["an earlier kp", "layer not readable"])
+def test_where_the_layer_cannot_be_seen_its_size_tells_whether_something_was_changed(host, layers, noted):
+    listed(host)
+    (host.home / FOLDER / "shop-web-v2.size").write_text(noted)
+    (layers / "one/app/main.py").touch()
+    (layers / "upper/app/main.py").touch()
+    host.docker(SIZE, "5\n")
+    ran = host.run(edits.look(FOLDER))
+    assert (ran.out, ran.calls) == ("", f"docker {SIZE}\n")
+    host.docker(SIZE, "6\n")
     assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
 
 

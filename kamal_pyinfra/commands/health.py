@@ -7,8 +7,9 @@ from kamal_pyinfra.plan.state import AppContainer
 
 STATE_FORMAT = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}}"
 POLL_SECONDS = "0.1"
-FIRST_PAUSES = 'case "$looks" in 0) pause=0.2 ;; [1-4]) pause=0.05 ;; esac'
+FIRST_CHECK = "sleep 0.2"
 """Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
+FIRST_PAUSES = 'case "$looks" in [0-3]) pause=0.05 ;; esac'
 
 # A container's output may hold any bytes; pyinfra loses the rest of the output after one that is not UTF-8.
 PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.health import (
+    FIRST_CHECK,
     REPORT,
     SERVING_FORMAT,
     STILL_READY,
@@ -57,7 +58,8 @@ def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, en
         chain(await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
         for change, audit in changes
     ]
-    return chain(*starts, *waits)
+    is_checked = any(change.container.health and not isinstance(change, AwaitContainer) for change, _ in changes)
+    return chain(*starts, FIRST_CHECK if is_checked else "", *waits)
 
 
 def gate(changes: Sequence[BootContainer]) -> str:

@@ -13,6 +13,7 @@ from tests.commands.fake_host import Answer, FakeHost
 CONTAINER = builders.app_container()
 NEW = "shop-web-v2"
 OLD = "shop-web-v1"
+JOB = "shop-job-v2"
 RUN_ID = builders.RUN_ID[:12]
 BOOTING = "fedcba987654"  # another test may be taking RUN_ID's containers back, and would wait for these to boot
 REPLACED = f"{NEW}_replaced_{builders.SUFFIX}"
@@ -52,6 +53,23 @@ def boot(*changes, audits=(AUDIT,)):
     return rollout.boot(changes, run_id=BOOTING, suffix=builders.SUFFIX, audits=audits)
 
 
+def test_docker_is_asked_once_it_has_checked_a_container_for_the_first_time(docker):
+    """Its first check comes 0.2 s after the start; what is only waited for may be healthy already."""
+    docker.docker(f"inspect --format STATE {NEW}", "running healthy 0")
+    docker.docker(f"inspect --format STATE {JOB}", "running none 0")
+    docker.docker(f"start {JOB}")
+    docker.docker(f"inspect --format {{{{.State.Pid}}}} {JOB}", "1")
+    without_check = builders.restart(None, name=JOB, health=None, readiness_delay=0)
+    for changes, seconds in (
+        ([builders.boot()], 0.2),
+        ([builders.restart()], 0.4),
+        ([builders.wait_for()], 0.4),
+        ([without_check], 0.4),
+        ([builders.boot(), builders.restart(), without_check], 0.6),
+    ):
+        assert docker.run(boot(*changes, audits=[AUDIT] * len(changes))).seconds == pytest.approx(seconds)
+
+
 AWAITED = [f"docker inspect --format STATE {NEW}"] * 2
 SERVED = [f"docker inspect --format NOTED traefik {NEW}"]
 
@@ -65,12 +83,12 @@ def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
 
 
 def test_the_gate_looks_once_at_every_container(docker):
-    docker.docker("inspect --format STATE shop-job-v2", "running none 0")
+    docker.docker(f"inspect --format STATE {JOB}", "running none 0")
     docker.docker(f"inspect --format STATE {NEW}", "running healthy 0")
     job = builders.boot(**builders.JOB)
     ran = docker.run(rollout.gate([builders.boot(), job]))
     assert (ran.code, ran.err) == (0, "")
-    looks = [f"docker inspect --format STATE {name}" for name in (NEW, "shop-job-v2")]
+    looks = [f"docker inspect --format STATE {name}" for name in (NEW, JOB)]
     assert calls(docker, ran.calls) == looks
 
 

@@ -18,8 +18,12 @@ def extract(assets: Assets, image: str) -> str:
         f"mkdir -p {words(assets.extracted)}",
         f"{{ {create} 2>&1 || {{ docker rm -f {helper} > /dev/null 2>&1; {create}; }}; }}",
         f"docker cp -L {helper}:{words(assets.source)}/. {words(assets.extracted)}",
-        f"docker rm -f {helper} > /dev/null",
     )
+
+
+def remove_helper(assets: Assets) -> str:
+    """Remove the container that the assets were copied out of."""
+    return f"docker rm -f {words(assets.helper)} > /dev/null"
 
 
 def sync(assets: Assets, old_containers: tuple[str, ...]) -> str:

@@ -76,3 +76,8 @@ def chain(*commands: str) -> str:
 def beside(aside: str, script: str) -> str:
     """Do something at the same time as a script; both are waited for, but only the script's own end counts."""
     return f'{{ {aside} & aside=$!; {script}; code=$?; wait "$aside"; [ "$code" -eq 0 ]; }}'
+
+
+def both(aside: str, script: str) -> str:
+    """Two things at the same time, of which the second may read standard input; the code is 0 if both succeed."""
+    return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'

@@ -9,7 +9,7 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import assets as commands
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
+from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import SyncAssets
@@ -30,13 +30,9 @@ def synced(run: Run) -> Generator[StringCommand, None, None]:
         current_host().noop("no assets to sync")
         return
     announce(changes)
-    script = chain(
-        *(
-            chain(
-                commands.extract(change.assets, change.image),
-                commands.sync(change.assets, change.old_containers),
-            )
-            for change in changes
-        )
-    )
-    yield StringCommand(guarded(script, seconds=SYNC_SECONDS))
+    yield StringCommand(guarded(chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
+
+
+def _sync(change: SyncAssets) -> str:
+    sync = commands.sync(change.assets, change.old_containers)
+    return chain(commands.extract(change.assets, change.image), both(commands.remove_helper(change.assets), sync))

@@ -136,3 +136,20 @@ def test_join_and_chain_drop_empty_parts():
     assert shell.join("docker run", "", "--detach") == "docker run --detach"
     assert shell.chain("mkdir a", "", "touch a/b") == "mkdir a && touch a/b"
     assert shell.chain() == ""
+
+
+@each_shell
+@pytest.mark.parametrize(("aside", "script", "code"), [(0, 0, 0), (3, 0, 3), (0, 4, 1), (3, 4, 3)])
+def test_two_things_go_on_at_the_same_time_and_both_must_succeed(tmp_path, command, aside, script, code):
+    """The first waits until the second reads what it says; the second one has the standard input."""
+    both = shell.both(f"echo met > pipe; (exit {aside})", f"read -r said < pipe; cat; echo $said; (exit {script})")
+    ended = subprocess.run(
+        [*command, "-c", f"mkfifo pipe; {both}"],
+        input="typed\n",
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        text=True,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "typed\nmet\n", "")

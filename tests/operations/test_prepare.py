@@ -13,6 +13,7 @@ from kamal_pyinfra.commands import proxy as proxy_commands
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
+from kamal_pyinfra.commands.shell import both
 from kamal_pyinfra.operations import assets, docker, files, finish, image, proxy
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.next_record import next_record
@@ -212,7 +213,8 @@ def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     wanted = next(container for container in desired_host(run, OTHER).containers if container.assets)
     extract = asset_commands.extract(wanted.assets, "acme/shop:v2")
     sync = asset_commands.sync(wanted.assets, ("shop-web-v1",))
-    command = guarded(f"{extract} && {sync}", seconds=600)
+    drop = asset_commands.remove_helper(wanted.assets)
+    command = guarded(f"{extract} && {both(drop, sync)}", seconds=600)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(assets.synced)

@@ -70,9 +70,9 @@ def boot(run: Run, batch: Sequence[str]) -> None:
 
 
 @deploy("Switch")
-def switch(run: Run, batch: Sequence[str]) -> None:
+def switch(run: Run, batch: Sequence[str], finishes: bool = False) -> None:
     """Take a batch's old containers out of traffic and stop them, unless the new version is watched first."""
-    app.drained(run=run, batch=batch, name="Drain the old version")
+    app.drained(run=run, batch=batch, finishes=finishes, name="Drain the old version")
 
 
 @deploy("Watch")

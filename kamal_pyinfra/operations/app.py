@@ -11,14 +11,16 @@ from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import beside, chain
+from kamal_pyinfra.commands.shell import beside, both, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
+from kamal_pyinfra.operations.leftovers import removal
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
+from kamal_pyinfra.operations.record import mark
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer, StopContainer
-from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff import diff_containers, diff_leftovers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
 
 GRACE_SECONDS = 60
@@ -88,11 +90,12 @@ def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
 
 
 @operation()
-def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator[StringCommand, None, None]:
     """No request goes to an old container any more; it is stopped too, unless the new version is watched first.
 
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
+    + finishes: no other batch can take this one back any more, so each host does at once what ends the run there.
     """
     if current_state().is_executing:
         underway(current_state()).switched.update(batch)
@@ -106,9 +109,15 @@ def drained(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     changes = diff_old_containers(desired, observed)
     stops = () if run.config.boot.watch is not None else changes
     announce(stops)
-    script = chain(drain(changes, meanwhile=note(run, desired, observed)), rollout.stop(stops))
-    waits = sum(change.drain_timeout for change in changes) + _stop_seconds(stops)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
+    stop = rollout.stop(stops)
+    marking, typed = mark(run, desired, observed) if finishes else ("", "")
+    ending = both(stop, marking) if stop and marking else stop or marking
+    script = chain(drain(changes, meanwhile=note(run, desired, observed)), ending)
+    seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(stops) + GRACE_SECONDS
+    cleaning = removal(run, diff_leftovers(desired, observed)) if finishes else ""
+    yield StringCommand(chain(guarded(script, seconds=seconds, key="drain_timeout"), cleaning), _stdin=typed)
+    if finishes:
+        underway(current_state()).finished.add(current_host().name)
 
 
 @operation()

@@ -19,6 +19,7 @@ class Underway:
         has_worked: whether it has held the lock: there was something to do.
         begun: hosts on which new containers may have been started.
         switched: hosts whose batch has passed the gate.
+        finished: hosts that were finished with the switch.
         watching: hosts whose new version is being watched after the switch, or was.
         outcome: how it ended, for the audit log; empty if nobody says.
     """
@@ -28,6 +29,7 @@ class Underway:
     has_worked: bool = False
     begun: set[str] = field(default_factory=set)
     switched: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
     watching: frozenset[str] = frozenset()
     outcome: str = ""
 

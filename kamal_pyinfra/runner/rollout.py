@@ -83,14 +83,14 @@ class Rollout:
         batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self.steps.report.batch_began(number, len(batches), batch)
-            self._roll_out_batch(batch)
+            self._roll_out_batch(batch, is_only=len(batches) == 1)
             if number < len(batches):
                 time.sleep(self.run.config.boot.pause)
         self.steps.phase("finish", deploys.finish, is_strict=False)
         if self.session.failures:
             self.steps.fail(f"{self.run.version} serves, but not every host was cleaned up.")
 
-    def _roll_out_batch(self, batch: Sequence[str]) -> None:
+    def _roll_out_batch(self, batch: Sequence[str], *, is_only: bool) -> None:
         self.begun += batch
         is_healthy = False
         try:
@@ -102,7 +102,8 @@ class Rollout:
         if not is_healthy:
             self.steps.fail(self._state_after_taking_back(batch))
         self.past_gate += batch
-        self.steps.phase("switch", deploys.switch, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+        arguments = {"batch": tuple(batch), "finishes": is_only and self.run.config.boot.watch is None}
+        self.steps.phase("switch", deploys.switch, hosts=batch, arguments=arguments, is_strict=False)
         if self.run.config.boot.watch is not None:
             self._watch(batch)
             self.steps.phase("retire", deploys.retire, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)

@@ -8,9 +8,10 @@ import pytest
 
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.files import write_secret
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import beside
+from kamal_pyinfra.commands.shell import beside, both
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
@@ -18,6 +19,7 @@ from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.next_record import next_record
+from kamal_pyinfra.plan.record import record_text
 from tests.commands.builders import RUN_ID, SUFFIX, golden_config, new_run
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -154,6 +156,23 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
     assert underway(state).switched == set(HOSTS)
     assert changed(hosts.does(app.drained, batch=HOSTS)) == []
+
+
+def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containers_stop(fleet, run):
+    hosts = fleet(booted)
+    desired, seen = desired_host(run, OTHER), booted(run, OTHER)
+    cord = ".kamal/cords/shop-web-" + "f" * 32
+    leftovers = f"{cord} .kamal/assets/extracted/shop-web-v1 .kamal/assets/volumes/shop-web-v1"
+    tagged = AUDIT.format("Tagging acme/shop:v2 as the latest image")
+    mark = f"docker tag acme/shop:v2 acme/shop:latest && {tagged} && {write_secret('.kamal/shop-hosts.json')}"
+    stop = both("docker stop shop-web-v1 > /dev/null", mark)
+    script = f"{drain(old_ones(run, OTHER), meanwhile=note(run, desired, seen))} && {stop}"
+    command = f"{guarded(script, seconds=104, key='drain_timeout')} && {guarded(f'rm -rf {leftovers}', seconds=300)}"
+    hosts.servers[OTHER].knows(command)
+    state = hosts.does(app.drained, batch=[OTHER], finishes=True)
+    assert hosts.commands(OTHER) == [command]
+    assert hosts.servers[OTHER].typed == [f"{record_text(next_record(run, desired, seen))}\n"]
+    assert underway(state).finished == {OTHER}
 
 
 def test_old_containers_are_stopped_by_one_command_and_stay(fleet, run):

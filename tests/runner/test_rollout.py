@@ -164,3 +164,25 @@ def test_a_host_that_is_lost_while_it_watches_says_nothing_against_the_version(
     state, rounds = rolled_out(config, monkeypatch, "The SSH connection ended.")
     assert state == "v2 serves, but not every host was cleaned up."
     assert rounds == [*BEFORE, "watch 1 2 s", "retire 2", "finish 2"]
+
+
+@pytest.mark.parametrize(
+    ("boot", "finishes"),
+    [({}, [True]), ({"limit": 1, "wait": 0}, [False, False]), ({"watch": 5}, [False])],
+    ids=["one batch", "a batch that may be taken back", "watched first"],
+)
+def test_hosts_are_finished_with_the_switch_only_where_nothing_can_take_it_back(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch, boot: dict[str, Any], finishes: list[bool]
+) -> None:
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: False)
+    told: list[bool] = []
+
+    class Telling(Session):
+        def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+            told.extend(arguments[name] for name in ("finishes",) if name in arguments)
+            return True
+
+    Rollout(Telling(a_run(config(servers=WEB, boot=boot)), ""), Anything()).carry_out()  # type: ignore[arg-type]
+    assert told == finishes

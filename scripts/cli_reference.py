@@ -15,6 +15,7 @@ import click
 from generated import write_or_check
 
 from kamal_pyinfra.cli.main import kp
+from kamal_pyinfra.cli.plan import plan
 
 PAGE = Path(__file__).parent.parent / "docs/cli.md"
 HEAD = """\
@@ -32,8 +33,11 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
     """A command and all below it, with the words that call them."""
     yield path, command
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from commands(below, f"{path} {name}")
+        context = click.Context(command)
+        for name in dict.fromkeys((*command.commands, *getattr(command, "late", ()))):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from commands(below, f"{path} {name}")
 
 
 def options(command: click.Command) -> dict[str, str]:
@@ -47,7 +51,7 @@ def common_options() -> dict[str, str]:
     """The options of every command that reads a configuration."""
     found = [set(options(command).items()) for _, command in commands(kp, "kp") if "config_file" in names(command)]
     common = set.intersection(*found)
-    return {typed: meaning for typed, meaning in options(kp.commands["plan"]).items() if (typed, meaning) in common}
+    return {typed: meaning for typed, meaning in options(plan).items() if (typed, meaning) in common}
 
 
 def names(command: click.Command) -> set[str]:

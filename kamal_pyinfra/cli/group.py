@@ -1,8 +1,36 @@
-"""Commands whose names have two words."""
+"""Groups of commands: those that are loaded when they are called, and those whose names have two words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+
 import click
+
+
+class LateGroup(click.Group):
+    """A group that loads a command when it is called, since all of them take longer to load than most take to run.
+
+    (https://click.palletsprojects.com/complex/#lazily-loading-subcommands)
+
+    Args:
+        late: by name, a command's module in this package and its own name there: ``"app_exec.shell"``.
+    """
+
+    def __init__(self, *args: object, late: Mapping[str, str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.late = late
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted({*super().list_commands(ctx), *self.late})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; it is loaded now."""
+        if cmd_name in self.late and cmd_name not in self.commands:
+            module, _, name = self.late[cmd_name].rpartition(".")
+            self.add_command(getattr(import_module(f"{__package__}.{module}"), name), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
 
 class KamalGroup(click.Group):

@@ -9,37 +9,47 @@ import sys
 import click
 
 from kamal_pyinfra import __version__
-from kamal_pyinfra.cli.accessory import accessory
-from kamal_pyinfra.cli.app import all_logs, app
-from kamal_pyinfra.cli.app_exec import shell, shorthand
-from kamal_pyinfra.cli.audit import audit
-from kamal_pyinfra.cli.build import build
-from kamal_pyinfra.cli.completion import completion
-from kamal_pyinfra.cli.config import config
-from kamal_pyinfra.cli.deploy import deploy, redeploy, rollback, setup
-from kamal_pyinfra.cli.details import details
-from kamal_pyinfra.cli.docs import docs
-from kamal_pyinfra.cli.doctor import doctor
-from kamal_pyinfra.cli.env import env
-from kamal_pyinfra.cli.envify import envify
-from kamal_pyinfra.cli.error_pages import more
-from kamal_pyinfra.cli.history import history
-from kamal_pyinfra.cli.init import init
-from kamal_pyinfra.cli.lock import lock
-from kamal_pyinfra.cli.open import open_app
-from kamal_pyinfra.cli.plan import apply, plan
-from kamal_pyinfra.cli.prune import prune
-from kamal_pyinfra.cli.registry import registry
-from kamal_pyinfra.cli.remove import remove
+from kamal_pyinfra.cli.group import LateGroup
 from kamal_pyinfra.cli.say import say, say_json
-from kamal_pyinfra.cli.server import server
-from kamal_pyinfra.cli.status import status
-from kamal_pyinfra.cli.timeline import timeline
-from kamal_pyinfra.cli.traefik import traefik
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
+COMMANDS = {
+    "setup": "deploy.setup",
+    "deploy": "deploy.deploy",
+    "redeploy": "deploy.redeploy",
+    "rollback": "deploy.rollback",
+    "plan": "plan.plan",
+    "apply": "plan.apply",
+    "status": "status.status",
+    "history": "history.history",
+    "timeline": "timeline.timeline",
+    "open": "open.open_app",
+    "app": "app.app",
+    "accessory": "accessory.accessory",
+    "build": "build.build",
+    "details": "details.details",
+    "completion": "completion.completion",
+    "config": "config.config",
+    "docs": "docs.docs",
+    "doctor": "doctor.doctor",
+    "envify": "envify.envify",
+    "init": "init.init",
+    "lock": "lock.lock",
+    "env": "env.env",
+    "prune": "prune.prune",
+    "traefik": "traefik.traefik",
+    "audit": "audit.audit",
+    "registry": "registry.registry",
+    "remove": "remove.remove",
+    "server": "server.server",
+    "shell": "app_exec.shell",
+    "exec": "app_exec.shorthand",
+    "logs": "app.all_logs",
+}
+"""Where each command is."""
 
-@click.group(context_settings={"help_option_names": ["--help"], "max_content_width": 100})
+
+@click.group(cls=LateGroup, late=COMMANDS, context_settings={"help_option_names": ["--help"], "max_content_width": 100})
 def kp() -> None:
     """Deploy containers to your own servers: see the plan, then make it so.
 
@@ -69,42 +79,6 @@ def version(as_json: bool) -> None:
 
     found = {"kp": __version__, "pyinfra": version_of("pyinfra"), "python": python_version()}
     say_json(json.dumps(found, indent=2))
-
-
-for command in (
-    setup,
-    deploy,
-    redeploy,
-    rollback,
-    plan,
-    apply,
-    status,
-    history,
-    timeline,
-    open_app,
-    app,
-    accessory,
-    build,
-    details,
-    completion,
-    config,
-    docs,
-    doctor,
-    envify,
-    init,
-    lock,
-    env,
-    prune,
-    traefik,
-    audit,
-    registry,
-    remove,
-    server,
-    shell,
-):
-    kp.add_command(command)
-kp.add_command(shorthand, "exec")
-kp.add_command(all_logs, "logs")
 
 
 ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
@@ -154,6 +128,8 @@ def main() -> None:
         say("Interrupted.", err=True)
         sys.exit(130)
     except KpError as error:
+        from kamal_pyinfra.cli.error_pages import more
+
         say("\n".join(filter(None, (str(error), error.state))), fg="red", err=True)
         say(more(error), err=True)
         sys.exit(error.code if isinstance(error, Interrupted) else error.exit_code)

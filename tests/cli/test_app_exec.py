@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kamal_pyinfra.cli.app import app
 from kamal_pyinfra.cli.app_exec import command_words, variables
 from kamal_pyinfra.cli.log_options import LogPrinter, log_filter, print_logs
-from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.runner.log_lines import LogLine
@@ -71,6 +71,5 @@ def test_found_lines_are_in_the_order_of_time_and_a_host_without_any_is_named(ca
 
 
 def test_names_of_two_words_have_two_spellings():
-    app = kp.commands["app"]
     for name in ("stale_containers", "remove_container", "remove_containers", "remove_images"):
         assert app.get_command(None, name.replace("_", "-")) is app.get_command(None, name) is not None

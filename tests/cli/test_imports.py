@@ -50,6 +50,20 @@ def test_no_more_is_loaded_than_is_needed(modules: str, most: int, never: set[st
     assert never.isdisjoint(names)
 
 
+def test_a_command_is_loaded_without_the_others() -> None:
+    """Of a deploy only what it shows with `kp plan`."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from click.testing import CliRunner; from kamal_pyinfra.cli.main import COMMANDS, kp\n"
+        "assert CliRunner().invoke(kp, ['deploy', '--help']).exit_code == 0\n"
+        "modules = {name.partition('.')[0] for name in COMMANDS.values()}\n"
+        "print(*(name for name in sorted(modules) if f'kamal_pyinfra.cli.{name}' in sys.modules))",
+    ]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    assert loaded == ["deploy", "plan"]
+
+
 AT_CONNECT = """
 import sys
 import kamal_pyinfra.runner.deploy  # as the command does

@@ -7,9 +7,11 @@ import platform
 from importlib import metadata
 
 import pytest
+from click import Context
 from click.testing import CliRunner
 
 from kamal_pyinfra import __version__
+from kamal_pyinfra.cli.app import app
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.config.sample import SECTIONS as SAMPLES
 from kamal_pyinfra.errors import ConfigError
@@ -53,5 +55,5 @@ def test_docs_names_the_sections_that_there_are() -> None:
 
 def test_logs_and_exec_are_those_of_app() -> None:
     for name in ("logs", "exec"):
-        short, long = kp.commands[name], kp.commands["app"].commands[name]
+        short, long = kp.get_command(Context(kp), name), app.commands[name]
         assert [option.opts for option in short.params] == [option.opts for option in long.params]

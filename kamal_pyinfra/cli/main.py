@@ -88,7 +88,8 @@ def patch_early(arguments: list[str]) -> None:
     """Load what patches the standard library for the engine, for commands that need that soon and are waited for.
 
     It replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner. And it
-    looks for plugins 25 times, in the metadata of every package that is installed: once will do.
+    looks for plugins 25 times, in the metadata of every package that is installed, and pydantic does once more for the
+    configuration: once will do.
     """
     if arguments[:1] and arguments[0] in ON_HOSTS and "--help" not in arguments:
         from importlib import metadata
@@ -97,7 +98,8 @@ def patch_early(arguments: list[str]) -> None:
         plugins = look()
         metadata.entry_points = plugins.select
         try:
-            import pyinfra_cli  # noqa: F401
+            import pyinfra_cli  # noqa: F401 - before all others # isort: skip
+            import kamal_pyinfra.config  # noqa: F401
         finally:
             metadata.entry_points = look
 

@@ -18,6 +18,7 @@ looks, look = [], metadata.entry_points
 metadata.entry_points = counted = lambda **wanted: looks.append(wanted) or look(**wanted)
 from kamal_pyinfra.cli.main import patch_early
 patch_early(["deploy"])
+import kamal_pyinfra.config.load
 print(len(looks), metadata.entry_points is counted, "gevent.monkey" in sys.modules)
 """
 LOADED = "import sys, {}; print(*sys.modules)"

@@ -9,10 +9,9 @@ from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from typing import Any
 
-import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
+import kamal_pyinfra.runner.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
 
 import gevent  # isort: skip
-import kamal_pyinfra.runner.match_exec  # noqa: F401 - before paramiko # isort: skip
 import paramiko.proxy  # isort: skip
 import pyinfra  # isort: skip
 from gevent.pool import Pool

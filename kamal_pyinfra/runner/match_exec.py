@@ -1,26 +1,20 @@
 """``Match exec`` in an ``~/.ssh/config``, for paramiko.
 
-paramiko loads ``invoke`` for it, forty modules. pyinfra puts its own way in the place of that, so that it is loaded for
-nothing; but that takes the command for the name of a script, and nothing ever matches.
+paramiko has ``invoke`` for it. pyinfra puts its own way in the place of that, which takes the command for the name of a
+script, so that nothing ever matches.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from types import SimpleNamespace
 from typing import Any
 
-IS_LOADED = "invoke" in sys.modules
-if not IS_LOADED:
-    sys.modules["invoke"] = None  # type: ignore[assignment] # Python then says that it is not there; paramiko goes on
-try:
-    import pyinfra.connectors.sshuserclient.config  # noqa: F401 - before its own way is replaced below
-    from paramiko import config
-finally:
-    if not IS_LOADED:
-        del sys.modules["invoke"]
+import kamal_pyinfra.runner.late_imports  # noqa: F401 - must come before pyinfra
+
+import pyinfra.connectors.sshuserclient.config  # noqa: F401 - before its own way is replaced below # isort: skip
+from paramiko import config  # isort: skip
 
 
 class Invoke:

@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-import pyinfra_cli  # noqa: F401 - patches the standard library for gevent; must come before pyinfra
+import kamal_pyinfra.runner.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
 
 import gevent  # isort: skip
 from pyinfra.api.exceptions import PyinfraError

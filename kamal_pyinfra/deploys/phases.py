@@ -16,8 +16,18 @@ from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import release as releases
 from kamal_pyinfra.operations import watch as watching
 from kamal_pyinfra.operations.finish import finished
-from kamal_pyinfra.operations.observation import current_state
+from kamal_pyinfra.operations.observation import current_host, current_state, may_need
 from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.diff import (
+    diff_assets,
+    diff_directories,
+    diff_docker,
+    diff_env_files,
+    diff_images,
+    diff_login,
+    diff_missing_accessories,
+    diff_proxy,
+)
 from kamal_pyinfra.plan.run import Run
 
 
@@ -35,15 +45,26 @@ def bootstrap(run: Run) -> None:
 
 @deploy("Prepare")
 def prepare(run: Run) -> None:
-    """Everything that a new container needs; what serves is not touched."""
-    docker.installed(run=run, name="Have Docker")
-    files.directories(run=run, name="Create folders")
-    files.env_files(run=run, name="Write env files")
-    image.logged_in(run=run, name="Log in to the registry")
-    accessories.booted(run=run, name="Boot accessories")
-    image.present(run=run, name="Pull the image")
-    proxy.running(run=run, name="Run the proxy")
-    assets.synced(run=run, name="Sync assets")
+    """Everything that a new container needs; what serves is not touched.
+
+    The engine's own work for an operation counts, also where there is nothing to do, which is often known before.
+    """
+    if may_need(run, diff_docker):
+        docker.installed(run=run, name="Have Docker")
+    if may_need(run, diff_directories):
+        files.directories(run=run, name="Create folders")
+    if may_need(run, diff_env_files):
+        files.env_files(run=run, name="Write env files")
+    if may_need(run, diff_login):
+        image.logged_in(run=run, name="Log in to the registry")
+    if may_need(run, diff_missing_accessories):
+        accessories.booted(run=run, name="Boot accessories")
+    if may_need(run, diff_images):
+        image.present(run=run, name="Pull the image")
+    if may_need(run, diff_proxy):
+        proxy.running(run=run, name="Run the proxy")
+    if may_need(run, diff_assets):
+        assets.synced(run=run, name="Sync assets")
 
 
 @deploy("Pull")
@@ -96,7 +117,8 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs."""
-    finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
+    if current_host().name not in underway(current_state()).finished:
+        finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
 
 
 def is_under_way() -> bool:

@@ -9,9 +9,8 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.leftovers import removal
-from kamal_pyinfra.operations.observation import current_host, current_state, look
+from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.operations.record import mark
-from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.diff import diff_leftovers
 from kamal_pyinfra.plan.run import Run
 
@@ -22,9 +21,6 @@ def finished(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    if current_host().name in underway(current_state()).finished:
-        current_host().noop("it was finished with the switch")
-        return
     desired, observed = look(run)
     marking, typed = mark(run, desired, observed)
     script = chain(marking, removal(run, diff_leftovers(desired, observed)))

@@ -6,7 +6,8 @@ after the lock was taken serves all its operations; it is also what a failed dep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from pyinfra.api.exceptions import PyinfraError
@@ -22,6 +23,9 @@ from kamal_pyinfra.plan.desired_accessory import every_accessory
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.changes import Change  # loaded while hosts are looked at
 
 _SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
 
@@ -101,6 +105,20 @@ def remember(state: State, looks: Mapping[str, ObservedHost]) -> None:
     """Take looks that were just made for those of the next operations."""
     known = _SEEN.setdefault(state, {})
     known.update({(host, stage): seen for host, seen in looks.items() for stage in (False, True)})
+
+
+def may_need(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
+    """Whether an operation may have to do something on the current host.
+
+    Where no look was taken for it beforehand, only the operation itself can tell.
+
+    Args:
+        run: the run's fixed values.
+        diff: what the operation decides by.
+    """
+    host = current_host().name
+    known = _SEEN.get(current_state(), {}).get((host, True))
+    return known is None or bool(diff(desired_host(run, host), known))
 
 
 def seen_now(state: State) -> dict[str, ObservedHost]:

@@ -106,13 +106,13 @@ def test_both_doors_plan_the_same(deployed: Project) -> None:
 
 
 def test_a_deploy_needs_few_commands(deployed: Project, tmp_path: Path) -> None:
-    """A new version must need nine commands on a host at most, login and pull included, and two for the lock.
+    """A new version must need eight commands on a host at most, login and pull included, and two for the lock.
 
     pyinfra's own work grows with the number of operations, so these are bounded too.
     """
     sent = recorded(deployed, tmp_path, "deploy", version="v6")
     hosts = Counter(host for host, _ in sent)
-    assert hosts.pop("operation") <= 16, [name for host, name in sent if host == "operation"]
-    assert hosts[deployed.lab.hosts["web2"]] <= 9, sent
-    assert hosts[deployed.lab.hosts["web1"]] <= 11, sent
+    assert hosts.pop("operation") <= 9, [name for host, name in sent if host == "operation"]
+    assert hosts[deployed.lab.hosts["web2"]] <= 8, sent
+    assert hosts[deployed.lab.hosts["web1"]] <= 10, sent
     assert deployed.served("web1") == "v6"

@@ -1,9 +1,18 @@
-"""What the snapshot may show of the environment."""
+"""What the snapshot may show of the environment, and what a look that was taken beforehand is good for."""
 
 from __future__ import annotations
 
-from kamal_pyinfra.operations.observation import query_for
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kamal_pyinfra.operations import observation
+from kamal_pyinfra.operations.observation import forget, may_need, query_for, remember
+from kamal_pyinfra.plan.diff import diff_images
+from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
+from tests.operations.conftest import PRIMARY, deployed, fresh
 
 
 def test_a_name_that_is_a_secret_anywhere_is_not_asked_for(config: MakeConfig) -> None:
@@ -14,3 +23,26 @@ def test_a_name_that_is_a_secret_anywhere_is_not_asked_for(config: MakeConfig) -
         }
     )
     assert query_for(a_run(made)).clear_names == ("COLOR",)
+
+
+class Engine:
+    """A state of pyinfra's that prepares."""
+
+    is_executing = False
+
+
+def test_only_a_look_that_holds_tells_that_there_is_nothing_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that pyinfra took while it prepared may be out of date when it executes."""
+    state: Any = Engine()
+    monkeypatch.setattr(observation, "current_state", lambda: state)
+    monkeypatch.setattr(observation, "current_host", lambda: SimpleNamespace(name=PRIMARY))
+    assert may_need(run, diff_images)
+    observation._SEEN[state] = {(PRIMARY, False): deployed(run, PRIMARY)}
+    assert may_need(run, diff_images)
+    remember(state, {PRIMARY: deployed(run, PRIMARY)})
+    assert not may_need(run, diff_images)
+    remember(state, {PRIMARY: fresh(run, PRIMARY)})
+    assert may_need(run, diff_images)
+    remember(state, {PRIMARY: deployed(run, PRIMARY)})
+    forget(state)
+    assert may_need(run, diff_images)

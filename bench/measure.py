@@ -14,6 +14,7 @@ from typing import Any
 from bench.floor import floor, floor_at_once, floor_script
 from bench.installed import user_python
 from bench.relay import PORT, Relay
+from bench.speed import settle
 from tests.e2e.project import CHECKOUT, Project
 from tests.lab.lab import Lab
 
@@ -77,6 +78,7 @@ class Bench:
         timeline.unlink(missing_ok=True)
         command = [user_python(), "-m", "bench.counted", str(output), *arguments]
         self.project.env["PYTHONPATH"] = str(CHECKOUT)
+        settle()
         began = time.monotonic()
         self.project.execute(command, version=version, code=code)
         samples = self.samples[action]
@@ -98,8 +100,10 @@ class Bench:
 
     def round(self) -> None:
         """Each action once."""
+        settle()
         self.samples["floor"].seconds.append(floor(self.project, self.script))
         if self.setting.hosts > 1:
+            settle()
             self.samples["floor, all hosts at once"].seconds.append(floor_at_once(self.project, self.roles))
         self.kp("kp deploy", "deploy", version="v2")
         self.kp("kp rollback", "rollback", "v1", version="v2")

@@ -18,7 +18,7 @@ class LateGroup(click.Group):
     """
 
     def __init__(self, *args: object, late: Mapping[str, str], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type] # what click.Group takes
         self.late = late
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -28,10 +28,10 @@ class StandIn:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """What the real one returns."""
-        return real(cls)(*map(real, args), **{name: real(value) for name, value in kwargs.items()})
+        return _real(cls)(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
 
 
-def real(value: Any) -> Any:
+def _real(value: Any) -> Any:
     """What something stands for; what is no stand-in, itself."""
     if isinstance(value, type) and issubclass(value, StandIn):
         module, name = value.of

@@ -279,6 +279,7 @@ def test_no_secret_is_in_any_command_or_output_of_the_sequence(fleet):
         server.known = Everything()
     hosts.does(app.booted, primary=True, batch=HOSTS, name=None)
     hosts.does(app.drained, batch=HOSTS, name=None)
+    hosts.does(app.drained, batch=HOSTS, finishes=True, name=None)
     hosts.does(app.stopped, batch=HOSTS, name=None)
     hosts.does(finish.finished, name=None)
     text = "\n".join([*hosts.printed, *(command for name in HOSTS for command in hosts.commands(name))])

@@ -14,7 +14,8 @@ from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.commands.shell import both
-from kamal_pyinfra.operations import assets, docker, files, finish, image, proxy
+from kamal_pyinfra.deploys import phases
+from kamal_pyinfra.operations import accessories, assets, docker, files, finish, image, proxy
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
@@ -222,6 +223,40 @@ def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     assert changed(hosts.does(assets.synced)) == []
 
 
+PREPARATIONS = (
+    *((docker, "installed"), (files, "directories"), (files, "env_files"), (image, "logged_in")),
+    *((accessories, "booted"), (image, "present"), (proxy, "running"), (assets, "synced")),
+)
+
+
+def pairs(run):
+    """Each operation of the phase, and what tells beforehand whether it has something to do."""
+    diffs, operations = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phases, "may_need", lambda run, diff: diffs.append(diff) or True)
+        for module, name in PREPARATIONS:
+            operation = getattr(module, name)
+            patch.setattr(module, name, lambda operation=operation, **_: operations.append(operation))
+        phases.prepare._inner(run=run)
+    assert len(operations) == len(set(diffs)) == len(PREPARATIONS)
+    return zip(operations, diffs, strict=True)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [{}, {"images": ()}, {"files": {}}, {"directories": frozenset()}, {"assets": frozenset()}, {"containers": ()}],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [fresh, behind, deployed])
+def test_an_operation_is_left_out_of_the_phase_just_where_it_would_do_nothing(fleet, run, kind, lost):
+    for operation, diff in pairs(run):
+        hosts = fleet(lambda run, host: replace(kind(run, host), **lost))
+        for server in hosts.servers.values():
+            server.known = AnyCommand(succeeds=True)
+        needed = [name for name in HOSTS if diff(desired_host(run, name), hosts.servers[name].observed)]
+        assert changed(hosts.does(operation)) == needed
+
+
 def test_docker_is_left_alone_where_it_answers(fleet):
     hosts = fleet(deployed)
     assert changed(hosts.does(docker.installed)) == []
@@ -288,7 +323,11 @@ def test_secrets_travel_on_standard_input_and_are_printed_nowhere(fleet, operati
 
 
 class AnyCommand(dict):
-    """Every command is known; it fails, so that all its output is printed."""
+    """Every command is known; it fails, so that all its output is printed, unless it is to succeed."""
+
+    def __init__(self, *, succeeds: bool = False) -> None:
+        super().__init__()
+        self.succeeds = succeeds
 
     def __contains__(self, command: object) -> bool:
         return True
@@ -296,4 +335,4 @@ class AnyCommand(dict):
     def __getitem__(self, command: str):
         from tests.operations.fleet import Effect
 
-        return Effect(err=["it failed"], is_success=False)
+        return Effect() if self.succeeds else Effect(err=["it failed"], is_success=False)

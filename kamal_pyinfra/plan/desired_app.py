@@ -6,16 +6,12 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Logging, Role, timeouts
-from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.plan.digest import digest_values
+from kamal_pyinfra.plan.prompt_check import prompt_command
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines, watched_lines
 from kamal_pyinfra.plan.state import AppContainer, Assets, EnvFile, Health, Options
-from kamal_pyinfra.plan.units import to_seconds
 
-TRY_AGAIN_SECONDS = 0.25
-LONGEST_PROMPT_INTERVAL = 5
-"""Seconds; Docker ends a probe after 30."""
 DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
 
 
@@ -106,23 +102,6 @@ def health_of(role: Role) -> Health | None:
         command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
         interval=check.interval,
         prompt_command=prompt_command(check),
-    )
-
-
-def prompt_command(check: Healthcheck) -> str:
-    """The health check that tries again by itself and looks for the cord each time; see :class:`Health`.
-
-    With a long interval it would have to hold out longer than Docker lets a probe run.
-    """
-    seconds = to_seconds(check.interval)
-    if seconds > LONGEST_PROMPT_INTERVAL:
-        return ""
-    tries = int(2 * seconds / TRY_AGAIN_SECONDS) + 1
-    cord = f"stat {check.cord}/cord > /dev/null"
-    return (
-        f"tries=0; until said=$( ({check.command}) 2>&1); do tries=$((tries + 1)); "
-        f'[ $tries -lt {tries} ] && {cord} || {{ echo "$said"; exit 1; }}; '
-        f"sleep {TRY_AGAIN_SECONDS} || sleep 1; done; {cord} || exit 1"
     )
 
 

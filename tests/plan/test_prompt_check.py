@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.config.sections import Healthcheck
-from kamal_pyinfra.plan.desired_app import prompt_command
+from kamal_pyinfra.plan.prompt_check import prompt_command
 
 SHELLS = ("dash", "bash", "busybox sh")
 

@@ -5,6 +5,8 @@ let it stay up for a second (``readiness_delay``), cut the old cord, wait until 
 unhealthy, stop both old ones. The health settings are those that `kp` gives its containers. The old ones have run
 for a while: how far their next health check is away is left to chance, as it is in a deploy.
 
+With the old container's check standing by, as a deploy has it, a cut cord shows at once. That is a floor of its own.
+
 Where several hosts share this machine's processors, Docker needs longer for each. That floor is taken with all hosts
 at once, each with its own containers: web hosts wait that second without a worker, workers wait for nobody.
 """
@@ -15,6 +17,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 
+from kamal_pyinfra.commands import app
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired_app import app_container
 from kamal_pyinfra.plan.state import EnvFile, Health
@@ -44,6 +47,7 @@ clear
 {old}
 sleep "0.$(shuf -i 10-99 -n 1)"
 began=$(date +%s%N)
+{stand_by}
 {new}
 docker stop {names} > /dev/null
 echo $(( ( $(date +%s%N) - began ) / 1000000 ))
@@ -52,12 +56,13 @@ clear
 NEW = {BOTH: "web new; job new; drain", ("web",): "web new; sleep 1; drain", ("job",): "job new"}
 
 
-def floor_script(project: Project, roles: tuple[str, ...] = BOTH) -> str:
+def floor_script(project: Project, roles: tuple[str, ...] = BOTH, *, stands_by: bool = False) -> str:
     """The script for the project's first version.
 
     Args:
         project: what is deployed.
         roles: whose containers run on the host.
+        stands_by: the old container's check watches its cord.
     """
     config = load_config(project.folder / "config/deploy.yml", environ=project.environment("v1"))
     env_file = EnvFile(path=f".kamal/env/roles/shop-{roles[0]}.env", content=None, digest="", names=())
@@ -68,6 +73,7 @@ def floor_script(project: Project, roles: tuple[str, ...] = BOTH) -> str:
         check=quote(health.prompt_command),
         env=f"--env-file {quote(env_file.path)}",
         old="; ".join(f"{role} old" for role in roles),
+        stand_by=app.stand_by("floor/old") if stands_by else ":",
         new=NEW[roles],
         names=" ".join(f"floor-{role}-old" for role in roles),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, words
+from kamal_pyinfra.commands.shell import chain, expandable, flags, host_path, join, words
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.state import AppContainer
@@ -10,6 +10,10 @@ from kamal_pyinfra.plan.state import AppContainer
 START_INTERVAL = "200ms"
 START_PROBES_SINCE = 25
 """Docker's major version from which on it probes a starting container more often (``--health-start-interval``)."""
+PROBE_TIMEOUT = "30s"
+"""Docker's default: an image may have a shorter one, for a check that does not try again by itself."""
+STANDBY_SECONDS = 60
+"""How long checks stand by at most; the boot of other roles begins it anew."""
 
 
 def run(container: AppContainer, *, engine: str | None = None) -> str:
@@ -49,7 +53,8 @@ def _health(container: AppContainer, engine: str | None) -> str:
     if not health.prompt_command:
         return words("--health-cmd", health.command, "--health-interval", health.interval)
     return words(
-        *("--health-cmd", health.prompt_command, "--health-interval", health.interval, "--health-retries", 1),
+        *("--health-cmd", health.prompt_command, "--health-interval", health.interval),
+        *("--health-timeout", PROBE_TIMEOUT, "--health-retries", 1),
         *(_start_probes(container) if _major(engine) >= START_PROBES_SINCE else ()),
     )
 
@@ -69,7 +74,21 @@ def _volume(source: str | None, target: str | None) -> str:
 
 def tie_cord(directory: str) -> str:
     """Let the container that mounts this directory become healthy."""
-    return f"mkdir -p {words(directory)} && touch {words(f'{directory}/cord')}"
+    return chain(
+        f"mkdir -p {words(directory)}",
+        f"rm -f {words(f'{directory}/standby')}",
+        f"touch {words(f'{directory}/cord')}",
+    )
+
+
+def stand_by(directory: str) -> str:
+    """Let the container that mounts this directory see at once when its cord is cut, not at its next health check.
+
+    That ends by itself, so nothing has to be taken back when the run ends early.
+    """
+    until = f'"$(( $(date +%s) + {STANDBY_SECONDS} ))"'
+    cord, standby = words(f"{directory}/cord"), words(f"{directory}/standby")
+    return f"{{ [ ! -e {cord} ] || echo {until} > {standby} || :; }} 2> /dev/null"
 
 
 def cut_cord(directory: str) -> str:
@@ -77,7 +96,7 @@ def cut_cord(directory: str) -> str:
 
     Only the file goes: with the directory (as Kamal does) the mount would be dead and could not be tied again.
     """
-    return f"rm -f {words(f'{directory}/cord')}"
+    return f"rm -f {words(f'{directory}/cord', f'{directory}/standby')}"
 
 
 def rename(container: str, new_name: str) -> str:

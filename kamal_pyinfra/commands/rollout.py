@@ -85,6 +85,11 @@ def _run(change: BootContainer, engine: str | None) -> str:
     return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container, engine=engine)} > /dev/null")
 
 
+def stand_by(changes: Sequence[StopContainer]) -> str:
+    """Let containers that are about to be drained leave traffic as soon as their cords are cut."""
+    return chain(*(app.stand_by(change.cord) for change in changes if change.cord))
+
+
 def stop(changes: Sequence[StopContainer]) -> str:
     """Stop drained containers, all at once."""
     timeouts = {change.stop_timeout for change in changes}

@@ -46,7 +46,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
         current_host().noop("the wanted containers serve")
         return
     announce(changes)
-    script = _boot_and_serve(run, changes, routed)
+    script = chain(rollout.stand_by(diff_old_containers(*look(run))), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))

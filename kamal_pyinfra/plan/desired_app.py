@@ -7,6 +7,7 @@ from dataclasses import replace
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Logging, Role, timeouts
 from kamal_pyinfra.plan.digest import digest_values
+from kamal_pyinfra.plan.given_options import are_given
 from kamal_pyinfra.plan.prompt_check import prompt_command
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines, watched_lines
@@ -101,7 +102,7 @@ def health_of(role: Role) -> Health | None:
     return Health(
         command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
         interval=check.interval,
-        prompt_command=prompt_command(check),
+        prompt_command=prompt_command(check, stands_by=not are_given(tuple(role.options.items()), "health-timeout")),
     )
 
 

@@ -119,7 +119,8 @@ def test_a_check_that_tries_again_by_itself_counts_at_once_and_starts_early_wher
     words = arguments(app.run(builders.app_container(health=health, cord=None, cord_target=None), engine=engine))
     at = words.index("--health-cmd")
     assert words[at : words.index("--label")] == [
-        *("--health-cmd", "again and again", "--health-interval", "1s", "--health-retries", "1"),
+        *("--health-cmd", "again and again", "--health-interval", "1s", "--health-timeout", "30s"),
+        *("--health-retries", "1"),
         *start,
     ]
 
@@ -237,8 +238,8 @@ def test_env_values_take_the_hosts_variables_and_nothing_else():
 
 
 def test_small_commands_of_containers():
-    assert app.tie_cord("/c d") == "mkdir -p '/c d' && touch '/c d/cord'"
-    assert app.cut_cord("/c d") == "rm -f '/c d/cord'"
+    assert app.tie_cord("/c d") == "mkdir -p '/c d' && rm -f '/c d/standby' && touch '/c d/cord'"
+    assert app.cut_cord("/c d") == "rm -f '/c d/cord' '/c d/standby'"
     assert app.rename("shop-web-v1", "shop-web-v1_replaced_1") == "docker rename shop-web-v1 shop-web-v1_replaced_1"
     assert app.start("shop-web-v1") == "docker start shop-web-v1 > /dev/null"
     assert app.stop(("a", "b"), None) == "docker stop a b > /dev/null"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands import app, rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.proxy_routes import await_served
 from tests.commands import builders
@@ -68,6 +68,36 @@ def test_docker_is_asked_once_it_has_checked_a_container_for_the_first_time(dock
         ([builders.boot(), builders.restart(), without_check], 0.6),
     ):
         assert docker.run(boot(*changes, audits=[AUDIT] * len(changes))).seconds == pytest.approx(seconds)
+
+
+def test_an_old_container_stands_by_for_a_minute_where_its_cord_is_tied(host):
+    tied, cut, gone = (host.home / ".kamal/cords" / name for name in ("tied", "cut", "gone"))
+    for folder in (tied, cut):
+        folder.mkdir(parents=True)
+    (tied / "cord").touch()
+    stops = [builders.stop(cord=cord and f".kamal/cords/{cord}") for cord in ("tied", "cut", "gone", None)]
+    ran = host.run(rollout.stand_by(stops))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert (tied / "standby").read_text() == "1060\n"
+    assert not (cut / "standby").exists()
+    assert not gone.exists()
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_a_boot(host):
+    (host.home / "cord/standby").mkdir(parents=True)
+    (host.home / "cord/cord").touch()
+    ran = host.run(f"{rollout.stand_by([builders.stop(cord='cord')])} && echo on")
+    assert (ran.code, ran.out, ran.err) == (0, "on\n", "")
+
+
+@pytest.mark.parametrize("act", [app.tie_cord, app.cut_cord])
+def test_who_ties_or_cuts_a_cord_lets_nobody_stand_by(host, act):
+    (host.home / "cord").mkdir()
+    (host.home / "cord/cord").touch()
+    host.run(app.stand_by("cord"))
+    assert (host.home / "cord/standby").exists()
+    host.run(act("cord"))
+    assert not (host.home / "cord/standby").exists()
 
 
 AWAITED = [f"docker inspect --format STATE {NEW}"] * 2

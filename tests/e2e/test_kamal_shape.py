@@ -69,9 +69,15 @@ def test_the_web_container_is_kamals(shop: Project) -> None:
             "CMD-SHELL",
             "tries=0; until said=$( (curl -f http://localhost:3000/up || exit 1) 2>&1); do tries=$((tries + 1)); "
             '[ $tries -lt 9 ] && stat /tmp/kamal-cord/cord > /dev/null || { echo "$said"; exit 1; }; '
-            "sleep 0.25 || sleep 1; done; stat /tmp/kamal-cord/cord > /dev/null || exit 1",
+            "sleep 0.25 || sleep 1; done; "
+            '{ read -r until < /tmp/kamal-cord/standby && [ "$(date +%s)" -lt "$until" ] && looks=0 && '
+            "while [ -e /tmp/kamal-cord/standby ] && [ -e /tmp/kamal-cord/cord ] && [ $looks -lt 100 ]; do "
+            "sleep 0.1 || break; looks=$((looks + 1)); "
+            "[ $((looks % 10)) -ne 0 ] || (curl -f http://localhost:3000/up || exit 1) > /dev/null || break; "
+            "done; } 2> /dev/null; stat /tmp/kamal-cord/cord > /dev/null || exit 1",
         ],
         "Interval": 1_000_000_000,
+        "Timeout": 30_000_000_000,
         "Retries": 1,
         "StartPeriod": 10_000_000_000,
         "StartInterval": 200_000_000,

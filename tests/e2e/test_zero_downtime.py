@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from tests.e2e.project import Project
 from tests.lab.traffic import Load
 
@@ -34,3 +36,20 @@ def test_three_versions_and_a_rollback_lose_no_request(project: Project) -> None
         "shop-job-v3": "exited",
     }
     assert not project.lock_exists()
+
+
+def test_an_old_container_leaves_with_the_check_that_watched_its_cord(project: Project) -> None:
+    """The check under way when the cord is cut must be the one that fails, so that no host waits for another."""
+    project.kp("setup", version="v1")
+    project.kp("deploy", version="v2")
+    failing = {host: project.inspect(host, "shop-web-v1")["State"]["Health"]["Log"][-1] for host in WEB}
+    assert {host: check["ExitCode"] for host, check in failing.items()} == {"web1": 1, "web2": 1}
+    # One of them may be between two checks, if booting takes very long.
+    assert any(datetime.fromisoformat(check["Start"]) < first_cut_possible(project) for check in failing.values())
+    assert [project.lab.ssh(host, "ls .kamal/cords/*").stdout.count("standby") for host in WEB] == [0, 0]
+
+
+def first_cut_possible(project: Project) -> datetime:
+    """No cord is cut before the new worker has run for `readiness_delay`."""
+    worker = datetime.fromisoformat(project.inspect("job1", "shop-job-v2")["State"]["StartedAt"])
+    return worker + timedelta(seconds=project.config["readiness_delay"])

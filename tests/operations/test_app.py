@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.commands import rollout
+from kamal_pyinfra.commands.app import stand_by
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.files import write_secret
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import beside, both
+from kamal_pyinfra.commands.shell import beside, both, chain
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
@@ -30,7 +31,12 @@ SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 
 def booting(run, observed, role):
     script, waits = unguarded_boot(run, observed, role)
-    return guarded(script, seconds=waits + 60, key="deploy_timeout")
+    return guarded(chain(standing_by(run, observed), script), seconds=waits + 60, key="deploy_timeout")
+
+
+def standing_by(run, observed):
+    """What lets the old container see at once that its cord is cut."""
+    return rollout.stand_by(diff_old_containers(desired_host(run, observed.host), observed))
 
 
 def unguarded_boot(run, observed, role):
@@ -71,10 +77,11 @@ def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet
 def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_containers(fleet, run):
     hosts = fleet(behind)
     served = await_served(("shop-web-v2",))
+    ready = {name: standing_by(run, hosts.servers[name].observed) for name in HOSTS}
     job = unguarded_boot(run, hosts.servers[PRIMARY].observed, "job")
     commands = {
-        PRIMARY: guarded(beside(served, job[0]), seconds=job[1] + 60, key="deploy_timeout"),
-        OTHER: guarded(served, seconds=60, key="deploy_timeout"),
+        PRIMARY: guarded(chain(ready[PRIMARY], beside(served, job[0])), seconds=job[1] + 60, key="deploy_timeout"),
+        OTHER: guarded(chain(ready[OTHER], served), seconds=60, key="deploy_timeout"),
     }
     for name in HOSTS:
         hosts.servers[name].knows(commands[name])
@@ -85,11 +92,21 @@ def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_c
 def test_with_one_role_the_proxy_is_awaited_by_the_command_that_boots_it(fleet):
     run = new_run(golden_config(CONFIG.replace("  job:\n    hosts: [192.0.2.1]\n    cmd: bin/jobs\n", "")), "v2")
     hosts = fleet(behind, run)
-    script, waits = unguarded_boot(run, hosts.servers[OTHER].observed, "web")
-    command = guarded(f"{script} && {await_served(('shop-web-v2',))}", seconds=waits + 60, key="deploy_timeout")
+    observed = hosts.servers[OTHER].observed
+    script, waits = unguarded_boot(run, observed, "web")
+    serving = chain(standing_by(run, observed), script, await_served(("shop-web-v2",)))
+    command = guarded(serving, seconds=waits + 60, key="deploy_timeout")
     hosts.servers[OTHER].knows(command)
     assert changed(hosts.does(app.booted, primary=True, batch=[OTHER])) == [OTHER]
     assert changed(hosts.does(app.booted, primary=False, batch=[OTHER])) == []
+
+
+def test_only_an_old_container_with_a_cord_is_told_to_stand_by(fleet, run):
+    observed = fleet(behind).servers[PRIMARY].observed
+    web, job = sorted(diff_old_containers(desired_host(run, PRIMARY), observed), key=lambda change: not change.cord)
+    assert (bool(web.cord), job.cord) == (True, None)
+    assert standing_by(run, observed) == stand_by(web.cord)
+    assert standing_by(run, fleet(fresh).servers[PRIMARY].observed) == ""
 
 
 def test_a_first_deploy_boots_on_a_fresh_host(fleet, run):

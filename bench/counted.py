@@ -17,7 +17,8 @@ BYTES: Counter[str] = Counter()
 
 def count_commands() -> None:
     """Count the commands that a host is sent, and what it answers."""
-    import pyinfra_cli  # noqa: F401, PLC0415 - patches the standard library; must come first
+    # kp's own way first: it loads the engine without what kp does not need of it.
+    import kamal_pyinfra.runner.engine  # noqa: F401, PLC0415 # isort: skip
     from pyinfra.connectors.ssh import SSHConnector  # noqa: PLC0415
 
     run = SSHConnector.run_shell_command

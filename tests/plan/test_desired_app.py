@@ -191,6 +191,15 @@ def test_without_cord_the_health_check_is_the_command_alone(config: MakeConfig) 
     assert (bare.cord, bare.cord_target) == (None, None)
 
 
+@pytest.mark.parametrize(("options", "stands_by"), [({}, True), ({"health-timeout": "3s"}, False)])
+def test_a_check_watches_its_cord_unless_it_may_be_ended_for_that(
+    config: MakeConfig, options: dict[str, str], stands_by: bool
+) -> None:
+    web = container(config(servers={"web": {"hosts": [HOST], "options": options}}))
+    assert web.health is not None
+    assert ("/tmp/kamal-cord/standby" in web.health.prompt_command) == stands_by
+
+
 @pytest.mark.parametrize(
     ("root", "role", "flags"),
     [

@@ -110,6 +110,8 @@ def main() -> None:
             lab.docker("rm", "--force", "--volumes", f"kp-registry-{port}", check=False)
             lab.docker("volume", "rm", f"kp-registry-{port}", check=False)
             lab.docker("image", "rm", "--force", base, check=False)
+            for host in HOSTS:
+                lab.reset(host)
     head = "| three hosts at once | slowest pull, seconds | MB into a host, at most |\n|---|---|---|"
     text = f"The image has {size:.0f} MB, most of it one layer of random bytes.\n\n{head}\n" + "\n".join(rows) + "\n"
     sys.stdout.write(text)

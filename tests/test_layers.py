@@ -22,7 +22,7 @@ LAYERS = ["errors", "config", "naming", "plan", "commands", "facts", "operations
 BESIDE = {"__init__": "errors", "inventory": "deploys", "__main__": "cli"}
 """Modules that are not layers of their own: each may import what the layer beside it may."""
 
-FILE_LINES = 200
+FILE_LINES = 400
 FUNCTION_LINES = 25
 
 

@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-fuzz test-lab fuzz lint audit package sbom format docs casts bench faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-fuzz test-lab fuzz lint audit package sbom format docs casts bench bench-sides faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -61,6 +61,10 @@ bench: venv ## measure, on a lab of six hosts (which stays up) and with simulate
 	$(PYTHON) -m bench --write
 	$(PYTHON) -m bench.fleet --write
 	$(PYTHON) -m bench.transfer --write
+
+BEFORE := ../before
+bench-sides: lab-up ## time the kp of another checkout, BEFORE, and this one's side by side, on the lab (which stays up)
+	$(PYTHON) -m bench.sides $(BEFORE)
 
 faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/reliability.md
 	$(PYTHON) -m tests.faults

@@ -48,6 +48,7 @@ class Bench:
 
     def __init__(self, lab: Lab, setting: Setting, folder: Path, stack: ExitStack) -> None:
         self.setting = setting
+        self.checkout = CHECKOUT
         web, job = self._servers(lab, setting)
         self.near = {f"127.0.1.{number}": lab.hosts[host] for number, host in enumerate((*web, *job), start=11)}
         by_name = dict(zip((*web, *job), self.near, strict=True)) if setting.round_trip else lab.hosts
@@ -77,7 +78,7 @@ class Bench:
         output, timeline = self.project.folder / "counted.json", self.project.folder / ".kamal/last-deploy.json"
         timeline.unlink(missing_ok=True)
         command = [user_python(), "-m", "bench.counted", str(output), *arguments]
-        self.project.env["PYTHONPATH"] = str(CHECKOUT)
+        self.project.env["PYTHONPATH"] = str(self.checkout)
         settle()
         began = time.monotonic()
         self.project.execute(command, version=version, code=code)

@@ -37,6 +37,7 @@ class TreeBuilder:
         lookups: the variables that its ERB asks for.
         environ: what variables are replaced from.
         unset: problems that do not matter where another file replaces the value.
+        outer: the nodes that are being built; ``<<`` leads deeper without a longer path.
     """
 
     file: str
@@ -45,15 +46,27 @@ class TreeBuilder:
     problems: list[Problem] = field(default_factory=list)
     unset: list[Problem] = field(default_factory=list)
     count: int = 0
+    outer: list[yaml.Node] = field(default_factory=list)
 
     def build(self, node: yaml.Node, path: tuple[str, ...] = (), key: Position | None = None) -> Node:
         """The tree of a node and of all below it."""
         self.count += 1
         place = Place(self.position(node), "/".join(path), key)
-        if self.count > MAX_NODES or len(path) > MAX_DEPTH:
-            top = Place(place.position, "/".join(path[:1]))
+        if any(node is outer for outer in self.outer):
+            self.complain(place, "an alias (`*`) leads back to the value that it stands in")
+            return Map({}, place)
+        if self.count > MAX_NODES or len(self.outer) > MAX_DEPTH:
+            top = Place(self.position((*self.outer, node)[1]), "/".join(path[:1]))
             self.complain(top, "too many values: are there aliases inside aliases?")
             raise TooLargeError
+        self.outer.append(node)
+        try:
+            return self.build_any(node, path, place)
+        finally:
+            self.outer.pop()
+
+    def build_any(self, node: yaml.Node, path: tuple[str, ...], place: Place) -> Node:
+        """The tree of a node of any kind."""
         if isinstance(node, yaml.ScalarNode):
             return self.build_scalar(node, path, place)
         if isinstance(node, yaml.MappingNode):
@@ -71,9 +84,12 @@ class TreeBuilder:
             key = self.key(key_node, path)
             if key is None or (not path and key.startswith("x-")):
                 continue
+            position = self.position(key_node)
             if key in own:
-                self.problems.append(Problem(self.position(key_node), place.path, f"duplicate key: {key}"))
-            own[key] = self.build(value_node, (*path, key), self.position(key_node))
+                first = getattr(own[key].place.key, "line", position.line)
+                message = f"duplicate key: {key} (first on line {first}); put both into one"
+                self.problems.append(Problem(position, place.path, message))
+            own[key] = self.build(value_node, (*path, key), position)
         return Map({**merged, **own}, place)
 
     def merged(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,11 @@ from kamal_pyinfra.config.tree import Position
 
 MAX_DEPTH = 40
 MAX_BYTES = 1_000_000
+
+
+TAB = "found character '\\t' that cannot start any token"
+DOCUMENT_END = re.compile(r"(\.\.\.|---)(?=\s|\Z)")
+ENDS = {"...": "`...` ends the file here", "---": "`---` begins a second document here"}
 
 
 class Loader(yaml.SafeLoader):
@@ -74,6 +80,12 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem
     tab = tab_in_indentation(text, position.line)
     if tab is not None:
         return Problem(Position(file, *tab), "", "a tab in the indentation; YAML wants spaces")
+    if error.problem == TAB:
+        return Problem(position, "", "a tab between words; YAML wants spaces there")
+    end = document_end(text, position.line)
+    if end is not None:
+        marker, line = end
+        return Problem(Position(file, line, 1), "", f"{ENDS[marker]}; what follows is not read: take the line out")
     context = f" ({error.context})" if error.context else ""
     return Problem(position, "", f"not valid YAML: {error.problem}{context}".replace("\n", " "))
 
@@ -86,4 +98,15 @@ def tab_in_indentation(text: str, line: int) -> tuple[int, int] | None:
         indentation = content[: len(content) - len(content.lstrip())]
         if "\t" in indentation and content.strip():
             return number, indentation.index("\t") + 1
+    return None
+
+
+def document_end(text: str, line: int) -> tuple[str, int] | None:
+    """The marker that ends the first document before a line, or on it, and the marker's line."""
+    is_begun = False
+    for number, content in enumerate(text.split("\n")[:line], 1):
+        marker = DOCUMENT_END.match(content)
+        if marker and (is_begun or marker[1] == "..."):
+            return marker[1], number
+        is_begun = is_begun or marker is not None or content.strip()[:1] not in ("", "#", "%")
     return None

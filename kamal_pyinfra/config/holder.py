@@ -6,28 +6,75 @@ import os
 import re
 import socket
 import subprocess
+from functools import cache
 from pathlib import Path
 
 PROCESSES = Path("/proc")
+UNKNOWN = "-"
 
 
 def current_holder() -> str:
-    """``HOST PID START`` of this process; the start time tells it from a later one with the same number."""
+    """``HOST/BOOT/NAMESPACE PID START`` of this process.
+
+    A host name is not unique, and two containers of one name on one machine number their processes alike; so the boot
+    of the machine and the process namespace come with it. The start time tells the process from a later one with the
+    same number. An earlier kp compares the first word with its host name, and so leaves such a lock to its lease.
+    """
     pid = os.getpid()
-    return f"{socket.gethostname()} {pid} {_start_time(pid)}"
+    return f"{socket.gethostname()}/{'/'.join(_place())} {pid} {_start_time(pid)}"
 
 
 def is_dead(holder: str) -> bool:
-    """Whether that process ran on this machine and is gone. Of other machines nothing is known: ``False``."""
-    host, _, process = holder.partition(" ")
+    """Whether that process ran in this boot and process namespace of this machine, and is gone.
+
+    Of all others nothing is known: ``False``, and the lease of the lock decides. So it does for a lock that names a
+    host alone, as an earlier kp wrote it.
+    """
+    where, _, process = holder.partition(" ")
     pid, _, start = process.partition(" ")
-    if host != socket.gethostname() or not re.fullmatch("[0-9]{1,10}", pid):
+    place = _place()
+    if UNKNOWN in place or not where.endswith("/" + "/".join(place)) or not re.fullmatch("[0-9]{1,10}", pid):
         return False
-    return _start_time(int(pid)) != start
+    now = _start_time(int(pid))
+    return now != start if now else _has_ended(int(pid))
+
+
+def host_of(holder: str) -> str:
+    """The name of the machine that a lock's holder runs on."""
+    return holder.partition(" ")[0].partition("/")[0]
+
+
+@cache
+def _place() -> tuple[str, str]:
+    """This boot of this machine, and the namespace in which processes are numbered; ``-`` for what nothing tells."""
+    if not (PROCESSES / "self/stat").exists():
+        return _boot_by_sysctl(), "all"
+    try:
+        boot = (PROCESSES / "sys/kernel/random/boot_id").read_text().strip()
+        namespace = re.sub("[^0-9]", "", str((PROCESSES / "self/ns/pid").readlink()))
+    except OSError:
+        return UNKNOWN, UNKNOWN
+    return boot or UNKNOWN, namespace or UNKNOWN
+
+
+def _boot_by_sysctl() -> str:
+    """As macOS tells it."""
+    return _output("sysctl", "-n", "kern.bootsessionuuid") or UNKNOWN
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether no such process is left; one of another user may be hidden and alive."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _start_time(pid: int) -> str:
-    """The process's start time without blanks; empty if there is no such process."""
+    """The process's start time without blanks; empty if there is no such process, or it is hidden."""
     return _start_tick(pid) if (PROCESSES / "self/stat").exists() else _start_by_ps(pid)
 
 
@@ -42,11 +89,20 @@ def _start_tick(pid: int) -> str:
 
 def _start_by_ps(pid: int) -> str:
     """As macOS and the BSDs tell it; a process of its own costs as much as a round trip."""
-    answer = subprocess.run(  # noqa: S603 - no shell, a number is the only argument
-        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607 - from PATH on purpose
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-    )
-    return "-".join(answer.stdout.split())
+    return "-".join(_output("ps", "-o", "lstart=", "-p", str(pid)).split())
+
+
+def _output(*argv: str) -> str:
+    """What a program of this machine prints; empty if there is none, or it fails."""
+    try:
+        answer = subprocess.run(  # noqa: S603 - no shell
+            argv,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

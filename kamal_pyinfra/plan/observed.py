@@ -166,7 +166,7 @@ class LockDetails:
     Args:
         content: the text in the lock as it is, to be sure of removing this lock and no newer one.
         locked_by: name and time, as Kamal writes them.
-        holder: ``HOST PID START`` of the process; empty for a lock of Kamal's or one taken by hand.
+        holder: ``HOST/BOOT/NAMESPACE PID START`` of the process; empty for a lock of Kamal's or one taken by hand.
         command: what that process was asked for.
         seconds_left: until the lease ends, by the clock of the host; ``None`` for a lock that has none.
     """

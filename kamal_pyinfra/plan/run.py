@@ -27,7 +27,7 @@ class Run:
         started_at: UTC time, ISO 8601.
         performer: who is in the audit log: git's user.email, else the local user.
         locked_by: who is in the lock: git's user.name, else the performer.
-        holder: ``HOST PID START`` of the controlling process; lets a rerun recognise its own dead lock.
+        holder: ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; lets a rerun recognise its own dead lock.
         command: what was asked for, for the lock and the audit log.
         is_build_allowed: whether a missing image may be built and pushed from here.
         is_setup: whether Docker may be installed.

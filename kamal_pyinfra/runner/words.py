@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kamal_pyinfra.config.holder import host_of
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner.failures import HostFailure
@@ -62,8 +63,7 @@ def lock_lines(lock: LockDetails) -> list[tuple[str, str]]:
 
 def lock_process(lock: LockDetails) -> list[tuple[str, str]]:
     """What is known of the process behind a lock, as names and texts; nothing of Kamal's."""
-    host, _, rest = lock.holder.partition(" ")
-    pid = rest.partition(" ")[0]
+    host, pid = host_of(lock.holder), lock.holder.partition(" ")[2].partition(" ")[0]
     known = [
         ("Process", f"{one_line(pid)} on {one_line(host)}" if host and pid else ""),
         ("Command", one_line(lock.command)),

@@ -11,7 +11,7 @@ OURS = {
     "locked_by": "Ann at 2026-05-01T09:00:00Z",
     "version": "v1",
     "message": "Automatic deploy lock",
-    "holder": "ci-7 4242 Mon-May-1",
+    "holder": "ci-7/3f2a/4026531836 4242 Mon-May-1",
     "command": "app boot",
 }
 KAMALS = LockDetails(locked_by="Ann at 2026-05-01T09:00:00Z", version="v1", message="migration")

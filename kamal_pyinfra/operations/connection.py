@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from gevent.lock import BoundedSemaphore
 from paramiko import Channel, SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
@@ -123,6 +124,11 @@ def execute(
 
 def reconnect(host: Host) -> None:
     """Connect anew, which ends what still runs on the old connection and gives a user new groups."""
+    with _ALONE.setdefault(host, BoundedSemaphore()):  # the lease of the lock may be doing so just now
+        _reconnect(host)
+
+
+def _reconnect(host: Host) -> None:
     client = getattr(host.connector, "client", None)
     if client is not None:
         client.close()
@@ -132,6 +138,18 @@ def reconnect(host: Host) -> None:
     tune(host)
     if (say := _LISTENERS.get(host)) is not None:
         overhear(host, say)
+
+
+_ALONE: WeakKeyDictionary[Host, BoundedSemaphore] = WeakKeyDictionary()
+
+
+def reconnect_if_gone(host: Host) -> None:
+    """Connect anew where the connection has ended, or an attempt to make it failed; else leave it as it is."""
+    with _ALONE.setdefault(host, BoundedSemaphore()):
+        client = getattr(host.connector, "client", None)
+        transport = client.get_transport() if client is not None else None
+        if transport is None or not transport.is_active():
+            _reconnect(host)
 
 
 def is_cut(host: Host) -> bool:

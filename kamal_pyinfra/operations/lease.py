@@ -11,18 +11,19 @@ from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import Greenlet
-from paramiko import SSHException
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.commands.lock import LOST
-from kamal_pyinfra.errors import LockLost
-from kamal_pyinfra.operations.connection import execute
+from kamal_pyinfra.errors import Interrupted, LockLost
+from kamal_pyinfra.operations.connection import execute, reconnect_if_gone
 
 SECONDS = 120
 ANSWER_SECONDS = 20
+RETRY_SECONDS = 5
+"""Until a lease is asked for again that nothing is known of; the host may be back."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A machine that slept has not renewed anything: the clock that goes on meanwhile, where there is one."""
 
@@ -32,12 +33,13 @@ class Lease:
 
     Args:
         renew: gives the lock another lease; returns ``False`` if it is somebody else's by now, and raises
-            :class:`OSError` when nothing is known.
+            any exception when nothing is known.
+        since: when the lock was asked for, by :func:`now`; the host counts from a moment after it.
     """
 
-    def __init__(self, renew: Callable[[], bool]) -> None:
+    def __init__(self, renew: Callable[[], bool], since: float) -> None:
         self._renew = renew
-        self._renewed = time.clock_gettime(_CLOCK)
+        self._renewed = since
         self._is_lost = False
         self._greenlet: Greenlet = gevent.spawn_later(SECONDS / 3, self._keep)
 
@@ -58,22 +60,37 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._is_lost:
-            self._try()
-            gevent.sleep(SECONDS / 3)
+            is_known = self._try()
+            gevent.sleep(SECONDS / 3 if is_known else RETRY_SECONDS)
 
-    def _try(self) -> None:
-        began = time.clock_gettime(_CLOCK)
+    def _try(self) -> bool:
+        """Ask for another lease; whether there was an answer."""
+        began = now()
         try:
             self._is_lost = not self._renew()
-        except OSError:
-            return  # the connection is gone; another try comes, and `require` knows how old the lease is
+        except Interrupted:
+            raise
+        except Exception:  # whatever went wrong, nothing is known: another try comes, and the age of the lease counts
+            return False
         self._renewed = began
+        return True
 
     def _age(self) -> float:
-        return time.clock_gettime(_CLOCK) - self._renewed
+        return now() - self._renewed
+
+
+def now() -> float:
+    """The time by the clock of leases."""
+    return time.clock_gettime(_CLOCK)
 
 
 _LEASES: WeakKeyDictionary[State, Lease] = WeakKeyDictionary()
+_ASKED: WeakKeyDictionary[State, float] = WeakKeyDictionary()
+
+
+def asking(state: State) -> None:
+    """The lock is about to be asked for; its lease counts from here, not from the answer."""
+    _ASKED[state] = now()
 
 
 def begin(state: State, primary: str, command: str) -> None:
@@ -86,7 +103,7 @@ def begin(state: State, primary: str, command: str) -> None:
     """
     end(state)
     host = state.inventory.get_host(primary)
-    _LEASES[state] = Lease(lambda: _renewed(state, host, command))
+    _LEASES[state] = Lease(lambda: _renewed(state, host, command), _ASKED.pop(state, now()))
 
 
 def end(state: State) -> None:
@@ -108,12 +125,10 @@ def require(state: State) -> None:
 
 
 def _renewed(state: State, host: Host, command: str) -> bool:
-    with ctx_config.use(state.config.copy()), ctx_host.use(host):
-        try:
-            with gevent.Timeout(ANSWER_SECONDS, PyinfraError("no answer")):
-                succeeded, output = execute(host, command)
-        except (SSHException, EOFError, PyinfraError) as error:
-            raise OSError(str(error)) from error
+    patience = gevent.Timeout(ANSWER_SECONDS, PyinfraError("no answer"))
+    with ctx_config.use(state.config.copy()), ctx_host.use(host), patience:
+        reconnect_if_gone(host)
+        succeeded, output = execute(host, command)
     if not succeeded:
         raise OSError("the lock could not be renewed")
     return LOST not in output.stdout_lines

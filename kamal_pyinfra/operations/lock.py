@@ -64,6 +64,7 @@ def held(run: Run, message: str = AUTOMATIC_MESSAGE, waits: bool = False) -> Gen
     directory = naming.lock_directory(run.config)
     content = lock_content(run, message)
     command = chain(_take_over(run), f"{{ {commands.acquire(directory, content, lease=lease.SECONDS)}; }}")
+    lease.asking(current_state())
     if waits and run.lock_wait:
         yield FunctionCommand(_take_patiently, (run, command), {})
     else:
@@ -165,6 +166,7 @@ def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
     seen = ""
     while True:
         began = time.monotonic()
+        lease.asking(state)
         succeeded, output = execute(primary, command)
         took = time.monotonic() - began
         held_by = next((line for line in output.stdout_lines if line.startswith(commands.HELD)), None)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import gevent
 import pytest
+from pyinfra.api.exceptions import PyinfraError
 
-from kamal_pyinfra.errors import LockLost
+from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lease import SECONDS, Lease
 
@@ -18,6 +19,15 @@ class Clock:
 
     def __call__(self, clock: int) -> float:
         return self.now
+
+
+class AnyState:
+    """Of pyinfra's state what a lease asks for."""
+
+    class inventory:  # noqa: N801 - as pyinfra calls it
+        @staticmethod
+        def get_host(name: str) -> str:
+            return name
 
 
 @pytest.fixture
@@ -35,12 +45,12 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lease]:
         monkeypatch.setattr(
             lease.gevent, "spawn_later", lambda _, function: gevent.spawn(function) if at_once else gevent.Greenlet()
         )
-        return Lease(renew)
+        return Lease(renew, lease.now())
 
     return make
 
 
-def answers(*given: bool | None) -> Callable[[], bool]:
+def answers(*given: bool | BaseException | None) -> Callable[[], bool]:
     """One answer after the other; ``None`` for no connection. One more than given is an error of the test."""
     left = list(given)
 
@@ -48,6 +58,8 @@ def answers(*given: bool | None) -> Callable[[], bool]:
         answer = left.pop(0)
         if answer is None:
             raise OSError("gone")
+        if isinstance(answer, BaseException):
+            raise answer
         return answer
 
     return renew
@@ -67,7 +79,10 @@ def test_an_old_lease_is_renewed_before_anything_else_is_done(clock, make):
     held.require()
 
 
-@pytest.mark.parametrize("answer", [False, None])
+NO_TRANSPORT = AttributeError("'NoneType' object has no attribute 'open_session'")
+
+
+@pytest.mark.parametrize("answer", [False, None, NO_TRANSPORT, PyinfraError("x"), EOFError(), RuntimeError()], ids=repr)
 def test_an_old_lease_that_cannot_be_renewed_ends_the_run(clock, make, answer):
     held = make(answers(answer))
     clock.now += SECONDS
@@ -95,3 +110,45 @@ def test_after_the_end_nothing_is_renewed(clock, make):
     held.end()
     gevent.sleep(0)
     assert not held._greenlet
+
+
+def test_whatever_goes_wrong_the_lease_is_asked_for_again_and_lives_when_the_host_is_back(clock, make, monkeypatch):
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.now += 30 if len(slept) < 3 else 0
+        if len(slept) == 4:
+            raise gevent.GreenletExit
+
+    held = make(answers(NO_TRANSPORT, RuntimeError("any"), True, True), at_once=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(lease.gevent, "sleep", sleep)
+        held._greenlet.join()
+    assert slept == [5, 5, SECONDS / 3, SECONDS / 3]
+    clock.now += SECONDS - 1
+    held.require()
+
+
+def test_a_signal_while_the_lease_is_asked_for_is_no_failure_to_ask(clock, make):
+    held = make(answers(Interrupted(2)))
+    clock.now += SECONDS
+    with pytest.raises(Interrupted):
+        held.require()
+
+
+def test_the_lease_counts_from_before_the_lock_was_asked_for(clock, monkeypatch):
+    """An answer that takes a minute leaves a minute: the host counts from when it took the lock."""
+    monkeypatch.setattr(lease.gevent, "spawn_later", lambda _, function: gevent.Greenlet())
+    monkeypatch.setattr(lease, "_renewed", lambda *_: pytest.fail("asked"))
+    state = AnyState()
+    lease.asking(state)
+    clock.now += SECONDS / 2
+    lease.begin(state, "web1", "renew")
+    clock.now += SECONDS / 2 - 1
+    lease.require(state)
+    clock.now += 1
+    monkeypatch.setattr(lease, "_renewed", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+    with pytest.raises(LockLost):
+        lease.require(state)
+    lease.end(state)

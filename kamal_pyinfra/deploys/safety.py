@@ -19,6 +19,8 @@ from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan.run import Run
 
+NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"
+
 
 class Safety(BaseStateCallback):
     """Installed once per pyinfra run.
@@ -66,7 +68,16 @@ class Safety(BaseStateCallback):
             reconnect_all(state)
         unproven = record.begun - record.switched | (record.watching if turned_bad(state) else frozenset())
         self._take_back(state, unproven, record.begun)
-        run_on_primary(state, host, self.run, release_command(self.run))
+        self._release(state, host)
+
+    def _release(self, state: State, host: Host) -> None:
+        try:
+            is_released = run_on_primary(state, host, self.run, release_command(self.run))
+        except Exception as error:  # the run is over; whatever keeps the lock there is told
+            host.log(f"{type(error).__name__}: {error}")
+            is_released = False
+        if not is_released:
+            host.log_styled(NOT_RELEASED, fg="red")
 
     def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:
         if not unproven:

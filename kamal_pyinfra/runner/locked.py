@@ -17,8 +17,14 @@ from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import clearing_command, pause_after
 from kamal_pyinfra.operations.observation import forget, remember
 from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.looks import is_unmoved
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
+
+NOT_RELEASED = (
+    "The deploy lock could not be released and is still there; see `kp lock status`, and run `kp lock release`. "
+    "Without that it becomes stale by itself."
+)
 
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.session import Session
@@ -35,17 +41,21 @@ def locked(steps: Steps) -> Iterator[bool]:
     Raises:
         LockHeld: somebody else has it; nothing was changed.
         LockLost: it was taken away meanwhile.
-        HostFailed: it could not be taken; nothing was changed.
+        HostFailed: it could not be taken, and nothing was changed; or it could not be given back.
     """
     try:
         _take(steps)
     except Interrupted:
-        _release(steps)  # it may have been taken just before the signal
+        _release_after_failure(steps)  # it may have been taken just before the signal
         raise
     try:
         yield is_unmoved(steps.session)
-    finally:
-        _release(steps)
+    except BaseException:
+        _release_after_failure(steps)
+        raise
+    left = _release(steps)
+    if left is not None:
+        raise HostFailed(failure_message([left], NOT_RELEASED), [left.host])
 
 
 def clear_left_behind(session: Session) -> None:
@@ -113,10 +123,32 @@ def _wait(steps: Steps, holder: LockDetails, deadline: float) -> None:
             steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
 
 
-def _release(steps: Steps) -> None:
-    session = steps.session
+def _release_after_failure(steps: Steps) -> None:
+    """Give the lock back; what failed before is what the run ends with, so that it is only told if this fails too."""
+    left = _release(steps)
+    if left is not None:
+        steps.report.warned("\n".join([f"{left.host}: {NOT_RELEASED}", *(f"  {line}" for line in left.output)]))
+
+
+def _release(steps: Steps) -> HostFailure | None:
+    """Give the lock back, trying twice where the connection may be at fault.
+
+    Returns:
+        Why it is still there; ``None`` if it is not.
+    """
+    session, primary = steps.session, steps.session.run.config.primary_host
     lease.end(session.state)
     failures = dict(session.failures)
-    session.readmit()
-    steps.phase("unlock", deploys.unlock, hosts=[session.run.config.primary_host])
+    left: HostFailure | None = None
+    for _ in range(2):
+        session.readmit()
+        session.failures = {}
+        if not session.is_active(primary):  # a phase without hosts would count as done
+            left = HostFailure(host=primary, phase="unlock", operation="", output=("it cannot be reached",))
+        elif steps.phase("unlock", deploys.unlock, hosts=[primary]):
+            left = None
+            break
+        else:
+            left = session.failures.get(primary) or HostFailure(host=primary, phase="unlock", operation="", output=())
     session.failures = failures
+    return left

@@ -119,6 +119,10 @@ class Session:
             if host in self.state.active_hosts and host.name in self.taking_part
         ]
 
+    def is_active(self, name: str) -> bool:
+        """Whether a round on this host would reach it."""
+        return any(host.name == name for host in self.state.active_hosts)
+
     def require_hosts(self) -> None:
         """Stop here, before anything changes, if a host could not be reached or looked at.
 

@@ -56,8 +56,17 @@ class Session:
         self.answers = looks
         self.looks: dict[str, Any] = {}
         self.released = 0
+        self.unlocks: list[bool | None] = []
 
     def readmit(self) -> None: ...
+
+    def is_active(self, name: str) -> bool:
+        """Unless the next attempt to unlock finds no connection."""
+        assert name == PRIMARY
+        if self.unlocks and self.unlocks[0] is None:
+            self.unlocks.pop(0)
+            return False
+        return True
 
     def execute(self, command: str, hosts: list[str]) -> dict[str, Any]:
         assert (command, hosts) == (commands.state(".kamal/locks/shop"), [PRIMARY])
@@ -66,6 +75,9 @@ class Session:
 
     def phase(self, name: str, _: object, *, hosts: list[str]) -> bool:
         if name == "unlock":
+            if self.unlocks and not self.unlocks.pop(0):
+                self.failures[PRIMARY] = HostFailure(host=PRIMARY, phase="unlock", operation="Unlock", output=("no",))
+                return False
             self.released += 1
             return True
         said = self.attempts.pop(0)
@@ -163,3 +175,43 @@ def test_a_run_without_changes_clears_the_lock_of_a_process_that_is_gone_and_no_
     locked.clear_left_behind(session)
     clearing = commands.take_over(".kamal/locks/shop", "text", is_expired=False)
     assert sent == ([(clearing, [PRIMARY])] if is_cleared else [])
+
+
+def unlocking(
+    *unlocks: bool | None, inside: Exception | None = None, warned: list[str] | None = None
+) -> tuple[Session, list[str]]:
+    """Hold the lock for nothing, or for what fails, with these attempts to give it back; ``None``: no connection."""
+    session = Session(new_run(golden_config(CONFIG), "v1"), [None], [])
+    session.unlocks = list(unlocks)
+    warned = [] if warned is None else warned
+    steps: Any = SimpleNamespace(session=session, phase=session.phase, report=SimpleNamespace(warned=warned.append))
+    try:
+        with locked.locked(steps):
+            if inside is not None:
+                raise inside
+    finally:
+        assert session.unlocks == []
+    return session, warned
+
+
+@pytest.mark.parametrize("first", [False, None])
+def test_a_lock_that_is_not_given_back_at_first_is_given_back_at_the_second_attempt(clock, first):
+    session, warned = unlocking(first, True)
+    assert (session.released, session.failures, warned) == (1, {}, [])
+
+
+@pytest.mark.parametrize("why", [(False, "unlock: Unlock)\n  no"), (None, "unlock)\n  it cannot be reached")], ids=repr)
+def test_a_lock_that_cannot_be_given_back_fails_the_run(clock, why):
+    attempt, said = why
+    with pytest.raises(HostFailed) as failed:
+        unlocking(attempt, attempt)
+    assert str(failed.value) == (
+        f"{PRIMARY} failed ({said}\n{locked.NOT_RELEASED}\nRun the same command again once the cause is mended."
+    )
+
+
+def test_what_failed_before_is_what_the_run_ends_with_and_the_lock_is_told(clock):
+    warned: list[str] = []
+    with pytest.raises(ValueError, match="before"):
+        unlocking(False, None, inside=ValueError("before"), warned=warned)
+    assert warned == [f"{PRIMARY}: {locked.NOT_RELEASED}\n  it cannot be reached"]

@@ -11,6 +11,9 @@ IDENTITY_VARIABLES = ("KAMAL_VERSION",)
 OF_IMAGE = ("User", "WorkingDir", "StopSignal")
 """Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
 
+USED = "of-image "
+"""Begins the line with the id of a container's image; the host reads it, it is not part of the snapshot."""
+
 GO_NAMES = {"NanoCpus": "NanoCPUs", "CpuShares": "CPUShares", "Dns": "DNS"}
 """Fields that a template knows by another name than the one in the JSON of ``docker inspect``."""
 
@@ -46,14 +49,14 @@ CONTAINER_FIELDS = {
 
 
 def container_template(clear_names: Sequence[str]) -> str:
-    """A Go template that prints a container as JSON, without the values of variables that may be secret."""
+    """A Go template that prints a container's image, then the container as JSON, without values that may be secret."""
     shown = _quoted((*IDENTITY_VARIABLES, *clear_names))
     env = (
         '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
         f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
     )
     fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
-    return f'container {{{fields},"env":[{env}]}}'
+    return f'{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
 
 
 IMAGE_TEMPLATE = (

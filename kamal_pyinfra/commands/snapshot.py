@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, container_template, watched_template
 from kamal_pyinfra.commands.lock import mark, shown
 from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, SUMS
 from kamal_pyinfra.commands.shell import BRIEF_CLIENT, words
@@ -102,9 +102,11 @@ def _engine(query: SnapshotQuery) -> str:
 VERSION = "docker version --format '{{.Server.Version}}'"
 
 CONTAINERS = "printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'"
+# Labels and names inside the JSON may look like an id: only one that is alone on its line counts, and its shape is
+# checked before it becomes a word of a command.
 IMAGE_DEFAULTS = (
-    'used=$(printf \'%s\\n\' "$all" | sed -n \'s/^container .*"image_id":"\\([^"]*\\)".*/\\1/p\' | sort -u)\n'
-    f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} $used 2> /dev/null || true'
+    f"used=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n 's/^{USED}\\(sha256:[0-9a-f]\\{{64\\}}\\)$/\\1/p' | sort -u)\n"
+    f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} -- $used 2> /dev/null || true'
 )
 
 # Who links to a container gives it another name besides its own.

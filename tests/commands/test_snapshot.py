@@ -9,12 +9,13 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.commands.inspect_templates import container_template
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template
 from kamal_pyinfra.commands.snapshot import LISTED, SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.secret_checks import check
 from tests.commands.fake_host import Answer, FakeHost
+from tests.facts.go_template import render
 
 QUERY = SnapshotQuery(
     service="shop",
@@ -33,12 +34,13 @@ IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
     " --format image {{.Repository}}:{{.Tag}} {{.ID}}"
 )
+IMAGE_ID = f"sha256:{'1f' * 32}"
 CONTAINER = {
     "id": "aa",
     "name": "/shop-web-v1",
     "created": "2026-05-01T10:00:00Z",
     "image": "acme/shop:v1",
-    "image_id": "sha256:1",
+    "image_id": IMAGE_ID,
     "status": "running",
     "started": "2026-05-01T10:00:01Z",
     "health": "healthy",
@@ -202,3 +204,53 @@ def test_a_variable_that_is_still_a_secret_on_the_host_keeps_its_value_there(doc
     docker.docker(LIST, "aa")
     docker.docker(f"inspect --format {container_template(())} aa", LINE)
     assert [container.name for container in look(docker).containers] == ["shop-web-v1"]
+
+
+FORGED = f"sha256:{'ee' * 32}"
+OWN_LINES = {
+    "a label": {"labels": {"service": "shop", "image_id": FORGED, "x": f'","image_id":"{FORGED}'}},
+    "a label with lines": {"labels": {"service": "shop", "x": f"\nof-image {FORGED}\nend\nimage a:b {FORGED}\n"}},
+    "a variable with lines": {"env": ["SECRET", f"COLOR=blue\ncontainer {{\nof-image {FORGED}\nlock x", None]},
+    "a command with lines": {"command": [f"\nof-image {FORGED}", "\nrecord {}", "\n", "--help", "$(touch hacked)"]},
+    "a health check with lines": {"healthcheck": {"Test": ["CMD-SHELL", f"\nof-image {FORGED}\ndocker-missing"]}},
+    "a mount with lines": {"mounts": [{"Destination": f"/a\nof-image {FORGED}", "Source": "/b\nend", "RW": True}]},
+}
+OWN_IDS = ["", "--help", "-f /etc/passwd", f"{FORGED} {FORGED}", f"{FORGED}0", FORGED.upper(), "sha256:1", "$(touch x)"]
+
+
+@pytest.mark.parametrize("text", OWN_LINES.values(), ids=OWN_LINES)
+def test_what_a_container_says_is_no_line_of_ours(docker: FakeHost, text: dict[str, object]) -> None:
+    """Labels, variables, commands and mounts are a container's own words, whatever they look like."""
+    container = CONTAINER | text
+    inspected = {
+        "ID": "aa",
+        "Name": "/shop-web-v1",
+        "Created": CONTAINER["created"],
+        "Image": IMAGE_ID,
+        "State": {"Status": "running", "StartedAt": CONTAINER["started"], "Health": {"Status": "healthy"}},
+        "RestartCount": 0,
+        "Config": {
+            "Image": "acme/shop:v1",
+            "Labels": container["labels"],
+            "Cmd": container["command"],
+            "Healthcheck": container["healthcheck"],
+            "Env": [text for text in container["env"] if text],
+        },
+        "Mounts": container["mounts"],
+        "HostConfig": {"PortBindings": {}, "LogConfig": None, "RestartPolicy": {"Name": "always"}},
+    }
+    docker.docker(LIST, "aa")
+    docker.docker(f"inspect --format {TEMPLATE} aa", render(TEMPLATE, inspected))
+    docker.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}")
+    observed = look(docker)
+    (seen,) = observed.containers
+    assert (seen.image_id, seen.labels) == (IMAGE_ID, container["labels"])
+    assert (observed.lock, observed.record, observed.images, observed.docker.version) == (None, None, (), "26.1.5")
+
+
+@pytest.mark.parametrize("identity", OWN_IDS)
+def test_only_an_id_becomes_a_word_of_a_command(docker: FakeHost, identity: str) -> None:
+    """An engine that gives an image another id than SHA-256 is not asked for it."""
+    docker.docker(LIST, "aa")
+    docker.docker(f"inspect --format {TEMPLATE} aa", f"of-image {identity}\n{LINE}")
+    assert look(docker).image_defaults == {}

@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedHost
 from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_snapshot import CONTAINER, IMAGES, LIST, QUERY
+from tests.commands.test_snapshot import CONTAINER, IMAGE_ID, IMAGES, LIST, QUERY
 from tests.facts.go_template import render
 
 NAMES = ("FIRST", "SECOND", "THIRD")
@@ -41,6 +41,7 @@ def a_host(folder: Path, variables: dict[str, dict[str, str]]) -> FakeHost:
     ids = " ".join(variables)
     watched = watched_template(NAMES)
     rows = [
+        f"of-image {IMAGE_ID}\n"
         f"container {as_docker(CONTAINER | {'id': name, 'name': f'/{name}', 'env': [*held, None]})}"
         + render(watched, {"ID": name, "Config": {"Env": [f"{key}={value}" for key, value in held.items()]}})
         for name, held in variables.items()
@@ -48,7 +49,7 @@ def a_host(folder: Path, variables: dict[str, dict[str, str]]) -> FakeHost:
     host.docker("version --format {{.Server.Version}}", "26.1.5")
     host.docker(LIST, "\n".join(variables))
     host.docker(f"inspect --format {container_template(QUERY.clear_names)}{watched} {ids}", "\n".join(rows))
-    host.docker(f"image inspect --format {IMAGE_TEMPLATE} sha256:1", Answer(err="No such image", code=1))
+    host.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}", Answer(err="No such image", code=1))
     host.docker(IMAGES)
     (host.home / ENV_FILE).parent.mkdir(parents=True)
     (host.home / ENV_FILE).write_text(text_of(next(iter(variables.values()))), newline="")
@@ -135,7 +136,7 @@ def test_every_awk_that_is_here_counts_the_same(tmp_path: Path, awk: list[str]) 
 def test_what_the_image_gives_is_seen_by_name_alone(tmp_path: Path) -> None:
     host = a_host(tmp_path / "host", {CONTAINER_ID: {}})
     image = {
-        "ID": "sha256:1",
+        "ID": IMAGE_ID,
         "Config": {
             "Env": ["PATH=/bin", "TOKEN=hush=x"],
             "Labels": {"maker": "acme"},
@@ -143,10 +144,10 @@ def test_what_the_image_gives_is_seen_by_name_alone(tmp_path: Path) -> None:
             "Healthcheck": {"Test": ["CMD-SHELL", "bin/alive"]},
         },
     }
-    host.docker(f"image inspect --format {IMAGE_TEMPLATE} sha256:1", render(IMAGE_TEMPLATE, image))
+    host.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}", render(IMAGE_TEMPLATE, image))
     observed, printed = look(host)
     assert observed.image_defaults == {
-        "sha256:1": ImageDefaults(
+        IMAGE_ID: ImageDefaults(
             env=frozenset({"PATH", "TOKEN"}), labels={"maker": "acme"}, command=("serve",), health_command="bin/alive"
         )
     }

@@ -31,6 +31,7 @@ from kamal_pyinfra.plan.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
 from kamal_pyinfra.plan.units import to_seconds
+from kamal_pyinfra.redactor import redacted
 
 HOME = "/home/deploy"
 IMAGE_COMMAND = "serve --port 3000"
@@ -63,6 +64,12 @@ class NoEngine(MetaPathFinder):
 
 MakeConfig = Callable[..., Config]
 StandIn = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def no_secrets() -> None:
+    """Let no test be silent about the secrets of the one before."""
+    redacted.forget()
 
 
 @pytest.fixture

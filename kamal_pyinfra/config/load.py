@@ -15,11 +15,13 @@ from kamal_pyinfra.config.checks import cross_checks
 from kamal_pyinfra.config.environment import Environment, load_environment
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, found_problems
+from kamal_pyinfra.config.secrets import open_words, secret_values
 from kamal_pyinfra.config.source import Source
 from kamal_pyinfra.config.tree import Map, Position, merge, walk
 from kamal_pyinfra.config.tree_builder import TooLargeError, TreeBuilder
 from kamal_pyinfra.config.yaml_nodes import parse, read_text
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.redactor import redacted
 
 
 def load_config(
@@ -52,6 +54,7 @@ def load_config(
         raise config_error([*problems, *found])
     source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
     config = config.loaded_from(source)
+    redacted.learn(secret_values(config, source), open_words=open_words(config))
     found = cross_checks(config, tree)
     if found:
         raise config_error(found)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from kamal_pyinfra.redactor import REDACTED
+
 if TYPE_CHECKING:
     from kamal_pyinfra.config.model import Config
     from kamal_pyinfra.config.role import Role
     from kamal_pyinfra.config.servers import Server
-
-REDACTED = "[REDACTED]"
 
 
 def public_dict(config: Config) -> dict[str, Any]:

@@ -35,6 +35,24 @@ def listed_secrets(config: Config) -> Iterator[Listed]:
             yield Listed(names[0], f"registry/{key}/0", in_env_file=False)
 
 
+def secret_values(config: Config, source: Source) -> Iterator[str]:
+    """Every secret of the configuration that is known here: of containers, of the registry, of builds, SSH keys."""
+    names = dict.fromkeys(listed.name for listed in listed_secrets(config) if listed.path != "registry/username/0")
+    yield from (source.environ.get(name, "") for name in (*names, *config.builder.secrets))
+    if isinstance(config.registry.password, SecretStr):
+        yield config.registry.password.get_secret_value()
+    yield from (key.get_secret_value() for key in config.ssh.key_data)
+
+
+def open_words(config: Config) -> Iterator[str]:
+    """Names in the configuration that everybody reads, and that a secret may be equal to by chance."""
+    yield from filter(None, (config.service, config.destination, config.registry.server, config.ssh.user))
+    yield from config.image.replace(":", "/").split("/")
+    yield from (*config.servers, *config.accessories, *(server.host for server in config.all_hosts))
+    if isinstance(config.registry.username, str):
+        yield config.registry.username
+
+
 def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
     """Every ``env`` of the configuration with its path."""
     yield "env", config.env

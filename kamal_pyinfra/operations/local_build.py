@@ -35,7 +35,7 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
     """
     config = run.config
     config.require_build_secrets()
-    programs = Programs(say, warn).hiding(config.secret(name).get_secret_value() for name in config.builder.secrets)
+    programs = Programs(say, warn)
     values = commands.build_environment(config)
     builder = usable_builder(config, programs)
     call_hook(run, "pre-build", say)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from kamal_pyinfra.commands.hook import HOOKS, VARIABLES, hook_environment, hook_path
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.public import REDACTED
-from kamal_pyinfra.config.secrets import listed_secrets
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.hook_process import run_program
@@ -22,7 +20,6 @@ from kamal_pyinfra.plan.text import sanitized
 Say = Callable[[str], None]
 
 LAST_LINES = 40
-SHORTEST_SECRET = 4
 
 WAY_OUT = "Mend the cause and run the same command again; --skip-hooks (pyinfra: --data skip_hooks=true) goes without."
 SERVES_NOW = f"What served before serves now. {WAY_OUT}"
@@ -90,7 +87,7 @@ def call_hook(run: Run, name: str, say: Say, *, hosts: Sequence[str] = (), runti
     last: deque[str] = deque(maxlen=LAST_LINES)
 
     def hear(line: str) -> None:
-        last.append(sanitized(_redacted(line.rstrip(), run.config)))
+        last.append(sanitized(line.rstrip()))
         say(last[-1])
 
     told = hook_environment(_with_version(run), at=_now(), hosts=hosts, runtime=runtime)
@@ -137,16 +134,6 @@ def _with_version(run: Run) -> Run:
 def _inherited(run: Run) -> dict[str, str]:
     """The environment of the process and of the env files, as in Kamal 1.9."""
     return {name: value for name, value in run.config.environ.items() if name not in VARIABLES}
-
-
-def _redacted(line: str, config: Config) -> str:
-    """The line without values of secrets: a hook may print its environment."""
-    names = {*(listed.name for listed in listed_secrets(config)), *config.builder.secrets}
-    values = {config.environ.get(name, "") for name in names}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= SHORTEST_SECRET:
-            line = line.replace(value, REDACTED)
-    return line
 
 
 def _now() -> str:

@@ -17,7 +17,6 @@ Say = Callable[[str], None]
 
 LAST_LINES = 40
 GRACE_SECONDS = 10
-SHORTEST_HIDDEN = 4
 
 
 @dataclass(frozen=True)
@@ -38,23 +37,16 @@ class Programs:
         warn: called with what the user should know although it works.
         env: variables over those of this process; ``None`` takes one away.
         folder: where programs run; by default here.
-        hidden: parts of lines that are never passed on.
     """
 
     say: Say
     warn: Say
     env: Mapping[str, str | None] = field(default_factory=dict)
     folder: Path | None = None
-    hidden: tuple[str, ...] = ()
 
     def having(self, *, env: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Self:
         """The same with more variables, or elsewhere."""
         return replace(self, env={**self.env, **(env or {})}, folder=folder or self.folder)
-
-    def hiding(self, texts: Iterable[str]) -> Self:
-        """The same, silent about secrets; very short ones would hide half of what is said."""
-        lines = (line for text in texts for line in text.splitlines())
-        return replace(self, hidden=tuple(line for line in lines if len(line) >= SHORTEST_HIDDEN))
 
     def _environment(self) -> dict[str, str]:
         merged = {**os.environ, **self.env}
@@ -112,14 +104,9 @@ class Programs:
         """Say every line as it comes; the last ones come back, for an error message."""
         last: deque[str] = deque(maxlen=LAST_LINES)
         for line in output:
-            last.append(self._shown(line))
+            last.append(sanitized(line.rstrip()))
             self.say(last[-1])
         return "\n".join(f"  {line}" for line in last)
-
-    def _shown(self, line: str) -> str:
-        for text in self.hidden:
-            line = line.replace(text, "[REDACTED]")
-        return sanitized(line.rstrip())
 
 
 def _type(process: subprocess.Popen[str], secret: str | None) -> None:

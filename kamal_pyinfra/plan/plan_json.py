@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kamal_pyinfra.redactor import redacted
+
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.changes import AccessoryChange, Change
     from kamal_pyinfra.plan.fleet import HostPlan, Plan
@@ -119,11 +121,12 @@ def _change(change: Change) -> ChangeDocument:
     return ChangeDocument(
         action=change.action.name.lower(),
         kind=change.kind,
-        subject=change.subject,
+        subject=redacted(change.subject),
         role=change.role,
-        cause=change.cause,
+        cause=redacted(change.cause),
         differences=[
-            DifferenceDocument(field=each.field, before=each.before, after=each.after) for each in change.differences
+            DifferenceDocument(field=each.field, before=redacted(each.before), after=redacted(each.after))
+            for each in change.differences
         ],
         drift=change.is_drift,
         part_of=change.part_of,

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from kamal_pyinfra.redactor import redacted
 
 ANSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")
 STRING = re.compile(r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-DECEIVING = re.compile(r"[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Characters that show nothing, or that show others in another order (Unicode: Default_Ignorable_Code_Point, Cf and the
+line separators), but for variation selectors, which choose how a sign looks."""
+DECEIVING = re.compile(f"[{INVISIBLE}]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(rf"(?!\n){CONTROL.pattern}|{DECEIVING.pattern}")
+
+SELECTORS = "[\ufe00-\ufe0f]*"
+"""What comparisons of .NET, in which runners are written, leave out of account."""
+COMMAND_AT_START = re.compile(rf"^(\s*{SELECTORS}):(?={SELECTORS}:)", re.MULTILINE)
+COMMAND_ANYWHERE = re.compile(rf"#(?={SELECTORS}#{SELECTORS}[\w.-]*{SELECTORS}\[)")
+SECTION_AT_START = re.compile(r"^(?=(?:---|\+\+\+|~~~|\^\^\^)(?:\s|$))|^(?=section_(?:start|end):)", re.MULTILINE)
+
+
+RUNNERS = ("CI", "GITHUB_ACTIONS", "GITEA_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION", "GITLAB_CI", "BUILDKITE")
+"""Variables by which CI runners are known; each reads commands from what programs print."""
+
+
+def is_read_by_runner(environ: Mapping[str, str]) -> bool:
+    """Whether what is printed is read by a CI runner."""
+    return any(environ.get(name) for name in RUNNERS)
 
 
 def one_line(text: str) -> str:
@@ -18,11 +42,30 @@ def one_line(text: str) -> str:
 
 
 def sanitized(text: str) -> str:
-    """The text without anything that a terminal would obey, or that would show it in another order than it has."""
+    """The text without secrets, and without what a terminal would obey or would show in another order than it has."""
     text = CONTROL.sub("", ANSI.sub("", STRING.sub("", text)))
-    return LONE_SURROGATE.sub("\ufffd", DECEIVING.sub("", text))
+    return redacted(LONE_SURROGATE.sub("\ufffd", DECEIVING.sub("", text)))
 
 
 def sanitized_json(text: str) -> str:
-    """The same JSON with everything spelled that a terminal would obey."""
-    return UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """The same JSON without secrets, and with everything spelled that a terminal would obey."""
+    return UNSAFE_IN_JSON.sub(lambda found: _spelled(ord(found[0])), redacted(text))
+
+
+def _spelled(code: int) -> str:
+    """As JSON spells a character; those beyond 16 bits as two (RFC 8259, 7)."""
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+def without_commands(text: str) -> str:
+    """The text with nothing in it that a CI runner would obey.
+
+    That is ``::command::`` at the start of a line and ``##[command]`` anywhere in one for GitHub Actions and what is
+    built like it (actions/runner, ActionCommand.cs), ``##vso[`` for Azure Pipelines, ``##teamcity[``, and what opens
+    a section for GitLab and Buildkite.
+    """
+    text = COMMAND_ANYWHERE.sub("# ", COMMAND_AT_START.sub(r"\1: ", text))
+    return SECTION_AT_START.sub(" ", text)

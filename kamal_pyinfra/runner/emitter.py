@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from kamal_pyinfra.plan.plan_json import plan_document
 from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.runner.heard import Heard
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.fleet import Plan
     from kamal_pyinfra.runner.failures import HostFailure
+
+FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
+"""Fields of events with text that programs, hosts and users gave."""
 
 
 class Emitter:
@@ -47,7 +51,8 @@ class Emitter:
         return round(self.clock() - self.began, 3)
 
     def tell(self, event: events.AnyEvent) -> None:
-        """Show an event everywhere."""
+        """Show an event everywhere, without secrets."""
+        event = _redacted(event)
         for view in self.views:
             view(event)
 
@@ -140,3 +145,11 @@ class Emitter:
         if not self.is_over:
             self.is_over = True
             self.tell(events.RunEnded(at=self.now, result=result, message=message))
+
+
+def _redacted(event: events.AnyEvent) -> events.AnyEvent:
+    changed: dict[str, object] = {}
+    for name in FOREIGN.intersection(type(event).model_fields):
+        value = getattr(event, name)
+        changed[name] = redacted(value) if isinstance(value, str) else [redacted(each) for each in value]
+    return event.model_copy(update=changed) if changed else event

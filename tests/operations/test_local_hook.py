@@ -100,6 +100,27 @@ def test_a_sample_is_no_hook(run: Run, hook: Write) -> None:
     assert heard(run, "pre-deploy") == []
 
 
+def test_no_secret_of_the_configuration_is_shown_of_a_hook_not_even_line_by_line(
+    config: MakeConfig, hook: Write
+) -> None:
+    values = {
+        "NPMRC": "registry=https://npm.example.com\n_authToken=npm_s3cr3tT0ken",
+        "SSH_KEY": f"{PEM}\nk3yk3yk3y\n{PEM}",
+    }
+    loaded = config(
+        environ=ENVIRON | values,
+        builder={"secrets": ["NPMRC"]},
+        ssh={"key_data": ["${SSH_KEY}"]},
+        registry={"username": "acme", "password": "literal-passw0rd"},
+    )
+    hook("pre-deploy", 'echo "$NPMRC"; echo "$SSH_KEY"; echo literal-passw0rd; printf %s literal-passw0rd | base64')
+    redacted = "[REDACTED]"
+    assert heard(a_run(loaded), "pre-deploy") == [redacted, redacted, PEM, redacted, PEM, redacted, f"{redacted}A=="]
+
+
+PEM = "-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
 def test_a_failing_hook_shows_what_it_said_without_control_characters_and_secrets(run: Run, hook: Write) -> None:
     hook("pre-deploy", 'printf "\\033[31mred\\033[0m\\a\\rlight\\n"; echo "with hush-registry" >&2; exit 3')
     assert failure(run, "pre-deploy") == (

@@ -16,8 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyinfra
+
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
-from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect
+from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect, show_no_secrets
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.time_limit import LIMIT
 from kamal_pyinfra.plan.text import sanitized
@@ -41,6 +43,8 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
     Raises:
         SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1); why is on standard error.
     """
+    if pyinfra.is_cli:
+        show_no_secrets()
     chosen_path = path or os.environ.get("KP_CONFIG", "config/deploy.yml")
     try:
         config = load_config(chosen_path, destination=destination or os.environ.get("KP_DESTINATION"))
@@ -144,7 +148,7 @@ def jump_config_file(ssh: Ssh) -> str:
     folder = Path("~/.cache/kamal_pyinfra").expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return str(path)
 
 

@@ -158,3 +158,30 @@ def test_no_assert_and_no_print(path: Path) -> None:
     module = tree(path)
     printed = [each.lineno for each in definitions(module, ast.Call) if getattr(each.func, "id", "") == "print"]
     assert [each.lineno for each in definitions(module, ast.Assert)] + printed == []
+
+
+@every_file
+def test_text_is_read_and_written_as_utf8_whatever_the_locale(path: Path) -> None:
+    """Files of bytes are opened with a mode that says so; programs are heard with an encoding that is named."""
+    calls = definitions(tree(path), ast.Call)
+    assert [call.lineno for call in calls if opens_text(call) and "utf-8" not in constants(call)] == []
+    assert [
+        call.lineno for call in calls if "text" in {each.arg for each in call.keywords} and is_of(call, "subprocess")
+    ] == []
+
+
+def opens_text(call: ast.Call) -> bool:
+    is_binary = any(isinstance(each, str) and re.fullmatch(r"[rwxa]\+?b\+?", each) for each in constants(call))
+    name = getattr(call.func, "attr", "")
+    return not is_binary and (
+        name in ("read_text", "write_text", "fdopen") or (name == "open" and not is_of(call, "os"))
+    )
+
+
+def is_of(call: ast.Call, module: str) -> bool:
+    return getattr(getattr(call.func, "value", None), "id", "") == module
+
+
+def constants(call: ast.Call) -> list[Any]:
+    values = [*call.args, *(each.value for each in call.keywords)]
+    return [each.value for each in values if isinstance(each, ast.Constant)]

@@ -11,7 +11,7 @@ from kamal_pyinfra.cli.complete import accessories, one
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import cell, say
+from kamal_pyinfra.cli.say import cell, say, table_console
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
@@ -116,7 +116,6 @@ def details(options: Options, name: str) -> None:
     """
     run, names, hosts = _run(options, name, "details")
 
-    from rich.console import Console
     from rich.table import Table
 
     from kamal_pyinfra.naming import accessory_container
@@ -130,7 +129,7 @@ def details(options: Options, name: str) -> None:
                 health = seen.health or "-"
                 cells = (host, containers[seen.name], seen.name, seen.status.value, health, seen.image)
                 table.add_row(*map(cell, cells))
-    Console().print(table)
+    table_console().print(table)
 
 
 @accessory.command()

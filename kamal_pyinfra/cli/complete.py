@@ -67,7 +67,7 @@ def versions(_: click.Context) -> list[str]:
 
     command = ["git", "log", f"--max-count={COMMITS}", "--format=%H"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=1, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return []
     return done.stdout.split()
@@ -81,7 +81,7 @@ def _config(context: click.Context) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(_path(context).read_text())
+        found = yaml.safe_load(_path(context).read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}  # a TAB is no place for complaints
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import cell
+from kamal_pyinfra.cli.say import cell, table_console
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.observed import ObservedContainer
@@ -36,7 +36,6 @@ def print_details(
     """Print one table with a line for each container."""
     run, target = options.run(command, version=options.version or "unknown")
 
-    from rich.console import Console
     from rich.table import Table
 
     from kamal_pyinfra import naming
@@ -50,7 +49,7 @@ def print_details(
         for seen in observed.containers:
             if (role := seen.role if with_app and owner_of(run).owns(seen) else parts.get(seen.name)) is not None:
                 table.add_row(*map(cell, (host, role, *_said_of(seen))))
-    Console().print(table)
+    table_console().print(table)
 
 
 def _said_of(container: ObservedContainer) -> tuple[str, ...]:

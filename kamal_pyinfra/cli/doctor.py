@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import say_json
+from kamal_pyinfra.cli.say import say_json, table_console
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.examined import Check
@@ -42,7 +42,6 @@ def doctor(options: Options, json: bool) -> None:
 
 def print_table(checks: list[Check]) -> None:
     """One line for each check, with the way out below what is not as it should be."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -55,4 +54,4 @@ def print_table(checks: list[Check]) -> None:
         verdict = Text(check.verdict, style=COLOURS[check.verdict])
         table.add_row(Text(check.host if check.host != previous else ""), check.name, verdict, found)
         previous = check.host
-    Console(highlight=False).print(table)
+    table_console().print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.cli.say import say, say_json, table_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,7 @@ def history(options: Options, lines: int, json: bool) -> None:
     if not found:
         say("Nothing was deployed yet")
         return
-    from rich.console import Console
-
-    Console(highlight=False).print(history_table(found))
+    table_console().print(history_table(found))
 
 
 def history_table(found: Sequence[Deployed]) -> Table:

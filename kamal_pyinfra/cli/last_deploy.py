@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from kamal_pyinfra.cli.plan import write_private
 from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.events import AnyEvent, Output, RunEnded, RunStarted
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class LastDeploy:
         self.folder.mkdir(exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
-            ignore.write_text(IGNORED)
-        write_private(self.folder / FILE, found.model_dump_json(indent=2) + "\n")
+            ignore.write_text(IGNORED, encoding="utf-8")
+        write_private(self.folder / FILE, redacted(found.model_dump_json(indent=2)) + "\n")
 
 
 def read_last_deploy(root: Path) -> Timeline:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.say import printable, say
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class LogPrinter:
             return
         from rich.text import Text
 
-        self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(line.text), sep="  ")
+        self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(printable(line.text)), sep="  ")
 
     def nothing(self, host: str) -> None:
         """Say that a host has no line to show."""

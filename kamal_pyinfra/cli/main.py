@@ -10,7 +10,7 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.group import LateGroup
-from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.cli.say import prepare_output, say, say_json
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 COMMANDS = {
@@ -117,6 +117,7 @@ def require_text(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
+    prepare_output()
     try:
         require_text(sys.argv[1:])
         patch_early(sys.argv[1:])

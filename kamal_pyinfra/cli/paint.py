@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import click
 
+from kamal_pyinfra.cli.say import printable
+
 COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
 CHANGE = re.compile(r"  ([+~±-]) ")
 WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
@@ -21,7 +23,7 @@ SUBJECT_COLUMN = 14
 def paint(text: str) -> None:
     """Print the text of a plan; where somebody sees it with its symbols in colour, and no word cut at the edge."""
     may_color = None if not os.environ.get("NO_COLOR") else False
-    lines = text.split("\n")
+    lines = printable(text).split("\n")
     if sys.stdout.isatty():
         lines = [part for line in lines for part in folded(line, shutil.get_terminal_size().columns)]
     click.echo("\n".join(_painted(line) for line in lines), nl=False, color=may_color)

@@ -87,7 +87,7 @@ def write_private(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.tmp")
     try:
         draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
         draft.replace(path)
     except OSError as error:
@@ -109,7 +109,7 @@ def apply(options: Options, file: str, as_json: bool) -> None:
     from kamal_pyinfra.plan.plan_file import parse_plan_file
     from kamal_pyinfra.runner.deploy import apply as carry_out
 
-    planned = parse_plan_file(Path(file).read_text(errors="replace"), file)
+    planned = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)
     run = options.planned_run(planned.run)
     with report_for(options, run, as_json=as_json) as report:
         carry_out(run, planned, report)

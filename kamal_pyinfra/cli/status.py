@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import say_json
+from kamal_pyinfra.cli.say import say_json, table_console
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,10 +44,9 @@ def status(options: Options, watch: bool, interval: float, json: bool) -> None:
     if json:
         look(run, target.hosts, lambda rows: _print_json(rows, is_line=watch), every=every)
         return
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console()
+    console = table_console()
     if not watch or not console.is_terminal:
         look(run, target.hosts, lambda rows: console.print(_table(rows)), every=every)
         return

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.cli.say import say, say_json, table_console
+from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.timeline import Load
@@ -42,18 +43,16 @@ def timeline(options: Options, html: str | None, load_file: str | None, json: bo
         from kamal_pyinfra.errors import ConfigError
 
         try:
-            Path(html).write_text(timeline_html(found, load))
+            Path(html).write_text(redacted(timeline_html(found, load)), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{html}: {error.strerror}") from None
         say(f"Wrote {html}")
     elif json:
         say_json(found.model_dump_json(indent=2))
     else:
-        from rich.console import Console
-
         from kamal_pyinfra.cli.timeline_text import timeline_lines
 
-        console = Console(highlight=False)
+        console = table_console()
         for line in timeline_lines(found, load, width=console.width):
             console.print(line, soft_wrap=True)
 

@@ -73,6 +73,6 @@ def is_node(folder: Path) -> bool:
 def text_of(path: Path, limit: int = 200_000) -> str:
     """The text of a file, empty if there is none or it is too large to be written by hand."""
     try:
-        return path.read_text(errors="replace") if path.stat().st_size <= limit else ""
+        return path.read_text("utf-8", errors="replace") if path.stat().st_size <= limit else ""
     except OSError:
         return ""

@@ -50,7 +50,7 @@ def _place() -> tuple[str, str]:
     if not (PROCESSES / "self/stat").exists():
         return _boot_by_sysctl(), "all"
     try:
-        boot = (PROCESSES / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (PROCESSES / "sys/kernel/random/boot_id").read_text("utf-8").strip()
         namespace = re.sub("[^0-9]", "", str((PROCESSES / "self/ns/pid").readlink()))
     except OSError:
         return UNKNOWN, UNKNOWN
@@ -81,7 +81,7 @@ def _start_time(pid: int) -> str:
 def _start_tick(pid: int) -> str:
     """In clock ticks since the machine started, as Linux tells it."""
     try:
-        stat = (PROCESSES / f"{pid}/stat").read_text()
+        stat = (PROCESSES / f"{pid}/stat").read_text("utf-8", errors="replace")
     except OSError:
         return ""
     return stat.rpartition(")")[2].split()[19]  # field 22; the name before it may hold blanks
@@ -98,7 +98,8 @@ def _output(*argv: str) -> str:
         answer = subprocess.run(  # noqa: S603 - no shell
             argv,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=10,
             env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},

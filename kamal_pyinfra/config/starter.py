@@ -85,4 +85,4 @@ def script(name: str) -> str:
 
 def hook(name: str) -> str:
     """The sample of a hook."""
-    return (files("kamal_pyinfra.config") / "templates" / "hooks" / f"{name}.sample").read_text()
+    return (files("kamal_pyinfra.config") / "templates" / "hooks" / f"{name}.sample").read_text("utf-8")

@@ -43,7 +43,7 @@ def put(root: Path, file: File) -> str:
 def add_lines(path: Path, lines: tuple[str, ...]) -> str:
     """Append lines unless the first of them is there in one form or another."""
     try:
-        text = path.read_text() if path.exists() else None
+        text = path.read_text("utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     first = lines[0]

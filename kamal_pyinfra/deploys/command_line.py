@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.hook_process import exiting_on_signals
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.plan.run import UNKNOWN
+from kamal_pyinfra.plan.text import is_read_by_runner, without_commands
+from kamal_pyinfra.redactor import redacted
 
 TRUE = ("true", "True", "1", "yes")
 
@@ -34,6 +38,20 @@ def typed_data(name: str) -> str | None:
 def is_about_to_connect() -> bool:
     """Whether pyinfra's own command line reads its inventory in order to connect."""
     return pyinfra.is_cli and "debug-inventory" not in sys.argv
+
+
+def show_no_secrets() -> None:
+    """Let pyinfra print neither secrets nor commands to a CI runner, and no letter that its output lacks."""
+    logging.getLogger("pyinfra").addFilter(_clean)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _clean(record: logging.LogRecord) -> bool:
+    text = redacted(record.getMessage())
+    record.msg, record.args = (without_commands(text) if is_read_by_runner(os.environ) else text), ()
+    return True
 
 
 def call_before_connecting(config: Config) -> None:

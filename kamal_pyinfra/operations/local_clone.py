@@ -67,7 +67,7 @@ def _is_private(path: Path) -> bool:
 @contextmanager
 def _held(folder: Path) -> Iterator[bool]:
     """Keep other builds out of the folder; whether it was free."""
-    with Path(f"{folder}.lock").open("w") as file:
+    with Path(f"{folder}.lock").open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

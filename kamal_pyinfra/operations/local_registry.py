@@ -34,7 +34,7 @@ def _execute(command: list[str], stdin: str) -> None:
     if shutil.which("docker") is None:
         raise RegistryFailed("Docker is not installed on this machine; --skip-local leaves it out")
     done = subprocess.run(  # noqa: S603 - an argument list of our own, no shell
-        command, input=stdin, capture_output=True, text=True, errors="replace", check=False
+        command, input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if done.returncode != 0:
         said = "\n".join(f"  {sanitized(line)}" for line in done.stderr.splitlines())

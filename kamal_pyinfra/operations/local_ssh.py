@@ -30,8 +30,8 @@ def programs_with_ssh(config: Config, builder: ImageBuilder, programs: Programs)
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="ssh-", dir=cache) as name:
         folder = Path(name)
-        (folder / "config").write_text(_settings(config))
-        (folder / "ssh").write_text(ssh_script(program, str(folder / "config")))
+        (folder / "config").write_text(_settings(config), encoding="utf-8")
+        (folder / "ssh").write_text(ssh_script(program, str(folder / "config")), encoding="utf-8")
         (folder / "ssh").chmod(0o700)
         yield programs.having(env={"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"})
 

@@ -21,7 +21,13 @@ def ask_docker() -> tuple[str, str]:
         return "", ""
     try:
         done = subprocess.run(  # noqa: S603 - an argument list of our own, no shell
-            ENGINE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=2 * SECONDS
+            ENGINE,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=2 * SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "", f"no answer in {2 * SECONDS} s"

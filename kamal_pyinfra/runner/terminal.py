@@ -58,7 +58,7 @@ def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:
 
 def _in_pipe(text: str) -> int:
     reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as pipe:
+    with os.fdopen(writer, "w", encoding="utf-8") as pipe:
         pipe.write(text if text.endswith("\n") else f"{text}\n")
     os.set_inheritable(reader, True)
     return reader

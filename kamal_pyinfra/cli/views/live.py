@@ -10,10 +10,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from kamal_pyinfra.cli.say import printable
 from kamal_pyinfra.cli.views.fleet import Fleet
 from kamal_pyinfra.cli.views.frame import frame
 from kamal_pyinfra.cli.views.plain import PlainView
-from kamal_pyinfra.plan.text import one_line, sanitized
+from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner import events
 
 FIRST_LINES = 3
@@ -72,7 +73,7 @@ class LiveView:
 
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text(sanitized("\n".join(self._shortened(event.output))) or "(the host said nothing)")
+        text = Text(printable("\n".join(self._shortened(event.output))) or "(the host said nothing)")
         panel = Panel(
             text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
         )
@@ -85,4 +86,4 @@ class LiveView:
         return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]] if left_out > 0 else lines
 
     def _print(self, line: str) -> None:
-        self.console.print(Text(sanitized(line)))
+        self.console.print(Text(printable(line)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.say import command_runner, say
 from kamal_pyinfra.cli.views.words import Ending, duration
 from kamal_pyinfra.runner import events
 
@@ -75,14 +75,14 @@ class GitHubView:
         echo: prints a command of the workflow.
     """
 
-    def __init__(self, plain: PlainView, echo: Callable[[str], object] = say) -> None:
+    def __init__(self, plain: PlainView, echo: Callable[[str], object] = command_runner) -> None:
         self.plain = plain
         self.echo = echo
 
     def __call__(self, event: events.AnyEvent) -> None:
         """Print an event and the marks around it."""
         if isinstance(event, events.PhaseStarted):
-            self.echo(f"::group::{event.phase}{_on(event.hosts)}")
+            self.echo(f"::group::{event.phase}{_escaped(_on(event.hosts))}")
         self.plain(event)
         if isinstance(event, events.PhaseEnded):
             self.echo("::endgroup::")

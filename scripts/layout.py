@@ -1,0 +1,119 @@
+"""Counts what makes the package easy or hard to find one's way in: ``python scripts/layout.py [FOLDER]``."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PACKAGE = "kamal_pyinfra"
+
+
+def main(arguments: list[str]) -> int:
+    """Print a row for each figure."""
+    top = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
+    files = sorted((top / PACKAGE).rglob("*.py"))
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    rows = {**sizes(top, texts), **imports(top, texts)}
+    width = max(map(len, rows))
+    sys.stdout.writelines(f"{name:{width}}  {value}\n" for name, value in rows.items())
+    return 0
+
+
+def sizes(top: Path, texts: Mapping[Path, str]) -> dict[str, str]:
+    """How many files and lines there are, and where most of them are."""
+    lines = {path: len(text.splitlines()) for path, text in texts.items()}
+    folders = Counter(path.parent for path in texts)
+    fullest, most = folders.most_common(1)[0]
+    largest = max(lines, key=lambda path: lines[path])
+    functions = sorted(length for text in texts.values() for length in function_lengths(text))
+    return {
+        "files": f"{len(texts)} (package markers: {sum(is_marker(path, texts[path]) for path in texts)})",
+        "lines": f"{sum(lines.values())}",
+        "lines of a file": f"{sum(lines.values()) / len(lines):.0f} on average, {lines[largest]} at most "
+        f"({largest.relative_to(top)})",
+        "fullest folder": f"{most} files ({fullest.relative_to(top)})",
+        "lines of a function": f"{functions[len(functions) // 2]} in the median, "
+        f"{functions[len(functions) * 9 // 10]} in nine of ten, {functions[-1]} at most",
+    }
+
+
+def is_marker(path: Path, text: str) -> bool:
+    """Whether a file only makes its folder a package."""
+    return path.name == "__init__.py" and all(isinstance(node, ast.Expr) for node in ast.parse(text).body)
+
+
+def function_lengths(text: str) -> Iterator[int]:
+    """The lines of each function without its docstring."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            start = node.body[0].lineno if ast.get_docstring(node) is None else (node.body[0].end_lineno or 0) + 1
+            yield (node.end_lineno or 0) - start + 1
+
+
+def imports(top: Path, texts: Mapping[Path, str]) -> dict[str, str]:
+    """How files depend on each other, imports for types and inside functions included."""
+    modules = {module_name(top, path): path for path in texts}
+    arrows = {name: imported(texts[path], set(modules)) - {name} for name, path in modules.items()}
+    count = sum(sum(1 for _ in import_lines(text)) for text in texts.values())
+    circles = circular(arrows)
+    shown = "; ".join(" - ".join(sorted(name.removeprefix(f"{PACKAGE}.") for name in circle)) for circle in circles)
+    return {
+        "imports from file to file": str(sum(map(len, arrows.values()))),
+        "share of lines that import": f"{100 * count / sum(len(text.splitlines()) for text in texts.values()):.0f} %",
+        "circles between files": f"{len(circles)}{f' ({shown})' if circles else ''}",
+    }
+
+
+def module_name(top: Path, path: Path) -> str:
+    """How a file is imported."""
+    parts = path.relative_to(top).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_lines(text: str) -> Iterator[int]:
+    """The numbers of the lines that hold imports."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def imported(text: str, modules: set[str]) -> set[str]:
+    """The files that this text imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in modules else node.module)
+    return found & modules
+
+
+def circular(arrows: Mapping[str, set[str]]) -> list[set[str]]:
+    """Groups of files that import each other, directly or through others."""
+    reach = {name: reachable(name, arrows) for name in arrows}
+    groups: list[set[str]] = []
+    for name in arrows:
+        group = {other for other in reach[name] if name in reach[other]}
+        if group and group not in groups:
+            groups.append(group)
+    return groups
+
+
+def reachable(start: str, arrows: Mapping[str, set[str]]) -> set[str]:
+    """What is imported from there, directly or through others."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for name in arrows[waiting.pop()] - found:
+            found.add(name)
+            waiting.append(name)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

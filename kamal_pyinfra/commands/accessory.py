@@ -53,8 +53,8 @@ def replace(accessory: AccessoryContainer) -> str:
 
 
 def make_directories(paths: Sequence[str]) -> str:
-    """Create an accessory's folders."""
-    return f"mkdir -p {words(*paths)}"
+    """Create an accessory's folders, which a container of any user can reach whatever the umask."""
+    return f"( umask 022 && mkdir -p {words(*paths)} )"
 
 
 def write_file(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.shell import chain, expandable, flags, host_path, join, words
+from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, words
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.state import AppContainer
@@ -30,7 +30,7 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
         words("--env-file", container.env_file),
         *(f"--env {_assignment(name, value)}" for name, value in container.env),
         _health(container, engine),
-        _volume(container.cord, container.cord_target),
+        _volume(container.cord, container.cord_target, mode=":ro"),
         *(words(flag, value) for flag, value in container.log_options),
         *(words("--volume", volume) for volume in container.volumes),
         _volume(container.assets.volume, container.assets.source) if container.assets else "",
@@ -68,16 +68,23 @@ def _major(engine: str | None) -> int:
     return int(major) if major.isdecimal() else 0
 
 
-def _volume(source: str | None, target: str | None) -> str:
-    return f"--volume {host_path(source)}:{words(target)}" if source and target else ""
+def _volume(source: str | None, target: str | None, *, mode: str = "") -> str:
+    return f"--volume {host_path(source)}:{words(target)}{mode}" if source and target else ""
 
 
+# A process in a container that mounts the folder writable (Kamal mounts it so) may put a link in place of a file. So
+# nothing in there is ever opened: files are made beside the folder, where no container gets, and renamed. `mv -T` takes
+# a link to a folder for what it is, and both GNU and busybox have it.
 def tie_cord(directory: str) -> str:
-    """Let the container that mounts this directory become healthy."""
-    return chain(
-        f"mkdir -p {words(directory)}",
-        f"rm -f {words(f'{directory}/standby')}",
-        f"touch {words(f'{directory}/cord')}",
+    """Let the container that mounts this directory become healthy, whichever user its process is.
+
+    A folder in place of the cord is one that the container made, and its own check takes it for a cord.
+    """
+    folder, cord, draft = words(directory), words(f"{directory}/cord"), words(f"{directory}.cord")
+    return (
+        f"( umask 022 && mkdir -p {folder} && {{ chmod 755 {folder} || :; }} && "
+        f"{{ rm -f {words(f'{directory}/standby')} || :; }} && : > {draft} && "
+        f"{{ mv -fT {draft} {cord} || {{ rm -f {draft}; [ -d {cord} ]; }}; }} )"
     )
 
 
@@ -87,16 +94,19 @@ def stand_by(directory: str) -> str:
     That ends by itself, so nothing has to be taken back when the run ends early.
     """
     until = f'"$(( $(date +%s) + {STANDBY_SECONDS} ))"'
-    cord, standby = words(f"{directory}/cord"), words(f"{directory}/standby")
-    return f"{{ [ ! -e {cord} ] || echo {until} > {standby} || :; }} 2> /dev/null"
+    cord, standby, draft = (words(f"{directory}{name}") for name in ("/cord", "/standby", ".standby"))
+    write = f"echo {until} > {draft} && mv -fT {draft} {standby}"
+    return f"{{ [ ! -e {cord} ] || ( umask 022 && {write} ) || rm -f {draft} || :; }} 2> /dev/null"
 
 
 def cut_cord(directory: str) -> str:
     """Make the container that mounts this directory unhealthy, so that the proxy drops it.
 
-    Only the file goes: with the directory (as Kamal does) the mount would be dead and could not be tied again.
+    Only the file goes: with the directory (as Kamal does) the mount would be dead and could not be tied again. What
+    the container has put in its place may stay; then the container is healthy still, and that is waited for no longer
+    than for any.
     """
-    return f"rm -f {words(f'{directory}/cord', f'{directory}/standby')}"
+    return f"{{ rm -f {words(f'{directory}/cord', f'{directory}/standby')} || :; }}"
 
 
 def rename(container: str, new_name: str) -> str:

@@ -8,9 +8,9 @@ SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
 
 
 def make_directories(paths: tuple[str, ...]) -> str:
-    """Create folders; those for secrets are for their owner only."""
+    """Create folders, whatever the umask; those for secrets are for their owner only."""
     secret = [path for path in paths if path.endswith(SECRET_FOLDERS)]
-    return f"mkdir -p {words(*paths)}" + (f" && chmod 700 {words(*secret)}" if secret else "")
+    return f"( umask 022 && mkdir -p {words(*paths)} )" + (f" && chmod 700 {words(*secret)}" if secret else "")
 
 
 def write_secret(path: str) -> str:

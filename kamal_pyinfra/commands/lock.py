@@ -40,7 +40,7 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     until = f" && {_write_lease(directory, lease)}" if lease is not None else ""
     say = f'; echo "{TAKEN} $marked"' if lease is not None else ""
     return (
-        f'mkdir -p {parent} || exit 1; marked="{mark(directory)}"; '
+        f'( umask 022 && mkdir -p {parent} ) || exit 1; marked="{mark(directory)}"; '
         f"if mkdir {target} 2> /dev/null; then {{ echo {words(content)} > {target}/details{until}; }} "
         f"|| {{ rm -rf {target}; exit 1; }}{say}; "
         f'elif [ -d {target} ]; then echo "{HELD} {shown(directory)}"; '

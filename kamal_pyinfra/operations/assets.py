@@ -30,7 +30,7 @@ def synced(run: Run) -> Generator[StringCommand, None, None]:
         current_host().noop("no assets to sync")
         return
     announce(changes)
-    yield StringCommand(guarded(chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
+    yield StringCommand(guarded(commands.FUNCTIONS + chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
 
 
 def _sync(change: SyncAssets) -> str:

@@ -70,13 +70,13 @@ def arguments(line: str, cwd: Path | None = None, **environ: str) -> list[str]:
 
 
 def as_kamal(words: list[str]) -> list[str]:
-    """Our words without our own labels and arguments, in Kamal's spelling of an empty label."""
+    """Our words without our own labels and arguments, in Kamal's spelling of an empty label and with its mount."""
     kept: list[str] = []
     for word in words:
         if word.startswith(("kp.digest=", "kp.owner=")) and kept[-1] == "--label":
             kept.pop()
         elif word != PROMPT_ROUTES:
-            kept.append("destination" if word == "destination=" else word)
+            kept.append({"destination=": "destination"}.get(word, word.removesuffix(":ro")))
     return kept
 
 
@@ -154,7 +154,7 @@ def test_a_container_with_everything_as_text():
         "docker run --detach --restart unless-stopped --name shop-web-v2 --hostname 192.0.2.1-0123456789ab"
         " -e KAMAL_CONTAINER_NAME=shop-web-v2 -e KAMAL_VERSION=v2 --env-file .kamal/env/roles/shop-web.env"
         " --env COLOR=blue --env HOME_DIR=\"${HOME}\"'/x y'"
-        ' --health-cmd true --health-interval 1s --volume "$(pwd)"/.kamal/cords/shop-web-new:/tmp/kamal-cord'
+        ' --health-cmd true --health-interval 1s --volume "$(pwd)"/.kamal/cords/shop-web-new:/tmp/kamal-cord:ro'
         " --log-driver local --log-opt max-size=1m --volume /srv:/srv --volume named:/data"
         ' --volume "$(pwd)"/.kamal/assets/volumes/shop-web-v2:/app/assets'
         " --label service=shop --label kp.digest=d1 --memory 512m --init acme/shop:v2 bin/jobs --all 'two words'"
@@ -238,8 +238,11 @@ def test_env_values_take_the_hosts_variables_and_nothing_else():
 
 
 def test_small_commands_of_containers():
-    assert app.tie_cord("/c d") == "mkdir -p '/c d' && rm -f '/c d/standby' && touch '/c d/cord'"
-    assert app.cut_cord("/c d") == "rm -f '/c d/cord' '/c d/standby'"
+    assert app.tie_cord("/c d") == (
+        "( umask 022 && mkdir -p '/c d' && { chmod 755 '/c d' || :; } && { rm -f '/c d/standby' || :; } && "
+        ": > '/c d.cord' && { mv -fT '/c d.cord' '/c d/cord' || { rm -f '/c d.cord'; [ -d '/c d/cord' ]; }; } )"
+    )
+    assert app.cut_cord("/c d") == "{ rm -f '/c d/cord' '/c d/standby' || :; }"
     assert app.rename("shop-web-v1", "shop-web-v1_replaced_1") == "docker rename shop-web-v1 shop-web-v1_replaced_1"
     assert app.start("shop-web-v1") == "docker start shop-web-v1 > /dev/null"
     assert app.stop(("a", "b"), None) == "docker stop a b > /dev/null"

@@ -67,9 +67,10 @@ def test_a_draft_that_a_killed_run_left_open_to_others_is_not_written_to(tmp_pat
     assert mode(tmp_path / "web.env") == 0o600
 
 
-def test_folders_for_secrets_are_their_owners(tmp_path):
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_folders_for_secrets_are_their_owners_whatever_the_umask(tmp_path, umask):
     paths = (".kamal", ".kamal/locks", ".kamal/env/roles", ".kamal/env/traefik")
-    old_umask = os.umask(0o022)
+    old_umask = os.umask(umask)
     try:
         run(files.make_directories(paths), tmp_path)
     finally:
@@ -78,9 +79,11 @@ def test_folders_for_secrets_are_their_owners(tmp_path):
 
 
 def test_the_commands_as_text():
-    assert files.make_directories((".kamal", "a b")) == "mkdir -p .kamal 'a b'"
-    assert files.make_directories(("/srv/env", "/srv/env/locks")) == "mkdir -p /srv/env /srv/env/locks"
-    assert files.make_directories((".kamal/env/roles",)) == "mkdir -p .kamal/env/roles && chmod 700 .kamal/env/roles"
+    assert files.make_directories((".kamal", "a b")) == "( umask 022 && mkdir -p .kamal 'a b' )"
+    assert files.make_directories(("/srv/env", "/srv/env/locks")) == "( umask 022 && mkdir -p /srv/env /srv/env/locks )"
+    assert files.make_directories((".kamal/env/roles",)) == (
+        "( umask 022 && mkdir -p .kamal/env/roles ) && chmod 700 .kamal/env/roles"
+    )
     assert files.write_secret("/run/a b.env") == (
         "umask 077 && rm -f '/run/a b.env.tmp' && cat > '/run/a b.env.tmp' && mv -f '/run/a b.env.tmp' '/run/a b.env'"
     )

@@ -257,7 +257,7 @@ def test_the_commands_as_text():
         """ else expr "$(stat -c %Y '/k/locks/a b')" + 120; fi; } 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
     )
     assert lock.acquire("/k/locks/a b", "Zm9v", lease=120) == (
-        """mkdir -p /k/locks || exit 1; marked="$(stat -c %i-%y /k/locks 2> /dev/null | tr -d ' ')";"""
+        """( umask 022 && mkdir -p /k/locks ) || exit 1; marked="$(stat -c %i-%y /k/locks 2> /dev/null | tr -d ' ')";"""
         " if mkdir '/k/locks/a b' 2> /dev/null;"
         " then { echo Zm9v > '/k/locks/a b'/details"
         " && echo $(($(date +%s) + 120)) > '/k/locks/a b'/lease.new"

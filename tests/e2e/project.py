@@ -69,6 +69,12 @@ class Project:
         change(config)
         self.write(config)
 
+    def add_to_image(self, line: str) -> None:
+        """Let the images that are built from now on have another line in their Dockerfile, before its last."""
+        dockerfile = self.folder / "Dockerfile"
+        *lines, last = dockerfile.read_text().splitlines()
+        dockerfile.write_text("\n".join((*lines, line, last, "")))
+
     def set_env(self, **clear: str) -> None:
         """Replace the clear environment of the app."""
         self.change(lambda config: config["env"].update(clear=clear))

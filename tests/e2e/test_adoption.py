@@ -22,8 +22,10 @@ NOTHING = "shop v1: nothing to change.\n"
 
 
 def as_kamal(line: str) -> str:
-    """A command without our own labels and arguments."""
-    return OUR_LABELS.sub("", line).replace(f" {PROMPT_ROUTES}", "")
+    """A command without our own labels and arguments, and with the cord mounted as Kamal mounts it."""
+    return OUR_LABELS.sub("", line.replace(":/tmp/kamal-cord:ro ", ":/tmp/kamal-cord ")).replace(
+        f" {PROMPT_ROUTES}", ""
+    )
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_the_web_container_is_kamals(shop: Project) -> None:
     }
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m"}}
     assets, cord, uploads = sorted(host["Binds"])  # the docker command keeps volumes in no order
-    prefix, _, run_id = cord.removesuffix(":/tmp/kamal-cord").rpartition("-")
+    prefix, _, run_id = cord.removesuffix(":/tmp/kamal-cord:ro").rpartition("-")
     assert (prefix, len(run_id)) == ("/root/.kamal/cords/shop-web", 32)
     assert uploads == "/srv/uploads:/uploads"
     assert assets == "/root/.kamal/assets/volumes/shop-web-v1:/app/public/assets"

@@ -71,11 +71,11 @@ def test_a_missing_accessory_gets_its_folders_its_files_on_standard_input_and_ru
     db, server = container_of(run), hosts.servers[OTHER]
     boot = guarded(f"{commands.run(db)} && {audited('Booted db accessory')}", seconds=1800, key="pull_timeout")
     upload = commands.write_file("shop-db/etc/my.cnf")
-    for command in ("mkdir -p shop-db/data", upload):
+    for command in ("( umask 022 && mkdir -p shop-db/data )", upload):
         server.knows(command)
     server.knows(boot, then=with_db(run, OTHER))
     assert changed(hosts.does(accessories.booted)) == [OTHER]
-    assert hosts.commands(OTHER) == ["mkdir -p shop-db/data", upload, boot]
+    assert hosts.commands(OTHER) == ["( umask 022 && mkdir -p shop-db/data )", upload, boot]
     assert server.typed == [base64.b64encode(b"level=one\n").decode()]
     assert hosts.commands(PRIMARY) == []
     assert changed(hosts.does(accessories.booted)) == []
@@ -86,7 +86,7 @@ def test_a_reboot_replaces_what_is_there(fleet, run) -> None:
     hosts = fleet(with_db, rebooting)
     messages = ("Stopped db accessory", "Remove db accessory container", "Booted db accessory")
     script = guarded(f"{commands.replace(container_of(run))} && {audited(*messages)}", seconds=1800, key="pull_timeout")
-    for command in ("mkdir -p shop-db/data", commands.write_file("shop-db/etc/my.cnf")):
+    for command in ("( umask 022 && mkdir -p shop-db/data )", commands.write_file("shop-db/etc/my.cnf")):
         hosts.servers[OTHER].knows(command)
     hosts.servers[OTHER].knows(script, err=["port is taken"], is_success=False)
     assert failed(hosts.does(accessories.booted)) == [OTHER]
@@ -136,7 +136,7 @@ def test_a_removal_keeps_data_unless_asked_also_when_it_left_the_config(fleet, r
 
 def test_no_secret_of_an_accessory_is_in_a_command_or_a_print(fleet, run) -> None:
     hosts = fleet(fresh, run)
-    for command in ("mkdir -p shop-db/data", commands.write_file("shop-db/etc/my.cnf")):
+    for command in ("( umask 022 && mkdir -p shop-db/data )", commands.write_file("shop-db/etc/my.cnf")):
         hosts.servers[OTHER].knows(command)
     boot = f"{commands.run(container_of(run))} && {audited('Booted db accessory')}"
     hosts.servers[OTHER].knows(guarded(boot, seconds=1800, key="pull_timeout"))

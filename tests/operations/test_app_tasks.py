@@ -20,7 +20,7 @@ from tests.operations.fleet import changed, failed
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] [{}] {}' >> .kamal/shop-audit.log"
 START = partial(decisions.start, version=None)
 
-FOLDERS = "mkdir -p .kamal .kamal/locks .kamal/env/roles && chmod 700 .kamal/env/roles"
+FOLDERS = "( umask 022 && mkdir -p .kamal .kamal/locks .kamal/env/roles ) && chmod 700 .kamal/env/roles"
 
 
 def out_of_service(run, host):
@@ -65,7 +65,7 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         audits = [AUDIT.format(change.role, "Started app version v2") for change in changes]
         seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
         script = commands.start(changes, audits)
-        assert script.index("touch") < script.index("docker start") < script.index("await_ready shop-web-v2")
+        assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
     assert changed(hosts.does(app_tasks.started, decide=START)) == list(HOSTS)
     assert changed(hosts.does(app_tasks.started, decide=START)) == []

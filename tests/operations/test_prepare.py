@@ -24,7 +24,7 @@ from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, f
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
-DIRECTORIES = "mkdir -p .kamal .kamal/locks .kamal/env/roles .kamal/env/traefik && chmod 700 .kamal/env/roles .kamal/env/traefik"  # fmt: skip  # noqa: E501
+DIRECTORIES = "( umask 022 && mkdir -p .kamal .kamal/locks .kamal/env/roles .kamal/env/traefik ) && chmod 700 .kamal/env/roles .kamal/env/traefik"  # fmt: skip  # noqa: E501
 SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 
 
@@ -59,7 +59,7 @@ def test_only_the_host_that_lacks_something_gets_a_command(fleet, run):
     hosts = fleet(deployed)
     server = hosts.servers[OTHER]
     server.observed = replace(server.observed, directories=server.observed.directories - {".kamal/locks"})
-    server.knows("mkdir -p .kamal/locks")
+    server.knows("( umask 022 && mkdir -p .kamal/locks )")
     assert changed(hosts.does(files.directories)) == [OTHER]
     assert hosts.commands(PRIMARY) == []
 
@@ -215,7 +215,7 @@ def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     extract = asset_commands.extract(wanted.assets, "acme/shop:v2")
     sync = asset_commands.sync(wanted.assets, ("shop-web-v1",))
     drop = asset_commands.remove_helper(wanted.assets)
-    command = guarded(f"{extract} && {both(drop, sync)}", seconds=600)
+    command = guarded(f"{asset_commands.FUNCTIONS}{extract} && {both(drop, sync)}", seconds=600)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(assets.synced)

@@ -12,6 +12,7 @@ DIGEST_LABEL = "kp.digest"
 OWNER_LABEL = "kp.owner"
 ACCESSORY_LABEL = "kp.accessory"
 RELEASE_LABEL = "kp.release"
+SUFFIX_LABEL = "kp.suffix"
 HOSTNAME_LIMIT = 51
 REPLACED_MARK = "_replaced_"
 REPLICA_MARK = "_replica_"

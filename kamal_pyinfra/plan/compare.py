@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.compare_env import (
@@ -19,6 +19,7 @@ from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.given_options import are_given
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.options import option_differences
+from kamal_pyinfra.plan.router_names import usual_labels
 from kamal_pyinfra.plan.state import AppContainer, Options, Proxy
 from kamal_pyinfra.plan.units import from_seconds, to_seconds
 
@@ -55,6 +56,7 @@ def config_differences(
     A container with our digest of the same configuration can only have been changed by ``docker update``. One
     with another digest, or without (it was made by Kamal), is compared by all that ``docker inspect`` shows.
     """
+    observed = replace(observed, labels=usual_labels(observed.labels))
     defaults = host.image_defaults.get(observed.image_id)
     is_same = observed.digest == desired.digest
     fields = tuple(spec_differences(_app_spec(desired, host), observed, defaults))

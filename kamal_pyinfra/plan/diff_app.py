@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from posixpath import normpath
 
 from kamal_pyinfra import naming
@@ -18,15 +20,61 @@ from kamal_pyinfra.plan.compare import app_differences, config_differences
 from kamal_pyinfra.plan.difference import as_cause
 from kamal_pyinfra.plan.drift import is_by_hand, was_in_service, was_started
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
+from kamal_pyinfra.plan.router_names import names_beside, names_of, names_taken, with_names
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
 SHOWN_FILES = 5
 
 
 def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:
-    """One change for each wanted container that is not serving as configured; primary role first."""
-    changes = (diff_container(desired, container, observed) for container in desired.containers)
-    return tuple(change for change in changes if change is not None)
+    """One change for each wanted container that is not serving as configured; primary role first.
+
+    None of them takes a name in the proxy from what serves (:mod:`kamal_pyinfra.plan.router_names`).
+    """
+    found = (diff_container(desired, container, observed) for container in desired.containers)
+    changes = [_startable(desired, change, observed) for change in found if change is not None]
+    return tuple(_named(desired, change, changes, observed) for change in changes)
+
+
+def _startable(desired: DesiredHost, change: BootContainer, observed: ObservedHost) -> BootContainer:
+    """A retained container keeps its labels, so it cannot start beside one that defines a name of its otherwise."""
+    existing = observed.container(change.container.name)
+    if existing is None or not isinstance(change, RestartContainer):
+        return change
+    taken = names_taken(existing, observed.running)
+    return _instead(desired, change, observed, f"is stopped, {taken[0]} changed since") if taken else change
+
+
+def _instead(desired: DesiredHost, change: BootContainer, observed: ObservedHost, cause: str) -> ReplaceContainer:
+    return ReplaceContainer(
+        container=change.container,
+        role=change.role,
+        cause=cause,
+        is_drift=change.is_drift,
+        replaces=_predecessors(desired, change.container, observed),
+    )
+
+
+def _named(
+    desired: DesiredHost, change: BootContainer, changes: Sequence[BootContainer], observed: ObservedHost
+) -> BootContainer:
+    """What is started gets the names of the replicas that stay: the proxy spreads requests over one name's servers."""
+    starting = {each.subject for each in changes if not isinstance(each, AwaitContainer | RestartContainer)}
+    replicas = {each.name for each in desired.containers if each.role == change.role} - starting
+    staying = sorted((each for each in observed.containers if each.name in replicas), key=lambda each: each.status)
+    names = next((names_of(each.labels) for each in reversed(staying)), None)
+    match change:
+        case AwaitContainer():
+            return change
+        case RestartContainer():
+            existing = observed.container(change.subject)
+            if existing is None or names is None or names_of(existing.labels) == names:
+                return change
+            change = _instead(desired, change, observed, "is stopped, and was routed under another name")
+    if names is None:
+        names = names_beside(change.container, observed.running)
+    cause = f"{change.cause}; interrupts traffic: {', '.join(names.broken)} differs" if names.broken else change.cause
+    return replace(change, container=with_names(change.container, names), cause=cause)
 
 
 def edited_files(container: ObservedContainer) -> str:

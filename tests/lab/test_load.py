@@ -71,7 +71,7 @@ def test_a_load_runs_beside_a_block_and_reports_at_its_end(address: str) -> None
     assert (running.report.total, running.report.failed) == (10, 0)
 
 
-@pytest.mark.parametrize("url", ["http://192.0.2.1/", "https://127.0.0.1/", "http://localhost/"])
+@pytest.mark.parametrize("url", ["http://192.0.2.1/", "ftp://127.0.0.1/", "http://localhost/"])
 def test_a_load_is_only_for_loopback_and_the_labs_addresses(url: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         lab_url(url)

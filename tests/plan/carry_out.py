@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import singledispatch
 
+from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan import changes as kinds
 from kamal_pyinfra.plan.observed import ObservedFile, ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.state import DesiredHost
@@ -112,7 +113,12 @@ def _(change: kinds.BootContainer, host: ObservedHost, desired: DesiredHost) -> 
     name = change.container.name
     assert host.container(name) is None, "a name is free before a container gets it"
     (image,) = (image for image in host.images if image.reference == change.container.image)
-    booted = replace(as_deployed(desired).container(name), image_id=image.id, created="2026-02-01T00:00:00Z")
+    booted = replace(
+        as_deployed(desired).container(name),
+        image_id=image.id,
+        created="2026-02-01T00:00:00Z",
+        labels={**dict(change.container.labels), DIGEST_LABEL: change.container.digest},
+    )
     host = replace(host, containers=(*host.containers, booted))
     return tied(host, change.container.cord, is_tied=True)
 

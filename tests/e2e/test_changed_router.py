@@ -1,0 +1,155 @@
+"""Labels of the proxy change under load: a changed router, service or middleware must lose no request."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.lab.images import build_traefik
+from tests.lab.lab import Lab
+from tests.lab.traffic import Load
+
+ROUTER = "traefik.http.routers.shop-web"
+SECURE = "traefik.http.routers.shop-secure"
+SERVICE = "traefik.http.services.shop-web.loadbalancer"
+HEADERS = "traefik.http.middlewares.shop-headers.headers.customresponseheaders.X-Shop"
+PROXY = {
+    "options": {"publish": ["443:443"]},
+    "args": {
+        "entrypoints.http.address": ":80",
+        "entrypoints.websecure.address": ":443",
+        "entrypoints.websecure.http.tls": True,
+    },
+}
+START = {
+    f"{ROUTER}.entrypoints": "http",
+    f"{SECURE}.rule": "PathPrefix(`/`)",
+    f"{SECURE}.entrypoints": "websecure",
+    f"{SECURE}.service": "shop-web",
+}
+CHANGES = {
+    "a rule": {f"{ROUTER}.rule": "PathPrefix(`/version`) || PathPrefix(`/up`)"},
+    "a priority": {f"{ROUTER}.priority": "7"},
+    "TLS": {f"{SECURE}.tls": "true"},
+    "entry points": {f"{ROUTER}.entrypoints": "http,websecure"},
+    "a list of middlewares": {HEADERS: "1", f"{ROUTER}.middlewares": "shop-web-retry,shop-headers@docker"},
+    "a middleware": {HEADERS: "2", f"{ROUTER}.middlewares": "shop-web-retry,shop-headers@docker"},
+    "a sticky service": {f"{SERVICE}.sticky.cookie": "true"},
+    "a service's port": {f"{SERVICE}.server.port": "3000"},
+    "a service's check": {f"{SERVICE}.healthcheck.path": "/up"},
+    "everything back": {},
+}
+"""Each beside what the labels were at the start: so each takes back the one before it, too."""
+
+OTHER_VERSIONS = ("3.0.4",)
+OTHER_IMAGES = tuple(filter(None, os.environ.get("KP_LAB_TRAEFIK_IMAGES", "").split(",")))
+"""More proxies for the same test, such as an image of Traefik 2.11, of which no package exists."""
+
+
+@pytest.fixture(scope="module")
+def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One host behind a proxy with two entry points, and two versions whose images are there."""
+    web = {"hosts": [empty_hosts.hosts["web1"]], "labels": START}
+    project = Project.create(empty_hosts, tmp_path_factory.mktemp("shop"), servers={"web": web})
+    project.change(lambda config: config["traefik"].update(PROXY))
+    project.kp("setup", version="v1")
+    project.kp("deploy", version="v2")
+    return project
+
+
+@pytest.fixture(params=(*OTHER_VERSIONS, *OTHER_IMAGES))
+def other_proxy(shop: Project, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """The same behind another version of the proxy."""
+    image = request.param if "/" in request.param or ":" in request.param else built(shop.lab, request.param)
+    before = shop.config["traefik"]["image"]
+    saved = subprocess.run(["docker", "save", image], env=shop.lab.docker.env, check=True, capture_output=True).stdout
+    subprocess.run([*shop.lab.ssh_argv("web1"), "docker load -q"], input=saved, check=True, capture_output=True)
+    shop.change(lambda config: config["traefik"].update(image=image))
+    yield shop
+    shop.change(lambda config: config["traefik"].update(image=before))
+
+
+def built(lab: Lab, version: str) -> str:
+    """An image with a version from PyPI; made once."""
+    tag = f"kp-lab-traefik:{version}"
+    if not lab.docker.has_image(tag):
+        build_traefik(lab.docker, tag, version)
+    return tag
+
+
+def labels(project: Project, container: str) -> dict[str, Any]:
+    found: dict[str, Any] = project.inspect("web1", container)["Config"]["Labels"]
+    return found
+
+
+def serving(project: Project) -> str:
+    """The one container that runs."""
+    (name,) = project.running(["web1"])["web1"]
+    return name
+
+
+def deploy(project: Project, wanted: dict[str, str]) -> None:
+    """Deploy the version that does not serve, with labels beside those of the start."""
+    project.change(lambda config: config["servers"]["web"].update(labels=START | wanted))
+    version = "v1" if serving(project).endswith("v2") else "v2"
+    done = project.kp("deploy", "--skip-push", version=version)
+    assert "interrupts traffic" not in done.stdout
+
+
+def test_no_kind_of_label_loses_a_request_when_it_changes(shop: Project) -> None:
+    """Rule, priority, TLS, entry points, middlewares, service: kept-alive and new connections must all be answered."""
+    urls = (shop.url("web1"), shop.url("web1").replace("http:", "https:"))
+    lost = {}
+    for name, wanted in CHANGES.items():
+        with Load(urls, seconds=120, rate=200) as load:
+            deploy(shop, wanted)
+        assert load.report.total > 200
+        lost[name] = load.report.failures
+    assert lost == dict.fromkeys(CHANGES, ())
+    version = serving(shop).removeprefix("shop-web-")
+    assert shop.kp("plan", version=version).stdout == f"shop {version}: nothing to change.\n"
+
+
+def test_a_deploy_without_a_change_goes_back_to_the_usual_names(shop: Project) -> None:
+    """The other name must be gone with the next version, so that Kamal finds the router that it knows."""
+    with Load((shop.url("web1"),), seconds=120) as load:
+        deploy(shop, CHANGES["a priority"])
+        renamed = labels(shop, serving(shop))
+        deploy(shop, CHANGES["a priority"])
+    assert load.report.failures == ()
+    suffix = renamed["kp.suffix"]
+    assert renamed[f"{ROUTER}-{suffix}.priority"] == "7"
+    assert f"{ROUTER}.priority" not in renamed
+    usual = labels(shop, serving(shop))
+    assert (usual[f"{ROUTER}.priority"], usual.get("kp.suffix")) == ("7", None)
+
+
+def test_a_rollback_to_a_container_with_the_old_router_loses_no_request(shop: Project) -> None:
+    """A retained container has the labels of its time; where they clash, a new one must take its place."""
+    shop.change(lambda config: config["servers"]["web"].update(labels=START))
+    shop.kp("deploy", "--skip-push", version="v2")
+    shop.kp("deploy", "--skip-push", version="v1")
+    before = shop.inspect("web1", "shop-web-v1")["Id"]
+    shop.change(lambda config: config["servers"]["web"].update(labels=START | CHANGES["a rule"]))
+    with Load((shop.url("web1"),), seconds=120) as load:
+        shop.kp("deploy", "--skip-push", version="v2")
+        shop.kp("deploy", version="v3")
+        shop.change(lambda config: config["servers"]["web"].update(labels=START))
+        shop.kp("rollback", "v1", version="v3")
+    assert load.report.failures == ()
+    assert shop.served("web1") == "v1"
+    assert shop.inspect("web1", "shop-web-v1")["Id"] != before
+
+
+def test_other_versions_of_the_proxy_keep_every_request_too(other_proxy: Project) -> None:
+    """The oldest Traefik 3 must take up a changed rule, middleware and service as the newest does."""
+    other_proxy.kp("traefik", "reboot", "-y")
+    for name in ("a rule", "a middleware", "a sticky service"):
+        with Load((other_proxy.url("web1"),), seconds=120) as load:
+            deploy(other_proxy, CHANGES[name])
+        assert load.report.failures == (), name

@@ -72,5 +72,4 @@ def release(options: Options, force: bool) -> None:
 
     from kamal_pyinfra.runner.ask import release_lock
 
-    release_lock(run, is_forced=force)
-    say("Released the deploy lock")
+    say("Released the deploy lock" if release_lock(run, is_forced=force) else "There is no deploy lock")

@@ -8,6 +8,7 @@ details is one whose taker died before he could write them: both tools write the
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 
 from kamal_pyinfra.commands.health import PRINTABLE
 from kamal_pyinfra.commands.shell import words
@@ -15,6 +16,8 @@ from kamal_pyinfra.commands.shell import words
 HELD = "deploy-lock-held"
 LOST = "deploy-lock-lost"
 TAKEN = "deploy-lock-taken"
+STATE = "deploy-lock-state"
+RELEASED = "deploy-lock-released"
 SECONDS_TO_FILL = 120
 """After which a lock without details is stale."""
 
@@ -29,7 +32,7 @@ def details(*, locked_by: str, at: str, version: str, message: str, holder: str,
 def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     """Take the lock, or print :data:`HELD` with what :func:`shown` says and exit 1.
 
-    With a lease, :data:`TAKEN` is printed where it is taken, with what :func:`mark` said just before.
+    :data:`TAKEN` is printed where it is taken, with what :func:`mark` said just before.
 
     Args:
         directory: the lock.
@@ -38,11 +41,10 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     """
     target, parent = words(directory), words(directory.rpartition("/")[0])
     until = f" && {_write_lease(directory, lease)}" if lease is not None else ""
-    say = f'; echo "{TAKEN} $marked"' if lease is not None else ""
     return (
         f'( umask 022 && mkdir -p {parent} ) || exit 1; marked="{mark(directory)}"; '
         f"if mkdir {target} 2> /dev/null; then {{ echo {words(content)} > {target}/details{until}; }} "
-        f"|| {{ rm -rf {target}; exit 1; }}{say}; "
+        f'|| {{ rm -rf {target}; exit 1; }}; echo "{TAKEN} $marked"; '
         f'elif [ -d {target} ]; then echo "{HELD} {shown(directory)}"; '
         f"base64 -d 2> /dev/null < {target}/details | {PRINTABLE} >&2; exit 1; "
         f"else mkdir {target}; fi"
@@ -67,8 +69,14 @@ def tells(marked: str) -> bool:
 
 
 def state(directory: str) -> str:
-    """Print what :func:`shown` says, or nothing where nobody holds the lock."""
-    return f'[ ! -d {words(directory)} ] || echo "{shown(directory)}"'
+    """Print :data:`STATE` and what :func:`shown` says, or nothing where nobody holds the lock."""
+    return f'[ ! -d {words(directory)} ] || echo "{STATE} {shown(directory)}"'
+
+
+def answer(output: Iterable[str], kind: str) -> str | None:
+    """What the first line of a kind says; ``None`` if there is none. All other lines are not the lock's."""
+    rows = (line.partition(" ") for line in output)
+    return next((text for first, _, text in rows if first == kind), None)
 
 
 def renew(directory: str, content: str, *, lease: int) -> str:
@@ -104,6 +112,16 @@ def release_own(directory: str, content: str) -> str:
 def release(directory: str) -> str:
     """Remove the lock, whoever holds it, with or without details in it."""
     return f"rm -rf {words(directory)}"
+
+
+def confirmed(directory: str, release: str) -> str:
+    """Print :data:`RELEASED` if the lock is gone after a command that releases it.
+
+    Args:
+        directory: the lock.
+        release: the command.
+    """
+    return f"{release} && [ ! -d {words(directory)} ] && echo {RELEASED}"
 
 
 def _content(directory: str) -> str:

@@ -169,12 +169,12 @@ def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
         lease.asking(state)
         succeeded, output = execute(primary, command)
         took = time.monotonic() - began
-        held_by = next((line for line in output.stdout_lines if line.startswith(commands.HELD)), None)
+        held_by = commands.answer(output.stdout_lines, commands.HELD)
         if succeeded or held_by is None or time.monotonic() >= deadline:
             for line in () if succeeded else output.stdout_lines + output.stderr_lines:
                 host.log(line)
             return succeeded
-        details = parse_lock(held_by.removeprefix(f"{commands.HELD} "))
+        details = parse_lock(held_by)
         if details.content != seen:
             seen = details.content
             host.log(f"waiting for the deploy lock held by {one_line(details.locked_by)}")

@@ -71,33 +71,45 @@ def acquire_lock(run: Run, message: str) -> None:
     """
     # No process stands behind a lock taken by hand, so none must be found dead.
     content = lock_content(replace(run, holder=""), message)
-    said = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
-    for line in said:
-        if line.startswith(lock_commands.HELD):
-            raise LockHeld(lock_message(parse_lock(line.removeprefix(f"{lock_commands.HELD} "))))
+    output = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
+    if (held := lock_commands.answer(output, lock_commands.HELD)) is not None:
+        raise LockHeld(lock_message(parse_lock(held)))
+    if lock_commands.answer(output, lock_commands.TAKEN) is None:
+        raise _unconfirmed(run, "taken")
 
 
-def release_lock(run: Run, *, is_forced: bool) -> None:
+def release_lock(run: Run, *, is_forced: bool) -> bool:
     """Free one's own lock, a stale one, or one without a name; or any.
 
     Args:
         run: says who asks.
         is_forced: whoever holds it, and also while a run renews it.
 
+    Returns:
+        Whether there was one.
+
     Raises:
-        LockHeld: it is somebody else's, or in use. HostFailed: the primary host could not be reached.
+        LockHeld: it is somebody else's, or in use. HostFailed: the primary host could not be reached, or did not
+            confirm that the lock is gone.
     """
     directory = naming.lock_directory(run.config)
-    if is_forced:
-        _on_primary(run, lock_commands.release(directory))
-        return
-    seen = _on_primary(run, lock_commands.state(directory))
-    lock = parse_lock(seen[0]) if seen else None
-    if lock is None:
-        return
-    if not may_release(run, lock):
-        raise LockHeld(release_refusal(lock, run.locked_by))
-    _on_primary(run, lock_commands.release_own(directory, lock.content))
+    state = lock_commands.answer(_on_primary(run, lock_commands.state(directory)), lock_commands.STATE)
+    if state is None:
+        return False
+    release, lock = lock_commands.release(directory), parse_lock(state)
+    if not is_forced:
+        if not may_release(run, lock):
+            raise LockHeld(release_refusal(lock, run.locked_by))
+        release = lock_commands.release_own(directory, lock.content)
+    output = _on_primary(run, f"{lock_commands.confirmed(directory, release)}; true")
+    if lock_commands.answer(output, lock_commands.RELEASED) is None:
+        raise _unconfirmed(run, "released")
+    return True
+
+
+def _unconfirmed(run: Run, what: str) -> HostFailed:
+    primary = run.config.primary_host
+    return HostFailed(f"{primary} did not confirm that the lock is {what}; `kp lock status` shows it", [primary])
 
 
 def _on_primary(run: Run, command: str) -> list[str]:
@@ -105,7 +117,7 @@ def _on_primary(run: Run, command: str) -> list[str]:
     with interruptible(), Session(run, [primary]) as session:
         session.require_hosts()
         succeeded, output = session.execute(command)[primary]
-    if not succeeded and not any(line.startswith(lock_commands.HELD) for line in output.stdout_lines):
+    if not succeeded and lock_commands.answer(output.stdout_lines, lock_commands.HELD) is None:
         said = "\n".join(sanitized(line) for line in output.stderr_lines)
         raise HostFailed(f"{primary} failed\n{said}", [primary])
     return list(output.stdout_lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from kamal_pyinfra import deploys, naming
-from kamal_pyinfra.commands.lock import HELD, state
+from kamal_pyinfra.commands.lock import HELD, STATE, answer, state
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
@@ -94,11 +94,10 @@ def _holder_if_held(steps: Steps) -> LockDetails | None:
         forget(session.state)
         return None
     failure = session.failures[primary]
-    for line in failure.output:
-        if line.startswith(HELD):
-            session.readmit()
-            del session.failures[primary]
-            return parse_lock(line.removeprefix(f"{HELD} "))
+    if (held := answer(failure.output, HELD)) is not None:
+        session.readmit()
+        del session.failures[primary]
+        return parse_lock(held)
     raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
 
 
@@ -113,9 +112,10 @@ def _wait(steps: Steps, holder: LockDetails, deadline: float) -> None:
         began = time.monotonic()
         succeeded, output = session.execute(look, hosts=[primary])[primary]
         took = time.monotonic() - began
-        if not succeeded or not output.stdout_lines:
+        shown = answer(output.stdout_lines, STATE) if succeeded else None
+        if shown is None:
             return  # free; or the next attempt says what is wrong
-        seen = parse_lock(output.stdout_lines[0])
+        seen = parse_lock(shown)
         if seen.is_stale:
             return
         if seen.content != holder.content:

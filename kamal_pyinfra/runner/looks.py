@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.lock import TAKEN, tells
+from kamal_pyinfra.commands.lock import TAKEN, answer, tells
 from kamal_pyinfra.operations.local_hook import has_hook
 from kamal_pyinfra.operations.observation import forget, remember
 
@@ -24,8 +24,7 @@ def is_unmoved(session: Session) -> bool:
     looked = session.looks.get(primary)
     if looked is None:
         return False
-    taken = next((line for line in _last_output(session.state, primary) if line.startswith(TAKEN)), "")
-    marked = taken.removeprefix(TAKEN).strip()
+    marked = (answer(_last_output(session.state, primary), TAKEN) or "").strip()
     return tells(marked) and marked == looked.lock_mark
 
 

@@ -33,8 +33,30 @@ def run(script: str, cwd: Path, before: tuple[str, ...] = ()) -> tuple[int, str,
     ended = subprocess.run(
         [*before, "sh", "-c", script], cwd=cwd, capture_output=True, text=True, check=False, timeout=20, env=os.environ
     )
-    taken, _, rest = ended.stdout.partition("\n")
-    return ended.returncode, rest if taken.startswith(lock.TAKEN) else ended.stdout, ended.stderr
+    lines = ended.stdout.split("\n")
+    return ended.returncode, "\n".join(line for line in lines if not line.startswith(lock.TAKEN)), ended.stderr
+
+
+def state(cwd: Path) -> str:
+    """What the state of a lock that is held says."""
+    found = lock.answer(run(lock.state(LOCK), cwd)[1].splitlines(), lock.STATE)
+    assert found is not None
+    return found
+
+
+def test_only_lines_of_the_lock_are_read() -> None:
+    lines = ["unknown", "free", "deploy-lock-statement x", "deploy-lock-state Zm9v 7", "deploy-lock-state other 8"]
+    assert lock.answer(lines, lock.STATE) == "Zm9v 7"
+    assert lock.answer(["deploy-lock-taken"], lock.TAKEN) == ""
+    assert lock.answer(["lock-taken", "x deploy-lock-taken 1", ""], lock.TAKEN) is None
+
+
+def test_a_release_is_confirmed_only_where_the_lock_is_gone(tmp_path):
+    run(lock.acquire(LOCK, THEIRS), tmp_path)
+    assert run(lock.confirmed(LOCK, lock.release_own(LOCK, MINE)), tmp_path) == (1, "", "")
+    assert run(lock.confirmed(LOCK, lock.release_own(LOCK, THEIRS)), tmp_path) == (0, "deploy-lock-released\n", "")
+    run(lock.acquire(LOCK, THEIRS), tmp_path)
+    assert run(lock.confirmed(LOCK, lock.release(LOCK)), tmp_path) == (0, "deploy-lock-released\n", "")
 
 
 def test_the_details_are_kamals_three_lines_and_two_of_ours():
@@ -77,7 +99,7 @@ def test_a_lock_whose_taker_died_before_he_wrote_into_it_becomes_stale(tmp_path,
         (tmp_path / LOCK / "details").write_text(content)
     made = time.time() - age
     os.utime(tmp_path / LOCK, (made, made))
-    seen = parse_lock(run(lock.state(LOCK), tmp_path)[1].removesuffix("\n"))
+    seen = parse_lock(state(tmp_path))
     assert (seen.content, seen.is_stale) == ("", not stays)
     assert run(lock.take_over(LOCK, seen.content, is_expired=True), tmp_path) == (0, "", "")
     assert (tmp_path / LOCK).exists() == stays
@@ -165,7 +187,7 @@ def leased(tmp_path: Path, seconds: int, content: str = THEIRS) -> None:
 
 
 def left(tmp_path: Path) -> int | None:
-    return parse_lock(run(lock.state(LOCK), tmp_path)[1].removesuffix("\n")).seconds_left
+    return parse_lock(state(tmp_path)).seconds_left
 
 
 def test_a_lease_is_shown_by_how_long_it_still_lasts(tmp_path):
@@ -267,7 +289,7 @@ def test_the_commands_as_text():
         " base64 -d 2> /dev/null < '/k/locks/a b'/details | LC_ALL=C tr -cd '\\11\\12\\40-\\176' >&2; exit 1;"
         " else mkdir '/k/locks/a b'; fi"
     )
-    assert lock.state("/k/locks/a b") == f"""[ ! -d '/k/locks/a b' ] || echo "{shown}\""""
+    assert lock.state("/k/locks/a b") == f"""[ ! -d '/k/locks/a b' ] || echo "deploy-lock-state {shown}\""""
     assert lock.release_own(LOCK, "Zm9v") == (
         "{ [ ! -d .kamal/locks ] || ( if command -v flock > /dev/null; then flock 9; fi;"
         " [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop )"

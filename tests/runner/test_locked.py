@@ -71,7 +71,12 @@ class Session:
     def execute(self, command: str, hosts: list[str]) -> dict[str, Any]:
         assert (command, hosts) == (commands.state(".kamal/locks/shop"), [PRIMARY])
         seen = self.answers.pop(0)
-        return {PRIMARY: (True, SimpleNamespace(stdout_lines=[seen] if seen else []))}
+        lines = [
+            "unknown",
+            "free",
+            *([f"{commands.STATE} {seen}"] if seen else []),
+        ]  # a login shell may print the first
+        return {PRIMARY: (True, SimpleNamespace(stdout_lines=lines))}
 
     def phase(self, name: str, _: object, *, hosts: list[str]) -> bool:
         if name == "unlock":

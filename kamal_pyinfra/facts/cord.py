@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
+from kamal_pyinfra.commands.login_shell import plain
+
 
 class CordState(FactBase[dict[str, bool]]):
     """Cord directories and whether the cord in them is tied: ``{".kamal/cords/shop-web-0f…": True}``."""
@@ -20,13 +22,14 @@ class CordState(FactBase[dict[str, bool]]):
         Args:
             run_directory: the configuration's ``run_directory``.
         """
-        return StringCommand(
+        script = StringCommand(
             "for path in",
             StringCommand(QuoteString(run_directory), "/cords/*;", _separator=""),
-            'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "tied $path" || echo "cut $path"; }; done',
+            'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done',
         )
+        return StringCommand(plain(script.get_raw_value()))
 
     def process(self, output: list[str]) -> dict[str, bool]:
-        """A state and a path a line."""
-        rows = (line.partition(" ") for line in output)
-        return {path: state == "tied" for state, _, path in rows}
+        """A state and a path a line; other lines are the login shell's."""
+        rows = (line.removeprefix("cord ").partition(" ") for line in output if line.startswith("cord "))
+        return {path: state == "tied" for state, _, path in rows if state in {"tied", "cut"}}

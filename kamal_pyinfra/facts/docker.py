@@ -7,6 +7,8 @@ import json
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
+from kamal_pyinfra.commands.login_shell import plain
+
 
 class DockerInstalled(FactBase[bool]):
     """Whether the host has Docker and its engine answers the SSH user: ``True``."""
@@ -18,11 +20,11 @@ class DockerInstalled(FactBase[bool]):
 
     def command(self) -> str:
         """Ask the engine for its version; only the engine's own silence counts as absence."""
-        return "docker version --format '{{.Server.Version}}' 2> /dev/null || true"
+        return "docker version --format 'docker {{.Server.Version}}' 2> /dev/null || true"
 
     def process(self, output: list[str]) -> bool:
-        """Any version will do."""
-        return any(line.strip() for line in output)
+        """Any version will do; other lines are the login shell's."""
+        return any(line.startswith("docker ") and line.removeprefix("docker ").strip() for line in output)
 
 
 class RunningVersions(FactBase[dict[str, list[str]]]):
@@ -47,22 +49,25 @@ class RunningVersions(FactBase[dict[str, list[str]]]):
             service: the value of the ``service`` label.
             destination: the value of the ``destination`` label; empty without destination.
         """
-        return StringCommand(
+        script = StringCommand(
             "ids=$(docker ps --quiet --filter",
             QuoteString(f"label=service={service}"),
             "--filter",
             QuoteString(f"label=destination={destination}"),
             ') || exit 1; [ -z "$ids" ] || docker inspect --format \'',
-            '{"created":{{json .Created}},"role":{{json (index .Config.Labels "role")}},'
+            'version {"created":{{json .Created}},"role":{{json (index .Config.Labels "role")}},'
             '"destination":{{json (index .Config.Labels "destination")}},"env":[{{range .Config.Env}}'
             '{{if eq (index (split . "=") 0) "KAMAL_VERSION"}}{{json .}},{{end}}{{end}}null]}',
             "' $ids",
         )
+        return StringCommand(plain(script.get_raw_value()))
 
     def process(self, output: list[str]) -> dict[str, list[str]]:
-        """One JSON object a line."""
+        """One JSON object a line; other lines are the login shell's."""
         versions: dict[str, list[str]] = {}
-        for row in sorted((json.loads(line) for line in output), key=lambda row: row["created"], reverse=True):
+        lines = [line.strip() for line in output]
+        rows = [json.loads(line.removeprefix("version ")) for line in lines if line.startswith("version {")]
+        for row in sorted(rows, key=lambda row: row["created"], reverse=True):
             names = [text.removeprefix("KAMAL_VERSION=") for text in row["env"] if text]
             if row["role"] and names:
                 versions.setdefault(row["role"], []).append(names[0])

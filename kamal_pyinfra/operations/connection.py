@@ -19,6 +19,7 @@ from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
 from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
 from kamal_pyinfra.operations.any_bytes import read_any_bytes
+from kamal_pyinfra.operations.login_shell import MarkedChannel, shelter_commands
 from kamal_pyinfra.operations.time_limit import LIMIT, limit_commands
 
 OPEN_SECONDS = 15
@@ -37,6 +38,7 @@ def tune(host: Host) -> None:
     client = getattr(host.connector, "client", None)
     if client is not None:
         read_any_bytes(client)
+        shelter_commands(client, host.name)
         limit_commands(client, int(host.data.get(LIMIT, COMMAND_SECONDS)))
     transport = client.get_transport() if client is not None else None
     while transport is not None:
@@ -168,7 +170,7 @@ def reconnect_all(state: State) -> None:
             reconnect(host)
 
 
-def stream(host: Host, command: str) -> Channel:
+def stream(host: Host, command: str) -> MarkedChannel:
     """Start one command on a host, with the host's own sudo setting, and do not wait for it.
 
     Returns:
@@ -185,7 +187,7 @@ def stream(host: Host, command: str) -> Channel:
         host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
     )
     try:
-        channel: Channel = transport.open_session(timeout=OPEN_SECONDS)
+        channel = MarkedChannel(transport.open_session(timeout=OPEN_SECONDS), host.name)
     except EOFError as error:
         raise SSHException("the connection ended") from error
     channel.exec_command(unix.get_raw_value())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.commands.ssh_config import patience
 from kamal_pyinfra.config import Config, Server
@@ -85,7 +86,7 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     Raises:
         ConfigError: the host cannot be reached this way.
     """
-    shell = f"sudo -H -n sh -c {words(command)}" if server.sudo else command
+    shell = sheltered(f"exec sudo -H -n sh -c {words(command)}" if server.sudo else command)
     ssh = config.ssh
     return [
         *("ssh", "-t", "-a"),  # Kamal 1.9 forwards the agent, to every host

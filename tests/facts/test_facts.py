@@ -39,6 +39,13 @@ def test_absence_is_data():
     assert HostSnapshot.default() is None
 
 
+def test_lines_of_a_login_shell_are_no_facts() -> None:
+    noise = ["unknown", '{"created": 1}', "tied x", "cut", "26.1.5", "container {", "docker ", "cord", "version"]
+    assert DockerInstalled().process(noise) is False
+    assert RunningVersions().process(noise) == {}
+    assert CordState().process(noise) == {}
+
+
 def test_the_snapshot_fact_runs_the_script_and_reads_it():
     fact = HostSnapshot()
     assert fact.command("web1", QUERY).get_raw_value() == snapshot(QUERY)

@@ -25,7 +25,9 @@ class Transport:
 
 def host(transport: Transport | None) -> Any:
     return SimpleNamespace(
-        connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None)), data={}
+        name="192.0.2.1",
+        connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None)),
+        data={},
     )
 
 

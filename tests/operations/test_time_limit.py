@@ -133,6 +133,7 @@ def test_a_connection_stays_open_after_a_command_that_ended(monkeypatch: pytest.
 SENDERS = {
     "operations/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
     "operations/any_bytes.py": "reads what they print",
+    "operations/login_shell.py": "spells them for any login shell",
     "operations/time_limit.py": "puts the limit before them",
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.runner.terminal import open_terminal, terminal_command, with_keys
 from tests.conftest import MakeConfig, a_run
@@ -24,7 +25,7 @@ def test_with_nothing_said_it_is_root_at_port_22(config: MakeConfig) -> None:
         *("ssh", "-t", "-a", "-p", "22", "-l", "root"),
         *PATIENCE,
         *("-o", "StrictHostKeyChecking=accept-new"),
-        *("--", "192.0.2.1", "docker exec -it shop-web-v1 sh -c 'a  b'"),
+        *("--", "192.0.2.1", sheltered("docker exec -it shop-web-v1 sh -c 'a  b'")),
     ]
 
 
@@ -36,7 +37,7 @@ def test_a_host_of_its_own_kind_needs_sudo(config: MakeConfig) -> None:
         *PATIENCE,
         *("-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=/known"),
         *("-i", "/keys/own", "-o", "IdentitiesOnly=yes"),
-        *("--", "192.0.2.1", """sudo -H -n sh -c 'echo '"'"'it'"'"''"""),
+        *("--", "192.0.2.1", sheltered("""exec sudo -H -n sh -c 'echo '"'"'it'"'"''""")),
     ]
 
 

@@ -68,11 +68,52 @@ def test_without_commit_the_folder_is_named(project: Path, load: Load) -> None:
     assert str(error.value) == f"Can't use commit hash as version, no commit found in {project}"
 
 
-def test_without_git_there_is_no_repository(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_that_is_not_installed_is_not_taken_for_a_folder_without_repository(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = load()
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ConfigError, match="no git repository found"):
+    with pytest.raises(ConfigError) as error:
         resolve_version(config)
+    assert str(error.value) == (
+        "Can't use commit hash as version, git is not installed: install it, set VERSION, or add --version"
+    )
+
+
+def test_a_repository_of_somebody_else_is_named_with_gits_own_cure(
+    project: Path, load: Load, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(ConfigError) as error:
+        resolve_version(load())
+    assert "detected dubious ownership in repository at" in str(error.value)
+    assert str(error.value).endswith(f"git config --global --add safe.directory {project}")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "fatal: detected dubious ownership in repository at '/srv/app'\n"
+            "To add an exception for this directory, call:\n\n\tgit config --global --add safe.directory /srv/app\n",
+            "detected dubious ownership in repository at '/srv/app' To add an exception for this directory, call: "
+            "git config --global --add safe.directory /srv/app",
+        ),
+        ("fatal: bad config line 1 in file .git/config\n", "bad config line 1 in file .git/config"),
+        ("", "git ended with code 128"),
+    ],
+)
+def test_what_git_complains_of_reaches_the_user(
+    project: Path, load: Load, monkeypatch: pytest.MonkeyPatch, said: str, shown: str
+) -> None:
+    (project / "bin").mkdir()
+    (project / "said").write_text(said)
+    (project / "bin/git").write_text(f"#!/bin/sh\n/bin/cat {project}/said >&2\nexit 128\n")
+    (project / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(project / "bin"))
+    with pytest.raises(ConfigError) as error:
+        resolve_version(load())
+    assert str(error.value) == f"Can't use commit hash as version, git does not read {project}: {shown}"
 
 
 @pytest.mark.parametrize("version", ["-x", ".x", "a b", "a/b", "a:b", "x" * 129, "v1\n", "ü"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kamal_pyinfra.config.environment import parse_env_file
 from kamal_pyinfra.config.erb_text import render_erb
+from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.jinja_text import render_jinja
 from kamal_pyinfra.config.load import check_destination
 from kamal_pyinfra.config.problems import Problem
@@ -14,7 +15,7 @@ from kamal_pyinfra.config.write import write
 from kamal_pyinfra.config.yaml_nodes import read_text
 from kamal_pyinfra.errors import ConfigError
 
-KINDS = {".erb": render_erb, ".tpl": render_jinja, ".j2": render_jinja}
+KINDS = (".erb", ".tpl", ".j2")
 
 
 def env_name(destination: str | None) -> str:
@@ -50,7 +51,9 @@ def envify(root: Path, destination: str | None, environ: Mapping[str, str]) -> s
     source = read_text(root / found[0])
     if isinstance(source, Problem):
         raise ConfigError(str(source._replace(position=source.position._replace(file=found[0]))))
-    text = KINDS[Path(found[0]).suffix](source, Path(found[0]), environ)
+    path = Path(found[0])
+    is_erb = path.suffix == ".erb"
+    text = render_erb(source, path, Values(environ, root)) if is_erb else render_jinja(source, path, environ)
     check(text, env_name(destination), found[0])
     write(root / env_name(destination), text, mode=0o600)
     return found[0]

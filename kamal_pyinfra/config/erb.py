@@ -1,27 +1,65 @@
-"""The two forms of ERB that only read the environment, without Ruby.
+"""The tags of ERB as far as they need no Ruby: a variable, a file of the project, what git says of it.
 
-Before YAML is parsed each tag becomes a marker of the same width: positions stay true, and what a variable
-holds can never be read as YAML. After parsing, ``variables.fill`` puts values where the markers are.
+Before YAML is parsed each tag becomes a marker of the same width: positions stay true, and what a tag stands for can
+never be read as YAML. After parsing, ``variables.fill`` puts values where the markers are. A tag that is not
+understood becomes a marker too, so that it does not hide what else is wrong.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-TAG = re.compile(r"<%.*?(?:%>|\Z)", re.DOTALL)
-LOOKUP = re.compile(
-    r"""<%=\s*ENV(?:
+TAG = re.compile(r"(?P<literal><%%)|(?P<tag><%(?P<code>.*?)(?P<end>(?<!%)%>|\Z))", re.DOTALL)
+MARKER = re.compile("\ue000([0-9]+)\ue001*\ue002")
+LITERAL = "\ue003\ue001\ue001"
+"""Stands for ``<%``, written ``<%%``."""
+
+QUOTED = r"""(?P<{0}q>["'])(?P<{0}>[^"'\\\n#]*)(?P={0}q)"""
+TRIMS = r"(?P<trims>(?:\.(?:strip|chomp|rstrip|to_s)(?:\(\))?)*)"
+SLICE = r"(?:\[\s*0\s*(?P<dots>,|\.\.\.?)\s*(?P<count>[0-9]{1,3})\s*\])?(?:\.first\((?P<first>[0-9]{1,3})\))?"
+ENV = re.compile(
+    r"""ENV(?:
         \[\s*(?P<q1>["'])(?P<name1>\w+)(?P=q1)\s*\]
         |\.fetch\(\s*(?P<q2>["'])(?P<name2>\w+)(?P=q2)\s*(?:,\s*(?P<q3>["'])(?P<default>[^"'\\\n]*)(?P=q3)\s*)?\)
-    )\s*-?%>""",
+    )""",
     re.VERBOSE | re.ASCII,
 )
-MARKER = re.compile("\ue000([0-9]+)\ue001*\ue002")
-WAY_OUT = (
-    'Ruby is not run here; only <%= ENV["NAME"] %> and <%= ENV.fetch("NAME", "default") %> are replaced. '
-    "Compute the value before kp starts and pass it in as a variable"
+FILE = re.compile(rf"(?:File|IO)\.read\(?\s*{QUOTED.format('path')}\s*\)?{TRIMS}")
+COMMAND = re.compile(r"(?:`([^`]*)`|%x(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}))(.*)", re.DOTALL)
+AFTER_COMMAND = re.compile(TRIMS + SLICE + r"(?P<trims2>(?:\.(?:strip|chomp))*)")
+GIT = re.compile(
+    r"git (?:"
+    r"rev-parse (?:--verify )?(?:--short(?:=[0-9]{1,2})? |--abbrev-ref )?(?:--verify )?HEAD"
+    r"|describe(?: --(?:tags|always|long|dirty|abbrev=[0-9]{1,2}))*(?: HEAD)?"
+    r"|log -(?:1|n ?1) --(?:format|pretty)=(?:format:)?[\"']?%[hH][\"']?"
+    r"|branch --show-current"
+    r")(?: 2> ?/dev/null)?"
 )
+HARMLESS = re.compile(
+    r"""(?:require[ (]\s*["'][\w/-]+["']\s*\)?|Dotenv\.load(?:\(\s*\)|[ (]\s*["']\.env["']\s*\)?)?|\#.*)?""", re.ASCII
+)
+"""Statements that print nothing and do nothing that is needed here: ``.env`` is read anyway, by Kamal 1.9 too."""
+
+UNDERSTOOD = (
+    'only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, <%= File.read("FILE") %> and '
+    "<%= `git rev-parse HEAD` %> are replaced"
+)
+NAMES = {
+    "aws ecr": "ECR_PASSWORD",
+    "gcloud": "GCLOUD_PASSWORD",
+    "az acr": "ACR_PASSWORD",
+    "doctl": "DOCR_PASSWORD",
+    "ibmcloud": "ICR_PASSWORD",
+    "scw": "SCW_PASSWORD",
+}
+"""What a registry's password is called by the command that prints it."""
+KEY = re.compile(r"""(?:^\s*(?:-\s+)*|[{,]\s*)["']?([A-Za-z_][\w.-]*)["']?:\s+["']?""", re.ASCII)
+NAME = re.compile(r"""^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=|:\s)\s*["']?""", re.ASCII)
+ITEM = re.compile(r"""\s*(?:-\s*)+["']?|.*[\[,]\s*["']?""")
+CREDENTIALS = {"username": "REGISTRY_USERNAME", "password": "REGISTRY_PASSWORD"}
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -33,41 +71,227 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class FileText:
+    """The text of a file of the project.
+
+    Args:
+        is_trimmed: without the line breaks and blanks at its ends.
+        way_out: what to do where it cannot be read.
+    """
+
+    path: str
+    is_trimmed: bool
+    way_out: str
+
+
+@dataclass(frozen=True)
+class GitAnswer:
+    """What a git command prints, or so many characters of it."""
+
+    arguments: tuple[str, ...]
+    is_trimmed: bool
+    length: int | None
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A text, such as that of a tag that prints nothing inside a word."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A tag that is not understood.
+
+    Args:
+        line: where it is in the file.
+        is_certain: it counts whatever becomes of it; else only if it is part of a value, not of a comment.
+    """
+
+    message: str
+    line: int
+    column: int
+    is_certain: bool = True
+
+
+Value = Lookup | FileText | GitAnswer | Constant
+Tag = Value | Refused
+
+
+@dataclass(frozen=True)
 class Template:
     """A text whose tags became markers, and what the markers stand for.
 
     Args:
-        problems: line, column and message of every tag that is not understood.
+        lines: how many lines of the source each line of the text stands for; tags may have line breaks.
     """
 
     text: str
-    lookups: tuple[Lookup, ...]
-    problems: tuple[tuple[int, int, str], ...]
+    tags: tuple[Tag, ...]
+    lines: tuple[int, ...] = ()
+    problems: tuple[Refused, ...] = ()
+
+    def line(self, number: int) -> int:
+        """The line of the source that a line of the text is, counted from 1."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else number
+
+
+@dataclass
+class Reader:
+    """Replaces the tags of one source."""
+
+    source: str
+    tags: list[Tag] = field(default_factory=list)
+    problems: list[Refused] = field(default_factory=list)
+
+    def replacement(self, found: re.Match[str]) -> str:
+        """What stands for a tag while YAML is read."""
+        if found["literal"]:
+            return LITERAL
+        if found["code"].startswith("="):
+            return self.marker(self.value(found), found)
+        if not found["code"].startswith("#") and not is_harmless(found):
+            self.problems.append(self.refused(found, statement_complaint(found["code"])))
+        return self.nothing(found)
+
+    def value(self, found: re.Match[str]) -> Tag:
+        """What a tag with ``=`` stands for."""
+        value = value_of(found, Asked.at(self.source, found.start(), "kp deploy", knows_lists=True))
+        return self.refused(found, value) if isinstance(value, str) else value
+
+    def refused(self, found: re.Match[str], message: str) -> Refused:
+        """A tag that is not understood, with its place; a ``#`` before it may make it a comment."""
+        before = self.source[self.source.rfind("\n", 0, found.start()) + 1 : found.start()]
+        place = line_and_column(self.source, found.start())
+        return Refused(message, *place, is_certain=re.search(r"(?:\A|\s)#", before) is None)
+
+    def nothing(self, found: re.Match[str]) -> str:
+        """What stands for a tag that prints nothing: blanks, but none inside a word or at the end of a line."""
+        before, after = self.source[: found.start()][-1:], self.source[found.end() :][:1]
+        if before.strip(" \n[{,:") and after.strip(" \n]},:"):
+            return self.marker(Constant(""), found)
+        rest = self.source[found.end() :].partition("\n")[0]
+        return " " * len(found[0].partition("\n")[0]) if rest.strip() else ""
+
+    def marker(self, tag: Tag, found: re.Match[str]) -> str:
+        """The next marker, as wide as the tag is on its first line."""
+        self.tags.append(tag)
+        width = len(found[0].partition("\n")[0])
+        return f"\ue000{len(self.tags) - 1}".ljust(width - 1, "\ue001") + "\ue002"
 
 
 def read_template(source: str) -> Template:
-    """Replace every tag by a marker; a tag in a YAML comment is left alone."""
-    lookups: list[Lookup] = []
-    problems: list[tuple[int, int, str]] = []
-
-    def marker(tag: re.Match[str]) -> str:
-        if is_comment(source, tag):
-            return re.sub(r"[^\n]", " ", tag[0])
-        lookup = LOOKUP.fullmatch(tag[0])
-        if lookup is None or "\n" in tag[0]:
-            problems.append((*line_and_column(source, tag.start()), f"this ERB is not understood: {WAY_OUT}"))
-            return re.sub(r"[^\n]", "x", tag[0])
-        lookups.append(Lookup(lookup["name1"] or lookup["name2"], lookup["default"]))
-        number = f"\ue000{len(lookups) - 1}"
-        return number.ljust(len(tag[0]) - 1, "\ue001") + "\ue002"
-
-    return Template(TAG.sub(marker, source), tuple(lookups), tuple(problems))
+    """Replace every tag by a marker, or by nothing if it prints nothing."""
+    reader = Reader(source)
+    text = TAG.sub(reader.replacement, source)
+    return Template(text, tuple(reader.tags), source_lines(source), tuple(reader.problems))
 
 
-def is_comment(source: str, tag: re.Match[str]) -> bool:
-    """Whether a tag is an ERB comment or stands on a line that is a YAML comment."""
-    line_start = source.rfind("\n", 0, tag.start()) + 1
-    return tag[0].startswith("<%#") or source[line_start : tag.start()].lstrip().startswith("#")
+def source_lines(source: str) -> tuple[int, ...]:
+    """The line of the source at which each line begins once tags have no line breaks."""
+    inside = [found[0].count("\n") for found in TAG.finditer(source)]
+    if not any(inside):
+        return ()
+    kept = TAG.sub(lambda found: "\0" * found[0].count("\n"), source).split("\n")
+    return tuple(accumulate((1 + line.count("\0") for line in kept[:-1]), initial=1))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The line that a tag is on, as far as it tells what a value is called.
+
+    Args:
+        key: the name before ``:`` or ``=``; empty for none.
+        is_whole: nothing else stands on the line.
+        command: of kp, that the value is wanted for.
+        knows_lists: a value may be a list of one variable's name, as the registry's password.
+    """
+
+    key: str
+    is_whole: bool
+    command: str
+    knows_lists: bool = False
+
+    @classmethod
+    def at(cls, source: str, offset: int, command: str, *, knows_lists: bool = False) -> Asked:
+        """The line around an offset; an item of a list is called as the list."""
+        start = source.rfind("\n", 0, offset) + 1
+        before = source[start:offset]
+        keys = list((KEY if knows_lists else NAME).finditer(before))
+        if keys:
+            return cls(keys[-1][1], keys[-1].end() == len(before), command, knows_lists)
+        above = re.findall(r"^\s*([A-Za-z_][\w.-]*):[ \t]*$", source[:start], re.MULTILINE | re.ASCII)
+        is_item = ITEM.fullmatch(before) is not None
+        return cls(above[-1] if above and is_item else "", is_item, command, knows_lists)
+
+    def variable(self, program: str = "") -> str:
+        """A name for the value."""
+        if self.key in CREDENTIALS:
+            known = (name for start, name in NAMES.items() if program.startswith(start))
+            return next(known, CREDENTIALS[self.key]) if self.key == "password" else CREDENTIALS[self.key]
+        return re.sub(r"\W", "_", self.key.upper(), flags=re.ASCII).strip("_") or "VALUE"
+
+    def way_out(self, program: str = "") -> str:
+        """What to write instead, and how to give it a value."""
+        name = self.variable(program)
+        written = f"<%= ENV[{name!r}] %>".replace("'", '"')
+        if self.knows_lists and self.is_whole and self.key in CREDENTIALS:
+            written = f"{self.key}: [{name}]"
+        if program and len(program) <= LONGEST_SHOWN and program.isprintable() and "#{" not in program:
+            return f"write `{written}` and run `{name}=$({program}) {self.command}`"
+        return f"write `{written}` and set {name} before kp starts"
+
+
+def value_of(found: re.Match[str], asked: Asked) -> Value | str:
+    """What a tag with ``=`` stands for, or what is wrong with it."""
+    if not found["end"]:
+        return "this tag of ERB has no end: write %>"
+    code = re.sub(r"\A=|-\Z", "", found["code"]).strip()
+    known = ENV.fullmatch(code)
+    if known:
+        return Lookup(known["name1"] or known["name2"], known["default"])
+    file = FILE.fullmatch(code)
+    if file:
+        path = file["path"]
+        return FileText(path, bool(file["trims"]), asked.way_out(f'cat "{path}"'))
+    command = COMMAND.fullmatch(code)
+    if command:
+        return command_value(command, asked)
+    return f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; {asked.way_out()}"
+
+
+def command_value(command: re.Match[str], asked: Asked) -> Value | str:
+    """What a command would print, where it is git's; else which variable to set."""
+    program = " ".join(next((text for text in command.groups()[:4] if text is not None), "").split())
+    after = AFTER_COMMAND.fullmatch(command[5].strip())
+    if after and GIT.fullmatch(program):
+        count = after["count"] or after["first"]
+        length = int(count) + (after["dots"] == "..") if count else None
+        words = re.sub(r" 2> ?/dev/null|[\"']", "", program).split()[1:]
+        return GitAnswer(tuple(words), bool(after["trims"] + after["trims2"]), length, asked.way_out(program))
+    way_out = asked.way_out(program if after else "")
+    return f"this ERB is not understood: commands are not run here; {way_out}"
+
+
+def is_harmless(found: re.Match[str]) -> bool:
+    """Whether a tag without ``=`` does nothing that is needed here."""
+    statements = re.split(r"[;\n]", re.sub(r"\A-|-\Z", "", found["code"]))
+    return bool(found["end"]) and all(HARMLESS.fullmatch(each.strip()) for each in statements)
+
+
+def statement_complaint(code: str) -> str:
+    """Why a tag without ``=`` is refused."""
+    if re.match(r"-?\s*Dotenv\.", code):
+        return (
+            "this ERB is not understood: Ruby is not run here; kp reads .env, and .env.DESTINATION with -d, by itself: "
+            "take the tag out, and put variables of other files into one of these"
+        )
+    return (
+        f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; take the tag out, and let a variable or the "
+        "file of a destination (deploy.NAME.yml, with -d) make the difference"
+    )
 
 
 def line_and_column(source: str, offset: int) -> tuple[int, int]:

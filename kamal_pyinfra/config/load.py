@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kamal_pyinfra.config import erb
 from kamal_pyinfra.config.checks import cross_checks
-from kamal_pyinfra.config.environment import Environment, load_environment
+from kamal_pyinfra.config.environment import load_environment
+from kamal_pyinfra.config.erb import read_template
+from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, found_problems
 from kamal_pyinfra.config.secrets import open_words, secret_values
@@ -44,12 +45,12 @@ def load_config(
     check_destination(destination)
     root = Path.cwd()
     environment, problems = load_environment(os.environ if environ is None else environ, root, destination)
-    document = read_document(path, destination, environment)
+    document = read_document(path, destination, Values(environment, root))
     problems += document.problems
     tree = document.tree
     if tree is None:
         raise config_error(problems)
-    config, found = validate(tree, {problem.path for problem in problems})
+    config, found = validate(tree, document.unknown)
     if config is None or problems:
         raise config_error([*problems, *found])
     source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
@@ -79,17 +80,19 @@ class Document:
         tree: ``None`` when a file could not be read to its end.
         problems: what is wrong with the files.
         unset: values that ask for a variable without value; no problem where another file replaces them.
+        unknown: where values are of which nothing more need be said.
     """
 
     tree: Map | None
     problems: Sequence[Problem] = ()
     unset: Sequence[Problem] = ()
+    unknown: frozenset[Position] = frozenset()
 
 
-def read_document(path: Path, destination: str | None, environ: Environment) -> Document:
+def read_document(path: Path, destination: str | None, values: Values) -> Document:
     """The main file, with the destination's merged over it."""
     paths = [path] if destination is None else [path, destination_path(path, destination)]
-    documents = [read_file(each, environ) for each in paths]
+    documents = [read_file(each, values) for each in paths]
     problems = [problem for document in documents for problem in document.problems]
     trees = [document.tree for document in documents if document.tree is not None]
     if len(trees) < len(documents):
@@ -97,7 +100,8 @@ def read_document(path: Path, destination: str | None, environ: Environment) -> 
     tree = merge(trees[0], trees[-1])
     in_use = {position for node in walk(tree) for position in (node.place.position, node.place.key)}
     unset = [problem for document in documents for problem in document.unset if problem.position in in_use]
-    return Document(tree if isinstance(tree, Map) else None, [*problems, *unset])
+    unknown = frozenset().union(*(document.unknown for document in documents))
+    return Document(tree if isinstance(tree, Map) else None, [*problems, *unset], unknown=unknown)
 
 
 def destination_path(path: Path, destination: str) -> Path:
@@ -105,32 +109,32 @@ def destination_path(path: Path, destination: str) -> Path:
     return path.with_name(f"{path.stem}.{destination}{path.suffix}")
 
 
-def read_file(path: Path, environ: Environment) -> Document:
+def read_file(path: Path, values: Values) -> Document:
     """One file."""
     text = read_text(path)
     if isinstance(text, Problem):
         return Document(None, [text])
-    template = erb.read_template(text)
-    problems = [Problem(Position(str(path), line, column), "", message) for line, column, message in template.problems]
+    template = read_template(text)
+    builder = TreeBuilder(str(path), template, values)
     node = parse(template.text, str(path))
     if isinstance(node, Problem):
-        return Document(None, problems or [node])
-    builder = TreeBuilder(str(path), template.lookups, environ, problems)
+        place = node.position._replace(line=template.line(node.position.line))
+        return Document(None, [*builder.found(), node._replace(position=place)])
     try:
         tree = builder.build(node)
     except TooLargeError:
-        return Document(None, problems)
+        return Document(None, builder.found())
     if not isinstance(tree, Map):
-        return Document(None, [*problems, Problem(tree.place.position, "", "should be a hash")])
-    return Document(tree, problems, builder.unset)
+        return Document(None, [*builder.found(), Problem(tree.place.position, "", "should be a hash")])
+    return Document(tree, builder.found(), builder.unset, frozenset(builder.unknown))
 
 
-def validate(tree: Map, ignored: set[str]) -> tuple[Config | None, list[Problem]]:
-    """The configuration of a document; paths that have a problem already are not judged again."""
+def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, list[Problem]]:
+    """The configuration of a document; values that have a problem already are not judged again."""
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        return None, [problem for problem in found_problems(error, tree, Config) if problem.path not in ignored]
+        return None, [problem for problem in found_problems(error, tree, Config) if problem.position not in unknown]
 
 
 def positions(tree: Map) -> dict[str, Position]:

@@ -27,7 +27,9 @@ class Registry(BaseModel):
         default=None, description="User name, or a list of one environment variable's name."
     )
     password: SecretLookup | None = Field(
-        default=None, description="Password, or a list of one environment variable's name."
+        default=None,
+        description="Password, or a list of one environment variable's name. One that a program prints: "
+        "`[ECR_PASSWORD]`, and `ECR_PASSWORD=$(aws ecr get-login-password) kp deploy`.",
     )
     image: FilledText = Field(
         default=OWN_IMAGE,

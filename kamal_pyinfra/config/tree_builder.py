@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
 import yaml
 
-from kamal_pyinfra.config.erb import Lookup
+from kamal_pyinfra.config.erb import Refused, Template
+from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.problems import Problem
 from kamal_pyinfra.config.tree import Map, Node, Place, Position, Scalar, Seq
 from kamal_pyinfra.config.variables import fill, keeps_references
@@ -34,17 +34,21 @@ class TreeBuilder:
 
     Args:
         file: what the file is called in messages.
-        lookups: the variables that its ERB asks for.
-        environ: what variables are replaced from.
+        template: what its tags of ERB stand for.
+        values: what variables are replaced from.
         unset: problems that do not matter where another file replaces the value.
+        unknown: where values are that have a problem of this kind, so that nothing else need be said of them.
+        refused: tags that are not understood and part of a value, with the value's path.
         outer: the nodes that are being built; ``<<`` leads deeper without a longer path.
     """
 
     file: str
-    lookups: tuple[Lookup, ...]
-    environ: Mapping[str, str]
+    template: Template
+    values: Values
     problems: list[Problem] = field(default_factory=list)
     unset: list[Problem] = field(default_factory=list)
+    unknown: set[Position] = field(default_factory=set)
+    refused: dict[int, str] = field(default_factory=dict)
     count: int = 0
     outer: list[yaml.Node] = field(default_factory=list)
 
@@ -108,7 +112,9 @@ class TreeBuilder:
         if not isinstance(node, yaml.ScalarNode) or node.tag == f"{YAML}null":
             self.complain(place, "a key should be a string")
             return None
-        return self.text(node.value, path, place)
+        known = len(self.refused)
+        text = self.text(node.value, path, place)
+        return text if len(self.refused) == known else None
 
     def build_scalar(self, node: yaml.ScalarNode, path: tuple[str, ...], place: Place) -> Scalar:
         """A single value; plain text that changed is given the type of what it became."""
@@ -117,20 +123,34 @@ class TreeBuilder:
         tag = implicit_tag(text) if is_implicit else node.tag
         if tag.removeprefix(YAML) not in SCALAR_TAGS:
             self.complain(place, f"the YAML tag {tag} is not supported")
+            self.unknown.add(place.position)
         return Scalar(typed(tag, text), text, place)
 
     def text(self, text: str, path: tuple[str, ...], place: Place) -> str:
         """A text with its variables replaced."""
-        filled, unset = fill(text, self.lookups, self.environ, references=not keeps_references(path))
-        for name in unset:
-            self.unset.append(Problem(place.position, place.path, f"{name} is not set; add it to .env or export it"))
-        if UNUSABLE.search(filled):
+        filled = fill(text, self.template.tags, self.values, references=not keeps_references(path))
+        self.unset += [Problem(place.position, place.path, message) for message in filled.unset]
+        self.refused = dict.fromkeys(filled.refused, place.path) | self.refused
+        if filled.unset or filled.refused:
+            self.unknown.add(place.position)
+        if UNUSABLE.search(filled.text):
             self.complain(place, "a NUL character or half of a character cannot be part of a value")
-        return filled
+            self.unknown.add(place.position)
+        return filled.text
+
+    def found(self) -> list[Problem]:
+        """What is wrong with the file, tags in comments left out."""
+        tags = (*enumerate(self.template.tags), *((-1, problem) for problem in self.template.problems))
+        refused = [
+            Problem(Position(self.file, tag.line, tag.column), self.refused.get(number, ""), tag.message)
+            for number, tag in tags
+            if isinstance(tag, Refused) and (tag.is_certain or number in self.refused)
+        ]
+        return [*self.problems, *refused]
 
     def position(self, node: yaml.Node) -> Position:
         """Where a node begins."""
-        return Position(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Position(self.file, self.template.line(node.start_mark.line + 1), node.start_mark.column + 1)
 
     def complain(self, place: Place, message: str) -> None:
         """Note a problem."""

@@ -3,45 +3,74 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from kamal_pyinfra.config.erb import MARKER, Lookup
+from kamal_pyinfra.config.erb import LITERAL, MARKER, FileText, GitAnswer, Lookup, Refused, Tag, Value
+from kamal_pyinfra.config.erb_values import Unanswered, Values
 
 REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
 
-def fill(
-    text: str, lookups: Sequence[Lookup], environ: Mapping[str, str], *, references: bool
-) -> tuple[str, list[str]]:
-    """The text with values for its markers and references, and the names of variables that are not set.
+@dataclass
+class Filling:
+    """A text whose markers and references are being replaced.
 
-    What a variable holds is never looked at again. ``$${NAME}`` gives ``${NAME}``; any other form, such as
+    Args:
+        text: as it came out.
+        unset: why parts have no value.
+        refused: numbers of the tags in it that are not understood.
+    """
+
+    tags: Sequence[Tag]
+    values: Values
+    text: str = ""
+    unset: list[str] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+
+    def value_of(self, tag: Value) -> str:
+        """The value of a tag; a line break at the end of a file or of an answer is left out, as YAML would."""
+        try:
+            found = self.values.of(tag)
+        except Unanswered as error:
+            self.unset.append(str(error))
+            return ""
+        return found.rstrip("\r\n") if isinstance(tag, FileText | GitAnswer) else found
+
+    def marked(self, number: int) -> str:
+        """What stands for a marker."""
+        tag = self.tags[number] if number < len(self.tags) else None
+        if isinstance(tag, Refused):
+            self.refused.append(number)
+        return "" if tag is None or isinstance(tag, Refused) else self.value_of(tag)
+
+    def reference(self, match: re.Match[str]) -> str:
+        """What stands for ``${NAME}``."""
+        return match[0][1:] if match[0].startswith("$$") else self.value_of(Lookup(match[1], None))
+
+
+def fill(text: str, tags: Sequence[Tag], values: Values, *, references: bool) -> Filling:
+    """The text with values for its markers and references.
+
+    What a variable or a file holds is never looked at again. ``$${NAME}`` gives ``${NAME}``; any other form, such as
     ``${NAME:-x}``, is left alone.
 
     Args:
         text: the text of a YAML scalar.
-        lookups: what the markers stand for.
-        environ: names and values.
+        tags: what the markers stand for.
+        values: what tags and references are replaced from.
         references: whether ``${NAME}`` is replaced too.
     """
-    unset: list[str] = []
-
-    def value_of(lookup: Lookup) -> str:
-        found = environ.get(lookup.name, lookup.default)
-        if found is None:
-            unset.append(lookup.name)
-        return found or ""
-
-    def reference(match: re.Match[str]) -> str:
-        return match[0][1:] if match[0].startswith("$$") else value_of(Lookup(match[1], None))
-
+    filling = Filling(tags, values)
     parts = MARKER.split(text)
     for index, part in enumerate(parts):
-        if index % 2 == 1:
-            parts[index] = value_of(lookups[int(part)]) if int(part) < len(lookups) else ""
-        elif references:
-            parts[index] = REFERENCE.sub(reference, part)
-    return "".join(parts), unset
+        written = part.replace(LITERAL, "<%")
+        if index % 2:
+            parts[index] = filling.marked(int(part))
+        else:
+            parts[index] = REFERENCE.sub(filling.reference, written) if references else written
+    filling.text = "".join(parts)
+    return filling
 
 
 def keeps_references(path: tuple[str, ...]) -> bool:

@@ -26,6 +26,12 @@ def test_files_are_taken_as_they_are_and_templates_rendered_with_the_clear_env(
     assert found == {"/a": b"\x00\xff", "/b": b"\x00\xff", "/etc/my.cnf": "level=3 none\n"}
 
 
+def test_a_hash_makes_no_comment_of_a_line_in_a_template(config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "a.css.erb").write_text('#id { color: <%= ENV["COLOR"] %> }\n#define X <%= ENV["COLOR"] %>\n')
+    found = files(config, "a.css.erb:/a", env={"clear": {"COLOR": "red"}})
+    assert found == {"/a": "#id { color: red }\n#define X red\n"}
+
+
 def test_a_folder_is_uploaded_file_by_file(config: MakeConfig, tmp_path: Path) -> None:
     (tmp_path / "init/deep").mkdir(parents=True)
     (tmp_path / "init/b.sql").write_text("b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config.envify import envify
-from kamal_pyinfra.config.erb_text import render_erb
+from kamal_pyinfra.config.erb_text import render_erb as render
+from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.jinja_text import render_jinja
 from kamal_pyinfra.errors import ConfigError
 
 ENVIRON = {"TOKEN": "hush-1", "EMPTY": "", "NUMBER": "7"}
 ERB = Path(".env.erb")
 TPL = Path(".env.tpl")
+
+
+def render_erb(source: str, path: Path, environ: Mapping[str, str], root: Path = Path("/nowhere")) -> str:
+    """A template in a folder without files."""
+    return render(source, path, Values(environ, root))
 
 
 @pytest.mark.parametrize(
@@ -38,19 +45,62 @@ def test_erb_that_reads_the_environment(source: str, text: str) -> None:
     assert render_erb(source, ERB, ENVIRON) == text
 
 
+UNDERSTOOD = (
+    'Ruby is not run here, only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, <%= File.read("FILE") %> and '
+    "<%= `git rev-parse HEAD` %> are replaced"
+)
+
+
 def test_other_erb_is_refused_with_line_and_way_out() -> None:
     with pytest.raises(ConfigError) as refused:
-        render_erb('A=1\nB=<%= `op read x` %>\n  C=<%= ENV["GONE"] %>\nD=<% if', ERB, ENVIRON)
-    not_understood = (
-        'this ERB is not understood: Ruby is not run here; only <%= ENV["NAME"] %> and '
-        '<%= ENV.fetch("NAME", "default") %> are replaced. '
-        "Compute the value before kp starts and pass it in as a variable"
+        render_erb('A=1\nB=<%= `op read "op://x/y" -n` %>\n  C=<%= ENV["GONE"] %>\nD=<%= 1 %>\nE=<% if', ERB, ENVIRON)
+    assert refused.value.problems == (
+        '.env.erb:2:3 this ERB is not understood: commands are not run here; write `<%= ENV["B"] %>` and run '
+        '`B=$(op read "op://x/y" -n) kp envify`',
+        '.env.erb:3:5 GONE is not set; export it, or write <%= ENV.fetch("GONE", "") %> if it may be empty',
+        f'.env.erb:4:3 this ERB is not understood: {UNDERSTOOD}; write `<%= ENV["D"] %>` and set D before kp starts',
+        f".env.erb:5:3 this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable or the file of a "
+        "destination (deploy.NAME.yml, with -d) make the difference",
+    )
+
+
+def test_every_command_is_named_at_once_with_the_variable_to_set(tmp_path: Path) -> None:
+    (tmp_path / ".env.erb").write_text(
+        'PASSWORD=<%= `op read "op://Vault/Registry/password" -n` %>\n'
+        'RAILS_MASTER_KEY=<%= File.read("config/master.key") %>\n'
+        "export GITHUB_TOKEN='<%= `gh config get -h github.com oauth_token`.strip %>'\n"
+        "URL=postgres://u:<%= %x(pass show db) %>@db\n"
+        "<% if ENV['X'] -%>\nA=1\n<% end -%>\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        envify(tmp_path, None, {})
+    command = "this ERB is not understood: commands are not run here; "
+    taken_out = (
+        f"this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable or the file of a destination "
+        "(deploy.NAME.yml, with -d) make the difference"
     )
     assert refused.value.problems == (
-        f".env.erb:2:3 {not_understood}",
-        '.env.erb:3:5 GONE is not set; export it, or write <%= ENV.fetch("GONE", "") %> if it may be empty',
-        f".env.erb:4:3 {not_understood}",
+        f'.env.erb:1:10 {command}write `<%= ENV["PASSWORD"] %>` and run '
+        '`PASSWORD=$(op read "op://Vault/Registry/password" -n) kp envify`',
+        ".env.erb:2:18 config/master.key does not exist; add the file, or "
+        'write `<%= ENV["RAILS_MASTER_KEY"] %>` and run `RAILS_MASTER_KEY=$(cat "config/master.key") kp envify`',
+        f'.env.erb:3:22 {command}write `<%= ENV["GITHUB_TOKEN"] %>` and run '
+        "`GITHUB_TOKEN=$(gh config get -h github.com oauth_token) kp envify`",
+        f'.env.erb:4:18 {command}write `<%= ENV["URL"] %>` and run `URL=$(pass show db) kp envify`',
+        f".env.erb:5:1 {taken_out}",
+        f".env.erb:7:1 {taken_out}",
     )
+
+
+def test_a_file_of_the_project_fills_a_template(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/master.key").write_text("0123abcd\n")
+    (tmp_path / ".env.erb").write_text(
+        '<% require "json" -%>\nKEY=<%= File.read("config/master.key") %>\n'
+        "  <%- # nothing -%>\nTRIMMED=<%= File.read('config/master.key').chomp %>\n"
+    )
+    assert envify(tmp_path, None, {}) == ".env.erb"
+    assert (tmp_path / ".env").read_text() == "KEY=0123abcd\n\nTRIMMED=0123abcd\n"
 
 
 @pytest.mark.parametrize(

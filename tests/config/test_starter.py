@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.answers import Answers, Host, read_answers, split_account, split_image, to_host
 from kamal_pyinfra.config.dockerfile import Image
+from kamal_pyinfra.config.erb import Template
+from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.framework import DJANGO, RAILS
 from kamal_pyinfra.config.load import validate
 from kamal_pyinfra.config.project import Project
@@ -218,9 +220,10 @@ def test_there_are_kamals_seven_hooks_and_each_says_how_it_is_used() -> None:
 def read_back(text: str) -> Config:
     node = parse(text, "config/deploy.yml")
     problems = []
-    tree = TreeBuilder("config/deploy.yml", (), {}, problems).build(node)
+    values = Values({}, Path("/nowhere"))
+    tree = TreeBuilder("config/deploy.yml", Template(text, ()), values, problems).build(node)
     assert isinstance(tree, Map)
-    config, found = validate(tree, set())
+    config, found = validate(tree, frozenset())
     assert (problems, found) == ([], [])
     return config
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+import subprocess
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamal_pyinfra.config.erb import read_template
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
 
@@ -17,10 +24,14 @@ ENVIRON = {
     "EVIL": "x\n- y: [z]\n${NAME} <%= 1 %> '\"",
 }
 NOT_UNDERSTOOD = (
-    'this ERB is not understood: Ruby is not run here; only <%= ENV["NAME"] %> and '
-    '<%= ENV.fetch("NAME", "default") %> are replaced. '
-    "Compute the value before kp starts and pass it in as a variable"
+    'this ERB is not understood: Ruby is not run here, only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, '
+    '<%= File.read("FILE") %> and <%= `git rev-parse HEAD` %> are replaced'
 )
+SET = '; write `<%= ENV["ASSET_PATH"] %>` and set ASSET_PATH before kp starts'
+TAKE_OUT = (
+    "; take the tag out, and let a variable or the file of a destination (deploy.NAME.yml, with -d) make the difference"
+)
+COMMAND = "this ERB is not understood: commands are not run here; "
 
 
 def test_values_come_from_the_environment() -> None:
@@ -71,26 +82,236 @@ def test_every_variable_that_is_not_set_is_named() -> None:
 @pytest.mark.parametrize(
     "ruby",
     [
-        "<%= `hostname` %>",
         '<%= ENV["A"] || "b" %>',
         '<%= ENV["A"].downcase %>',
         '<%= ENV.fetch("A") { "b" } %>',
-        "<% if true %>",
         "<%= ENV[A] %>",
         "<%= ENV[\"A'] %>",
-        "<%= unfinished",
+        '<%= File.read(ENV["A"]) %>',
+        '<%= File.read("x").lines.first %>',
+        '<%= File.read("#{A}") %>',
+        "<%= Rails.application.credentials.key %>",
     ],
 )
 def test_any_other_ruby_is_refused(problems: Problems, ruby: str) -> None:
-    assert problems(asset_path=ruby, environ={"A": "x"}) == f"5:13 {NOT_UNDERSTOOD}"
+    assert problems(asset_path=ruby, environ={"A": "x"}) == f"5:13 asset_path: {NOT_UNDERSTOOD}{SET}"
 
 
 def test_refused_ruby_is_reported_beside_the_rest(problems: Problems) -> None:
-    assert problems(asset_path="<%= 1 %>", volumes="x", labels="${A}") == (
-        f"5:13 {NOT_UNDERSTOOD}\n"
+    assert problems(asset_path="<%= 1 %>", volumes="x", labels="${A}", wat="1") == (
+        f"5:13 asset_path: {NOT_UNDERSTOOD}{SET}\n"
         "6:10 volumes: should be an array\n"
-        "7:9 labels: A is not set; add it to .env or export it"
+        "7:9 labels: A is not set; add it to .env or export it\n"
+        "8:1 unknown key: wat"
     )
+
+
+def test_a_tag_without_end_is_named(problems: Problems) -> None:
+    assert problems(asset_path="<%= unfinished") == "5:13 asset_path: this tag of ERB has no end: write %>"
+
+
+@pytest.mark.parametrize(
+    ("tag", "program"),
+    [
+        ("<%= `hostname` %>", "hostname"),
+        ("<%= %x(hostname -f) %>", "hostname -f"),
+        ('<%= %x[op read "op://x/y"].strip %>', 'op read "op://x/y"'),
+        ("<%= %x{doctl registry get}.chomp -%>", "doctl registry get"),
+        ("<%= `git config user.name`.strip %>", "git config user.name"),
+        ("<%= `git rev-parse HEAD; id` %>", "git rev-parse HEAD; id"),
+    ],
+)
+def test_a_command_is_refused_with_the_line_to_run(problems: Problems, tag: str, program: str) -> None:
+    assert problems(asset_path=tag) == (
+        f'5:13 asset_path: {COMMAND}write `<%= ENV["ASSET_PATH"] %>` and run `ASSET_PATH=$({program}) kp deploy`'
+    )
+
+
+@pytest.mark.parametrize("tag", ["<%= `id #{x}` %>", "<%= `id`.split.first %>", f"<%= `{'x' * 201}` %>"])
+def test_a_command_that_no_shell_can_repeat_leaves_the_variable(problems: Problems, tag: str) -> None:
+    assert problems(asset_path=tag) == f"5:13 asset_path: {COMMAND}{SET.removeprefix('; ')}"
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("aws ecr get-login-password", "ECR_PASSWORD"),
+        ("aws ecr get-login-password --region eu-central-1", "ECR_PASSWORD"),
+        ("gcloud auth print-access-token", "GCLOUD_PASSWORD"),
+        ("az acr login --name acme --expose-token --output tsv --query accessToken", "ACR_PASSWORD"),
+        ("doctl registry login --read-only", "DOCR_PASSWORD"),
+        ('op read "op://Vault/Registry/password" -n', "REGISTRY_PASSWORD"),
+    ],
+)
+@pytest.mark.parametrize("form", ["<%= %x({}) %>", "<%= `{}` %>", '"<%= `{}`.strip %>"'])
+def test_the_command_of_a_registry_is_refused_with_both_lines_to_write(
+    problems: Problems, program: str, name: str, form: str
+) -> None:
+    tag = form.replace("{}", program)
+    column = 13 + tag.startswith('"')
+    assert problems(registry=f"\n  username: u\n  password: {tag}") == (
+        f"5:{column} registry/password: {COMMAND}write `password: [{name}]` and run `{name}=$({program}) kp deploy`"
+    )
+    assert problems(registry=f"{{username: u, password: {tag}}}").endswith(
+        f"write `password: [{name}]` and run `{name}=$({program}) kp deploy`"
+    )
+
+
+def test_what_git_says_of_the_commit_needs_no_ruby(project: Path, load: Load) -> None:
+    def git(*words: str) -> str:
+        name = ("-c", "user.name=a", "-c", "user.email=b")
+        return subprocess.run(["git", *name, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "--quiet", "--initial-branch=main")
+    git("commit", "--quiet", "--allow-empty", "--message=one")
+    git("tag", "v7")
+    head = git("rev-parse", "HEAD")
+    tags = {
+        "`git rev-parse HEAD`.strip": head,
+        "`git rev-parse HEAD`": head,
+        "%x(git rev-parse HEAD).chomp": head,
+        "`git rev-parse HEAD`.strip[0, 7]": head[:7],
+        "`git rev-parse HEAD`[0..6]": head[:7],
+        "`git rev-parse HEAD`[0...6].strip": head[:6],
+        "`git rev-parse HEAD`.strip.first(8)": head[:8],
+        "`git rev-parse --short HEAD`.strip": git("rev-parse", "--short", "HEAD"),
+        "`git rev-parse --short=12 HEAD`.strip": head[:12],
+        "`git rev-parse --abbrev-ref HEAD`.chomp": "main",
+        "`git branch --show-current`.chomp": "main",
+        "`git describe --tags --always`.strip": "v7",
+        "`git describe --tags --abbrev=0 2>/dev/null`.strip": "v7",
+        "`git log -1 --format=%H`.strip": head,
+        "`git log -n 1 --pretty=format:'%h'`": git("rev-parse", "--short", "HEAD"),
+    }
+    args = "".join(f"\n    A{number}: <%= {tag} %>" for number, tag in enumerate(tags))
+    assert load(builder=f"\n  args:{args}").builder.args == {
+        f"A{number}": value for number, value in enumerate(tags.values())
+    }
+
+
+def test_git_without_an_answer_is_named_with_the_way_out(problems: Problems) -> None:
+    assert problems(builder="{args: {SHA: <%= `git rev-parse HEAD`.strip %>}}") == (
+        "5:23 builder/args/SHA: git has no answer (not a git repository (or any of the parent directories): .git); "
+        'write `<%= ENV["SHA"] %>` and run `SHA=$(git rev-parse HEAD) kp deploy`'
+    )
+
+
+def test_the_text_of_a_file_of_the_project_needs_no_ruby(project: Path, load: Load) -> None:
+    (project / "version").write_text(" 3.3.1 \n")
+    (project / "config/evil.txt").write_text("x: [${HOME}\n- <%= 1 %>\n")
+    (project / "linked").symlink_to("version")
+    config = load(
+        labels="\n  a: <%= File.read('version').strip %>\n  b: \"<%= IO.read 'version' %>\"\n"
+        '  c: <%= File.read("./config/../linked").chomp %>x\n  d: <%= File.read("config/evil.txt") %>'
+    )
+    assert config.labels == {"a": "3.3.1", "b": " 3.3.1 ", "c": "3.3.1x", "d": "x: [${HOME}\n- <%= 1 %>"}
+
+
+def test_other_files_are_refused_with_the_way_out(project: Path, problems: Problems) -> None:
+    (project / "config/big").write_bytes(b"x" * 100_001)
+    (project / "config/bytes").write_bytes(b"\xff")
+    (project / "config/nul").write_bytes(b"a\0b")
+    (project / "config/away").symlink_to("/etc/hostname")
+    (project / "config/loop").symlink_to("loop")
+    os.mkfifo(project / "config/pipe")
+    complaints = {
+        "/etc/hostname": "is outside the project's folder and is not read; ",
+        "../x": "is outside the project's folder and is not read; ",
+        "config/away": "is outside the project's folder and is not read; ",
+        "~/x": "does not exist; add the file, or ",
+        "nowhere": "does not exist; add the file, or ",
+        "config": "is no file that can be read; ",
+        "config/pipe": "is no file that can be read; ",
+        "config/big": "is larger than 100 kB, which no value may be; ",
+        "config/bytes": "is not text; ",
+        "config/nul": "is not text; ",
+        "config/deploy.yml/x": "does not exist; add the file, or ",
+        "config/loop": "does not exist; add the file, or ",
+    }
+    labels = "".join(f"\n  L{number}: <%= File.read('{name}') %>" for number, name in enumerate(complaints))
+    assert problems(labels=labels).splitlines() == [
+        f"{number + 6}:{7 + (number > 9)} labels/L{number}: {name} {complaint}"
+        f'write `<%= ENV["L{number}"] %>` and run `L{number}=$(cat "{name}") kp deploy`'
+        for number, (name, complaint) in enumerate(complaints.items())
+    ]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<% require "dotenv"; Dotenv.load(".env") %>',
+        "<% require 'dotenv'\n   Dotenv.load %>",
+        "<% Dotenv.load() -%>",
+        "<%- require('json') -%>",
+        "<%# a comment\n     of two lines %>",
+        "<% # nothing %>",
+        "<% %>",
+    ],
+)
+def test_a_tag_that_prints_nothing_and_does_nothing_is_passed_by(load: Load, problems: Problems, tag: str) -> None:
+    valid = "service: s\nimage: i\nservers: [a]\nregistry: {username: u, password: p}\n"
+    assert load(text=f"{tag}\n{valid}").service == "s"
+    line = 6 + tag.count("\n")
+    assert problems(text=f"{tag}\n{valid}traefik: {{argz: 1}}\n") == (
+        f"{line}:11 traefik: unknown key: argz (did you mean `args`?)"
+    )
+
+
+@pytest.mark.parametrize("tag", ["<% if x %>", "<% x = `id` %>", '<% require "a"; system("b") %>', "<% end %>"])
+def test_any_other_tag_that_prints_nothing_is_refused_and_hides_nothing(problems: Problems, tag: str) -> None:
+    assert problems(traefik=f"{tag}\n  argz: 1\n  {tag}\n  args: {{}}") == (
+        f"5:10 {NOT_UNDERSTOOD}{TAKE_OUT}\n"
+        "6:3 traefik: unknown key: argz (did you mean `args`?)\n"
+        f"7:3 {NOT_UNDERSTOOD}{TAKE_OUT}"
+    )
+
+
+def test_variables_of_other_files_than_env_are_refused(problems: Problems) -> None:
+    assert problems(labels="{}\n<% Dotenv.load('.env.local') %>") == (
+        "6:1 this ERB is not understood: Ruby is not run here; kp reads .env, and .env.DESTINATION with -d, by itself: "
+        "take the tag out, and put variables of other files into one of these"
+    )
+
+
+def test_a_tag_counts_behind_a_hash_that_is_no_comment(load: Load, problems: Problems) -> None:
+    block = "\n  A: |\n    #!/bin/sh\n    # <%= {} %>\n  B: 'x # <%= {} %>'\n  # <%= `comment` %>\n  C: y # <%= 1 %>"
+    value = block.replace("{}", 'ENV["X"]')
+    assert load(env=value, environ={"X": "z\nz"}).env.clear == {
+        "A": "#!/bin/sh\n# z\nz\n",
+        "B": "x # z\nz",
+        "C": "y",
+    }
+    assert problems(env=block.replace("{}", "`id`")).splitlines() == [
+        f'8:7 env/A: {COMMAND}write `<%= ENV["VALUE"] %>` and run `VALUE=$(id) kp deploy`',
+        f'9:11 env/B: {COMMAND}write `<%= ENV["B"] %>` and run `B=$(id) kp deploy`',
+    ]
+
+
+def test_erb_of_several_lines_and_literal_tags(load: Load, problems: Problems) -> None:
+    labels = (
+        "\n  a: <%= ENV.fetch(\n    'X') %>x\n  b: a<%# c %>b\n"
+        "  c: \"<%% <%= ENV['X'] %> %>\"\n  d: |\n    e <% %>\n    f"
+    )
+    config = load(labels=labels, environ={"X": "1\n"})
+    assert config.labels == {"a": "1\nx", "b": "ab", "c": "<% 1\n %>", "d": "e \nf\n"}
+    assert problems(labels=labels, wat="1", environ={"X": "1"}) == "13:1 unknown key: wat"
+
+
+def test_a_tag_in_a_key_or_a_list_hides_nothing(problems: Problems) -> None:
+    assert problems(labels="{<%= 1 %>: x, wat: [y]}", volumes="\n  - <%= `pwd` %>/x:/x") == (
+        f'5:10 labels: {NOT_UNDERSTOOD}; write `<%= ENV["LABELS"] %>` and set LABELS before kp starts\n'
+        "5:28 labels/wat: should be a string\n"
+        f'7:5 volumes/0: {COMMAND}write `<%= ENV["VOLUMES"] %>` and run `VOLUMES=$(pwd) kp deploy`'
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("<%=#- ENV[]\"'`A\n.fetch(),>|:x"), max_size=60))
+def test_positions_and_widths_stay_whatever_the_tags(source: str) -> None:
+    template = read_template(source)
+    assert len(template.text) <= len(source) + len(template.tags)
+    lines = template.text.split("\n")
+    assert template.line(1) == 1
+    assert template.line(len(lines)) <= source.count("\n") + 1
 
 
 def test_positions_stay_true_behind_a_variable(problems: Problems) -> None:

@@ -55,10 +55,10 @@ def load_config(
         raise config_error([*problems, *found])
     source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
     config = config.loaded_from(source)
-    redacted.learn(secret_values(config, source), open_words=open_words(config))
     found = cross_checks(config, tree)
     if found:
         raise config_error(found)
+    redacted.learn(secret_values(config, source), open_words=open_words(config))
     return config
 
 

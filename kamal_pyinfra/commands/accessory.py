@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kamal_pyinfra.commands.files import CUT_SHORT, receive
 from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
@@ -57,13 +58,40 @@ def make_directories(paths: Sequence[str]) -> str:
     return f"( umask 022 && mkdir -p {words(*paths)} )"
 
 
+# The accessory may mount a folder on the way writable, and put a link there: so each step down is looked at, and the
+# file is written under a second name outside, which nobody can put anything else in place of.
+WRITE_FILE = """( umask 077; draft=$PWD/.{base}.upload; same=$PWD/.{base}.same; rm -f "$draft" "$same"
+stop() {{ rm -f "$draft" "$same"; [ -z "$1" ] || echo {path}": $1" >&2; exit 1; }}
+{{ {receive}; }} || stop {cut_short}
+umask 022; mkdir -p ./{base} && cd -P ./{base} || stop
+for part in {parts}; do
+  [ -d "./$part" ] || mkdir "./$part" || stop; below=$PWD/$part
+  cd -P "./$part" && [ "$PWD" = "$below" ] || stop "$below is a link, maybe of a container; remove it"
+done
+chmod 755 "$draft"
+if ln ./{name} "$same" 2> /dev/null && [ -f "$same" ] && [ ! -L "$same" ]; then
+  cat "$draft" > "$same" && chmod 755 "$same" || stop
+else mv -fT "$draft" ./{name} || stop; fi
+rm -f "$draft" "$same" )"""
+
+
 def write_file(path: str) -> str:
-    """Put base64 from standard input into a file as what it stands for, mode 755 (Kamal 1.9).
+    """Put base64 from standard input, after the length of what it stands for, into a file of mode 755 (Kamal 1.9).
 
     The file stays the same one, so that a container that mounts it sees the new content.
+
+    Args:
+        path: relative; its first part is the accessory's folder.
     """
-    target = words(path)
-    return f'mkdir -p "$(dirname {target})" && base64 -d > {target} && chmod 755 {target}'
+    base, *parts, name = path.split("/")
+    return WRITE_FILE.format(
+        base=words(base),
+        path=words(path),
+        parts=words(*parts),
+        name=words(name),
+        receive=receive('"$draft"', decode="base64 -d"),
+        cut_short=words(CUT_SHORT),
+    )
 
 
 def start(container: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands import app
+from kamal_pyinfra.commands.files import CUT_SHORT
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.health import await_functions
 from kamal_pyinfra.commands.proxy_routes import await_served, route_functions
@@ -14,6 +15,8 @@ from kamal_pyinfra.plan.app_tasks import StartContainer
 from kamal_pyinfra.plan.state import Options
 
 EXEC_SECONDS = 24 * 3600
+WHOLE = ": kp-whole"
+"""Ends variables on standard input. A value that ends so is followed by its quote or by a line break."""
 
 
 def start(changes: Sequence[StartContainer], audits: Sequence[str]) -> str:
@@ -83,9 +86,11 @@ def with_variables(command: str) -> str:
 
     It ends with the connection.
     """
-    return guarded(f'eval "$(cat)"; {{ {command}\n}} < /dev/null', seconds=EXEC_SECONDS)
+    stop = f"{{ echo {words(f'the variables of the command: {CUT_SHORT}')} >&2; exit 1; }}"
+    receive = f'given=$(cat); case "$given" in *{words(WHOLE)}) ;; *) {stop} ;; esac; eval "$given"'
+    return guarded(f"{receive}; {{ {command}\n}} < /dev/null", seconds=EXEC_SECONDS)
 
 
 def variables(env: Mapping[str, str]) -> str:
-    """Shell text that exports variables."""
-    return "".join(f"export {words(name)}={words(value)}\n" for name, value in env.items())
+    """Shell text that exports variables, and ends with what tells that it is whole."""
+    return "".join(f"export {words(name)}={words(value)}\n" for name, value in env.items()) + f"{WHOLE}\n"

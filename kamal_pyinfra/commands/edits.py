@@ -68,12 +68,18 @@ def note_down(directory: str, containers: Sequence[str]) -> str:
     if not containers:
         return ""
     folder = words(directory)
-    files = (
-        f'layers {words(name)}; echo "$layers" | head -n 2 > {words(f"{directory}/{name}.size")}; '
-        f"changed_files {words(name)} > {words(f'{directory}/{name}')}"
-        for name in containers
+    notes = "; ".join(_note(directory, name) for name in containers)
+    return chain(f"rm -rf {folder} && mkdir -p {folder}", f"{{ {CHANGED_FILES}\n{notes}; }}")
+
+
+def _note(directory: str, name: str) -> str:
+    """A look goes by the file with the size, so that comes into place last: half a list would be taken for a whole."""
+    container, listed = words(name), words(f"{directory}/{name}")
+    size, draft = words(f"{directory}/{name}.size"), words(f"{directory}/{name}.draft")
+    return (
+        f'layers {container}; echo "$layers" | head -n 2 > {draft}; '
+        f"changed_files {container} > {listed} && mv -f {draft} {size}"
     )
-    return chain(f"rm -rf {folder} && mkdir -p {folder}", f"{{ {CHANGED_FILES}\n{'; '.join(files)}; }}")
 
 
 def look(directory: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.commands.files import CUT_SHORT
 from kamal_pyinfra.commands.shell import join, words
 
 
 def log_in(server: str | None, username: str) -> str:
-    """``docker login`` with the password on standard input."""
-    return join("docker login", words(server) if server else "", words("-u", username), "--password-stdin")
+    """``docker login`` with the password, measured, on standard input."""
+    whole = '[ "$(printf "%s\\n" "$password" | wc -c)" -eq "$length" ]'
+    stop = f"{{ echo {words(f'the password of the registry: {CUT_SHORT}')} >&2; exit 1; }}"
+    receive = f"{{ read -r length && password=$(cat) && {whole} || {stop}; }}"
+    login = join("docker login", words(server) if server else "", words("-u", username), "--password-stdin")
+    return f'{receive} && printf %s "$password" | {login}'
 
 
 def pull(image: str, service: str) -> str:

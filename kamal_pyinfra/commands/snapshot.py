@@ -99,6 +99,9 @@ def _engine(query: SnapshotQuery) -> str:
     )
 
 
+LARGEST_UPLOAD = 256 * 1024 * 1024
+"""Bytes of an accessory's file that are read; a longer one is taken for another file, and sent anew."""
+
 VERSION = "docker version --format '{{.Server.Version}}'"
 
 CONTAINERS = "printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'"
@@ -145,9 +148,10 @@ def _log(path: str) -> str:
 
 def _upload(path: str) -> str:
     target = words(path)
+    # A container may mount it writable: what it made a link is not what was uploaded; what it made huge is not read.
     return (
-        f"[ ! -f {target} ] || printf 'upload %s %s %s\\n' "
-        f'"$(sha256sum < {target} | cut -c1-64)" "$(stat -c %a {target})" {target}'
+        f"[ ! -f {target} ] || [ -L {target} ] || printf 'upload %s %s %s\\n' "
+        f'"$(head -c {LARGEST_UPLOAD} {target} | sha256sum | cut -c1-64)" "$(stat -c %a {target})" {target}'
     )
 
 
@@ -155,7 +159,7 @@ def _listing(run_directory: str) -> str:
     base = words(run_directory)
     return (
         f'for path in {base}/cords/*; do [ ! -d "$path" ] || '
-        '{ [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
+        '{ [ -f "$path/cord" ] && [ ! -L "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
         f'for path in {base}/env/roles/*.env; do [ ! -f "$path" ] || echo "env-file $path"; done\n'
         f"for path in {base}/assets/extracted/* {base}/assets/volumes/*; do "
         '[ ! -d "$path" ] || echo "assets $path"; done'

@@ -56,11 +56,16 @@ def _boot(run: Run, change: BootAccessory) -> str:
 
 
 def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
-    """The content travels as base64 on standard input, of which pyinfra would alter the last line break."""
+    """The content travels as base64 on standard input, of which pyinfra would alter the last line break.
+
+    Its length goes before it, so that a host knows whether all of it came.
+    """
     for upload in uploads:
         if upload.content is not None:
             raw = upload.content.encode() if isinstance(upload.content, str) else upload.content
-            yield StringCommand(commands.write_file(upload.path), _stdin=base64.b64encode(raw).decode())
+            yield StringCommand(
+                commands.write_file(upload.path), _stdin=f"{len(raw)}\n{base64.b64encode(raw).decode()}"
+            )
 
 
 @operation()

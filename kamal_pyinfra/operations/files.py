@@ -52,7 +52,7 @@ def env_files(run: Run) -> Generator[StringCommand, None, None]:
             yield StringCommand(commands.protect(change.file.path))
         elif isinstance(change, WriteEnvFile) and change.file.content is not None:
             text = change.file.content.get_secret_value()
-            yield StringCommand(commands.write_secret(change.file.path), _stdin=text)
+            yield StringCommand(commands.write_secret(change.file.path), _stdin=commands.measured(text))
     yield StringCommand(audited(run, "Pushed env files"))
 
 

@@ -9,6 +9,7 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import image as commands
 from kamal_pyinfra.commands import own_registry
+from kamal_pyinfra.commands.files import measured
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations import own_forward
@@ -43,7 +44,7 @@ def logged_in(run: Run) -> Generator[StringCommand, None, None]:
         return
     yield StringCommand(
         f"{commands.log_in(registry.server, registry.username)} > /dev/null",
-        _stdin=registry.password.get_secret_value(),
+        _stdin=measured(registry.password.get_secret_value()),
     )
 
 

@@ -35,4 +35,4 @@ def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, s
         "" if is_recorded else files.write_secret(desired.record),
         "" if is_noted_while_switching(desired, observed) else note(run, desired, observed),
     )
-    return script, "" if is_recorded else f"{record_text(record)}\n"
+    return script, "" if is_recorded else files.measured(record_text(record))

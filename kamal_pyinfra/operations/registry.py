@@ -8,6 +8,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import image as commands
+from kamal_pyinfra.commands.files import measured
 from kamal_pyinfra.operations.observation import current_host, seen
 from kamal_pyinfra.plan.run import Run
 
@@ -20,7 +21,7 @@ def logged_in(run: Run) -> Generator[StringCommand, None, None]:
     """
     username, password = run.config.registry_credentials()
     command = f"{commands.log_in(run.config.registry.server, username)} > /dev/null"
-    yield StringCommand(command, _stdin=password.get_secret_value())
+    yield StringCommand(command, _stdin=measured(password.get_secret_value()))
 
 
 @operation()

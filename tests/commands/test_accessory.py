@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -70,12 +71,14 @@ def test_a_command_runs_in_the_container_or_in_one_of_its_kind() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no line break", b"a\n\n", bytes(range(256))])
 def test_a_file_arrives_as_it_is_with_mode_755_and_stays_the_same_file(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "shop-db/it's here/my.cnf"
+    name = "shop-db/it's here/my.cnf"
+    path = tmp_path / name
     inodes = set()
     for _ in range(2):
         subprocess.run(
-            ["sh", "-c", commands.write_file(str(path))],
-            input=base64.b64encode(content) + b"\n",
+            ["sh", "-c", commands.write_file(name)],
+            input=b"%d\n%s\n" % (len(content), base64.b64encode(content)),
+            cwd=tmp_path,
             check=True,
         )
         inodes.add(path.stat().st_ino)
@@ -87,3 +90,48 @@ def test_an_image_that_anybody_uses_stays() -> None:
         '{ [ -n "$(docker ps --all --quiet --filter ancestor=mysql:8)" ] || '
         "! docker image inspect mysql:8 > /dev/null 2>&1 || docker image rm mysql:8 > /dev/null; }"
     )
+
+
+PLANTED = {
+    "a link in place of the file": ("etc/my.cnf", "{etc}/passwd", 0),
+    "a dangling link in place of the file": ("etc/my.cnf", "{etc}/new", 0),
+    "a link to a folder in place of the file": ("etc/my.cnf", "{etc}", 0),
+    "a link in place of a folder": ("etc", "{etc}", 1),
+    "a link to another folder of its own": ("etc", "data", 1),
+    "a dangling link in place of a folder": ("etc", "{etc}/new", 1),
+    "a pipe": ("etc/my.cnf", None, 0),
+}
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["bash"], ["busybox", "sh"]], ids=" ".join)
+@pytest.mark.parametrize(("name", "target", "code"), PLANTED.values(), ids=PLANTED)
+def test_no_file_of_the_host_is_written_through_what_an_accessory_planted(
+    tmp_path: Path, shell: list[str], name: str, target: str | None, code: int
+) -> None:
+    """An accessory may mount the folder that its files lie in, and be root."""
+    etc, home = tmp_path / "etc", tmp_path / "home"
+    etc.mkdir()
+    (etc / "passwd").write_text("own")
+    (home / "shop-db/data").mkdir(parents=True)
+    place = home / "shop-db" / name
+    place.parent.mkdir(exist_ok=True)
+    if target is None:
+        os.mkfifo(place)
+    else:
+        place.symlink_to(target.format(etc=etc))
+    ended = subprocess.run(
+        [*shell, "-c", commands.write_file("shop-db/etc/my.cnf")],
+        input=f"4\n{base64.b64encode(b'new!').decode()}\n".encode(),
+        cwd=home,
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+    assert ended.returncode == code
+    assert {path.name: path.read_text() for path in etc.iterdir()} == {"passwd": "own"}
+    assert list((home / "shop-db/data").iterdir()) == []
+    if code == 0:
+        assert (home / "shop-db/etc/my.cnf").read_text() == "new!"
+    else:
+        assert b"is a link, maybe of a container; remove it" in ended.stderr or b"mkdir" in ended.stderr
+    assert [path.name for path in home.iterdir()] == ["shop-db"]

@@ -48,7 +48,12 @@ def test_variables_arrive_by_standard_input_as_they_are(value):
 
 def test_the_exit_code_of_the_command_is_the_scripts():
     script = app_tasks.with_variables("exit 7 # done")
-    assert subprocess.run(["sh", "-c", script], input="", text=True, check=False, timeout=20).returncode == 7
+    assert (
+        subprocess.run(
+            ["sh", "-c", script], input=app_tasks.variables({}), text=True, check=False, timeout=20
+        ).returncode
+        == 7
+    )
 
 
 def test_what_is_followed_is_listed_with_its_role():

@@ -23,7 +23,7 @@ def mode(path: Path) -> int:
 
 def test_a_secret_file_has_exactly_what_came_on_standard_input(tmp_path):
     content = "A=$(id) `x` \"'\\ é\nB=\n".encode()
-    ended = run(files.write_secret("shop web.env"), tmp_path, content)
+    ended = run(files.write_secret("shop web.env"), tmp_path, b"%d\n" % len(content) + content)
     assert (ended.stdout, ended.stderr) == (b"", b"")
     assert (tmp_path / "shop web.env").read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["shop web.env"]
@@ -34,7 +34,7 @@ def test_a_secret_file_is_its_owners_whatever_the_umask(tmp_path, umask):
     ended = subprocess.Popen(
         ["sh", "-c", files.write_secret("web.env")], cwd=tmp_path, stdin=subprocess.PIPE, umask=umask
     )
-    ended.communicate(b"A=1\n", timeout=20)
+    ended.communicate(b"4\nA=1\n", timeout=20)
     assert mode(tmp_path / "web.env") == 0o600
 
 
@@ -45,7 +45,7 @@ def test_a_secret_file_is_never_half_there_nor_open_to_others(tmp_path):
         ["sh", "-c", files.write_secret("web.env")], cwd=tmp_path, stdin=subprocess.PIPE, umask=0o022
     )
     assert writing.stdin is not None
-    writing.stdin.write(b"A=new\n")
+    writing.stdin.write(b"10\nA=new\n")
     writing.stdin.flush()
     draft = tmp_path / "web.env.tmp"
     waited = threading.Event()
@@ -63,7 +63,7 @@ def test_a_secret_file_is_never_half_there_nor_open_to_others(tmp_path):
 def test_a_draft_that_a_killed_run_left_open_to_others_is_not_written_to(tmp_path):
     (tmp_path / "web.env.tmp").write_text("left over")
     (tmp_path / "web.env.tmp").chmod(0o644)
-    run(files.write_secret("web.env"), tmp_path, b"A=1\n")
+    run(files.write_secret("web.env"), tmp_path, b"4\nA=1\n")
     assert mode(tmp_path / "web.env") == 0o600
 
 
@@ -85,7 +85,10 @@ def test_the_commands_as_text():
         "( umask 022 && mkdir -p .kamal/env/roles ) && chmod 700 .kamal/env/roles"
     )
     assert files.write_secret("/run/a b.env") == (
-        "umask 077 && rm -f '/run/a b.env.tmp' && cat > '/run/a b.env.tmp' && mv -f '/run/a b.env.tmp' '/run/a b.env'"
+        "( umask 077; rm -f '/run/a b.env.tmp'; { read -r length && cat > '/run/a b.env.tmp' && "
+        """[ "$(wc -c < '/run/a b.env.tmp')" -eq "$length" ]; } || { rm -f '/run/a b.env.tmp'; """
+        "echo '/run/a b.env: the connection ended before all of it had come; nothing was changed' >&2; exit 1; }; "
+        "mv -f '/run/a b.env.tmp' '/run/a b.env' )"
     )
     assert files.remove_directories(("a b", "c")) == "rm -rf 'a b' c"
 

@@ -12,9 +12,12 @@ LAYERS = "0123456789ab: Pulling fs layer\n0123456789ab: Pull complete\n"
 
 def test_a_log_in_names_no_password():
     assert image.log_in("registry.example.com", "de ploy") == (
+        """{ read -r length && password=$(cat) && [ "$(printf "%s\\n" "$password" | wc -c)" -eq "$length" ] || """
+        "{ echo 'the password of the registry: the connection ended before all of it had come; nothing was changed' "
+        '>&2; exit 1; }; } && printf %s "$password" | '
         "docker login registry.example.com -u 'de ploy' --password-stdin"
     )
-    assert image.log_in(None, "u") == "docker login -u u --password-stdin"
+    assert image.log_in(None, "u").endswith("| docker login -u u --password-stdin")
 
 
 def test_an_image_with_the_services_label_is_pulled(host):

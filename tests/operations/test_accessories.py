@@ -76,7 +76,7 @@ def test_a_missing_accessory_gets_its_folders_its_files_on_standard_input_and_ru
     server.knows(boot, then=with_db(run, OTHER))
     assert changed(hosts.does(accessories.booted)) == [OTHER]
     assert hosts.commands(OTHER) == ["( umask 022 && mkdir -p shop-db/data )", upload, boot]
-    assert server.typed == [base64.b64encode(b"level=one\n").decode()]
+    assert server.typed == ["10\n" + base64.b64encode(b"level=one\n").decode()]
     assert hosts.commands(PRIMARY) == []
     assert changed(hosts.does(accessories.booted)) == []
 

@@ -9,7 +9,7 @@ import pytest
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.app import stand_by
 from kamal_pyinfra.commands.drain import drain
-from kamal_pyinfra.commands.files import write_secret
+from kamal_pyinfra.commands.files import measured, write_secret
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_routes import await_served
 from kamal_pyinfra.commands.shell import beside, both, chain
@@ -188,7 +188,7 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     hosts.servers[OTHER].knows(command)
     state = hosts.does(app.drained, batch=[OTHER], finishes=True)
     assert hosts.commands(OTHER) == [command]
-    assert hosts.servers[OTHER].typed == [f"{record_text(next_record(run, desired, seen))}\n"]
+    assert hosts.servers[OTHER].typed == [measured(record_text(next_record(run, desired, seen)))]
     assert underway(state).finished == {OTHER}
 
 

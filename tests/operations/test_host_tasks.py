@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.image import log_in
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.operations import plan, proxy, registry, removal
 from kamal_pyinfra.plan import proxy_tasks, removal_tasks
@@ -131,13 +132,13 @@ def test_what_must_not_be_done_fails_its_host_with_the_reason(fleet):
 
 def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
     hosts = fleet(deployed)
-    command = "docker login -u acme --password-stdin > /dev/null"
+    command = f"{log_in(None, 'acme')} > /dev/null"
     for name in HOSTS:
         hosts.servers[name].knows(command, err=["unauthorized"], is_success=False)
     for _ in range(2):
         assert failed(hosts.does(registry.logged_in)) == list(HOSTS)
     assert hosts.commands(OTHER) == [command] * 2
-    assert hosts.servers[OTHER].typed == ["registry-hush"] * 2
+    assert hosts.servers[OTHER].typed == ["14\nregistry-hush\n"] * 2
     assert "registry-hush" not in "\n".join(hosts.printed)
 
 

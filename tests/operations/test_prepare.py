@@ -10,7 +10,9 @@ from kamal_pyinfra.commands import assets as asset_commands
 from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands import image as image_commands
 from kamal_pyinfra.commands import proxy as proxy_commands
+from kamal_pyinfra.commands.files import measured, write_secret
 from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.commands.image import log_in
 from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.commands.shell import both
@@ -28,19 +30,15 @@ DIRECTORIES = "( umask 022 && mkdir -p .kamal .kamal/locks .kamal/env/roles .kam
 SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 
 
-def write(name: str) -> str:
-    return f"umask 077 && rm -f {name}.tmp && cat > {name}.tmp && mv -f {name}.tmp {name}"
-
-
 PUSHED = AUDIT.format("Pushed env files")
 ENV_FILES = {
     PRIMARY: [
-        write(".kamal/env/roles/shop-web.env"),
-        write(".kamal/env/roles/shop-job.env"),
-        write(".kamal/env/traefik/traefik.env"),
+        write_secret(".kamal/env/roles/shop-web.env"),
+        write_secret(".kamal/env/roles/shop-job.env"),
+        write_secret(".kamal/env/traefik/traefik.env"),
         PUSHED,
     ],
-    OTHER: [write(".kamal/env/roles/shop-web.env"), write(".kamal/env/traefik/traefik.env"), PUSHED],
+    OTHER: [write_secret(".kamal/env/roles/shop-web.env"), write_secret(".kamal/env/traefik/traefik.env"), PUSHED],
 }
 
 
@@ -73,9 +71,9 @@ def test_env_files_are_written_from_standard_input(fleet, run):
     hosts.does(files.env_files)
     assert [hosts.commands(name) for name in HOSTS] == [ENV_FILES[name] for name in HOSTS]
     assert hosts.servers[PRIMARY].typed == [
-        "SECRET_KEY_BASE=base-hush\n",
-        "SECRET_KEY_BASE=base-hush\n",
-        "POSTGRES_PASSWORD=postgres-hush\n",
+        "26\nSECRET_KEY_BASE=base-hush\n",
+        "26\nSECRET_KEY_BASE=base-hush\n",
+        "32\nPOSTGRES_PASSWORD=postgres-hush\n",
     ]
     assert changed(hosts.does(files.env_files)) == []
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
@@ -88,7 +86,7 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     server = hosts.servers[PRIMARY]
     file = seen or replace(server.observed.files[path], mode="644")
     server.observed = replace(server.observed, files={**server.observed.files, path: file})
-    mend = write(path) if seen else f"chmod 600 {path}"
+    mend = write_secret(path) if seen else f"chmod 600 {path}"
     server.knows(mend)
     server.knows(PUSHED)
     assert changed(hosts.does(files.env_files)) == [PRIMARY]
@@ -110,12 +108,12 @@ def test_env_files_are_deleted_once_and_audited(fleet, run):
 
 def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
     hosts = fleet(behind)
-    command = "docker login -u acme --password-stdin > /dev/null"
+    command = f"{log_in(None, 'acme')} > /dev/null"
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(image.logged_in)
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
-    assert hosts.servers[OTHER].typed == ["registry-hush"]
+    assert hosts.servers[OTHER].typed == ["14\nregistry-hush\n"]
     assert changed(hosts.does(image.logged_in)) == []
 
 
@@ -138,13 +136,13 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
     command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
-        hosts.servers[name].knows("docker login -u acme --password-stdin > /dev/null")
+        hosts.servers[name].knows(f"{log_in(None, 'acme')} > /dev/null")
     hosts.does(image.logged_in)
     hosts.does(image.present)
     assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
 
 
-RECORD = write(".kamal/shop-hosts.json")
+RECORD = write_secret(".kamal/shop-hosts.json")
 NOTED = {
     PRIMARY: edits.note_down(".kamal/shop-files", ["shop-web-v2", "shop-job-v2"]),
     OTHER: edits.note_down(".kamal/shop-files", ["shop-web-v2"]),
@@ -165,7 +163,7 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
         hosts.servers[name].knows(marks[name], then=then)
     assert changed(hosts.does(finish.finished)) == list(HOSTS)
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([marks[PRIMARY]], [marks[OTHER]])
-    assert server.typed == [f"{record_text(records[OTHER])}\n"]
+    assert server.typed == [measured(record_text(records[OTHER]))]
     assert changed(hosts.does(finish.finished)) == []
 
 

@@ -99,14 +99,15 @@ class HostFailed(KpError):
 
 
 class Interrupted(KpError):
-    """A signal stopped the run; what it had begun before the gate was cleaned up first.
+    """A signal stopped the run; what a deploy had begun before the gate was taken back first, if it could be.
 
     Args:
         signal_number: 2 for SIGINT (exit code 130), 15 for SIGTERM (exit code 143).
-        state: what state the fleet is in now.
+        fleet: what state the fleet is in now; empty if nothing was done to it.
     """
 
-    def __init__(self, signal_number: int, state: str = "What this run had begun was taken back.") -> None:
-        super().__init__(f"Interrupted. {state}\nRun the same command again to go on.")
+    def __init__(self, signal_number: int, fleet: str = "") -> None:
+        super().__init__(f"{f'Interrupted. {fleet}'.rstrip()}\nRun the same command again to go on.")
         self.signal_number = signal_number
+        self.fleet = fleet
         self.code = 128 + signal_number

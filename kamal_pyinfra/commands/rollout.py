@@ -29,6 +29,7 @@ from kamal_pyinfra.plan.changes import (
     RestartContainer,
     StopContainer,
 )
+from kamal_pyinfra.plan.fleet_state import SILENT
 
 
 def boot(
@@ -112,30 +113,54 @@ done
 [ "$waited" -eq 0 ] || sleep 1
 """
 
-REVERT = """this_runs() {
-  run=$1; shift
-  for name in "$@"; do
-    case "$(docker inspect --format '{{.Config.Hostname}}' "$name" 2> /dev/null)" in *-"$run") echo "$name" ;; esac
+ENGINE_SECONDS = 10
+"""So long a take-back waits for an engine that is started again; without one nothing can be brought back."""
+
+REVERT = (
+    """ask() {
+  { error=$(docker inspect --format "$1" "$2" 2>&1 >&3); } 3>&1 && return 0
+  case "$error" in *[Nn]"o such object"* | *[Nn]"o such container"*) return 0 ;; esac
+  echo "$error" >&2; return 1
+}
+await_engine() {
+  waited=0
+  until error=$(docker version 2>&1 > /dev/null); do
+    [ "$waited" -lt ENGINE_SECONDS ] || { echo "$error" >&2; echo "SILENT" >&2; exit 1; }
+    sleep 1; waited=$(( waited + 1 ))
   done
 }
+this_runs() {
+  run=$1; shift
+  for name in "$@"; do
+    hostname=$(ask '{{.Config.Hostname}}' "$name") || return 1
+    case "$hostname" in *-"$run") echo "$name" ;; esac
+  done
+}
+is_there() { found=$(ask '{{.Id}}' "$1") || return 2; [ -n "$found" ]; }
 revert() {
-  if [ -n "$(this_runs "$2" "$1")" ]; then
+  ours=$(this_runs "$2" "$1") || return 1
+  if [ -n "$ours" ]; then
     docker stop $4 "$1" > /dev/null; docker rm -f "$1" > /dev/null || return 1
   fi
-  docker rename "$3" "$1" 2> /dev/null || true
+  is_there "$3"
+  case "$?" in 0) docker rename "$3" "$1" ;; 1) ;; *) return 1 ;; esac
 }
 keep_what_serves() {
   [ -n "$lost" ] || return 0
   for name in "$@"; do
-    case "$(docker inspect --format 'SERVING' "$name" 2> /dev/null)" in
+    serving=$(ask 'SERVING' "$name") || exit 1
+    case "$serving" in
       healthy | none) echo "an old container did not come back; $name stays" >&2; exit 1 ;;
     esac
   done
 }
 lost=
 """.replace("SERVING", SERVING_FORMAT)
+    .replace("SILENT", SILENT)
+    .replace("ENGINE_SECONDS", str(ENGINE_SECONDS))
+)
 """Only a container whose host name carries this run's id is this run's; one that was to be replaced may still
-have the name, and serve. The rename fails where nothing stepped aside, which is no fault."""
+have the name, and serve. A container is not there where Docker says so; where it says nothing, that is not known."""
 
 
 def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:
@@ -156,6 +181,7 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
         + " ; ".join(
             part
             for part in (
+                "await_engine" if new or stops else "",
                 *(_revive(change) for change in stops),
                 f"keep_what_serves {words(*names)}" if new else "",
                 _note_servers(corded, run_id) if corded else "",
@@ -174,10 +200,13 @@ def _revive(change: StopContainer) -> str:
     """Make sure that an old container serves."""
     name = words(change.name)
     tie = app.tie_cord(change.cord) if change.cord else "true"
-    return (
-        f"if docker inspect {name} > /dev/null 2>&1; then "
-        f"{tie} && {app.start(change.name)} && await_ready {name} {change.drain_timeout} 0 20 any; fi || lost=1"
-    )
+    start = f"{tie} && {app.start(change.name)} && await_ready {name} {change.drain_timeout} 0 20 any"
+    return _if_there(name, start)
+
+
+def _if_there(name: str, script: str) -> str:
+    """Do something with a container that is there; what could not be done, or asked, is lost."""
+    return f"{{ is_there {name}; case $? in 0) {script} ;; 1) ;; *) false ;; esac; }} || lost=1"
 
 
 def _note_servers(boots: Sequence[BootContainer], run_id: str) -> str:
@@ -190,7 +219,7 @@ def _await_gone(change: BootContainer, run_id: str) -> str:
     name = words(change.container.name)
     is_gone = f'[ -z "$(this_runs {words(run_id)} {name})" ]'
     if isinstance(change, RestartContainer):
-        is_gone = f"! docker inspect {name} > /dev/null 2>&1"
+        is_gone = f"! is_there {name}"
     return f"{is_gone} || {await_unhealthy(change.container.name, seconds=30)}"
 
 
@@ -202,8 +231,8 @@ def _cord(change: BootContainer) -> str:
 def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
     container = change.container
     if isinstance(change, RestartContainer):
-        return app.stop((container.name,), container.stop_timeout)
+        return _if_there(words(container.name), app.stop((container.name,), container.stop_timeout))
     old_name = replaced_name(container.name, suffix)
     timeout = "" if container.stop_timeout is None else f"-t {container.stop_timeout}"
-    folder = f"; rm -rf {words(container.cord)}" if container.cord else ""
-    return f"revert {words(container.name, run_id, old_name, timeout)}{folder}"
+    taken_back = f"revert {words(container.name, run_id, old_name, timeout)}"
+    return f"{chain(taken_back, f'rm -rf {words(container.cord)}' if container.cord else '')} || lost=1"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.runner.locked import locked
+from kamal_pyinfra.runner.locked import locked, what_is_done_stays
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
@@ -52,6 +51,6 @@ def act(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)
-        with locked(steps) if task.is_locked else nullcontext():
+        with locked(steps) if task.is_locked else what_is_done_stays():
             if not steps.phase(task.name, task.deploy, is_strict=False, arguments=dict(task.arguments)):
                 steps.fail(task.state)

@@ -15,6 +15,7 @@ from kamal_pyinfra.operations.local_program import Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
 from kamal_pyinfra.plan.mirrors import pull_order
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.locked import what_is_done_stays
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
@@ -60,8 +61,9 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)
-        for group in pull_order(_mirrors(session)):
-            steps.phase("pull", deploys.pull, hosts=group, is_strict=False)
+        with what_is_done_stays():
+            for group in pull_order(_mirrors(session)):
+                steps.phase("pull", deploys.pull, hosts=group, is_strict=False)
         if session.failures:
             steps.fail("Nothing was switched; the other hosts have the image.")
 

@@ -44,5 +44,6 @@ def carry_out(
     if session.run.command != BOOT_ONLY:
         rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     for host in session.left_out:
-        report.warned(f"{host} was left out.")
+        begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""
+        report.warned(f"{host} was left out{begun}.")
     report.finished(time.monotonic() - began)

@@ -15,10 +15,10 @@ from pyinfra.api.state import State
 from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.operations.connection import is_cut
+from kamal_pyinfra.plan.fleet_state import CUT
 from kamal_pyinfra.plan.text import sanitized
 
 FACT_FAILURE = "could not load fact"
-CUT = "The SSH connection ended."
 LOOK = re.compile(rf"\[[^\]]*\] ({'|'.join(KINDS)})( |$)")
 # Without a handler Python prints what paramiko logs of a broken connection, traceback and all; the failure of
 # the host says the same in a line.

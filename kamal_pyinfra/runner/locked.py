@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from kamal_pyinfra.runner.session import Session
     from kamal_pyinfra.runner.steps import Steps
 
+STAYS = "What was done by then stays."
+
 
 @contextmanager
 def locked(steps: Steps) -> Iterator[bool]:
@@ -45,17 +47,31 @@ def locked(steps: Steps) -> Iterator[bool]:
     """
     try:
         _take(steps)
-    except Interrupted:
+    except Interrupted as error:
         _release_after_failure(steps)  # it may have been taken just before the signal
-        raise
+        raise Interrupted(error.signal_number, NOTHING_CHANGED) from error
     try:
-        yield is_unmoved(steps.session)
+        with what_is_done_stays():
+            yield is_unmoved(steps.session)
     except BaseException:
         _release_after_failure(steps)
         raise
     left = _release(steps)
     if left is not None:
         raise HostFailed(failure_message([left], NOT_RELEASED), [left.host])
+
+
+@contextmanager
+def what_is_done_stays() -> Iterator[None]:
+    """Say so when a signal comes; a deploy says what it took back instead.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(error.signal_number, error.fleet or STAYS) from error
 
 
 def clear_left_behind(session: Session) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.operations.watch import turned_bad
+from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.looks import keep_or_forget
@@ -40,7 +41,7 @@ class Rollout:
         self.run: Run = session.run
         self.begun: list[str] = []
         self.past_gate: list[str] = []
-        self.stuck: tuple[str, ...] = ()
+        self.stuck: dict[str, str] = {}
 
     def carry_out(self) -> None:
         """Make the changes.
@@ -59,9 +60,7 @@ class Rollout:
                 keep_or_forget(self.session, is_unmoved=unmoved)
                 self._make_changes()
         except Interrupted as error:
-            if self.stuck or self.past_gate:
-                raise Interrupted(error.signal_number, self._state_past_gate()) from error
-            raise
+            raise Interrupted(error.signal_number, self._state_when_interrupted()) from error
         except LockLost as error:
             if not self.session.failures:
                 raise
@@ -70,16 +69,16 @@ class Rollout:
     def _prepare_for_changes(self) -> None:
         if self.run.is_setup:
             if not self.steps.phase("bootstrap", deploys.bootstrap):
-                self.steps.fail("Nothing was switched: what served before serves now.")
+                self.steps.fail(fleet_state.before_the_switch(self._outputs()))
             self.steps.hook("docker-setup")
         if self.run.command != BOOT_ONLY:
             self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
         if not self._phase("prepare", deploys.prepare):
-            self.steps.fail("Nothing was switched: what served before serves now.")
+            self.steps.fail(fleet_state.before_the_switch(self._outputs()))
         if self.run.release_host in self.session.hosts and not self.steps.phase("release", deploys.release):
-            self.steps.fail("Nothing was booted or switched: what served before serves now.")
+            self.steps.fail(fleet_state.before_the_switch(self._outputs(), fleet_state.UNBOOTED))
         batches = self.run.batches(self.session.hosts)
         for number, batch in enumerate(batches, start=1):
             self.steps.report.batch_began(number, len(batches), batch)
@@ -88,7 +87,9 @@ class Rollout:
                 time.sleep(self.run.config.boot.pause)
         self.steps.phase("finish", deploys.finish, is_strict=False)
         if self.session.failures:
-            self.steps.fail(f"{self.run.version} serves, but not every host was cleaned up.")
+            uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == "finish"]
+            outputs = self._outputs()
+            self.steps.fail(fleet_state.after_the_gate(self.run.version, self.past_gate, outputs, uncleaned=uncleaned))
 
     def _roll_out_batch(self, batch: Sequence[str], *, is_only: bool) -> None:
         self.begun += batch
@@ -143,21 +144,31 @@ class Rollout:
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
+        self.stuck = {host: fleet_state.UNREACHABLE for host in hosts if host not in self.session.hosts}
         try:
             self.steps.phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
-            self.stuck = tuple(self.session.failures)
+            self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}
         if not halts:
             self.past_gate.clear()
 
-    def _state_past_gate(self) -> str:
+    def _outputs(self) -> dict[str, tuple[str, ...]]:
+        return {host: failure.output for host, failure in self.session.failures.items()}
+
+    def _state_when_interrupted(self) -> str:
         if self.stuck:
             return self._state_when_stuck()
+        if not self.begun:
+            return fleet_state.UNBOOTED
+        if not self.past_gate:
+            return fleet_state.TAKEN_BACK
         return f"{self.run.version} serves on {', '.join(self.past_gate)}, where the old version may still run too."
 
     def _state_when_stuck(self) -> str:
-        return f"{', '.join(self.stuck)} could not be brought back wholly; `kp details` shows what serves."
+        brought_back = [host for host in self.begun if host not in self.stuck and host not in self.past_gate]
+        state = fleet_state.not_brought_back(self.stuck, brought_back)
+        return f"{state}\n{', '.join(self.past_gate)} run {self.run.version}." if self.past_gate else state
 
     def _state_after_taking_back(self, batch: Sequence[str]) -> str:
         if self.stuck:
@@ -165,4 +176,4 @@ class Rollout:
         earlier = [host for host in self.begun if host not in batch]
         if earlier and self.run.config.boot.failure == "halt":
             return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."
-        return "All hosts run what they ran before; the new containers are gone."
+        return fleet_state.ALL_TAKEN_BACK

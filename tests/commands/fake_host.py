@@ -18,6 +18,7 @@ FORMATS = {
     SERVING_FORMAT: "SERVING",
     NOTED_FORMAT: "NOTED",
     "{{.Config.Hostname}}": "HOSTNAME",
+    "{{.Id}}": "ID",
 }
 """Long templates, and what they are called in tests."""
 

@@ -26,6 +26,10 @@ RUN_ARGUMENTS = (
 )
 
 
+GONE = Answer(err="Error: No such object", code=1)
+SILENT = Answer(err="Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", code=1)
+
+
 @pytest.fixture
 def docker(host: FakeHost) -> FakeHost:
     """A host without proxy on which the new container gets healthy at the second look."""
@@ -37,11 +41,12 @@ def docker(host: FakeHost) -> FakeHost:
         host.docker(f"inspect --format NOTED traefik {name}", only_it)
     for name in (NEW, OLD):
         host.docker(f"inspect --format SERVING {name}", "healthy", "unhealthy")
-        host.docker(f"inspect {name}", "[{}]")
+        host.docker(f"inspect --format ID {name}", "0123abcd")
         for command in ("start", "stop", "stop -t 30", "rm -f"):
             host.docker(f"{command} {name}", name)
     host.docker(f"rename {NEW} {REPLACED}")
-    host.docker(f"rename {REPLACED} {NEW}", Answer(err="No such container", code=1))
+    host.docker(f"inspect --format ID {REPLACED}", GONE)
+    host.docker("version", "Client: Docker Engine")
     return host
 
 
@@ -225,7 +230,8 @@ def revert(*boots, stops=()):
 
 
 REVIVED = [
-    f"docker inspect {OLD}",
+    "docker version",
+    f"docker inspect --format ID {OLD}",
     f"docker start {OLD}",
     f"docker inspect --format STATE {OLD}",
 ]
@@ -239,9 +245,8 @@ DRAINED = [
 
 NOTHING_UNDONE = [
     *[f"docker inspect --format HOSTNAME {NEW}"] * 3,
-    f"docker rename {REPLACED} {NEW}",
+    f"docker inspect --format ID {REPLACED}",
 ]
-"""The last one fails where nothing stepped aside."""
 
 
 def test_the_old_container_serves_again_before_the_new_one_is_drained_and_removed(docker):
@@ -256,7 +261,7 @@ def test_the_old_container_serves_again_before_the_new_one_is_drained_and_remove
         f"docker inspect --format HOSTNAME {NEW}",
         f"docker stop {NEW}",
         f"docker rm -f {NEW}",
-        f"docker rename {REPLACED} {NEW}",
+        f"docker inspect --format ID {REPLACED}",
     ]
     assert (old_cord / "cord").exists()
     assert not (docker.home / ".kamal/cords/shop-web-new").exists()
@@ -266,38 +271,36 @@ def test_a_container_of_another_run_is_neither_drained_nor_taken_away(docker):
     docker.docker(f"inspect --format HOSTNAME {NEW}", "192.0.2.1-ffffffffffff")
     ran = docker.run(revert(builders.boot()))
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
-    assert calls(docker, ran.calls) == NOTHING_UNDONE
+    assert calls(docker, ran.calls) == ["docker version", *NOTHING_UNDONE]
 
 
 def test_a_container_that_was_to_be_replaced_and_was_not_yet_serves_on(docker):
     docker.docker(f"inspect --format HOSTNAME {NEW}", "192.0.2.1-ffffffffffff")
-    docker.docker(f"inspect {REPLACED}", Answer(err="Error: No such object", code=1))
     old_cord = docker.home / "old cord"
     ran = docker.run(revert(builders.replace(), stops=[builders.stop(REPLACED, cord=str(old_cord))]))
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
     assert calls(docker, ran.calls) == [
-        f"docker inspect {REPLACED}",
+        "docker version",
+        f"docker inspect --format ID {REPLACED}",
         *NOTHING_UNDONE,
     ]
 
 
 def test_what_was_not_begun_is_not_undone(docker):
-    gone = Answer(err="Error: No such object", code=1)
-    for call in (f"inspect {NEW}", f"inspect {OLD}"):
-        docker.docker(call, gone)
-    docker.docker(f"inspect --format NOTED traefik {NEW}", gone)
-    docker.docker(f"inspect --format HOSTNAME {NEW}", gone)
+    for call in (f"ID {OLD}", f"NOTED traefik {NEW}", f"HOSTNAME {NEW}"):
+        docker.docker(f"inspect --format {call}", GONE)
     ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls) == [
-        f"docker inspect {OLD}",
+        "docker version",
+        f"docker inspect --format ID {OLD}",
         *NOTHING_UNDONE,
     ]
 
 
 def test_a_container_that_stepped_aside_for_one_that_could_not_be_created_gets_its_name_back(docker):
-    docker.docker(f"inspect --format HOSTNAME {NEW}", Answer(err="Error: No such object", code=1))
-    docker.docker(f"inspect {REPLACED}", "[{}]")
+    docker.docker(f"inspect --format HOSTNAME {NEW}", GONE)
+    docker.docker(f"inspect --format ID {REPLACED}", "0123abcd")
     docker.docker(f"start {REPLACED}", REPLACED)
     docker.docker(f"inspect --format STATE {REPLACED}", "running healthy 0")
     docker.docker(f"rename {REPLACED} {NEW}")
@@ -310,9 +313,11 @@ def test_a_restarted_container_is_stopped_again_and_stays(docker):
     cord = docker.home / "cord"
     ran = docker.run(revert(builders.restart(cord=str(cord), stop_timeout=30)))
     assert calls(docker, ran.calls) == [
+        "docker version",
         f"docker inspect --format NOTED traefik {NEW}",
-        f"docker inspect {NEW}",
+        f"docker inspect --format ID {NEW}",
         *[f"docker inspect --format SERVING {NEW}"] * 2,
+        f"docker inspect --format ID {NEW}",
         f"docker stop -t 30 {NEW}",
     ]
 
@@ -353,3 +358,55 @@ def test_a_container_that_restarted_long_ago_may_be_waited_for(docker):
     docker.docker(f"inspect --format STATE {NEW}", "running starting 3", "running healthy 3")
     ran = docker.run(rollout.boot([builders.wait_for()], run_id=BOOTING, suffix=builders.SUFFIX, audits=["true"]))
     assert ran.code == 0
+
+
+def test_an_engine_that_comes_back_in_time_lets_all_be_taken_back(docker):
+    docker.docker("version", SILENT, SILENT, "Client: Docker Engine")
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
+    assert (ran.code, ran.err, ran.seconds >= 2) == (0, "", True)
+    assert f"docker rm -f {NEW}" in calls(docker, ran.calls)
+
+
+def test_an_engine_that_does_not_come_back_is_no_host_without_containers(docker):
+    docker.docker("version", SILENT)
+    ran = docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)]))
+    assert (ran.code, ran.out, ran.err) == (1, "", f"{SILENT.err}\nDocker does not answer\n")
+    assert set(calls(docker, ran.calls)) == {"docker version"}
+
+
+ASKED = {
+    "the old container": (f"inspect --format ID {OLD}", [builders.boot()], [builders.stop(cord=None)]),
+    "whose the new container is": (f"inspect --format HOSTNAME {NEW}", [builders.boot()], []),
+    "what stepped aside": (f"inspect --format ID {REPLACED}", [builders.replace()], []),
+    "a container that was restarted": (f"inspect --format ID {NEW}", [builders.restart()], []),
+    "the end of one": (f"stop {NEW}", [builders.restart()], []),
+    "the end of one, with its time": (f"stop -t 30 {NEW}", [builders.restart(stop_timeout=30)], []),
+    "the new container's removal": (f"rm -f {NEW}", [builders.boot()], []),
+    "the old name": (f"rename {REPLACED} {NEW}", [builders.replace()], []),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_engine_that_goes_while_it_is_asked_is_no_answer(docker, asked):
+    call, boots, stops = ASKED[asked]
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    docker.docker(f"inspect --format ID {REPLACED}", "0123abcd")
+    docker.docker(f"rename {REPLACED} {NEW}")
+    docker.docker(call, SILENT)
+    ran = docker.run(revert(*boots, stops=stops))
+    assert (ran.code, SILENT.err in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("said", ["Error: No such object: x", "Error response from daemon: No such container: x"])
+def test_docker_says_in_more_than_one_way_that_a_container_is_not_there(docker, said):
+    for call in (f"ID {OLD}", f"NOTED traefik {NEW}", f"HOSTNAME {NEW}"):
+        docker.docker(f"inspect --format {call}", Answer(err=said, code=1))
+    assert docker.run(revert(builders.boot(), stops=[builders.stop(cord=None)])).code == 0
+
+
+def test_a_warning_of_dockers_client_is_no_answer(docker):
+    warned = Answer(f"192.0.2.1-{RUN_ID}", err="WARNING: Error loading config file", code=0)
+    docker.docker(f"inspect --format HOSTNAME {NEW}", warned)
+    ran = docker.run(revert(builders.boot()))
+    assert (ran.code, f"docker rm -f {NEW}" in calls(docker, ran.calls)) == (0, True)

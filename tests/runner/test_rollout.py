@@ -48,7 +48,7 @@ class Session:
     def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
         name = deploy._inner.__name__
         if name == "revert" and self.lost:
-            self.failures[self.lost] = None
+            self.failures[self.lost] = HostFailure(host=self.lost, phase=name, operation="It", output=("no",))
         phase, _, host = self.signal_in.partition(" ")
         if name == phase and host in ("", hosts[0]):
             self.signal_in = ""
@@ -65,9 +65,14 @@ def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) ->
     return str(interrupted.value).removesuffix(NEXT)
 
 
-@pytest.mark.parametrize("phase", ["lock", "prepare", "boot"])
-def test_before_the_gate_all_is_taken_back(config: MakeConfig, phase: str) -> None:
-    assert said(config, phase) == "Interrupted. What this run had begun was taken back."
+@pytest.mark.parametrize("phase", ["lock", "prepare"])
+def test_before_anything_boots_there_is_nothing_to_take_back(config: MakeConfig, phase: str) -> None:
+    untouched = "Interrupted. Nothing was booted or switched: what served before serves now."
+    assert said(config, phase) == untouched
+
+
+def test_before_the_gate_all_is_taken_back(config: MakeConfig) -> None:
+    assert said(config, "boot") == "Interrupted. What this run had begun was taken back."
 
 
 @pytest.mark.parametrize(("phase", "boot"), [("switch", {}), ("watch", {"watch": 5}), ("finish", {})])
@@ -78,7 +83,7 @@ def test_past_the_gate_the_new_version_serves(config: MakeConfig, phase: str, bo
 
 def test_a_host_that_could_not_be_brought_back_is_named(config: MakeConfig) -> None:
     stuck = "192.0.2.2 could not be brought back wholly; `kp details` shows what serves."
-    assert said(config, "boot", lost="192.0.2.2") == f"Interrupted. {stuck}"
+    assert said(config, "boot", lost="192.0.2.2") == f"Interrupted. {stuck}\n192.0.2.1 runs what it ran before."
 
 
 def test_an_earlier_batch_comes_back_with_the_one_that_is_interrupted(config: MakeConfig) -> None:
@@ -168,7 +173,9 @@ def test_a_host_that_is_lost_while_it_watches_says_nothing_against_the_version(
     config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state, rounds = rolled_out(config, monkeypatch, "The SSH connection ended.")
-    assert state == "v2 serves, but not every host was cleaned up."
+    assert state == "v2 serves on 192.0.2.1. What runs on 192.0.2.2 is not known: its connection ended; {}".format(
+        "`kp status` shows it once it answers."
+    )
     assert rounds == [*BEFORE, "watch 1 2 s", "retire 2", "finish 2"]
 
 
@@ -192,3 +199,127 @@ def test_hosts_are_finished_with_the_switch_only_where_nothing_can_take_it_back(
 
     Rollout(Telling(a_run(config(servers=WEB, boot=boot)), ""), Anything()).carry_out()  # type: ignore[arg-type]
     assert told == finishes
+
+
+NO_DOCKER = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+
+
+class Failing(Session):
+    """Rounds of which some fail on some hosts, with what these say."""
+
+    def __init__(self, run: Any, failing: dict[str, dict[str, str]], unreachable: str = "") -> None:
+        super().__init__(run, "")
+        self.failing = failing
+        self.unreachable = unreachable
+
+    def readmit(self) -> None:
+        self.hosts = [host for host in WEB if host != self.unreachable]
+
+    def leave_out_unreachable(self) -> frozenset[str]:
+        return frozenset()
+
+    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
+        name = deploy._inner.__name__
+        found = {host: text for host, text in self.failing.get(name, {}).items() if host in hosts}
+        for host, text in found.items():
+            self.failures[host] = HostFailure(host=host, phase=name, operation="It", output=(text,))
+        return not found
+
+
+def ended(
+    config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: dict[str, dict[str, str]],
+    unreachable: str = "",
+    **sections: Any,
+) -> str:
+    """The state that the message names, without what failed and without the way on."""
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: "watch" in failing)
+    session = Failing(a_run(config(servers=WEB, **sections)), failing, unreachable)
+    with pytest.raises(HostFailed) as failed:
+        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+    lines = str(failed.value).splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith("  "))
+    return "\n".join(lines[last + 1 : -1])
+
+
+SICK = "shop-web-v2: not healthy after 30 s (running unhealthy)"
+SHOWS = "`kp status` shows what runs there once it answers."
+STUCK = f"192.0.2.2 could not be brought back: Docker does not answer there. What runs there is not known.\n{{}}{SHOWS}"
+ONE_BACK = "192.0.2.1 runs what it ran before.\n"
+
+
+@pytest.mark.parametrize(
+    "said", [NO_DOCKER, "Docker does not answer", "error during connect: Get http://%2Fvar%2Frun%2Fdocker.sock: EOF"]
+)
+@pytest.mark.parametrize("phase", ["boot", "watch"])
+def test_a_host_whose_docker_is_gone_is_not_said_to_run_what_it_ran(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch, phase: str, said: str
+) -> None:
+    failing = {phase: {WEB[1]: SICK}, "revert": {WEB[1]: said}}
+    assert ended(config, monkeypatch, failing, boot={"watch": 5}) == STUCK.format(ONE_BACK)
+
+
+def test_a_host_that_cannot_be_reached_is_not_said_to_run_what_it_ran(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = ended(config, monkeypatch, {"boot": {WEB[1]: "The SSH connection ended."}}, unreachable=WEB[1])
+    assert state == STUCK.format(ONE_BACK).replace("Docker does not answer there", "it cannot be reached")
+
+
+def test_a_host_that_hangs_while_it_is_brought_back_is_named(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = {"boot": {WEB[0]: SICK}, "revert": {WEB[1]: "It did not end within 120 s and was stopped."}}
+    state = ended(config, monkeypatch, failing)
+    assert state == STUCK.format(ONE_BACK).replace("Docker does not answer there", "it did not answer in time")
+
+
+def test_hosts_of_an_earlier_batch_are_named_by_what_they_run(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = {"boot": {WEB[1]: SICK}, "revert": {WEB[0]: NO_DOCKER}}
+    one_by_one = {"limit": 1, "wait": 0}
+    state = ended(config, monkeypatch, failing, boot=one_by_one)
+    assert state == (
+        "192.0.2.1 could not be brought back: Docker does not answer there. What runs there is not known.\n"
+        f"192.0.2.2 runs what it ran before.\n{SHOWS}"
+    )
+    failing = {"boot": {WEB[1]: SICK}, "revert": {WEB[1]: NO_DOCKER}}
+    state = ended(config, monkeypatch, failing, boot={**one_by_one, "failure": "halt"})
+    assert state == STUCK.format("") + "\n192.0.2.1 run v2."
+
+
+@pytest.mark.parametrize(
+    ("failing", "state"),
+    [
+        ({"prepare": {WEB[1]: "disk full"}}, "Nothing was switched: what served before serves now."),
+        (
+            {"prepare": {WEB[1]: NO_DOCKER}},
+            "Nothing was switched. What runs on 192.0.2.2 is not known: Docker does not answer there;"
+            " `kp status` shows it once it answers.",
+        ),
+        ({"boot": {WEB[1]: SICK}}, "All hosts run what they ran before; the new containers are gone."),
+        (
+            {"switch": {WEB[1]: NO_DOCKER}},
+            "v2 serves on 192.0.2.1. What runs on 192.0.2.2 is not known: Docker does not answer there;"
+            " `kp status` shows it once it answers.",
+        ),
+        (
+            {"switch": {WEB[1]: "still healthy"}},
+            "v2 serves on 192.0.2.1. The old version may still run beside it on 192.0.2.2.",
+        ),
+        ({"finish": {WEB[1]: "no room"}}, "v2 serves, but not every host was cleaned up."),
+        (
+            {"finish": dict.fromkeys(WEB, NO_DOCKER)},
+            "What runs on 192.0.2.1, 192.0.2.2 is not known: Docker does not answer there;"
+            " `kp status` shows it once it answers.",
+        ),
+    ],
+)
+def test_only_what_hosts_confirmed_is_said_of_the_fleet(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch, failing: dict[str, dict[str, str]], state: str
+) -> None:
+    assert ended(config, monkeypatch, failing) == state

@@ -1,0 +1,109 @@
+"""What is known of the fleet when a run ends early: only what hosts have confirmed is claimed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+SILENT = "Docker does not answer"
+"""Stands in what a host says whose engine is gone: what runs there is not known then."""
+CUT = "The SSH connection ended."
+UNREACHABLE = "it cannot be reached"
+NO_DOCKER = f"{SILENT} there"
+HUNG = "it did not answer in time"
+NO_ENGINE = re.compile(
+    rf"{SILENT}|Cannot connect to the Docker daemon|error during connect|[Ii]s the docker daemon running", re.IGNORECASE
+)
+GAVE_UP = re.compile(r"^(It did not end within|Nothing was heard of it)")
+UNCLEANED = "serves, but not every host was cleaned up."
+UNSWITCHED = "Nothing was switched: what served before serves now."
+UNBOOTED = "Nothing was booted or switched: what served before serves now."
+TAKEN_BACK = "What this run had begun was taken back."
+ALL_TAKEN_BACK = "All hosts run what they ran before; the new containers are gone."
+
+
+def why_unknown(output: Sequence[str]) -> str:
+    """Why it is not known what runs on a host that failed; empty if there is no reason to doubt.
+
+    Args:
+        output: the last lines of the host.
+    """
+    if any(NO_ENGINE.search(line) for line in output):
+        return NO_DOCKER
+    if any(GAVE_UP.search(line) for line in output):
+        return HUNG
+    return "its connection ended" if CUT in output else ""
+
+
+def before_the_switch(outputs: Mapping[str, Sequence[str]], state: str = UNSWITCHED) -> str:
+    """The state of a fleet of which a host failed before anything was booted.
+
+    Args:
+        outputs: the last lines of each host that failed.
+        state: what holds where nothing is in doubt.
+    """
+    silent = [host for host, output in outputs.items() if why_unknown(output) == NO_DOCKER]
+    if not silent:
+        return state
+    return f"{state.partition(':')[0]}. {_unknown(silent, NO_DOCKER)}"
+
+
+def after_the_gate(
+    version: str, passed: Collection[str], outputs: Mapping[str, Sequence[str]], *, uncleaned: Collection[str]
+) -> str:
+    """The state of a fleet of which a host failed once the new version was healthy.
+
+    Args:
+        version: the new one.
+        passed: hosts whose batch has passed the gate.
+        outputs: the last lines of each host that failed since.
+        uncleaned: those of them on which all was switched.
+    """
+    reasons = {host: why_unknown(output) for host, output in outputs.items()}
+    if not any(reasons.values()) and set(outputs) <= set(uncleaned):
+        return f"{version} {UNCLEANED}"
+    serving = [host for host in passed if host not in outputs]
+    both = [host for host, reason in reasons.items() if not reason]
+    return " ".join(
+        [
+            *([f"{version} serves on {', '.join(serving)}."] if serving else []),
+            *([f"The old version may still run beside it on {', '.join(both)}."] if both else []),
+            *_unknown_by_reason(reasons),
+        ]
+    )
+
+
+def not_brought_back(stuck: Mapping[str, str], brought_back: Sequence[str]) -> str:
+    """The state after a take-back that failed somewhere.
+
+    Args:
+        stuck: hosts that could not be brought back, and why it is not known what runs there; empty if it can be seen.
+        brought_back: hosts that confirmed that they run what they ran before.
+    """
+    asked = [host for host, reason in stuck.items() if not reason]
+    lines = [f"{', '.join(asked)} could not be brought back wholly; `kp details` shows what serves."] if asked else []
+    for reason in dict.fromkeys(filter(None, stuck.values())):
+        hosts = [host for host, why in stuck.items() if why == reason]
+        lines.append(f"{', '.join(hosts)} could not be brought back: {reason}. What runs there is not known.")
+    if brought_back:
+        lines.append(f"{', '.join(brought_back)} {_run(brought_back)} what {_they(brought_back)} ran before.")
+    if any(stuck.values()):
+        lines.append("`kp status` shows what runs there once it answers.")
+    return "\n".join(lines)
+
+
+def _unknown_by_reason(reasons: Mapping[str, str]) -> list[str]:
+    found = dict.fromkeys(filter(None, reasons.values()))
+    return [_unknown([host for host, why in reasons.items() if why == reason], reason) for reason in found]
+
+
+def _unknown(hosts: Sequence[str], reason: str) -> str:
+    return f"What runs on {', '.join(hosts)} is not known: {reason}; `kp status` shows it once it answers."
+
+
+def _run(hosts: Sequence[str]) -> str:
+    return "runs" if len(hosts) == 1 else "run"
+
+
+def _they(hosts: Sequence[str]) -> str:
+    return "it" if len(hosts) == 1 else "they"

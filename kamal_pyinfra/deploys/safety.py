@@ -7,16 +7,20 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import execute, reconnect_all, tune
+from kamal_pyinfra.operations.connection import execute, is_cut, reconnect, reconnect_all, tune
 from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad
+from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 
 NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"
@@ -83,15 +87,32 @@ class Safety(BaseStateCallback):
         if not unproven:
             return
         names = unproven if self.run.config.boot.failure == "halt" else begun
-        hosts = [host for host in state.inventory if host.name in names and host.connected]
-        for host in hosts:
+        hosts = [host for host in state.inventory if host.name in names]
+        gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_cut(host)])
+        reachable = [host for host in hosts if host.connected]
+        for host in reachable:
             host.log_styled("bringing the old version back", fg="yellow")
-        gevent.joinall([gevent.spawn(self._revert, state, host) for host in hosts])
+        ends = {host.name: gevent.spawn(self._revert, state, host) for host in reachable}
+        gevent.joinall(list(ends.values()))
+        stuck = {host.name: fleet_state.UNREACHABLE for host in hosts if host not in reachable}
+        stuck |= {name: end.value for name, end in ends.items() if end.value is not None}
+        text = fleet_state.not_brought_back(stuck, [host.name for host in hosts if host.name not in stuck])
+        for line in text.splitlines():
+            logger.warning(line)
 
-    def _revert(self, state: State, host: Host) -> None:
-        with ctx_config.use(state.config.copy()), ctx_host.use(host):
-            if command := revert_command(self.run):
-                execute(host, command, print_output=True)
+    def _revert(self, state: State, host: Host) -> str | None:
+        """Bring a host back; if that failed, why it is not known what runs there, empty if that can be seen."""
+        try:
+            with ctx_config.use(state.config.copy()), ctx_host.use(host):
+                command = revert_command(self.run)
+                succeeded, output = execute(host, command, print_output=True) if command else (True, None)
+        except (PyinfraError, SSHException, OSError, EOFError):
+            return fleet_state.UNREACHABLE
+        if succeeded:
+            return None
+        return fleet_state.why_unknown(
+            [*output.stderr_lines, *([fleet_state.CUT] if is_cut(host) else [])] if output else []
+        )
 
 
 def install(state: State, run: Run) -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kamal_pyinfra.cli.app_exec import interactive
+from kamal_pyinfra.cli.app_exec import interactive, would_run
 from kamal_pyinfra.cli.complete import accessories, one
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import cell, say, table_console
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ SIMPLE = {
 def _add(command: str, text: str) -> None:
     @accessory.command(command, help=f"{text}\n\n\b\nExample:\n  kp accessory {command} db")
     @name_argument
-    @common_options
+    @changing_options
     def carry_out(options: Options, name: str) -> None:
         _carry_out(options, name, command)
 
@@ -78,7 +78,7 @@ for each, what in SIMPLE.items():
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
 @interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
-@common_options
+@changing_options
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
     """Run a command in an accessory on each of its hosts and print what it says.
 
@@ -95,6 +95,9 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
     from kamal_pyinfra.runner.accessories import execute_command
 
     line = command[0] if len(command) == 1 else shlex.join(command)
+    if options.dry_run:
+        would_run(line, hosts, "in the container that runs" if reuse else "in a new container")
+        return
     if is_interactive:
         from kamal_pyinfra.runner.terminal import open_terminal
 
@@ -160,7 +163,7 @@ def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: An
 @name_argument
 @click.option("--data", is_flag=True, help="Remove its folder with files and relative directories too.")
 @yes_option
-@common_options
+@changing_options
 def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
     """Remove an accessory's container, image and secrets, also one that left the configuration; data stays.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 
@@ -37,7 +37,7 @@ SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 @interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs, not in a new one.")
 @more_variables
-@common_options
+@changing_options
 def execute(
     options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, pairs: tuple[str, ...]
 ) -> None:
@@ -51,11 +51,16 @@ def execute(
       kp app exec -i --reuse sh
     """
     run, target = options.run_without_version("app")
+    words = command_words(command)
+    if options.dry_run:
+        where = "in the container that runs" if reuse else "in a new container"
+        would_run(shlex.join(words), target.hosts, where)
+        return
 
     from kamal_pyinfra.runner.execute import Exec, in_app
 
     wanted = Exec(
-        command=command_words(command),
+        command=words,
         version=options.version,
         reuses=reuse,
         env=variables(pairs),
@@ -152,3 +157,9 @@ def print_answers(answers: Sequence[Answer], title: str) -> None:
         say("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
     if failed := list(dict.fromkeys(answer.host for answer in answers if not answer.succeeded)):
         raise HostFailed(f"The command failed on {', '.join(failed)}; its output is above.", failed)
+
+
+def would_run(command: str, hosts: Sequence[str], where: str = "") -> None:
+    """Say what a dry run would do; what the command itself changes is not known here."""
+    for host in hosts:
+        say(" ".join(filter(None, (f"{host}: would run", command, where))))

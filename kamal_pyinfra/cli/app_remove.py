@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 
 
 @click.command()
-@common_options
+@changing_options
 def remove(options: Options) -> None:
     """Stop and remove the app's containers, and its images that nobody else uses.
 
@@ -27,7 +27,7 @@ def remove(options: Options) -> None:
 
 @click.command("remove_container", hidden=True)
 @click.argument("version_argument", metavar="VERSION")
-@common_options
+@changing_options
 def remove_container(options: Options, version_argument: str) -> None:
     """Remove the stopped containers of VERSION.
 
@@ -45,7 +45,7 @@ def remove_container(options: Options, version_argument: str) -> None:
 
 
 @click.command("remove_containers", hidden=True)
-@common_options
+@changing_options
 def remove_containers(options: Options) -> None:
     """Remove all stopped containers of the app.
 
@@ -63,7 +63,7 @@ def remove_containers(options: Options) -> None:
 
 
 @click.command("remove_images", hidden=True)
-@common_options
+@changing_options
 def remove_images(options: Options) -> None:
     """Remove the app's images that no container uses.
 

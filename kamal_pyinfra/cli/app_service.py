@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 from kamal_pyinfra.cli.say import say
 
 
 @click.command()
-@common_options
+@changing_options
 def boot(options: Options) -> None:
     """Put containers of the version in service, or of --version, into service as configured; nothing is built.
 
@@ -32,7 +32,7 @@ def boot(options: Options) -> None:
 
 
 @click.command()
-@common_options
+@changing_options
 def start(options: Options) -> None:
     """Start the containers that were in service last, as they are, and wait until they serve.
 
@@ -50,7 +50,7 @@ def start(options: Options) -> None:
 
 
 @click.command()
-@common_options
+@changing_options
 def stop(options: Options) -> None:
     """Take the app out of service: drain and stop all its containers.
 
@@ -69,7 +69,7 @@ def stop(options: Options) -> None:
 
 @click.command("stale_containers")
 @click.option("-s", "--stop", "stops", is_flag=True, help="Drain and stop them.")
-@common_options
+@changing_options
 def stale_containers(options: Options, stops: bool) -> None:
     """Show containers that run beside the version in service, or stop them.
 

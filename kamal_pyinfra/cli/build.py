@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import say
 
 
@@ -19,7 +19,7 @@ def build() -> None:
 
 
 @build.command()
-@common_options
+@changing_options
 def deliver(options: Options) -> None:
     """Build and push the image, then fetch it on the hosts.
 
@@ -31,7 +31,7 @@ def deliver(options: Options) -> None:
 
 
 @build.command()
-@common_options
+@changing_options
 def push(options: Options) -> None:
     """Build the image and push it to the registry.
 
@@ -43,7 +43,7 @@ def push(options: Options) -> None:
 
 
 @build.command()
-@common_options
+@changing_options
 def pull(options: Options) -> None:
     """Fetch the image from the registry on the hosts, also where one of that version is.
 
@@ -55,7 +55,7 @@ def pull(options: Options) -> None:
 
 
 @build.command()
-@common_options
+@changing_options
 def create(options: Options) -> None:
     """Create the builder on this machine, or make it anew if its hosts changed.
 
@@ -67,11 +67,11 @@ def create(options: Options) -> None:
 
     from kamal_pyinfra.runner.build import create as create_builder
 
-    create_builder(config, say)
+    create_builder(config, say, is_dry=options.dry_run)
 
 
 @build.command()
-@common_options
+@changing_options
 def remove(options: Options) -> None:
     """Remove the builder from this machine.
 
@@ -83,7 +83,7 @@ def remove(options: Options) -> None:
 
     from kamal_pyinfra.runner.build import remove as remove_builder
 
-    remove_builder(config, say)
+    remove_builder(config, say, is_dry=options.dry_run)
 
 
 @build.command()
@@ -105,9 +105,18 @@ def details(options: Options) -> None:
 def _carry_out(options: Options, *, with_push: bool, with_pull: bool) -> None:
     run, target = options.run("build")
 
-    from kamal_pyinfra.cli.report import plain_report
+    if options.dry_run and with_push:
+        say(f"This machine would build and push {run.config.absolute_image(run.version)}.")
+    if options.dry_run and not with_pull:
+        return
+
+    from kamal_pyinfra.cli.report import plain_report, report_for
     from kamal_pyinfra.runner import build as runner
 
+    if options.dry_run:
+        with report_for(options) as shown:
+            runner.pull(run, target.hosts, shown)
+        return
     # Whoever asks for a build wants to see it; a deploy shows it with --verbose.
     report = plain_report(options, verbose=options.verbose or with_push)
     if with_push:

@@ -24,8 +24,10 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
     """
     from kamal_pyinfra.plan.render import render_text
 
-    if not options.quiet or not is_confirmed:
+    if not options.quiet or not is_confirmed or options.dry_run:
         say(render_text(plan), nl=False)
+    if options.dry_run:
+        return False
     if plan.is_empty or is_confirmed:
         return not plan.is_empty
     if not _says_yes(question):

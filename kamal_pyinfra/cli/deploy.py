@@ -8,11 +8,14 @@ import click
 
 from kamal_pyinfra.cli.choices import Choices, choices
 from kamal_pyinfra.cli.complete import one, versions
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 from kamal_pyinfra.cli.plan import events_option, print_plan
 
 
 def _carry_out(options: Options, choices: Choices, command: str, *, as_json: bool) -> None:
+    if options.dry_run:
+        print_plan(options, choices, command, json=as_json)
+        return
     run, hosts = choices.run(options, command)
 
     from kamal_pyinfra.cli.report import report_for
@@ -25,7 +28,7 @@ def _carry_out(options: Options, choices: Choices, command: str, *, as_json: boo
 @click.command()
 @choices
 @events_option
-@common_options
+@changing_options
 def setup(options: Options, choices: Choices, as_json: bool) -> None:
     """Install Docker where it is missing, then deploy.
 
@@ -38,10 +41,9 @@ def setup(options: Options, choices: Choices, as_json: bool) -> None:
 
 @click.command()
 @choices
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop, as `kp plan`.")
 @events_option
-@common_options
-def deploy(options: Options, choices: Choices, dry_run: bool, as_json: bool) -> None:
+@changing_options
+def deploy(options: Options, choices: Choices, as_json: bool) -> None:
     """Put a version into service without losing a request.
 
     \b
@@ -49,16 +51,13 @@ def deploy(options: Options, choices: Choices, dry_run: bool, as_json: bool) -> 
       kp deploy
       kp deploy --version 9f2c1ab --skip-push
     """
-    if dry_run:
-        print_plan(options, choices, json=as_json)
-        return
     _carry_out(options, choices, "deploy", as_json=as_json)
 
 
 @click.command()
 @choices
 @events_option
-@common_options
+@changing_options
 def redeploy(options: Options, choices: Choices, as_json: bool) -> None:
     """Deploy without looking after the proxy and without pruning.
 
@@ -74,7 +73,7 @@ def redeploy(options: Options, choices: Choices, as_json: bool) -> None:
 @click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here.")
 @click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so.")
 @events_option
-@common_options
+@changing_options
 def rollback(
     options: Options, version_argument: str | None, keep_env: bool, skip_unreachable: bool, as_json: bool
 ) -> None:

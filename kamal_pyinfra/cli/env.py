@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 
 
 @click.group()
@@ -18,7 +18,7 @@ def env() -> None:
 
 
 @env.command()
-@common_options
+@changing_options
 def push(options: Options) -> None:
     """Write the env files that differ to the hosts; the next deploy puts them into effect.
 
@@ -36,7 +36,7 @@ def push(options: Options) -> None:
 
 
 @env.command()
-@common_options
+@changing_options
 def delete(options: Options) -> None:
     """Remove the env files from the hosts; what runs keeps running.
 

@@ -6,15 +6,17 @@ import os
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 from kamal_pyinfra.cli.say import say
+
+PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
 
 @click.command()
 @click.option(
     "-P", "--skip-push", "--skip_push", is_flag=True, help="Only write the file; the hosts keep the old values."
 )
-@common_options
+@changing_options
 def envify(options: Options, skip_push: bool) -> None:
     """Write .env from .env.erb, .env.tpl or .env.j2, and push the secrets in it to the hosts.
 
@@ -25,14 +27,19 @@ def envify(options: Options, skip_push: bool) -> None:
     """
     from pathlib import Path
 
-    from kamal_pyinfra.config.envify import env_name, template_names
+    from kamal_pyinfra.config.envify import env_name, find_template, template_names
     from kamal_pyinfra.config.envify import envify as write_env
 
-    template = write_env(Path.cwd(), options.destination, os.environ)
-    if template is None:
+    name = env_name(options.destination)
+    found = find_template(Path.cwd(), options.destination)
+    if found is None:
         say(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
         return
-    say(f"Wrote {env_name(options.destination)} from {template}.")
+    if options.dry_run:
+        say(f"{name} would be written from {found}." + ("" if skip_push else f" {PUSHED}"))
+        return
+    template = write_env(Path.cwd(), options.destination, os.environ)
+    say(f"Wrote {name} from {template}.")
     if not skip_push:
         push(options)
 

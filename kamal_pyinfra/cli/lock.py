@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import say
 
 
@@ -42,7 +42,7 @@ def status(options: Options) -> None:
 
 @lock.command()
 @click.option("-m", "--message", required=True, help="Why it is locked.")
-@common_options
+@changing_options
 def acquire(options: Options, message: str) -> None:
     """Take the lock until it is released by hand.
 
@@ -55,12 +55,12 @@ def acquire(options: Options, message: str) -> None:
     from kamal_pyinfra.runner.ask import acquire_lock
 
     acquire_lock(run, message)
-    say("Acquired the deploy lock")
+    say("The deploy lock is free: it would be taken" if run.is_dry else "Acquired the deploy lock")
 
 
 @lock.command()
 @click.option("--force", is_flag=True, help="Also somebody else's, or one that a run is using.")
-@common_options
+@changing_options
 def release(options: Options, force: bool) -> None:
     """Free the lock if it is your own, stale, or nobody's.
 
@@ -72,4 +72,6 @@ def release(options: Options, force: bool) -> None:
 
     from kamal_pyinfra.runner.ask import release_lock
 
-    say("Released the deploy lock" if release_lock(run, is_forced=force) else "There is no deploy lock")
+    was_held = release_lock(run, is_forced=force)
+    done = "The deploy lock would be released" if run.is_dry else "Released the deploy lock"
+    say(done if was_held else "There is no deploy lock")

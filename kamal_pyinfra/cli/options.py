@@ -35,6 +35,7 @@ class Options:
     quiet: bool
     skip_hooks: bool
     lock_wait: int | None = None
+    dry_run: bool = False
 
     def config(self) -> Config:
         """Read the configuration.
@@ -73,7 +74,7 @@ class Options:
 
     @property
     def _manners(self) -> dict[str, Any]:
-        return {"skips_hooks": self.skip_hooks, "lock_wait": self.lock_wait}
+        return {"skips_hooks": self.skip_hooks, "lock_wait": self.lock_wait, "is_dry": self.dry_run}
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
         """The same for a command that needs no version: without git or VERSION it is ``unknown``.
@@ -113,6 +114,7 @@ class Options:
             forgotten=planned.forgotten,
             replaces_edited=planned.replaces_edited,
             lock_wait=self.lock_wait,
+            is_dry=self.dry_run,
         )
 
 
@@ -190,10 +192,18 @@ def common_options(command: F) -> F:
 
     @wraps(command)
     def with_options(**values: Any) -> Any:
-        fields = {name: values.pop(name) for name in Options.__dataclass_fields__}
+        fields = {name: values.pop(name) for name in Options.__dataclass_fields__ if name in values}
         return command(options=Options(**fields), **values)
 
     decorated: Any = with_options
     for option in reversed(COMMON):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return] # click decorates anything
+
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+
+
+def changing_options(command: F) -> F:
+    """Give a command that changes hosts the common options and ``--dry-run``."""
+    return common_options(DRY_RUN(command))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kamal_pyinfra.cli.choices import Choices, choices
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import say, say_json
 
 if TYPE_CHECKING:
@@ -45,16 +45,19 @@ def plan(options: Options, choices: Choices, json: bool, detailed_exitcode: bool
         click.get_current_context().exit(CHANGES)
 
 
-def print_plan(options: Options, choices: Choices, *, json: bool = False, out: str | None = None) -> Plan:
+def print_plan(
+    options: Options, choices: Choices, command: str = "deploy", *, json: bool = False, out: str | None = None
+) -> Plan:
     """Make the plan and print it.
 
     Args:
         options: the common ones.
         choices: those about the plan.
+        command: what would be done.
         json: as a JSON document.
         out: file to write the plan to.
     """
-    run, hosts = choices.run(options, "deploy")
+    run, hosts = choices.run(options, command)
 
     from kamal_pyinfra.runner.deploy import plan as make_plan
 
@@ -97,7 +100,7 @@ def write_private(path: Path, text: str) -> None:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="FILE")
 @events_option
-@common_options
+@changing_options
 def apply(options: Options, file: str, as_json: bool) -> None:
     """Carry out the plan in FILE, unless the fleet or the configuration changed since it was made.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 
 retain_option = click.option(
     "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
@@ -24,7 +24,7 @@ def prune() -> None:
 
 @prune.command("all")
 @retain_option
-@common_options
+@changing_options
 def everything(options: Options, retain: int | None) -> None:
     """Remove surplus containers, the images that only these used, and leftover cords and assets.
 
@@ -43,7 +43,7 @@ def everything(options: Options, retain: int | None) -> None:
 
 @prune.command()
 @retain_option
-@common_options
+@changing_options
 def containers(options: Options, retain: int | None) -> None:
     """Remove stopped containers beyond those to keep, and leftover cords and assets.
 
@@ -61,7 +61,7 @@ def containers(options: Options, retain: int | None) -> None:
 
 
 @prune.command()
-@common_options
+@changing_options
 def images(options: Options) -> None:
     """Remove images of the app that no container uses, and those that lost their tag.
 
@@ -80,7 +80,7 @@ def images(options: Options) -> None:
 
 @prune.command()
 @yes_option
-@common_options
+@changing_options
 def accessories(options: Options, is_confirmed: bool) -> None:
     """Remove accessories that left the configuration; their data stays.
 

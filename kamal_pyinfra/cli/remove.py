@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options
 
 
 @click.command()
 @click.option("--purge", is_flag=True, help="Remove the audit log too, and folders that are empty then.")
 @yes_option
-@common_options
+@changing_options
 def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
     """Remove the app, its images and secrets, and the proxy unless another service uses it.
 

@@ -30,6 +30,9 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
         run: one that puts a version into service; its times are kept for ``kp timeline``.
         as_json: print events, whatever the output is.
     """
+    if options.dry_run:
+        yield Emitter([_print_json] if as_json else [], None if as_json else _shower(options))
+        return
     view = _view(options, os.environ, as_json=as_json)
     show_plan = None if options.quiet or as_json else _shower(options)
     emitter = Emitter([*([view] if view else []), *_keepers(run)], show_plan)

@@ -6,8 +6,8 @@ import shlex
 
 import click
 
-from kamal_pyinfra.cli.app_exec import interactive, print_answers
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.app_exec import interactive, print_answers, would_run
+from kamal_pyinfra.cli.options import Options, changing_options
 
 
 @click.group()
@@ -21,7 +21,7 @@ def server() -> None:
 
 
 @server.command()
-@common_options
+@changing_options
 def bootstrap(options: Options) -> None:
     """Install Docker where it is missing.
 
@@ -41,7 +41,7 @@ def bootstrap(options: Options) -> None:
 @server.command("exec")
 @click.argument("command", nargs=-1, required=True, metavar="CMD…")
 @interactive
-@common_options
+@changing_options
 def execute(options: Options, command: tuple[str, ...], is_interactive: bool) -> None:
     """Run a shell command on each host; one text is shell, several words are quoted.
 
@@ -51,11 +51,14 @@ def execute(options: Options, command: tuple[str, ...], is_interactive: bool) ->
       kp server exec -i bash
     """
     run, target = options.run_without_version("server")
+    text = command[0] if len(command) == 1 else shlex.join(command)
+    if options.dry_run:
+        would_run(text, target.hosts)
+        return
 
     from kamal_pyinfra.runner.execute import host_command, on_hosts
     from kamal_pyinfra.runner.terminal import open_terminal
 
-    text = command[0] if len(command) == 1 else shlex.join(command)
     if is_interactive:
         host = target.hosts[0]
         open_terminal(run, host, host_command(run, host, text))

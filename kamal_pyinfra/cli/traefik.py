@@ -9,7 +9,7 @@ import click
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.details import print_details
 from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
-from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options
 
 
 @click.group()
@@ -35,7 +35,7 @@ def _carry_out(options: Options, command: str) -> None:
 
 
 @traefik.command()
-@common_options
+@changing_options
 def boot(options: Options) -> None:
     """Run the proxy as configured; one that already is stays as it is.
 
@@ -47,7 +47,7 @@ def boot(options: Options) -> None:
 
 
 @traefik.command()
-@common_options
+@changing_options
 def start(options: Options) -> None:
     """Start the proxy that is there, as it is.
 
@@ -59,7 +59,7 @@ def start(options: Options) -> None:
 
 
 @traefik.command()
-@common_options
+@changing_options
 def stop(options: Options) -> None:
     """Stop the proxy; nothing on the host is served until it starts.
 
@@ -71,7 +71,7 @@ def stop(options: Options) -> None:
 
 
 @traefik.command()
-@common_options
+@changing_options
 def restart(options: Options) -> None:
     """Stop and start the proxy that is there, as it is.
 
@@ -83,7 +83,7 @@ def restart(options: Options) -> None:
 
 
 @traefik.command()
-@common_options
+@changing_options
 def remove(options: Options) -> None:
     """Remove the proxy with its image and secrets; refused while another service uses it.
 
@@ -97,7 +97,7 @@ def remove(options: Options) -> None:
 @traefik.command()
 @click.option("--rolling", is_flag=True, help="One host at a time; the next when this one serves again.")
 @yes_option
-@common_options
+@changing_options
 def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     """Replace the proxy by a new one as configured, which interrupts traffic for a moment.
 

@@ -42,21 +42,31 @@ def envify(root: Path, destination: str | None, environ: Mapping[str, str]) -> s
     Raises:
         ConfigError: there are two templates, or the one there is cannot be used.
     """
+    template = find_template(root, destination)
+    if template is None:
+        return None
+    source = read_text(root / template)
+    if isinstance(source, Problem):
+        raise ConfigError(str(source._replace(position=source.position._replace(file=template))))
+    path = Path(template)
+    is_erb = path.suffix == ".erb"
+    text = render_erb(source, path, Values(environ, root)) if is_erb else render_jinja(source, path, environ)
+    check(text, env_name(destination), template)
+    write(root / env_name(destination), text, mode=0o600)
+    return template
+
+
+def find_template(root: Path, destination: str | None) -> str | None:
+    """The name of the template that is there; ``None`` if there is none.
+
+    Raises:
+        ConfigError: there are two.
+    """
     check_destination(destination)
     found = [name for name in template_names(destination) if (root / name).is_file()]
     if len(found) > 1:
         raise ConfigError(f"{' and '.join(found)}: which one is meant? Remove the other")
-    if not found:
-        return None
-    source = read_text(root / found[0])
-    if isinstance(source, Problem):
-        raise ConfigError(str(source._replace(position=source.position._replace(file=found[0]))))
-    path = Path(found[0])
-    is_erb = path.suffix == ".erb"
-    text = render_erb(source, path, Values(environ, root)) if is_erb else render_jinja(source, path, environ)
-    check(text, env_name(destination), found[0])
-    write(root / env_name(destination), text, mode=0o600)
-    return found[0]
+    return found[0] if found else None
 
 
 def check(text: str, name: str, template: str) -> None:

@@ -51,6 +51,17 @@ def is_as_configured(builder: ImageBuilder, programs: Programs) -> bool:
     return is_there and hosts == [node.host for node in builder.nodes]
 
 
+def is_there(builder: ImageBuilder, programs: Programs) -> bool:
+    """Whether the builder, or a context of it, is there.
+
+    Raises:
+        BuildFailed: docker cannot tell.
+    """
+    asked = [commands.inspect_context(node) for node in builder.nodes]
+    asked += [commands.inspect(builder)] if commands.create(builder) else []
+    return any(_answered(programs.ask(argv)) is not None for argv in asked)
+
+
 def _answered(answer: Answer) -> str | None:
     """What an inspection said; ``None`` if the thing is missing."""
     if answer.succeeded:

@@ -40,6 +40,7 @@ class Run:
         hosts: names of the hosts that take part, for hooks; empty for all.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
         skips_hooks: whether no hook is run.
+        is_dry: whether the run ends once it is known what it would change.
         skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
         lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
     """
@@ -62,6 +63,7 @@ class Run:
     hosts: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     skips_hooks: bool = False
+    is_dry: bool = False
     accessories: tuple[str, ...] = ()
     skips_unreachable: bool = False
     lock_wait: int | None = None

@@ -69,6 +69,11 @@ def acquire_lock(run: Run, message: str) -> None:
     Raises:
         LockHeld: somebody has it. HostFailed: it could not be taken.
     """
+    if run.is_dry:
+        lock = lock_status(run)
+        if lock is not None:
+            raise LockHeld(lock_message(lock))
+        return
     # No process stands behind a lock taken by hand, so none must be found dead.
     content = lock_content(replace(run, holder=""), message)
     output = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
@@ -101,6 +106,8 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
         if not may_release(run, lock):
             raise LockHeld(release_refusal(lock, run.locked_by))
         release = lock_commands.release_own(directory, lock.content)
+    if run.is_dry:
+        return True
     output = _on_primary(run, f"{lock_commands.confirmed(directory, release)}; true")
     if lock_commands.answer(output, lock_commands.RELEASED) is None:
         raise _unconfirmed(run, "released")

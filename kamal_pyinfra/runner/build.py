@@ -13,6 +13,8 @@ from kamal_pyinfra.operations import local_builder
 from kamal_pyinfra.operations.local_build import build_and_push, usable_builder
 from kamal_pyinfra.operations.local_program import Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
+from kamal_pyinfra.plan import image_tasks
+from kamal_pyinfra.plan.host_task import task_plan
 from kamal_pyinfra.plan.mirrors import pull_order
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import what_is_done_stays
@@ -58,6 +60,9 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
     """
     run.config.require_secrets()
     with interruptible(), Session(run, hosts, report) as session:
+        if run.is_dry:
+            report.planned(task_plan(run, session.observe(), image_tasks.pull))
+            return
         session.add_callback(Progress(report))
         session.require_hosts()
         steps = Steps(session, report)
@@ -75,8 +80,8 @@ def _mirrors(session: Session) -> dict[str, str]:
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
-def create(config: Config, say: Say) -> None:
-    """Have the builder on this machine.
+def create(config: Config, say: Say, *, is_dry: bool = False) -> None:
+    """Have the builder on this machine, or only say whether there is anything to do.
 
     Raises:
         BuildFailed: docker or a plugin is missing, or a build host does not answer.
@@ -87,12 +92,16 @@ def create(config: Config, say: Say) -> None:
         say("The native builder is the engine itself: nothing to create")
         return
     with programs_with_ssh(config, builder, programs) as connected:
+        if is_dry:
+            is_there = local_builder.is_as_configured(builder, connected)
+            say(f"{'Already there:' if is_there else 'This machine would create'} {builder.name}")
+            return
         is_new = local_builder.ensure(builder, connected)
     say(f"{'Created' if is_new else 'Already there:'} {builder.name}")
 
 
-def remove(config: Config, say: Say) -> None:
-    """Take the builder on this machine away.
+def remove(config: Config, say: Say, *, is_dry: bool = False) -> None:
+    """Take the builder on this machine away, or only say whether there is anything to do.
 
     Raises:
         BuildFailed: docker or a plugin is missing, or docker will not let go.
@@ -103,6 +112,10 @@ def remove(config: Config, say: Say) -> None:
         say("The native builder is the engine itself: nothing to remove")
         return
     with programs_with_ssh(config, builder, programs) as connected:
+        if is_dry:
+            is_there = local_builder.is_there(builder, connected)
+            say(f"{'This machine would remove' if is_there else 'Not there:'} {builder.name}")
+            return
         was_there = local_builder.remove(builder, connected)
     say(f"{'Removed' if was_there else 'Not there:'} {builder.name}")
 

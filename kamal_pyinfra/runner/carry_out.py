@@ -32,6 +32,8 @@ def carry_out(
         KpError: whatever stopped it; see :func:`kamal_pyinfra.runner.deploy.deploy`.
     """
     report.planned(found)
+    if session.run.is_dry:
+        return
     if found.is_empty:
         clear_left_behind(session)
         return

@@ -60,7 +60,7 @@ def carry_out(run: Run, hosts: Collection[str], report: Report, task: PlannedTas
         session.add_callback(Progress(report))
         plan = task_plan(run, session.observe(), task.decide)
         report.planned(plan)
-        if plan.is_empty:
+        if plan.is_empty or run.is_dry:
             return plan
         steps = Steps(session, report)
         with locked(steps):

@@ -7,8 +7,11 @@ from collections.abc import Collection
 from kamal_pyinfra import deploys
 from kamal_pyinfra.operations import local_registry, own_registry
 from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.plan import registry_tasks
+from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.act import Task, act
+from kamal_pyinfra.runner.planned import preview
 from kamal_pyinfra.runner.report import Report
 
 LOG_IN = Task(name="login", deploy=deploys.log_in, is_locked=False, state="The other hosts are logged in.")
@@ -21,6 +24,9 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     Raises:
         ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
     """
+    if run.is_dry:
+        _show(run, hosts if is_remote else (), report, registry_tasks.log_in)
+        return
     if run.config.registry.is_own:
         report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
         return
@@ -39,6 +45,9 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
     Raises:
         RegistryFailed: this machine could not. HostFailed: a host could not.
     """
+    if run.is_dry:
+        _show(run, hosts if is_remote else (), report, registry_tasks.log_out)
+        return
     if run.config.registry.is_own:
         was_there = own_registry.removed(run.config.registry, Programs(report.output, report.warned))
         report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
@@ -49,3 +58,9 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
         report.phase_ended("logout", succeeded=True)
     if is_remote:
         act(run, hosts, report, LOG_OUT)
+
+
+def _show(run: Run, hosts: Collection[str], report: Report, decide: Decide) -> None:
+    """Say what a dry run would change on hosts; this machine's Docker is not asked."""
+    if hosts and not run.config.registry.is_own:
+        report.planned(preview(run, hosts, decide))

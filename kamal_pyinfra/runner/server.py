@@ -34,7 +34,7 @@ def bootstrap(run: Run, hosts: Collection[str], report: Report) -> Plan:
         session.add_callback(Progress(report))
         plan = task_plan(run, session.observe(), server_tasks.bootstrap)
         report.planned(plan)
-        if plan.is_empty and not has_hook(run, HOOK):
+        if run.is_dry or (plan.is_empty and not has_hook(run, HOOK)):
             return plan
         steps = Steps(session, report)
         with locked(steps):

@@ -138,7 +138,10 @@ def prepare_and_execute(state: State, deploy: Callable[..., Any], **arguments: A
 
     Raises:
         PyinfraError: too many hosts failed. Interrupted: a signal came; every command under way was ended.
+        ValueError: the run is a dry one.
     """
+    if getattr(arguments.get("run"), "is_dry", False):
+        raise ValueError("a dry run was about to change something")
     if not state.active_hosts:
         return
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, words
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.gate import gate_labels
 from kamal_pyinfra.plan.state import AppContainer
 
 START_INTERVAL = "200ms"
@@ -34,7 +35,7 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
         *(words(flag, value) for flag, value in container.log_options),
         *(words("--volume", volume) for volume in container.volumes),
         _volume(container.assets.volume, container.assets.source) if container.assets else "",
-        *(words("--label", f"{name}={value}") for name, value in container.labels),
+        *(words("--label", f"{name}={value}") for name, value in (*container.labels, *gate_labels(container))),
         words("--label", f"{DIGEST_LABEL}={container.digest}"),
         flags(container.options),
         words(container.image),

@@ -9,9 +9,10 @@ from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.files import CUT_SHORT
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.health import await_functions
-from kamal_pyinfra.commands.proxy_routes import await_served, route_functions
+from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
 from kamal_pyinfra.plan.app_tasks import StartContainer
+from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.state import Options
 
 EXEC_SECONDS = 24 * 3600
@@ -19,18 +20,17 @@ WHOLE = ": kp-whole"
 """Ends variables on standard input. A value that ends so is followed by its quote or by a line break."""
 
 
-def start(changes: Sequence[StartContainer], audits: Sequence[str]) -> str:
-    """Start every container, then wait until all are healthy and the proxy serves them.
+def start(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
+    """Start every container, then wait until all are healthy and the proxy routes to them.
 
     Args:
         changes: what to start.
         audits: for each change, the command that records it, run when its container is ready.
+        gates: what is asked of the proxy.
     """
     starts = [chain(app.tie_cord(each.cord) if each.cord else "", app.start(each.name)) for each in changes]
     waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
-    corded = tuple(each.name for each in changes if each.cord)
-    served = await_served(corded) if corded else ""
-    return await_functions() + route_functions() + chain(*starts, *waits, served)
+    return await_functions() + chain(*starts, *waits, await_served(gates))
 
 
 def _await_ready(change: StartContainer) -> str:

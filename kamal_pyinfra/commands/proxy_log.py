@@ -39,7 +39,8 @@ UNWRAP = r"""wrapped != "" {
       text = substr($0, 9, end - 9); gsub(/\\\\/, "\001", text); line = line text
       if (substr(text, length(text) - 1) != "\\n") next
       $0 = line; line = ""
-      gsub(/\\"/, "\""); gsub(/\\u001b/, "\033"); gsub(/\001/, "\\\\")
+      gsub(/\\"/, "\""); gsub(/\\u001b/, "\033"); gsub(/\\u003c/, "<"); gsub(/\\u003e/, ">")
+      gsub(/\\u0026/, "\\&"); gsub(/\001/, "\\\\")
     }"""
 """A rule for ``awk`` that comes before others: objects of the file → lines, where ``wrapped`` is not empty. An object
 that is not written wholly yet is none."""

@@ -1,4 +1,4 @@
-"""Does the proxy route to a server, or has it dropped it? Asked of Traefik itself.
+"""Does the proxy route to a server, or has it dropped it? Asked of Traefik's own log.
 
 Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
 provider hands over (``Configuration received``), then every load balancer and server of the routers that it
@@ -10,6 +10,10 @@ Three things about that log are easy to miss. A configuration may arrive while r
 before, so that what is built after it need not be its own: what counts are the servers that a service's load balancer
 got when it was created last. A service that lost its last server is not created again: the configuration lacks it.
 And nothing is built from a configuration that arrives once more while routers built from it are in use.
+
+What containers and clients say stands in that log too (the answer of a broken app, the name of a browser), so a line
+counts only if Traefik's own message stands where Traefik puts it: as text of Traefik 2 (logrus) and 3 (zerolog), or as
+JSON (``--log.format=json``).
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 from kamal_pyinfra.commands.proxy_log import PROXY_LOG, UNWRAP
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.plan.gate import MARK
 
 ASKING_SECONDS = 15
 FIXED_SECONDS = 5
@@ -31,80 +36,120 @@ LOOKS_AT_LOG = 20
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
+ADDRESSES = (
+    "={{range .NetworkSettings.Networks}}{{if .IPAddress}}{{.IPAddress}},{{end}}"
+    "{{if .GlobalIPv6Address}}[{{.GlobalIPv6Address}}],{{end}}{{end}}"
+)
 NOTED_FORMAT = (
     "{{.Name}} {{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
     f'{{{{if eq .Name "/{PROXY_CONTAINER}"}}}} {{{{.LogPath}}}} {{{{json .Args}}}}'
-    "{{else}}{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}{{end}}"
+    f"{{{{println}}}}+at {{{{.HostConfig.LogConfig.Type}}}} {{{{.HostConfig.NetworkMode}}}} {ADDRESSES}"
+    "{{range $port, $bound := .NetworkSettings.Ports}}{{range $bound}}"
+    "{{println}}+port {{$port}} {{.HostPort}} {{.HostIP}}{{end}}{{end}}"
+    f"{{{{else}}}} {{{{.State.StartedAt}}}} {ADDRESSES}{{{{end}}}}"
 )
-"""The proxy's line tells whether it can be asked, a container's under which addresses the proxy knows it."""
+"""The proxy's lines tell whether and where it can be asked, a container's under which addresses the proxy knows it."""
 
 NOTE_SERVERS = f"""note_servers() {{
-  noted=$(( $(date +%s) - 1 )); servers=; unsure=; proxy=; log=; agreed=0
+  noted=$(( $(date +%s) - 1 )); servers=; unsure=; unknown=; found=; agreed=0
+  proxy=; log=; driver=; readable=; proxy_at=; proxy_ports=; noted_proxy=; noted_log=
   [ "$#" -gt 0 ] || return 0
   while read -r container running health rest; do
-    case "$container $health" in
-      ' ') ;;
-      '/{PROXY_CONTAINER} '*) proxy="$running $rest"; note_log "$rest" ;;
-      *' healthy') servers="$servers $rest" ;;
-      *) unsure=1 ;;
+    case "$container" in
+      '') ;;
+      /{PROXY_CONTAINER}) proxy="$running $rest"; note_log "$rest"; noted_proxy=$proxy; noted_log=$log ;;
+      +at)
+        driver=$running; proxy_at=${{rest#=}}
+        [ "$health" != host ] || proxy_at='127.0.0.1,[::1],' ;;
+      +port) proxy_ports="$proxy_ports $running=$health@$rest" ;;
+      *)
+        found="$found $container $health $rest"
+        case "$health $rest" in
+          'healthy '*' =') unknown=1 ;;
+          'healthy '*) servers="$servers ${{rest#* =}}" ;;
+          *) unsure=1 ;;
+        esac ;;
     esac
   done << EOF
 $(docker inspect --format '{NOTED_FORMAT}' {PROXY_CONTAINER} "$@" 2> /dev/null)
 EOF
-  [ -n "$servers" ] || proxy=
-  can_be_asked && [ -z "$unsure" ] || log=
+  [ -n "$servers$unknown" ] || proxy=
+  can_be_asked && [ -z "$unsure$unknown" ] || log=
 }}
 """
 """Only a healthy container is in the proxy's list; another one may have left it this very moment. Docker leaves out
-what is not there."""
+what is not there. One without an address of its own (``network: host``) cannot be found in the log."""
+
+# A line counts as Traefik's if its message stands where Traefik puts it, in each of its three formats.
+SPOKEN = r"""function says(message) {
+      return $0 ~ ("^[^ ]+ DBG [^ ]+ > " message " ") ||
+        $0 ~ ("^time=\"[^\"]*\" level=debug msg=\"" message "[ :\"]") ||
+        ($0 ~ /^[{]/ && $0 ~ /[{,]"level":"debug"/ && $0 ~ ("[{,]\"(message|msg)\":\"" message "[ :\"]"))
+    }"""
 
 ROUTES = rf"""proxy_routes() {{
   proxy_log "$2" | awk -v servers="$servers" -v wanted="$1" -v wrapped="$log" '
     BEGIN {{ count = split(servers, address, " ") }}
     {UNWRAP}
-    /Configuration received/ && /providerName=.*docker/ {{
-      right = 1; config = substr($0, index($0, "Configuration received")); is_built = config == built
-      for (i = 1; i <= count; i++) if ((index($0, "//" address[i] ":") > 0) != wanted) right = 0
+    !/Configuration received|Creating load-balancer|Creating server/ {{ next }}
+    {{ gsub(/\033\[[0-9;]*m/, "") }}
+    says("Configuration received") && /providerName"?[=:]"?docker/ {{
+      right = heard = 1; config = $0; sub(/^time="[^"]*"|^[^ ]+ DBG|"time":"[^"]*"/, "", config)
+      is_built = config == built
+      for (i = 1; i <= count; i++) if (has(config, address[i]) != wanted) right = 0
     }}
-    /Creating load-balancer/ {{
-      service = $0; sub(/.*serviceName=(.\[0m)?/, "", service); sub(/[@ ].*/, "", service)
+    says("Creating load-balancer") {{
+      service = $0; sub(/.*serviceName"?[=:]"?/, "", service); sub(/[@ "].*/, "", service)
       for (i = 1; i <= count; i++) delete routed[service, i]
       services[service] = is_built = 1; built = config
     }}
-    /Creating server/ {{
-      for (i = 1; i <= count; i++) if (index($0, "//" address[i] ":") > 0) routed[service, i] = 1
-    }}
+    says("Creating server") {{ for (i = 1; i <= count; i++) if (has($0, address[i])) routed[service, i] = 1 }}
     END {{
       for (i = 1; i <= count; i++) {{
         is_routed = 0
-        for (each in services) if ((each, i) in routed && (wanted || is_configured(each))) is_routed = 1
+        for (each in services) if ((each, i) in routed && counts(each)) is_routed = 1
         if (is_routed != wanted) right = 0
       }}
-      exit right && is_built ? 0 : 1
+      exit right && is_built ? 0 : heard ? 2 : 1
     }}
-    function is_configured(service) {{
+    function has(text, group,    each, i, last) {{
+      last = split(group, each, ",")
+      for (i = 1; i <= last; i++) if (each[i] != "" && index(text, "//" each[i] ":")) return 1
+      return 0
+    }}
+    function counts(service) {{
+      if (wanted) return index(service, "{MARK}") != 1
       return index(config, "\"" service "\":") || index(config, "\"" service "\\\":")
-    }}'
+    }}
+    {SPOKEN}'
 }}
-can_be_asked() {{ case "$proxy" in 'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) ;; *) return 1 ;; esac; }}
+is_readable() {{
+  case "$driver" in json-file | local | journald) return 0 ;; esac
+  [ -n "$readable" ] || {{ docker logs --tail 1 {PROXY_CONTAINER} > /dev/null 2>&1 && readable=yes || readable=no; }}
+  [ "$readable" = yes ]
+}}
+can_be_asked() {{
+  case "$proxy" in
+    *[Ll][Oo][Gg].[Ff][Ii][Ll][Ee][Pp][Aa][Tt][Hh]=*) return 1 ;;
+    'true '*[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*) is_readable ;;
+    *) return 1 ;;
+  esac
+}}
 ask_proxy() {{ if proxy_routes "$@"; then agreed=$(( agreed + 1 )); else agreed=0; fi; }}
-await_routes() {{
-  can_be_asked || {{ case "$proxy" in 'true '*) sleep "$2" ;; esac; return 0; }}
-  asked=0; lines={RECENT_LINES}; needed=$(( 2 - $1 ))
-  until [ "$agreed" -ge "$needed" ] || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
+await_dropped() {{
+  [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}
+  [ -n "$servers$unknown" ] || return 0
+  if [ -n "$unknown" ] || ! can_be_asked; then
+    case "$proxy" in 'true '*) sleep {FIXED_SECONDS} ;; esac
+    return 0
+  fi
+  asked=0; lines={RECENT_LINES}
+  until [ "$agreed" -ge 2 ] || [ "$asked" -ge {ASKING_SECONDS * 10} ]; do
     case "$agreed" in 0) sleep 0.1 ;; *) sleep 0.05 ;; esac
     asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
-    ask_proxy "$1" "$lines"
+    ask_proxy 0 "$lines"
   done
-}}
-await_dropped() {{
-  [ -z "$unsure" ] || sleep {THROTTLE_SECONDS}
-  await_routes 0 {FIXED_SECONDS}
-}}
-await_served() {{
-  note_servers "$@"; noted=$(( noted - {LOOK_BACK_SECONDS} )); logged=
-  await_routes 1 {THROTTLE_SECONDS}
 }}
 drops() {{
   [ -n "$log" ] || return 1
@@ -118,6 +163,9 @@ drops() {{
   return 1
 }}
 """
+"""``proxy_routes`` exits 0 if the newest configuration and what was built are as wanted, 2 if they are not, and 1 if
+the log tells of none. A container's addresses are joined by commas: Traefik uses one of them. The routers by which the
+proxy is asked itself are no proof that a container's own router is there."""
 
 
 def route_functions() -> str:
@@ -133,11 +181,3 @@ def note_servers(containers: tuple[str, ...]) -> str:
 def await_dropped() -> str:
     """Wait until the proxy sends nothing to the noted servers any more."""
     return "await_dropped"
-
-
-def await_served(containers: tuple[str, ...]) -> str:
-    """Wait until the proxy sends requests to these containers; a proxy that never will is not waited for long.
-
-    The script brings the functions along that it needs; without containers it is empty.
-    """
-    return f"{{ {route_functions()}await_served {words(*containers)}; }}" if containers else ""

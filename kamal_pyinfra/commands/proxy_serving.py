@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kamal_pyinfra.commands.health import PRINTABLE, STATE_FORMAT
 from kamal_pyinfra.commands.proxy import have_image, run
-from kamal_pyinfra.commands.proxy_routes import ASKING_SECONDS, THROTTLE_SECONDS, await_served, route_functions
+from kamal_pyinfra.commands.proxy_gate import ask_gates, gate_functions
+from kamal_pyinfra.commands.proxy_routes import THROTTLE_SECONDS
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.state import Proxy
 
 LAST_LINES = 20
@@ -19,15 +23,9 @@ REQUIRE_SERVING = f"""proxy_failed() {{
   docker logs --tail {LAST_LINES} {PROXY_CONTAINER} 2>&1 | {PRINTABLE} >&2
   return 1
 }}
-require_serving() {{
-  [ -n "$servers" ] || sleep {THROTTLE_SECONDS}
+stays_up() {{
   state=$(docker inspect --format '{STATE_FORMAT}' {PROXY_CONTAINER}) || return 1
   case "$state" in 'running '*' 0') ;; *) proxy_failed "does not stay up ($state)"; return 1 ;; esac
-  [ -n "$servers" ] || return 0
-  case "$proxy" in
-    *[Ll][Oo][Gg].[Ll]evel=[Dd][Ee][Bb][Uu][Gg]*)
-      proxy_routes 1 all || proxy_failed "does not route to the app after {ASKING_SECONDS} s" ;;
-  esac
 }}
 """
 """A proxy whose arguments are wrong exits at once, and Docker starts it again and again."""
@@ -52,15 +50,15 @@ come_back() {{
 
 def serving_functions() -> str:
     """The shell functions that the other builders call."""
-    return route_functions() + REQUIRE_SERVING + STEP_ASIDE
+    return REQUIRE_SERVING + STEP_ASIDE
 
 
-def replace_by_serving(proxy: Proxy, routed: tuple[str, ...]) -> str:
+def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again.
 
     Args:
         proxy: the new one.
-        routed: names of the containers behind it, of whatever service.
+        routed: what is asked of it about the containers behind it, of whatever service.
     """
     return chain(
         have_image(proxy),
@@ -71,11 +69,13 @@ def replace_by_serving(proxy: Proxy, routed: tuple[str, ...]) -> str:
     )
 
 
-def run_serving(proxy: Proxy, routed: tuple[str, ...]) -> str:
+def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Run a proxy where there is none; exit 1 if it does not serve.
 
     Args:
         proxy: the new one.
-        routed: names of the containers behind it, of whatever service.
+        routed: what is asked of it about the containers behind it, of whatever service.
     """
-    return f"{run(proxy)} && {await_served(routed) if routed else 'servers='} && require_serving"
+    wait = f"sleep {THROTTLE_SECONDS}"
+    asks = f'( {gate_functions()}{ask_gates(routed)} && {{ [ -n "$has_told" ] || {wait}; }} )' if routed else wait
+    return chain(run(proxy), asks, "stays_up")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
@@ -10,8 +10,8 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import beside, both, chain
+from kamal_pyinfra.commands.proxy_gate import await_served
+from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
@@ -21,6 +21,8 @@ from kamal_pyinfra.operations.record import mark
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer, StopContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_leftovers, diff_old_containers
+from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.run import Run
 
 GRACE_SECONDS = 60
@@ -41,7 +43,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     boots = _boots(run, batch)
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
-    routed = [change for change in boots if change.container.cord] if is_last else []
+    routed = boot_gates(boots, *look(run)) if is_last else ()
     if not changes and not routed:
         current_host().noop("the wanted containers serve")
         return
@@ -52,15 +54,12 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 
-def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[BootContainer]) -> str:
+def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[Gate]) -> str:
     """The proxy is asked for containers that were booted before while these boot, and for these themselves after it."""
-    script = chain(_boot(run, changes), await_served(_names(change for change in routed if change in changes)))
-    before = await_served(_names(change for change in routed if change not in changes))
-    return beside(before, script) if before and script else before or script
-
-
-def _names(changes: Iterable[BootContainer]) -> tuple[str, ...]:
-    return tuple(change.container.name for change in changes)
+    now = {change.container.name for change in changes}
+    script = chain(_boot(run, changes), await_served([gate for gate in routed if gate.container in now]))
+    before = await_served([gate for gate in routed if gate.container not in now])
+    return both(before, script) if before and script else before or script
 
 
 def _boot(run: Run, changes: Sequence[BootContainer]) -> str:

@@ -17,6 +17,7 @@ from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen
 from kamal_pyinfra.plan.app_tasks import StartContainer
 from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StopContainer
+from kamal_pyinfra.plan.gates import started_gates
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
 
@@ -37,7 +38,10 @@ def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     announce(changes)
     audits = [audited(run, f"Started app version {change.version}", change.role) for change in changes]
     waits = sum(change.deadline + change.readiness_delay for change in changes)
-    yield StringCommand(guarded(app_tasks.start(changes, audits), seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+    gates = started_gates({change.name for change in changes}, seen(run))
+    yield StringCommand(
+        guarded(app_tasks.start(changes, audits, gates), seconds=waits + GRACE_SECONDS, key="deploy_timeout")
+    )
 
 
 @operation()

@@ -28,9 +28,10 @@ from kamal_pyinfra.plan.changes import (
     RunProxy,
     StartProxy,
 )
+from kamal_pyinfra.plan.compare import proxy_arguments
 from kamal_pyinfra.plan.diff import diff_proxy
+from kamal_pyinfra.plan.gates import running_gates
 from kamal_pyinfra.plan.host_task import Decide
-from kamal_pyinfra.plan.neighbours import routed_containers
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 
@@ -72,7 +73,8 @@ def rebooted(run: Run) -> Generator[StringCommand, None, None]:
     announce(changes)
     for change in changes:
         new = replace_by_serving if isinstance(change, ReplaceProxy) else run_serving
-        routed = routed_containers(observed.containers)
+        running = (each for each in observed.containers if each.is_running)
+        routed = running_gates(running, proxy_arguments(change.proxy))
         script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
         yield StringCommand(pulling(run, f"{serving_functions()}{alone(script)}"))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
+from kamal_pyinfra.plan.gate import without_gate
 from kamal_pyinfra.plan.given_options import given_names
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
 from kamal_pyinfra.plan.state import Options
@@ -73,6 +74,6 @@ def label_differences(
     if defaults is None or others is None:
         return
     wanted = {name for name, _ in labels}.union(OWN_LABELS, others)
-    for name in sorted(observed.labels.keys() - wanted):
+    for name in sorted(without_gate(observed.labels).keys() - wanted):
         if defaults.labels.get(name) != observed.labels[name]:
             yield Difference(field=f"label {name}", before=observed.labels[name] or '""', after=NOT_SET)

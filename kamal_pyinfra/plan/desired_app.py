@@ -64,6 +64,7 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         stop_timeout=timeouts.stop_seconds(config),
         log_lines=role.healthcheck.log_lines,
         is_primary=role.is_primary,
+        probe_path=role.healthcheck.path,
         secret_names=env.secret,
         secrets=None if lines is None else digest_lines(lines),
         secret_checks=checks_of(lines or ()),

@@ -50,12 +50,5 @@ def registry_of_image(image: str) -> str:
     return first if is_server else ""
 
 
-def routed_containers(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
-    """Names of the running containers that a proxy routes to, whosever they are."""
-    return tuple(
-        each.name for each in containers if each.name != naming.PROXY_CONTAINER and each.is_running and _is_routed(each)
-    )
-
-
 def _is_routed(container: ObservedContainer) -> bool:
     return any(label.startswith(ROUTE_LABEL) for label in container.labels)

@@ -47,6 +47,7 @@ class AppContainer:
         secret_checks: secret → a number that tells whether it changed.
         digest: of everything else that would need a new container if it changed, besides name and image.
         replica: its number among those of its role on the host, counted from 1.
+        probe_path: what the app is asked for when the proxy is asked whether it routes to it.
     """
 
     name: str
@@ -75,6 +76,7 @@ class AppContainer:
     secrets: str | None = field(default=None, repr=False)
     secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
     replica: int = 1
+    probe_path: str = "/up"
 
 
 @dataclass(frozen=True, kw_only=True)

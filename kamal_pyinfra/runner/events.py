@@ -115,6 +115,18 @@ class Gate(Event):
     hosts: list[str] = Field(description="Those of the batch.")
 
 
+class ProxyAsked(Event):
+    """A host has found out whether its proxy routes to a new container; a "no" fails the gate."""
+
+    event: Literal["proxy_asked"] = "proxy_asked"
+    host: str = Field(description="Which host.")
+    container: str = Field(description="The new container.")
+    proof: Literal["request", "log", "none"] = Field(
+        description="An answer of the container that came through the proxy; the proxy's own log; or nothing."
+    )
+    reason: str = Field(description="Why nothing was proven; empty otherwise.")
+
+
 class Output(Event):
     """A line of a program: the build, a hook, or the release command."""
 
@@ -164,6 +176,7 @@ AnyEvent = (
     | Waiting
     | PullProgress
     | Gate
+    | ProxyAsked
     | Output
     | Warned
     | Failed

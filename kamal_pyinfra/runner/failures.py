@@ -13,6 +13,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.health import WAITING
+from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.operations.connection import is_cut
 from kamal_pyinfra.plan.fleet_state import CUT
@@ -92,6 +93,6 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
                 host=host.name,
                 phase=phase,
                 operation=" ".join(state.get_op_meta(op_hash).names),
-                output=tuple(sanitized(line) for line in said if not line.startswith(WAITING)),
+                output=tuple(sanitized(line) for line in said if not line.startswith((WAITING, ROUTES))),
             )
     return HostFailure.from_log(host.name, phase, lines)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.own_registry import NOTE
+from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.plan.text import one_line
-from kamal_pyinfra.runner.events import PullProgress, Waiting, Warned
+from kamal_pyinfra.runner.events import ProxyAsked, PullProgress, Waiting, Warned
 
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
 KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
@@ -26,7 +27,7 @@ class Heard:
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, bool]] = {}
 
-    def event(self, at: float, host: str, line: str) -> Waiting | PullProgress | Warned | None:
+    def event(self, at: float, host: str, line: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
         """What a line of a host tells; ``None`` for all others.
 
         Args:
@@ -36,6 +37,8 @@ class Heard:
         """
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
+        if line.startswith(ROUTES):
+            return _asked(at, host, line.removeprefix(ROUTES))
         if line.startswith(NOTE):
             return Warned(at=at, phase="prepare", text=f"{host}: {one_line(line.removeprefix(NOTE))}")
         found = LAYER.fullmatch(line)
@@ -62,6 +65,18 @@ def _waiting(at: float, host: str, text: str) -> Waiting | None:
     except (ValueError, TypeError):
         return None
     return Waiting(at=at, host=host, subject=one_line(container), what=what)
+
+
+def _asked(at: float, host: str, text: str) -> ProxyAsked | None:
+    """``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``."""
+    container, _, rest = one_line(text).partition(" ")
+    kind, _, reason = rest.partition(" ")
+    match kind:
+        case "request" | "log":
+            return ProxyAsked(at=at, host=host, container=container, proof=kind, reason="")
+        case "unproven":
+            return ProxyAsked(at=at, host=host, container=container, proof="none", reason=reason)
+    return None
 
 
 def _time(text: str) -> datetime:

@@ -78,6 +78,9 @@ class Play:
         for host in self.hosts[1:]:
             self.emitter.host_finished(host, "Boot the primary role", succeeded=True)
         self.wait(2.25)
+        for host in self.hosts:
+            if host != failing:
+                self.emitter.heard(host, "kp-routes shop-web-v2 request")
         self.emitter.host_finished(self.hosts[0], "Boot the primary role", succeeded=self.hosts[0] != failing)
         self.emitter.operation_ended("Boot the primary role", [host for host in self.hosts if host != failing])
         self.emitter.phase_ended("boot", succeeded=not failing)

@@ -56,7 +56,7 @@ def test_github_folds_phases_and_marks_failures() -> None:
         "TIME  boot     Boot the primary role: web2\n"
         "TIME  boot     failed in 4.2 s\n"
         "::endgroup::\n"
-        "TIME  gate     not every new container is healthy: nothing is switched\n"
+        "TIME  gate     not every new container is healthy and routed to: nothing is switched\n"
         "::error title=web1 failed::boot: Boot the primary role%0Ashop-web-v2: not healthy after 28 s%0A"
         "last lines of its log:%0Ano database"
     )
@@ -176,3 +176,39 @@ def test_a_long_log_does_not_push_out_why_a_host_failed() -> None:
     play.fail(output=(*heading, *(f"line {number}" for number in range(50))))
     framed = [line.strip("│ ") for line in stream.getvalue().replace("\r", "").splitlines() if line.startswith("│")]
     assert framed == [*heading, "(44 more)", *(f"line {number}" for number in range(44, 50))]
+
+
+@pytest.mark.parametrize(
+    ("heard", "last"),
+    [
+        ([("web1", "request"), ("web2", "request")], "shop v2 serves at http://web1"),
+        ([], "shop v2 runs; no container behind the proxy was started, so the proxy was not asked"),
+        (
+            [("web1", "request"), ("web2", "unproven no proxy runs here")],
+            "shop v2 runs; that the proxy routes to it was not proven on web2: no proxy runs here",
+        ),
+        (
+            [("web1", "log"), ("web2", "log")],
+            "shop v2 runs; no request was sent through the proxy on web1, web2: its log says that it routes",
+        ),
+        (
+            [
+                ("web1", "unproven a"),
+                ("web2", "unproven b"),
+                ("job1", "unproven a"),
+                ("web3", "log"),
+                ("x", "nonsense"),
+            ],
+            "shop v2 runs; that the proxy routes to it was not proven on web1, job1: a, web2: b; "
+            "no request was sent through the proxy on web3: its log says that it routes",
+        ),
+    ],
+)
+def test_the_last_line_claims_what_was_seen_and_names_what_was_not(heard: list[tuple[str, str]], last: str) -> None:
+    said: list[str] = []
+    play = Play(PlainView(verbose=False, echo=said.append))
+    play.begin()
+    for host, line in heard:
+        play.emitter.heard(host, f"kp-routes shop-web-v2 {line}")
+    play.emitter.finished(1.0)
+    assert without_times(said).splitlines()[-1] == f"TIME  {last}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from kamal_pyinfra.commands.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
+from kamal_pyinfra.commands.proxy_gate import ENGINE_FORMAT, NETWORKS_FORMAT
 from kamal_pyinfra.commands.proxy_routes import NOTED_FORMAT
 
 FORMATS = {
@@ -17,6 +18,8 @@ FORMATS = {
     PROGRESS_FORMAT: "PROGRESS",
     SERVING_FORMAT: "SERVING",
     NOTED_FORMAT: "NOTED",
+    NETWORKS_FORMAT: "NETWORKS",
+    ENGINE_FORMAT: "ENGINE",
     "{{.Config.Hostname}}": "HOSTNAME",
     "{{.Id}}": "ID",
 }

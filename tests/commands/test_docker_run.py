@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -52,6 +53,7 @@ KAMAL_PROXY = (
     ' --log.level="DEBUG"'
 )
 
+OF_GATE = re.compile(r"\.kp-gate-[0-9a-f]{32}|^traefik\.http\.routers\.shop-web\.service=shop-web$")
 PRINTER = "docker() { printf '%s\\0' docker \"$@\" >&3; }; exec 3>&1; "
 
 
@@ -73,7 +75,7 @@ def as_kamal(words: list[str]) -> list[str]:
     """Our words without our own labels and arguments, in Kamal's spelling of an empty label and with its mount."""
     kept: list[str] = []
     for word in words:
-        if word.startswith(("kp.digest=", "kp.owner=")) and kept[-1] == "--label":
+        if word.startswith(("kp.digest=", "kp.owner=")) or OF_GATE.search(word):
             kept.pop()
         elif word != PROMPT_ROUTES:
             kept.append({"destination=": "destination"}.get(word, word.removesuffix(":ro")))

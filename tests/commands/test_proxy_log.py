@@ -194,7 +194,7 @@ def test_a_new_container_that_was_served_long_ago_is_found_when_all_of_the_log_i
         seen(f"shop-web-v2 healthy {NEW}", proxy=DEBUG.replace("none", f"none {host.log}")),
     )
     host.log.write_text(logged(received(NEW) + built(NEW) + "GET /\n" * 1500))
-    assert host.run(SERVE).seconds == pytest.approx(4 * 0.1)
+    assert host.run(SERVE).seconds == pytest.approx(3 * 0.1)
 
 
 INSTALLED = [awk for awk in (["awk"], ["mawk"], ["gawk"], ["busybox", "awk"]) if shutil.which(awk[0])]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_routes import await_dropped, await_served, note_servers, route_functions
+from kamal_pyinfra.commands.proxy_gate import await_served
+from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
+from kamal_pyinfra.plan.gate import Gate
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.traefik_log import DEBUG, INFO, NEW, OLD, again, other_service, seen, v3, v3_built
+from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, OLD, again, other_service, seen, v3, v3_built
 
 SINCE_DRAIN, SINCE_BOOT = "--since 999 traefik", "--since 879 traefik"
 NOTED = "inspect --format NOTED traefik {}"
 DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
-SERVE = f"{route_functions()}{await_served(('shop-web-v2',))}"
+SERVE = await_served([Gate(container="shop-web-v2", routers=("shop-web",), rules=("PathPrefix(`/`)",))])
 
 
 def log(host: FakeHost, since: str, *answers: str) -> None:
@@ -173,8 +175,8 @@ def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):
     before = received(OLD) + built(OLD)
     log(host, SINCE_BOOT, before, before + received(OLD, NEW), before + received(OLD, NEW) + built(OLD, NEW))
     ran = host.run(SERVE)
-    assert ran.code == 0
-    assert ran.seconds == pytest.approx(3 * 0.1)
+    assert (ran.code, ran.out) == (0, "kp-routes shop-web-v2 log\n")
+    assert ran.seconds == pytest.approx(2 * 0.1)
 
 
 def test_a_new_container_is_not_served_by_routers_of_the_configuration_before(host, traefik):
@@ -182,17 +184,92 @@ def test_a_new_container_is_not_served_by_routers_of_the_configuration_before(ho
     host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
     late = received(OLD) + received(OLD, NEW) + built(OLD)
     log(host, SINCE_BOOT, late, late + built(OLD, NEW) + again(received(OLD, NEW)))
-    assert host.run(SERVE).seconds == pytest.approx(2 * 0.1)
-
-
-def test_a_proxy_that_never_serves_the_new_container_does_not_hold_up_the_deploy_for_ever(host):
-    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
-    log(host, SINCE_BOOT, "")
-    ran = host.run(SERVE)
-    assert ran.code == 0
-    assert ran.seconds == pytest.approx(15, abs=0.5)
+    assert host.run(SERVE).seconds == pytest.approx(0.1)
 
 
 def test_the_calls_as_text():
     assert note_servers(("a b", "c")) == "note_servers 'a b' c"
-    assert await_served(("a", "b")) == f"{{ {route_functions()}await_served a b; }}"
+    assert await_dropped() == "await_dropped"
+
+
+@pytest.mark.parametrize("addresses", [f"{OLD} 172.18.0.9", f"172.18.0.9 {OLD}", f"{OLD} [fd00::3]"])
+def test_one_address_of_a_container_is_enough(host, traefik, addresses):
+    """Traefik uses the one that is on a network of its own."""
+    received, built = traefik
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {addresses}"))
+    log(host, SINCE_BOOT, received(OLD) + built(OLD))
+    ran = host.run(SERVE)
+    assert (ran.code, ran.out, ran.seconds) == (0, "kp-routes shop-web-v2 log\n", 0)
+
+
+def test_a_container_with_two_addresses_is_dropped_when_both_are_gone(host, traefik):
+    received, built = traefik
+    host.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD} 172.18.0.9"))
+    one = received("172.18.0.9") + built("172.18.0.9")
+    log(host, SINCE_DRAIN, one, one + received(NEW) + built(NEW))
+    assert host.run(DROP).seconds == pytest.approx(2 * 0.1 + 0.05)
+
+
+def test_a_container_that_has_ipv6_alone_is_waited_for_by_its_address(host, traefik):
+    received, built = traefik
+    host.docker(NOTED.format("shop-web-v1"), seen("shop-web-v1 healthy [fd00::3]"))
+    before = received("[fd00::3]", NEW) + built("[fd00::3]", NEW)
+    log(host, SINCE_DRAIN, before, before + received("[fd00::30]", NEW) + built("[fd00::30]", NEW))
+    assert host.run(DROP).seconds == pytest.approx(2 * 0.1 + 0.05)
+
+
+def test_a_container_without_an_address_of_its_own_gets_the_fixed_time(host):
+    """One on the host's network: the log names it by no address that is its own."""
+    host.docker(NOTED.format("shop-web-v1"), seen("shop-web-v1 healthy"))
+    assert host.run(DROP).seconds == 5
+
+
+@pytest.mark.parametrize(
+    ("driver", "readable", "seconds"), [("none", False, 5), ("syslog", False, 5), ("syslog", True, 0.15)]
+)
+def test_a_log_that_docker_cannot_read_back_is_not_waited_for(host, driver, readable, seconds):
+    at = AT.replace("json-file", driver)
+    host.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", at=at))
+    host.docker("logs --tail 1 traefik", Answer(code=int(not readable)))
+    if readable:
+        log(host, SINCE_DRAIN, v3(NEW) + v3_built(NEW))
+    ran = host.run(DROP)
+    assert (ran.code, ran.seconds) == (0, pytest.approx(seconds))
+
+
+def test_a_log_that_goes_to_a_file_of_the_proxy_is_not_waited_for(host):
+    proxy = DEBUG.replace('"]', '","--log.filepath=/var/log/traefik.log"]')
+    host.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=proxy))
+    assert host.run(DROP).seconds == 5
+
+
+FORGED_CONFIGURATION = 'Configuration received config={"http":{}} providerName=docker'
+FORGED_BUILT = "Creating load-balancer serviceName=shop-web@docker"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # What a neighbour's container answers, in a message of Traefik's own.
+        'time="2026-05-01T10:00:00Z" level=debug msg="\'502 Bad Gateway\' caused by: malformed HTTP response \\"{}\\""',
+        '2026-05-01T10:00:00Z DBG github.com/traefik/traefik/v3/pkg/proxy/proxy.go:100 > 502 Bad Gateway error="{}"',
+        '{{"level":"debug","error":"malformed {}","time":"2026-05-01T10:00:00Z","message":"502 Bad Gateway"}}',
+        # What a browser calls itself, in the log of accesses.
+        '192.0.2.7 - - [01/May/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 3 "-" "{}" 1 "shop-web@docker"',
+        '{{"ClientAddr":"192.0.2.7:1","level":"info","msg":"","request_User-Agent":"{}"}}',
+    ],
+)
+def test_what_containers_and_clients_say_in_the_log_drops_no_server(draining, traefik, line):
+    received, built = traefik
+    forged = "".join(f"{line.format(text)}\n" for text in (FORGED_CONFIGURATION, FORGED_BUILT))
+    log(draining, SINCE_DRAIN, received(OLD, NEW) + built(OLD, NEW) + forged)
+    assert draining.run(DROP).seconds == pytest.approx(15, abs=0.5)
+
+
+def test_the_router_by_which_the_proxy_is_asked_is_no_proof_of_the_containers_own(host, traefik):
+    received, built = traefik
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
+    of_gate = built(NEW).replace("serviceName=shop-web", "serviceName=kp-gate-0a")
+    of_gate = of_gate.replace("serviceName=\x1b[0mshop-web", "serviceName=\x1b[0mkp-gate-0a")
+    log(host, SINCE_BOOT, received(NEW) + of_gate, received(NEW) + of_gate + built(NEW))
+    assert host.run(SERVE).seconds == pytest.approx(0.1)

@@ -6,16 +6,17 @@ import pytest
 
 from kamal_pyinfra.commands import proxy
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.plan.gate import Gate
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_proxy_routes import NOTED, log
-from tests.commands.traefik_log import INFO, NEW, OLD, seen, v2, v2_built, v3, v3_built
+from tests.commands.traefik_log import INFO, NEW, OLD, STARTED, seen, v2, v2_built, v3, v3_built
 
 ASKED = NOTED.format("blog-web-v1 shop-web-v1")
 STATE = "inspect --format STATE traefik"
 LOGS = "--since 879 traefik"
 LAST_LINES = "logs --tail 20 traefik"
-ROUTED = ("blog-web-v1", "shop-web-v1")
+ROUTED = tuple(Gate(container=name, rules=("PathPrefix(`/`)",)) for name in ("blog-web-v1", "shop-web-v1"))
 BEHIND_IT = f"{serving_functions()}{run_serving(builders.proxy(), ROUTED)}"
 ALONE = f"{serving_functions()}{run_serving(builders.proxy(), ())}"
 REPLACE = f"{serving_functions()}{replace_by_serving(builders.proxy(), ROUTED)}"
@@ -38,16 +39,25 @@ def test_it_is_waited_for_until_it_routes_to_all_of_them(rebooted, received, bui
     log(rebooted, LOGS, "", partly, partly + received(OLD, NEW) + built(OLD, NEW))
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err) == (0, "")
-    assert 0.2 <= ran.seconds < 1
+    assert ran.out == "kp-routes blog-web-v1 log\nkp-routes shop-web-v1 log\n"
+    assert 0.1 <= ran.seconds < 1
 
 
 def test_one_that_never_routes_to_all_of_them_fails_with_its_log(rebooted):
     log(rebooted, LOGS, v2(OLD) + v2_built(OLD))
-    rebooted.docker(LAST_LINES, 'level=error msg="the rule\x1b[31m"')
+    error = 'time="2026-05-01T10:00:00Z" level=error msg="the rule\x1b[31m" routerName=shop-web@docker\n'
+    rebooted.docker(f"logs --tail 1000 --since {STARTED} traefik", error)
+    rebooted.docker("logs --tail 1000 traefik", error)
+    rebooted.docker("inspect --format NETWORKS traefik shop-web-v1", "networks of traefik: bridge 172.17.0.2")
+    rebooted.docker("version --format ENGINE", "Docker 26.1.5, API 1.24 to 1.45")
     ran = rebooted.run(BEHIND_IT)
     assert (ran.code, ran.err) == (
         1,
-        'traefik: does not route to the app after 15 s\nlast lines of its log:\nlevel=error msg="the rule[31m"\n',
+        "shop-web-v1: by its log the proxy does not route to it\n"
+        'the proxy\'s log: msg="the rule" routerName=shop-web@docker\n'
+        "rule: PathPrefix(`/`)\n"
+        "networks of traefik: bridge 172.17.0.2\n"
+        "Docker 26.1.5, API 1.24 to 1.45\n",
     )
 
 
@@ -63,8 +73,11 @@ def test_one_that_does_not_stay_up_fails_with_its_log(rebooted, state):
 
 def test_one_that_cannot_be_asked_is_given_a_fixed_time(rebooted):
     rebooted.docker(ASKED, seen(f"blog-web-v1 healthy {OLD}", f"shop-web-v1 healthy {NEW}", proxy=INFO))
+    rebooted.docker(f"logs --tail 1000 --since {STARTED} traefik", "")
     ran = rebooted.run(BEHIND_IT)
-    assert (ran.code, ran.seconds) == (0, 2)
+    why = "no request can be made and its log does not tell"
+    told = f"kp-routes blog-web-v1 unproven {why}\nkp-routes shop-web-v1 unproven {why}\n"
+    assert (ran.code, ran.out, ran.seconds) == (0, told, 2)
 
 
 @pytest.mark.parametrize(("state", "code"), [("running none 0", 0), ("restarting none 1", 1)])

@@ -6,7 +6,8 @@ import pytest
 
 from kamal_pyinfra.commands import app, rollout
 from kamal_pyinfra.commands.drain import drain
-from kamal_pyinfra.commands.proxy_routes import await_served
+from kamal_pyinfra.commands.proxy_gate import await_served
+from kamal_pyinfra.plan.gate import Gate
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -211,8 +212,8 @@ def test_where_nothing_is_drained_the_other_thing_is_done_too(docker):
 
 
 def test_the_proxy_is_asked_for_new_containers_and_for_nothing_else(docker):
-    assert calls(docker, docker.run(await_served((NEW,))).calls) == SERVED
-    assert await_served(()) == ""
+    assert calls(docker, docker.run(await_served([Gate(container=NEW)])).calls) == SERVED
+    assert await_served([]) == ""
 
 
 def test_what_has_no_cord_is_not_drained():

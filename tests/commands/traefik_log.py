@@ -7,9 +7,17 @@ DEBUG = '/traefik true none ["--providers.docker","--log.level=DEBUG"]\n'
 INFO = DEBUG.replace("DEBUG", "INFO")
 
 
-def seen(*containers: str, proxy: str = DEBUG) -> str:
-    """What Docker prints of the proxy and of containers, each ``NAME HEALTH ADDRESS``."""
-    return proxy + "".join(f"/{each.replace(' ', ' true ', 1)}\n" for each in containers)
+STARTED = "2026-05-01T09:59:59.123456789Z"
+AT = "+at json-file default =172.17.0.2,\n+port 80/tcp 8080 0.0.0.0\n"
+
+
+def seen(*containers: str, proxy: str = DEBUG, at: str = AT) -> str:
+    """What Docker prints of the proxy and of containers, each ``NAME HEALTH ADDRESS``, or more addresses."""
+    rows = (each.split() for each in containers)
+    return (proxy and proxy + at) + "".join(
+        f"/{name} true {health} {STARTED} ={''.join(f'{address},' for address in addresses)}\n"
+        for name, health, *addresses in rows
+    )
 
 
 def servers(*addresses: str) -> str:

@@ -11,14 +11,15 @@ from kamal_pyinfra.commands.app import stand_by
 from kamal_pyinfra.commands.drain import drain
 from kamal_pyinfra.commands.files import measured, write_secret
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_routes import await_served
-from kamal_pyinfra.commands.shell import beside, both, chain
+from kamal_pyinfra.commands.proxy_gate import await_served
+from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.record import record_text
 from tests.commands.builders import RUN_ID, SUFFIX, golden_config, new_run
@@ -37,6 +38,12 @@ def booting(run, observed, role):
 def standing_by(run, observed):
     """What lets the old container see at once that its cord is cut."""
     return rollout.stand_by(diff_old_containers(desired_host(run, observed.host), observed))
+
+
+def gates(run, observed):
+    """What the proxy is asked about the new containers of a host."""
+    desired = desired_host(run, observed.host)
+    return boot_gates(diff_containers(desired, observed), desired, observed)
 
 
 def unguarded_boot(run, observed, role):
@@ -76,12 +83,14 @@ def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet
 
 def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_containers(fleet, run):
     hosts = fleet(behind)
-    served = await_served(("shop-web-v2",))
+    served = {name: await_served(gates(run, hosts.servers[name].observed)) for name in HOSTS}
     ready = {name: standing_by(run, hosts.servers[name].observed) for name in HOSTS}
     job = unguarded_boot(run, hosts.servers[PRIMARY].observed, "job")
     commands = {
-        PRIMARY: guarded(chain(ready[PRIMARY], beside(served, job[0])), seconds=job[1] + 60, key="deploy_timeout"),
-        OTHER: guarded(chain(ready[OTHER], served), seconds=60, key="deploy_timeout"),
+        PRIMARY: guarded(
+            chain(ready[PRIMARY], both(served[PRIMARY], job[0])), seconds=job[1] + 60, key="deploy_timeout"
+        ),
+        OTHER: guarded(chain(ready[OTHER], served[OTHER]), seconds=60, key="deploy_timeout"),
     }
     for name in HOSTS:
         hosts.servers[name].knows(commands[name])
@@ -94,7 +103,7 @@ def test_with_one_role_the_proxy_is_awaited_by_the_command_that_boots_it(fleet):
     hosts = fleet(behind, run)
     observed = hosts.servers[OTHER].observed
     script, waits = unguarded_boot(run, observed, "web")
-    serving = chain(standing_by(run, observed), script, await_served(("shop-web-v2",)))
+    serving = chain(standing_by(run, observed), script, await_served(gates(run, observed)))
     command = guarded(serving, seconds=waits + 60, key="deploy_timeout")
     hosts.servers[OTHER].knows(command)
     assert changed(hosts.does(app.booted, primary=True, batch=[OTHER])) == [OTHER]

@@ -13,6 +13,7 @@ from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations import app_tasks, server
 from kamal_pyinfra.operations.docker import INSTALL_SECONDS
 from kamal_pyinfra.plan import app_tasks as decisions
+from kamal_pyinfra.plan.gates import started_gates
 from kamal_pyinfra.plan.observed import Docker, Status
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -64,7 +65,8 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         changes = START(run, hosts.servers[name].observed).changes
         audits = [AUDIT.format(change.role, "Started app version v2") for change in changes]
         seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
-        script = commands.start(changes, audits)
+        gates = started_gates({change.name for change in changes}, hosts.servers[name].observed)
+        script = commands.start(changes, audits, gates)
         assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
     assert changed(hosts.does(app_tasks.started, decide=START)) == list(HOSTS)

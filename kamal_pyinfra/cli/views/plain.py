@@ -57,7 +57,7 @@ def _line(event: events.AnyEvent) -> str | None:
         case events.OperationEnded(phase=phase, operation=operation, changed=[_, *_] as changed):
             return f"{phase:<8} {operation}: {', '.join(changed)}"
         case events.Gate(passed=False):
-            return "gate     not every new container is healthy: nothing is switched"
+            return "gate     not every new container is healthy and routed to: nothing is switched"
         case events.PhaseEnded(phase=phase, succeeded=succeeded, seconds=seconds):
             return f"{phase:<8} {'done' if succeeded else 'failed'} in {duration(seconds)}"
         case events.Output(phase="release" as phase, line=line):

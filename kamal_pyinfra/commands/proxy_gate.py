@@ -1,0 +1,238 @@
+"""The gate of a container behind the proxy: the proxy routes to it, or the reason why not.
+
+What decides is a request through the proxy (:mod:`kamal_pyinfra.plan.gate`). Where none can be made, Traefik's log
+decides (:mod:`kamal_pyinfra.commands.proxy_routes`); where that cannot tell either, the answer is neither yes nor no: a
+fixed time has to do, and a line tells what was not proven. A request proves that the proxy reaches the container. That
+the container's own routers are there too is read from the errors that Traefik logs at every level but FATAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra.commands.health import NOW, PRINTABLE
+from kamal_pyinfra.commands.proxy_log import UNWRAP
+from kamal_pyinfra.commands.proxy_request import REQUEST_SECONDS, request_functions
+from kamal_pyinfra.commands.proxy_routes import (
+    ASKING_SECONDS,
+    FIXED_SECONDS,
+    LOOK_BACK_SECONDS,
+    RECENT_ASKS,
+    RECENT_LINES,
+    THROTTLE_SECONDS,
+    route_functions,
+)
+from kamal_pyinfra.commands.shell import chain, words
+from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.plan.gate import MARK, Door, Gate
+
+ROUTES = "kp-routes "
+"""Begins a line that tells how it was seen that the proxy routes to a container: by a request, by its log, or not."""
+LAST_LINES = 20
+REACH_SECONDS = 2
+"""So long a proxy that nothing connects to may take to listen."""
+NETWORKS_FORMAT = (
+    "networks of {{slice .Name 1}}:{{range $name, $net := .NetworkSettings.Networks}} "
+    "{{$name}} {{$net.IPAddress}}{{$net.GlobalIPv6Address}}{{end}}"
+)
+ENGINE_FORMAT = "Docker {{.Server.Version}}, API {{.Server.MinAPIVersion}} to {{.Server.APIVersion}}"
+
+# Traefik logs an error of a router or a container each time it builds its routers. Quoted texts are not its own words.
+ERRORS = rf"""recent() {{
+  if [ -n "$log" ]; then tail -n {RECENT_LINES} "$log"
+  elif is_readable; then docker logs --tail {RECENT_LINES} ${{1:+--since "$1"}} {PROXY_CONTAINER} 2>&1; fi
+}}
+errors() {{
+  recent "$2" | awk -v wrapped="$log" -v since="$2" -v about="$1" -v container="$name" '
+    wrapped != "" && since != "" && match($0, /"time":"[^"]*"[}}]$/) &&
+      substr($0, RSTART + 8, 19) < substr(since, 1, 19) {{ next }}
+    {UNWRAP}
+    {{ sub(/\\n$/, ""); gsub(/\033\[[0-9;]*m/, "") }}
+    /^[^ ]+ (ERR|FTL|PNC) / || /^time="[^"]*" level=(error|fatal|panic) / || is_error_object() {{
+      if (about == "any" && !/{MARK}/) found = $0
+      if (about == "own" && !/middlewareType|EntryPoint doesn|certificate resolver/ && is_own()) {{ found = $0; exit }}
+    }}
+    END {{
+      sub(/^[^ ]+ (ERR|FTL|PNC) [^ ]+ > /, "", found); sub(/^time="[^"]*" level=[a-z]+ /, "", found)
+      print substr(found, 1, 600)
+    }}
+    function is_error_object() {{ return /^[{{]/ && /[{{,]"level":"(error|fatal|panic)"/ }}
+    function is_own(    bare, list, i, count) {{
+      bare = $0
+      if (!/^[{{]/) gsub(/"([^"\\]|\\.)*"/, "", bare)
+      count = split(routers, list, " ")
+      for (i = 1; i <= count; i++) if (names(bare, list[i]) || names(bare, list[i] "@docker")) return 1
+      return index(bare " ", "container=" container "-") || index(bare, "\"container\":\"" container "-")
+    }}
+    function names(text, router) {{
+      return index(text " ", " routerName=" router " ") || index(text, "\"routerName\":\"" router "\"")
+    }}' routers="$routers" - | {PRINTABLE}
+}}
+"""
+
+# $1: why. Its last words come from Traefik's log, from labels and from Docker, and are only printed.
+REFUSE = f"""refuse() {{
+  {{
+    printf '%s: %s\\n' "$name" "$1"
+    error=$(errors own "$started"); [ -n "$error" ] || error=$(errors any '')
+    [ -z "$error" ] || printf "the proxy's log: %s\\n" "$error"
+    printf 'rule: %s\\n' "$rules"
+    docker inspect --format '{NETWORKS_FORMAT}' {PROXY_CONTAINER} "$name" 2> /dev/null
+    docker version --format '{ENGINE_FORMAT}' 2> /dev/null
+  }} | {PRINTABLE} >&2
+  return 1
+}}
+"""
+
+# → 0: an answer came through the router; 1: none can; 2: no request can be made, or what comes back says nothing.
+BY_REQUEST = f"""try_door() {{
+  rest=${{1#*:}}; port=${{rest%%:*}}; guard=${{rest#*:}}
+  for at in $(printf '%s' "$proxy_at" | tr , ' ') published; do
+    at_port=$port
+    if [ "$at" = published ]; then
+      published=${{proxy_ports#* "$port"/tcp=}}; [ "$published" != "$proxy_ports" ] || continue
+      published=${{published%% *}}; at=${{published#*@}}; at_port=${{published%@*}}
+      case "$at" in '' | 0.0.0.0) at=127.0.0.1 ;; ::) at='[::1]' ;; *:*) at="[$at]" ;; esac
+    fi
+    left=$(( (deadline - now) / 100 + 3 )); [ "$left" -le {REQUEST_SECONDS} ] || left={REQUEST_SECONDS}
+    ask_gate "$at" "$at_port" "${{1%%:*}}" "$server" "/{MARK}$ask" "$answer" "$left"
+    [ "$said" = "" ] || return 0
+  done
+}}
+by_request() {{
+  [ -n "$ask" ] && [ -n "$doors" ] || return 2
+  heard=; began=$now
+  while :; do
+    answers=
+    for door in $doors; do
+      try_door "$door"
+      [ -z "$said" ] || heard=1
+      case "$said$guard" in
+        yes*) return 0 ;;
+        gone*) answers=gone; gone=$status ;;
+        '' | guarded | [1-5]*guarded) ;;
+        *) [ "$answers" = gone ] || answers=$said ;;
+      esac
+    done
+    now
+    [ "$now" -lt "$deadline" ] || break
+    [ -n "$heard" ] || [ $(( now - began )) -lt {REACH_SECONDS * 100} ] || break
+    [ -n "$answers" ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || break
+    sleep 0.05
+  done
+  case "$answers" in
+    '') return 2 ;;
+    gone) why="the proxy has its router and cannot reach it (the answer is $gone)" ;;
+    slow) why='the proxy does not answer a request to it' ;;
+    *) why="the proxy does not route to it (the answer is $answers)" ;;
+  esac
+  return 1
+}}
+"""
+
+# → 0: routed; 1: not; 2: the log does not tell.
+BY_LOG = f"""by_log() {{
+  can_be_asked && [ -n "$addresses" ] || return 2
+  servers=$addresses; asked=0; lines={RECENT_LINES}; began=$now
+  noted=$(( noted_at - {LOOK_BACK_SECONDS} )); logged=
+  while :; do
+    proxy_routes 1 "$lines"; code=$?
+    [ "$code" -ne 0 ] || return 0
+    now; asked=$(( asked + 1 ))
+    [ "$asked" -lt {RECENT_ASKS} ] || lines=all
+    [ "$code" -ne 1 ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || return 2
+    if [ "$now" -ge "$deadline" ]; then why='by its log the proxy does not route to it'; return 1; fi
+    sleep 0.1
+  done
+}}
+"""
+
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES. What is not ready, or gone, is told by who watches its health.
+SERVES = f"""note_gates() {{
+  set -f; has_told=; has_waited=
+  note_servers "$@"; noted_at=$noted; proxy=$noted_proxy; log=$noted_log; now; deadline=$(( now + patience * 100 ))
+}}
+find_noted() {{
+  health=; started=; addresses=; wanted=$1
+  # shellcheck disable=SC2086
+  set -- $found
+  while [ "$#" -ge 4 ]; do
+    [ "$1" != "/$wanted" ] || {{ health=$2; started=$3; addresses=${{4#=}}; }}
+    shift 4
+  done
+}}
+tell_route() {{ has_told=1; printf '{ROUTES}%s %s\\n' "$name" "$1"; }}
+serves() {{
+  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7
+  find_noted "$name"; now
+  case "$health" in healthy | none) ;; *) return 0 ;; esac
+  case "$proxy" in
+    'true '*) ;;
+    '') tell_route 'unproven no proxy runs here'; return 0 ;;
+    *) refuse 'the proxy does not run'; return 1 ;;
+  esac
+  by_request; case "$?" in
+    0)
+      [ "$patience" -eq 0 ] || sleep 0.05
+      [ -z "$(errors own "$started")" ] || {{ refuse 'the proxy does not take its router'; return 1; }}
+      tell_route request; return 0 ;;
+    1) refuse "$why"; return 1 ;;
+  esac
+  by_log; case "$?" in
+    0) tell_route log; return 0 ;;
+    1) refuse "$why"; return 1 ;;
+  esac
+  [ -z "$(errors own "$started")" ] || {{ refuse 'the proxy does not take its router'; return 1; }}
+  [ "$patience" -eq 0 ] || [ -n "$has_waited" ] || {{ sleep {THROTTLE_SECONDS}; has_waited=1; }}
+  tell_route 'unproven no request can be made and its log does not tell'
+}}
+"""
+
+
+def gate_functions(*, patience: int = ASKING_SECONDS) -> str:
+    """The shell functions that the other builders call.
+
+    Args:
+        patience: seconds that the proxy may take; with 0 it is asked once.
+    """
+    return (
+        f"patience={patience}\n"
+        + NOW
+        + route_functions()
+        + request_functions()
+        + ERRORS
+        + REFUSE
+        + BY_REQUEST
+        + BY_LOG
+        + SERVES
+    )
+
+
+def await_served(gates: Sequence[Gate]) -> str:
+    """Wait until the proxy routes to each of these containers; exit 1 with the reason if it does not.
+
+    The script brings the functions along that it needs; without containers it is empty.
+    """
+    return f"( {gate_functions()}{ask_gates(gates)} )" if gates else ""
+
+
+def ask_gates(gates: Sequence[Gate]) -> str:
+    """Note what Docker says of the proxy and of the containers, then ask for one after the other."""
+    return chain(f"note_gates {words(*(gate.container for gate in gates))}", *map(_serves, gates))
+
+
+def tell_routes(gates: Sequence[Gate]) -> str:
+    """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
+    asks = "; ".join(f"{_serves(gate)} 2>&1 || tell_route no" for gate in gates)
+    return f"{gate_functions(patience=0)}note_gates {words(*(gate.container for gate in gates))}; {asks}"
+
+
+def _serves(gate: Gate) -> str:
+    return "serves " + words(
+        *(gate.container, gate.ask, gate.answer, gate.server_name or "localhost"),
+        *(" ".join(map(_door, gate.doors)), " ".join(gate.routers), ", ".join(gate.rules)),
+    )
+
+
+def _door(door: Door) -> str:
+    return f"{door.scheme}:{door.port}:{'guarded' if door.is_guarded else ''}"

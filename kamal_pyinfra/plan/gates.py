@@ -1,0 +1,49 @@
+"""About which containers the proxy is asked, and where it listens then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.plan.changes import AwaitContainer, BootContainer, RestartContainer, StartProxy
+from kamal_pyinfra.plan.compare import proxy_arguments
+from kamal_pyinfra.plan.diff_proxy import diff_proxy
+from kamal_pyinfra.plan.gate import Gate, gate_of, has_routers, seen_gate
+from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.router_names import is_hidden
+from kamal_pyinfra.plan.state import DesiredHost
+
+
+def proxy_command(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
+    """The arguments of the proxy that runs while new containers boot."""
+    proxy, running = desired.proxy, observed.container(PROXY_CONTAINER)
+    if proxy is not None and any(type(change) is not StartProxy for change in diff_proxy(desired, observed)):
+        return proxy_arguments(proxy)
+    return running.command if running is not None else ()
+
+
+def boot_gates(changes: Iterable[BootContainer], desired: DesiredHost, observed: ObservedHost) -> tuple[Gate, ...]:
+    """What to ask about containers that boot; those that no router leads to are left out."""
+    command = proxy_command(desired, observed)
+    found = (_boot_gate(change, observed, command) for change in changes)
+    return tuple(gate for gate in found if gate.rules)
+
+
+def _boot_gate(change: BootContainer, observed: ObservedHost, command: Sequence[str]) -> Gate:
+    there = observed.container(change.container.name)
+    if there is not None and isinstance(change, RestartContainer | AwaitContainer):
+        return seen_gate(there.name, there.labels, command)
+    return gate_of(change.container, command)
+
+
+def running_gates(containers: Iterable[ObservedContainer], command: Sequence[str]) -> tuple[Gate, ...]:
+    """What to ask about containers as they are, whosever they are."""
+    shown = (each for each in containers if each.name != PROXY_CONTAINER and not is_hidden(each.labels))
+    return tuple(seen_gate(each.name, each.labels, command) for each in shown if has_routers(each.labels))
+
+
+def started_gates(names: Collection[str], observed: ObservedHost) -> tuple[Gate, ...]:
+    """What to ask about containers that start again beside the proxy that is there."""
+    proxy = observed.container(PROXY_CONTAINER)
+    containers = [each for each in observed.containers if each.name in names]
+    return running_gates(containers, proxy.command if proxy is not None else ())

@@ -1,0 +1,165 @@
+"""The labels by which the proxy can be asked whether it routes to a container, and where it is asked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kamal_pyinfra.plan.compare_env import label_differences
+from kamal_pyinfra.plan.desired_app import proxy_labels
+from kamal_pyinfra.plan.gate import Door, gate_labels, gate_of, seen_gate, without_gate
+from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, Status
+from kamal_pyinfra.plan.routes import routes_of
+from tests.commands import builders
+
+OWN = {"service": "shop", "role": "web", **proxy_labels("shop-web")}
+TWO = ["--providers.docker", "--entryPoints.web.address=:80", "--entrypoints.websecure.address=:443/tcp"]
+
+
+def container(labels=OWN, **fields):
+    return builders.app_container(labels=tuple(labels.items()), **fields)
+
+
+def spelled(labels):
+    """The labels with fixed secrets in place of the run's."""
+    found = dict(labels)
+    ask = next(re.search(r"kp-gate-([0-9a-f]{32})", name)[1] for name in found if "kp-gate-" in name)
+    answer = next(value for name, value in found.items() if name.endswith("X-Kp-Gate"))
+    return {
+        name.replace(ask, "ASK"): value.replace(ask, "ASK").replace(answer, "ANSWER") for name, value in found.items()
+    }
+
+
+def test_the_labels_as_they_are():
+    assert spelled(gate_labels(container())) == {
+        "traefik.http.routers.shop-web.service": "shop-web",
+        "traefik.http.routers.kp-gate-ASK.rule": "Path(`/kp-gate-ASK`)",
+        "traefik.http.routers.kp-gate-ASK.priority": "1000000000",
+        "traefik.http.routers.kp-gate-ASK.service": "kp-gate-ASK",
+        "traefik.http.routers.kp-gate-ASK.middlewares": "kp-gate-ASK-seen,kp-gate-ASK-path",
+        "traefik.http.middlewares.kp-gate-ASK-seen.headers.customresponseheaders.X-Kp-Gate": "ANSWER",
+        "traefik.http.middlewares.kp-gate-ASK-path.replacepath.path": "/up",
+        "traefik.http.services.kp-gate-ASK.loadbalancer.server.scheme": "http",
+    }
+
+
+def test_entry_points_tls_and_the_way_to_the_container_are_those_of_its_own_router():
+    labels = OWN | {
+        "traefik.http.routers.shop-web.entrypoints": "websecure",
+        "traefik.http.routers.shop-web.tls.certresolver": "letsencrypt",
+        "traefik.http.routers.shop-web.middlewares": "auth@file",
+        "traefik.http.services.shop-web.loadbalancer.server.port": "8080",
+        "traefik.http.services.shop-web.loadbalancer.sticky.cookie": "true",
+    }
+    found = spelled(gate_labels(container(labels)))
+    assert {name: value for name, value in found.items() if ".kp-gate-ASK." in name and ".rule" not in name} == {
+        "traefik.http.routers.kp-gate-ASK.priority": "1000000000",
+        "traefik.http.routers.kp-gate-ASK.service": "kp-gate-ASK",
+        "traefik.http.routers.kp-gate-ASK.entrypoints": "websecure",
+        "traefik.http.routers.kp-gate-ASK.tls": "true",
+        "traefik.http.routers.kp-gate-ASK.middlewares": "kp-gate-ASK-seen,kp-gate-ASK-path",
+        "traefik.http.services.kp-gate-ASK.loadbalancer.server.scheme": "http",
+        "traefik.http.services.kp-gate-ASK.loadbalancer.server.port": "8080",
+    }
+
+
+def test_a_router_of_another_name_names_the_service_that_traefik_would_take():
+    labels = {name.replace("routers.shop-web.", "routers.shop-web-4f2a."): value for name, value in OWN.items()}
+    labels["traefik.http.routers.api.rule"] = "PathPrefix(`/api`)"
+    found = dict(gate_labels(container(labels)))
+    assert found["traefik.http.routers.shop-web-4f2a.service"] == "shop-web"
+    assert found["traefik.http.routers.api.service"] == "shop-web"
+
+
+def test_a_router_that_names_its_service_keeps_it():
+    labels = OWN | {"traefik.http.routers.shop-web.service": "shop-web@docker"}
+    assert "traefik.http.routers.shop-web.service" not in dict(gate_labels(container(labels)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"labels": {"service": "shop", "role": "job"}}, {"options": (("label-file", "labels.txt"),)}],
+    ids=["no router", "labels that only the host knows"],
+)
+def test_what_has_no_router_of_its_own_or_unknown_ones_is_not_asked_about(fields):
+    assert gate_labels(container(**fields)) == ()
+
+
+def test_each_run_and_each_replica_asks_another_question():
+    asked = {
+        gate_of(container(hostname=hostname, name=name), ()).ask
+        for hostname in ("web-0123", "web-4567")
+        for name in ("shop-web-v2", "shop-web-v2_replica_2")
+    }
+    assert len(asked) == 4
+
+
+def test_what_is_asked_is_known_again_from_the_labels_of_the_container():
+    gate = gate_of(container(), TWO)
+    assert seen_gate("shop-web-v2", {**OWN, **dict(gate_labels(container()))}, TWO) == gate
+    assert (gate.routers, gate.rules, len(gate.ask), len(gate.answer)) == (("shop-web",), ("PathPrefix(`/`)",), 32, 32)
+
+
+def test_a_container_of_kamals_has_no_question():
+    gate = seen_gate("shop-web-v1", OWN, TWO)
+    assert (gate.ask, gate.answer, gate.doors, gate.rules) == ("", "", (), ("PathPrefix(`/`)",))
+
+
+@pytest.mark.parametrize("name", ["kp-gate-$(reboot)", "kp-gate-" + "a" * 31, "kp-gate-A" + "a" * 31])
+def test_a_question_that_is_not_of_our_making_is_not_asked(name):
+    assert seen_gate("evil", OWN | {f"traefik.http.routers.{name}.rule": "Path(`/`)"}, TWO).ask == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "labels", "doors"),
+    [
+        (["--providers.docker"], {}, [Door(port=80, scheme="http")]),
+        (TWO, {}, [Door(port=80, scheme="http"), Door(port=443, scheme="http")]),
+        (TWO, {"entrypoints": "web"}, [Door(port=80, scheme="http")]),
+        (TWO, {"entrypoints": "websecure", "tls": "true"}, [Door(port=443, scheme="https")]),
+        (TWO, {"entrypoints": "nope"}, [Door(port=80, scheme="http"), Door(port=443, scheme="http")]),
+        (
+            [*TWO, "--entrypoints.websecure.http.tls=true"],
+            {"entrypoints": "websecure"},
+            [Door(port=443, scheme="https")],
+        ),
+        (
+            [*TWO, "--entrypoints.web.http.redirections.entrypoint.to=websecure"],
+            {"tls.certresolver": "letsencrypt"},
+            [Door(port=443, scheme="https"), Door(port=80, scheme="https", is_guarded=True)],
+        ),
+        (["--entrypoints.web.address=127.0.0.1:8000"], {}, [Door(port=8000, scheme="http")]),
+        (["--entrypoints.web.address=$(reboot)", "--entrypoints.dns.address=:53/udp"], {}, []),
+    ],
+)
+def test_it_is_asked_where_the_proxy_listens(command, labels, doors):
+    own = OWN | {f"traefik.http.routers.shop-web.{field}": value for field, value in labels.items()}
+    assert list(gate_of(container(own), command).doors) == doors
+
+
+def test_a_name_of_the_rule_is_asked_for():
+    labels = OWN | {
+        "traefik.http.routers.shop-web.rule": "Host(`shop.example.com`, `b.example.com`) && PathPrefix(`/`)"
+    }
+    assert gate_of(container(labels), ()).server_name == "shop.example.com"
+    assert gate_of(container(), ()).server_name == ""
+
+
+def test_the_labels_of_the_question_are_no_difference():
+    labels = {**OWN, **dict(gate_labels(container()))}
+    observed = ObservedContainer(
+        **{"id": "1", "name": "shop-web-v2", "image": "shop:v2", "image_id": "i", "created": "", "health": None},
+        **{"restarts": 0, "env": {}, "mounts": {}, "command": (), "ports": {}, "health_command": None},
+        status=Status.RUNNING,
+        labels=labels,
+    )
+    assert list(label_differences(tuple(OWN.items()), (), observed, ImageDefaults())) == []
+    assert without_gate(labels) == OWN
+    extra = OWN | {"traefik.http.routers.shop-web.service": "other"}
+    assert without_gate({**labels, **extra}) == extra
+
+
+def test_no_two_questions_claim_one_route():
+    first, second = (dict(gate_labels(container(hostname=name))) for name in ("web-0123", "web-4567"))
+    assert not routes_of(first) & routes_of(second)

@@ -1,0 +1,318 @@
+"""What ``~/.ssh/config`` and ``/etc/ssh/ssh_config`` say about a host, read as ``ssh`` reads them (ssh_config(5)).
+
+The first value that is found for a keyword counts, ``IdentityFile`` and ``CertificateFile`` are collected. What this
+module does not use is passed by. ``ssh -G HOST`` shows the same, and the tests compare the two.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kamal_pyinfra.config.ssh_lines import (
+    SYSTEM,
+    VARIABLE,
+    Line,
+    SshConfigError,
+    included_by,
+    is_in,
+    lines_of,
+    version_of,
+)
+
+DEPTH = 16
+"""Of files that include each other (readconf.c)."""
+EXEC_SECONDS = 30
+"""For a command of ``Match exec``."""
+COLLECTED = frozenset({"identityfile", "certificatefile"})
+DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
+"""Private keys that ``ssh`` tries by itself, in its order."""
+USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+NONE = "none"
+DEFAULT_USER = "root"
+"""Of Kamal, where neither ``deploy.yml`` nor the files of ``ssh`` say one."""
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What the files say about one host, tokens and ``~`` replaced.
+
+    Args:
+        alias: the host as it was asked for.
+        host_name: where to connect.
+        port: ``None`` if no file says it; so for ``user``.
+        identity_files: of ``IdentityFile``, in order; empty if none is named.
+        certificate_files: of ``CertificateFile``.
+        identities_only: offer nothing that an agent holds beside these.
+        identity_agent: socket of the agent; ``None`` for ``SSH_AUTH_SOCK``, empty for no agent.
+        proxy_jump: jump hosts as they are written, in order; empty for none.
+        proxy_command: with its tokens replaced; empty for none.
+        host_key_alias: the name under which its key is kept, instead of its own.
+        known_hosts: the user's files with host keys.
+        system_known_hosts: those of the machine.
+        revoked_host_keys: a file with keys that are not accepted; empty for none.
+        strict: what ``StrictHostKeyChecking`` says, in small letters; empty if nothing.
+        connect_timeout: seconds; ``None`` if no file says it.
+        address_family: ``any``, ``inet`` or ``inet6``.
+    """
+
+    alias: str
+    host_name: str
+    port: int | None = None
+    user: str | None = None
+    identity_files: tuple[str, ...] = ()
+    certificate_files: tuple[str, ...] = ()
+    identities_only: bool = False
+    identity_agent: str | None = None
+    proxy_jump: tuple[str, ...] = ()
+    proxy_command: str = ""
+    host_key_alias: str = ""
+    known_hosts: tuple[str, ...] = ()
+    system_known_hosts: tuple[str, ...] = ()
+    revoked_host_keys: str = ""
+    strict: str = ""
+    connect_timeout: int | None = None
+    address_family: str = "any"
+
+    def expand(self, text: str) -> str:
+        """A text of ssh_config with its tokens replaced."""
+        machine = socket.gethostname()
+        tokens = {
+            "%": "%",
+            "d": str(Path.home()),
+            "h": self.host_name,
+            "i": str(os.getuid()),
+            "j": "",
+            "k": self.host_key_alias or self.alias,
+            "L": machine.partition(".")[0],
+            "l": machine,
+            "n": self.alias,
+            "p": str(self.port or 22),
+            "r": self.user or local_user(),
+            "u": local_user(),
+        }
+        return _replaced(text, tokens)
+
+
+def host_settings(
+    host: str,
+    *,
+    user: str | None = None,
+    port: int | None = None,
+    default_user: str | None = None,
+    file: str | None = None,
+) -> HostSettings:
+    """What ``ssh`` would take from its files for a host.
+
+    Args:
+        host: alias, name or address.
+        user: who logs in, where that is known already (``ssh -l``).
+        port: the same for the port (``ssh -p``).
+        default_user: who logs in where nothing says it; the local user without it, as ``ssh`` has it.
+        file: read instead of the user's and the system's (``ssh -F``).
+
+    Raises:
+        SshConfigError: a file cannot be read, or says something that means nothing.
+    """
+    reading = _Reading(host, user, port, default_user or local_user())
+    for is_final in (False, True):
+        if is_final and not reading.wants_final:
+            break
+        reading.is_final = is_final
+        reading.read(Path(file).expanduser() if file else Path("~/.ssh/config").expanduser(), is_users=True)
+        if file is None:
+            reading.read(SYSTEM, is_users=False)
+    return reading.settings()
+
+
+@dataclass
+class _Reading:
+    """The values found so far for one host."""
+
+    host: str
+    user: str | None
+    port: int | None
+    default_user: str
+    found: dict[str, Line] = field(default_factory=dict)
+    collected: dict[str, list[str]] = field(default_factory=dict)
+    is_final: bool = False
+    wants_final: bool = False
+
+    def read(self, path: Path, *, is_users: bool, active: bool = True, depth: int = 0) -> None:
+        """Take from a file what holds for the host and is not known yet."""
+        if depth > DEPTH:
+            raise SshConfigError(f"{path}: too many files include each other")
+        is_active = active
+        for line in lines_of(str(path), version_of(path)):
+            if line.keyword == "host":
+                is_active = active and is_in(self._matched_name(), line.words)
+            elif line.keyword == "match":
+                is_active = self._matches(line, is_asked=active) and active
+            elif line.keyword == "include":
+                for included in included_by(line, is_users=is_users):
+                    self.read(included, is_users=is_users, active=is_active, depth=depth + 1)
+            elif is_active and line.words:
+                self._take(line)
+
+    def _take(self, line: Line) -> None:
+        if line.keyword in COLLECTED:
+            known = self.collected.setdefault(line.keyword, [])
+            known += [line.words[0]] if line.words[0] not in known else []
+        elif line.keyword == "proxyjump" and "proxycommand" in self.found:
+            return  # whichever comes first
+        elif line.keyword == "proxycommand" and "proxyjump" in self.found:
+            return
+        else:
+            self.found.setdefault(line.keyword, line)
+
+    def _matched_name(self) -> str:
+        return self.host_name() if self.is_final else self.host
+
+    def _matches(self, line: Line, *, is_asked: bool) -> bool:
+        """Whether a ``Match`` line holds; its commands are not run where it cannot count."""
+        holds, words = True, list(line.words)
+        while words:
+            word = words.pop(0)
+            is_negated, name = word.startswith("!"), word.lstrip("!").lower()
+            name, _, joined = name.partition("=")
+            if name in ("all", "canonical", "final"):
+                answer = self._phase(name)
+            else:
+                value = word.partition("=")[2] if joined else (words.pop(0) if words else None)
+                if value is None:
+                    raise SshConfigError(f"{line.place}: Match {name} should have a value")
+                answer = holds and is_asked and self._criterion(name, value)
+            holds = holds and answer != is_negated
+        return holds
+
+    def _phase(self, name: str) -> bool:
+        if name == "final":
+            self.wants_final = True
+        return name == "all" or self.is_final
+
+    def _criterion(self, name: str, value: str) -> bool:
+        if name == "exec":
+            return _succeeds(self._expanded(value))
+        asked = {
+            "host": self.host_name().lower(),
+            "originalhost": self.host,
+            "user": self._remote_user(),
+            "localuser": local_user(),
+            "tagged": self._word("tag"),
+            "sessiontype": "exec",
+            "command": "",
+        }
+        return name in asked and is_in(asked[name], [each for each in value.split(",") if each])
+
+    def _word(self, keyword: str, default: str = "") -> str:
+        line = self.found.get(keyword)
+        return line.words[0] if line is not None else default
+
+    def _rest(self, keyword: str) -> str:
+        line = self.found.get(keyword)
+        return line.rest if line is not None and line.rest.lower() != NONE else ""
+
+    def _words(self, keyword: str, default: Sequence[str]) -> tuple[str, ...]:
+        line = self.found.get(keyword)
+        names = line.words if line is not None else tuple(default)
+        return () if names and names[0].lower() == NONE else names
+
+    def host_name(self) -> str:
+        """Where to connect."""
+        name = self._word("hostname")
+        return _replaced(name, {"%": "%", "h": self.host}) if name else self.host
+
+    def _remote_user(self) -> str:
+        return self.user or self._word("user") or self.default_user
+
+    def _port(self) -> int | None:
+        return self.port if self.port is not None else self._number("port")
+
+    def _number(self, keyword: str) -> int | None:
+        line = self.found.get(keyword)
+        if line is None or line.words[0].lower() == NONE:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", line.words[0]):
+            raise SshConfigError(f"{line.place}: {line.words[0]!r} should be a number")
+        return int(line.words[0])
+
+    def _expanded(self, text: str) -> str:
+        alias = self._word("hostkeyalias")
+        known = HostSettings(self.host, self.host_name(), self._port(), self._remote_user(), host_key_alias=alias)
+        return known.expand(text)
+
+    def _path(self, text: str) -> str:
+        named = VARIABLE.sub(lambda found: os.environ.get(found[1], ""), self._expanded(text))
+        return str(Path(named).expanduser()) if named.startswith("~") else named
+
+    def _agent(self) -> str | None:
+        value = self._word("identityagent", "SSH_AUTH_SOCK")
+        if value.lower() == NONE:
+            return ""
+        if value == "SSH_AUTH_SOCK":
+            return None
+        if re.fullmatch(r"\$[A-Za-z_][A-Za-z0-9_]*", value):
+            return os.environ.get(value[1:], "")
+        return self._path(value)
+
+    def settings(self) -> HostSettings:
+        """All of it."""
+        keys = [key for key in self.collected.get("identityfile", []) if key.lower() != NONE]
+        certificates = [each for each in self.collected.get("certificatefile", []) if each.lower() != NONE]
+        known = self._words("userknownhostsfile", USER_KNOWN_HOSTS)
+        revoked = self._word("revokedhostkeys", NONE)
+        return HostSettings(
+            alias=self.host,
+            host_name=self.host_name(),
+            port=self._port(),
+            user=self.user or self._word("user") or None,
+            identity_files=tuple(dict.fromkeys(self._path(key) for key in keys)),
+            certificate_files=tuple(self._path(each) for each in certificates),
+            identities_only=self._word("identitiesonly").lower() in ("yes", "true"),
+            identity_agent=self._agent(),
+            proxy_jump=tuple(hop.strip() for hop in self._rest("proxyjump").split(",") if hop.strip()),
+            proxy_command=self._expanded(self._rest("proxycommand")),
+            host_key_alias=self._word("hostkeyalias"),
+            known_hosts=tuple(self._path(each) for each in known),
+            system_known_hosts=self._words("globalknownhostsfile", SYSTEM_KNOWN_HOSTS),
+            revoked_host_keys="" if revoked.lower() == NONE else self._path(revoked),
+            strict=self._word("stricthostkeychecking").lower(),
+            connect_timeout=self._number("connecttimeout"),
+            address_family=self._word("addressfamily", "any").lower(),
+        )
+
+
+def local_user() -> str:
+    """Who runs this, as the machine knows him."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return os.environ.get("USER", "")
+
+
+def _replaced(text: str, tokens: Mapping[str, str]) -> str:
+    return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
+
+
+def _succeeds(command: str) -> bool:
+    """Whether a command does, in the user's shell."""
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own configuration
+            [shell, "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            timeout=EXEC_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -1,0 +1,308 @@
+"""Whether the key that a host shows is its own (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+
+Each line counts by itself: one that cannot be understood hides no other. A file that is there and cannot be read is an
+error, for then nothing is known. A host of which a key is known must show a known one, of whatever type.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from paramiko import PKey, SSHException
+
+MOST_BYTES = 64 * 1024 * 1024
+KRL_MAGIC = b"SSHKRL\n\0"
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+
+
+class HostKeyRefused(SSHException):
+    """A host is not talked to, since its key cannot be trusted; the message says why, and the way out."""
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """One line of a file.
+
+    Args:
+        hosts: the first word, a list of patterns or a digest.
+        blob: the key.
+        marker: ``@revoked``, ``@cert-authority`` or nothing.
+        place: file and line.
+    """
+
+    hosts: str
+    blob: bytes
+    marker: str
+    place: str
+
+    def is_of(self, name: str) -> bool:
+        """Whether the line is about a host, named as ``HOST`` or ``[HOST]:PORT``."""
+        if self.hosts.startswith("|1|"):
+            return _is_digest_of(self.hosts, name)
+        patterns = self.hosts.lower().split(",")
+        if any(each.startswith("!") and _fits(name, each[1:]) for each in patterns):
+            return False
+        return any(_fits(name, each) for each in patterns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Where keys are looked up for one host, and what becomes of one that is in no file.
+
+    Args:
+        files: the user's; a new key is written into the first.
+        system_files: those of the machine.
+        revoked: a file with keys that are never accepted; empty for none.
+        is_strict: refuse a key that is in no file.
+    """
+
+    files: tuple[str, ...]
+    system_files: tuple[str, ...] = ()
+    revoked: str = ""
+    is_strict: bool = False
+
+
+_ACCEPTED: dict[str, set[bytes]] = {}
+"""Keys that this process accepted as new, by host: a file may not take them."""
+_LISTENERS: list[Callable[[str], None]] = []
+
+
+def on_accepted(listener: Callable[[str], None] | None) -> None:
+    """Have somebody told of each key that is accepted as new; by default pyinfra's log is."""
+    _LISTENERS[:] = [] if listener is None else [listener]
+
+
+class HostKeys:
+    """What is known of the keys of one host.
+
+    Args:
+        names: as what it may be in a file: ``[HOST]:PORT``, which a new key gets, and ``HOST``, which is for any port.
+        trust: where to look.
+
+    Raises:
+        HostKeyRefused: a file cannot be read.
+    """
+
+    def __init__(self, names: Sequence[str], trust: Trust) -> None:
+        self.name, *others = dict.fromkeys(name.lower() for name in names)
+        self.trust = trust
+        files = [_file(file) for file in (*trust.files, *trust.system_files)]
+        own, spare = ([line for file in files for line in file.lines_of(name)] for name in (self.name, *others, "")[:2])
+        self.own = [line for line in own if not line.marker]
+        self.spare = [line for line in spare if not line.marker]
+        self.revoked = {line.blob for line in (*own, *spare) if line.marker == REVOKED}
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of the known keys; the host is asked for one of these, of which it may have others too."""
+        return tuple(dict.fromkeys(_type_of(line.blob) for line in self.own or self.spare))
+
+    def check(self, key: PKey) -> None:
+        """Let a connection go on only if a key is the host's.
+
+        Args:
+            key: that it showed, and of which it proved that it has the private half.
+
+        Raises:
+            HostKeyRefused: it is another than is known, it is revoked, or it is unknown and must not be.
+        """
+        blob, accepted = key.asbytes(), _ACCEPTED.get(self.name, set())
+        shown = f"{_type_of(blob)} {fingerprint(blob)}"
+        if blob in self.revoked or _is_revoked(blob, self.trust.revoked):
+            raise HostKeyRefused(f"the key of {self.name} is revoked ({shown}): the host is not talked to")
+        if blob in accepted or any(line.blob == blob for line in self.own):
+            return
+        if self.own or accepted:
+            place = self.own[0].place if self.own else "it had a moment ago"
+            raise HostKeyRefused(
+                f"the key of {self.name} is another than {place} ({shown}): somebody may be in between. If the host "
+                f"has a new key, run `ssh-keygen -R '{self.name}'` and connect again"
+            )
+        if any(line.blob == blob for line in self.spare):
+            return
+        if self.trust.is_strict:
+            where = ", ".join(self.trust.files) or "known_hosts"
+            raise HostKeyRefused(f"no key of {self.name} is in {where}, and `host_keys: strict` refuses {shown}")
+        _accept(self.name, key, self.trust, shown)
+
+
+def fingerprint(blob: bytes) -> str:
+    """As ``ssh`` shows it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def _is_revoked(blob: bytes, file: str) -> bool:
+    if not file:
+        return False
+    content = _content(file)
+    if content is None:
+        raise HostKeyRefused(f"{file} (RevokedHostKeys) is not there: no host key can be checked")
+    if content.startswith(KRL_MAGIC):
+        raise HostKeyRefused(f"{file} (RevokedHostKeys) is a binary list, which kp cannot read; list the keys as text")
+    return any(base64.b64encode(blob) in line.split() for line in content.splitlines())
+
+
+class _File:
+    """The lines of a file that can be understood, those with plain names by name."""
+
+    def __init__(self, lines: Iterator[KnownKey]) -> None:
+        self.named: dict[str, list[KnownKey]] = {}
+        self.others: list[KnownKey] = []
+        for line in lines:
+            names = line.hosts.lower().split(",")
+            if any(set(name) & {"*", "?", "!", "|"} for name in names):
+                self.others.append(line)
+            else:
+                for name in names:
+                    self.named.setdefault(name, []).append(line)
+
+    def lines_of(self, name: str) -> list[KnownKey]:
+        """Those about a host."""
+        lines = [*self.named.get(name, ()), *(line for line in self.others if name and line.is_of(name))]
+        return [line for line in lines if line.marker != AUTHORITY]
+
+
+def _file(file: str) -> _File:
+    try:
+        found = Path(file).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _File(iter(()))
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    return _parsed(file, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _parsed(file: str, version: tuple[int, int, int]) -> _File:
+    """A file; it is read again when its version differs."""
+    content = _content(file) or b""
+    return _File(line for number, text in enumerate(content.split(b"\n"), 1) for line in _line(text, file, number))
+
+
+def _line(text: bytes, file: str, number: int) -> Iterator[KnownKey]:
+    words = text.decode("latin-1").split()
+    if not words or words[0].startswith("#"):
+        return
+    marker = words.pop(0) if words[0].startswith("@") else ""
+    if len(words) < 3 or marker not in ("", REVOKED, AUTHORITY):
+        return
+    hosts, kind, encoded = words[:3]
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        return
+    if _type_of(blob) == kind and _is_whole(blob):
+        yield KnownKey(hosts, blob, marker, f"{file}:{number}")
+
+
+def _content(file: str) -> bytes | None:
+    """A file; ``None`` where there is none.
+
+    Raises:
+        HostKeyRefused: it cannot be read.
+    """
+    try:
+        mode = Path(file).stat().st_mode
+        if stat.S_ISCHR(mode) and Path(file) == Path(os.devnull):
+            return b""
+        if not stat.S_ISREG(mode):  # a pipe would be waited for
+            raise HostKeyRefused(f"{file} is no file: no host key can be checked")
+        with Path(file).open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if len(content) > MOST_BYTES:
+        raise HostKeyRefused(f"{file} is too long: no host key can be checked")
+    return content
+
+
+def _unreadable(file: str, error: OSError) -> HostKeyRefused:
+    return HostKeyRefused(f"{file} cannot be read ({error.strerror}): no host key can be checked")
+
+
+def _is_whole(blob: bytes) -> bool:
+    """Whether the fields of a key end where it ends; a line may have been cut off."""
+    position = 0
+    while position < len(blob):
+        length = int.from_bytes(blob[position : position + 4], "big")
+        position += 4 + length
+        if position > len(blob) or length == 0:
+            return False
+    return position == len(blob)
+
+
+def _type_of(blob: bytes) -> str:
+    length = int.from_bytes(blob[:4], "big")
+    return blob[4 : 4 + length].decode("latin-1")
+
+
+def _is_digest_of(hosts: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part) for part in hosts[3:].split("|"))
+    except ValueError:
+        return False
+    return hmac.digest(salt, name.encode(), "sha1") == digest
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if not set(pattern) & {"*", "?"}:
+        return name == pattern
+    return _regex(pattern).fullmatch(name) is not None
+
+
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), re.DOTALL)
+
+
+def _accept(name: str, key: PKey, trust: Trust, shown: str) -> None:
+    """Remember a new key, here and in the first file, and tell it once."""
+    _ACCEPTED.setdefault(name, set()).add(key.asbytes())
+    failure = _write(name, key, trust.files[0]) if trust.files else "there is no file for it"
+    end = f"written to {trust.files[0]}" if not failure else f"for this run only: {failure}"
+    _tell(f"{name}: new host key accepted, {shown}, {end}")
+
+
+def _tell(text: str) -> None:
+    if _LISTENERS:
+        _LISTENERS[0](text)
+        return
+    from pyinfra import logger  # noqa: PLC0415 - slow to import where nothing of it is needed
+
+    logger.warning(text)
+
+
+def _write(name: str, key: PKey, file: str) -> str:
+    """Append a key to a file, as a whole line or not at all; why it could not be done, or nothing."""
+    line = f"{name} {key.get_name()} {key.get_base64()}\n".encode()
+    try:
+        Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        number = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        return f"{file} cannot be written ({error.strerror})"
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        size = os.fstat(number).st_size
+        if size and os.pread(number, 1, size - 1) != b"\n":  # its last line was cut off
+            line = b"\n" + line
+        if os.write(number, line) != len(line):
+            os.ftruncate(number, size)
+            return f"{file} cannot be written (no space left)"
+    except OSError as error:
+        return f"{file} cannot be written ({error.strerror})"
+    finally:
+        os.close(number)
+    return ""

@@ -13,16 +13,22 @@ import hashlib
 import io
 import os
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyinfra
 
+from kamal_pyinfra.commands.ssh_config import quoted
 from kamal_pyinfra.config import Config, Server, Ssh, load_config
+from kamal_pyinfra.config.ssh_address import parse_address
 from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect, show_no_secrets
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.time_limit import LIMIT
 from kamal_pyinfra.plan.text import sanitized
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.operations.ssh_client import Route
 
 Group = list[tuple[str, dict[str, Any]]]
 
@@ -74,53 +80,55 @@ def role_groups(config: Config) -> dict[str, Group]:
 
 
 def host_data(config: Config, server: Server) -> dict[str, Any]:
-    """How pyinfra reaches one host."""
+    """How pyinfra reaches one host; what ``deploy.yml`` does not say, ``~/.ssh/config`` may."""
+    from kamal_pyinfra.operations import ssh_client  # noqa: PLC0415 - imports pyinfra, which not every command needs
+
+    ssh_client.install()
     ssh = config.ssh
     data: dict[str, Any] = {
-        "ssh_user": server.user or ssh.user,
-        "ssh_port": server.port or int(ssh.port),
+        **given_login(config, server),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         LIMIT: ssh.command_timeout,
         "ssh_connect_retries": CONNECT_RETRIES,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 2.0,
-        **_keys(ssh, server),
+        "ssh_paramiko_connect_kwargs": {ssh_client.ROUTE: route(config, server), "channel_timeout": CHANNEL_SECONDS},
     }
-    bounds = {"banner_timeout": ssh.connect_timeout, "channel_timeout": CHANNEL_SECONDS}
-    data["ssh_paramiko_connect_kwargs"] = data.get("ssh_paramiko_connect_kwargs", {}) | bounds
+    if server.address != server.host:
+        data["ssh_hostname"] = server.address
     if ssh.known_hosts:
         data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
-    if ssh.proxy or ssh.proxy_command:
-        data["ssh_config_file"] = jump_config_file(ssh)
     if server.sudo:
         data["_sudo"] = True
     return data
 
 
-def _keys(ssh: Ssh, server: Server) -> dict[str, Any]:
-    """The private keys to offer: the host's own, or all of ``ssh.keys`` and ``ssh.key_data``."""
-    files = [str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)]
-    extra: dict[str, Any] = {"key_filename": files} if len(files) > 1 else {}
-    if ssh.key_data and not server.key:
-        extra |= _given_keys(ssh, server.user or ssh.user)
-    data: dict[str, Any] = {"ssh_key": files[0]} if len(files) == 1 and not extra else {}
-    if extra:
-        data["ssh_paramiko_connect_kwargs"] = extra
-    if ssh.keys_only:
-        data |= {"ssh_allow_agent": False, "ssh_look_for_keys": False}
-    return data
+def given_login(config: Config, server: Server) -> dict[str, Any]:
+    """User and port of a host, where ``deploy.yml`` says them."""
+    ssh = config.ssh
+    user = server.user or (ssh.user if ssh.says("user") else None)
+    port = server.port or (int(ssh.port) if ssh.says("port") else None)
+    return {name: value for name, value in (("ssh_user", user), ("ssh_port", port)) if value is not None}
 
 
-def _given_keys(ssh: Ssh, user: str) -> dict[str, Any]:
-    """What paramiko is told of ``ssh.key_data``; it takes one key by itself, and more by a strategy."""
-    keys = [_parse_key(text.get_secret_value()) for text in ssh.key_data]
-    if len(keys) == 1:
-        return {"pkey": keys[0]}
-    from kamal_pyinfra.operations.ssh_keys import SeveralKeys  # noqa: PLC0415 - imports paramiko
+def route(config: Config, server: Server) -> Route:
+    """What ``deploy.yml`` says about the way to one host."""
+    from kamal_pyinfra.operations.ssh_client import Route  # noqa: PLC0415 - imports pyinfra
 
-    files = tuple(str(Path(key).expanduser()) for key in ssh.keys)
-    return {"auth_strategy": SeveralKeys(user, keys, files=files, asks_agent=not ssh.keys_only)}
+    ssh = config.ssh
+    data = () if server.key else ssh.key_data
+    return Route(
+        keys=tuple(str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)),
+        key_data=tuple(_parse_key(text.get_secret_value()) for text in data),
+        keys_only=ssh.keys_only,
+        is_strict=ssh.host_keys == "strict" if ssh.says("host_keys") else None,
+        known_hosts=str(Path(ssh.known_hosts).expanduser()) if ssh.known_hosts else None,
+        jumps=ssh.jumps,
+        proxy_command=ssh.proxy_command or "",
+        timeout=ssh.connect_timeout if ssh.says("connect_timeout") else None,
+        banner_timeout=ssh.connect_timeout,
+    )
 
 
 def _parse_key(text: str) -> Any:
@@ -138,24 +146,36 @@ def _parse_key(text: str) -> Any:
 
 
 def jump_config_file(ssh: Ssh) -> str:
-    """An SSH client configuration with the jump host or the proxy command, the one form in which pyinfra takes them.
+    """An SSH client configuration with the jump hosts or the proxy command, for the program ``ssh``.
 
     It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it. With both, the
-    jump host counts (Kamal 1.9).
+    jump hosts count (Kamal 1.9).
     """
-    lines = _jump_lines(ssh) if ssh.proxy else ["Host *", f"  ProxyCommand {ssh.proxy_command}"]
-    text = "".join(f"{line}\n" for line in (*lines, "Include ~/.ssh/config"))
+    lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", *OWN_FILES]
+    text = "".join(f"{line}\n" for line in lines)
     folder = Path("~/.cache/kamal_pyinfra").expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    path.write_text(text, encoding="utf-8")
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text(encoding="utf-8") == text:
+            return str(path)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix="ssh_config-", delete=False) as draft:
+        draft.write(text)
+    Path(draft.name).replace(path)  # another run may be reading it: it finds the old file or the new one
     return str(path)
 
 
+# In a block of another host they would not count.
+OWN_FILES = ("Host *", "Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
+
+
 def _jump_lines(ssh: Ssh) -> list[str]:
-    user, _, host = (ssh.proxy or "").rpartition("@")
-    lines = [f"Host {host.partition(':')[0]}", f"  User {user or 'root'}"]
-    lines += [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
-    lines += [f"  UserKnownHostsFile {ssh.known_hosts}"] if ssh.known_hosts else []
-    lines += [f"  IdentityFile {key}" for key in ssh.keys]
-    return [*lines, f"Host * !{host.partition(':')[0]}", f"  ProxyJump {user or 'root'}@{host}"]
+    hops = [hop for hop in map(parse_address, ssh.jumps) if hop is not None]
+    lines = [f"Host {' '.join(hop.host for hop in hops)}", "  ForwardAgent no"]
+    strict = [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
+    lines += strict if ssh.says("host_keys") else []
+    lines += [f"  UserKnownHostsFile {quoted(str(Path(ssh.known_hosts).expanduser()))}"] if ssh.known_hosts else []
+    lines += [f"  IdentityFile {quoted(str(Path(key).expanduser()))}" for key in ssh.keys]
+    lines += [f"Host * {' '.join(f'!{hop.host}' for hop in hops)}", f"  ProxyJump {','.join(ssh.jumps)}"]
+    # After the user's own file, which may say something else.
+    return [*lines, *OWN_FILES, f"Host {' '.join(hop.host for hop in hops)}", "  User root", *strict]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
 import yaml
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.inventory import load_groups, role_groups
+from kamal_pyinfra.inventory import jump_config_file, load_groups, role_groups
+from kamal_pyinfra.operations.ssh_client import ROUTE, Route
 
 DEPLOY = """
 service: shop
@@ -25,8 +28,21 @@ ssh: {user: ops, keys: [/keys/one], known_hosts: /keys/known, host_keys: strict}
 """
 
 
+def groups(tmp_path: Path, text: str = DEPLOY) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    (tmp_path / "deploy.yml").write_text(text)
+    return role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))
+
+
+def way(tmp_path: Path, text: str) -> Route:
+    """How the first host is reached, beside user and port."""
+    kwargs = groups(tmp_path, text)["web"][0][1]["ssh_paramiko_connect_kwargs"]
+    assert kwargs.keys() == {ROUTE, "channel_timeout"}
+    found = kwargs[ROUTE]
+    assert isinstance(found, Route)
+    return found
+
+
 def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
-    (tmp_path / "deploy.yml").write_text(DEPLOY)
     shared = {
         "kp_command_timeout": 60,
         "ssh_forward_agent": False,
@@ -34,66 +50,143 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
         "ssh_connect_retries": 2,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 2.0,
-        "ssh_paramiko_connect_kwargs": {"banner_timeout": 10, "channel_timeout": 30},
         "ssh_known_hosts_file": "/keys/known",
     }
-    one = {**shared, "ssh_user": "ops", "ssh_port": 22, "ssh_key": "/keys/one"}
-    two = {**shared, "ssh_user": "deploy", "ssh_port": 2222, "ssh_key": "/keys/two", "_sudo": True}
-    assert role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"})) == {
+
+    def kwargs(key: str) -> dict[str, Any]:
+        return {ROUTE: Route(keys=(key,), is_strict=True, known_hosts="/keys/known"), "channel_timeout": 30}
+
+    one = {**shared, "ssh_user": "ops", "ssh_paramiko_connect_kwargs": kwargs("/keys/one")}
+    two = {**shared, "ssh_user": "deploy", "ssh_port": 2222, "_sudo": True}
+    two["ssh_paramiko_connect_kwargs"] = kwargs("/keys/two")
+    assert groups(tmp_path) == {
         "web": [("192.0.2.1", one), ("192.0.2.2", two)],
         "job": [("192.0.2.1", one)],
     }
 
 
+def test_what_deploy_yml_does_not_say_is_left_to_the_files_of_ssh(tmp_path: Path) -> None:
+    data = groups(tmp_path, DEPLOY.partition("ssh:")[0])["job"][0][1]
+    assert data.keys().isdisjoint({"ssh_user", "ssh_port", "ssh_known_hosts_file", "ssh_key", "ssh_config_file"})
+    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route()
+    said = "ssh: {user: root, port: 22, connect_timeout: 10, host_keys: accept-new}\n"
+    data = groups(tmp_path, DEPLOY.partition("ssh:")[0] + said)["job"][0][1]
+    assert (data["ssh_user"], data["ssh_port"]) == ("root", 22)
+    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route(timeout=10, is_strict=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "login"),
+    [
+        ("web1", "web1", {}),
+        ("deploy@web1", "web1", {"ssh_user": "deploy"}),
+        ("deploy@web1:2222", "web1:2222", {"ssh_user": "deploy", "ssh_port": 2222, "ssh_hostname": "web1"}),
+        ("web1:22", "web1", {"ssh_port": 22}),
+        ("2001:db8::1", "2001:db8::1", {}),
+        ("[2001:db8::1]", "2001:db8::1", {}),
+        ("[2001:db8::1]:2222", "[2001:db8::1]:2222", {"ssh_port": 2222, "ssh_hostname": "2001:db8::1"}),
+        ("ssh://ops@web1:7", "web1:7", {"ssh_user": "ops", "ssh_port": 7, "ssh_hostname": "web1"}),
+    ],
+)
+def test_an_address_in_any_form_reaches_its_host(tmp_path: Path, text: str, host: str, login: dict[str, Any]) -> None:
+    named = yaml.safe_load(DEPLOY) | {"servers": [text, {"other": {"port": 3}}]}
+    del named["ssh"]
+    (name, data), other = groups(tmp_path, yaml.safe_dump(named))["web"]
+    assert name == host
+    assert {key: data[key] for key in data if key in ("ssh_user", "ssh_port", "ssh_hostname")} == login
+    assert other[0] == "other"
+
+
 def test_several_keys_are_all_offered(tmp_path: Path) -> None:
-    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("[/keys/one]", "[/keys/one, /keys/other], keys_only: true"))
-    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["job"][0][1]
-    assert data["ssh_paramiko_connect_kwargs"] == {
-        "key_filename": ["/keys/one", "/keys/other"],
-        "banner_timeout": 10,
-        "channel_timeout": 30,
-    }
-    assert (data["ssh_allow_agent"], data["ssh_look_for_keys"], "ssh_key" in data) == (False, False, False)
+    found = way(tmp_path, DEPLOY.replace("[/keys/one]", "[/keys/one, /keys/other], keys_only: true"))
+    assert (found.keys, found.keys_only) == (("/keys/one", "/keys/other"), True)
 
 
-def test_a_jump_host_is_handed_over_as_ssh_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "user: ops, proxy: jump.example"))
-    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["job"][0][1]
-    assert Path(data["ssh_config_file"]).read_text() == (
-        "Host jump.example\n"
-        "  User root\n"
-        "  StrictHostKeyChecking yes\n"
-        "  UserKnownHostsFile /keys/known\n"
-        "  IdentityFile /keys/one\n"
-        "Host * !jump.example\n"
-        "  ProxyJump root@jump.example\n"
-        "Include ~/.ssh/config\n"
-    )
+def test_jump_hosts_are_handed_over_in_their_order(tmp_path: Path) -> None:
+    found = way(tmp_path, DEPLOY.replace("user: ops", "user: ops, proxy: 'me@one:7, two'"))
+    assert (found.jumps, found.proxy_command) == (("me@one:7", "two"), "")
+    assert way(tmp_path, DEPLOY.replace("user: ops", "proxy_command: nc %h %p")).proxy_command == "nc %h %p"
 
 
-def test_a_proxy_command_is_handed_over_as_ssh_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "user: ops, proxy_command: nc -x proxy %h %p"))
-    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["job"][0][1]
-    text = "Host *\n  ProxyCommand nc -x proxy %h %p\nInclude ~/.ssh/config\n"
-    assert Path(data["ssh_config_file"]).read_text() == text
-
-
-def test_keys_that_are_in_no_file_are_offered_one_after_the_other(tmp_path: Path) -> None:
+def test_keys_that_are_in_no_file_are_handed_over(tmp_path: Path) -> None:
     keys = [paramiko.ECDSAKey.generate() for _ in range(2)]
     for number, key in enumerate(keys):
         key.write_private_key_file(str(tmp_path / f"key{number}"))
     texts = [(tmp_path / f"key{number}").read_text() for number in range(2)]
     ssh = {"user": "ops", "key_data": texts, "keys": [str(tmp_path / "key1"), "/no/such"], "keys_only": True}
-    config = yaml.safe_load(DEPLOY) | {"ssh": ssh}
-    (tmp_path / "deploy.yml").write_text(yaml.safe_dump(config))
-    data = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))["web"][0][1]
-    strategy = data["ssh_paramiko_connect_kwargs"]["auth_strategy"]
-    offered = [(source.username, source.pkey) for source in strategy.get_sources()]
-    assert [(user, key.get_base64()) for user, key in offered] == [
-        ("ops", keys[number].get_base64()) for number in (0, 1, 1)
-    ]
+    found = way(tmp_path, yaml.safe_dump(yaml.safe_load(DEPLOY) | {"ssh": ssh}))
+    assert [key.get_base64() for key in found.key_data] == [key.get_base64() for key in keys]
+    assert found.keys == (str(tmp_path / "key1"), "/no/such")
+
+
+JUMP_FILE = """\
+Host jump.example
+  ForwardAgent no
+  StrictHostKeyChecking yes
+  UserKnownHostsFile "/keys/known"
+  IdentityFile "/keys/one"
+Host * !jump.example
+  ProxyJump jump.example
+Host *
+Include ~/.ssh/config
+Include /etc/ssh/ssh_config
+Host jump.example
+  User root
+  StrictHostKeyChecking yes
+"""
+
+
+def test_a_terminal_gets_the_jump_host_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "user: ops, proxy: jump.example"))
+    ssh = load_config(tmp_path / "deploy.yml", environ={"PW": "x"}).ssh
+    path = Path(jump_config_file(ssh))
+    assert path.read_text() == JUMP_FILE
+    before = path.stat()
+    assert Path(jump_config_file(ssh)).stat().st_mtime_ns == before.st_mtime_ns
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_the_file_of_a_terminal_is_never_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run may read it at any moment: it is moved into place, and only if it differs."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "proxy: jump.example"))
+    ssh = load_config(tmp_path / "deploy.yml", environ={"PW": "x"}).ssh
+    path = Path(jump_config_file(ssh))
+    path.write_text("half a fi")
+    number = path.stat().st_ino
+    assert Path(jump_config_file(ssh)).read_text() == JUMP_FILE
+    assert path.stat().st_ino != number
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_jump_host_by_alias_is_read_by_ssh_with_its_own_user_and_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a block of another host the user's file would not count for the jump host."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = tmp_path / "own"
+    own.write_text("Host one\n  HostName 192.0.2.77\n  Port 2222\n  User jump\nHost *\n  ForwardAgent yes\n")
+    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "proxy: 'one,me@two:7'"))
+    path = Path(jump_config_file(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}).ssh))
+    path.write_text(path.read_text().replace("~/.ssh/config", str(own)))  # ssh asks the machine where home is
+
+    def said(host: str) -> dict[str, str]:
+        done = subprocess.run(["ssh", "-G", "-F", str(path), host], capture_output=True, text=True, check=True)
+        return {line.partition(" ")[0]: line.partition(" ")[2] for line in done.stdout.splitlines()}
+
+    one, two, behind = said("one"), said("two"), said("192.0.2.1")
+    assert (one["hostname"], one["port"], one["user"], one["forwardagent"]) == ("192.0.2.77", "2222", "jump", "no")
+    assert (two["user"], two["forwardagent"], "proxyjump" in two) == ("root", "no", False)
+    assert behind["proxyjump"] == "one,me@two:7"
+
+
+def test_a_proxy_command_is_handed_to_a_terminal_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "deploy.yml").write_text(DEPLOY.replace("user: ops", "user: ops, proxy_command: nc -x proxy %h %p"))
+    path = jump_config_file(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}).ssh)
+    text = "Host *\n  ProxyCommand nc -x proxy %h %p\nHost *\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"
+    assert Path(path).read_text() == text
 
 
 def test_an_unusable_configuration_ends_with_its_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

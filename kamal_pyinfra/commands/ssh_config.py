@@ -31,25 +31,26 @@ def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str
         "ForwardAgent no",
         *(setting.replace("=", " ") for setting in patience(ssh)),
         f"StrictHostKeyChecking {STRICT[ssh.host_keys]}",
-        *(f"IdentityFile {_path(key)}" for key in (*keys, *own_keys)),
+        *(f"IdentityFile {quoted(key)}" for key in (*keys, *own_keys)),
         *(["IdentitiesOnly yes"] if ssh.keys_only else []),
-        *([f"UserKnownHostsFile {_path(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
+        *([f"UserKnownHostsFile {quoted(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
         "Include ~/.ssh/config",
         "Include /etc/ssh/ssh_config",
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def patience(ssh: Ssh) -> tuple[str, ...]:
-    """How long to wait for a host, as settings of the ``ssh`` program."""
+def patience(ssh: Ssh | None) -> tuple[str, ...]:
+    """How long to wait for a host, as settings of the ``ssh`` program; ``None``: its own files say it."""
     return (
-        f"ConnectTimeout={ssh.connect_timeout}",
+        *((f"ConnectTimeout={ssh.connect_timeout}",) if ssh is not None else ()),
         f"ServerAliveInterval={ALIVE_SECONDS}",
         f"ServerAliveCountMax={ALIVE_MISSES}",
     )
 
 
-def _path(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as a word of a configuration."""
     return '"' + path.replace("%", "%%").replace('"', '\\"').replace("\n", "") + '"'
 
 

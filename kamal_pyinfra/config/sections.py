@@ -34,18 +34,28 @@ class Ssh(BaseModel):
 
     model_config = SECTION
 
-    user: FilledText = Field(default="root", description="Remote user.")
-    port: Port = Field(default=22, description="Remote port.")
-    proxy: Text | None = Field(default=None, description="Jump host as `[user@]host`; the user defaults to root.")
+    user: FilledText = Field(
+        default="root", description="Remote user; without it what `~/.ssh/config` says, and root if it says nothing."
+    )
+    port: Port = Field(default=22, description="Remote port; without it what `~/.ssh/config` says.")
+    proxy: Text | None = Field(
+        default=None,
+        description="Jump host as `[user@]host[:port]`, or several with commas; what is left out is looked up in"
+        " `~/.ssh/config`, and the user is root if it says nothing.",
+    )
     proxy_command: Text | None = Field(default=None, description="Command to connect through.")
     log_level: Annotated[
         Literal["debug", "info", "warn", "error", "fatal"], BeforeValidator(lambda value: to_text(value).lower())
     ] = Field(default="fatal", description="How much the SSH library says on standard error.")
-    keys: tuple[Text, ...] = Field(default=(), description="Files with private keys.")
+    keys: tuple[Text, ...] = Field(
+        default=(), description="Files with private keys; one that is not there is left out, as `ssh` does."
+    )
     keys_only: Flag = Field(default=False, description="Use only `keys`, not what an agent offers.")
     key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
     connect_timeout: Seconds = Field(
-        default=10, description="Seconds to wait for a connection.", json_schema_extra=OURS
+        default=10,
+        description="Seconds to wait for a connection; without it what `~/.ssh/config` says.",
+        json_schema_extra=OURS,
     )
     command_timeout: Seconds = Field(
         default=60,
@@ -54,7 +64,8 @@ class Ssh(BaseModel):
     )
     host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
         default="accept-new",
-        description="Whether a host that is not in `known_hosts` is accepted (and added) or refused.",
+        description="Whether a host that is not in `known_hosts` is accepted (added, and told with its fingerprint) or"
+        " refused.",
         json_schema_extra=OURS,
     )
     known_hosts: Text | None = Field(
@@ -62,6 +73,15 @@ class Ssh(BaseModel):
         description="File with known host keys; the user's own without it.",
         json_schema_extra=OURS,
     )
+
+    @property
+    def jumps(self) -> tuple[str, ...]:
+        """The jump hosts of ``proxy``, in order."""
+        return tuple(hop.strip() for hop in (self.proxy or "").split(",") if hop.strip())
+
+    def says(self, key: str) -> bool:
+        """Whether the file has a key; else ``~/.ssh/config`` may say it."""
+        return key in self.model_fields_set
 
 
 class Sshkit(BaseModel):

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
+from kamal_pyinfra.config.ssh_address import parse_address
 from kamal_pyinfra.config.tree import Map, Scalar, Seq, place_of
 from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, problem
 
 LIST_ROLE = "web"
 """The role that all hosts have when ``servers`` is a plain list (Kamal)."""
 
+SSH_PORT = 22
+
 CONNECTION = frozenset({"user", "port", "key", "sudo"})
 """The settings of a host that say how it is reached."""
 
 
 def to_host(text: str) -> str:
-    """A name or address; user and port have keys of their own."""
-    if re.search(r"[\s@/,]", text) or re.fullmatch(r"[^:]*:\d*", text):
-        raise problem(f"{text!r} should be a name or an address; write `HOST: {{user: ..., port: ...}}` for more")
-    return text
+    """The name of a host among all: its name or address, and a port that is not 22, as in ``[2001:db8::1]:2222``.
+
+    Kamal 1.9 and ``ssh`` take ``[ssh://][user@]host[:port]``. Behind one address there may be several hosts.
+    """
+    address = parse_address(text)
+    if address is None:
+        raise problem(f"{text!r} should be a name or an address: HOST, USER@HOST, HOST:PORT or [IPV6]:PORT")
+    if address.port in (None, SSH_PORT):
+        return address.host
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
 
 
 def one_or_many(value: object) -> object:
@@ -46,6 +54,12 @@ class Server(BaseModel):
     key: FilledText | None = Field(default=None, description="File with the private key.", json_schema_extra=OURS)
     sudo: Flag = Field(default=False, description="Run remote commands with sudo.", json_schema_extra=OURS)
 
+    @property
+    def address(self) -> str:
+        """The name or address alone, without a port: what is connected to, and stands in URLs."""
+        parsed = parse_address(self.host)
+        return parsed.host if parsed is not None else self.host
+
     def joined_with(self, other: Server) -> Server:
         """The same host in another role: connection settings from whichever has them, and all tags."""
         settings = {name: getattr(other, name) for name in CONNECTION & other.model_fields_set}
@@ -67,19 +81,35 @@ class Server(BaseModel):
         """``host``, ``host: tag``, ``host: [tag, …]`` or ``host: {user:, port:, key:, sudo:, tags:}``."""
         place = place_of(value)
         if isinstance(value, Scalar):
-            return Map({"host": value}, value.place)
+            return _with_parts(Map({"host": value}, value.place))
         if isinstance(value, str):
-            return {"host": value}
+            return _with_parts({"host": value})
         if isinstance(value, Seq):
             raise problem("should be a string or a hash")
         if not isinstance(value, Map) or place is None:
-            return value
+            return _with_parts(value) if isinstance(value, dict) else value
         if len(value) != 1:
             raise problem("multiple hosts found" if value else "should name a host")
         ((host, details),) = value.items()
         entry = details if isinstance(details, Map) else Map({"tags": details}, place)
         name = Scalar(host, host, details.place)
-        return Map({"host": name, **entry}, place)
+        return _with_parts(Map({"host": name, **entry}, place))
+
+
+def _with_parts(entry: dict[str, Any]) -> dict[str, Any]:
+    """A host's settings with the user and the port that its name brings along."""
+    host = entry.get("host")
+    text = host.text if isinstance(host, Scalar) else host
+    address = parse_address(text) if isinstance(text, str) else None
+    parts = {"user": address.user, "port": address.port} if address is not None else {}
+    named = {key: value for key, value in parts.items() if value is not None}
+    for key in named.keys() & entry.keys():
+        if str(getattr(entry[key], "value", entry[key])) != str(named[key]):
+            raise problem(f"{text!r} and `{key}:` contradict each other", at=host)
+    place = place_of(host)
+    if not isinstance(entry, Map) or place is None:
+        return {**entry, **named}
+    return Map({**entry, **{key: Scalar(value, str(value), place) for key, value in named.items()}}, place)
 
 
 class RoleSection(BaseModel):

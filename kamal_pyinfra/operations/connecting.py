@@ -13,9 +13,19 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host
 
+from kamal_pyinfra.config.ssh_lines import SshConfigError
+from kamal_pyinfra.operations.host_keys import HostKeyRefused
+from kamal_pyinfra.operations.ssh_client import Jumped
+from kamal_pyinfra.operations.ssh_keys import NotLetIn
+
 BACK_OFF = (0.5, 1.0, 2.0)
 """Seconds before each new attempt, give or take a fifth."""
 DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
+OURS = (HostKeyRefused, NotLetIn, Jumped, SshConfigError)
+HUNG_UP = (
+    f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at once "
+    "(MaxStartups), or a penalty for this address (PerSourcePenalties)"
+)
 PASSING = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 
 
@@ -40,15 +50,19 @@ def is_passing(error: BaseException | None) -> bool:
 
 
 def _explained(connect: Callable[[], None]) -> Callable[[], None]:
-    """Let every reason be one of this host's: pyinfra tells of a key that cannot be read by an error that ends all."""
+    """Let every reason be one of this host's, whatever went wrong, and ours be said without pyinfra's words around."""
 
     def attempt() -> None:
         try:
             connect()
-        except ConnectError:
+        except ConnectError as error:
+            if isinstance(error.__context__, OURS):
+                raise ConnectError(str(error.__context__)) from error.__context__
             raise
         except PyinfraError as error:
             raise ConnectError(str(error)) from error
+        except Exception as error:  # it would end the run with a traceback, and name no host
+            raise ConnectError(f"{type(error).__name__}: {error}") from error
 
     return attempt
 
@@ -62,9 +76,20 @@ def _patient(connect: Callable[[], None]) -> Callable[[], None]:
                 if not is_passing(error.__context__):
                     raise
             gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
-        return connect()
+        try:
+            return connect()
+        except ConnectError as error:
+            cause = error.__context__
+            if is_passing(cause) and not _is_refused(cause):
+                raise ConnectError(f"{HUNG_UP} ({str(cause) or type(cause).__name__})") from cause
+            raise
 
     return attempt
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Whether nothing listens there, or a firewall says so."""
+    return isinstance(error, ConnectionRefusedError | NoValidConnectionsError)
 
 
 def _have_folder(host: Host) -> None:

@@ -20,6 +20,7 @@ from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
 from kamal_pyinfra.operations.any_bytes import read_any_bytes
 from kamal_pyinfra.operations.login_shell import MarkedChannel, shelter_commands
+from kamal_pyinfra.operations.ssh_client import open_session
 from kamal_pyinfra.operations.time_limit import LIMIT, limit_commands
 
 OPEN_SECONDS = 15
@@ -187,7 +188,7 @@ def stream(host: Host, command: str) -> MarkedChannel:
         host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
     )
     try:
-        channel = MarkedChannel(transport.open_session(timeout=OPEN_SECONDS), host.name)
+        channel = MarkedChannel(open_session(transport, OPEN_SECONDS), host.name)
     except EOFError as error:
         raise SSHException("the connection ended") from error
     channel.exec_command(unix.get_raw_value())

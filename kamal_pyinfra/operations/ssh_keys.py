@@ -1,38 +1,373 @@
-"""Several private keys that are in no file."""
+"""Private keys: which are offered to a host, in which order, and what is said when none of them lets us in.
+
+As OpenSSH does: a file that is not there is left out; a key that an agent holds is asked of the agent, known by the
+public half beside the file or in it; a passphrase is asked for once in a run, on a terminal only, and last of all.
+Otherwise than OpenSSH named keys come before all else that an agent holds, since sshd counts attempts.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
+import logging
+import os
+import re
+import socket
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from getpass import getpass
+from pathlib import Path
 
-from paramiko import Agent, PKey, SSHConfig
-from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey
+import gevent
+from gevent.lock import BoundedSemaphore
+from paramiko import (
+    AuthenticationException,
+    BadAuthenticationType,
+    ECDSAKey,
+    Ed25519Key,
+    PasswordRequiredException,
+    PKey,
+    RSAKey,
+    SSHException,
+    Transport,
+)
+from paramiko.agent import AgentKey, AgentSSH
+from paramiko.auth_strategy import AuthSource, AuthStrategy, SourceResult
+from paramiko.config import SSHConfig
+
+from kamal_pyinfra.config.ssh_client import DEFAULT_KEYS
+from kamal_pyinfra.operations.host_keys import fingerprint
+
+MOST_BYTES = 1024 * 1024
+LIST_SECONDS, SIGN_SECONDS = 10, 120
+"""For an agent to list its keys, and to sign: somebody may have to confirm it or to touch a token."""
+MAGIC = b"openssh-key-v1\0"
+PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
+DROPPED = "server connection dropped during authentication"
+LOG = logging.getLogger("kamal_pyinfra.ssh")
 
 
-class SeveralKeys(AuthStrategy):
-    """Offers keys one after the other; paramiko by itself takes one.
+class NotLetIn(SSHException):
+    """Nothing that was offered let us in; the message names all of it."""
+
+
+class NeedsPassphrase(Exception):
+    """A private key is encrypted, and nobody is there to type its passphrase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What may be offered to a host.
+
+    Args:
+        given: keys that are in no file.
+        files: of private keys that somebody named; without any those that ``ssh`` tries by itself.
+        certificates: files that go with them.
+        is_only: nothing that an agent holds beside these.
+        agent: its socket; ``None`` for ``SSH_AUTH_SOCK``, empty for none.
+        password: tried after all keys.
+    """
+
+    given: tuple[PKey, ...] = ()
+    files: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    is_only: bool = False
+    agent: str | None = None
+    password: str | None = None
+
+
+class Offering(AuthStrategy):
+    """Offers keys one after the other until the host lets us in.
 
     Args:
         user: the remote user.
-        keys: ``ssh.key_data``.
-        files: ``ssh.keys``; one that cannot be read is left out, as OpenSSH does.
-        asks_agent: offer what an agent has too.
+        offer: what there is.
+        host: as it is called in messages.
     """
 
-    def __init__(self, user: str, keys: Sequence[PKey], *, files: Sequence[str] = (), asks_agent: bool = True) -> None:
+    def __init__(self, user: str, offer: Offer, host: str) -> None:
         super().__init__(ssh_config=SSHConfig())
-        self.user = user
-        self.keys = tuple(keys)
-        self.files = tuple(files)
-        self.asks_agent = asks_agent
+        self.user, self.offer, self.host = user, offer, host
+        self.tried: list[str] = []
+        self.left_out: list[str] = []
 
     def get_sources(self) -> Iterator[AuthSource]:
-        """The keys in the order in which they are offered."""
-        for key in (*self.keys, *self._from_files(), *(Agent().get_keys() if self.asks_agent else ())):
-            yield InMemoryPrivateKey(self.user, key)
+        """None: :meth:`authenticate` asks for keys as it goes on."""
+        return iter(())
 
-    def _from_files(self) -> Iterator[PKey]:
-        for path in self.files:
-            try:
-                yield PKey.from_path(path)
-            except Exception:  # noqa: S112 - whatever a file holds, the next key may be the right one
+    def authenticate(self, transport: Transport) -> list[SourceResult]:
+        """Get in; the list, which paramiko wants, is empty.
+
+        Raises:
+            NotLetIn: nothing helped. SSHException: the connection ended before anything was refused.
+        """
+        with _agent(self.offer.agent, self.left_out) as held:
+            for label, key in self._keys(held):
+                if self._try(transport, label, key):
+                    return []
+        if self._by_other_means(transport):
+            return []
+        raise NotLetIn(self._reason(transport))
+
+    def _try(self, transport: Transport, label: str, key: PKey) -> bool:
+        try:
+            self.tried.append(label)
+            # What is left to do is an answer too: a host may want two keys.
+            return not transport.auth_publickey(self.user, key)
+        except BadAuthenticationType as error:
+            raise NotLetIn(
+                f"{self.host} takes no keys from {self.user}, only {', '.join(error.allowed_types)}"
+            ) from None
+        except AuthenticationException:
+            self._require_connection(transport)
+        except SSHException as error:  # an agent that does not want to sign
+            self._require_connection(transport)
+            self.left_out.append(f"{label} cannot be used ({error})")
+        return False
+
+    def _require_connection(self, transport: Transport) -> None:
+        if transport.is_active():
+            return
+        if len(self.tried) > 1:
+            raise NotLetIn(
+                f"{self._reason(transport)} (the host ended the connection: MaxAuthTries, or LoginGraceTime)"
+            )
+        raise SSHException(DROPPED)
+
+    def _by_other_means(self, transport: Transport) -> bool:
+        """A password, or nothing at all, as with hosts that know us by the network."""
+        with contextlib.suppress(AuthenticationException, SSHException):
+            if self.offer.password is not None:
+                self.tried.append("the password")
+                return not transport.auth_password(self.user, self.offer.password)
+            return not transport.auth_none(self.user)
+        return False
+
+    def _reason(self, transport: Transport) -> str:
+        tried = f"tried {', '.join(self.tried)}" if self.tried else "there was no key to offer"
+        return "; ".join([f"{self.host} does not let {self.user} in: {tried}", *dict.fromkeys(self.left_out)])
+
+    def _keys(self, held: Sequence[AgentKey]) -> Iterator[tuple[str, PKey]]:
+        offer = self.offer
+        yield from ((f"key_data {key.get_name()} {fingerprint(key.asbytes())}", key) for key in offer.given)
+        offered: set[bytes] = set()
+        locked: list[str] = []
+        yield from self._of_files(offer.files, held, offered, locked, is_named=True)
+        if not offer.is_only:
+            for key in held:
+                if key.blob not in offered:
+                    offered.add(key.blob)
+                    yield f"{_comment(key)} of the agent", key
+        if not offer.files and not offer.given:
+            own = [str(Path("~/.ssh").expanduser() / name) for name in DEFAULT_KEYS]
+            yield from self._of_files(own, held, offered, locked, is_named=False)
+        for path in locked:
+            yield from self._unlocked(path)
+
+    def _of_files(
+        self, files: Sequence[str], held: Sequence[AgentKey], offered: set[bytes], locked: list[str], *, is_named: bool
+    ) -> Iterator[tuple[str, PKey]]:
+        for path in files:
+            halves = public_halves(path, self.offer.certificates)
+            agents = [key for half in halves for key in held if key.blob == half]
+            if agents:
+                fresh = [key for key in agents if key.blob not in offered]
+                offered.update(key.blob for key in fresh)
+                yield from ((f"{short(path)} of the agent", key) for key in fresh)
                 continue
+            try:
+                key = load_key(path, self.offer.certificates)
+            except FileNotFoundError:
+                self._leave_out(f"{short(path)} is not there", is_told=is_named)
+            except NeedsPassphrase:
+                locked.append(path)
+            except (OSError, SSHException, ValueError) as error:
+                self._leave_out(f"{short(path)} {error}", is_told=is_named)
+            else:
+                offered.update(halves)
+                yield short(path), key
+
+    def _unlocked(self, path: str) -> Iterator[tuple[str, PKey]]:
+        try:
+            yield short(path), unlock(path, self.offer.certificates)
+        except NeedsPassphrase as error:
+            self._leave_out(str(error), is_told=True)
+
+    def _leave_out(self, text: str, *, is_told: bool) -> None:
+        if is_told:
+            self.left_out.append(text)
+            LOG.info("%s: %s", self.host, text)
+
+
+def short(path: str) -> str:
+    """A path as people write it."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
+
+
+def _comment(key: AgentKey) -> str:
+    comment = "".join(letter if letter.isprintable() else "?" for letter in key.comment)
+    return f"{comment or key.get_name()} ({fingerprint(key.blob)})"
+
+
+@contextlib.contextmanager
+def _agent(path: str | None, left_out: list[str]) -> Iterator[Sequence[AgentKey]]:
+    """The keys that an agent holds, for as long as one host is asked; none if there is no agent."""
+    place = os.environ.get("SSH_AUTH_SOCK", "") if path is None else path
+    if not place:
+        yield ()
+        return
+    agent = _AgentAt()
+    try:
+        held = agent.reach(place)
+    except (OSError, SSHException, ValueError, IndexError) as error:
+        left_out.append(f"the agent at {short(place)} does not answer ({error})")
+        held = ()
+    try:
+        yield held
+    finally:
+        agent.close()
+
+
+class _AgentAt(AgentSSH):
+    """An agent at a socket; paramiko's own asks the environment, which greenlets share."""
+
+    def reach(self, path: str) -> Sequence[AgentKey]:
+        """The keys that it holds."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(LIST_SECONDS)
+        try:
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]  # paramiko has no other way to say which
+        except BaseException:
+            connection.close()
+            raise
+        connection.settimeout(SIGN_SECONDS)
+        return tuple(self.get_keys())
+
+    def close(self) -> None:
+        """Let go of it; its keys cannot sign any more."""
+        self._close()  # type: ignore[attr-defined]
+
+
+def public_halves(path: str, certificates: Sequence[str] = ()) -> tuple[bytes, ...]:
+    """The public keys, certificates first, that belong to a private key: beside its file, or in it."""
+    texts = [_read(each) for each in (*certificates, f"{path}-cert.pub", f"{path}.pub", path)]
+    found = [_public(text) for text in texts[:-1]]
+    return tuple(half for half in (*found, _public(texts[-1]), _public_in_private(texts[-1])) if half)
+
+
+def _read(path: str) -> bytes:
+    try:
+        if not Path(path).is_file():
+            return b""
+        with Path(path).open("rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError:
+        return b""
+
+
+def _public(text: bytes) -> bytes:
+    words = text.split(maxsplit=2)
+    if len(words) < 2 or not words[0].startswith((b"ssh-", b"ecdsa-", b"sk-")):
+        return b""
+    with contextlib.suppress(ValueError, binascii.Error):
+        return base64.b64decode(words[1], validate=True)
+    return b""
+
+
+def _public_in_private(text: bytes) -> bytes:
+    """OpenSSH's own format has the public half before the encrypted part."""
+    found = PEM.search(text)
+    if found is None:
+        return b""
+    with contextlib.suppress(ValueError, binascii.Error):
+        data = base64.b64decode(b"".join(found[1].split()), validate=True)
+        if data.startswith(MAGIC):
+            rest = data[len(MAGIC) :]
+            for _ in range(3):  # cipher, key derivation and its options
+                rest = rest[4 + int.from_bytes(rest[:4], "big") :]
+            return rest[8 : 8 + int.from_bytes(rest[4:8], "big")]
+    return b""
+
+
+@dataclass
+class _Loaded:
+    """What this process knows of private keys in files; each is read once, and its passphrase asked for once."""
+
+    keys: dict[str, PKey] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+
+
+_LOADED = _Loaded()
+
+
+def load_key(path: str, certificates: Sequence[str] = (), passphrase: str | None = None) -> PKey:
+    """A private key from its file, with the certificate that goes with it.
+
+    Raises:
+        FileNotFoundError: there is none. NeedsPassphrase: it is encrypted. OSError, SSHException, ValueError: why not.
+    """
+    if path in _LOADED.keys:
+        return _LOADED.keys[path]
+    if not Path(path).exists():
+        raise FileNotFoundError(path)
+    text = _text(path)
+    if _public(text):
+        raise SSHException("is a public key, and the agent does not hold its private half")
+    for kind in (Ed25519Key, ECDSAKey, RSAKey):
+        try:
+            key: PKey = kind.from_private_key_file(path, password=passphrase)
+        except PasswordRequiredException:
+            raise NeedsPassphrase(f"{short(path)} has a passphrase; run ssh-add") from None
+        except (SSHException, ValueError, IndexError, TypeError):
+            continue
+        half = next((each for each in (*certificates, f"{path}-cert.pub") if Path(each).is_file()), None)
+        if half is not None:
+            with contextlib.suppress(SSHException, ValueError, OSError):
+                key.load_certificate(half)
+        _LOADED.keys[path] = key
+        return key
+    raise SSHException("holds no private key that can be read" if passphrase is None else "stays locked")
+
+
+def _text(path: str) -> bytes:
+    if not Path(path).is_file():
+        raise SSHException("is no file")
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
+        raise SSHException(f"cannot be read ({error.strerror})") from None
+
+
+def unlock(path: str, certificates: Sequence[str] = ()) -> PKey:
+    """An encrypted key, whose passphrase somebody types; he is asked once, however many hosts wait for it.
+
+    Raises:
+        NeedsPassphrase: nobody is there to type it, or it was wrong.
+    """
+    with _LOADED.alone:
+        if path not in _LOADED.keys and path not in _LOADED.reasons:
+            _LOADED.reasons[path] = _ask(path, certificates)
+        if path in _LOADED.keys:
+            return _LOADED.keys[path]
+        raise NeedsPassphrase(_LOADED.reasons[path])
+
+
+def _ask(path: str, certificates: Sequence[str]) -> str:
+    """Load a key with what somebody types; why it is not loaded, or nothing."""
+    if not sys.stdin.isatty():
+        return f"{short(path)} has a passphrase; run ssh-add"
+    try:
+        # In a thread: the other hosts go on meanwhile.
+        typed = gevent.get_hub().threadpool.apply(getpass, (f"Passphrase of {short(path)}: ",))
+        load_key(path, certificates, typed)
+    except (EOFError, OSError):
+        return f"{short(path)} has a passphrase; run ssh-add"
+    except (SSHException, NeedsPassphrase, ValueError):
+        return f"the passphrase of {short(path)} was wrong"
+    return ""

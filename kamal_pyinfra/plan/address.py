@@ -28,7 +28,13 @@ def _of_role(config: Config, role: Role) -> list[str]:
     if named:
         return named
     paths = [path for _, rule in rules for path in _paths(rule)] or ["/"]
-    return [f"http://{server.host}{_port(config)}{_shown(path)}" for server in role.servers for path in paths]
+    names = [in_url(server.address) for server in role.servers]
+    return [f"http://{name}{_port(config)}{_shown(path)}" for name in names for path in paths]
+
+
+def in_url(address: str) -> str:
+    """A name or address as it stands in a URL (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
+    return f"[{address.replace('%', '%25')}]" if ":" in address else address
 
 
 def _of_rule(config: Config, labels: Mapping[str, str], router: str, rule: str) -> list[str]:

@@ -17,13 +17,18 @@ HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
 QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 
 
-def needs_of(config: Config, server: Server) -> Needs:
-    """What one host should be able to do."""
-    user, port = server.user or config.ssh.user, server.port or config.ssh.port
+def needs_of(config: Config, server: Server, address: str = "") -> Needs:
+    """What one host should be able to do.
+
+    Args:
+        config: the configuration.
+        server: the host.
+        address: what a person types after ``ssh`` to get there.
+    """
     is_proxied = any(role.running_traefik and role.runs_on(server.host) for role in config.roles)
     return Needs(
         host=server.host,
-        address=f"{user}@{server.host} -p {port}",
+        address=address,
         run_directory=config.run_directory,
         ports=tuple(dict.fromkeys(published_ports(config))) if is_proxied else (),
         registry=_pulls_from(config, server.host),
@@ -104,7 +109,7 @@ def host_rules(config: Config) -> dict[str, tuple[str, ...]]:
         labels = {**config.labels, **role.labels} if role.running_traefik else {}
         rules = (text for label, text in labels.items() if RULE.fullmatch(label))
         for name in (name for rule in rules for names in HOST_RULE.findall(rule) for name in QUOTED.findall(names)):
-            found.setdefault(name, {}).update(dict.fromkeys(server.host for server in role.servers))
+            found.setdefault(name, {}).update(dict.fromkeys(server.address for server in role.servers))
     return {name: tuple(hosts) for name, hosts in found.items() if name != "*"}
 
 

@@ -21,6 +21,7 @@ from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.terminal import ssh_address
 
 PATIENCE = SECONDS + 10
 """Seconds until a host that accepted the connection and says nothing counts as hung."""
@@ -41,7 +42,8 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     A host that cannot be reached, or that hangs, is a failed check; the others are examined all the same.
     """
     config = run.config
-    needs = {server.host: needs_of(config, server) for server in config.all_hosts if server.host in set(hosts)}
+    chosen = [server for server in config.all_hosts if server.host in set(hosts)]
+    needs = {server.host: needs_of(config, server, ssh_address(config, server)) for server in chosen}
     with interruptible(), Session(run, hosts) as session:
         looks = session.each(lambda host: _look(host, needs[host.name]))
         said = {name: failure.output for name, failure in session.failures.items()}

@@ -89,6 +89,8 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
         meta = data.operation_meta
         if meta.is_complete() and not meta.did_succeed():
             said = [*meta.stdout_lines, *meta.stderr_lines, *([CUT] if is_cut(host) else [])]
+            if not said:  # no command ran: only pyinfra's log has why
+                said = list(HostFailure.from_log(host.name, phase, lines).output)
             return HostFailure(
                 host=host.name,
                 phase=phase,

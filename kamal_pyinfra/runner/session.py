@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -22,10 +23,12 @@ from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
+from kamal_pyinfra.operations.host_keys import on_accepted
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.engine import (
     LENIENT_PERCENT,
     STRICT_PERCENT,
@@ -40,6 +43,11 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
+
+
+def _tell(text: str) -> None:
+    """Where nobody watches the run; standard output may be read by a program."""
+    sys.stderr.write(f"{sanitized(text)}\n")
 
 
 class Session:
@@ -63,6 +71,7 @@ class Session:
 
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
+        on_accepted(self.report.warned if self.report is not None else _tell)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:

@@ -12,8 +12,11 @@ from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.commands.ssh_config import patience
 from kamal_pyinfra.config import Config, Server
+from kamal_pyinfra.config.servers import SSH_PORT
+from kamal_pyinfra.config.ssh_client import DEFAULT_USER, HostSettings, host_settings
+from kamal_pyinfra.config.ssh_lines import SshConfigError
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.inventory import STRICT, jump_config_file
+from kamal_pyinfra.inventory import STRICT, given_login, jump_config_file
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.plan.run import Run
 
@@ -86,18 +89,44 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     Raises:
         ConfigError: the host cannot be reached this way.
     """
-    shell = sheltered(f"exec sudo -H -n sh -c {words(command)}" if server.sudo else command)
+    # There is a terminal to type sudo's password on.
+    shell = sheltered(f"exec sudo -H sh -c {words(command)}" if server.sudo else command)
+    found, login = settings_of(config, server), given_login(config, server)
     ssh = config.ssh
+    user = login.get("ssh_user") or (None if found.user else DEFAULT_USER)
+    strict = "yes" if found.strict in ("yes", "true") and not ssh.says("host_keys") else STRICT[ssh.host_keys]
+    waits = ssh if ssh.says("connect_timeout") or not found.connect_timeout else None
     return [
         *("ssh", "-t", "-a"),  # Kamal 1.9 forwards the agent, to every host
         *_route(config),
-        *("-p", str(server.port or ssh.port), "-l", server.user or ssh.user),
-        *(word for setting in patience(ssh) for word in ("-o", setting)),
-        *("-o", f"StrictHostKeyChecking={STRICT[ssh.host_keys]}"),
+        *(("-p", str(login["ssh_port"])) if "ssh_port" in login else ()),
+        *(("-l", user) if user else ()),
+        *(word for setting in patience(waits) for word in ("-o", setting)),
+        *("-o", f"StrictHostKeyChecking={strict}"),
         *(("-o", f"UserKnownHostsFile={Path(ssh.known_hosts).expanduser()}") if ssh.known_hosts else ()),
         *_keys(config, server),
-        *("--", server.host, shell),
+        *("--", server.address, shell),
     ]
+
+
+def settings_of(config: Config, server: Server) -> HostSettings:
+    """What ``~/.ssh/config`` says about a host, beside ``deploy.yml``.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    login = given_login(config, server)
+    try:
+        return host_settings(server.address, user=login.get("ssh_user"), port=login.get("ssh_port"))
+    except SshConfigError as error:
+        raise ConfigError(str(error)) from None
+
+
+def ssh_address(config: Config, server: Server) -> str:
+    """How a person gets to a host with ``ssh``: what to type after it."""
+    found = settings_of(config, server)
+    port = f" -p {found.port}" if found.port not in (None, SSH_PORT) else ""
+    return f"{found.user or DEFAULT_USER}@{server.address}{port}"
 
 
 def _route(config: Config) -> tuple[str, ...]:

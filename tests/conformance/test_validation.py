@@ -6,7 +6,7 @@ import pytest
 
 from tests.config.conftest import Problems
 
-HOST_FORM = "should be a name or an address; write `HOST: {user: ..., port: ...}` for more"
+HOST_FORM = "should be a name or an address: HOST, USER@HOST, HOST:PORT or [IPV6]:PORT"
 LOOKUP = "should be a string or an array with one string (for secret lookup)"
 MOUNT = "should be SOURCE:TARGET or SOURCE:TARGET:MODE"
 NAMES = "a name can only include letters, digits, `_`, `.` and `-`"
@@ -55,8 +55,12 @@ KEYS = {
     "empty host": ({"servers": "[{}]"}, "4:11 servers/0: should name a host"),
     "null host": ({"servers": "[~]"}, "4:11 servers/0: should be a string"),
     "list as host": ({"servers": "{web: {hosts: [[a]]}}"}, "4:25 servers/web/hosts/0: should be a string or a hash"),
-    "user in host": ({"servers": "[me@a]"}, f"4:11 servers/0: 'me@a' {HOST_FORM}"),
-    "port in host": ({"servers": "['a:22']"}, f"4:11 servers/0: 'a:22' {HOST_FORM}"),
+    "no host behind the user": ({"servers": "[me@]"}, f"4:11 servers/0: 'me@' {HOST_FORM}"),
+    "no port in host": ({"servers": "['a:ssh']"}, f"4:11 servers/0: 'a:ssh' {HOST_FORM}"),
+    "two users": (
+        {"servers": "[{me@a: {user: you}}]"},
+        "4:18 servers/0/me@a: 'me@a' and `user:` contradict each other",
+    ),
     "host key": (
         {"servers": "[a: {usr: me}]"},
         "4:15 servers/0/a: unknown key: usr (did you mean `user`?)",

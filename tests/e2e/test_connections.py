@@ -75,7 +75,8 @@ def test_a_cut_connection_is_noticed_while_a_command_is_silent(project: Project)
     web1, web2 = (project.lab.hosts[name] for name in ("web1", "web2"))
     silent = "echo begun; case $(hostname) in web2) sleep 150 ;; esac; echo through"
     running = project.start("kp", "server", "exec", "--hosts", f"{web1},{web2}", silent)
-    time.sleep(3)  # a command that says nothing gives no sign that it has begun
+    asks = "for try in $(seq 1200); do pgrep -f '[s]leep 150' && exit; sleep 0.05; done; exit 1"
+    project.lab.exec("web2", asks, timeout=90)
     project.lab.exec("web2", DROP)
     try:
         began = time.monotonic()

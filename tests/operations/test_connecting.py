@@ -12,6 +12,9 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 
 from kamal_pyinfra.operations.connecting import BACK_OFF, connect_patiently
+from kamal_pyinfra.operations.host_keys import HostKeyRefused
+from kamal_pyinfra.operations.ssh_client import Jumped
+from kamal_pyinfra.operations.ssh_keys import NotLetIn
 
 BANNER = "Error reading SSH protocol banner"
 KEY = RSAKey.generate(1024)
@@ -91,6 +94,35 @@ def test_a_host_that_always_refuses_is_given_up(tmp_path, pauses):
     with pytest.raises(ConnectError, match="refused"):
         connector.connect()
     assert connector.attempts == len(BACK_OFF) + 1
+
+
+@pytest.mark.parametrize("said", ["", ": Not allowed at this time", ": Exceeded MaxStartups"])
+def test_a_host_that_always_hangs_up_is_told_with_its_reason(tmp_path, pauses, said):
+    connector = connecting(tmp_path, *[SSHException(f"{BANNER}{said}")] * 9)
+    with pytest.raises(ConnectError) as failed:
+        connector.connect()
+    assert failed.value.args[0] == (
+        "sshd ended the connection before it said who it is, 4 times: too many connections at once (MaxStartups), or a"
+        f" penalty for this address (PerSourcePenalties) ({BANNER}{said})"
+    )
+
+
+@pytest.mark.parametrize("error", [HostKeyRefused("the key"), NotLetIn("no key"), Jumped("no way")], ids=repr)
+def test_a_reason_of_ours_is_said_as_it_is(tmp_path, pauses, error):
+    connector = connecting(tmp_path, error)
+    with pytest.raises(ConnectError) as failed:
+        connector.connect()
+    assert (failed.value.args[0], connector.attempts) == (str(error), 1)
+
+
+def test_whatever_else_goes_wrong_fails_its_host_alone(tmp_path, pauses):
+    def connect() -> None:
+        raise AttributeError("no transport")
+
+    connector = SimpleNamespace(connect=connect)
+    connect_patiently(SimpleNamespace(connector=connector, data={"ssh_known_hosts_file": str(tmp_path / "k")}))
+    with pytest.raises(ConnectError, match="AttributeError: no transport"):
+        connector.connect()
 
 
 @pytest.mark.parametrize("error", STAYING, ids=lambda error: type(error).__name__)

@@ -134,6 +134,7 @@ SENDERS = {
     "operations/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
     "operations/any_bytes.py": "reads what they print",
     "operations/login_shell.py": "spells them for any login shell",
+    "operations/ssh_client.py": "asks again where sshd refuses a session, and leads through jump hosts",
     "operations/time_limit.py": "puts the limit before them",
 }
 

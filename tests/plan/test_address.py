@@ -43,3 +43,15 @@ RULE = "traefik.http.routers.shop-web.rule"
 )
 def test_names_of_rules_come_before_addresses_of_hosts(labels: str, more: str, urls: tuple[str, ...]) -> None:
     assert addresses(golden_config(CONFIG % (labels, more))) == urls
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    text = (CONFIG % ("", "traefik: {host_port: 8080}")).replace(
+        "[192.0.2.1, 192.0.2.2]", "['2001:db8::1', 'ops@[2001:db8::2]:2222', 'fe80::1%eth0', 'deploy@web1:22']"
+    )
+    assert addresses(golden_config(text)) == (
+        "http://[2001:db8::1]:8080",
+        "http://[2001:db8::2]:8080",
+        "http://[fe80::1%25eth0]:8080",
+        "http://web1:8080",
+    )

@@ -255,7 +255,7 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
         },
         run_directory="/opt/kamal",
     )
-    assert needs_of(found, found.all_hosts[-1]) == Needs(
+    assert needs_of(found, found.all_hosts[-1], "root@192.0.2.9 -p 22") == Needs(
         host="192.0.2.9",
         address="root@192.0.2.9 -p 22",
         run_directory="/opt/kamal",

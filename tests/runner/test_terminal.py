@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.errors import ConfigError, HookFailed
-from kamal_pyinfra.runner.terminal import open_terminal, terminal_command, with_keys
+from kamal_pyinfra.runner.terminal import open_terminal, ssh_address, terminal_command, with_keys
 from tests.conftest import MakeConfig, a_run
 
 PATIENCE = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
@@ -20,13 +20,47 @@ def command(config, shell: str) -> list[str]:
     return terminal_command(config, config.role_hosts[0], shell)
 
 
-def test_with_nothing_said_it_is_root_at_port_22(config: MakeConfig) -> None:
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Without a file of ssh's own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_with_nothing_said_it_is_root(config: MakeConfig) -> None:
     assert command(config(), "docker exec -it shop-web-v1 sh -c 'a  b'") == [
-        *("ssh", "-t", "-a", "-p", "22", "-l", "root"),
+        *("ssh", "-t", "-a", "-l", "root"),
         *PATIENCE,
         *("-o", "StrictHostKeyChecking=accept-new"),
         *("--", "192.0.2.1", sheltered("docker exec -it shop-web-v1 sh -c 'a  b'")),
     ]
+
+
+def test_what_the_users_own_file_says_is_left_to_ssh(config: MakeConfig, home: Path) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/config").write_text(
+        "Host 192.0.2.1\n User deploy\n Port 2222\n ConnectTimeout 3\n StrictHostKeyChecking yes\n"
+    )
+    assert command(config(), "id") == [
+        *("ssh", "-t", "-a", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"),
+        *("-o", "StrictHostKeyChecking=yes", "--", "192.0.2.1", sheltered("id")),
+    ]
+    server = config().role_hosts[0]
+    assert ssh_address(config(), server) == "deploy@192.0.2.1 -p 2222"
+    assert ssh_address(config(ssh={"user": "root", "port": 22}), server) == "root@192.0.2.1"
+    assert command(config(ssh={"user": "root", "port": 22}), "id")[3:7] == ["-p", "22", "-l", "root"]
+
+
+def test_an_address_with_a_port_is_taken_apart(config: MakeConfig) -> None:
+    argv = command(config(servers=["ops@[2001:db8::1]:2222"]), "id")
+    assert (argv[3:7], argv[-2]) == (["-p", "2222", "-l", "ops"], "2001:db8::1")
+
+
+def test_a_file_of_ssh_that_cannot_be_understood_is_named(config: MakeConfig, home: Path) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/config").write_text("Port x\n")
+    with pytest.raises(ConfigError, match="config:1: 'x' should be a number"):
+        command(config(), "id")
 
 
 def test_a_host_of_its_own_kind_needs_sudo(config: MakeConfig) -> None:
@@ -37,7 +71,7 @@ def test_a_host_of_its_own_kind_needs_sudo(config: MakeConfig) -> None:
         *PATIENCE,
         *("-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=/known"),
         *("-i", "/keys/own", "-o", "IdentitiesOnly=yes"),
-        *("--", "192.0.2.1", sheltered("""exec sudo -H -n sh -c 'echo '"'"'it'"'"''""")),
+        *("--", "192.0.2.1", sheltered("""exec sudo -H sh -c 'echo '"'"'it'"'"''""")),
     ]
 
 

@@ -1,0 +1,353 @@
+"""pyinfra's SSH client, made to do as ``ssh`` does, for hosts of our configuration alone.
+
+pyinfra's own reads ``~/.ssh/config`` and known_hosts in its way: an error in a file is passed over and then every key
+is accepted, a key that is not there ends the run, an agent is forwarded to jump hosts. So the way to a host is ours
+from the socket on. Its class has to stand where pyinfra's connector finds it; other hosts are passed on unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gevent
+import paramiko.client
+from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, ProxyCommand, SSHException, Transport
+from paramiko.message import Message
+from paramiko.ssh_exception import NoValidConnectionsError
+from pyinfra.connectors import ssh as connector
+from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
+from pyinfra.connectors.sshuserclient.client import SSHClient
+
+from kamal_pyinfra.config.ssh_address import parse_address
+from kamal_pyinfra.config.ssh_client import DEFAULT_USER, HostSettings, host_settings, local_user
+from kamal_pyinfra.config.ssh_lines import SshConfigError
+from kamal_pyinfra.operations.host_keys import HostKeys, Trust
+from kamal_pyinfra.operations.ssh_keys import Offer, Offering
+
+ROUTE = "kp_route"
+"""Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
+DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
+MOST_JUMPS = 8
+REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+"""Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
+NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
+NO_BANNER = "Error reading SSH protocol banner"
+"""As paramiko says it."""
+RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What ``deploy.yml`` says about the way to a host; user and port are pyinfra's, where they are given.
+
+    Args:
+        keys: files with private keys, instead of those of ``~/.ssh/config``.
+        key_data: keys in no file.
+        keys_only: nothing that an agent holds beside these.
+        is_strict: refuse a host whose key is unknown; ``None`` leaves it to ``~/.ssh/config``.
+        known_hosts: file with host keys, instead of the user's.
+        jumps: hosts to go through, as ``[user@]host[:port]``, instead of those of ``~/.ssh/config``.
+        proxy_command: to go through, where there are no jumps.
+        timeout: seconds to wait for a connection; ``None`` leaves it to ``~/.ssh/config``.
+        banner_timeout: seconds for a host that is connected to say who it is.
+    """
+
+    keys: tuple[str, ...] = ()
+    key_data: tuple[PKey, ...] = ()
+    keys_only: bool = False
+    is_strict: bool | None = None
+    known_hosts: str | None = None
+    jumps: tuple[str, ...] = ()
+    proxy_command: str = ""
+    timeout: int | None = None
+    banner_timeout: int = DEFAULT_TIMEOUT
+
+
+class SessionRefused(SSHException):
+    """sshd begins no further session on a connection; nothing was sent."""
+
+
+class Jumped(SSHException):
+    """A jump host does not lead on."""
+
+
+def install() -> None:
+    """Have pyinfra's connector use this client; for hosts without a :class:`Route` nothing changes."""
+    connector.SSHClient = Client  # type: ignore[attr-defined]  # it offers no other way
+
+
+class Client(SSHClient):
+    """One connection, and those to its jump hosts."""
+
+    hops: tuple[Client, ...] = ()
+    depth = 0
+
+    def connect(self, hostname: str, **kwargs: Any) -> None:  # type: ignore[override]  # pyinfra's is untyped
+        """As pyinfra calls it; see :class:`pyinfra.connectors.ssh.SSHConnector`.
+
+        Raises:
+            SSHException, OSError: the host cannot be reached, is not itself, or does not let us in.
+        """
+        given = dict(kwargs.get("_pyinfra_ssh_paramiko_connect_kwargs") or {})
+        route = given.pop(ROUTE, None)
+        if route is None:
+            super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
+            return
+        _patch_paramiko_sk_key_support()
+        file = kwargs.get("_pyinfra_ssh_config_file")
+        try:
+            found = host_settings(
+                hostname, user=kwargs.get("username"), port=kwargs.get("port"), default_user=DEFAULT_USER, file=file
+            )
+        except SshConfigError as error:
+            raise SSHException(str(error)) from None
+        found = _as_configured(replace(found, user=found.user or DEFAULT_USER), route)
+        route = _as_overridden(route, kwargs)
+        offer = replace(_offer(found, route), password=kwargs.get("password"))
+        self._open(found, route, offer, user=found.user or DEFAULT_USER, given=given, file=file)
+
+    def _open(
+        self, found: HostSettings, route: Route, offer: Offer, *, user: str, given: dict[str, Any], file: str | None
+    ) -> None:
+        port = found.port or DEFAULT_PORT
+        timeout = route.timeout or found.connect_timeout or DEFAULT_TIMEOUT
+        keys = HostKeys(_names(found, port), _trust(found, route))
+        self._ssh_config = {"port": port}  # pyinfra's connector looks it up
+        self.identity_agent = None
+        self.set_missing_host_key_policy(_Checked(keys))
+        try:
+            paramiko.client.SSHClient.connect(
+                self,
+                found.host_name,
+                port=port,
+                username=user,
+                timeout=timeout,
+                sock=self._socket(found, route, port, timeout, file),
+                auth_strategy=Offering(user, offer, found.alias),
+                transport_factory=partial(_Heard, types=keys.types),
+                **{"banner_timeout": route.banner_timeout, **given},
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def _socket(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Any:
+        if found.proxy_jump:
+            return self._through(found, route, port, timeout, file)
+        if found.proxy_command:  # by a shell, as ssh does
+            return ProxyCommand(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
+        return open_socket(found.host_name, port, timeout, found.address_family)
+
+    def _through(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Channel:
+        *before, last = found.proxy_jump
+        hop = Client()
+        self.hops, hop.depth = (hop,), self.depth + 1
+        hop.jump(last, before, route, file)
+        transport = hop.get_transport()
+        if transport is None:
+            raise Jumped(f"the connection to jump host {last} ended")
+        try:
+            channel: Channel = transport.open_channel(
+                "direct-tcpip", (found.host_name, port), ("127.0.0.1", 0), timeout=timeout
+            )
+        except ChannelException as error:
+            if error.code == 2:  # connect failed (RFC 4254, 5.1), as a host that starts anew does
+                raise ConnectionRefusedError(f"{found.host_name} port {port} by way of {last}: {error.text}") from None
+            raise Jumped(f"jump host {last} does not lead on to {found.host_name} port {port}: {error.text}") from None
+        return channel
+
+    def jump(self, text: str, before: Sequence[str], route: Route, file: str | None) -> None:
+        """Connect to a jump host, through others if there are.
+
+        Args:
+            text: ``[user@]host[:port]``; what it leaves out is in ``~/.ssh/config``.
+            before: hosts that lead to it; without any those of ``~/.ssh/config``.
+            route: of the host behind it; it holds for the jump host too where ``deploy.yml`` names that.
+            file: see :func:`~kamal_pyinfra.config.ssh_client.host_settings`.
+        """
+        address = parse_address(text)
+        if address is None:
+            raise Jumped(f"{text!r} is no jump host: write [user@]host[:port]")
+        if self.depth > MOST_JUMPS:
+            raise Jumped(f"more than {MOST_JUMPS} jump hosts lead to each other")
+        default = DEFAULT_USER if route.jumps else local_user()
+        try:
+            found = host_settings(address.host, user=address.user, port=address.port, default_user=default, file=file)
+        except SshConfigError as error:
+            raise SSHException(str(error)) from None
+        if before:
+            found = replace(found, proxy_jump=tuple(before), proxy_command="")
+        elif _is_own(found):
+            found = replace(found, proxy_jump=())
+        own = route if route.jumps else Route(is_strict=route.is_strict, banner_timeout=route.banner_timeout)
+        self._open(found, own, _offer(found, own), user=found.user or default, given={}, file=file)
+
+    def exec_command(self, *arguments: Any, **options: Any) -> Any:
+        """Begin a command; a session that sshd refuses is asked for again for about a second.
+
+        Raises:
+            SessionRefused: it still does.
+        """
+        return _patiently(partial(super().exec_command, *arguments, **options))
+
+    def close(self) -> None:
+        """End the connection, then those that lead to it."""
+        with contextlib.suppress(EOFError, OSError, SSHException):  # the way there may be gone
+            super().close()
+        for hop in self.hops:
+            hop.close()
+        self.hops = ()
+
+
+def open_session(transport: Transport, timeout: float) -> Channel:
+    """A new session on a connection, asked for as :meth:`Client.exec_command` does.
+
+    Raises:
+        SessionRefused: sshd refuses it.
+    """
+    channel: Channel = _patiently(partial(transport.open_session, timeout=timeout))
+    return channel
+
+
+def _patiently(begin: Any) -> Any:
+    for seconds in REFUSED_SESSION_SECONDS:
+        try:
+            return begin()
+        except ChannelException:
+            gevent.sleep(seconds)
+    try:
+        return begin()
+    except ChannelException as error:
+        raise SessionRefused(NO_SESSION) from error
+
+
+def open_socket(host: str, port: int, timeout: float, family: str = "any") -> socket.socket:
+    """A connection to the first address of a name that answers.
+
+    Raises:
+        OSError: none does.
+    """
+    wanted = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
+    errors: dict[Any, OSError] = {}
+    for kind, _, _, _, address in socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM):
+        sock = socket.socket(kind, socket.SOCK_STREAM)
+        sock.settimeout(timeout)
+        try:
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            errors[address] = error
+        else:
+            return sock
+    if all(isinstance(error, ConnectionRefusedError) for error in errors.values()):
+        raise NoValidConnectionsError(errors)
+    last = list(errors.values())[-1]
+    raise (
+        TimeoutError(f"no answer from {host} port {port} in {timeout:g} s") if isinstance(last, TimeoutError) else last
+    )
+
+
+def _as_configured(found: HostSettings, route: Route) -> HostSettings:
+    """What the files of ssh say, with the way that ``deploy.yml`` says instead of theirs."""
+    if route.jumps:
+        return replace(found, proxy_jump=route.jumps, proxy_command="")
+    if route.proxy_command:
+        return replace(found, proxy_jump=(), proxy_command=found.expand(route.proxy_command))
+    return found
+
+
+def _as_overridden(route: Route, kwargs: dict[str, Any]) -> Route:
+    """What an inventory of the user's own says in pyinfra's words."""
+    known_hosts, key = kwargs.get("_pyinfra_ssh_known_hosts_file"), kwargs.get("pkey")
+    if known_hosts:
+        route = replace(route, known_hosts=known_hosts)
+    if kwargs.get("_pyinfra_ssh_strict_host_key_checking") == "yes":
+        route = replace(route, is_strict=True)
+    return replace(route, key_data=(*route.key_data, key)) if key is not None else route
+
+
+def _offer(found: HostSettings, route: Route) -> Offer:
+    return Offer(
+        given=route.key_data,
+        files=route.keys if route.keys_only else tuple(dict.fromkeys((*route.keys, *found.identity_files))),
+        certificates=found.certificate_files,
+        is_only=route.keys_only or found.identities_only,
+        agent=found.identity_agent,
+    )
+
+
+def _trust(found: HostSettings, route: Route) -> Trust:
+    strict = found.strict in ("yes", "true") if route.is_strict is None else route.is_strict
+    return Trust(
+        files=(str(Path(route.known_hosts).expanduser()),) if route.known_hosts else found.known_hosts,
+        system_files=found.system_known_hosts,
+        revoked=found.revoked_host_keys,
+        is_strict=strict,
+    )
+
+
+def _names(found: HostSettings, port: int) -> tuple[str, ...]:
+    if found.host_key_alias:
+        return (found.host_key_alias,)
+    return (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
+
+
+def _is_own(found: HostSettings) -> bool:
+    """Whether a host is its own jump host, as with ``Host *`` and a ``ProxyJump``."""
+    jumps = [parse_address(text) for text in found.proxy_jump]
+    return any(jump is not None and jump.host == found.alias for jump in jumps)
+
+
+class _Checked(MissingHostKeyPolicy):
+    """Asked for every key, since paramiko is told of none."""
+
+    def __init__(self, keys: HostKeys) -> None:
+        self.keys = keys
+
+    def missing_host_key(self, client: paramiko.client.SSHClient, hostname: str, key: PKey) -> None:
+        """Refuse a key that is not the host's."""
+        self.keys.check(key)
+
+
+class _Heard(Transport):
+    """A connection that keeps what a server says before it says who it is, and why it hangs up."""
+
+    def __init__(self, *arguments: Any, types: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.said: list[str] = []
+        options_here = self.get_security_options()
+        first = [name for kind in types for name in (RSA if kind == "ssh-rsa" else (kind,))]
+        known = [name for name in first if name in options_here.key_types]
+        options_here.key_types = (*known, *(name for name in options_here.key_types if name not in known))
+
+    def _check_banner(self) -> None:
+        read = self.packetizer.readline
+
+        def readline(timeout: float) -> str:
+            line: str = read(timeout)
+            if not line.startswith("SSH-"):
+                self.said.append(line.strip())
+            return line
+
+        self.packetizer.readline = readline  # type: ignore[method-assign]
+        try:
+            super()._check_banner()  # type: ignore[misc]
+        except SSHException as error:
+            if not self.said or not str(error).startswith(NO_BANNER):
+                raise
+            raise SSHException(f"{NO_BANNER}: {' '.join(self.said)[:300]}") from error
+        finally:
+            self.packetizer.readline = read  # type: ignore[method-assign]
+
+    def _parse_disconnect(self, message: Message) -> None:
+        rest = Message(message.get_remainder())
+        rest.get_int()
+        self.said.append(rest.get_text())
+        super()._parse_disconnect(message)  # type: ignore[misc]

@@ -8,7 +8,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import rollout
-from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.drain import drain, going_on
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.commands.shell import both, chain
@@ -92,6 +92,8 @@ def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
 def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator[StringCommand, None, None]:
     """No request goes to an old container any more; it is stopped too, unless the new version is watched first.
 
+    One that does not leave traffic in time is stopped in any case; the rest is done, and then the host has failed.
+
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
     + finishes: no other batch can take this one back any more, so each host does at once what ends the run there.
@@ -111,10 +113,10 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     stop = rollout.stop(stops)
     marking, typed = mark(run, desired, observed) if finishes else ("", "")
     ending = both(stop, marking) if stop and marking else stop or marking
-    script = chain(drain(changes, meanwhile=note(run, desired, observed)), ending)
-    seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(stops) + GRACE_SECONDS
+    script = drain(changes, meanwhile=note(run, desired, observed), then=ending)
+    seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
     cleaning = removal(run, diff_leftovers(desired, observed)) if finishes else ""
-    yield StringCommand(chain(guarded(script, seconds=seconds, key="drain_timeout"), cleaning), _stdin=typed)
+    yield StringCommand(going_on(guarded(script, seconds=seconds, key="drain_timeout"), cleaning), _stdin=typed)
     if finishes:
         underway(current_state()).finished.add(current_host().name)
 

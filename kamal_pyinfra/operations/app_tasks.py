@@ -48,6 +48,8 @@ def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
 def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, None, None]:
     """Containers do not run; no request is lost on a host where another one serves.
 
+    One that does not leave traffic in time is stopped all the same, and then the host has failed.
+
     + run: the run's fixed values.
     + decide: which ones.
     + message: for the audit log.
@@ -57,13 +59,10 @@ def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, 
         current_host().noop("none of them runs")
         return
     announce(changes)
-    if script := drain(changes):
-        waits = sum(change.drain_timeout for change in changes)
-        yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
     roles = dict.fromkeys(change.role for change in changes)
-    script = chain(rollout.stop(changes), *(audited(run, message, role) for role in roles))
-    waits = max((change.stop_timeout or 10) for change in changes)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
+    stop = chain(rollout.stop(changes), *(audited(run, message, role) for role in roles))
+    waits = sum(change.drain_timeout for change in changes) + max((change.stop_timeout or 10) for change in changes)
+    yield StringCommand(guarded(drain(changes, then=stop), seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
 @operation()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.commands import app, rollout
-from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.drain import drain, going_on
 from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.plan.gate import Gate
 from tests.commands import builders
@@ -203,7 +203,46 @@ def test_a_drain_that_fails_fails_whatever_is_done_beside_it(docker):
     script = drain([builders.stop("gone", cord=str(docker.home / "old"))], meanwhile="touch noted")
     docker.docker("inspect --format NOTED traefik gone", Answer(code=1))
     docker.docker("inspect --format SERVING gone", Answer(code=1))
+    docker.docker("stop gone", Answer(code=1))
     assert (docker.run(script).code, (docker.home / "noted").exists()) == (1, True)
+
+
+@pytest.mark.parametrize("then", ["", f"docker stop {OLD} other > /dev/null && touch marked"])
+def test_a_container_that_does_not_want_to_go_is_stopped_when_its_time_is_over(docker, then):
+    """Its health check is its own word: one that stays healthy must not serve on beside its successor."""
+    cord = docker.home / "old"
+    cord.mkdir()
+    (cord / "cord").touch()
+    docker.docker(f"inspect --format SERVING {OLD}", "healthy")
+    docker.docker(f"stop -t 3 {OLD}")
+    docker.docker(f"stop {OLD} other")
+    ran = docker.run(drain([builders.stop(cord=str(cord), timeout=3)], meanwhile="touch noted", then=then))
+    assert (ran.code, ran.err) == (
+        75,
+        f"{OLD}: still healthy 34 s after its cord was cut\n"
+        f"{OLD} was stopped all the same: it was in traffic until then, and requests to it may have failed\n",
+    )
+    assert 34 <= ran.seconds < 60
+    stops = [call for call in calls(docker, ran.calls) if call.startswith("docker stop")]
+    assert stops == [f"docker stop -t 3 {OLD}", *([f"docker stop {OLD} other"] if then else [])]
+    assert (docker.home / "noted").exists()
+    assert (docker.home / "marked").exists() == bool(then)
+
+
+def test_what_cannot_be_stopped_fails_and_nothing_follows(docker):
+    docker.docker(f"inspect --format SERVING {OLD}", Answer(err="Cannot connect to the Docker daemon", code=1))
+    docker.docker(f"stop {OLD}", Answer(err="Cannot connect to the Docker daemon", code=1))
+    ran = docker.run(drain([builders.stop(cord=str(docker.home / "old"))], then="touch marked"))
+    assert ran.code == 1
+    assert not (docker.home / "marked").exists()
+
+
+@pytest.mark.parametrize(("code", "follows"), [(0, True), (75, True), (1, False), (124, False)])
+def test_leftovers_go_also_where_a_container_had_to_be_stopped(host, code, follows):
+    for end, wanted in (("true", code), ("false", 1 if follows else code)):
+        ran = host.run(going_on(f"( exit {code} )", f"{{ touch cleaned; {end}; }}"))
+        assert (ran.code, (host.home / "cleaned").exists()) == (wanted, follows)
+    assert going_on("a", "") == "a"
 
 
 def test_where_nothing_is_drained_the_other_thing_is_done_too(docker):

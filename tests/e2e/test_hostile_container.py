@@ -38,12 +38,12 @@ def the_hosts_own(project: Project) -> str:
     return project.lab.ssh(HOST, "cat /etc/victim.conf; cd /etc/victim.d && ls -A && cat *").stdout
 
 
-def run_as_kamal_does(project: Project, name: str) -> None:
+def run_as_kamal_does(project: Project, name: str, *, is_read_only: bool = True) -> None:
     """Make a container anew with its cord mounted writable."""
     found = project.lab.ssh(
         HOST, f"cat /proc/$(docker inspect -f '{{{{.State.Pid}}}}' {name})/mounts | grep kamal-cord"
     )
-    assert " ro," in found.stdout
+    assert (" ro," in found.stdout) == is_read_only
     cord = next(mount for mount in project.inspect(HOST, name)["Mounts"] if mount["Destination"] == "/tmp/kamal-cord")
     command = re.sub(r":/tmp/kamal-cord:ro\b", ":/tmp/kamal-cord", docker_run(project, name))
     project.lab.ssh(HOST, f"docker rm -f {name} > /dev/null && {app.tie_cord(cord['Source'])} && {command} > /dev/null")
@@ -103,3 +103,16 @@ def test_names_and_labels_that_look_like_lines_of_ours_change_no_plan(shop: Proj
         assert shop.kp("plan", version="v1").stdout == "shop v1: nothing to change.\n"
     finally:
         shop.lab.ssh(HOST, "docker rm -f forger > /dev/null")
+
+
+def test_a_container_that_stays_healthy_without_its_cord_is_stopped_all_the_same(shop: Project) -> None:
+    """One that keeps itself in traffic must not serve on beside its successor; all else is done, and the exit is 1."""
+    run_as_kamal_does(shop, "shop-web-v1", is_read_only=False)
+    shop.change(lambda config: config.update(drain_timeout=3))
+    inside(shop, "shop-web-v1", "cd /tmp/kamal-cord && rm -f cord standby && mkdir cord")
+    eventually(lambda: shop.served(HOST) == "v1", what="v1 serves")
+    ended = shop.kp("deploy", version="v2", code=1)
+    assert "shop-web-v1 was stopped all the same: it was in traffic until then" in ended.stderr
+    assert shop.running([HOST]) == {HOST: ["shop-web-v2"]}
+    assert shop.served(HOST) == "v2"
+    assert shop.kp("plan", version="v2").stdout == "shop v2: nothing to change.\n"

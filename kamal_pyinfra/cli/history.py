@@ -64,7 +64,7 @@ def history_table(found: Sequence[Deployed]) -> Table:
     table.columns[0].no_wrap = True
     table.columns[3].no_wrap = True
     for each in found:
-        what = ", ".join(filter(None, (each.command or "by Kamal or pyinfra", each.where, each.summary)))
+        what = ", ".join(filter(None, (each.command or "by Kamal, or killed", each.where, each.summary)))
         cells = (each.at[:16].replace("T", " "), each.by, each.version, _took(each.seconds), each.result.lower(), what)
         style = "" if each.result == FINISHED else "red"
         table.add_row(*(Text(one_line(cell), style=style if cell == cells[4] else "") for cell in cells))

@@ -21,6 +21,7 @@ from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan import fleet_state
+from kamal_pyinfra.plan.history import FAILED, INTERRUPTED
 from kamal_pyinfra.plan.run import Run
 
 NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"
@@ -76,12 +77,20 @@ class Safety(BaseStateCallback):
 
     def _release(self, state: State, host: Host) -> None:
         try:
-            is_released = run_on_primary(state, host, self.run, release_command(self.run))
+            command = release_command(self.run, outcome=self._outcome(state))
+            is_released = run_on_primary(state, host, self.run, command)
         except Exception as error:  # the run is over; whatever keeps the lock there is told
             host.log(f"{type(error).__name__}: {error}")
             is_released = False
         if not is_released:
             host.log_styled(NOT_RELEASED, fg="red")
+
+    def _outcome(self, state: State) -> str:
+        record = underway(state)
+        if not record.is_locked:
+            return ""
+        where = "" if self.is_interrupted else _where(state)
+        return record.ends(result=INTERRUPTED if self.is_interrupted else FAILED, where=where)
 
     def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:
         if not unproven:
@@ -113,6 +122,18 @@ class Safety(BaseStateCallback):
         return fleet_state.why_unknown(
             [*output.stderr_lines, *([fleet_state.CUT] if is_cut(host) else [])] if output else []
         )
+
+
+def _where(state: State) -> str:
+    """``boot on 192.0.2.11``: the phase that failed first, and where; empty if no host failed."""
+    failed = [host for host in state.inventory if host in state.failed_hosts]
+    for host in failed:
+        for op_hash, data in state.ops[host].items():
+            if data.operation_meta.is_complete() and not data.operation_meta.did_succeed():
+                # "Deploy | Boot | Boot the primary role"
+                *phases, _ = " ".join(state.get_op_meta(op_hash).names).split(" | ")
+                return f"{phases[-1].lower() if phases else 'deploy'} on {', '.join(each.name for each in failed[:3])}"
+    return ""
 
 
 def install(state: State, run: Run) -> None:

@@ -87,7 +87,7 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
         return
     record = underway(current_state())
     lease.end(current_state())
-    yield _on_primary(run, release_command(run, message, record.outcome))
+    yield _on_primary(run, release_command(run, message, record.outcome or record.ends()))
     record.is_locked = False
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
+from functools import partial
 
 from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.host import Host
@@ -14,7 +16,9 @@ from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.operations.local_build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
-from kamal_pyinfra.plan.fleet import make_plan
+from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.plan.fleet import Plan, make_plan
+from kamal_pyinfra.plan.history import FINISHED, deploy_message
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
@@ -51,8 +55,15 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
 
 
 def has_changes(run: Run) -> bool:
-    """Whether anything is to be done on any host that was looked at."""
-    return not make_plan(run, seen_now(current_state())).is_empty
+    """Whether anything is to be done on any host that was looked at; what it is, is kept for the history."""
+    found = make_plan(run, seen_now(current_state()))
+    record = underway(current_state())
+    record.ends = partial(_outcome, found, record.began)
+    return not found.is_empty
+
+
+def _outcome(plan: Plan, began: float, *, result: str = FINISHED, where: str = "") -> str:
+    return deploy_message(result, plan, seconds=time.monotonic() - began, where=where)
 
 
 @operation()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ class Underway:
         finished: hosts that were finished with the switch.
         watching: hosts whose new version is being watched after the switch, or was.
         outcome: how it ended, for the audit log; empty if nobody says.
+        ends: makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
     """
 
     began: float = field(default_factory=time.monotonic)
@@ -32,6 +34,7 @@ class Underway:
     finished: set[str] = field(default_factory=set)
     watching: frozenset[str] = frozenset()
     outcome: str = ""
+    ends: Callable[..., str] = field(default=lambda **_: "")
 
 
 _UNDERWAY: WeakKeyDictionary[State, Underway] = WeakKeyDictionary()

@@ -34,7 +34,7 @@ class Deployed:
         where: phase and hosts of a failure.
         summary: what was changed; empty for Kamal's.
         hosts: whose logs tell of it.
-        tool: ``kp``, or ``other`` for Kamal and pyinfra's own command line.
+        tool: ``kp``, or ``other`` for Kamal and for a run that was killed.
     """
 
     at: str
@@ -119,13 +119,16 @@ def _ours(line: _Line, found: re.Match[str]) -> Deployed:
 
 
 def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> None:
-    """Kamal writes a line for each container and tag: those that are close together are of one deploy."""
+    """Kamal writes a line for each container and tag: those that are close together are of one deploy.
+
+    All lines of a run of kp carry the time at which it began, also those of one that was killed.
+    """
     for number in range(len(kamals) - 1, -1, -1):
         each = kamals[number]
         took = seconds_of(line.at) - seconds_of(each.at)
         if (each.by, each.version) != (line.by, version) or took - each.seconds > STEPS_APART:
             continue
-        if each.result == FINISHED and not is_end:
+        if each.result == FINISHED and not is_end and line.at != each.at:
             break  # booted anew after it had been tagged: the next deploy of the same version
         result = FINISHED if is_end else each.result
         kamals[number] = replace(each, seconds=took, result=result, hosts=_with(each.hosts, line.host))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,29 @@ def test_setup_has_deployed(door: Project) -> None:
     """`pyinfra inventory.py deploys/setup.py` must bring a version into service on fresh hosts."""
     assert {host: door.served(host) for host in WEB} == dict.fromkeys(WEB, "v1")
     assert not door.lock_exists()
+
+
+def newest(door: Project) -> dict[str, Any]:
+    """The newest row of the history, of which there must be one for each run."""
+    rows = json.loads(door.kp("history", "--json").stdout)
+    assert len({row["at"] for row in rows}) == len(rows)
+    row: dict[str, Any] = rows[0]
+    return row
+
+
+def test_a_deploy_is_one_row_of_the_history(door: Project) -> None:
+    """It must have its command, version, duration, result, changes and hosts, as one of `kp` has."""
+    row = newest(door)
+    assert {name: row[name] for name in ("command", "version", "result", "tool", "where")} == {
+        "command": "setup",
+        "version": "v1",
+        "result": "finished",
+        "tool": "kp",
+        "where": "",
+    }
+    assert row["seconds"] > 0
+    assert "created" in row["summary"]
+    assert set(row["hosts"]) == {door.lab.hosts[host] for host in (*WEB, "job1")}
 
 
 def test_dry_changes_nothing(door: Project) -> None:
@@ -69,6 +94,10 @@ def test_a_failing_version_stops_before_the_gate(door: Project) -> None:
         "job1": ["shop-job-12e5678"],
     }
     assert not door.lock_exists()
+    row = newest(door)
+    assert (row["version"], row["result"], row["tool"]) == ("sick", "failed", "kp")
+    assert row["where"].startswith("boot on ")
+    assert "to replace" in row["summary"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -86,5 +115,6 @@ def test_an_interrupted_run_releases_the_lock(door: Project, number: signal.Sign
         process.wait()
     door.set_env(COLOR="blue")
     assert process.returncode == 128 + number, said
+    assert (newest(door)["version"], newest(door)["result"]) == ("slow", "interrupted")
     assert door.running(WEB) == {"web1": ["shop-web-12e5678"], "web2": ["shop-web-12e5678"]}
     assert not door.lock_exists()

@@ -82,3 +82,12 @@ def test_seconds_know_leap_days_and_the_turn_of_the_year() -> None:
     assert seconds_of("2024-03-01T00:00:00Z") - seconds_of("2024-02-28T00:00:00Z") == 2 * 86400
     assert seconds_of("2026-03-01T00:00:00Z") - seconds_of("2026-02-28T00:00:00Z") == 86400
     assert seconds_of("2026-01-01T00:00:01Z") - seconds_of("2025-12-31T23:59:59Z") == 2
+
+
+def test_the_lines_of_a_run_that_was_killed_are_one_deploy() -> None:
+    """They all carry the time at which it began, whatever the order of hosts."""
+    steps = [f"{AT} [web] Booted app version v2", f"{AT} Tagging acme/shop:v2 as the latest image"]
+    (found,) = history({"web1": steps, "web2": steps, "job1": steps[:1]})
+    assert (found.version, found.result, found.hosts) == ("v2", FINISHED, ("job1", "web1", "web2"))
+    (found,) = history({"web1": steps[:1], "web2": steps[:1]})
+    assert (found.result, found.hosts) == ("Unfinished", ("web1", "web2"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.commands.files import CUT_SHORT, receive
-from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
+from kamal_pyinfra.commands.shell import ABSENT, chain, expandable, flags, join, words
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.command_line import split_command
@@ -112,8 +112,10 @@ def remove(container: str) -> str:
 def remove_image(image: str) -> str:
     """Remove the image unless a container of whomever uses it."""
     users = f"docker ps --all --quiet --filter {words(f'ancestor={image}')}"
-    absent = f"! docker image inspect {words(image)} > /dev/null 2>&1"
-    return f'{{ [ -n "$({users})" ] || {absent} || docker image rm {words(image)} > /dev/null; }}'
+    is_there = f"error=$(docker image inspect {words(image)} 2>&1 > /dev/null)"
+    removed = f"docker image rm {words(image)} > /dev/null"
+    absent = f'case "$error" in {ABSENT}) ;; *) echo "$error" >&2; false ;; esac'
+    return f'{{ users=$({users}) && {{ [ -n "$users" ] || if {is_there}; then {removed}; else {absent}; fi; }}; }}'
 
 
 def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:

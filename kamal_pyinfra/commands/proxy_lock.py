@@ -7,8 +7,9 @@ so it needs no lease, and nobody has to release it.
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.commands.shell import ABSENT, words
 from kamal_pyinfra.naming import DIGEST_LABEL
+from kamal_pyinfra.plan.fleet_state import SILENT
 from kamal_pyinfra.plan.state import Proxy
 
 CHANGED = "another run has changed the proxy meanwhile; run the same command again"
@@ -29,9 +30,11 @@ def alone_if_unmoved(script: str, *, proxy: Proxy, seen: str) -> str:
         seen: id of the container that was there; empty if there was none.
     """
     template = f'{{{{.Id}}}} {{{{index .Config.Labels "{DIGEST_LABEL}"}}}}'
-    look = f"docker container inspect --format {words(template)} {words(proxy.name)} 2> /dev/null"
+    look = f"docker container inspect --format {words(template)} {words(proxy.name)}"
+    absent = f'case "$error" in {ABSENT}) now= ;; *) echo "${{error:-{SILENT}}}" >&2; exit 1 ;; esac'
     unmoved = f"{words(seen)}' '*" if seen else "''"
     return alone(
-        f'now=$({look}); case "$now" in {unmoved}) ;; '
+        f"now=$({look} 2> /dev/null) || {{ error=$({look} 2>&1 > /dev/null); {absent}; }}; "
+        f'case "$now" in {unmoved}) ;; '
         f"*' '{words(proxy.digest)}) exit 0 ;; *) echo {words(CHANGED)} >&2; exit 1 ;; esac; {script}"
     )

@@ -20,7 +20,7 @@ from kamal_pyinfra.commands.proxy_routes import (
     note_servers,
     route_functions,
 )
-from kamal_pyinfra.commands.shell import chain, join, words
+from kamal_pyinfra.commands.shell import ABSENT, chain, join, words
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
@@ -119,7 +119,7 @@ ENGINE_SECONDS = 10
 REVERT = (
     """ask() {
   { error=$(docker inspect --format "$1" "$2" 2>&1 >&3); } 3>&1 && return 0
-  case "$error" in *[Nn]"o such object"* | *[Nn]"o such container"*) return 0 ;; esac
+  case "$error" in ABSENT) return 0 ;; esac
   echo "$error" >&2; return 1
 }
 await_engine() {
@@ -156,6 +156,7 @@ keep_what_serves() {
 }
 lost=
 """.replace("SERVING", SERVING_FORMAT)
+    .replace("ABSENT", ABSENT)
     .replace("SILENT", SILENT)
     .replace("ENGINE_SECONDS", str(ENGINE_SECONDS))
 )

@@ -11,6 +11,8 @@ BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 """Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
 search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment Variables). Containers do not see this.
 """
+ABSENT = '*[Nn]"o such object"* | *[Nn]"o such container"* | *[Nn]"o such image"*'
+"""Patterns of what Docker says of a thing that is not there; whatever else it says is no answer."""
 VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 LONGEST_SHOWN = 60
 UNUSABLE = re.compile("[\0\ud800-\udfff]")

@@ -94,7 +94,7 @@ def _engine(query: SnapshotQuery) -> str:
             'printf "docker %s\\n" "$version"',
             _images(query),
             edits.look(query.edits) if query.edits else "",
-            'else printf "docker-error %s\\n" "$(echo "$version" | tr \'\\n\' \' \')"; fi',
+            f"else {SILENT.format('$version')}; fi",
         )
     )
 
@@ -103,6 +103,8 @@ LARGEST_UPLOAD = 256 * 1024 * 1024
 """Bytes of an accessory's file that are read; a longer one is taken for another file, and sent anew."""
 
 VERSION = "docker version --format '{{.Server.Version}}'"
+# Also where it answered a moment ago: of an engine that goes meanwhile, nothing that was printed counts.
+SILENT = 'printf "docker-error %s\\n" "$(echo "{}" | tr \'\\n\' \' \')"'
 
 CONTAINERS = "printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'"
 # Labels and names inside the JSON may look like an id: only one that is alone on its line counts, and its shape is
@@ -188,7 +190,8 @@ def _containers(query: SnapshotQuery) -> str:
         f"look() {{ found=$(docker ps --all --no-trunc --format {words(LISTED)}) || return 1; "
         '[ -z "$found" ] || docker inspect --format "$template$watched" $(echo "$found" | sort -u); }\n'
         "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
-        f"if {VERSION} > /dev/null 2>&1; then all=$(look) || exit 1; else all=; fi\n"
+        f"if error=$({VERSION} 2>&1 > /dev/null); then all=$(look) || exit 1\n"
+        f"else all=; {SILENT.format('$error')}; fi\n"
         f"{CONTAINERS_AND_SECRETS if query.watched_names else CONTAINERS}\n{IMAGE_DEFAULTS}"
     )
 
@@ -196,4 +199,5 @@ def _containers(query: SnapshotQuery) -> str:
 def _images(query: SnapshotQuery) -> str:
     references = (query.repository, query.proxy_image, *query.accessory_images)
     filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
-    return f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"
+    listing = f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"
+    return f"{listing} || echo docker-error the images cannot be listed"

@@ -9,7 +9,10 @@ from kamal_pyinfra.commands.login_shell import plain
 
 
 class CordState(FactBase[dict[str, bool]]):
-    """Cord directories and whether the cord in them is tied: ``{".kamal/cords/shop-web-0f…": True}``."""
+    """Cord directories and whether the cord in them is tied: ``{".kamal/cords/shop-web-0f…": True}``.
+
+    A folder that cannot be read is an error, not an empty answer.
+    """
 
     @staticmethod
     def default() -> dict[str, bool]:
@@ -22,8 +25,13 @@ class CordState(FactBase[dict[str, bool]]):
         Args:
             run_directory: the configuration's ``run_directory``.
         """
+        folder = StringCommand(QuoteString(run_directory), "/cords", _separator="")
         script = StringCommand(
-            "for path in",
+            "[ ! -e",
+            folder,
+            "] || ls",
+            folder,
+            "> /dev/null || exit 1; for path in",
             StringCommand(QuoteString(run_directory), "/cords/*;", _separator=""),
             'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done',
         )

@@ -11,7 +11,7 @@ from kamal_pyinfra.commands.login_shell import plain
 
 
 class DockerInstalled(FactBase[bool]):
-    """Whether the host has Docker and its engine answers the SSH user: ``True``."""
+    """Whether the host has Docker: ``True``. An engine that does not answer the SSH user is an error."""
 
     @staticmethod
     def default() -> bool:
@@ -19,8 +19,9 @@ class DockerInstalled(FactBase[bool]):
         return False
 
     def command(self) -> str:
-        """Ask the engine for its version; only the engine's own silence counts as absence."""
-        return "docker version --format 'docker {{.Server.Version}}' 2> /dev/null || true"
+        """Ask the engine for its version; only a host without the program has no Docker."""
+        version = "docker version --format 'docker {{.Server.Version}}'"
+        return plain(f"if command -v docker > /dev/null; then {version}; fi")
 
     def process(self, output: list[str]) -> bool:
         """Any version will do; other lines are the login shell's."""

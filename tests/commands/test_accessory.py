@@ -12,6 +12,7 @@ import pytest
 
 from kamal_pyinfra.commands import accessory as commands
 from kamal_pyinfra.plan.accessory import AccessoryContainer
+from tests.commands.fake_host import Answer, FakeHost
 
 DB = AccessoryContainer(
     name="db",
@@ -87,9 +88,34 @@ def test_a_file_arrives_as_it_is_with_mode_755_and_stays_the_same_file(tmp_path:
 
 def test_an_image_that_anybody_uses_stays() -> None:
     assert commands.remove_image("mysql:8") == (
-        '{ [ -n "$(docker ps --all --quiet --filter ancestor=mysql:8)" ] || '
-        "! docker image inspect mysql:8 > /dev/null 2>&1 || docker image rm mysql:8 > /dev/null; }"
+        '{ users=$(docker ps --all --quiet --filter ancestor=mysql:8) && { [ -n "$users" ] || '
+        "if error=$(docker image inspect mysql:8 2>&1 > /dev/null); then docker image rm mysql:8 > /dev/null; "
+        'else case "$error" in *[Nn]"o such object"* | *[Nn]"o such container"* | *[Nn]"o such image"*) ;; '
+        '*) echo "$error" >&2; false ;; esac; fi; }; }'
     )
+
+
+SILENT = Answer(err="Cannot connect to the Docker daemon.", code=1)
+
+
+@pytest.mark.parametrize(
+    ("users", "image", "removed", "code"),
+    [
+        ("", "[{}]", "", 0),
+        ("1f\n", "[{}]", SILENT, 0),
+        ("", Answer(err="Error: No such image: mysql:8", code=1), SILENT, 0),
+        (SILENT, "[{}]", "", 1),
+        ("", SILENT, "", 1),
+        ("", "[{}]", SILENT, 1),
+    ],
+)
+def test_an_engine_that_does_not_answer_has_not_removed_an_image(
+    host: FakeHost, users: Answer | str, image: Answer | str, removed: Answer | str, code: int
+) -> None:
+    host.docker("ps --all --quiet --filter ancestor=mysql:8", users)
+    host.docker("image inspect mysql:8", image)
+    host.docker("image rm mysql:8", removed)
+    assert host.run(commands.remove_image("mysql:8")).code == code
 
 
 PLANTED = {

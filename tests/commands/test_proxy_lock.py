@@ -79,3 +79,12 @@ def test_of_eight_services_that_found_none_one_makes_it(tmp_path, proxy):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: run(change, tmp_path), range(8)))
     assert sorted(answers) == [(0, "", "")] * 7 + [(0, "made\n", "")]
+
+
+@pytest.mark.parametrize("seen", ["", "abc"])
+def test_an_engine_that_does_not_answer_has_not_been_changed_by_another_run(proxy, seen, tmp_path):
+    script = alone_if_unmoved("echo changed", proxy=proxy, seen=seen)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2; exit 1\n")
+    (tmp_path / "bin/docker").chmod(0o755)
+    assert run(script, tmp_path) == (1, "", "Cannot connect to the Docker daemon.\n")

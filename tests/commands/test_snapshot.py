@@ -254,3 +254,20 @@ def test_only_an_id_becomes_a_word_of_a_command(docker: FakeHost, identity: str)
     docker.docker(LIST, "aa")
     docker.docker(f"inspect --format {TEMPLATE} aa", f"of-image {identity}\n{LINE}")
     assert look(docker).image_defaults == {}
+
+
+SILENT = Answer(err="Cannot connect to the Docker daemon.", code=1)
+
+
+def test_an_engine_that_goes_while_it_is_looked_at_is_no_host_without_containers(docker):
+    """It may have told its version by then."""
+    docker.docker("version --format {{.Server.Version}}", "26.1.5", SILENT)
+    docker.docker(LIST, SILENT)
+    ran = docker.run(snapshot(QUERY))
+    assert ran.code == 1 or parse_snapshot("web1", ran.out.splitlines()).docker.error
+
+
+def test_an_engine_that_goes_before_it_lists_its_images_is_no_host_without_images(docker):
+    docker.docker(IMAGES, SILENT)
+    ran = docker.run(snapshot(QUERY))
+    assert parse_snapshot("web1", ran.out.splitlines()).docker.error == "the images cannot be listed"

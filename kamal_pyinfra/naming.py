@@ -18,14 +18,19 @@ REPLACED_MARK = "_replaced_"
 REPLICA_MARK = "_replica_"
 
 
+def joined(*parts: str | None) -> str:
+    """Names joined as everything on a host is; what is empty is left out."""
+    return "-".join(filter(None, parts))
+
+
 def service_name(config: Config) -> str:
     """``SERVICE[-DESTINATION]``: what owns a lock, an audit log or a proxy."""
-    return "-".join(filter(None, (config.service, config.destination)))
+    return joined(config.service, config.destination)
 
 
 def container_prefix(config: Config, role: str) -> str:
     """``SERVICE-ROLE[-DESTINATION]``, shared by all versions of a role's container."""
-    return "-".join(filter(None, (config.service, role, config.destination)))
+    return joined(config.service, role, config.destination)
 
 
 def container_name(config: Config, role: str, version: str) -> str:

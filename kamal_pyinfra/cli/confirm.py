@@ -30,15 +30,20 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
         return False
     if plan.is_empty or is_confirmed:
         return not plan.is_empty
-    if not _says_yes(question):
+    if not says_yes(question):
         say("Aborted")
         return False
     return True
 
 
-def _says_yes(question: str) -> bool:
+def says_yes(question: str, *, err: bool = False) -> bool:
+    """Whether the user answers ``y``.
+
+    Raises:
+        ConfigError: nobody is there to answer.
+    """
     try:
-        return click.confirm(question, default=False)
+        return click.confirm(question, default=False, err=err)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
             raise ConfigError("nobody answered; -y goes on without asking") from None

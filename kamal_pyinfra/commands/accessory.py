@@ -10,6 +10,7 @@ from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
+from kamal_pyinfra.plan.router_names import HIDDEN, hiding_labels
 
 
 def run(accessory: AccessoryContainer) -> str:
@@ -20,6 +21,7 @@ def run(accessory: AccessoryContainer) -> str:
         words("--publish", accessory.publish) if accessory.publish else "",
         _surroundings(accessory),
         *(words("--label", f"{name}={value}") for name, value in accessory.labels),
+        *(words("--label", f"{name}={value}") for name, value in hiding_labels(accessory.labels, accessory.options)),
         words("--label", f"{DIGEST_LABEL}={accessory.digest}", "--label", f"{ACCESSORY_LABEL}={accessory.owner}"),
         flags(accessory.options),
         words(accessory.image),
@@ -124,4 +126,5 @@ def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_
     terminal = "-it" if is_terminal else ""
     if is_reused:
         return join("docker exec", terminal, words(accessory.container), arguments)
-    return join("docker run", terminal, "--rm", _surroundings(accessory), words(accessory.image), arguments)
+    hidden = words("--label", "=".join(HIDDEN))
+    return join("docker run", terminal, "--rm", _surroundings(accessory), hidden, words(accessory.image), arguments)

@@ -6,7 +6,8 @@ from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, wor
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.gate import gate_labels
-from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.plan.router_names import hiding_labels
+from kamal_pyinfra.plan.state import AppContainer, Options
 
 START_INTERVAL = "200ms"
 START_PROBES_SINCE = 25
@@ -35,12 +36,17 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
         *(words(flag, value) for flag, value in container.log_options),
         *(words("--volume", volume) for volume in container.volumes),
         _volume(container.assets.volume, container.assets.source) if container.assets else "",
-        *(words("--label", f"{name}={value}") for name, value in (*container.labels, *gate_labels(container))),
+        *(words("--label", f"{name}={value}") for name, value in _labels(container)),
         words("--label", f"{DIGEST_LABEL}={container.digest}"),
         flags(container.options),
         words(container.image),
         words(*split_command(container.cmd or "")),
     )
+
+
+def _labels(container: AppContainer) -> Options:
+    hiding = hiding_labels(container.labels, container.options)
+    return (*container.labels, *gate_labels(container), *hiding)
 
 
 def _assignment(name: str, value: str) -> str:

@@ -13,6 +13,7 @@ from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
 from kamal_pyinfra.plan.app_tasks import StartContainer
 from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.plan.router_names import HIDDEN
 from kamal_pyinfra.plan.state import Options
 
 EXEC_SECONDS = 24 * 3600
@@ -52,6 +53,8 @@ class OneOff:
 def run_once(once: OneOff, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
     """A command in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
 
+    The one label that it has keeps the proxy from publishing it, whatever the role's options say.
+
     Args:
         once: the container.
         command: words, quoted.
@@ -65,6 +68,7 @@ def run_once(once: OneOff, command: str, env: Mapping[str, str], *, is_terminal:
         _env(env, is_terminal=is_terminal),
         *(words("--volume", volume) for volume in once.volumes),
         flags(once.options),
+        words("--label", "=".join(HIDDEN)),
         words(once.image),
         command,
     )

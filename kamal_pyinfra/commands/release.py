@@ -5,11 +5,13 @@ from __future__ import annotations
 from kamal_pyinfra.commands.shell import expandable, flags, join, words
 from kamal_pyinfra.naming import RELEASE_LABEL
 from kamal_pyinfra.plan.command_line import split_command
+from kamal_pyinfra.plan.router_names import HIDDEN
 from kamal_pyinfra.plan.state import ReleaseCommand
 
 # A shell runs its trap only once its foreground command is over, so docker runs in the background and is waited for.
-# What a run that was killed left behind goes first: the lock is held, so nobody else's command can be among it.
-SCRIPT = """stale=$(docker ps --all --quiet --filter {filter}) || exit
+# What a run that was killed left behind goes first: the lock is held, so nobody else's command can be among it. The
+# name counts too, since an image may have the label.
+SCRIPT = """stale=$(docker ps --all --quiet --filter {filter} --filter name=-exec-) || exit
 [ -z "$stale" ] || docker rm -f $stale > /dev/null
 began=$(date +%s)
 stop() {{
@@ -56,8 +58,9 @@ def _docker_run(release: ReleaseCommand) -> str:
         *(f"--env {words(name)}={expandable(value)}" for name, value in container.env),
         *(words(flag, value) for flag, value in container.log_options),
         *(words("--volume", volume) for volume in container.volumes),
-        words("--label", f"{RELEASE_LABEL}={release.owner}", "--label", "traefik.enable=false"),
+        words("--label", f"{RELEASE_LABEL}={release.owner}"),
         flags(tuple(option for option in container.options if option[0] not in ONLY_ONE)),
+        words("--label", "=".join(HIDDEN)),
         words(container.image),
         words(*split_command(release.cmd)),
     )

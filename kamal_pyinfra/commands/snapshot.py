@@ -9,6 +9,7 @@ from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, conta
 from kamal_pyinfra.commands.lock import mark, shown
 from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, SUMS
 from kamal_pyinfra.commands.shell import BRIEF_CLIENT, words
+from kamal_pyinfra.naming import PROXY_CONTAINER
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
@@ -32,6 +33,7 @@ class SnapshotQuery:
         accessory_images: references of the accessories' images.
         uploads: paths of the accessories' uploaded files.
         logs: paths of files of which only the presence counts.
+        names: of containers that are looked at although they may not be ours.
         lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
     """
 
@@ -50,6 +52,7 @@ class SnapshotQuery:
     logs: tuple[str, ...] = ()
     accessory_images: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def snapshot(query: SnapshotQuery) -> str:
@@ -114,11 +117,14 @@ IMAGE_DEFAULTS = (
     f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} -- $used 2> /dev/null || true'
 )
 
-# Who links to a container gives it another name besides its own.
-LISTED = (
-    '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
-)
-"""What ``docker ps`` prints of a container that is looked at: its id."""
+
+def _listed(names: tuple[str, ...]) -> str:
+    """What ``docker ps`` prints of a container that is looked at: its id. Who links to it gives it more names."""
+    ours = " ".join(f'"{name}"' for name in (PROXY_CONTAINER, *names))
+    return (
+        '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}'
+        f"{{{{if eq . {ours}}}}}{{{{$.ID}}}}{{{{end}}}}{{{{end}}}}{{{{end}}}}"
+    )
 
 
 def _record(path: str) -> str:
@@ -187,7 +193,7 @@ def _containers(query: SnapshotQuery) -> str:
         f"template={template}; watched={watched}; clear={clear}\n"
         f'for name in $(cut -d= -f1 {files} /dev/null 2> /dev/null); do case "$clear" in *" $name "*) '
         'template=$(printf "%s" "$template" | sed "s/ \\"$name\\"//") ;; esac; done\n'
-        f"look() {{ found=$(docker ps --all --no-trunc --format {words(LISTED)}) || return 1; "
+        f"look() {{ found=$(docker ps --all --no-trunc --format {words(_listed(query.names))}) || return 1; "
         '[ -z "$found" ] || docker inspect --format "$template$watched" $(echo "$found" | sort -u); }\n'
         "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
         f"if error=$({VERSION} 2>&1 > /dev/null); then all=$(look) || exit 1\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
@@ -32,6 +32,14 @@ def to_host(text: str) -> str:
     if address.port in (None, SSH_PORT):
         return address.host
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def is_host(text: str) -> bool:
+    """Whether a text that no configuration says, but a host or a file, can be the name or address of a host."""
+    try:
+        return Server(host=text).host == text and text.isprintable() and not text.startswith("-")
+    except ValidationError:
+        return False
 
 
 def one_or_many(value: object) -> object:

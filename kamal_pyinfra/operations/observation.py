@@ -6,7 +6,7 @@ after the lock was taken serves all its operations; it is also what a failed dep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -21,7 +21,7 @@ from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.desired_accessory import every_accessory
 from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.state import DesiredHost
 
 if TYPE_CHECKING:
@@ -71,8 +71,16 @@ def query_for(run: Run) -> SnapshotQuery:
         edits=naming.edits_directory(config),
         accessory_images=tuple(dict.fromkeys(each.image for each in accessories)),
         uploads=tuple(upload.path for each in accessories for upload in each.uploads),
+        names=(*_app_names(run), *(each.container for each in accessories)),
         logs=(naming.audit_log(config),),
     )
+
+
+def _app_names(run: Run) -> Iterator[str]:
+    """The names that the run's version would have, which somebody else may have."""
+    for role in run.config.roles if run.version != UNKNOWN else ():
+        name = naming.container_name(run.config, role.name, run.version)
+        yield from (naming.replica_name(name, number) for number in range(1, role.replicas + 1))
 
 
 def look(run: Run) -> tuple[DesiredHost, ObservedHost]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.changes import CreateDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
+from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare_accessory import files_to_upload
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files, diff_login, diff_missing_accessories
@@ -151,12 +152,4 @@ def _removal(
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
     if not observed.docker.installed:
         return (f"{observed.host}: docker is not installed; run `kp setup` first",)
-    return (*silent_docker(observed), *_taken_names(desired, observed))
-
-
-def _taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    for accessory in desired.accessories:
-        existing = observed.container(accessory.container)
-        label = dict(accessory.labels).get("service", "")
-        if existing is not None and (existing.role or existing.service != label):
-            yield f"{observed.host}: the name {accessory.container} is taken by a container that is not ours"
+    return (*silent_docker(observed), *taken_accessories(desired, observed))

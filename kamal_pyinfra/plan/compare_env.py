@@ -9,6 +9,7 @@ from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.gate import without_gate
 from kamal_pyinfra.plan.given_options import given_names
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
+from kamal_pyinfra.plan.router_names import hiding_labels
 from kamal_pyinfra.plan.state import Options
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
@@ -74,6 +75,7 @@ def label_differences(
     if defaults is None or others is None:
         return
     wanted = {name for name, _ in labels}.union(OWN_LABELS, others)
+    hiding = dict(hiding_labels(labels, options))
     for name in sorted(without_gate(observed.labels).keys() - wanted):
-        if defaults.labels.get(name) != observed.labels[name]:
+        if observed.labels[name] not in (defaults.labels.get(name), hiding.get(name)):
             yield Difference(field=f"label {name}", before=observed.labels[name] or '""', after=NOT_SET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kamal_pyinfra.naming import ACCESSORY_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.changes.accessory import (
     AccessoryChange,
@@ -12,6 +13,7 @@ from kamal_pyinfra.plan.changes.accessory import (
     RemoveAccessory,
     SwitchAccessory,
 )
+from kamal_pyinfra.plan.collisions import is_foreign
 from kamal_pyinfra.plan.compare_accessory import accessory_differences
 from kamal_pyinfra.plan.difference import Difference, as_cause
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
@@ -29,6 +31,8 @@ def diff_accessory(accessory: AccessoryContainer, observed: ObservedHost) -> Acc
     existing = observed.container(accessory.container)
     if existing is None:
         return boot_of(accessory)
+    if is_foreign(accessory, existing):
+        return None
     if differences := accessory_differences(accessory, existing, observed):
         return reboot_of(accessory, cause=as_cause(differences), differences=differences)
     if not existing.is_running:
@@ -95,6 +99,9 @@ def _left(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveAccess
     for container in observed.containers:
         owner, name = container.accessory.rpartition("/")[::2]
         if f"{owner}/" != desired.accessory_owner or container.name in here or container.role:
+            continue
+        # Whoever runs an image that has our label is not ours for that.
+        if container.is_orchestrated or ACCESSORY_LABEL not in observed.given_labels(container):
             continue
         is_known = name in desired.known_accessories
         cause = f"accessory {name} is not {'on this host' if is_known else 'in the config'} any more"

@@ -18,13 +18,14 @@ from kamal_pyinfra.plan.changes import (
     RestartContainer,
     TagLatest,
 )
+from kamal_pyinfra.plan.diff_accessory import diff_left_accessories
 from kamal_pyinfra.plan.diff_app import (
     booting_containers,
     diff_containers,
     diff_old_containers,
     stopping_containers,
 )
-from kamal_pyinfra.plan.neighbours import proxy_users
+from kamal_pyinfra.plan.neighbours import foreign_proxy, proxy_users
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.remaining import (
     Remaining,
@@ -63,6 +64,8 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
     A run that does not prune leaves retained containers and images alone; replaced containers and folders
     that nothing mounts go in every run.
     """
+    if desired.is_leaving and not is_former(desired, observed):
+        return ()
     remaining = _remaining(desired, observed)
     containers = (*_surplus_containers(desired, observed, remaining), *_stepping_aside(desired, observed))
     gone = {change.name for change in containers}
@@ -73,6 +76,18 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
         *_unused_env_files(desired, observed),
         *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
     )
+
+
+def is_former(desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether a host shows by itself that the service was on it; another host may name any in its record."""
+    record, owner = observed.record, desired.owner
+    if any(owner.is_service_of(each) for each in observed.containers) or diff_left_accessories(desired, observed):
+        return True
+    if record is None or (
+        record.service and (record.service, record.destination) != (owner.service, owner.destination)
+    ):
+        return False
+    return bool(record.service) or desired.host in record.hosts
 
 
 def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
@@ -180,7 +195,7 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     cause = _left(desired)
     proxy = observed.container(naming.PROXY_CONTAINER)
     others = (other for other in observed.containers if not desired.owner.is_service_of(other))
-    if proxy is not None and not proxy_users(others):
+    if proxy is not None and not foreign_proxy(observed) and not proxy_users(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
         if desired.proxy_env_file in observed.files:
             yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)

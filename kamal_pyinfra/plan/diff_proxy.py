@@ -6,6 +6,7 @@ from kamal_pyinfra.plan.changes import Change, ReplaceProxy, RunProxy, StartProx
 from kamal_pyinfra.plan.compare import proxy_differences
 from kamal_pyinfra.plan.difference import as_cause
 from kamal_pyinfra.plan.drift import is_by_hand
+from kamal_pyinfra.plan.neighbours import foreign_proxy, other_owner, refused_proxy
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.state import DesiredHost
 
@@ -17,6 +18,8 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     proxy = desired.proxy
     if proxy is None:
         return ()
+    if foreign_proxy(observed):
+        return ()  # the plan is refused
     running = observed.container(proxy.name)
     was_here = observed.record is not None and observed.record.proxy == proxy.digest
     if running is None:
@@ -28,6 +31,20 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     if not running.is_running:
         return (StartProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True),)
     return ()
+
+
+def contradictions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    """Why the proxy that is there must not be changed as ``traefik:`` asks for: somebody else's, or others use it."""
+    if desired.proxy is None:
+        return []
+    return [
+        *refused_proxy(observed),
+        *(
+            f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
+            for change in diff_proxy(desired, observed)
+            if isinstance(change, ReplaceProxy) and (owner := other_owner(change.proxy.owner, observed))
+        ),
+    ]
 
 
 def proxy_image_to_pull(desired: DesiredHost, observed: ObservedHost) -> str | None:

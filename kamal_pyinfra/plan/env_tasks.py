@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import RemoveEnvFile
+from kamal_pyinfra.plan.collisions import collisions
 from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
+from kamal_pyinfra.plan.diff_proxy import contradictions
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
-from kamal_pyinfra.plan.neighbours import contradictions, proxy_users
+from kamal_pyinfra.plan.neighbours import proxy_users
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 
@@ -21,7 +23,7 @@ def push(run: Run, observed: ObservedHost) -> HostTask:
     desired = desired_host(run, observed.host)
     return HostTask(
         changes=(*diff_directories(desired, observed), *diff_env_files(desired, observed)),
-        refusals=(*silent_docker(observed), *contradictions(desired, observed)),
+        refusals=(*silent_docker(observed), *collisions(desired, observed), *contradictions(desired, observed)),
     )
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import AccessoryChange, Action, Change, PullImage
+from kamal_pyinfra.plan.collisions import foreign_accessories
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_host
 from kamal_pyinfra.plan.diff_accessory import diff_accessories
 from kamal_pyinfra.plan.diff_app import edited_files
+from kamal_pyinfra.plan.diff_leftovers import is_former
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
@@ -145,7 +147,11 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
         roles=roles_on(run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
-        notes=tuple(_edited(desired, observed, changed)),
+        notes=(
+            *_edited(desired, observed, changed),
+            *foreign_accessories(desired, observed),
+            *_never_here(run, desired, observed),
+        ),
         accessories=run.config.accessories_on(desired.host),
         advice=() if run.roles else tuple(advice),
     )
@@ -160,6 +166,11 @@ def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> 
                 f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
                 "starts it anew from the image (drift)"
             )
+
+
+def _never_here(run: Run, desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    if desired.is_leaving and not is_former(desired, observed):
+        yield f"has nothing of {naming.service_name(run.config)}, no container and no record of it: left alone"
 
 
 def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:

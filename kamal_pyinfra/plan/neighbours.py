@@ -5,21 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes import ReplaceProxy
-from kamal_pyinfra.plan.diff_proxy import diff_proxy
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.observed import PROJECT_LABELS, ObservedContainer, ObservedHost
 
 ROUTE_LABEL = "traefik."
+KAMALS_LABEL = "traefik.http.routers.catchall.rule"
+KAMALS_ARGUMENT = "--providers.docker"
+"""What every proxy has that Kamal 1.9 started, whatever ``traefik:`` says."""
 
 
-def contradictions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    """Why the proxy of other services must not be changed as ``traefik:`` asks for."""
-    return [
-        f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
-        for change in diff_proxy(desired, observed)
-        if isinstance(change, ReplaceProxy) and (owner := other_owner(change.proxy.owner, observed))
-    ]
+def foreign_proxy(observed: ObservedHost) -> str:
+    """What the container ``traefik`` is, if neither kp nor Kamal started it; empty if it is ours, or not there.
+
+    A label that comes from its image says nothing of who started it.
+    """
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if proxy is None:
+        return ""
+    given = observed.given_labels(proxy)
+    is_kamals = KAMALS_LABEL in given and KAMALS_ARGUMENT in proxy.command
+    if not proxy.is_orchestrated and (naming.OWNER_LABEL in given or is_kamals):
+        return ""
+    project = next((given[name] for name in PROJECT_LABELS if name in given), "")
+    return f"image {proxy.image}{f', project {project}' if project else ''}"
+
+
+def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
+    """Why nothing may be done to the container ``traefik``; nothing if it is ours, or not there."""
+    if not (what := foreign_proxy(observed)):
+        return ()
+    return (
+        f"{observed.host}: the container {naming.PROXY_CONTAINER} ({what}) was started by neither kp nor Kamal, and is "
+        f"left alone; rename it (`docker rename {naming.PROXY_CONTAINER} NAME`) and give ours ports that are free "
+        "(`traefik: host_port`), or set `traefik: false` for the roles on this host",
+    )
 
 
 def other_owner(own_name: str, observed: ObservedHost) -> str:

@@ -29,6 +29,8 @@ def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Recor
             **{file.path: file.digest for file in desired.env_files if file.digest},
         },
         proxy=proxy,
+        service=run.config.service,
+        destination=run.config.destination or "",
     )
 
 

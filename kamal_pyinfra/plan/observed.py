@@ -8,6 +8,10 @@ from enum import StrEnum
 
 from kamal_pyinfra.plan.record import Record
 
+PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
+ORCHESTRATED = ("com.docker.compose.container-number", "com.docker.swarm.task.id")
+"""What Compose and Swarm give every container that they start; images may have the other labels of theirs."""
+
 
 class Status(StrEnum):
     """Docker's container states."""
@@ -99,6 +103,11 @@ class ObservedContainer:
     def digest(self) -> str | None:
         """Our digest, or ``None`` if Kamal made the container."""
         return self.labels.get("kp.digest")
+
+    @property
+    def is_orchestrated(self) -> bool:
+        """Whether Compose or Swarm started it."""
+        return any(name in self.labels for name in ORCHESTRATED)
 
     @property
     def is_running(self) -> bool:
@@ -239,6 +248,12 @@ class ObservedHost:
     def running(self) -> tuple[ObservedContainer, ...]:
         """The containers that run, whosever they are."""
         return tuple(container for container in self.containers if container.is_running)
+
+    def given_labels(self, container: ObservedContainer) -> dict[str, str]:
+        """A container's labels without those that its image has as well."""
+        defaults = self.image_defaults.get(container.image_id)
+        image = defaults.labels if defaults else {}
+        return {name: value for name, value in container.labels.items() if image.get(name) != value}
 
     def has_image(self, reference: str) -> bool:
         """Whether that tag is on the host."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.plan.observed import ObservedContainer
 
 
@@ -31,9 +32,15 @@ class Owner:
         return self.is_service_of(container) and (not self.roles or container.role in self.roles)
 
     def is_service_of(self, container: ObservedContainer) -> bool:
-        """Whether it is an app container of the service and destination, of whatever role."""
+        """Whether it is an app container of the service and destination, of whatever role.
+
+        All images of the service have its ``service`` label, and may have the others: so the name that ``docker run``
+        was given counts too.
+        """
         is_same = (container.service, container.destination) == (self.service, self.destination)
-        return is_same and bool(container.role)
+        prefix = naming.joined(self.service, container.role, self.destination)
+        is_named = container.name.startswith(f"{prefix}-") and not container.is_orchestrated
+        return is_same and bool(container.role) and is_named
 
     def running(self, containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
         """Its running app containers, newest first."""

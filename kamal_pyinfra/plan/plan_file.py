@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from kamal_pyinfra.config.servers import is_host
 from kamal_pyinfra.config.version import TAG
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.plan.fleet import Plan, make_plan
@@ -19,6 +20,15 @@ from kamal_pyinfra.plan.text import one_line
 FORMAT_VERSION = 1
 SHOWN = 20
 LONGEST = 300
+
+
+def _to_host(text: str) -> str:
+    if not is_host(text):
+        raise ValueError("is no name or address of a host")
+    return text
+
+
+HostName = Annotated[str, AfterValidator(_to_host)]
 
 
 class RunDocument(BaseModel):
@@ -36,7 +46,7 @@ class RunDocument(BaseModel):
     hosts: tuple[str, ...] = Field(description="The hosts that take part.")
     is_build_allowed: bool = Field(description="Whether a missing image may be built.")
     keeps_env: bool = Field(description="Whether secrets stay as they are on the hosts.")
-    decommissioned: tuple[str, ...] = Field(description="Hosts from which the service is removed.")
+    decommissioned: tuple[HostName, ...] = Field(description="Hosts from which the service is removed.")
     replaces_edited: bool = Field(description="Whether containers with changed files are replaced.")
     forgotten: tuple[str, ...] = Field(description="Hosts that left the configuration and are no longer noted.")
 

@@ -14,8 +14,9 @@ from kamal_pyinfra.plan.changes import (
 )
 from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files, diff_login, diff_proxy
+from kamal_pyinfra.plan.diff_proxy import contradictions
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
-from kamal_pyinfra.plan.neighbours import contradictions, proxy_users
+from kamal_pyinfra.plan.neighbours import foreign_proxy, proxy_users, refused_proxy
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
@@ -52,7 +53,7 @@ def reboot(run: Run, observed: ObservedHost) -> HostTask:
 
 def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RunProxy, ...]:
     """A new proxy in any case."""
-    if desired.proxy is None:
+    if desired.proxy is None or foreign_proxy(observed):
         return ()
     if observed.container(desired.proxy.name) is None:
         return (RunProxy(proxy=desired.proxy, cause="not found"),)
@@ -64,6 +65,8 @@ def start(run: Run, observed: ObservedHost) -> HostTask:
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None:
         return _missing(observed)
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
     return HostTask(changes=() if proxy.is_running else (_switch(f"is {proxy.status}"),))
 
 
@@ -72,6 +75,8 @@ def stop(run: Run, observed: ObservedHost) -> HostTask:
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None or not proxy.is_running:
         return HostTask(refusals=silent_docker(observed))
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
     return HostTask(changes=(_switch("stops; nothing is served"),), notes=interrupted(run, observed))
 
 
@@ -79,11 +84,15 @@ def restart(run: Run, observed: ObservedHost) -> HostTask:
     """The proxy that is there has been stopped and started."""
     if observed.container(naming.PROXY_CONTAINER) is None:
         return _missing(observed)
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
     return HostTask(changes=(_switch("restarts; interrupts traffic"),), notes=interrupted(run, observed))
 
 
 def remove(run: Run, observed: ObservedHost) -> HostTask:
     """The proxy, its image and its secrets are gone, unless another service uses it."""
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
     users = other_users(run, observed)
     proxy = observed.container(naming.PROXY_CONTAINER)
     if users and proxy is not None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from kamal_pyinfra.config.servers import is_host
+
 FORMAT_VERSION = 1
 
 
@@ -24,6 +26,8 @@ class Record:
         containers: container → digest of what it was started with.
         env_files: path → SHA-256 of its content.
         proxy: digest of the proxy; empty if the host runs none of ours.
+        service: whose record it is; empty in one of an earlier kp.
+        destination: the destination of that service; empty without.
     """
 
     version: str = ""
@@ -31,6 +35,8 @@ class Record:
     containers: Mapping[str, str] = field(default_factory=dict)
     env_files: Mapping[str, str] = field(default_factory=dict)
     proxy: str = ""
+    service: str = ""
+    destination: str = ""
 
 
 def record_text(record: Record) -> str:
@@ -46,10 +52,12 @@ def parse_record(text: str) -> Record | None:
             return None
         return Record(
             version=str(values["version"]),
-            hosts=_lists(values["hosts"]),
+            hosts={host: roles for host, roles in _lists(values["hosts"]).items() if is_host(host)},
             containers=_texts(values["containers"]),
             env_files=_texts(values["env_files"]),
             proxy=str(values["proxy"]),
+            service=str(values.get("service", "")),
+            destination=str(values.get("destination", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

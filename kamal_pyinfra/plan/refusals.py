@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.collisions import collisions, taken_accessories, taken_names
 from kamal_pyinfra.plan.diff_host import diff_docker
-from kamal_pyinfra.plan.neighbours import contradictions
+from kamal_pyinfra.plan.diff_proxy import contradictions
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.routes import routes_of
 from kamal_pyinfra.plan.run import Run
@@ -33,23 +34,13 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
     if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
         return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
     return [
-        *_taken_names(desired, observed),
+        *collisions(desired, observed),
+        *taken_names(desired, observed),
+        *(taken_accessories(desired, observed) if desired.boots_accessories else ()),
         *_clashing_routes(desired, observed),
         *contradictions(desired, observed),
         *_unknown_secrets(desired, observed),
     ]
-
-
-def _taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``."""
-    for container in desired.containers:
-        existing = observed.container(container.name)
-        if existing and _identity(existing.labels) != _identity(dict(container.labels)):
-            yield f"{desired.host}: the name {container.name} is taken by a container that is not ours"
-
-
-def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
 
 
 def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:

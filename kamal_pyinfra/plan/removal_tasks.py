@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.changes import (
 )
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.host_task import HostTask, silent_docker
-from kamal_pyinfra.plan.neighbours import proxy_users, registry_users
+from kamal_pyinfra.plan.neighbours import foreign_proxy, proxy_users, registry_users
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.proxy_tasks import diff_removed_proxy
 from kamal_pyinfra.plan.remaining import Remaining, newest_first, untagged_images, unused_assets, unused_cords
@@ -64,7 +64,9 @@ def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]
 
 def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:
     others = others_on(run, observed)
-    if _is_routed(run, observed) and (users := proxy_users(others)):
+    if _is_routed(run, observed) and (what := foreign_proxy(observed)):
+        yield f"the container traefik stays: neither kp nor Kamal started it ({what})"
+    elif _is_routed(run, observed) and (users := proxy_users(others)):
         yield f"the proxy stays: {', '.join(users)} uses it"
     if observed.logged_in and (users := registry_users(run.config.registry.server, others)):
         yield f"the login to the registry stays: {', '.join(users)} uses it"
@@ -114,7 +116,7 @@ def _records(run: Run, observed: ObservedHost) -> Iterator[Change]:
 
 def diff_unneeded_proxy(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
     """The proxy, where a role of ours was behind it and nobody is any more."""
-    if not _is_routed(run, observed) or proxy_users(others_on(run, observed)):
+    if not _is_routed(run, observed) or foreign_proxy(observed) or proxy_users(others_on(run, observed)):
         return ()
     return diff_removed_proxy(run, observed, cause="no service uses it")
 

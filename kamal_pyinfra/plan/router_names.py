@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from kamal_pyinfra.naming import SUFFIX_LABEL
 from kamal_pyinfra.plan.digest import digest_values
+from kamal_pyinfra.plan.given_options import given_names
 from kamal_pyinfra.plan.observed import ObservedContainer
-from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.plan.state import AppContainer, Options
 
 KINDS = "routers|services|middlewares|serverstransports"
 LABEL = re.compile(rf"traefik\.(http|tcp|udp)\.({KINDS})\.([^.]+)\.(.+)", re.IGNORECASE)
@@ -31,6 +32,8 @@ REFERENCES = (
 WHOLE = re.compile(r"traefik\.tls\.", re.IGNORECASE)
 """Labels that are about the proxy as a whole; nothing in them could get another name."""
 SUFFIX_DIGITS = 8
+HIDDEN = ("traefik.enable", "false")
+"""The label of a container that the proxy leaves out."""
 
 
 class Element(NamedTuple):
@@ -231,6 +234,18 @@ def _usual_reference(reference: str, ending: str) -> str:
 def is_hidden(labels: Mapping[str, str]) -> bool:
     """Whether the proxy leaves a container out."""
     return next((value for name, value in labels.items() if name.lower() == "traefik.enable"), "").lower() == "false"
+
+
+def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> tuple[tuple[str, str], ...]:
+    """What keeps the proxy from publishing a container whose own labels do not ask it to.
+
+    By itself it publishes whatever has a port, under the container's name (``exposedByDefault``). The label comes with
+    the next container: none is replaced for it.
+    """
+    others = given_names(options, "label")
+    names = {name.lower() for name in (*(name for name, _ in labels), *(others or ()))}
+    is_asked_for = others is None or any(name.startswith("traefik.") for name in names)
+    return () if is_asked_for else (HIDDEN,)
 
 
 def with_names(container: AppContainer, names: Names) -> AppContainer:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra.operations.local_hook import require_executable
@@ -48,8 +47,10 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
         return found, plan_file(run, found, observed)
 
 
-def with_departed(run: Run, hosts: Collection[str]) -> tuple[Run, tuple[str, ...]]:
-    """The run with the hosts that left the configuration and that the records on the hosts remember.
+def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Hosts, with their roles, that left the configuration and that the records on the hosts remember.
+
+    Any host can name any other: who asked has to confirm them before they are connected to.
 
     Raises:
         HostFailed: a host could not be reached or looked at.
@@ -57,8 +58,7 @@ def with_departed(run: Run, hosts: Collection[str]) -> tuple[Run, tuple[str, ...
     from kamal_pyinfra.plan.fleet import departed_hosts
     from kamal_pyinfra.runner.ask import observe
 
-    departed = tuple(departed_hosts(run, observe(run, hosts)))
-    return replace(run, decommissioned=departed), (*hosts, *departed)
+    return departed_hosts(run, observe(run, hosts))
 
 
 def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:

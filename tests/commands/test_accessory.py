@@ -40,7 +40,8 @@ RUN = (
     " --env LEVEL='one two' --env AT=\"${HOME}\"/x"
     ' --volume cache:/cache --volume "$PWD"/shop-db/etc/my.cnf:/etc/my.cnf:ro'
     " --volume \"$PWD\"/'shop-db/da ta:/var/lib/mysql'"
-    " --label service=shop-db --label 'team=db ops' --label kp.digest=d1 --label kp.accessory=shop/db"
+    " --label service=shop-db --label 'team=db ops' --label traefik.enable=false"
+    " --label kp.digest=d1 --label kp.accessory=shop/db"
     " --cpus 2 --restart always mysql:8 mysqld --verbose > /dev/null"
 )
 
@@ -66,7 +67,8 @@ def test_a_command_runs_in_the_container_or_in_one_of_its_kind() -> None:
         "docker run -it --rm --env-file"
     )
     assert commands.execute(plain, "ls $HOME", is_reused=False) == (
-        "docker run --rm --env-file .kamal/env/accessories/shop-db.env --volume cache:/cache mysql:8 ls '$HOME'"
+        "docker run --rm --env-file .kamal/env/accessories/shop-db.env --volume cache:/cache"
+        " --label traefik.enable=false mysql:8 ls '$HOME'"
     )
 
 

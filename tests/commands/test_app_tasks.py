@@ -24,7 +24,7 @@ ONCE = OneOff(
 def test_a_one_off_container_has_kamals_shape():
     assert app_tasks.run_once(ONCE, "bin/report --daily", {"WORD": "x"}, is_terminal=False) == (
         "docker run --rm --env-file .kamal/env/roles/shop-web.env --env COLOR='dark blue' --env WORD "
-        "--volume data:/data --memory 256m acme/shop:latest bin/report --daily"
+        "--volume data:/data --memory 256m --label traefik.enable=false acme/shop:latest bin/report --daily"
     )
     assert app_tasks.run_once(ONCE, "sh", {"WORD": "it's"}, is_terminal=True).startswith(
         "docker run -it --rm --env-file .kamal/env/roles/shop-web.env --env COLOR='dark blue' "

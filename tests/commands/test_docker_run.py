@@ -75,7 +75,7 @@ def as_kamal(words: list[str]) -> list[str]:
     """Our words without our own labels and arguments, in Kamal's spelling of an empty label and with its mount."""
     kept: list[str] = []
     for word in words:
-        if word.startswith(("kp.digest=", "kp.owner=")) or OF_GATE.search(word):
+        if word.startswith(("kp.digest=", "kp.owner=", "traefik.enable=")) or OF_GATE.search(word):
             kept.pop()
         elif word != PROMPT_ROUTES:
             kept.append({"destination=": "destination"}.get(word, word.removesuffix(":ro")))
@@ -139,6 +139,7 @@ def test_our_labels_come_last_so_that_the_order_of_kamals_stays():
     assert [word for word in words if "=" in word and not word.startswith("KAMAL")] == [
         "service=shop",
         "team=x",
+        "traefik.enable=false",
         "kp.digest=d1",
     ]
 
@@ -159,7 +160,8 @@ def test_a_container_with_everything_as_text():
         ' --health-cmd true --health-interval 1s --volume "$(pwd)"/.kamal/cords/shop-web-new:/tmp/kamal-cord:ro'
         " --log-driver local --log-opt max-size=1m --volume /srv:/srv --volume named:/data"
         ' --volume "$(pwd)"/.kamal/assets/volumes/shop-web-v2:/app/assets'
-        " --label service=shop --label kp.digest=d1 --memory 512m --init acme/shop:v2 bin/jobs --all 'two words'"
+        " --label service=shop --label traefik.enable=false --label kp.digest=d1"
+        " --memory 512m --init acme/shop:v2 bin/jobs --all 'two words'"
     )
 
 
@@ -228,7 +230,7 @@ def expected_words(container: AppContainer, cmd: str) -> list[str]:
         *("--health-cmd", container.health.command, "--health-interval", "1s"),
         *(word for volume in container.volumes for word in ("--volume", volume)),
         *(word for name, value in container.labels for word in ("--label", f"{name}={value}")),
-        *("--label", "kp.digest=d1", "acme/shop:v2"),
+        *("--label", "traefik.enable=false", "--label", "kp.digest=d1", "acme/shop:v2"),
         *split_command(cmd),
     ]
 

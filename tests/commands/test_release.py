@@ -11,11 +11,11 @@ from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
 NAME = "shop-web-exec-v2-0123456789ab"
-LIST = "ps --all --quiet --filter label=kp.release=shop"
+LIST = "ps --all --quiet --filter label=kp.release=shop --filter name=-exec-"
 RUN = (
     f"run --rm --name {NAME} -e KAMAL_CONTAINER_NAME={NAME} -e KAMAL_VERSION=v2"
     " --env-file .kamal/env/roles/shop-web.env"
-    " --label kp.release=shop --label traefik.enable=false{options} acme/shop:v2 bin/migrate it's all"
+    " --label kp.release=shop{options} --label traefik.enable=false acme/shop:v2 bin/migrate it's all"
 )
 
 

@@ -23,7 +23,7 @@ RUN_ARGUMENTS = (
     f"run --detach --restart unless-stopped --name {NEW} --hostname 192.0.2.1-0123456789ab"
     f" -e KAMAL_CONTAINER_NAME={NEW} -e KAMAL_VERSION=v2 --env-file .kamal/env/roles/shop-web.env"
     " --health-cmd true --health-interval 1s --volume HOME/.kamal/cords/shop-web-new:/tmp/kamal-cord:ro"
-    " --label service=shop --label kp.digest=d1 acme/shop:v2"
+    " --label service=shop --label traefik.enable=false --label kp.digest=d1 acme/shop:v2"
 )
 
 

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template
-from kamal_pyinfra.commands.snapshot import LISTED, SnapshotQuery, snapshot
+from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.secret_checks import check
@@ -29,6 +30,10 @@ QUERY = SnapshotQuery(
     clear_names=("COLOR",),
 )
 TEMPLATE = container_template(QUERY.clear_names)
+LISTED = (
+    '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
+)
+NAMED = LISTED.replace('"traefik"', '"traefik" "shop-web-v2" "shop-db"')
 LIST = f"ps --all --no-trunc --format {LISTED}"
 IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
@@ -271,3 +276,12 @@ def test_an_engine_that_goes_before_it_lists_its_images_is_no_host_without_image
     docker.docker(IMAGES, SILENT)
     ran = docker.run(snapshot(QUERY))
     assert parse_snapshot("web1", ran.out.splitlines()).docker.error == "the images cannot be listed"
+
+
+def test_containers_that_may_have_names_of_ours_are_looked_at_whatever_their_labels(host: FakeHost) -> None:
+    """A stranger's container has no label of ours; by its name alone it would stand in the way."""
+    host.docker("version --format {{.Server.Version}}", "26.1.5")
+    host.docker(f"ps --all --no-trunc --format {NAMED}", "")
+    host.docker(IMAGES, "")
+    ran = host.run(snapshot(replace(QUERY, names=("shop-web-v2", "shop-db"))))
+    assert ran.code == 0

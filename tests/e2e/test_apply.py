@@ -97,8 +97,10 @@ def test_a_host_that_left_is_named_and_emptied_when_asked(shop: Project) -> None
     assert note in shop.kp("plan", version="v2").stdout
     shop.kp("deploy", version="v3")
     assert shop.containers("web2")["shop-web-v2"] == "running"
-    assert gone in shop.kp("plan", "--decommission", version="v3").stdout
-    shop.kp("deploy", "--decommission", version="v3")
+    refused = shop.kp("deploy", "--decommission", version="v3", code=3).stderr
+    assert f"Records on the hosts name: {gone} (web)" in refused
+    assert gone in shop.kp("plan", "--decommission", "-y", version="v3").stdout
+    shop.kp("deploy", "--decommission", "-y", version="v3")
     assert shop.lab.ssh("web2", "docker ps -aq").stdout == ""
     left = shop.lab.ssh("web2", "find .kamal -type f").stdout.split()
     assert [Path(path).name for path in left] == ["shop-audit.log"]

@@ -77,7 +77,7 @@ def looked_at(name: str) -> ObservedHost:
         HOST,
         [
             *("user deploy", "home /home/deploy", "docker 26.1.5"),
-            render(container_template(("COLOR",)), inspected(name)),
+            *render(container_template(("COLOR",)), inspected(name)).splitlines(),
             render(IMAGE_TEMPLATE, inspected("image")),
             "end",
         ],

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from textwrap import dedent
 from typing import Any
 
+import pytest
+
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.fleet import departed_hosts, make_plan
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import ObservedHost, Status
-from kamal_pyinfra.plan.record import Record
+from kamal_pyinfra.plan.plan_file import parse_plan_file, plan_file
+from kamal_pyinfra.plan.record import Record, parse_record, record_text
 from kamal_pyinfra.plan.render import render_text
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, stopped, together, without
@@ -190,3 +195,37 @@ def test_a_note_does_not_make_a_plan(config: MakeConfig) -> None:
     assert plan.is_empty
     assert len(plan.notes) == 1
     assert "Note: " in render_text(plan)
+
+
+@pytest.mark.parametrize(
+    "name", ["@local", "@docker/x", "a b", "", "a/b", "a,b", "-oProxyCommand=x", "h:22", "a\x1b[2J"]
+)
+def test_what_can_be_no_host_is_none_in_a_record_or_a_plan_file(config: MakeConfig, name: str) -> None:
+    """A record comes from a host, and a plan file from anywhere: neither names a connector, an option or nothing."""
+    record = parse_record(record_text(Record(version="v1", hosts={name: ("web",), GONE: ("web",)})))
+    assert record is not None
+    assert set(record.hosts) == {GONE}
+    file = plan_file(
+        a_run(config()), make_plan(a_run(config()), {HOST: deployed(config())}), {HOST: deployed(config())}
+    )
+    document = file.model_dump(mode="json")
+    document["run"]["decommissioned"] = [name]
+    with pytest.raises(ConfigError) as refused:
+        parse_plan_file(json.dumps(document), "plan.json")
+    assert "is no name or address of a host" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+
+
+def test_a_host_that_shows_nothing_of_the_service_is_left_alone(config: MakeConfig) -> None:
+    """The record of another host names it, and it may be anybody's: another destination's with the same repository."""
+    after, run = config(**AFTER), {"run_id": "f" * 32, "decommissioned": (GONE,)}
+    theirs = config(**BEFORE, destination="production")
+    seen = recorded(theirs, GONE)
+    elsewhere = replace(seen, record=None, containers=tuple(each for each in seen.containers if each.role))
+    text = plan_of(after, recorded(config(**BEFORE), HOST), elsewhere, **run)
+    assert "has nothing of shop, no container and no record of it: left alone" in text
+    assert not any(line.startswith("  -") for line in text.splitlines())
+    own = replace(elsewhere, record=Record(version="v1", hosts={GONE: ("web",)}))
+    assert "left alone" not in plan_of(after, recorded(config(**BEFORE), HOST), own, **run)
+    other = replace(elsewhere, record=Record(version="v1", hosts={HOST: ("web",)}))
+    assert "left alone" in plan_of(after, recorded(config(**BEFORE), HOST), other, **run)

@@ -20,10 +20,12 @@ TEXTS = st.dictionaries(st.text(), st.text())
 RECORDS = st.builds(
     Record,
     version=st.text(),
-    hosts=st.dictionaries(st.text(), st.lists(st.text()).map(tuple)),
+    hosts=st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9.]{0,9}", fullmatch=True), st.lists(st.text()).map(tuple)),
     containers=TEXTS,
     env_files=TEXTS,
     proxy=st.text(),
+    service=st.text(),
+    destination=st.text(),
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
@@ -79,6 +81,8 @@ def test_a_run_writes_down_what_it_left(config: MakeConfig) -> None:
         containers={container.name: container.digest for container in desired.containers},
         env_files={file.path: file.digest for file in desired.env_files},
         proxy=desired.proxy.digest,
+        service="shop",
+        destination="eu",
     )
 
 

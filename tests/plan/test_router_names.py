@@ -16,7 +16,7 @@ from kamal_pyinfra.plan.changes import BootContainer, ReplaceContainer, RestartC
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_host
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.router_names import definitions, names_beside, names_of, renamed, usual_labels
+from kamal_pyinfra.plan.router_names import definitions, hiding_labels, names_beside, names_of, renamed, usual_labels
 from tests.conftest import MakeConfig, a_run
 from tests.plan.carry_out import carry_out
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of, stopped, together
@@ -269,3 +269,26 @@ def test_a_new_container_has_the_names_that_its_change_shows(config: MakeConfig)
     (change,) = diff_containers(desired_host(a_run(changed, "v2"), HOST), seen)
     assert isinstance(change, BootContainer)
     assert proxy_labels(dict(change.container.labels)) == DEFAULTS | {f"{ROUTER}.priority": "7"}
+
+
+def test_what_does_not_ask_for_the_proxy_is_hidden_from_it() -> None:
+    """Own labels decide, also those among the options; what a file may say is not known."""
+    assert hiding_labels((("service", "shop-db"),)) == (("traefik.enable", "false"),)
+    assert hiding_labels((("service", "shop-db"),), (("label", ["team=a"]),)) == (("traefik.enable", "false"),)
+    assert hiding_labels((("Traefik.http.routers.db.rule", "Host(`db`)"),)) == ()
+    assert hiding_labels((("service", "shop-db"),), (("label", "traefik.enable=true"),)) == ()
+    assert hiding_labels((("service", "shop-db"),), (("label-file", "labels"),)) == ()
+
+
+def test_nothing_is_replaced_for_the_label_that_hides_it(config: MakeConfig) -> None:
+    """A worker with it and one without are as configured, whoever made them; a routed role must not have it."""
+    loaded = config(servers={"web": [HOST], "job": {"hosts": [HOST], "cmd": "work"}})
+    seen = deployed(loaded)
+    for host in (seen, made_by_kamal(seen)):
+        labels = {**host.container("shop-job-v1").labels, "traefik.enable": "false"}
+        hidden = altered(host, "shop-job-v1", labels=labels)
+        assert [diff_host(desired_host(a_run(loaded, "v1"), HOST), each) for each in (host, hidden)] == [(), ()]
+    kamals = made_by_kamal(seen)
+    labels = {**kamals.container("shop-web-v1").labels, "traefik.enable": "false"}
+    (change,) = diff_containers(desired_host(a_run(loaded, "v1"), HOST), altered(kamals, "shop-web-v1", labels=labels))
+    assert change.cause == "label traefik.enable: false → (not set)"

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.commands import app
 from kamal_pyinfra.commands.health import NOW, PRINTABLE, REPORT, STATE_FORMAT
-from kamal_pyinfra.commands.shell import chain, quote, words
+from kamal_pyinfra.commands.shell import ABSENT, chain, quote, words
+from kamal_pyinfra.plan.fleet_state import SILENT
 
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host says of a version that must go; any other failure says nothing against it."""
 POLL_SECONDS = "0.3"
 PROBE_SECONDS = 10
+SILENT_LOOKS = 30
+"""So often in a row Docker may not answer, which says nothing of the version: an engine may be started again."""
 
 # The old version is let back into traffic here and now: the other hosts, and this machine, need time to hear of it.
 WATCH = f"""turned_bad() {{
@@ -20,14 +23,20 @@ WATCH = f"""turned_bad() {{
   report "$1" "{TURNED_BAD} ($2)" "$3"; exit 1
 }}
 keeps_well() {{
-  state=$(docker inspect --format '{STATE_FORMAT}' "$1" 2>&1) || turned_bad "$1" "$state" "$2"
+  if ! state=$(docker inspect --format '{STATE_FORMAT}' "$1" 2>&1); then
+    case "$state" in {ABSENT}) turned_bad "$1" "$state" "$2" ;; esac
+    silent=$(( silent + 1 ))
+    [ "$silent" -lt {SILENT_LOOKS} ] || {{ echo "$state" >&2; echo "{SILENT}" >&2; exit 1; }}
+    return 0
+  fi
+  silent=0
   restarts=${{state##* }}; state=${{state% *}}
   case "$restarts $state" in "$3 running healthy" | "$3 running none") return 0 ;; esac
   [ "$restarts" = "$3" ] || state="$state, $restarts restarts"
   turned_bad "$1" "$state" "$2"
 }}
 restarts_of() {{ docker inspect --format '{{{{.RestartCount}}}}' "$1"; }}
-misses=0
+misses=0; silent=0
 probe() {{
   if said=$(timeout {PROBE_SECONDS} sh -c "$3" 2>&1); then misses=0; return 0; fi
   misses=$(( misses + 1 ))
@@ -68,7 +77,7 @@ def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd
     """
     ties = chain(*(app.tie_cord(cord) for cord in cords)) or ":"
     firsts = [
-        f"first{number}={f'$(restarts_of {words(each.name)})' if each.has_run else '0'}"
+        f"first{number}={f'$(restarts_of {words(each.name)}) || exit 1' if each.has_run else '0'}"
         for number, each in enumerate(watched)
     ]
     looks = [f'keeps_well {words(each.name, each.log_lines)} "$first{number}"' for number, each in enumerate(watched)]
@@ -77,12 +86,13 @@ def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd
         for each in watched
         if each.is_probed and (script := probe_of(each.name, cmd=cmd, url=url))
     ]
-    every_third = f"[ $(( looks % 3 )) -ne 0 ] || {{ {'; '.join(probes)}; }}; " if probes else ""
+    every_third = f'[ $(( looks % 3 )) -ne 0 ] || [ "$silent" -gt 0 ] || {{ {"; ".join(probes)}; }}; ' if probes else ""
     return (
         f"{NOW}{REPORT}let_back() {{ {ties}; }}\n{WATCH}"
         f"{'; '.join(firsts)}; now; began=$now; looks=0\n"
         f"while :; do {'; '.join(looks)}; {every_third}"
-        f"now; [ $(( now - began )) -lt {seconds * 100} ] || exit 0; sleep {POLL_SECONDS}; looks=$(( looks + 1 )); done"
+        f'now; [ $(( now - began )) -lt {seconds * 100} ] || [ "$silent" -gt 0 ] || exit 0; '
+        f"sleep {POLL_SECONDS}; looks=$(( looks + 1 )); done"
     )
 
 

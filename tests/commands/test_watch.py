@@ -115,3 +115,26 @@ def test_a_worker_has_no_cord_to_tie(docker):
     docker.docker(f"inspect --format STATE {JOB}", "exited none 0")
     ran = docker.run(watch((watched(JOB),), (), seconds=5, cmd=None, url=None))
     assert ran.err.startswith(f"{JOB}: went bad after the switch (exited none)\n")
+
+
+SILENT = Answer(err="Cannot connect to the Docker daemon.", code=1)
+
+
+def test_an_engine_that_is_started_again_says_nothing_against_the_version(docker):
+    docker.docker(f"inspect --format STATE {NEW}", *["running healthy 0"] * 3, *[SILENT] * 12, "running healthy 0")
+    ran = docker.run(script())
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert not is_let_back(docker)
+
+
+def test_an_engine_that_is_gone_fails_its_host_and_not_the_version(docker):
+    docker.docker(f"inspect --format STATE {NEW}", *["running healthy 0"] * 15, SILENT)
+    ran = docker.run(script())
+    assert (ran.code, ran.out, ran.err) == (1, "", f"{SILENT.err}\nDocker does not answer\n")
+    assert not is_let_back(docker)
+
+
+def test_an_engine_that_cannot_say_how_often_a_container_restarted_is_no_answer(docker):
+    docker.docker(f"inspect --format {{{{.RestartCount}}}} {NEW}", SILENT)
+    ran = docker.run(script(watched(has_run=True)))
+    assert (ran.code, is_let_back(docker)) == (1, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kamal_pyinfra.commands.engine import engine_function
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import words
 
@@ -44,14 +45,11 @@ cat /proc/net/tcp /proc/net/tcp6 2> /dev/null | awk '$4 == "0A" { sub(/.*:/, "",
   match($0, /users:\\(\\("[^"]*/) { print "program", port, substr($0, RSTART + 9, RLENGTH - 9) }'
 """
 
-DOCKER = """\
-if ! command -v docker > /dev/null; then echo docker-missing
-elif ! version=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1); then
-  printf 'docker-error %s\\n' "$(echo "$version" | tr '\\n' ' ')"
-else
-  printf 'docker %s\\n' "$version"
-  docker ps --format 'container {{.Names}} {{.Ports}}'
-  disk "$(docker info --format '{{.DockerRootDir}}')"
+DOCKER = f"""\
+{engine_function(seconds=10)}if ! command -v docker > /dev/null; then echo docker-missing
+elif engine; then
+  docker ps --format 'container {{{{.Names}}}} {{{{.Ports}}}}'
+  disk "$(docker info --format '{{{{.DockerRootDir}}}}')"
 fi
 """
 

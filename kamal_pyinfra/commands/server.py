@@ -4,7 +4,15 @@ from __future__ import annotations
 
 INSTALL_DOCKER = r"""
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi; }
+use_repository() {
+  as_root curl -fsSL -o /etc/yum.repos.d/docker-ce.repo "https://download.docker.com/linux/$1/docker-ce.repo" &&
+    as_root dnf install -y -q docker-ce docker-ce-cli containerd.io
+}
 answers() { as_root docker version > /dev/null 2>&1; }
+case "$(docker --version 2> /dev/null)" in podman*)
+  echo "podman stands in for docker; kp needs Docker: remove podman-docker, then run the same command again" >&2
+  exit 1 ;;
+esac
 ! docker version > /dev/null 2>&1 || exit 0
 if ! as_root true 2> /dev/null; then
   ! command -v docker > /dev/null || fault="does not answer"
@@ -17,7 +25,13 @@ if ! command -v docker > /dev/null; then
     packages=docker.io
     ! apt-cache show docker-cli > /dev/null 2>&1 || packages="$packages docker-cli"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages > /dev/null
-  elif command -v dnf > /dev/null; then as_root dnf install -y -q docker
+  elif command -v dnf > /dev/null; then
+    system=$(. /etc/os-release && echo "$ID")
+    case "$system" in
+      amzn) as_root dnf install -y -q docker ;;
+      fedora | rhel) use_repository "$system" ;;
+      *) use_repository centos ;;
+    esac
   elif command -v apk > /dev/null; then as_root apk add -q docker
   fi
   command -v docker > /dev/null || {
@@ -38,4 +52,8 @@ until answers; do
 done
 docker version > /dev/null 2>&1 || as_root usermod -aG docker "$(id -un)"
 """
-"""Distribution package first, Docker's own script where there is none; then the service, then the group."""
+"""Distribution package first, Docker's own script where there is none; then the service, then the group.
+
+On RHEL and its kin the package ``docker`` is podman's, and Docker's own script does not know all of them; so there it
+comes from Docker's own repository (https://docs.docker.com/engine/install/centos).
+"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
+from kamal_pyinfra.commands.engine import VERSION, engine_function
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, container_template, watched_template
 from kamal_pyinfra.commands.lock import mark, shown
 from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, SUMS
@@ -13,9 +14,8 @@ from kamal_pyinfra.naming import PROXY_CONTAINER
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
-    "lock-mark",
-    *("login", "docker", "docker-missing", "docker-error", "container", "secrets", "check", "image-defaults"),
-    *("edited", "image", "end"),
+    *("lock-mark", "login", "docker", "docker-missing", "docker-error", "docker-other", "container", "secrets"),
+    *("check", "image-defaults", "edited", "image", "end"),
 )
 """What a line of the script's output can begin with."""
 
@@ -93,11 +93,10 @@ def _engine(query: SnapshotQuery) -> str:
     """Beside the look at containers; the pipe keeps what it says until that is through."""
     return "\n".join(
         (
-            f"if version=$({VERSION} 2>&1); then",
-            'printf "docker %s\\n" "$version"',
+            f"{engine_function()}if engine; then",
             _images(query),
             edits.look(query.edits) if query.edits else "",
-            f"else {SILENT.format('$version')}; fi",
+            "fi",
         )
     )
 
@@ -105,7 +104,6 @@ def _engine(query: SnapshotQuery) -> str:
 LARGEST_UPLOAD = 256 * 1024 * 1024
 """Bytes of an accessory's file that are read; a longer one is taken for another file, and sent anew."""
 
-VERSION = "docker version --format '{{.Server.Version}}'"
 # Also where it answered a moment ago: of an engine that goes meanwhile, nothing that was printed counts.
 SILENT = 'printf "docker-error %s\\n" "$(echo "{}" | tr \'\\n\' \' \')"'
 

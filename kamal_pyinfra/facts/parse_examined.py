@@ -45,6 +45,9 @@ def _docker(rows: Rows) -> Docker:
     error = rows.first("docker-error")
     if error is not None:
         return Docker(installed=True, error=error.strip() or "no answer")
+    other = rows.first("docker-other")
+    if other is not None:
+        return Docker.other(other)
     return Docker(installed=True, version=rows.first("docker") or "")
 
 

@@ -52,6 +52,9 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
 def _docker(rows: Rows) -> Docker:
     if "docker-missing" in rows:
         return Docker(installed=False)
+    other = rows.first("docker-other")
+    if other is not None:
+        return Docker.other(other)
     error = rows.first("docker-error")
     if error is not None:
         return Docker(installed=True, error=error.strip() or "no answer")

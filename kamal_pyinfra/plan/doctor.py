@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from kamal_pyinfra.plan.examined import Check, Disk, Examined, Needs, Share, Verdict
+from kamal_pyinfra.plan.observed import FOREIGN_WAY_OUT
 from kamal_pyinfra.plan.text import one_line
 
 OLDEST_DOCKER = (20, 10)
@@ -58,6 +59,8 @@ def docker(examined: Examined) -> Answer:
     found = examined.docker
     if not found.installed:
         return Verdict.FAIL, "not installed", "`kp setup` installs it"
+    if found.stand_in:
+        return Verdict.FAIL, found.error, FOREIGN_WAY_OUT
     if "permission denied" in found.error.lower():
         way_out = f"`usermod -aG docker {examined.user}` there, or `sudo: true` for this host"
         return Verdict.FAIL, f"{examined.user} may not use it", way_out

@@ -9,7 +9,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.fleet import HostPlan, Plan, roles_on
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.observed import FOREIGN_WAY_OUT, ObservedHost
 from kamal_pyinfra.plan.run import Run
 
 
@@ -68,4 +68,6 @@ def silent_docker(observed: ObservedHost) -> tuple[str, ...]:
     """Why nothing can be decided on a host whose engine does not say what is there; one without engine has nothing."""
     if not observed.docker.error:
         return ()
+    if observed.docker.stand_in:
+        return (f"{observed.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}",)
     return (f"{observed.host}: docker does not answer. {observed.docker.error}".rstrip(),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from kamal_pyinfra.plan.record import Record
 
@@ -148,6 +149,9 @@ class ImageDefaults:
     health_command: str | None = None
 
 
+FOREIGN_WAY_OUT = "remove podman-docker there (or unset DOCKER_HOST), then `kp setup` installs Docker"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Docker:
     """The engine on a host.
@@ -155,12 +159,19 @@ class Docker:
     Args:
         installed: whether there is a ``docker`` command.
         version: of the server; empty if it does not answer.
-        error: what the command said when the server did not answer.
+        error: what the command said when the server did not answer, or what answers in place of Docker.
+        stand_in: the name of another engine that answers to ``docker``.
     """
 
     installed: bool
     version: str = ""
     error: str = ""
+    stand_in: str = ""
+
+    @classmethod
+    def other(cls, name: str) -> Self:
+        """An engine that is not Docker: what kp relies on is not the same there, whatever its version."""
+        return cls(installed=True, error=f"{name} stands in for docker; kp needs Docker", stand_in=name)
 
     @property
     def is_usable(self) -> bool:

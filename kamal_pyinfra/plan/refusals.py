@@ -8,7 +8,7 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.collisions import collisions, taken_accessories, taken_names
 from kamal_pyinfra.plan.diff_host import diff_docker
 from kamal_pyinfra.plan.diff_proxy import contradictions
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.observed import FOREIGN_WAY_OUT, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.routes import routes_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
@@ -28,6 +28,8 @@ def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, 
 def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
     if desired.host not in run.known_hosts:
         return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
+    if observed.docker.stand_in:
+        return [f"{desired.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}"]
     if not run.is_setup and diff_docker(desired, observed):
         cause = diff_docker(desired, observed)[0].cause
         return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]

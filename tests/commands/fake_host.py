@@ -101,6 +101,7 @@ class FakeHost:
         (self.state / "clock").write_text("1000000\n")
         (self.state / "uptime").write_text("1000.00 0.00\n")
         (self.state / "steps").write_text("0\n")
+        self.docker("--version", "Docker version 26.1.5, build a72d7cd")
 
     def docker(self, call: str, *answers: str | Answer) -> None:
         """Answer a call: one answer after the other, then the last one for ever."""

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from kamal_pyinfra.commands import engine
 from kamal_pyinfra.commands.doctor import examine
 from kamal_pyinfra.facts.parse_examined import parse_examined
 from kamal_pyinfra.facts.rows import SnapshotError
@@ -14,7 +15,7 @@ from kamal_pyinfra.plan.examined import Disk, Examined
 from kamal_pyinfra.plan.observed import Docker
 from tests.commands.fake_host import Answer, FakeHost
 
-VERSION = "version --format {{.Server.Version}}"
+VERSION = engine.VERSION.removeprefix("docker ").replace("'", "")
 PORTS = "ps --format container {{.Names}} {{.Ports}}"
 ROOT = "info --format {{.DockerRootDir}}"
 CURL = '#!/bin/sh\nfor url; do :; done\ncase "$url" in {answers} *) printf 000; exit 7 ;; esac\n'

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from kamal_pyinfra.commands.engine import VERSION
 from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template
 from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
@@ -34,6 +35,7 @@ LISTED = (
     '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
 )
 NAMED = LISTED.replace('"traefik"', '"traefik" "shop-web-v2" "shop-db"')
+ENGINE = VERSION.removeprefix("docker ").replace("'", "")
 LIST = f"ps --all --no-trunc --format {LISTED}"
 IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
@@ -63,7 +65,7 @@ LINE = f"container {json.dumps(CONTAINER)}"
 @pytest.fixture
 def docker(host: FakeHost) -> FakeHost:
     """A host whose engine answers and has nothing."""
-    host.docker("version --format {{.Server.Version}}", "26.1.5")
+    host.docker(ENGINE, "26.1.5")
     host.docker(LIST)
     host.docker(IMAGES)
     return host
@@ -148,7 +150,7 @@ def test_a_lock_without_details_is_a_lock(docker):
 )
 def test_an_engine_that_does_not_answer_is_an_error_and_the_rest_is_seen(host, said):
     (host.home / ".kamal").mkdir()
-    for question in ("version --format {{.Server.Version}}", LIST):
+    for question in (ENGINE, LIST):
         host.docker(question, Answer(err=said, code=1))
     observed = look(host)
     assert observed.docker == Docker(installed=True, error=said.replace("\n", " "))
@@ -266,7 +268,7 @@ SILENT = Answer(err="Cannot connect to the Docker daemon.", code=1)
 
 def test_an_engine_that_goes_while_it_is_looked_at_is_no_host_without_containers(docker):
     """It may have told its version by then."""
-    docker.docker("version --format {{.Server.Version}}", "26.1.5", SILENT)
+    docker.docker(ENGINE, "26.1.5", SILENT)
     docker.docker(LIST, SILENT)
     ran = docker.run(snapshot(QUERY))
     assert ran.code == 1 or parse_snapshot("web1", ran.out.splitlines()).docker.error
@@ -280,7 +282,7 @@ def test_an_engine_that_goes_before_it_lists_its_images_is_no_host_without_image
 
 def test_containers_that_may_have_names_of_ours_are_looked_at_whatever_their_labels(host: FakeHost) -> None:
     """A stranger's container has no label of ours; by its name alone it would stand in the way."""
-    host.docker("version --format {{.Server.Version}}", "26.1.5")
+    host.docker(ENGINE, "26.1.5")
     host.docker(f"ps --all --no-trunc --format {NAMED}", "")
     host.docker(IMAGES, "")
     ran = host.run(snapshot(replace(QUERY, names=("shop-web-v2", "shop-db"))))

@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedHost
 from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.test_snapshot import CONTAINER, IMAGE_ID, IMAGES, LIST, QUERY
+from tests.commands.test_snapshot import CONTAINER, ENGINE, IMAGE_ID, IMAGES, LIST, QUERY
 from tests.facts.go_template import render
 
 NAMES = ("FIRST", "SECOND", "THIRD")
@@ -46,7 +46,7 @@ def a_host(folder: Path, variables: dict[str, dict[str, str]]) -> FakeHost:
         + render(watched, {"ID": name, "Config": {"Env": [f"{key}={value}" for key, value in held.items()]}})
         for name, held in variables.items()
     ]
-    host.docker("version --format {{.Server.Version}}", "26.1.5")
+    host.docker(ENGINE, "26.1.5")
     host.docker(LIST, "\n".join(variables))
     host.docker(f"inspect --format {container_template(QUERY.clear_names)}{watched} {ids}", "\n".join(rows))
     host.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}", Answer(err="No such image", code=1))

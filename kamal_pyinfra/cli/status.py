@@ -68,7 +68,7 @@ def _table(rows: tuple[StatusRow, ...]) -> Table:
 
     from kamal_pyinfra.plan.text import one_line
 
-    table = Table("host", "role", "version", "state", "health", "since", "drift", box=None)
+    table = Table("host", "role", "version", "state", "health", "routed", "since", "drift", box=None)
     now = datetime.now(UTC)
     for row in rows:
         drift = "\n".join(one_line(cause) for cause in row.drift)
@@ -76,6 +76,7 @@ def _table(rows: tuple[StatusRow, ...]) -> Table:
             *(Text(one_line(cell)) for cell in (row.host, row.label, row.version)),
             Text(one_line(row.state), style=STYLES.get(row.state, "red")),
             Text(one_line(row.health), style=STYLES.get(row.health, "red")),
+            Text(one_line(row.routed), style="" if row.routed in ("", "yes") else "red"),
             Text(age(row.since, now)),
             Text(drift or "no", style="yellow" if drift else ""),
         )

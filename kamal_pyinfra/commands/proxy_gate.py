@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.health import NOW, PRINTABLE
 from kamal_pyinfra.commands.proxy_log import UNWRAP
 from kamal_pyinfra.commands.proxy_request import REQUEST_SECONDS, request_functions
@@ -28,7 +29,9 @@ from kamal_pyinfra.plan.gate import MARK, Door, Gate
 
 ROUTES = "kp-routes "
 """Begins a line that tells how it was seen that the proxy routes to a container: by a request, by its log, or not."""
-LAST_LINES = 20
+TELL_SECONDS = 60
+GONE_SECONDS = 8
+"""So long a container that is healthy and that the proxy has a router to may take to be reached by it."""
 REACH_SECONDS = 2
 """So long a proxy that nothing connects to may take to listen."""
 NETWORKS_FORMAT = (
@@ -72,9 +75,10 @@ errors() {{
 
 # $1: why. Its last words come from Traefik's log, from labels and from Docker, and are only printed.
 REFUSE = f"""refuse() {{
+  error=$(errors own "$started"); [ -n "$error" ] || error=$(errors any '')
+  if [ "$patience" -eq 0 ]; then tell_route "no $1${{error:+; the proxy's log: $error}}"; return 1; fi
   {{
     printf '%s: %s\\n' "$name" "$1"
-    error=$(errors own "$started"); [ -n "$error" ] || error=$(errors any '')
     [ -z "$error" ] || printf "the proxy's log: %s\\n" "$error"
     printf 'rule: %s\\n' "$rules"
     docker inspect --format '{NETWORKS_FORMAT}' {PROXY_CONTAINER} "$name" 2> /dev/null
@@ -101,7 +105,7 @@ BY_REQUEST = f"""try_door() {{
 }}
 by_request() {{
   [ -n "$ask" ] && [ -n "$doors" ] || return 2
-  heard=; began=$now
+  heard=; began=$now; looked=$now
   while :; do
     answers=
     for door in $doors; do
@@ -110,12 +114,16 @@ by_request() {{
       case "$said$guard" in
         yes*) return 0 ;;
         gone*) answers=gone; gone=$status ;;
-        '' | guarded | [1-5]*guarded) ;;
+        '' | guarded | unclear* | [1-5]*guarded) ;;
         *) [ "$answers" = gone ] || answers=$said ;;
       esac
     done
     now
     [ "$now" -lt "$deadline" ] || break
+    [ "$answers" != gone ] || [ $(( now - began )) -lt {GONE_SECONDS * 100} ] || break
+    if [ $(( now - looked )) -ge 100 ]; then
+      looked=$now; [ -z "$(errors own "$started")" ] || {{ why='the proxy does not take its router'; return 1; }}
+    fi
     [ -n "$heard" ] || [ $(( now - began )) -lt {REACH_SECONDS * 100} ] || break
     [ -n "$answers" ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || break
     sleep 0.05
@@ -223,8 +231,9 @@ def ask_gates(gates: Sequence[Gate]) -> str:
 
 def tell_routes(gates: Sequence[Gate]) -> str:
     """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
-    asks = "; ".join(f"{_serves(gate)} 2>&1 || tell_route no" for gate in gates)
-    return f"{gate_functions(patience=0)}note_gates {words(*(gate.container for gate in gates))}; {asks}"
+    asks = "; ".join(map(_serves, gates))
+    script = f"{gate_functions(patience=0)}note_gates {words(*(gate.container for gate in gates))}; {asks}; true"
+    return guarded(script, seconds=TELL_SECONDS)
 
 
 def _serves(gate: Gate) -> str:

@@ -61,7 +61,7 @@ by_wget() (
   unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
   [ "$3" = http ] || set -- "$@" --no-check-certificate
   url="$3://$1:$2$5"; name=$4; seconds=$6; shift 6
-  timeout "$seconds" wget -q -S -O - -T "$seconds" "$@" --header "Host: $name" "$url" 2>&1
+  timeout "$seconds" wget -q -S -O - "$@" --header "Host: $name" "$url" 2>&1
 )
 request() {
   choose_tool "$3"
@@ -76,8 +76,9 @@ request() {
 )
 
 # ADDRESS PORT SCHEME NAME PATH ANSWER SECONDS → `said`: empty (nothing answers there), `yes`, `gone` (Traefik has the
-# router, and does not reach the container), `slow`, or the status of an answer that came some other way. Traefik's
-# own error pages are as long as their texts: Bad Gateway, Gateway Timeout, Service Unavailable, no available server.
+# router, and does not reach the container), `slow`, `unclear` (busybox shows no headers of an error), or the status of
+# an answer that came some other way. Traefik's own error pages are as long as their texts: Bad Gateway, Gateway
+# Timeout, Service Unavailable, no available server.
 ASK_GATE = r"""newline='
 '
 ask_gate() {
@@ -96,6 +97,7 @@ ask_gate() {
       case "$status $got$newline" in
         50[234]*ontent-Length:\ 1[159]"$newline"* | 50[234]*ontent-Length:\ 20"$newline"*) said=gone ;;
       esac ;;
+    *'wget: server returned error'*) said=unclear ;;
     *) said=$status ;;
   esac
 }

@@ -148,6 +148,7 @@ await_dropped() {{
     case "$agreed" in 0) sleep 0.1 ;; *) sleep 0.05 ;; esac
     asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
+    [ "$asked" -ne {FIXED_SECONDS * 10} ] || {{ noted=$(( noted - {LOOK_BACK_SECONDS} )); logged=; }}
     ask_proxy 0 "$lines"
   done
 }}
@@ -163,7 +164,9 @@ drops() {{
   return 1
 }}
 """
-"""``proxy_routes`` exits 0 if the newest configuration and what was built are as wanted, 2 if they are not, and 1 if
+"""``await_dropped`` reads what was logged before, too, once nothing new comes: the proxy may never have had the server.
+
+``proxy_routes`` exits 0 if the newest configuration and what was built are as wanted, 2 if they are not, and 1 if
 the log tells of none. A container's addresses are joined by commas: Traefik uses one of them. The routers by which the
 proxy is asked itself are no proof that a container's own router is there."""
 

@@ -21,7 +21,7 @@ from kamal_pyinfra.commands.proxy_routes import (
     route_functions,
 )
 from kamal_pyinfra.commands.shell import ABSENT, chain, join, words
-from kamal_pyinfra.naming import replaced_name
+from kamal_pyinfra.naming import PROXY_CONTAINER, replaced_name
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
@@ -30,6 +30,9 @@ from kamal_pyinfra.plan.changes import (
     StopContainer,
 )
 from kamal_pyinfra.plan.fleet_state import SILENT
+from kamal_pyinfra.plan.gate import has_routers
+from kamal_pyinfra.plan.given_options import given_networks
+from kamal_pyinfra.plan.state import AppContainer
 
 
 def boot(
@@ -50,7 +53,9 @@ def boot(
     for change, audit in zip(changes, audits, strict=True):
         by_replica.setdefault(change.container.replica, []).append((change, audit))
     steps = [_boot_together(by_replica[replica], suffix, engine) for replica in sorted(by_replica)]
-    return f": {BOOT_MARK}{run_id}\n" + await_functions() + chain(*steps)
+    script = chain(*steps)
+    checks = SHARE_NETWORK if "share_network " in script else ""
+    return f": {BOOT_MARK}{run_id}\n" + await_functions() + checks + script
 
 
 def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, engine: str | None) -> str:
@@ -83,7 +88,34 @@ def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
 
 def _run(change: BootContainer, engine: str | None) -> str:
     cord = change.container.cord
-    return chain(app.tie_cord(cord) if cord else "", f"{app.run(change.container, engine=engine)} > /dev/null")
+    run = f"{app.run(change.container, engine=engine)} > /dev/null"
+    return chain(_share_network(change.container), app.tie_cord(cord) if cord else "", run)
+
+
+PROXY_NETWORKS = (
+    "{{.HostConfig.NetworkMode}} {{range $name, $network := .NetworkSettings.Networks}}"
+    "{{$name}} {{$network.NetworkID}} {{end}}"
+)
+SHARE_NETWORK = f"""share_network() {{
+  name=$1; shift
+  there=$(docker inspect --format '{PROXY_NETWORKS}' {PROXY_CONTAINER} 2> /dev/null) || return 0
+  for network in "$@"; do
+    case " $there" in ' host '* | *" $network"*) return 0 ;; esac
+  done
+  echo "$name: the proxy cannot reach it: it would be on $*, the proxy is on ${{there#* }}" |
+    sed 's/ [0-9a-f]\\{{64\\}}//g' >&2
+  return 1
+}}
+"""
+"""A container that is healthy gets its share of the requests at once, so this is asked before there is one. A network
+may be given by the beginning of its id."""
+
+
+def _share_network(container: AppContainer) -> str:
+    networks = given_networks(container.options)
+    return (
+        f"share_network {words(container.name, *networks)}" if networks and has_routers(dict(container.labels)) else ""
+    )
 
 
 def stand_by(changes: Sequence[StopContainer]) -> str:

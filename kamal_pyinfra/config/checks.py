@@ -10,6 +10,7 @@ from kamal_pyinfra.config.command_length import long_values
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
 from kamal_pyinfra.config.replicas import replicas
+from kamal_pyinfra.config.router_rules import router_rules
 from kamal_pyinfra.config.secrets import env_sections
 from kamal_pyinfra.config.servers import CONNECTION, Server
 from kamal_pyinfra.config.tree import Map
@@ -182,5 +183,5 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 RULES = (
     *(destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder, release),
-    *(registry, replicas),
+    *(registry, replicas, router_rules),
 )

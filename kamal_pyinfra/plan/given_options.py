@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kamal_pyinfra.plan.state import Options
 
 
@@ -23,3 +25,12 @@ def given_names(options: Options, name: str) -> frozenset[str] | None:
     given = written.get(name, ())
     values = given if isinstance(given, list | tuple) else (given,)
     return frozenset(str(value).partition("=")[0] for value in values)
+
+
+def given_networks(options: Options) -> tuple[str, ...]:
+    """The networks that options name; none where Docker decides, or where the container has no address of its own."""
+    written = dict(options)
+    given = written.get("network", written.get("net", ()))
+    values = [str(value) for value in (given if isinstance(given, list | tuple) else (given,))]
+    is_known = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value) for value in values)
+    return tuple(values) if is_known and not {"host", "none", "default"} & set(values) else ()

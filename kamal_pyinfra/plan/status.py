@@ -10,6 +10,7 @@ from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff import diff_host
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.routed import Routed
 from kamal_pyinfra.plan.run import Run
 
 PROXY = "proxy"
@@ -26,6 +27,7 @@ class StatusRow:
         replica: its number among the role's containers on the host, counted from 1.
         since: RFC 3339 time of its last start; empty if it does not run.
         drift: causes of the changes that would undo what somebody did by hand.
+        routed: whether the proxy routes to it: ``yes``, ``no: WHY`` or ``not known: WHY``; empty where it need not.
     """
 
     host: str
@@ -36,6 +38,7 @@ class StatusRow:
     since: str
     drift: tuple[str, ...] = ()
     replica: int = 1
+    routed: str = ""
 
     @property
     def label(self) -> str:
@@ -47,15 +50,25 @@ class StatusRow:
         return {**asdict(self), "drift": list(self.drift)}
 
 
-def status_rows(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[StatusRow, ...]:
+def status_rows(
+    run: Run, observed: Mapping[str, ObservedHost], routes: Mapping[str, Mapping[str, Routed]] | None = None
+) -> tuple[StatusRow, ...]:
     """All rows, hosts in the order of the configuration.
 
     What should run is what the last run put into service, whatever version is checked out here.
+
+    Args:
+        run: the configuration and the run's fixed values.
+        observed: the hosts as they are.
+        routes: what the proxies were asked, by host and container.
     """
-    return tuple(row for host in run.fleet if host in observed for row in _rows(run, observed[host]))
+    asked = routes or {}
+    return tuple(
+        row for host in run.fleet if host in observed for row in _rows(run, observed[host], asked.get(host, {}))
+    )
 
 
-def _rows(run: Run, observed: ObservedHost) -> Iterator[StatusRow]:
+def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Iterator[StatusRow]:
     version = version_in_service(run, observed)
     as_deployed = replace(run, version=version, command="deploy", replaces_edited=True)
     drift = [change for change in _changes(as_deployed, observed) if change.is_drift]
@@ -66,7 +79,9 @@ def _rows(run: Run, observed: ObservedHost) -> Iterator[StatusRow]:
         found = sorted(
             (container for container in running if container.role == role), key=lambda each: replica_number(each.name)
         )
-        yield from (_row(observed.host, role, container.version, container, causes) for container in found)
+        for container in found:
+            routed = routes.get(container.name, Routed())
+            yield replace(_row(observed.host, role, container.version, container, causes), routed=routed.text)
         if not found:
             yield _absent(observed, role, version, causes)
     yield from _proxy_rows(observed, tuple(_cause(change) for change in drift if change.kind == PROXY))

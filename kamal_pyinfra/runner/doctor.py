@@ -10,15 +10,22 @@ import gevent
 from pyinfra.api.host import Host
 
 from kamal_pyinfra.commands.doctor import SECONDS, examine
+from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.facts.parse_examined import parse_examined
 from kamal_pyinfra.facts.rows import SnapshotError
+from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.operations.connection import execute
+from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan import doctor as judgement
 from kamal_pyinfra.plan.examined import Check, Examined, Needs
 from kamal_pyinfra.plan.needs import asks_for_certificates, host_rules, needs_of, registry_host
+from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.routed import judge_routes
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
+from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.terminal import ssh_address
@@ -46,6 +53,7 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     needs = {server.host: needs_of(config, server, ssh_address(config, server)) for server in chosen}
     with interruptible(), Session(run, hosts) as session:
         looks = session.each(lambda host: _look(host, needs[host.name]))
+        routes = _routes(run, session, [host for host, look in looks.items() if _has_docker(look)])
         said = {name: failure.output for name, failure in session.failures.items()}
     checks = _checks_here(run)
     for host, wanted in needs.items():
@@ -53,8 +61,28 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
         if look.examined is None:
             checks += judgement.judge_unreachable(wanted, look.said)
         else:
-            checks += judgement.judge(wanted, look.examined, skew=look.skew)
+            checks += [*judgement.judge(wanted, look.examined, skew=look.skew), *routes.get(host, ())]
     return checks
+
+
+def _has_docker(look: Look | None) -> bool:
+    return look is not None and look.examined is not None and look.examined.docker.is_usable
+
+
+def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tuple[Check, ...]]:
+    query = query_for(run)
+    with log_capture():
+        looks = session.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query), hosts)
+    observed = {host: look for host, look in looks.items() if isinstance(look, ObservedHost)}
+    return {
+        host: judge_routes(host, observed[host].docker.version, _proxy_image(observed[host]), routes)
+        for host, routes in ask_proxies(run, session, observed).items()
+    }
+
+
+def _proxy_image(observed: ObservedHost) -> str:
+    proxy = observed.container(PROXY_CONTAINER)
+    return proxy.image if proxy is not None else "no proxy"
 
 
 def _look(host: Host, needs: Needs) -> Look:

@@ -10,6 +10,7 @@ import gevent
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.status import StatusRow, status_rows
 from kamal_pyinfra.runner.ask import require_docker
+from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
@@ -33,8 +34,9 @@ def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None 
     known = replace(run, keeps_env=bool(run.config.missing_secrets()))
     with interruptible(), Session(known, hosts) as session:
         seen = session.observe()
-        show(status_rows(known, seen))
+        show(status_rows(known, seen, ask_proxies(known, session, seen)))
         while every is not None:
             gevent.sleep(every)
-            show(status_rows(known, session.observe()))
+            again = session.observe()
+            show(status_rows(known, again, ask_proxies(known, session, again)))
     require_docker(seen)

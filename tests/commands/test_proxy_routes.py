@@ -20,6 +20,9 @@ def log(host: FakeHost, since: str, *answers: str) -> None:
     """What the proxy has logged each time; only its end is read three times, then all of it."""
     host.docker(f"logs --tail 1000 {since}", *answers[:3])
     host.docker(f"logs --tail all {since}", *(answers[3:] or answers[-1:]))
+    if since == SINCE_DRAIN:
+        # When nothing new comes for five seconds, what was logged before is read too.
+        host.docker(f"logs --tail all {SINCE_BOOT}", answers[-1])
 
 
 @pytest.fixture

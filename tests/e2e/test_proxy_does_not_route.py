@@ -1,0 +1,181 @@
+"""The proxy does not route to the new version, for many reasons: the gate fails, and the old version serves on."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+from tests.e2e.test_changed_router import built
+from tests.lab.lab import Lab
+from tests.lab.traffic import Load
+
+ROUTER = "traefik.http.routers.shop-web"
+SERVICE = "traefik.http.services.shop-web.loadbalancer"
+SHOWN = {"traefik.enable": "true", "tier": "web"}
+PROXY = {"providers.docker.exposedbydefault": False, "providers.docker.constraints": "Label(`tier`,`web`)"}
+REFUSED = "the proxy does not take its router"
+NOT_ROUTED = "the proxy does not route to it (the answer is 404)"
+
+LABELS: dict[str, tuple[dict[str, str | None], str, str]] = {
+    "a rule that does not parse": ({f"{ROUTER}.rule": "PathRegexp(`(`)"}, REFUSED, "error parsing regexp"),
+    "a middleware that is not there": ({f"{ROUTER}.middlewares": "nope@docker"}, REFUSED, "nope@docker"),
+    "a service that is not there": ({f"{ROUTER}.service": "nope"}, REFUSED, "nope@docker"),
+    "an entry point that is not there": ({f"{ROUTER}.entrypoints": "nope"}, REFUSED, "No valid entryPoint"),
+    "a label that Traefik does not know": ({f"{ROUTER}.nonsense": "1"}, REFUSED, "field not found, node: nonsense"),
+    "a router that another container has": ({"traefik.http.routers.taken.rule": "Path(`/b`)"}, REFUSED, "taken"),
+    "a port on which nothing listens": (
+        {f"{SERVICE}.server.port": "9999"},
+        "the proxy has its router and cannot reach it (the answer is 502)",
+        "networks of shop-web-v2: bridge 172.17.",
+    ),
+    "a container that is not exposed": ({"traefik.enable": None}, NOT_ROUTED, "rule: PathPrefix(`/`)"),
+    "a container that a constraint leaves out": ({"tier": "job"}, NOT_ROUTED, "rule: PathPrefix(`/`)"),
+    "a container that hides itself": ({"traefik.enable": "false"}, NOT_ROUTED, "rule: PathPrefix(`/`)"),
+}
+"""What changes in the labels of the new version, why it does not pass, and the proxy's own word for it."""
+
+
+@pytest.fixture(scope="module")
+def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One host behind a proxy that wants to be asked; v1 serves, and the image of v2 is there."""
+    web = {"hosts": [empty_hosts.hosts["web1"]], "labels": SHOWN}
+    project = Project.create(empty_hosts, tmp_path_factory.mktemp("shop"), servers={"web": web})
+    project.change(lambda config: config["traefik"].update(args=PROXY))
+    project.kp("setup", version="v2")
+    project.kp("deploy", version="v1")
+    return project
+
+
+@pytest.fixture
+def serving(shop: Project) -> Iterator[Project]:
+    """The configuration is put back afterwards, so that the next cause meets v1 alone."""
+    before = shop.config
+    yield shop
+    shop.write(before)
+
+
+def change_web(project: Project, **fields: Any) -> None:
+    project.change(lambda config: config["servers"]["web"].update(fields))
+
+
+def assert_refused(project: Project, *texts: str) -> None:
+    """The deploy of v2 exits 1 with these texts, v1 serves on, no request is lost and nothing is left over."""
+    with Load((project.url("web1"),), rate=100) as load:
+        failed = project.kp("deploy", "--skip-push", version="v2", code=1)
+    for text in texts:
+        assert text in failed.stderr, failed.stderr
+    assert load.report.failed == 0, load.report.as_json()
+    assert load.report.total > 50
+    assert project.served("web1") == "v1"
+    assert project.running(("web1",)) == {"web1": ["shop-web-v1"]}
+    assert not project.lock_exists()
+
+
+@pytest.mark.parametrize("cause", LABELS)
+def test_labels_that_keep_the_proxy_from_routing_fail_the_gate(serving: Project, cause: str) -> None:
+    """Each label must fail the deploy with the proxy's own reason, before anything is switched."""
+    labels, why, reason = LABELS[cause]
+    other = "traefik.http.routers.taken.rule=Path(`/a`)"
+    wanted = {name: value for name, value in {**SHOWN, **labels}.items() if value is not None}
+    change_web(serving, labels=wanted)
+    serving.lab.ssh(
+        "web1",
+        f"docker run -d --name other -l {shlex.quote(other)} -l traefik.enable=true -l tier=web --entrypoint sleep "
+        f"$(docker inspect -f '{{{{.Config.Image}}}}' shop-web-v1) 600 > /dev/null",
+    )
+    try:
+        assert_refused(serving, f"shop-web-v2: {why}", reason)
+    finally:
+        serving.lab.ssh("web1", "docker rm -f other > /dev/null")
+
+
+def test_a_network_that_the_proxy_is_not_on_fails_the_gate(serving: Project) -> None:
+    """The networks of both must be named."""
+    serving.lab.ssh("web1", "docker network create private > /dev/null")
+    change_web(serving, options={"network": "private"})
+    assert_refused(serving, "shop-web-v2: the proxy cannot reach it: it would be on private, the proxy is on bridge")
+
+
+@pytest.fixture(scope="module")
+def silent(shop: Project) -> Project:
+    """The same behind a proxy whose log cannot be read back."""
+    shop.change(lambda config: config.update(logging={"driver": "none"}))
+    shop.change(lambda config: config["traefik"].update(args={**PROXY, "log.level": "INFO"}))
+    shop.kp("deploy", "--skip-push", version="v1")
+    return shop
+
+
+def test_without_a_log_the_request_alone_fails_the_gate(silent: Project, serving: Project) -> None:
+    """A proxy that logs nothing must not get away with routing nowhere."""
+    change_web(serving, labels={**SHOWN, f"{SERVICE}.server.port": "9999"})
+    assert_refused(serving, "shop-web-v2: the proxy has its router and cannot reach it (the answer is 502)")
+
+
+def test_without_a_log_a_deploy_passes_and_is_proven(silent: Project) -> None:
+    """A log that nobody can read must cost neither the deploy nor forty seconds of silence."""
+    done = silent.kp("deploy", "--skip-push", version="v2")
+    assert "shop v2 serves at http://" in done.stdout.splitlines()[-1]
+    assert silent.served("web1") == "v2"
+    silent.kp("deploy", "--skip-push", version="v1")
+
+
+def test_without_curl_the_host_asks_by_what_it_has(silent: Project) -> None:
+    """A host without curl must prove the same."""
+    silent.lab.exec("web1", "mv /usr/bin/curl /usr/bin/curl.hidden")
+    try:
+        done = silent.kp("deploy", "--skip-push", version="v2")
+    finally:
+        silent.lab.exec("web1", "mv /usr/bin/curl.hidden /usr/bin/curl")
+    assert "shop v2 serves at http://" in done.stdout.splitlines()[-1]
+    silent.kp("deploy", "--skip-push", version="v1")
+
+
+@pytest.fixture(scope="module")
+def speaking(silent: Project) -> Project:
+    """The same behind a proxy that logs objects at debug level, and with containers on two networks."""
+    silent.lab.ssh("web1", "docker network create second > /dev/null")
+    silent.change(lambda config: config.pop("logging"))
+    silent.change(lambda config: config["traefik"].update(args={**PROXY, "log.format": "json"}))
+    silent.change(lambda config: config["servers"]["web"].update(options={"network": ["bridge", "second"]}))
+    silent.kp("deploy", "--skip-push", version="v1")
+    return silent
+
+
+def test_a_container_on_two_networks_is_served_and_leaves_at_once(speaking: Project) -> None:
+    """One address that the proxy uses is enough: a deploy, a rollback and a new proxy must be proven, and promptly."""
+    with Load((speaking.url("web1"),), rate=100) as load:
+        done = speaking.kp("deploy", "--skip-push", version="v2")
+        back = speaking.kp("rollback", "v1", version="v2")
+    assert load.report.failed == 0, load.report.as_json()
+    for ended, version in ((done, "v2"), (back, "v1")):
+        assert f"shop {version} serves at http://" in ended.stdout.splitlines()[-1]
+    speaking.kp("traefik", "reboot", "-y", version="v1")
+    assert speaking.served("web1") == "v1"
+
+
+def test_an_engine_that_is_too_new_for_the_proxy_fails_the_gate(speaking: Project) -> None:
+    """Traefik up to 3.5 speaks an API that new engines refuse: the gate must say so, and drain nothing."""
+    image, lab = built(speaking.lab, "3.5.3"), speaking.lab
+    saved = subprocess.run(["docker", "save", image], env=lab.docker.env, check=True, capture_output=True).stdout
+    subprocess.run([*lab.ssh_argv("web1"), "docker load -q"], input=saved, check=True, capture_output=True)
+    speaking.change(lambda config: config["traefik"].update(image=image))
+    speaking.kp("deploy", "--skip-push", version="v1")
+    wrapper = '#!/bin/sh\nexport DOCKER_MIN_API_VERSION=1.44\nexec /usr/sbin/dockerd.real "$@"\n'
+    lab.exec("web1", "mv /usr/sbin/dockerd /usr/sbin/dockerd.real && cat > /usr/sbin/dockerd", input=wrapper)
+    lab.exec("web1", "chmod +x /usr/sbin/dockerd && pkill dockerd")
+    try:
+        lowest = "docker version --format '{{.Server.MinAPIVersion}}'"
+        eventually(lambda: lab.ssh("web1", lowest, check=False).stdout.strip() == "1.44", seconds=60)
+        eventually(lambda: speaking.running(["web1"])["web1"] == ["shop-web-v1"], seconds=30)
+        failed = speaking.kp("deploy", "--skip-push", version="v2", code=1)
+        assert "client version 1.24 is too old" in failed.stderr, failed.stderr
+        assert "API 1.44 to 1.45" in failed.stderr
+        assert speaking.running(["web1"]) == {"web1": ["shop-web-v1"]}
+    finally:
+        lab.exec("web1", "mv /usr/sbin/dockerd.real /usr/sbin/dockerd; pkill dockerd")
+        lab.wait_until_ready("web1")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.builder import PROXY
 from kamal_pyinfra.plan.builder import BuilderKind, ImageBuilder, Node
 
 Argv = list[str]
@@ -52,11 +53,17 @@ def build_options(config: Config, version: str) -> Argv:
     """Tags, cache, label, arguments, secrets, file, target and SSH.
 
     Build arguments are named only: their values are handed over in the environment, see
-    :func:`build_environment`, so that no process list shows them.
+    :func:`build_environment`, so that no process list shows them. Those of proxies are written out, since docker
+    itself would obey them there.
     """
     builder = config.builder
     tags = [word for reference in references(config, version) for word in ("-t", reference)]
-    arguments = [word for name in builder.args for word in ("--build-arg", name)]
+    values = argument_values(config)
+    arguments = [
+        word
+        for name in builder.args
+        for word in ("--build-arg", f"{name}={values[name]}" if PROXY.fullmatch(name) and name in values else name)
+    ]
     secrets = [word for name in builder.secrets for word in ("--secret", f"id={name}")]
     return [
         *tags,
@@ -91,12 +98,17 @@ def cache_options(config: Config) -> Argv:
 
 def build_environment(config: Config) -> dict[str, str]:
     """Values of the build arguments and secrets, for the environment of the build."""
-    inherited = {name: config.environ[name] for name in config.builder.args if name in config.environ}
-    arguments = inherited | {name: to_text(value) for name, value in config.builder.args.items() if value is not None}
+    arguments = {name: value for name, value in argument_values(config).items() if not PROXY.fullmatch(name)}
     secrets = {name: config.secret(name).get_secret_value() for name in config.builder.secrets}
     # Docker before 23 has BuildKit but does not use it unasked, and nothing else can hand over secrets and keys.
     buildkit = {"DOCKER_BUILDKIT": "1"} if config.builder.secrets or config.builder.ssh else {}
     return arguments | secrets | buildkit
+
+
+def argument_values(config: Config) -> dict[str, str]:
+    """Values of the build arguments; one without its own has that of the environment, if any."""
+    inherited = {name: config.environ[name] for name in config.builder.args if name in config.environ}
+    return inherited | {name: to_text(value) for name, value in config.builder.args.items() if value is not None}
 
 
 def to_text(value: object) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Text, problem, to_text
+
+PROXY = re.compile(r"(HTTPS?|FTP|ALL|NO)_PROXY", re.IGNORECASE | re.ASCII)
+"""Build arguments that every build knows (https://docs.docker.com/reference/dockerfile/#predefined-args); the docker
+command obeys variables of these names itself."""
 
 Driver = Literal["docker-container", "docker"]
 
@@ -18,7 +23,9 @@ class BuilderHost(BaseModel):
     model_config = SECTION
 
     arch: Text | None = Field(default=None, description="Architecture to build there, such as `amd64`.")
-    host: Text | None = Field(default=None, description="Docker host, such as `ssh://root@192.0.2.9`.")
+    host: Text | None = Field(
+        default=None, description="Docker host, such as `ssh://root@192.0.2.9`; the engine of this machine without it."
+    )
 
 
 def to_cache_type(value: object) -> str:

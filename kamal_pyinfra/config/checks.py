@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from kamal_pyinfra.config.builder import PROXY
 from kamal_pyinfra.config.command_length import long_values
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
@@ -156,19 +157,28 @@ def release(config: Config) -> Iterator[Complaint]:
         yield ("release", "host"), f"{section.host} is no host of role {role}{did_you_mean(section.host, hosts)}"
 
 
-DOCKERS_OWN = re.compile(r"PATH|HOME|TMPDIR|(DOCKER|BUILDX|BUILDKIT)_.*")
-"""Variables that the docker command itself obeys; values for a build travel in its environment."""
+DOCKERS_OWN = re.compile(
+    r"PATH|HOME|TMPDIR|SHELL|IFS|(DOCKER|BUILDX|LD|DYLD|XDG|OTEL|MALLOC)_.*"
+    r"|BUILDKIT_(?!INLINE_CACHE$|CONTEXT_KEEP_GIT_DIR$|MULTI_PLATFORM$|SANDBOX_HOSTNAME$|SYNTAX$|CACHE_MOUNT_NS$).*"
+    r"|EXPERIMENTAL_BUILDKIT_.*|SSL_CERT_.*|GO(DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK|RACE|COVERDIR)"
+    r"|SSH_(AUTH_SOCK|AGENT_PID|ASKPASS.*|SK_.*|PKCS11_HELPER|CONNECTION|CLIENT)"
+    r"|GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|CONFIG.*|SSH|SSH_COMMAND|EXEC_PATH|ASKPASS|PROXY_COMMAND|TRACE.*)"
+    r"|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|RES_OPTIONS|HOSTALIASES|LOCALDOMAIN|RESOLV_HOST_CONF"
+    r"|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|BASHOPTS|PS4",
+    re.DOTALL,
+)
+"""Variables that the docker command itself obeys, or Go's runtime, the loader, git, ssh and the shell that it starts;
+values for a build travel in its environment. `BUILDKIT_INLINE_CACHE` and the like are for the build alone."""
 
 
 def builder(config: Config) -> Iterator[Complaint]:
-    """A machine that builds must be known, and values for the build must not steer docker."""
+    """What a machine builds must be known (one without host is the engine here), and no value may steer docker."""
     section = config.builder
     pair = section.multiarch and section.remote is not None
     for key in ("remote", "local") if pair else ():
         machine = getattr(section, key)
-        missing = [name for name in ("arch", "host") if machine is not None and not getattr(machine, name)]
-        if missing:
-            yield ("builder", key), f"{' and '.join(missing)} required, such as arch: amd64, host: ssh://root@HOST"
+        if machine is not None and not machine.arch:
+            yield ("builder", key), "arch required, such as arch: amd64"
     if section.driver == "docker" and not (pair and section.local is None and section.cache is None):
         yield (
             ("builder", "driver"),
@@ -179,6 +189,9 @@ def builder(config: Config) -> Iterator[Complaint]:
     for key, step, name in values:
         if DOCKERS_OWN.fullmatch(name):
             yield ("builder", key, step), f"{name} steers docker itself and cannot be handed to a build"
+        elif key == "secrets" and PROXY.fullmatch(name):
+            message = f"{name} steers docker itself and cannot be a secret of a build; put it below `args`"
+            yield ("builder", key, step), message
 
 
 RULES = (

@@ -85,7 +85,7 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
     remove(builder, programs)
     for node in builder.nodes:
         argv = commands.create_context(builder, node)
-        programs.run(argv, shown=commands.shown(argv), hint=f"{node.host} cannot be made known to docker")
+        programs.run(argv, shown=commands.shown(argv), hint=f"{node.place} cannot be made known to docker")
     _reach(builder, programs)
     for argv in commands.create(builder):
         programs.run(argv, shown=commands.shown(argv), hint=f"The builder {builder.name} cannot be made")
@@ -97,7 +97,7 @@ def _reach(builder: ImageBuilder, programs: Programs) -> None:
         answer = programs.ask(commands.reach(node))
         if not answer.succeeded:
             remove(builder, programs)
-            raise BuildFailed(f"The build host {node.host} does not answer:\n  {answer.error}\n{_way_out(node)}")
+            raise BuildFailed(f"The build host {node.place} does not answer:\n  {answer.error}\n{_way_out(node)}")
 
 
 def _way_out(node: Node) -> str:

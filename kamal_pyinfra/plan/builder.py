@@ -27,12 +27,17 @@ class Node:
 
     Args:
         context: name of the context.
-        host: the engine's address, such as ``ssh://root@192.0.2.9``.
+        host: the engine's address, such as ``ssh://root@192.0.2.9``; empty for this machine's own (Kamal 1.9).
     """
 
     context: str
     host: str
     arch: str
+
+    @property
+    def place(self) -> str:
+        """The engine as a message calls it."""
+        return self.host or "this machine"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,7 +131,7 @@ def details(config: Config, say: Say) -> None:
     say(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
     say(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
     for node in builder.nodes:
-        say(f"Context: {node.context} at {node.host}")
+        say(f"Context: {node.context} at {node.place}")
     with programs_with_ssh(config, builder, programs) as connected:
         for argv in commands.details(builder):
             answer = connected.ask(argv)

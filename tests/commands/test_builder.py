@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from kamal_pyinfra.commands import builder
+from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.builder import choose_builder
 from tests.commands.builders import SECRETS, golden_config
 
@@ -59,6 +62,36 @@ BUILDERS = {
         "contexts": [
             "docker context create kamal-shop-native-remote-arm64 "
             "--description kamal-shop-native-remote_arm64_native_host --docker host=ssh://root@192.0.2.9:2222"
+        ],
+        "details": ["docker context ls", "docker buildx ls"],
+    },
+    "remote: {arch: amd64}": {
+        "push": [f"docker buildx build --push --platform linux/amd64 --builder kamal-shop-native-remote {TAGS} {TAIL}"],
+        "create": [
+            "docker buildx create --name kamal-shop-native-remote kamal-shop-native-remote-amd64 --platform linux/amd64"
+        ],
+        "contexts": [
+            "docker context create kamal-shop-native-remote-amd64 "
+            "--description kamal-shop-native-remote_amd64_native_host --docker host="
+        ],
+        "details": ["docker context ls", "docker buildx ls"],
+    },
+    f"local: {{arch: amd64}}, {REMOTE}": {
+        "push": [
+            "docker buildx build --push --platform linux/amd64,linux/arm64 "
+            f"--builder kamal-shop-multiarch-remote {TAGS} {TAIL}"
+        ],
+        "create": [
+            "docker buildx create --name kamal-shop-multiarch-remote kamal-shop-multiarch-remote-amd64 "
+            "--platform linux/amd64",
+            "docker buildx create --append --name kamal-shop-multiarch-remote kamal-shop-multiarch-remote-arm64 "
+            "--platform linux/arm64",
+        ],
+        "contexts": [
+            "docker context create kamal-shop-multiarch-remote-amd64 "
+            "--description kamal-shop-multiarch-remote_amd64_native_host --docker host=",
+            "docker context create kamal-shop-multiarch-remote-arm64 "
+            "--description kamal-shop-multiarch-remote_arm64_native_host --docker host=ssh://root@192.0.2.9:2222",
         ],
         "details": ["docker context ls", "docker buildx ls"],
     },
@@ -193,6 +226,41 @@ def test_arguments_and_secrets_are_named_and_their_values_are_in_the_environment
         "SECRET_KEY_BASE": SECRETS["SECRET_KEY_BASE"],
         "DOCKER_BUILDKIT": "1",
     }
+
+
+def test_proxies_of_a_build_are_written_out_and_do_not_steer_docker():
+    section = (
+        "builder: {args: {HTTPS_PROXY: 'http://p:3128', no_proxy: a, http_proxy: ~, FTP_PROXY: ~, GO_VERSION: 1.22}}"
+    )
+    config = golden_config(f"{PLAIN}{section}", http_proxy="http://q")
+    options = builder.build_options(config, "v2")
+    assert [word for flag, word in pairwise(options) if flag == "--build-arg"] == [
+        *("HTTPS_PROXY=http://p:3128", "no_proxy=a", "http_proxy=http://q", "FTP_PROXY", "GO_VERSION")
+    ]
+    assert builder.build_environment(config) == {"GO_VERSION": "1.22"}
+
+
+STEERING = """PATH HOME DOCKER_HOST BUILDX_CONFIG BUILDKIT_HOST LD_PRELOAD LD_LIBRARY_PATH GODEBUG GOGC SSL_CERT_FILE
+SSL_CERT_DIR SSH_AUTH_SOCK SSH_ASKPASS XDG_CONFIG_HOME XDG_RUNTIME_DIR OTEL_EXPORTER_OTLP_ENDPOINT GIT_SSH_COMMAND
+GIT_DIR BASH_ENV SHELL"""
+USUAL = """GO_VERSION GOPROXY GOOS GIT_SHA GIT_COMMIT SSH_PRIVATE_KEY SSL_MODE BUILDKIT_INLINE_CACHE NODE_ENV RAILS_ENV
+USER ENV HOMEPAGE PATH_PREFIX LANG CI RUBY_VERSION BUNDLE_GITHUB__COM SOURCE_DATE_EPOCH"""
+
+
+@pytest.mark.parametrize("name", [*STEERING.split(), *USUAL.split()])
+@pytest.mark.parametrize("section", ["args: {NAME: x}", "secrets: [NAME]"])
+def test_names_that_steer_docker_are_refused_and_no_others(section: str, name: str):
+    text = f"{PLAIN}builder: {{{section.replace('NAME', name)}}}"
+    if name in USUAL.split():
+        assert golden_config(text).builder.model_fields_set
+        return
+    with pytest.raises(ConfigError, match=f"{name} steers docker itself and cannot be handed to a build"):
+        golden_config(text)
+
+
+def test_a_proxy_is_no_secret_of_a_build():
+    with pytest.raises(ConfigError, match=r"HTTPS_PROXY steers docker itself and cannot be a secret .*below `args`"):
+        golden_config(f"{PLAIN}builder: {{secrets: [HTTPS_PROXY]}}")
 
 
 def test_a_destination_has_a_moving_tag_of_its_own_and_the_same_builder():

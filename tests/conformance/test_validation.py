@@ -89,12 +89,12 @@ KEYS = {
         "5:24 env/tags/x/tags: tags are only allowed in the root env",
     ),
     "builder remote": (
-        {"builder": "{remote: {arch: amd64}}"},
-        "5:19 builder/remote: host required, such as arch: amd64, host: ssh://root@HOST",
+        {"builder": "{remote: {host: ssh://root@h}}"},
+        "5:19 builder/remote: arch required, such as arch: amd64",
     ),
     "builder pair": (
         {"builder": "{local: {}, remote: {arch: arm64, host: h}}"},
-        "5:18 builder/local: arch and host required, such as arch: amd64, host: ssh://root@HOST",
+        "5:18 builder/local: arch required, such as arch: amd64",
     ),
     "builder driver": (
         {"builder": "{driver: podman}"},

@@ -40,6 +40,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     from pathlib import Path
 
     from kamal_pyinfra.config.answers import read_answers
+    from kamal_pyinfra.config.load import require_kamal_1
     from kamal_pyinfra.config.project import look_at
     from kamal_pyinfra.config.starter import starter_files
     from kamal_pyinfra.config.starter_yaml import next_step
@@ -50,6 +51,8 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     folder = Path.cwd()
     project = look_at(folder)
     is_new = not (folder / "config/deploy.yml").exists()
+    if not is_new:
+        require_kamal_1(Path("config/deploy.yml"), folder)
     if is_new and sys.stdin.isatty():
         hosts, image, registry, username = ask(project, hosts, image, registry, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)

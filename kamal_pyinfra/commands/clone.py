@@ -5,6 +5,9 @@ from __future__ import annotations
 Argv = list[str]
 
 
+HAS_LFS: Argv = ["git", "lfs", "version"]
+
+
 def clone(parent: str, root: str) -> Argv:
     """Clone a repository into a folder of its own name below ``parent``."""
     return ["git", "-C", parent, "clone", root, "--recurse-submodules"]
@@ -25,6 +28,11 @@ def reset(folder: str, root: str, commit: str) -> list[Argv]:
 def status(folder: str) -> Argv:
     """Print what differs from the commit; nothing in a clean clone."""
     return ["git", "-C", folder, "status", "--porcelain"]
+
+
+def differs_in_line_ends(folder: str) -> Argv:
+    """Succeeds if the files differ from the commit in line ends alone."""
+    return ["git", "-C", folder, "diff", "--quiet", "--ignore-cr-at-eol", "HEAD"]
 
 
 def head(folder: str) -> Argv:

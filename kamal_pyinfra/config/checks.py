@@ -8,8 +8,10 @@ from itertools import chain
 
 from kamal_pyinfra.config.builder import PROXY
 from kamal_pyinfra.config.command_length import long_values
+from kamal_pyinfra.config.destinations import choose
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
+from kamal_pyinfra.config.references import CONTAINER_NAME, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.replicas import replicas
 from kamal_pyinfra.config.router_rules import router_rules
 from kamal_pyinfra.config.secrets import env_sections
@@ -36,7 +38,7 @@ def located(tree: Map, steps: tuple[Step, ...], message: str) -> Problem:
 def destination(config: Config) -> Iterator[Complaint]:
     """Some files are of no use without a destination."""
     if config.require_destination and config.destination is None:
-        yield ("require_destination",), "You must specify a destination"
+        yield ("require_destination",), f"You must specify a destination{choose(config.path)}"
 
 
 def names(config: Config) -> Iterator[Complaint]:
@@ -47,6 +49,46 @@ def names(config: Config) -> Iterator[Complaint]:
     ):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name, re.ASCII):
             yield (section, name), "a name can only include letters, digits, `_`, `.` and `-`"
+
+
+def images(config: Config) -> Iterator[Complaint]:
+    """What no registry and no Docker takes would fail on the hosts, under the lock."""
+    server = config.registry.server
+    wrong = server_problem(server) if server else None
+    if wrong is not None:
+        yield ("registry", "server"), wrong
+    of_app = image_problem(config.image, None if wrong else server)
+    if of_app is not None:
+        yield ("image",), of_app
+    others: list[tuple[tuple[Step, ...], str | None]] = [
+        (("accessories", name, "image"), accessory.image) for name, accessory in config.accessories.items()
+    ]
+    others += [(("traefik", "image"), config.traefik.image), (("registry", "image"), config.registry.image)]
+    others += [(("builder", "cache", "image"), config.builder.cache.image)] if config.builder.cache else []
+    for steps, image in others:
+        problem = reference_problem(image) if image else None
+        if problem is not None:
+            yield steps, problem
+
+
+def container_names(config: Config) -> Iterator[Complaint]:
+    """Docker wants a letter or a digit at the start of a container's name."""
+    if not re.match(r"[A-Za-z0-9]", config.service):
+        yield (
+            ("service",),
+            f"should begin with a letter or a digit, as the names of containers do{_without(config.service)}",
+        )
+    for name, accessory in config.accessories.items():
+        if accessory.service is not None and not CONTAINER_NAME.fullmatch(accessory.service):
+            rule = (
+                "should be a name that a container may have: letters, digits, `_`, `.` and `-`, at least two, the first"
+            )
+            yield ("accessories", name, "service"), f"{rule} a letter or a digit{_without(accessory.service)}"
+
+
+def _without(name: str) -> str:
+    bare = re.sub(r"\A[^A-Za-z0-9]+|[^A-Za-z0-9_.-]", "", name)
+    return f"; write {bare}" if len(bare) > 1 else ""
 
 
 def primary_role(config: Config) -> Iterator[Complaint]:
@@ -195,6 +237,6 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 
 RULES = (
-    *(destination, names, primary_role, empty_roles, tags, tag_places, host_settings, accessories, builder, release),
-    *(registry, replicas, router_rules),
+    *(destination, names, images, container_names, primary_role, empty_roles, tags, tag_places, host_settings),
+    *(accessories, builder, release, registry, replicas, router_rules),
 )

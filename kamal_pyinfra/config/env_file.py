@@ -16,7 +16,11 @@ def env_file_problem(name: str, value: SecretStr) -> str | None:
     """Why Docker could not read a value back as it is; ``None`` when it can."""
     text = value.get_secret_value()
     if "\n" in text or "\r" in text:
-        return "holds a line break, which a Docker env file cannot carry; store it encoded (base64) instead"
+        return (
+            "holds a line break, which a Docker env file cannot carry; in single quotes in .env "
+            rf"({name}='one\ntwo') each `\n` stays these two characters, as Kamal hands it over; "
+            "or store it encoded (base64)"
+        )
     if "\0" in text:
         return "holds a NUL character, which no environment can carry"
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from kamal_pyinfra.config.destinations import check_destination
 from kamal_pyinfra.config.environment import parse_env_file
 from kamal_pyinfra.config.erb_text import render_erb
 from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.jinja_text import render_jinja
-from kamal_pyinfra.config.load import check_destination
 from kamal_pyinfra.config.problems import Problem
 from kamal_pyinfra.config.write import write
 from kamal_pyinfra.config.yaml_nodes import read_text

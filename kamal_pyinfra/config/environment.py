@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", re.ASCII)
+SINGLE = re.compile(r"=[^\S\r\n]*'((?:\\'|[^'])*)'")
+COLON = re.compile(r"\s*(?:export\s+)?([\w.]+):[ \t]+(.*)", re.ASCII)
 COMMAND = re.compile(r"(?<!\\)\$\(")
 
 
@@ -69,14 +72,15 @@ def parse_env_file(text: str, file: str, known: Mapping[str, str]) -> tuple[dict
 
     values: dict[str, str] = {}
     problems: list[Problem] = []
-    for binding in parse_stream(StringIO(text)):
+    either: Mapping[str, str] = ChainMap(dict(known), values)
+    for binding in (with_equals_sign(each) for each in parse_stream(StringIO(text))):
         message = complaint(binding)
         if message is not None:
             first = binding.original.string
             skipped = first[: len(first) - len(first.lstrip())].count("\n")
             problems.append(Problem(Position(file, binding.original.line + skipped, 1), "", message))
         elif binding.key is not None and binding.value is not None:
-            values[binding.key] = interpolate(binding, values | dict(known))
+            values[binding.key] = interpolate(binding, either)
     return values, problems
 
 
@@ -89,11 +93,23 @@ def complaint(binding: Binding) -> str | None:
     return None
 
 
+def with_equals_sign(binding: Binding) -> Binding:
+    """A line ``NAME: value``, as Kamal's dotenv allows, as if it had an equals sign; any other line as it is."""
+    from dotenv.parser import parse_stream
+
+    found = COLON.fullmatch(binding.original.string.rstrip("\n")) if binding.error else None
+    if found is None:
+        return binding
+    read = next(parse_stream(StringIO(f"{found[1]}={found[2]}")))
+    return read._replace(original=binding.original._replace(string=f"{found[1]}={found[2]}"))
+
+
 def interpolate(binding: Binding, known: Mapping[str, str]) -> str:
-    """The value with ``$NAME`` and ``${NAME}`` replaced as Kamal's dotenv does; single quotes keep them."""
+    """The value with ``$NAME`` and ``${NAME}`` replaced as Kamal's dotenv does; what single quotes hold is literal."""
     value = binding.value or ""
     if is_literal(binding):
-        return value
+        written = SINGLE.search(binding.original.string)
+        return written[1] if written else value
 
     def replacement(match: re.Match[str]) -> str:
         return match[0][1:] if match[1] else known.get(match[2] or match[3], "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kamal_pyinfra.config.checks import cross_checks
+from kamal_pyinfra.config.destinations import check_destination, choose, destination_path, meant
 from kamal_pyinfra.config.environment import load_environment
 from kamal_pyinfra.config.erb import read_template
 from kamal_pyinfra.config.erb_values import Values
+from kamal_pyinfra.config.kamal2 import kamal_2_problem
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.problems import Problem, found_problems
 from kamal_pyinfra.config.secrets import open_words, secret_values
@@ -52,7 +53,7 @@ def load_config(
         raise config_error(problems)
     config, found = validate(tree, document.unknown)
     if config is None or problems:
-        raise config_error([*problems, *found])
+        raise config_error([*problems, *(with_choice(problem, path, destination) for problem in found)])
     source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
     config = config.loaded_from(source)
     found = cross_checks(config, tree)
@@ -60,16 +61,6 @@ def load_config(
         raise config_error(found)
     redacted.learn(secret_values(config, source), open_words=open_words(config))
     return config
-
-
-def check_destination(destination: str | None) -> None:
-    """A destination becomes part of file and container names.
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    if destination is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", destination, re.ASCII):
-        raise ConfigError(f"destination {destination!r} can only include letters, digits, `_`, `.` and `-`")
 
 
 @dataclass(frozen=True)
@@ -90,9 +81,20 @@ class Document:
 
 
 def read_document(path: Path, destination: str | None, values: Values) -> Document:
-    """The main file, with the destination's merged over it."""
+    """The main file, with the destination's merged over it.
+
+    Raises:
+        ConfigError: one is Kamal 2's; that alone is said.
+    """
     paths = [path] if destination is None else [path, destination_path(path, destination)]
     documents = [read_file(each, values) for each in paths]
+    if destination is not None and not paths[-1].exists():
+        missing = documents[-1].problems[0]
+        documents[-1] = Document(None, [missing._replace(message=missing.message + meant(path, destination))])
+    trees_read = (document.tree for document in documents if document.tree is not None)
+    foreign = next(filter(None, (kamal_2_problem(tree, values.root) for tree in trees_read)), None)
+    if foreign is not None:
+        raise ConfigError(str(foreign))
     problems = [problem for document in documents for problem in document.problems]
     trees = [document.tree for document in documents if document.tree is not None]
     if len(trees) < len(documents):
@@ -104,9 +106,16 @@ def read_document(path: Path, destination: str | None, values: Values) -> Docume
     return Document(tree if isinstance(tree, Map) else None, [*problems, *unset], unknown=unknown)
 
 
-def destination_path(path: Path, destination: str) -> Path:
-    """``deploy.yml`` → ``deploy.DESTINATION.yml``, in the same folder."""
-    return path.with_name(f"{path.stem}.{destination}{path.suffix}")
+def require_kamal_1(path: Path, root: Path) -> None:
+    """Make sure that a file is not one of Kamal 2; whatever else is wrong with it does not matter.
+
+    Raises:
+        ConfigError: it is.
+    """
+    tree = read_file(path, Values({}, root)).tree
+    problem = None if tree is None else kamal_2_problem(tree, root)
+    if problem is not None:
+        raise ConfigError(str(problem))
 
 
 def read_file(path: Path, values: Values) -> Document:
@@ -127,6 +136,13 @@ def read_file(path: Path, values: Values) -> Document:
     if not isinstance(tree, Map):
         return Document(None, [*builder.found(), Problem(tree.place.position, "", "should be a hash")])
     return Document(tree, builder.found(), builder.unset, frozenset(builder.unknown))
+
+
+def with_choice(problem: Problem, path: Path, destination: str | None) -> Problem:
+    """A key that is missing may be in the file of a destination."""
+    if destination is None and problem.message == "is required" and "/" not in problem.path:
+        return problem._replace(message=problem.message + choose(path))
+    return problem
 
 
 def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, list[Problem]]:

@@ -17,9 +17,14 @@ from kamal_pyinfra.commands import clone as commands
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.plan.text import sanitized
 
 STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 """Set where kp runs inside a git hook; they would lead git away from the clone."""
+
+
+MOST_LINES = 10
+"""Differences of a clone that an error shows."""
 
 
 @contextmanager
@@ -86,7 +91,7 @@ def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
     if not answer.succeeded:
         raise _failed(top, answer.error)
     if not _is_clean(clone, commit, programs):
-        raise _failed(top, f"the clone is not a clean {commit}")
+        raise _failed(top, "\n  ".join([f"the clone is not a clean {commit}", *_differences(clone, programs)]))
 
 
 def _is_reset(clone: Path, top: Path, commit: str, programs: Programs) -> bool:
@@ -97,6 +102,28 @@ def _is_reset(clone: Path, top: Path, commit: str, programs: Programs) -> bool:
 def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:
     status = programs.ask(commands.status(str(clone)))
     return status.succeeded and not status.out and programs.ask(commands.head(str(clone))).out == commit
+
+
+def _differences(clone: Path, programs: Programs) -> list[str]:
+    """What git says differs in a fresh clone, and why if that can be seen."""
+    status = programs.ask(commands.status(str(clone)))
+    lines = [sanitized(line.strip()) for line in (status.out or status.error).splitlines()]
+    shown = [f"  {line}" for line in lines[:MOST_LINES]]
+    shown += [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    if not lines or not status.succeeded:
+        return shown
+    if programs.ask(commands.differs_in_line_ends(str(clone))).succeeded:
+        return [*shown, "Only line ends differ: run `git add --renormalize .` and commit."]
+    attributes = clone / ".gitattributes"
+    if (
+        attributes.is_file()
+        and b"filter=lfs" in attributes.read_bytes()
+        and not programs.ask(commands.HAS_LFS).succeeded
+    ):
+        return [*shown, "Files are kept with Git LFS, which is not installed here: install git-lfs."]
+    if (clone / ".gitmodules").is_file():
+        return [*shown, "There are submodules: is the commit of each one pushed?"]
+    return shown
 
 
 def _failed(top: Path, why: str) -> BuildFailed:

@@ -106,11 +106,13 @@ def test_the_way_out_names_the_file_of_the_destination(load: Load) -> None:
     [
         (
             "a\nb",
-            "holds a line break, which a Docker env file cannot carry; store it encoded (base64) instead",
+            r"holds a line break, which a Docker env file cannot carry; in single quotes in .env (KEY='one\ntwo') each "
+            r"`\n` stays these two characters, as Kamal hands it over; or store it encoded (base64)",
         ),
         (
             "a\r",
-            "holds a line break, which a Docker env file cannot carry; store it encoded (base64) instead",
+            r"holds a line break, which a Docker env file cannot carry; in single quotes in .env (KEY='one\ntwo') each "
+            r"`\n` stays these two characters, as Kamal hands it over; or store it encoded (base64)",
         ),
         ("a\0b", "holds a NUL character, which no environment can carry"),
         ("a\udcff", "is not valid UTF-8"),

@@ -142,6 +142,33 @@ def test_a_repository_that_cannot_be_cloned_is_named_with_what_git_says(machine:
     assert (len(lines) > 2, len(commit)) == (True, 40)
 
 
+def test_a_clone_that_is_never_clean_is_named_with_its_files_and_the_cure(machine: Machine):
+    (machine.project / "a.txt").write_bytes(b"a\r\n")
+    machine.commit(app="1")
+    (machine.project / ".gitattributes").write_text("*.txt text\n")
+    machine.git("add", ".gitattributes")
+    machine.git("commit", "--quiet", "--message", "two")
+    commit = machine.git("rev-parse", "HEAD")
+    assert refused(machine).splitlines() == [
+        f"{machine.project} could not be cloned for a clean build:",
+        f"  the clone is not a clean {commit}",
+        "    M a.txt",
+        "  Only line ends differ: run `git add --renormalize .` and commit.",
+        "Set builder.context: . to build the folder as it is.",
+    ]
+
+
+def test_few_of_the_files_that_differ_are_shown(machine: Machine):
+    for number in range(12):
+        (machine.project / f"{number:02}.txt").write_bytes(b"a\r\n")
+    machine.commit(app="1")
+    (machine.project / ".gitattributes").write_text("*.txt text\n")
+    machine.git("add", ".gitattributes")
+    machine.git("commit", "--quiet", "--message", "two")
+    lines = refused(machine).splitlines()
+    assert lines[2:13] == [*(f"    M {number:02}.txt" for number in range(10)), "    and 2 more"]
+
+
 def test_with_a_context_the_folder_itself_is_built_and_changes_are_pointed_out(machine: Machine):
     machine.commit(app="1")
     (machine.project / "new").touch()

@@ -13,6 +13,8 @@ OWNER_LABEL = "kp.owner"
 ACCESSORY_LABEL = "kp.accessory"
 RELEASE_LABEL = "kp.release"
 SUFFIX_LABEL = "kp.suffix"
+CLEAR_LABEL = "kp.clear"
+"""Names the variables of a container whose values anybody may see; of no other does a value leave its host."""
 HOSTNAME_LIMIT = 51
 REPLACED_MARK = "_replaced_"
 REPLICA_MARK = "_replica_"

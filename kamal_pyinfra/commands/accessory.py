@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.commands.files import CUT_SHORT, receive
 from kamal_pyinfra.commands.shell import ABSENT, chain, expandable, flags, join, words
-from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
+from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
 from kamal_pyinfra.plan.router_names import HIDDEN, hiding_labels
+from kamal_pyinfra.plan.secret_checks import clear_labels
 
 
 def run(accessory: AccessoryContainer) -> str:
@@ -23,6 +24,7 @@ def run(accessory: AccessoryContainer) -> str:
         *(words("--label", f"{name}={value}") for name, value in accessory.labels),
         *(words("--label", f"{name}={value}") for name, value in hiding_labels(accessory.labels, accessory.options)),
         words("--label", f"{DIGEST_LABEL}={accessory.digest}", "--label", f"{ACCESSORY_LABEL}={accessory.owner}"),
+        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(accessory.env, accessory.secret_names)),
         flags(accessory.options),
         words(accessory.image),
         words(*split_command(accessory.cmd or "")),

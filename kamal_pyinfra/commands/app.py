@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kamal_pyinfra.commands.shell import expandable, flags, host_path, join, words
-from kamal_pyinfra.naming import DIGEST_LABEL
+from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.gate import gate_labels
 from kamal_pyinfra.plan.router_names import hiding_labels
+from kamal_pyinfra.plan.secret_checks import clear_labels
 from kamal_pyinfra.plan.state import AppContainer, Options
 
 START_INTERVAL = "200ms"
@@ -38,6 +39,7 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
         _volume(container.assets.volume, container.assets.source) if container.assets else "",
         *(words("--label", f"{name}={value}") for name, value in _labels(container)),
         words("--label", f"{DIGEST_LABEL}={container.digest}"),
+        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(container.env, container.secret_names)),
         flags(container.options),
         words(container.image),
         words(*split_command(container.cmd or "")),

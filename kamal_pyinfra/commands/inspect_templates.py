@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.options import OPTIONS, RESTART
 
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)
@@ -39,8 +42,8 @@ CONTAINER_FIELDS = {
     "health": "{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}",
     "restarts": "{{.RestartCount}}",
     "labels": "{{json .Config.Labels}}",
-    "command": "{{json .Config.Cmd}}",
-    "healthcheck": "{{json .Config.Healthcheck}}",
+    "command": "{{if $isCompared}}{{json .Config.Cmd}}{{else}}null{{end}}",
+    "healthcheck": "{{if $isCompared}}{{json .Config.Healthcheck}}{{else}}null{{end}}",
     "mounts": "{{json .Mounts}}",
     "ports": "{{json .HostConfig.PortBindings}}",
     "log": "{{json .HostConfig.LogConfig}}",
@@ -48,15 +51,60 @@ CONTAINER_FIELDS = {
 }
 
 
-def container_template(clear_names: Sequence[str]) -> str:
-    """A Go template that prints a container's image, then the container as JSON, without values that may be secret."""
-    shown = _quoted((*IDENTITY_VARIABLES, *clear_names))
+@dataclass(frozen=True, kw_only=True)
+class Ours:
+    """By what a container is known as ours; of all others neither variables nor commands leave the host.
+
+    Args:
+        service: the value of the ``service`` label.
+        destination: that of the ``destination`` label.
+        owner: ``SERVICE[-DESTINATION]``, the owner of a proxy.
+        accessories: ``OWNER/NAME`` of each accessory.
+        names: containers that Kamal gives no label of ours: the proxy and accessories.
+    """
+
+    service: str
+    destination: str
+    owner: str
+    accessories: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def container_template(ours: Ours) -> str:
+    """A Go template that prints a container's image, then the container as JSON.
+
+    A variable has its value only where the container is ours and its own label says that the value is clear, whatever
+    the configuration of today says: it may be a secret of yesterday.
+    """
     env = (
         '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
-        f"{{{{if eq $name {shown}}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
+        f"{{{{if (or {_IDENTITY} {_CLEAR})}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
     )
     fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
-    return f'{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
+    return f'{_whose(ours)}{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
+
+
+_IDENTITY = f"(and $isService (eq $name {' '.join(map(json.dumps, IDENTITY_VARIABLES))}))"
+_CLEAR = '(and $isOurs (eq (len (split $name ",")) 1) (gt (len (split $clear (printf ",%s," $name))) 1))'
+
+
+def _whose(ours: Ours) -> str:
+    """Variables for the templates: whether a container is ours by its labels, or is one that the plan compares."""
+    app = (
+        f"(eq {_label('service')} {json.dumps(ours.service)}) "
+        f'(eq {_label("destination")} {json.dumps(ours.destination)}) (ne {_label("role")} "")'
+    )
+    accessory = f"(eq {_label(ACCESSORY_LABEL)} {_quoted(ours.accessories)})" if ours.accessories else ""
+    names = f"(eq .Name {_quoted([f'/{name}' for name in ours.names])})" if ours.names else ""
+    return (
+        f"{{{{$isService := (eq {_label('service')} {json.dumps(ours.service)})}}}}"
+        f"{{{{$isOurs := (or (and {app}) (eq {_label(OWNER_LABEL)} {json.dumps(ours.owner)}) {accessory})}}}}"
+        f'{{{{$isCompared := (or $isOurs {names})}}}}{{{{$clear := printf ",%s," {_label(CLEAR_LABEL)}}}}}'
+    )
+
+
+def _label(name: str) -> str:
+    return f'(index .Config.Labels "{name}")'
 
 
 IMAGE_TEMPLATE = (
@@ -66,20 +114,26 @@ IMAGE_TEMPLATE = (
 )
 
 
-def watched_template(names: Sequence[str]) -> str:
-    """A Go template that prints the watched variables of a container, each after ``held`` and the container's id.
+def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
+    """A Go template that prints variables of a container of ours, to come after that of the container.
 
-    What it prints stays on the host: there it becomes one digest, and a small number for each variable. Only the first
-    line of a value is printed, so that no line begins with anything else.
+    What it prints stays on the host, where it becomes one digest and a small number for each variable
+    (:mod:`kamal_pyinfra.commands.secret_sums`): ``mine ID``, then ``held ID NAME=VALUE`` with the first line of a
+    value alone, so that no line begins with anything else, and ``clear ID HEX NAME``.
+
+    Args:
+        watched: variables that are secret somewhere.
+        clear: variables that are clear today.
     """
-    if not names:
-        return ""
     first_line = '{{println (index (split . "\\n") 0)}}'
+    held = f"{{{{if eq $name {_quoted(watched)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}" if watched else ""
+    names = _quoted(clear)
+    sums = f'{{{{if eq $name {names}}}}}clear {{{{$id}}}} {{{{printf "%x" .}}}} {{{{println $name}}}}{{{{end}}}}'
     return (
-        "{{println}}{{$id := .ID}}{{range .Config.Env}}"
-        f'{{{{if eq (index (split . "=") 0) {_quoted(names)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}{{{{end}}}}'
+        "{{println}}{{$id := .ID}}{{if $isCompared}}mine {{println $id}}{{range .Config.Env}}"
+        f'{{{{$name := index (split . "=") 0}}}}{held}{sums if names else ""}{{{{end}}}}{{{{end}}}}'
     )
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return " ".join(f'"{name}"' for name in names if '"' not in name)
+    return " ".join(json.dumps(name, ensure_ascii=False) for name in names if not {'"', "\\", "\n"} & {*name})

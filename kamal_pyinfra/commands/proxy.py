@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
-from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
+from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.compare import prompt_arguments, proxy_arguments
+from kamal_pyinfra.plan.secret_checks import clear_labels
 from kamal_pyinfra.plan.state import Proxy
 
 
@@ -19,6 +20,7 @@ def run(proxy: Proxy) -> str:
         *(words(flag, value) for flag, value in proxy.log_options),
         *(words("--label", f"{name}={value}") for name, value in proxy.labels),
         words("--label", f"{DIGEST_LABEL}={proxy.digest}", "--label", f"{OWNER_LABEL}={proxy.owner}"),
+        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(proxy.env, proxy.secret_names)),
         flags(proxy.options),
         words(proxy.image, *proxy_arguments(proxy), *prompt_arguments(proxy)),
         "> /dev/null",

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.commands import edits
 from kamal_pyinfra.commands.engine import VERSION, engine_function
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, container_template, watched_template
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, Ours, container_template, sums_template
 from kamal_pyinfra.commands.lock import mark, shown
-from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, SUMS
+from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, CONTAINERS_AND_SUMS, SUMS
 from kamal_pyinfra.commands.shell import BRIEF_CLIENT, words
 from kamal_pyinfra.naming import PROXY_CONTAINER
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
     *("lock-mark", "login", "docker", "docker-missing", "docker-error", "docker-other", "container", "secrets"),
-    *("check", "image-defaults", "edited", "image", "end"),
+    *("check", "clear-check", "image-defaults", "edited", "image", "end"),
 )
 """What a line of the script's output can begin with."""
 
@@ -25,7 +25,9 @@ class SnapshotQuery:
     """What to look for on a host besides containers.
 
     Args:
-        clear_names: variables whose value may be shown; of all others only the name leaves the host.
+        ours: whose variables the plan compares.
+        clear_names: variables that are clear today, of which containers say whether they changed. Whether a value may
+            be shown is what the container itself says.
         watched_names: secret variables, of which containers say whether they changed.
         env_files: paths of the env files that should be there.
         record: path of what the last run wrote down.
@@ -45,7 +47,8 @@ class SnapshotQuery:
     lock: str
     directories: tuple[str, ...]
     env_files: tuple[str, ...]
-    clear_names: tuple[str, ...]
+    ours: Ours
+    clear_names: tuple[str, ...] = ()
     watched_names: tuple[str, ...] = ()
     record: str = ""
     edits: str = ""
@@ -107,7 +110,6 @@ LARGEST_UPLOAD = 256 * 1024 * 1024
 # Also where it answered a moment ago: of an engine that goes meanwhile, nothing that was printed counts.
 SILENT = 'printf "docker-error %s\\n" "$(echo "{}" | tr \'\\n\' \' \')"'
 
-CONTAINERS = "printf '%s\\n' \"$all\" | LC_ALL=C sed -n '/^container /p'"
 # Labels and names inside the JSON may look like an id: only one that is alone on its line counts, and its shape is
 # checked before it becomes a word of a command.
 IMAGE_DEFAULTS = (
@@ -183,20 +185,16 @@ def _login(server: str) -> str:
 
 
 def _containers(query: SnapshotQuery) -> str:
-    template, watched = words(container_template(query.clear_names)), words(watched_template(query.watched_names))
-    files, clear = words(*query.env_files), words(f" {' '.join(query.clear_names)} ")
-    # A variable that is clear now may still hold a secret in a container: then its name is in an env file.
+    template = container_template(query.ours) + sums_template(query.watched_names, query.clear_names)
     # A container may vanish between the two commands; then the look is taken again.
     return (
-        f"template={template}; watched={watched}; clear={clear}\n"
-        f'for name in $(cut -d= -f1 {files} /dev/null 2> /dev/null); do case "$clear" in *" $name "*) '
-        'template=$(printf "%s" "$template" | sed "s/ \\"$name\\"//") ;; esac; done\n'
+        f"template={words(template)}\n"
         f"look() {{ found=$(docker ps --all --no-trunc --format {words(_listed(query.names))}) || return 1; "
-        '[ -z "$found" ] || docker inspect --format "$template$watched" $(echo "$found" | sort -u); }\n'
+        '[ -z "$found" ] || docker inspect --format "$template" $(echo "$found" | sort -u); }\n'
         "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
         f"if error=$({VERSION} 2>&1 > /dev/null); then all=$(look) || exit 1\n"
         f"else all=; {SILENT.format('$error')}; fi\n"
-        f"{CONTAINERS_AND_SECRETS if query.watched_names else CONTAINERS}\n{IMAGE_DEFAULTS}"
+        f"{CONTAINERS_AND_SECRETS if query.watched_names else CONTAINERS_AND_SUMS}\n{IMAGE_DEFAULTS}"
     )
 
 

@@ -21,6 +21,7 @@ def parse_container(
     text: str,
     secrets: Mapping[str, str],
     checks: Mapping[str, Mapping[str, int]],
+    clear_checks: Mapping[str, Mapping[str, int]],
     edited: Mapping[str, tuple[str, ...]],
 ) -> ObservedContainer:
     """One container.
@@ -29,6 +30,7 @@ def parse_container(
         text: what the snapshot's template printed.
         secrets: container id → digest of its secret variables.
         checks: container id → secret variable → number.
+        clear_checks: container id → clear variable → number.
         edited: container name → files of its image that were changed since it was put into service.
 
     Raises:
@@ -52,6 +54,7 @@ def parse_container(
         secrets=secrets.get(row.id),
         edited=edited.get(name, ()),
         secret_checks=checks.get(row.id, {}),
+        clear_checks=clear_checks.get(row.id, {}),
         mounts={mount.destination: mount.source for mount in row.mounts},
         volumes={mount.destination: _volume(mount) for mount in row.mounts},
         command=tuple(row.command or ()),

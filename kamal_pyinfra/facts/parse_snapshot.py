@@ -27,13 +27,14 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
     rows = Rows("the snapshot", output)
     secrets = dict(rows.read("secrets", _secret))
     checks, file_checks = _checks(rows.read("check", _check)), _checks(rows.read("file-check", _check))
+    clear = _checks(rows.read("clear-check", _check))
     edited = _edited(rows.texts("edited"))
     return ObservedHost(
         host=host,
         user=rows.text("user"),
         home=rows.text("home"),
         docker=_docker(rows),
-        containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, edited))),
+        containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, clear, edited))),
         images=tuple(map(_image, rows.texts("image"))),
         directories=frozenset(rows.texts("directory")),
         files=dict(rows.read("file", lambda text: _file(text, file_checks))),

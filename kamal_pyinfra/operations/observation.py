@@ -16,12 +16,14 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.commands.inspect_templates import Ours
 from kamal_pyinfra.commands.snapshot import SnapshotQuery
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.desired_accessory import every_accessory
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import UNKNOWN, Run
+from kamal_pyinfra.plan.secret_checks import NAME
 from kamal_pyinfra.plan.state import DesiredHost
 
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ def query_for(run: Run) -> SnapshotQuery:
     accessories = every_accessory(run)
     return SnapshotQuery(
         service=config.service,
+        ours=Ours(
+            service=config.service,
+            destination=config.destination or "",
+            owner=naming.service_name(config),
+            accessories=tuple(each.owner for each in accessories),
+            names=(naming.PROXY_CONTAINER, *(each.container for each in accessories)),
+        ),
         repository=config.repository,
         proxy_image=config.traefik.image,
         registry=config.registry.server or "",
@@ -65,7 +74,7 @@ def query_for(run: Run) -> SnapshotQuery:
             naming.proxy_env_file(config),
             *(each.env_file for each in accessories),
         ),
-        clear_names=tuple(sorted(clear - secret)),
+        clear_names=tuple(sorted(filter(NAME.fullmatch, clear - secret))),
         watched_names=() if run.keeps_env else config.watched_names,
         record=naming.hosts_record(config),
         edits=naming.edits_directory(config),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL, OWNER_LABEL
+from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.gate import without_gate
 from kamal_pyinfra.plan.given_options import given_names
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer
 from kamal_pyinfra.plan.router_names import hiding_labels
+from kamal_pyinfra.plan.secret_checks import clear_check
 from kamal_pyinfra.plan.state import Options
 
 OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
-OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL)
+OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL, CLEAR_LABEL)
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """What Docker gives every container by itself if its settings on the host name a proxy."""
 
@@ -27,7 +28,11 @@ def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContaine
             continue  # it is secret elsewhere, and compared as such
         if name not in observed.env:
             yield Difference(field=f"env {name}", before=NOT_SET, after=value)
-        elif (seen := observed.env[name]) is not None and seen != value:
+        elif (seen := observed.env[name]) is None:
+            # What the container does not call clear may have been a secret: only that it differs is shown.
+            if observed.clear_checks.get(name, clear_check(name, value)) != clear_check(name, value):
+                yield Difference(field=f"env {name}", after="changed")
+        elif seen != value:
             yield Difference(field=f"env {name}", before=seen, after=value)
 
 

@@ -32,7 +32,7 @@ class ObservedContainer:
 
     Args:
         health: ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check.
-        env: names with their value, or ``None`` where the value was not asked for.
+        env: names with their value, or ``None`` where the container does not say that it is clear.
         mounts: container path → host path.
         volumes: container path → ``SOURCE[:ro]`` as ``--volume`` would have it; empty for an anonymous volume.
         options: what inspect shows of ``docker run`` options, by its field; each as a tuple of values.
@@ -40,6 +40,7 @@ class ObservedContainer:
         log_options: of the log driver.
         secrets: SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if they were not looked at.
         secret_checks: secret variable → a number that tells whether it changed, and nothing more.
+        clear_checks: the same of variables that are clear today, and may have been secrets once.
         edited: files of the image that were changed or deleted since it was created.
         started: RFC 3339 time of its last start.
         created: RFC 3339 time, comparable as text.
@@ -67,6 +68,7 @@ class ObservedContainer:
     log_options: Mapping[str, str] = field(default_factory=dict)
     secrets: str | None = None
     secret_checks: Mapping[str, int] = field(default_factory=dict)
+    clear_checks: Mapping[str, int] = field(default_factory=dict)
     edited: tuple[str, ...] = ()
     started: str = ""
 

@@ -7,7 +7,8 @@ Source of the arithmetic: none, it must merely be the same as in ``commands/secr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.env import EffectiveEnv
@@ -35,6 +36,27 @@ def digest_lines(lines: Iterable[str]) -> str:
 def checks_of(lines: Iterable[str]) -> dict[str, int]:
     """A small number for each ``NAME=VALUE``."""
     return {line.partition("=")[0]: check(line) for line in lines if "=" in line}
+
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+LABEL_BYTES = 8000
+"""Of names in a label: ``docker run`` is one argument on its way to a host, and has a limit."""
+
+
+def clear_labels(env: Iterable[tuple[str, str]], secret_names: Collection[str]) -> tuple[str, ...]:
+    """What a container says of itself: the variables whose values anybody may see, joined by commas; none without any.
+
+    One that a host's shell expands is not among them: what it holds is not known here.
+    """
+    names = [name for name, value in env if name not in secret_names and "${" not in value and NAME.fullmatch(name)]
+    label = ",".join(sorted(names))
+    label = label if len(label) <= LABEL_BYTES else label[:LABEL_BYTES].rpartition(",")[0]
+    return (label,) if label else ()
+
+
+def clear_check(name: str, value: str) -> int:
+    """A number that tells whether a variable changed that is clear today, as a host makes it, in hexadecimal."""
+    return check(f"{name}={value}".encode().hex())
 
 
 def check(line: str) -> int:

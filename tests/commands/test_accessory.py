@@ -42,7 +42,7 @@ RUN = (
     " --volume \"$PWD\"/'shop-db/da ta:/var/lib/mysql'"
     " --label service=shop-db --label 'team=db ops' --label traefik.enable=false"
     " --label kp.digest=d1 --label kp.accessory=shop/db"
-    " --cpus 2 --restart always mysql:8 mysqld --verbose > /dev/null"
+    " --label kp.clear=LEVEL --cpus 2 --restart always mysql:8 mysqld --verbose > /dev/null"
 )
 
 

@@ -15,6 +15,7 @@ from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.secret_checks import clear_labels
 from kamal_pyinfra.plan.state import AppContainer, Health
 from tests.commands import builders
 from tests.commands.test_shell import texts
@@ -75,7 +76,7 @@ def as_kamal(words: list[str]) -> list[str]:
     """Our words without our own labels and arguments, in Kamal's spelling of an empty label and with its mount."""
     kept: list[str] = []
     for word in words:
-        if word.startswith(("kp.digest=", "kp.owner=", "traefik.enable=")) or OF_GATE.search(word):
+        if word.startswith(("kp.digest=", "kp.owner=", "kp.clear=", "traefik.enable=")) or OF_GATE.search(word):
             kept.pop()
         elif word != PROMPT_ROUTES:
             kept.append({"destination=": "destination"}.get(word, word.removesuffix(":ro")))
@@ -102,7 +103,8 @@ def test_an_app_container_is_run_as_kamal_runs_it(host, line, tag):
     (container,) = desired_host(builders.new_run(builders.golden_config()), host).containers
     ours = arguments(app.run(builders.counted_by_docker(container)))
     assert as_kamal(ours) == kamal(line, host, tag)
-    assert [word for word in ours if word.startswith("kp.")] == [f"kp.digest={container.digest}"]
+    clear = ",".join(sorted(name for name, _ in container.env))
+    assert [word for word in ours if word.startswith("kp.")] == [f"kp.digest={container.digest}", f"kp.clear={clear}"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_a_container_with_everything_as_text():
         ' --health-cmd true --health-interval 1s --volume "$(pwd)"/.kamal/cords/shop-web-new:/tmp/kamal-cord:ro'
         " --log-driver local --log-opt max-size=1m --volume /srv:/srv --volume named:/data"
         ' --volume "$(pwd)"/.kamal/assets/volumes/shop-web-v2:/app/assets'
-        " --label service=shop --label traefik.enable=false --label kp.digest=d1"
+        " --label service=shop --label traefik.enable=false --label kp.digest=d1 --label kp.clear=COLOR"
         " --memory 512m --init acme/shop:v2 bin/jobs --all 'two words'"
     )
 
@@ -182,7 +184,8 @@ def test_the_proxy_as_text():
     assert proxy.run(configured) == (
         "docker run --name traefik --detach --restart unless-stopped --publish 80:80"
         " --volume /var/run/docker.sock:/var/run/docker.sock --env-file .kamal/env/traefik/traefik.env"
-        " --env ZONE='a b' --log-opt max-size=10m --label l=1 --label kp.digest=d1 --label kp.owner=shop --network host"
+        " --env ZONE='a b' --log-opt max-size=10m --label l=1 --label kp.digest=d1 --label kp.owner=shop"
+        " --label kp.clear=ZONE --network host"
         " traefik:v2.11 --providers.docker --log.level=DEBUG --accesslog --ping=false --entrypoints=a=:80"
         " --entrypoints=b=:443 --providers.providersThrottleDuration=100ms > /dev/null"
     )
@@ -230,7 +233,9 @@ def expected_words(container: AppContainer, cmd: str) -> list[str]:
         *("--health-cmd", container.health.command, "--health-interval", "1s"),
         *(word for volume in container.volumes for word in ("--volume", volume)),
         *(word for name, value in container.labels for word in ("--label", f"{name}={value}")),
-        *("--label", "traefik.enable=false", "--label", "kp.digest=d1", "acme/shop:v2"),
+        *("--label", "traefik.enable=false", "--label", "kp.digest=d1"),
+        *(word for names in clear_labels(container.env, ()) for word in ("--label", f"kp.clear={names}")),
+        "acme/shop:v2",
         *split_command(cmd),
     ]
 

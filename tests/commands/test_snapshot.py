@@ -11,13 +11,14 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.commands.engine import VERSION
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, sums_template
 from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.secret_checks import check
 from tests.commands.fake_host import Answer, FakeHost
 from tests.facts.go_template import render
+from tests.facts.looked_at import SHOP
 
 QUERY = SnapshotQuery(
     service="shop",
@@ -28,9 +29,10 @@ QUERY = SnapshotQuery(
     lock=".kamal/locks/shop",
     directories=(".kamal", ".kamal/locks", ".kamal/env/roles"),
     env_files=(".kamal/env/roles/shop-web.env", ".kamal/env/traefik/traefik.env"),
+    ours=SHOP,
     clear_names=("COLOR",),
 )
-TEMPLATE = container_template(QUERY.clear_names)
+TEMPLATE = container_template(SHOP) + sums_template((), QUERY.clear_names)
 LISTED = (
     '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
 )
@@ -201,16 +203,6 @@ def test_hard_names_are_only_names(docker):
     observed = parse_snapshot("web1", ran.out.splitlines())
     assert observed.directories == {odd}
     assert [path.name for path in docker.home.iterdir()] == [odd]
-
-
-def test_a_variable_that_is_still_a_secret_on_the_host_keeps_its_value_there(docker):
-    """It may be clear in today's configuration; what runs was started with yesterday's."""
-    folder = docker.home / ".kamal/env/roles"
-    folder.mkdir(parents=True)
-    (folder / "shop-web.env").write_text("COLOR=old secret\nOTHER=x\n")
-    docker.docker(LIST, "aa")
-    docker.docker(f"inspect --format {container_template(())} aa", LINE)
-    assert [container.name for container in look(docker).containers] == ["shop-web-v1"]
 
 
 FORGED = f"sha256:{'ee' * 32}"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, watched_template
+from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, sums_template
 from kamal_pyinfra.commands.snapshot import snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedHost
-from kamal_pyinfra.plan.secret_checks import checks_of, digest_lines
+from kamal_pyinfra.plan.secret_checks import checks_of, clear_check, digest_lines
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_snapshot import CONTAINER, ENGINE, IMAGE_ID, IMAGES, LIST, QUERY
 from tests.facts.go_template import render
@@ -39,22 +39,33 @@ def a_host(folder: Path, variables: dict[str, dict[str, str]]) -> FakeHost:
     """A host with containers that have these variables, and with the first one's in an env file."""
     host = FakeHost(folder)
     ids = " ".join(variables)
-    watched = watched_template(NAMES)
+    template = container_template(QUERY.ours) + sums_template(NAMES, QUERY.clear_names)
     rows = [
         f"of-image {IMAGE_ID}\n"
-        f"container {as_docker(CONTAINER | {'id': name, 'name': f'/{name}', 'env': [*held, None]})}"
-        + render(watched, {"ID": name, "Config": {"Env": [f"{key}={value}" for key, value in held.items()]}})
+        f"container {as_docker(CONTAINER | {'id': name, 'name': f'/{name}', 'env': [*held, None]})}" + sums(name, held)
         for name, held in variables.items()
     ]
     host.docker(ENGINE, "26.1.5")
     host.docker(LIST, "\n".join(variables))
-    host.docker(f"inspect --format {container_template(QUERY.clear_names)}{watched} {ids}", "\n".join(rows))
+    host.docker(f"inspect --format {template} {ids}", "\n".join(rows))
     host.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}", Answer(err="No such image", code=1))
     host.docker(IMAGES)
     (host.home / ENV_FILE).parent.mkdir(parents=True)
     (host.home / ENV_FILE).write_text(text_of(next(iter(variables.values()))), newline="")
     (host.home / ENV_FILE).chmod(0o600)
     return host
+
+
+def sums(identity: str, held: dict[str, str]) -> str:
+    """What the second half of the template prints, of a container of ours."""
+    labels = {"service": "shop", "role": "web", "destination": ""}
+    env = [f"{key}={value}" for key, value in held.items()]
+    container = {"ID": identity, "Name": f"/{identity}", "Image": IMAGE_ID, "Config": {"Env": env, "Labels": labels}}
+    printed = render(OURS_ALONE + sums_template(NAMES, QUERY.clear_names), container)
+    return printed.partition("container")[2]
+
+
+OURS_ALONE = container_template(QUERY.ours).partition('{"id"')[0]
 
 
 def as_docker(value: object) -> str:
@@ -100,6 +111,15 @@ def test_no_value_leaves_the_host(value: str) -> None:
     value = f"hush{value}"
     with tempfile.TemporaryDirectory() as folder:
         _, printed = look(a_host(Path(folder) / "host", {CONTAINER_ID: {"FIRST": value, "SECOND": f"{value}="}}))
+    assert "hush" not in printed
+
+
+def test_a_clear_variable_is_compared_to_its_last_line_without_its_value(tmp_path: Path) -> None:
+    values = {"COLOR": "hush\nhush: two ✓ '\"\x80"}
+    observed, printed = look(a_host(tmp_path / "host", {CONTAINER_ID: {**values, "FIRST": ""}}))
+    container = observed.container(CONTAINER_ID)
+    assert container is not None
+    assert container.clear_checks == {"COLOR": clear_check("COLOR", values["COLOR"])}
     assert "hush" not in printed
 
 

@@ -180,6 +180,25 @@ def images_with(project: Project, host: str, secrets: tuple[str, ...]) -> str:
     return project.lab.ssh(host, keep + search, input="\n".join(secrets) + "\n", check=False).stdout
 
 
+def test_a_secret_of_yesterday_that_is_clear_today_is_not_shown(project: Project) -> None:
+    """A variable that moved from `secret` to `clear` is planned without its old value, whatever was pushed."""
+    yesterday = project.env["API_TOKEN"] = "s3cr3t-of-yesterday"
+    project.change(lambda config: config["env"].update(secret=["TOP_SECRET", "API_TOKEN"], clear={"COLOR": "blue"}))
+    project.kp("setup", version="v1")
+    project.change(lambda config: config["env"].update(secret=["TOP_SECRET"]))
+    project.set_env(COLOR="green", API_TOKEN="demo")
+    del project.env["API_TOKEN"]
+    for _ in range(2):
+        texts = [project.kp("plan", *arguments, version="v1").stdout for arguments in ((), ("--json",))]
+        assert "env API_TOKEN changed" in texts[0]
+        assert "env COLOR: blue → green" in texts[0]
+        seen = project.pyinfra("-vvv", "--debug", "--dry", "inventory.py", "deploys/deploy.py", version="v1")
+        assert yesterday not in "".join([*texts, seen.stdout, seen.stderr])
+        project.kp("env", "push", version="v1")  # now no file on the hosts knows it as a secret any more
+    project.kp("deploy", version="v1")
+    assert "API_TOKEN" not in project.kp("plan", version="v1").stdout
+
+
 def test_a_missing_secret_is_one_clear_line(project: Project) -> None:
     """Without a secret's value nothing may be touched; the line must name file, key and the way out."""
     del project.env["TOP_SECRET"]

@@ -104,4 +104,10 @@ FUNCTIONS: dict[str, Any] = {
     "index": lambda value, key: value[key] if isinstance(value, list) else (value or {}).get(key, ""),
     "println": lambda value="": f"{value}\n",
     "eq": lambda value, *others: value in others,
+    "ne": lambda value, other: value != other,
+    "gt": lambda value, other: value > other,
+    "len": len,
+    "and": lambda *values: next((value for value in values if not value), values[-1]),
+    "or": lambda *values: next((value for value in values if value), values[-1]),
+    "printf": lambda text, value: value.encode().hex() if text == "%x" else text.replace("%s", value),
 }

@@ -8,6 +8,7 @@ import pytest
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra_testing.facts import make_fact_tests
 
+from kamal_pyinfra.commands.inspect_templates import Ours
 from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts import CordState, DockerInstalled, HostSnapshot, RunningVersions
 
@@ -24,7 +25,7 @@ QUERY = SnapshotQuery(
     lock=".kamal/locks/shop",
     directories=(),
     env_files=(),
-    clear_names=(),
+    ours=Ours(service="shop", destination="", owner="shop"),
 )
 
 TestRunningVersions = make_fact_tests("kamal_pyinfra", "facts.RunningVersions", CASES / "RunningVersions")

@@ -3,20 +3,24 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.commands.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
-from kamal_pyinfra.commands.inspect_templates import GO_NAMES, container_template
+from kamal_pyinfra.commands.inspect_templates import GO_NAMES, sums_template
 from kamal_pyinfra.commands.proxy_routes import NOTED_FORMAT
 from kamal_pyinfra.facts.parse_snapshot import parse_lock, parse_snapshot
 from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
+from kamal_pyinfra.plan.secret_checks import clear_check
 from tests.facts.go_template import render
+from tests.facts.looked_at import lines_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/docker"
 SNAPSHOT = (FIXTURES / "snapshot_web.txt").read_text().splitlines()
@@ -26,7 +30,7 @@ LOG_PATH = f"/var/lib/docker/containers/{PROXY_ID}/{PROXY_ID}-json.log"
 HEALTH_COMMAND = "(curl -f http://localhost:3000/up || exit 1) && (stat /tmp/kamal-cord/cord > /dev/null || exit 1)"
 
 
-def inspected(name: str) -> dict[str, object]:
+def inspected(name: str) -> dict[str, Any]:
     container = dict(json.loads((FIXTURES / f"inspect_{name}.json").read_text()))
     container["ID"] = container["Id"]
     container.setdefault("HostConfig", {}).update(
@@ -35,12 +39,11 @@ def inspected(name: str) -> dict[str, object]:
     return container
 
 
-def looked_at(name: str, *clear_names: str):
-    """The container as the snapshot sees it, from what ``docker inspect`` really returned."""
+def looked_at(name: str, *clear: str, **labels: str):
+    """The container as the snapshot sees it, from what ``docker inspect`` really returned, and more labels."""
     container = inspected(name)
-    return parse_snapshot(
-        "web1", [*LEAST[:3], *render(container_template(clear_names), container).splitlines(), "end"]
-    ).containers[0]
+    container["Config"]["Labels"] |= labels
+    return parse_snapshot("web1", [*LEAST[:3], *lines_of(container, clear=clear), "end"]).containers[0]
 
 
 def test_a_real_look_at_a_web_host():
@@ -69,9 +72,13 @@ def test_a_real_look_at_a_web_host():
 
 
 def test_a_real_app_container():
-    container = looked_at("shop-web-running", "COLOR")
-    of_the_options = {"options": container.options, "log_driver": "json-file", "log_options": {"max-size": "10m"}}
-    assert container == replace(parse_snapshot("web1", SNAPSHOT).containers[2], **of_the_options)
+    container = looked_at("shop-web-running", **{"kp.clear": "COLOR"})
+    labels = {name: text for name, text in container.labels.items() if name != "kp.clear"}
+    of_the_options = {"labels": labels}
+    of_the_options |= {"options": container.options, "log_driver": "json-file", "log_options": {"max-size": "10m"}}
+    assert replace(container, labels=labels) == replace(
+        parse_snapshot("web1", SNAPSHOT).containers[2], **of_the_options
+    )
     assert container.options["ShmSize"] == (67108864,)
     assert container.options["restart"] == ("unless-stopped",)
     assert (container.service, container.role, container.destination, container.version) == ("shop", "web", "", "v4")
@@ -102,11 +109,8 @@ def test_a_real_stopped_container_and_a_real_proxy():
     assert proxy.labels["kp.owner"] == "shop"
 
 
-def test_no_value_of_a_variable_leaves_the_host_unless_it_is_in_the_configuration():
-    container = inspected("shop-web-running")
-    config = container["Config"]
-    assert isinstance(config, dict)
-    config["Env"] = [
+ENV = [
+    *(
         "TOP_SECRET=hush=1=2",
         "COLORS=hush",
         "COLOR=a=b",
@@ -115,22 +119,72 @@ def test_no_value_of_a_variable_leaves_the_host_unless_it_is_in_the_configuratio
         "BARE",
         'QUOTED=hush"hush',
         "color=hush",
-        "KAMAL_VERSION=v4",
-        "KAMAL_VERSION_2=hush",
-    ]
-    line = render(container_template(["COLOR"]), container).splitlines()[1]
-    assert "hush" not in line
-    env = parse_snapshot("web1", [*LEAST[:3], line, "end"]).containers[0].env
-    assert {name: value for name, value in env.items() if value is not None} == {
-        "COLOR": "a=b",
-        "KAMAL_VERSION": "v4",
-    }
+    ),
+    *("COLOR,SIZE=hush", ",=hush", "KAMAL_VERSION=v4", "KAMAL_VERSION_2=hush"),
+]
+
+
+def shown(labels: dict[str, str], clear: Sequence[str] = ("TOP_SECRET", "COLOR"), **changed: Any) -> dict[str, str]:
+    """Variables whose values leave the host, with these labels and these names in the configuration."""
+    container = inspected("shop-web-running") | changed
+    container["Config"] |= {"Env": ENV, "Labels": labels}
+    lines = list(lines_of(container, clear=clear))
+    assert "hush" not in "\n".join(lines)
+    env = parse_snapshot("web1", [*LEAST[:3], *lines, "end"]).containers[0].env
     assert {"TOP_SECRET", "EMPTY", "BARE", "QUOTED"} <= env.keys()
+    return {name: value for name, value in env.items() if value is not None}
+
+
+OF_APP = {"service": "shop", "role": "web", "destination": ""}
+VERSION = {"KAMAL_VERSION": "v4"}
+
+
+def test_the_container_says_which_of_its_values_may_leave_the_host() -> None:
+    assert shown(OF_APP | {"kp.clear": "COLOR,SIZE"}) == VERSION | {"COLOR": "a=b"}
+    assert shown(OF_APP | {"kp.clear": "SIZE"}) == VERSION
+    assert shown({"kp.accessory": "shop/db", "kp.clear": "COLOR"}) == {"COLOR": "a=b"}
+    assert shown({"kp.owner": "shop", "kp.clear": "COLOR"}) == {"COLOR": "a=b"}
+
+
+def test_what_todays_configuration_calls_clear_stays_on_the_host_in_a_container_that_does_not_say_so() -> None:
+    """It may have been a secret when the container was started; one of Kamal's says nothing at all."""
+    assert shown(OF_APP) == VERSION
+    assert shown(OF_APP | {"kp.digest": "d1", "kp.clear": ""}) == VERSION
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"service": "billing", "role": "web", "destination": ""},
+        {"service": "shop", "role": "web", "destination": "staging"},
+        {"service": "shop"},
+        {"kp.accessory": "billing/db"},
+        {"kp.owner": "billing"},
+        {},
+    ],
+)
+def test_no_value_of_a_neighbour_leaves_the_host_whatever_its_labels_say(labels: dict[str, str]) -> None:
+    found = shown(labels | {"kp.clear": "COLOR,TOP_SECRET"})
+    assert found == (VERSION if labels.get("service") == "shop" else {})
+
+
+def test_of_a_neighbour_neither_numbers_nor_commands_leave_the_host() -> None:
+    container = inspected("shop-web-running")
+    container["Config"] |= {"Env": ENV, "Labels": {"service": "billing"}, "Cmd": ["serve", "--token=hush"]}
+    (line,) = lines_of(container, clear=("TOP_SECRET",))
+    assert "hush" not in line
+
+
+def test_of_a_container_of_ours_a_number_tells_whether_a_variable_differs() -> None:
+    container = looked_at("shop-web-running", "COLOR")
+    assert (container.env["COLOR"], container.clear_checks) == (None, {"COLOR": clear_check("COLOR", "blue")})
+    assert looked_at("traefik", "PATH").clear_checks.keys() == {"PATH"}
 
 
 def test_a_name_that_would_end_the_template_is_not_asked_for():
-    assert 'ev"il' not in container_template(['ev"il', "GOOD"])
-    assert '"GOOD"' in container_template(['ev"il', "GOOD"])
+    assert 'ev"il' not in sums_template(['ev"il', "GOOD"], ["ev\\il", "FINE"])
+    assert "ev\\il" not in sums_template(['ev"il', "GOOD"], ["ev\\il", "FINE"])
+    assert '"GOOD"' in sums_template(['ev"il', "GOOD"], [])
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.commands.inspect_templates import GO_NAMES, IMAGE_TEMPLATE, container_template
+from kamal_pyinfra.commands.inspect_templates import GO_NAMES, IMAGE_TEMPLATE
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.compare import config_differences
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
-from tests.conftest import MakeConfig, a_run
+from kamal_pyinfra.plan.secret_checks import clear_check
+from tests.conftest import MakeConfig, a_run, as_deployed
 from tests.facts.go_template import render
+from tests.facts.looked_at import lines_of
 from tests.plan.hosts import HOST, deployed, fresh
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/docker"
@@ -77,7 +79,7 @@ def looked_at(name: str) -> ObservedHost:
         HOST,
         [
             *("user deploy", "home /home/deploy", "docker 26.1.5"),
-            *render(container_template(("COLOR",)), inspected(name)).splitlines(),
+            *lines_of(inspected(name), clear=("COLOR",)),
             render(IMAGE_TEMPLATE, inspected("image")),
             "end",
         ],
@@ -125,7 +127,7 @@ def test_a_real_image_gives_a_container_what_it_does_not_ask_for() -> None:
 @pytest.mark.parametrize(
     ("sections", "texts"),
     [
-        ({"env": {"clear": {"COLOR": "green"}, "secret": ["TOP_SECRET"]}}, ["env COLOR: blue → green"]),
+        ({"env": {"clear": {"COLOR": "green"}, "secret": ["TOP_SECRET"]}}, ["env COLOR changed"]),
         (
             {"env": {"clear": {"COLOR": "blue", "SIZE": "1"}, "secret": ["TOP_SECRET"]}},
             ["env SIZE: (not set) → 1"],
@@ -261,3 +263,19 @@ def test_without_knowing_the_image_nothing_counts_as_surplus(config: MakeConfig)
     wanted = desired_host(a_run(config()), HOST).containers[0]
     assert [each.text for each in config_differences(wanted, seen.containers[0], seen)] == ["options changed"]
     assert fresh().image_defaults == {}
+
+
+def test_the_old_value_is_shown_where_the_container_itself_says_that_it_is_clear(config: MakeConfig) -> None:
+    """Else it may be a secret of yesterday: then only that it differs."""
+    wanted = desired_host(
+        a_run(config(servers=["192.0.2.1"], env={"clear": {"COLOR": "green", "API_TOKEN": "demo"}})), HOST
+    )
+    seen = as_deployed(wanted)
+    yesterday = {"COLOR": "blue", "API_TOKEN": None}
+    sums = {"API_TOKEN": clear_check("API_TOKEN", "s3cr3t")}
+    container = replace(seen.containers[0], env=seen.containers[0].env | yesterday, labels={}, clear_checks=sums)
+    texts = [each.text for each in config_differences(wanted.containers[0], container, seen)]
+    assert [text for text in texts if text.startswith("env")] == ["env COLOR: blue → green", "env API_TOKEN changed"]
+    same = replace(container, clear_checks={"API_TOKEN": clear_check("API_TOKEN", "demo")})
+    texts = [each.text for each in config_differences(wanted.containers[0], same, seen)]
+    assert [text for text in texts if text.startswith("env")] == ["env COLOR: blue → green"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kamal_pyinfra.plan.compare import config_differences
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedFile, ObservedHost
-from kamal_pyinfra.plan.secret_checks import MODULUS, check, checks_of, digest_lines
+from kamal_pyinfra.plan.secret_checks import MODULUS, check, checks_of, clear_labels, digest_lines
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, plan_of
 
@@ -168,3 +168,15 @@ def test_a_file_of_secrets_says_by_name_what_is_not_as_it_should_be(config: Make
     left = deployed(config(**TWO), "v2")
     text = plan_of(config(**TWO), replace(left, files={**left.files, ENV_FILE: file}))
     assert f"  ~ env file  {ENV_FILE}  {cause}\n" in text
+
+
+def test_a_container_says_which_of_its_variables_are_clear() -> None:
+    env = (("SIZE", "1"), ("COLOR", "blue"), ("HOME_DIR", "${HOME}/x"), ("TOKEN", "a"), ("A,B", "x"), ("A B", "x"))
+    assert clear_labels(env, ("TOKEN",)) == ("COLOR,SIZE",)
+    assert clear_labels((), ()) == ()
+
+
+def test_a_label_of_very_many_names_is_cut_at_a_name() -> None:
+    (label,) = clear_labels([(f"VARIABLE_{number:05}", "x") for number in range(1000)], ())
+    assert len(label) <= 8000
+    assert label.endswith("VARIABLE_00532")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
-from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
+from pyinfra.api.command import PyinfraCommand, StringCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
+from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra.commands import image as commands
-from kamal_pyinfra.commands import own_registry
 from kamal_pyinfra.commands.files import measured
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
@@ -16,7 +19,7 @@ from kamal_pyinfra.operations import own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.operations.turns import InTurn
+from kamal_pyinfra.operations.turns import InTurn, turn
 from kamal_pyinfra.plan.changes import PullImage
 from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
@@ -65,12 +68,35 @@ def present(run: Run) -> Generator[PyinfraCommand, None, None]:
 
 
 def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
-    is_own = run.config.registry.is_own
-    if is_own:
-        yield FunctionCommand(own_forward.lend, (run, change.image), {})
-    was_sent = is_own and own_forward.was_sent(current_host())  # asked when pyinfra has executed the line above
-    pull = own_registry.was_loaded if was_sent else commands.pull
     audit = audited(run, f"Pulled image with version {run.version}")
-    yield InTurn(pulling(run, chain(pull(change.image, change.service), audit)), run)
-    if is_own:
-        yield FunctionCommand(own_forward.take_back, (run,), {})
+    if run.config.registry.is_own:
+        yield OwnPull(run, change, audit)
+    else:
+        yield InTurn(pulling(run, chain(commands.pull(change.image, change.service), audit)), run)
+
+
+class OwnPull(InTurn):
+    """A pull from the own registry, which is lent to the host for as long as its turn lasts, and no longer.
+
+    Args:
+        run: the run's fixed values.
+        change: the image.
+        audit: what follows the pull.
+    """
+
+    def __init__(self, run: Run, change: PullImage, audit: str) -> None:
+        super().__init__(f"docker pull {change.image}", run)
+        self.change = change
+        self.audit = audit
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
+        """Lend the registry, have the host pull, and take the registry back, however that ends."""
+        with turn(state, self.run):
+            try:
+                script = own_forward.lend(state, host, self.run, self.change.image, self.change.service)
+                if script is None:
+                    return False, CommandOutput([])
+                command = StringCommand(pulling(self.run, chain(script, self.audit)))
+                return command.execute(state, host, connector_arguments)
+            finally:
+                own_forward.take_back(host, self.run)

@@ -99,8 +99,28 @@ def test_three_hosts_pull_side_by_side_only_what_is_missing(shop: Project, port:
     layers = int(
         shop.lab.docker("image", "inspect", "-f", "{{len .RootFS.Layers}}", f"localhost:{port}/shop:v2").stdout
     )
+    digest = shop.lab.docker("image", "inspect", "-f", "{{json .RepoDigests}}", f"localhost:{port}/shop:v2").stdout
+    for host in ALL:  # by the digest, so that another answer on the host's loopback would not have been taken
+        look = f"docker image inspect -f '{{{{json .RepoDigests}}}}' localhost:{port}/shop:v2"
+        assert shop.lab.ssh(host, look).stdout == digest
     sent = blobs_sent(shop, port) - before
     assert 0 < sent < 3 * layers, (sent, layers)
+
+
+def test_a_pull_that_fails_leaves_nothing_listening(shop: Project, port: int) -> None:
+    """Where a host's `docker pull` fails the deploy ends, the port is given back, and the old version serves."""
+    before = shop.running(ALL)
+    pull = 'if [ "$1" = pull ]; then sleep 1; echo "no space left on device" >&2; exit 1; fi; exec /usr/bin/docker "$@"'
+    shop.lab.ssh("web2", "cat > /usr/local/bin/docker && chmod 755 /usr/local/bin/docker", input=f"#!/bin/sh\n{pull}\n")
+    try:
+        with (shop.folder / "app.py").open("a") as app:
+            app.write(f"# {uuid4()}\n")
+        failed = shop.kp("deploy", version="v2a", code=1)
+        assert listeners(shop, "web2", port) == ""
+    finally:
+        shop.lab.ssh("web2", "rm /usr/local/bin/docker")
+    assert "no space left on device" in failed.stdout + failed.stderr
+    assert shop.running(ALL) == before
 
 
 def test_a_pull_that_is_killed_leaves_nothing_open_and_the_rerun_goes_on(shop: Project, port: int) -> None:

@@ -15,10 +15,11 @@ class Lender(paramiko.ServerInterface):
     Args:
         lends: whether it forwards.
         code: exit code of every command.
+        reads: bytes of standard input that every command takes before it ends; all by default.
     """
 
-    def __init__(self, *, lends: bool = True, code: int = 0) -> None:
-        self.lends, self.code = lends, code
+    def __init__(self, *, lends: bool = True, code: int = 0, reads: int | None = None) -> None:
+        self.lends, self.code, self.reads = lends, code, reads
         self.asked: list[tuple[str, int]] = []
         self.cancelled: list[tuple[str, int]] = []
         self.commands: list[str] = []
@@ -45,7 +46,7 @@ class Lender(paramiko.ServerInterface):
         return True
 
     def _answer(self, channel: paramiko.Channel) -> None:
-        while data := channel.recv(1 << 16):
+        while (self.reads is None or len(self.typed) < self.reads) and (data := channel.recv(1 << 16)):
             self.typed += data
         channel.send_exit_status(self.code)
         channel.close()

@@ -29,9 +29,13 @@ class Docker:
     calls: list[list[str]] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
+    published: str = ""
+
     def ask(self, argv: list[str]) -> Answer:
+        if argv[1] == "container":
+            return Answer(bool(self.published), self.published, "")
         self.calls.append(argv)
-        self.starts.get(argv[1], lambda: None)()
+        self.published = self.starts.get(argv[1], lambda: self.published)() or self.published
         return self.answers[argv[1]]
 
     def warn(self, text: str) -> None:
@@ -50,7 +54,9 @@ class Servers:
             self.port = int(probe.getsockname()[1])
         self.running: list[http.server.HTTPServer] = []
 
-    def start(self, status: int = 200, headers: dict[str, str] = API) -> None:
+    def start(self, status: int = 200, headers: dict[str, str] = API) -> str:
+        """Returns what the container publishes then."""
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
@@ -64,6 +70,7 @@ class Servers:
         server = http.server.HTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.running.append(server)
+        return f"true 127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         for server in self.running:
@@ -88,8 +95,7 @@ def started(registry: Registry, docker: Docker) -> bool:
 
 
 def test_one_that_answers_is_left_alone(servers: Servers, registry: Registry) -> None:
-    servers.start()
-    docker = Docker({})
+    docker = Docker({}, published=servers.start())
     assert started(registry, docker)
     assert docker.calls == []
 
@@ -117,23 +123,37 @@ def test_without_its_image_there_is_none_and_the_user_hears_why(registry: Regist
     assert docker.warned == [f"No registry of our own ({registry.image}): docker: no such image"]
 
 
-@pytest.mark.parametrize(("status", "headers"), [(200, {}), (404, API), (500, {})])
+@pytest.mark.parametrize(("status", "headers"), [(200, API), (200, {}), (404, API), (500, {})])
 def test_another_program_at_its_port_is_named_with_the_way_out(
     servers: Servers, registry: Registry, status: int, headers: dict[str, str]
 ) -> None:
+    """Also one that speaks as a registry does: another user of this machine may have put it there."""
     servers.start(status, headers)
     with pytest.raises(BuildFailed) as failed:
         started(registry, Docker({}))
     assert str(failed.value) == (
-        f"localhost:{servers.port} is no registry of ours: another program answers there. "
-        "Set another port with `registry: {server: localhost:PORT}`"
+        f"localhost:{servers.port} is no registry of ours: another program answers there, and not the container "
+        f"kp-registry-{servers.port}. Set another port with `registry: {{server: localhost:PORT}}`"
+    )
+
+
+@pytest.mark.parametrize("published", ["", "true 0.0.0.0:5555", "true 127.0.0.1:5556"])
+def test_a_container_of_its_name_that_is_elsewhere_is_named_with_the_way_out(
+    registry: Registry, published: str
+) -> None:
+    with pytest.raises(BuildFailed) as failed:
+        started(registry, Docker({"start": YES}, {"start": lambda: published}))
+    name = f"kp-registry-{registry.own_port}"
+    assert str(failed.value) == (
+        f"The container {name} does not run at 127.0.0.1:{registry.own_port}: remove it with `docker rm -f {name}` "
+        "(its volume stays), and run the same command again"
     )
 
 
 def test_one_that_never_answers_is_given_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_registry, "START_SECONDS", 0.3)
     with pytest.raises(BuildFailed) as failed:
-        started(registry, Docker({"start": YES}))
+        started(registry, Docker({"start": YES}, {"start": lambda: f"true 127.0.0.1:{registry.own_port}"}))
     port = registry.own_port
     assert str(failed.value) == f"The container kp-registry-{port} runs, but localhost:{port} does not answer"
 

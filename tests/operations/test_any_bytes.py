@@ -6,10 +6,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from paramiko import SSHException
 from paramiko.file import BufferedFile
 
-from kamal_pyinfra.operations.any_bytes import read_any_bytes
+from kamal_pyinfra.operations.any_bytes import CHUNK, LONGEST_LINE, MOST_BYTES, AnyBytes, read_any_bytes
 
 
 class Stream(BufferedFile):
@@ -22,6 +24,53 @@ class Stream(BufferedFile):
 
     def _read(self, size: int) -> bytes:
         return self.data.read(size)
+
+
+class Channel:
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Endless(Stream):
+    """Without a line end; what is read of it is counted."""
+
+    def __init__(self, data: bytes = b"x" * 100_000) -> None:
+        super().__init__(b"")
+        self.data, self.channel, self.given = BytesIO(data * 1000), Channel(), 0  # type: ignore[assignment]
+
+    def _read(self, size: int) -> bytes:
+        data = b"" if self.channel.is_closed else self.data.read(size)  # type: ignore[attr-defined]
+        self.given += len(data)
+        return data
+
+
+def test_output_without_a_line_end_is_read_in_pieces_and_not_for_ever() -> None:
+    stream = Endless()
+    *lines, last = AnyBytes(stream)
+    assert max(map(len, lines)) <= LONGEST_LINE + CHUNK + 1
+    assert sum(map(len, lines)) <= stream.given + len(lines)
+    assert stream.given <= MOST_BYTES + CHUNK
+    assert last == "It printed more than 32 MiB and was ended.\n"
+    assert stream.channel.is_closed  # type: ignore[attr-defined]
+
+
+def test_output_of_many_lines_is_not_read_for_ever() -> None:
+    *_, last = AnyBytes(Endless(b"a line\n" * 10_000))
+    assert last == "It printed more than 32 MiB and was ended.\n"
+
+
+@given(pieces=st.lists(st.binary(max_size=20) | st.sampled_from([b"\n", b"a\n", b"\r\n"])), size=st.integers(1, 9))
+def test_lines_are_those_of_the_bytes_however_they_come(pieces: list[bytes], size: int) -> None:
+    class Small(Stream):
+        def _read(self, _: int) -> bytes:
+            return self.data.read(size)
+
+    whole = b"".join(pieces)
+    expected = [f"{line.decode(errors='replace')}\n" for line in whole.split(b"\n")[:-1]]
+    rest = whole.split(b"\n")[-1].decode(errors="replace")
+    assert list(AnyBytes(Small(whole))) == expected + ([rest] if rest else [])
 
 
 class Client:

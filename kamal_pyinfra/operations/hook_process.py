@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,21 @@ LAST_CHUNKS = 16
 """How much is read once the program has ended: what it left in the background may write on for ever."""
 GRACE = 3
 """Seconds between TERM and KILL."""
+
+SILENT_SECONDS = 3600
+"""For which a program may print nothing; what prints is watched by somebody, and ended by Ctrl-C."""
+
+
+class SilentError(Exception):
+    """A program printed nothing for too long, and is ended.
+
+    Args:
+        seconds: for how long.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"printed nothing for {seconds} s and was ended")
+
 
 _RUNNING: set[subprocess.Popen[bytes]] = set()
 
@@ -40,7 +56,8 @@ def run_program(program: Path, *, folder: Path, environ: Mapping[str, str], hear
         The exit code; negative for a signal.
 
     Raises:
-        OSError: it could not be started. ValueError: a variable cannot be handed over.
+        OSError: it could not be started. ValueError: a variable cannot be handed over. SilentError: it printed nothing
+            for :data:`SILENT_SECONDS`.
     """
     try:
         return _run([str(program)], folder, environ, hear)
@@ -85,9 +102,9 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Cal
             env=dict(environ),
             start_new_session=True,
         )
-        for line in _lines(process):
+        for line in lines_of(process, SILENT_SECONDS):
             hear(line)
-        return process.wait()
+        return ended(process, SILENT_SECONDS)
     finally:
         _end(process)
         _RUNNING.discard(process)
@@ -95,9 +112,18 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Cal
             output.close()
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+def lines_of(process: subprocess.Popen[bytes], silent: int) -> Iterator[str]:
+    """What a program prints, line by line and without line ends; an endless line comes in pieces.
+
+    Args:
+        process: with a pipe for its output.
+        silent: seconds for which it may print nothing.
+
+    Raises:
+        SilentError: it printed nothing for so long.
+    """
     rest = b""
-    for chunk in _chunks(process):
+    for chunk in _chunks(process, silent):
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > CHUNK:
             lines, rest = [*lines, rest], b""
@@ -106,14 +132,26 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         yield rest.decode(errors="replace")
 
 
-def _chunks(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+def ended(process: subprocess.Popen[bytes], silent: int) -> int:
+    """The exit code of a program that prints no more.
+
+    Raises:
+        SilentError: it does not end.
+    """
+    try:
+        return process.wait(silent)
+    except subprocess.TimeoutExpired:
+        raise SilentError(silent) from None
+
+
+def _chunks(process: subprocess.Popen[bytes], silent: int) -> Iterator[bytes]:
     """What the program writes, until it has ended: the end of the pipe may never come."""
     output = process.stdout
     if output is None:
         return
     poll = select.poll()
     poll.register(output, select.POLLIN)
-    left = LAST_CHUNKS
+    left, heard = LAST_CHUNKS, time.monotonic()
     while left:
         has_ended = process.poll() is not None
         left -= has_ended
@@ -121,9 +159,12 @@ def _chunks(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
             chunk = os.read(output.fileno(), CHUNK)
             if not chunk:
                 return
+            heard = time.monotonic()
             yield chunk
         elif has_ended:
             return
+        elif time.monotonic() - heard > silent:
+            raise SilentError(silent)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,10 +14,13 @@ from kamal_pyinfra.operations import own_registry
 from kamal_pyinfra.operations.local_builder import ensure, has_buildx, require_buildx, require_docker
 from kamal_pyinfra.operations.local_clone import clean_clone
 from kamal_pyinfra.operations.local_hook import call_hook
-from kamal_pyinfra.operations.local_program import Programs, Say
+from kamal_pyinfra.operations.local_program import ANSWER_SECONDS, Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
 from kamal_pyinfra.plan.builder import ImageBuilder, choose_builder
 from kamal_pyinfra.plan.run import Run
+
+SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
+"""Files that are meant to be in a repository."""
 
 
 def build_and_push(run: Run, say: Say, warn: Say) -> None:
@@ -82,7 +85,7 @@ def _log_in(config: Config, programs: Programs) -> None:
     username, password = config.registry_credentials()
     argv = commands.log_in(config.registry.server, username)
     hint = f"{config.registry.server or 'Docker Hub'} refused the login of {username}"
-    programs.run(argv, shown=commands.shown(argv), secret=password.get_secret_value(), hint=hint)
+    programs.run(argv, shown=commands.shown(argv), secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)
 
 
 @contextmanager
@@ -100,6 +103,7 @@ def source(config: Config, programs: Programs) -> Iterator[Path]:
         if is_dirty:
             programs.warn("Building with uncommitted changes")
         _require_dockerfile(config, root)
+        _warn_of_env_files(config, root, programs)
         yield root
         return
     if is_dirty:
@@ -118,3 +122,14 @@ def _require_dockerfile(config: Config, folder: Path) -> None:
     if (config.root / name).exists():
         raise BuildFailed(f"{name} is not committed, so a clean clone lacks it: commit it, or set builder.context: .")
     raise BuildFailed(f"{name} not found in {config.root}: nothing to build")
+
+
+def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
+    """A folder that is built as it is goes into the image with its secrets, if the Dockerfile copies all of it."""
+    context = root / (config.builder.context or ".")
+    ignore_files = (root / f"{config.builder.dockerfile}.dockerignore", context / ".dockerignore")
+    found = sorted(path.name for path in context.glob(".env*") if path.is_file() and path.name not in SAMPLES)
+    if found and not any(path.exists() for path in ignore_files):
+        programs.warn(
+            f"{', '.join(found)} may get into the image: there is no .dockerignore; write one with the line `.env*`"
+        )

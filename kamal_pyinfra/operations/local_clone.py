@@ -19,6 +19,8 @@ from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.local_program import Programs
 from kamal_pyinfra.plan.text import sanitized
 
+CLONE_SECONDS = 900
+"""For git to copy a repository, or to bring a copy up to date."""
 STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 """Set where kp runs inside a git hook; they would lead git away from the clone."""
 
@@ -87,7 +89,7 @@ def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
             return
         programs.say("the kept clone is of no use: cloning anew")
         shutil.rmtree(clone)
-    answer = programs.ask(commands.clone(str(clone.parent), str(top)))
+    answer = programs.ask(commands.clone(str(clone.parent), str(top)), seconds=CLONE_SECONDS)
     if not answer.succeeded:
         raise _failed(top, answer.error)
     if not _is_clean(clone, commit, programs):
@@ -96,7 +98,9 @@ def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
 
 def _is_reset(clone: Path, top: Path, commit: str, programs: Programs) -> bool:
     steps = commands.reset(str(clone), str(top), commit)
-    return all(programs.ask(argv).succeeded for argv in steps) and _is_clean(clone, commit, programs)
+    return all(programs.ask(argv, seconds=CLONE_SECONDS).succeeded for argv in steps) and _is_clean(
+        clone, commit, programs
+    )
 
 
 def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:

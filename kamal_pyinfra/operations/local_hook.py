@@ -13,7 +13,7 @@ from kamal_pyinfra.commands.hook import HOOKS, VARIABLES, hook_environment, hook
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.errors import ConfigError, HookFailed
-from kamal_pyinfra.operations.hook_process import run_program
+from kamal_pyinfra.operations.hook_process import SilentError, run_program
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.text import sanitized
 
@@ -93,6 +93,8 @@ def call_hook(run: Run, name: str, say: Say, *, hosts: Sequence[str] = (), runti
     told = hook_environment(_with_version(run), at=_now(), hosts=hosts, runtime=runtime)
     try:
         code = run_program(_file(run.config, name), folder=run.config.root, environ=_inherited(run) | told, hear=hear)
+    except SilentError as error:
+        raise HookFailed(_message(run, name, str(error), last, told)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a variable cannot be handed over"
         raise HookFailed(_message(run, name, f"could not be started: {reason}", [], told)) from None

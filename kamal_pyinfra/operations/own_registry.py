@@ -16,6 +16,8 @@ from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.local_program import Programs
 
 START_SECONDS = 20
+FETCH_SECONDS = 600
+"""For the first start, which fetches the image."""
 ASK_SECONDS = 5
 LOOPBACK = "127.0.0.1"
 NOTHING: Mapping[str, str] = {}
@@ -106,7 +108,7 @@ def _is_ours(port: int, programs: Programs) -> bool:
 def _has_begun(registry: Registry, programs: Programs) -> bool:
     port = registry.own_port
     if not programs.ask(commands.start(port)).succeeded:
-        said = programs.ask(commands.run(port, registry.image))
+        said = programs.ask(commands.run(port, registry.image), seconds=FETCH_SECONDS)
         if not said.succeeded:
             complaint = (said.error.splitlines() or ["docker run failed"])[-1]
             programs.warn(f"No registry of our own ({registry.image}): {complaint}")

@@ -16,6 +16,9 @@ import kamal_pyinfra.runner.late_imports  # noqa: F401 - must come before pyinfr
 import pyinfra.connectors.sshuserclient.config  # noqa: F401 - before its own way is replaced below # isort: skip
 from paramiko import config  # isort: skip
 
+SECONDS = 30
+"""For a command that only says yes or no."""
+
 
 class Invoke:
     """What paramiko uses of ``invoke``."""
@@ -28,9 +31,11 @@ class Invoke:
             Whether it succeeded, as ``ok``.
         """
         shell = os.environ.get("SHELL") or "/bin/sh"
-        done = subprocess.run(  # noqa: S603 - the user's own configuration
-            [shell, "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
-        )
+        argv, nothing = [shell, "-c", command], subprocess.DEVNULL
+        try:
+            done = subprocess.run(argv, stdin=nothing, stdout=nothing, check=False, timeout=SECONDS)  # noqa: S603 - the user's own configuration
+        except subprocess.TimeoutExpired:
+            return SimpleNamespace(ok=False)
         return SimpleNamespace(ok=done.returncode == 0)
 
 

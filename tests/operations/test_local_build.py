@@ -225,3 +225,21 @@ def test_a_program_ends_when_the_run_does(machine: Machine):
     with pytest.raises(KeyboardInterrupt):
         Programs(interrupt, print).run(["sh", "-c", "echo $$; exec sleep 60"], shown="sleep")
     assert subprocess.run(["kill", "-0", started.read_text()], check=False, capture_output=True).returncode != 0
+
+
+WARNED = "[.env, .env.production may get into the image: there is no .dockerignore; write one with the line `.env*`]"
+
+
+def test_an_env_file_that_may_get_into_the_image_is_told_of(machine: Machine):
+    """A folder is built as it is, also below a git repository if a context is set; a clean clone has no such files."""
+    for name in (".env", ".env.production", ".env.example"):
+        (machine.project / name).write_text("TOKEN=hush\n")
+    machine.builds(multiarch=False)
+    assert WARNED in machine.said
+    (machine.project / ".dockerignore").write_text(".env*\n")
+    machine.builds(multiarch=False)
+    assert WARNED not in machine.said
+    machine.git("init", "--quiet")
+    (machine.project / ".dockerignore").unlink()
+    machine.builds(multiarch=False, context=".")
+    assert WARNED in machine.said

@@ -31,7 +31,7 @@ class Docker:
 
     published: str = ""
 
-    def ask(self, argv: list[str]) -> Answer:
+    def ask(self, argv: list[str], *, seconds: int = 60) -> Answer:
         if argv[1] == "container":
             return Answer(bool(self.published), self.published, "")
         self.calls.append(argv)

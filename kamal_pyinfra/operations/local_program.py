@@ -75,6 +75,16 @@ class Programs:
             return Answer(succeeded=False, out="", error=str(error))
         return Answer(done.returncode == 0, done.stdout.strip(), sanitized(done.stderr.strip()))
 
+    def _start(self, argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
+            argv,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env=self._environment(),
+        )
+
     def run(
         self,
         argv: Sequence[str],
@@ -96,14 +106,7 @@ class Programs:
         Raises:
             BuildFailed: it failed; the message ends with its last output.
         """
-        process = subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
-            argv,
-            stdin=subprocess.PIPE if secret is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=self.folder,
-            env=self._environment(),
-        )
+        process = self._start(argv, subprocess.DEVNULL if secret is None else subprocess.PIPE)
         last: deque[str] = deque(maxlen=LAST_LINES)
         try:
             _type(process, secret)

@@ -81,7 +81,8 @@ def running_container(name: str, label: str) -> str:
         name: its name.
         label: what its lines are marked with.
     """
-    return f"docker ps --format {words(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', f'name=^{name}$')}"
+    pattern = f"name=^{name.replace('.', '[.]')}$"  # a regular expression, in which a name's dot would be any letter
+    return f"docker ps --format {words(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
 
 
 def _listing(owner: Owner, role: str, line: str) -> str:

@@ -17,6 +17,16 @@ def check_service_name(name: str) -> str:
     return name
 
 
+def check_run_directory(path: str) -> str:
+    """Kamal's shells make a leading ``~/`` the home, below which a relative path lies in any case; ours do not."""
+    relative = path.removeprefix("~/").lstrip("/") if path.startswith("~/") else path
+    if not relative or relative.startswith("~") or "$" in relative:
+        raise problem(
+            "no shell expands `~` or `$NAME` here: write a path below the SSH user's home, or an absolute one"
+        )
+    return relative
+
+
 def check_retained(count: int) -> int:
     """At least one container has to stay."""
     if count < 1:

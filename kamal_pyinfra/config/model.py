@@ -15,7 +15,7 @@ from kamal_pyinfra.config.accessory_files import read_files
 from kamal_pyinfra.config.builder import Builder
 from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
 from kamal_pyinfra.config.environment import Environment
-from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_service_name
+from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_run_directory, check_service_name
 from kamal_pyinfra.config.public import public_dict
 from kamal_pyinfra.config.registry import OWN, Registry
 from kamal_pyinfra.config.release import ReleaseSetting
@@ -68,7 +68,9 @@ class Config(BaseModel):
         default=None, description="Oldest version of Kamal that understands this file."
     )
     readiness_delay: timeouts.ReadinessDelay = 7
-    run_directory: FilledText = Field(default=".kamal", description="Folder on hosts; may be absolute.")
+    run_directory: Annotated[FilledText, AfterValidator(check_run_directory)] = Field(
+        default=".kamal", description="Folder on hosts; may be absolute."
+    )
     ssh: Ssh = Field(default=Ssh(), description="How hosts are reached.")
     sshkit: Sshkit = Field(default=Sshkit(), description="Tuning of Kamal's SSH library.")
     builder: Builder = Field(default=Builder(), description="How the image is built.")

@@ -64,6 +64,7 @@ def test_what_is_followed_is_listed_with_its_role():
     assert logs.running_container("traefik", "traefik") == (
         "docker ps --format '{{.ID}} {{.Names}} traefik' --filter 'name=^traefik$'"
     )
+    assert logs.running_container("my.db", "db").endswith(" --filter 'name=^my[.]db$'")
 
 
 def test_a_followed_log_ends_with_the_connection_and_holds_no_line_back():

@@ -194,3 +194,17 @@ def test_versions_that_we_are_new_enough_for(load: Load, version: str) -> None:
 def test_what_is_no_version_is_said_to_be_none(load: Load, version: str) -> None:
     with pytest.raises(ConfigError, match=r"should be a version such as 1\.9\.2"):
         load(minimum_version=version)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("~/.kamal", ".kamal"), ("~//x", "x"), ("/srv/kamal", "/srv/kamal"), ("a b/.k", "a b/.k")]
+)
+def test_a_run_directory_below_the_home_may_be_written_with_a_tilde(load: Load, written: str, read: str) -> None:
+    """Kamal lets the shell expand it; quoted, it would be a folder called `~`."""
+    assert load(run_directory=f"{written!r}").run_directory == read
+
+
+@pytest.mark.parametrize("written", ["~", "~/", "~deploy/.kamal", "$HOME/.kamal", "/srv/${NAME}x", "~/~/x"])
+def test_a_run_directory_that_only_a_shell_could_read_is_refused(problems: Problems, written: str) -> None:
+    found = problems(run_directory=f"{written!r}")
+    assert "run_directory: no shell expands `~` or `$NAME` here" in found or "NAME" in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.commands.files import CUT_SHORT
-from kamal_pyinfra.commands.shell import join, words
+from kamal_pyinfra.commands.shell import chain, join, words
 
 
 def log_in(server: str | None, username: str) -> str:
@@ -16,8 +16,11 @@ def log_in(server: str | None, username: str) -> str:
 
 
 def pull(image: str, service: str) -> str:
-    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9); tell of each layer."""
-    return f"docker pull {words(image)} && {label_check(image, service)}"
+    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9); tell of each layer.
+
+    The tag that it has already tells when: Docker keeps the time of a tag, and not that of a pull.
+    """
+    return chain(f"docker pull {words(image)}", label_check(image, service), tag(image, image))
 
 
 def label_check(image: str, service: str) -> str:

@@ -15,7 +15,7 @@ from kamal_pyinfra.naming import PROXY_CONTAINER
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
     *("lock-mark", "login", "docker", "docker-missing", "docker-error", "docker-other", "container", "secrets"),
-    *("check", "clear-check", "image-defaults", "edited", "image", "end"),
+    *("check", "clear-check", "image-defaults", "image-age", "now", "edited", "image", "end"),
 )
 """What a line of the script's output can begin with."""
 
@@ -198,8 +198,22 @@ def _containers(query: SnapshotQuery) -> str:
     )
 
 
+OWN_IDS = "index($0, of) == 1 && $NF ~ /^sha256:[0-9a-f]+$/ && length($NF) == 71 { print $NF }"
+AGED = 100
+"""So many of the newest images are asked for their age."""
+AGE_TEMPLATE = "image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}}"
+"""When an image was built, and when it last got a tag on this host; before the year 1 if it was only pulled."""
+
+
 def _images(query: SnapshotQuery) -> str:
     references = (query.repository, query.proxy_image, *query.accessory_images)
     filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
     listing = f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"
-    return f"{listing} || echo docker-error the images cannot be listed"
+    mine = words(f"of=image {query.repository}:")
+    return (
+        f"images=$({listing}) || echo docker-error the images cannot be listed\n"
+        '[ -z "$images" ] || printf \'%s\\n\' "$images"\n'
+        f"ids=$(printf '%s\\n' \"$images\" | LC_ALL=C awk -v {mine} '{OWN_IDS}' | head -n {AGED} | sort -u)\n"
+        f'[ -z "$ids" ] || docker image inspect --format {words(AGE_TEMPLATE)} -- $ids 2> /dev/null || true\n'
+        'echo "now $(date +%s)"'
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from kamal_pyinfra.facts.parse_container import parse_container, parse_image_defaults
 from kamal_pyinfra.facts.rows import Rows, SnapshotError
 from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.record import parse_record
 
+WHOLE = re.compile(r"-?[0-9]{1,12}", re.ASCII)
 LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
 
 
@@ -42,6 +44,8 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
         cords=dict(map(_cord, rows.texts("cord"))),
         assets=frozenset(rows.texts("assets")),
         env_files=frozenset(rows.texts("env-file")),
+        image_times=dict(map(_image_time, rows.texts("image-age"))),
+        now=_number(rows.first("now") or ""),
         image_defaults=dict(rows.read("image-defaults", parse_image_defaults)),
         record=next(map(parse_record, rows.texts("record")), None),
         logged_in="login" in rows,
@@ -94,6 +98,21 @@ def _checks(rows: Iterable[tuple[int, str, str]]) -> dict[str, dict[str, int]]:
 def _image(text: str) -> ObservedImage:
     reference, _, identity = text.rpartition(" ")
     return ObservedImage(reference=reference, id=identity)
+
+
+def _image_time(text: str) -> tuple[str, float]:
+    """An image's id, and when it was last built or got a tag here, in seconds since 1970."""
+    identity, _, times = text.partition(" ")
+    tagged, _, created = times.partition(" ")
+    try:
+        built = datetime.fromisoformat(f"{created[:19]}+00:00").timestamp()
+    except ValueError:
+        built = 0.0
+    return identity, max(_number(tagged), built)
+
+
+def _number(text: str) -> float:
+    return float(text) if WHOLE.fullmatch(text) else 0.0
 
 
 def _file(text: str, checks: Mapping[str, Mapping[str, int]]) -> tuple[str, ObservedFile]:

@@ -229,6 +229,8 @@ class ObservedHost:
         assets: asset folders of every version.
         env_files: paths of all env files of roles, wanted or not, of whatever service.
         image_defaults: image id → what its containers get from it.
+        image_times: image id → when it was last built or got a tag on the host, in seconds since 1970.
+        now: the host's clock, in seconds since 1970.
         record: what the last run of ours wrote down on this host.
         uploads: uploaded files of accessories that exist, by path.
         logged_in: whether the engine has credentials for our registry.
@@ -247,6 +249,8 @@ class ObservedHost:
     assets: frozenset[str] = frozenset()
     env_files: frozenset[str] = frozenset()
     image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)
+    image_times: Mapping[str, float] = field(default_factory=dict)
+    now: float = 0.0
     record: Record | None = None
     uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
     logged_in: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import Change
@@ -13,6 +14,7 @@ from kamal_pyinfra.plan.owner import Owner
 from kamal_pyinfra.plan.remaining import (
     Remaining,
     newest_first,
+    recent_images,
     surplus_containers,
     untagged_images,
     unused_assets,
@@ -38,20 +40,31 @@ def containers(run: Run, observed: ObservedHost, *, retain: int) -> HostTask:
 
 def images(run: Run, observed: ObservedHost) -> HostTask:
     """Versions that no container uses, and images that lost their tag."""
-    return HostTask(changes=_images(run, observed, gone=set()), refusals=silent_docker(observed))
+    changes = _images(run, observed, gone=set())
+    return HostTask(changes=changes, notes=_spared(run, observed, gone=set()), refusals=silent_docker(observed))
 
 
 def everything(run: Run, observed: ObservedHost, *, retain: int) -> HostTask:
     """Containers, the images that only these used, and folders."""
     remaining = _remaining(run, observed)
     surplus = tuple(surplus_containers(remaining, retain))
+    gone = {change.name for change in surplus}
     changes = (
         *surplus,
-        *_images(run, observed, gone={change.name for change in surplus}),
+        *_images(run, observed, gone=gone),
         *unused_cords(remaining, observed),
         *unused_assets(remaining, observed),
     )
-    return HostTask(changes=changes, refusals=silent_docker(observed))
+    return HostTask(changes=changes, notes=_spared(run, observed, gone=gone), refusals=silent_docker(observed))
+
+
+def _spared(run: Run, observed: ObservedHost, gone: set[str]) -> tuple[str, ...]:
+    """Images that would go if no other destination or service might be about to start them."""
+    remaining = _remaining(run, observed)
+    forgetful = replace(observed, now=0.0)
+    going = {change.image for change in unused_images(remaining, forgetful, gone)}
+    spared = sorted(going & recent_images(remaining, observed))
+    return tuple(f"{image} stays: it is new, and others on the host may be about to start it" for image in spared)
 
 
 def _images(run: Run, observed: ObservedHost, gone: set[str]) -> tuple[Change, ...]:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.naming import REPLACED_MARK, REPLICA_MARK, first_replica
 from kamal_pyinfra.plan.changes import RemoveContainer, RemoveDirectory, RemoveImage, RemoveUntagged
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.owner import Owner
 
 RUN_ID = r"[0-9a-f]{32}"
+RECENT_SECONDS = 3600
+"""So long after it was built or pulled an image may wait for its container."""
 NO_TAG = "<none>"
 """What Docker shows for an image whose tag went to another one; it is no reference that could be removed."""
 
@@ -66,9 +69,26 @@ def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[Rem
             yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
 
 
+def recent_images(remaining: Remaining, observed: ObservedHost) -> frozenset[str]:
+    """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
+
+    Its run has its lock, not ours. By the time it pulls, its env files are there.
+    """
+    owner = remaining.owner
+    roles = (naming.joined(owner.service, role, owner.destination) for role in remaining.known_roles)
+    ours = {*remaining.prefixes, *roles}
+    files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
+    neighbours = (each for each in observed.containers if each.role and not owner.is_service_of(each))
+    if files <= ours and not any(each.image.startswith(f"{remaining.repository}:") for each in neighbours):
+        return frozenset()
+    ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
+    return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
+
+
 def unused_images(remaining: Remaining, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
     """Versions of the app that no container uses any more; ``latest`` is no version."""
-    kept = remaining.images | {container.image for container in observed.containers if container.name not in gone}
+    kept = remaining.images | recent_images(remaining, observed)
+    kept |= {container.image for container in observed.containers if container.name not in gone}
     for image in sorted(observed.images, key=lambda image: image.reference):
         repository, _, tag = image.reference.rpartition(":")
         is_version = tag != NO_TAG and tag.split("-")[0] != "latest"

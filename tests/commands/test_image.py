@@ -7,6 +7,7 @@ from tests.commands.fake_host import Answer
 
 LABEL = 'image inspect --format {{index .Config.Labels "service"}} acme/shop:v2'
 PULL = "pull acme/shop:v2"
+TAG = "tag acme/shop:v2 acme/shop:v2"
 LAYERS = "0123456789ab: Pulling fs layer\n0123456789ab: Pull complete\n"
 
 
@@ -22,10 +23,11 @@ def test_a_log_in_names_no_password():
 
 def test_an_image_with_the_services_label_is_pulled(host):
     host.docker(PULL, LAYERS)
+    host.docker(TAG)
     host.docker(LABEL, "shop")
     ran = host.run(image.pull("acme/shop:v2", "shop"))
     assert (ran.code, ran.out, ran.err) == (0, LAYERS, "")
-    assert ran.calls == f"docker {PULL}\ndocker {LABEL}\n"
+    assert ran.calls == f"docker {PULL}\ndocker {LABEL}\ndocker {TAG}\n"
 
 
 @pytest.mark.parametrize("label", ["", "other", "shop shop"])
@@ -49,7 +51,7 @@ def test_the_commands_as_text():
         "docker pull acme/shop:v2"
         ' && { [ "$(docker image inspect --format \'{{index .Config.Labels "service"}}\' acme/shop:v2)" = shop ]'
         " || { echo 'Image acme/shop:v2 is missing the '\"'\"'service'\"'\"' label:"
-        " build it with --label service=shop' >&2; exit 1; }; }"
+        " build it with --label service=shop' >&2; exit 1; }; } && docker tag acme/shop:v2 acme/shop:v2"
     )
     assert image.tag("a:1", "a:latest") == "docker tag a:1 a:latest"
     assert image.remove(("a:1", "a:2")) == "docker rmi a:1 a:2 > /dev/null"

@@ -86,6 +86,7 @@ def test_a_host_with_nothing_is_an_empty_host(docker):
         user=observed.user,
         home=str(docker.home),
         docker=Docker(installed=True, version="26.1.5"),
+        now=observed.now,
     )
     assert observed.user
 
@@ -188,11 +189,15 @@ def test_an_engine_that_dies_in_between_is_loud(docker):
 def test_more_than_a_pipe_holds_is_seen_too(docker):
     """Images are listed while containers are looked at, and read afterwards."""
     many = [f"registry.example.com/acme/shop:v{number}" for number in range(3000)]
-    docker.docker(IMAGES, "".join(f"image {name} sha256:{name[-4:]:0>64}\n" for name in many))
+    ids = [f"sha256:{number:0>64}" for number in range(3000)]
+    docker.docker(IMAGES, "".join(f"image {name} {identity}\n" for name, identity in zip(many, ids, strict=True)))
+    age = "image inspect --format image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}} --"
+    docker.docker(f"{age} {' '.join(ids[:100])}", f"image-age {ids[0]} 12 2026-11-29T17:00:33Z\n")
     ran = docker.run(snapshot(QUERY))
     assert (ran.code, ran.err) == (0, "")
     seen = parse_snapshot("h", ran.out.splitlines())
     assert [image.reference for image in seen.images] == many
+    assert seen.image_times == {ids[0]: 1795971633}
 
 
 def test_hard_names_are_only_names(docker):

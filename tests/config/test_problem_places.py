@@ -154,6 +154,41 @@ def test_values_that_no_command_line_carries_are_found(
     )
 
 
+@pytest.mark.parametrize(
+    ("sections", "place", "name"),
+    [
+        ({"labels": "{a: b, long: 'LONG_TEXT'}"}, "5:22 labels/long", "long"),
+        ({"volumes": "[a:b, 'LONG_TEXT:/x']"}, "5:16 volumes/1", "1"),
+        ({"servers": "{web: {hosts: [a], cmd: 'LONG_TEXT'}}"}, "4:34 servers/web/cmd", "cmd"),
+        ({"servers": "{web: {hosts: [a], labels: {long: 'LONG_TEXT'}}}"}, "4:44 servers/web/labels/long", "long"),
+        (
+            {"servers": "{web: {hosts: [a], options: {add-host: ['LONG_TEXT', b]}}}"},
+            "4:49 servers/web/options/add-host",
+            "add-host",
+        ),
+        ({"healthcheck": "{cmd: 'LONG_TEXT'}"}, "5:20 healthcheck/cmd", "cmd"),
+        ({"accessories": "{db: {image: i, host: a, cmd: 'LONG_TEXT'}}"}, "5:44 accessories/db/cmd", "cmd"),
+        ({"traefik": "{args: {long: 'LONG_TEXT'}}"}, "5:24 traefik/args/long", "long"),
+        ({"traefik": "{labels: {long: 'LONG_TEXT'}}"}, "5:26 traefik/labels/long", "long"),
+    ],
+)
+def test_other_words_that_no_command_line_carries_are_found(
+    problems: Problems, sections: dict[str, str], place: str, name: str
+) -> None:
+    filled = {key: text.replace("LONG_TEXT", "x" * 100_000) for key, text in sections.items()}
+    found = problems(**filled)
+    assert found.partition(": too long")[0] == place
+    assert found.partition(": too long: ")[2] == (
+        f"with {name} the words of `docker run` of a container need more than the 100000 bytes that fit on a command "
+        "line; shorten it, or put it into a file"
+    )
+
+
+def test_many_words_that_are_too_long_together_are_found(problems: Problems) -> None:
+    labels = ", ".join(f"label-{number}: {'x' * 1000}" for number in range(101))
+    assert " labels/label-" in problems(labels=f"{{{labels}}}")
+
+
 def test_values_that_a_command_line_carries_are_accepted(load: Load) -> None:
     value = "x" * 49_900
     assert load(env=f"{{clear: {{A: {value}, B: {value}}}}}").env_for("web", "192.0.2.1").clear["A"] == value

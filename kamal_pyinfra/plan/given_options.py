@@ -34,3 +34,15 @@ def given_networks(options: Options) -> tuple[str, ...]:
     values = [str(value) for value in (given if isinstance(given, list | tuple) else (given,))]
     is_known = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value) for value in values)
     return tuple(values) if is_known and not {"host", "none", "default"} & set(values) else ()
+
+
+def published_ports(options: Options) -> frozenset[str]:
+    """The ports of the host that options publish; not those that Docker chooses."""
+    written = dict(options)
+    found = set()
+    for name in ("publish", "p"):
+        given = written.get(name, ())
+        for value in given if isinstance(given, list | tuple) else (given,):
+            host_port = str(value).partition("/")[0].rpartition(":")[0].rpartition(":")[2]
+            found |= {host_port} if host_port.isascii() and host_port.isdigit() else set()
+    return frozenset(found)

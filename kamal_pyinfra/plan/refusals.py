@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.changes import AwaitContainer
 from kamal_pyinfra.plan.collisions import collisions, taken_accessories, taken_names
+from kamal_pyinfra.plan.diff_app import diff_containers
 from kamal_pyinfra.plan.diff_host import diff_docker
 from kamal_pyinfra.plan.diff_proxy import contradictions
+from kamal_pyinfra.plan.given_options import published_ports
 from kamal_pyinfra.plan.observed import FOREIGN_WAY_OUT, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.routes import routes_of
 from kamal_pyinfra.plan.run import Run
@@ -40,6 +43,7 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
         *taken_names(desired, observed),
         *(taken_accessories(desired, observed) if desired.boots_accessories else ()),
         *_clashing_routes(desired, observed),
+        *_held_ports(desired, observed),
         *contradictions(desired, observed),
         *_unknown_secrets(desired, observed),
     ]
@@ -53,6 +57,24 @@ def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[s
             is_neighbour = bool(other.role) and other.is_running and not desired.owner.is_service_of(other)
             for route in sorted(routes & routes_of(other.labels), key=str) if is_neighbour else ():
                 yield _clash(desired.host, container, other, route.text)
+
+
+def _held_ports(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """A port of the host that the old container holds: the new one could not boot beside it, today or ever."""
+    booting = [each.container for each in diff_containers(desired, observed) if not isinstance(each, AwaitContainer)]
+    for container in booting:
+        wanted = published_ports(container.options)
+        for old in desired.owner.running(observed.containers) if wanted else ():
+            held = {binding.rpartition(":")[2] for bindings in old.ports.values() for binding in bindings}
+            yield from (_held(desired.host, container, old, port) for port in sorted(wanted & held))
+
+
+def _held(host: str, container: AppContainer, old: ObservedContainer, port: str) -> str:
+    return (
+        f"{host}: role {container.role} publishes port {port} of the host, which {old.name} holds: the new container "
+        "cannot boot beside it. Take `publish` out of the role's options (the proxy routes to the port inside), "
+        "or run `kp app stop` before each deploy"
+    )
 
 
 def _clash(host: str, container: AppContainer, other: ObservedContainer, route: str) -> str:

@@ -15,7 +15,7 @@ ONE_HOST = "accessories/db: specify one of `host`, `hosts` or `roles`"
 
 KEYS = {
     "unknown root key": ({"servrs": "[]"}, "5:1 unknown key: servrs (did you mean `servers`?)"),
-    "unknown key, nothing near": ({"proxy": "x"}, "5:1 unknown key: proxy"),
+    "unknown key, nothing near": ({"zebra": "x"}, "5:1 unknown key: zebra"),
     "blank service": ({"service": "' '"}, "1:10 service: is required"),
     "bad service": (
         {"service": "app.com"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.commands.guard import guarded
@@ -90,23 +90,75 @@ def _listing(owner: Owner, role: str, line: str) -> str:
     return join("docker ps --format", words(line), *(words("--filter", label) for label in labels))
 
 
-def watch(listing: str) -> str:
-    """An empty line each second and what a listing prints, until the connection drops or Docker does not answer."""
-    return guarded(f"while :; do echo; {{ {listing}; }} || exit 1; sleep 1; done", seconds=FOLLOW_SECONDS)
+def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[str, LogFilter]) -> str:
+    """What all containers of a host write, in one session, until the connection drops or Docker does not answer.
 
-
-def follow(container: str, wanted: LogFilter) -> str:
-    """What one container writes, until it stops or the connection drops; no line waits for the next.
+    Each line says what it is: ``round`` once a second, ``container ID NAME LABEL`` for each listed, ``begin ID``
+    before the log of one begins, and ``line ID TEXT`` for what it wrote, or for a piece of it (:data:`PIECE` bytes).
+    All other lines are not of this script.
 
     Args:
-        container: its id, for a container that is replaced by one of the same name gets another name.
-        wanted: where to begin; at the beginning of its log unless it says otherwise.
+        listing: prints ``ID NAME LABEL`` for each container to follow.
+        first: which lines of the containers that are there when it begins.
+        later: which lines of those that appear later.
+        positions: which lines of those that were followed before, by their id.
     """
-    show = join(
+    script = FOLLOW_ALL.format(
+        piece=PIECE,
+        known="".join(f"  {words(container)}) {_follow(known)} ;;\n" for container, known in positions.items()),
+        first=_follow(first),
+        later=_follow(later),
+        kept=join('| grep "$@"', words(*first.grep_options), "-e", words(first.grep)) + " " if first.grep else "",
+        listing=listing,
+    )
+    return guarded(script, seconds=FOLLOW_SECONDS)
+
+
+def _follow(wanted: LogFilter) -> str:
+    return join(
         "docker logs --timestamps --follow",
         words("--since", wanted.since) if wanted.since else "",
         words("--tail", wanted.lines) if wanted.lines is not None else "",
-        f"{words(container)} 2>&1",
-        join("| grep --line-buffered", words(*wanted.grep_options), "-e", words(wanted.grep)) if wanted.grep else "",
+        '"$1"',
     )
-    return guarded(show, seconds=FOLLOW_SECONDS)
+
+
+PIECE = 3000
+"""Bytes; a longer line could have another container's in its middle, for a pipe takes 4,096 at once (PIPE_BUF)."""
+
+# One that is replaced by another of the same name has another id. One that is started again is followed again; what is
+# shown twice then is left out by the reader, who knows how far he was.
+FOLLOW_ALL = r"""set --
+if command -v stdbuf > /dev/null; then
+  set -- --line-buffered
+  marked() {{ stdbuf -oL fold -b -w {piece} | LC_ALL=C stdbuf -oL sed "s/^/line $1 /"; }}
+else
+  marked() {{ while IFS= read -r text || [ -n "$text" ]; do printf 'line %s %s\n' "$1" "$text"; done; }}
+fi
+show() {{
+  if [ -n "$2" ]; then docker logs --timestamps --follow --since "$2" "$1"; return; fi
+  case $1 in
+{known}  *) if [ "$rounds" = 1 ]; then {first}; else {later}; fi ;;
+  esac
+}}
+rounds=0
+while :; do
+  rounds=$((rounds + 1))
+  echo round
+  listed=$({listing}) || kill -TERM 0
+  now=$(date +%s)
+  while read -r id name label; do
+    case $id in '' | *[!0-9a-f]*) continue ;; esac
+    echo "container $id $name $label"
+    eval "follower=\${{follower_$id:-}} since=\${{since_$id:-}}"
+    if [ -z "$follower" ] || ! kill -0 "$follower" 2> /dev/null; then
+      echo "begin $id"
+      show "$id" "$since" 2>&1 {kept}| marked "$id" &
+      eval "follower_$id=$!"
+    fi
+    eval "since_$id=$((now - 2))"
+  done << END
+$listed
+END
+  sleep 1
+done"""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from kamal_pyinfra.runner.session import Session  # comes first: it patches the standard library for gevent
@@ -22,7 +23,7 @@ from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
-from kamal_pyinfra.runner.log_lines import LogLine, Position, lines_of
+from kamal_pyinfra.runner.log_lines import LogLine, Pieces, Position, byte_lines
 from kamal_pyinfra.runner.merge import TICK_SECONDS, Listener, Merged
 from kamal_pyinfra.runner.signals import interruptible
 
@@ -93,43 +94,43 @@ class _Follower:
         self.wanted = wanted
         self.listener = listener
         self.over = over
-        self.tails: dict[str, gevent.Greenlet] = {}
-        self.positions: dict[str, Position] = {}
+        self.containers: dict[str, _Container] = {}
         self.rounds = 0
         self.is_lost = False
 
     def carry_on(self) -> None:
-        """Follow until somebody kills the greenlet."""
-        engine = self.host.state.config.copy()
+        """Until it is killed; a lost connection is made again."""
         try:
-            with ctx_config.use(engine), ctx_host.use(self.host):
+            with ctx_config.use(self.host.state.config.copy()), ctx_host.use(self.host):
                 while True:
                     self._lost(self._watch())
                     gevent.sleep(RETRY_SECONDS)
-                    with contextlib.suppress(PyinfraError, OSError, SSHException):
+                    with contextlib.suppress(PyinfraError, OSError, EOFError, SSHException):
                         reconnect(self.host)
         except Exception as error:
             self.over.set_exception(error)
-        finally:
-            self._stop_tails()
 
     def _lost(self, reason: str) -> None:
-        self._stop_tails()
+        for container in self.containers.values():
+            self._show(container, container.pieces.rest())
         if not self.is_lost:
             self.is_lost = True
             self.listener.notice(self.host.name, f"lost ({reason}); connecting again")
 
-    def _stop_tails(self) -> None:
-        gevent.killall(list(self.tails.values()))
-        self.tails.clear()
-
     def _watch(self) -> str:
-        """Start a tail for each container that is listed; returns why it cannot go on."""
+        """Follow all containers that are listed; returns why it cannot go on."""
         try:
-            channel = stream(self.host, commands.watch(self.listing))
+            channel = stream(self.host, self._command())
             channel.settimeout(SILENT_SECONDS)
-            for line in lines_of(channel):
-                self._listed(*line.split())
+            heard = time.monotonic()
+            for line in byte_lines(channel):
+                if line == b"round":
+                    heard = time.monotonic()
+                    self._round_began()
+                elif time.monotonic() - heard > SILENT_SECONDS:
+                    raise TimeoutError
+                else:
+                    self._take(*line.partition(b" ")[::2])
             said = channel.recv_stderr(1000) if channel.recv_stderr_ready() else b""
         except TimeoutError:
             return f"nothing heard for {SILENT_SECONDS} s"
@@ -137,35 +138,59 @@ class _Follower:
             return sanitized(str(error)) or "connection closed"
         return sanitized(said.decode(errors="replace").strip()) or "connection closed"
 
-    def _listed(self, container: str = "", name: str = "", label: str = "") -> None:
-        if not container:
-            self._round_began()
+    def _command(self) -> str:
+        fresh = replace(self.wanted, since=None, lines=None)
+        positions = {name: container.position.filter() for name, container in self.containers.items()}
+        return commands.watch(self.listing, fresh if self.rounds else self.wanted, fresh, positions)
+
+    def _take(self, kind: bytes, text: bytes) -> None:
+        """One line of the script; of all others nobody knows who wrote them."""
+        name, _, rest = text.partition(b" ")
+        if kind == b"container":
+            self._listed(name.decode(errors="replace"), *sanitized(rest.decode(errors="replace")).split()[:2])
+        container = self.containers.get(name.decode(errors="replace"))
+        if container is None:
             return
-        if container in self.tails and not self.tails[container].dead:
-            return
-        if container not in self.positions:
-            self.positions[container] = self._new_position(name)
-        self.tails[container] = gevent.spawn(self._tail, container, name, label)
+        if kind == b"begin":
+            self._show(container, container.pieces.rest())
+            container.position.begin()
+        elif kind == b"line":
+            self._show(container, container.pieces.add(rest))
+
+    def _listed(self, container: str, name: str = "", label: str = "") -> None:
+        if container not in self.containers:
+            self.containers[container] = _Container(name, label, Position(self._beginning(name)))
 
     def _round_began(self) -> None:
         self.rounds += 1
+        for container in self.containers.values():
+            self._show(container, container.pieces.tick())
         if self.is_lost:
             self.is_lost = False
             self.listener.notice(self.host.name, "is back")
 
-    def _new_position(self, name: str) -> Position:
+    def _beginning(self, name: str) -> LogFilter:
         if self.rounds == 1:
-            return Position(self.wanted)
+            return self.wanted
         self.listener.notice(self.host.name, f"{name} is new")
-        return Position(replace(self.wanted, since=None, lines=None))
+        return replace(self.wanted, since=None, lines=None)
 
-    def _tail(self, container: str, name: str, label: str) -> None:
-        position = self.positions[container]
-        try:
-            channel = stream(self.host, commands.follow(container, position.filter()))
-            for line in position.unseen(lines_of(channel)):
-                self.listener.line(LogLine(host=self.host.name, container=name, label=label, text=line))
-        except (EOFError, SSHException, ConnectionError, TimeoutError):
-            return  # whoever watches the connection notices it too, and the next listing begins anew
-        except Exception as error:
-            self.over.set_exception(error)
+    def _show(self, container: _Container, lines: Iterable[str]) -> None:
+        for line in filter(container.position.is_new, lines):
+            self.listener.line(LogLine(host=self.host.name, container=container.name, label=container.label, text=line))
+
+
+class _Container:
+    """A container that is followed.
+
+    Args:
+        name: its name.
+        label: what its lines are marked with.
+        position: how far its log was read.
+    """
+
+    def __init__(self, name: str, label: str, position: Position) -> None:
+        self.name = name
+        self.label = label
+        self.position = position
+        self.pieces = Pieces(commands.PIECE)

@@ -64,15 +64,57 @@ class Source(Protocol):
 
 def lines_of(source: Source) -> Iterator[str]:
     """What comes, line by line and safe to print; an endless line comes in pieces."""
+    for line in byte_lines(source):
+        yield sanitized(line.decode(errors="replace"))
+
+
+def byte_lines(source: Source) -> Iterator[bytes]:
+    """What comes, line by line; an endless line comes in pieces."""
     rest = b""
     while chunk := source.recv(CHUNK):
         *whole, rest = (rest + chunk).split(b"\n")
         if len(rest) > LONGEST_LINE:
             whole, rest = [*whole, rest], b""
-        for line in whole:
-            yield sanitized(line.decode(errors="replace"))
+        yield from whole
     if rest:
-        yield sanitized(rest.decode(errors="replace"))
+        yield rest
+
+
+class Pieces:
+    """Lines of one container that come in pieces of one length, put together again.
+
+    Args:
+        size: of all pieces but the last of a line, in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.held = b""
+        self.is_old = False
+
+    def add(self, piece: bytes) -> Iterator[str]:
+        """The lines that are whole now; a line begins with its time."""
+        if self.held and STAMP.match(piece[:40].decode(errors="replace")):
+            yield from self.rest()
+        self.held += piece
+        self.is_old = False
+        if len(piece) < self.size or len(self.held) > LONGEST_LINE:
+            yield self._whole()
+
+    def rest(self) -> Iterator[str]:
+        """What is held back: nothing more of it is to come."""
+        if self.held:
+            yield self._whole()
+
+    def _whole(self) -> str:
+        line, self.held = self.held, b""
+        return sanitized(line.decode(errors="replace"))
+
+    def tick(self) -> Iterator[str]:
+        """What has been held back since the last tick."""
+        if self.is_old:
+            yield from self.rest()
+        self.is_old = bool(self.held)
 
 
 class Position:
@@ -85,23 +127,26 @@ class Position:
     def __init__(self, beginning: LogFilter) -> None:
         self.wanted = beginning
         self.seen = ""
+        self.before = ""
         self.complaint = ""
 
     def filter(self) -> LogFilter:
         """Where to begin now: as asked, or with the last line that was seen."""
         return replace(self.wanted, since=self.seen, lines=None) if self.seen else self.wanted
 
-    def unseen(self, lines: Iterator[str]) -> Iterator[str]:
-        """Those of the lines that begin now which were not there before."""
-        before = self.seen
-        for line in lines:
-            stamp = STAMP.match(line)
-            if stamp is None:
-                if not self._is_repeated(line):
-                    yield line
-            elif stamp[0] > before:
-                self.seen = stamp[0]
-                yield line
+    def begin(self) -> None:
+        """The log is read anew, from where :meth:`filter` said or before."""
+        self.before = self.seen
+
+    def is_new(self, line: str) -> bool:
+        """Whether a line was not there before the log was begun."""
+        stamp = STAMP.match(line)
+        if stamp is None:
+            return not self._is_repeated(line)
+        if stamp[0] <= self.before:
+            return False
+        self.seen = stamp[0]
+        return True
 
     def _is_repeated(self, line: str) -> bool:
         """Why Docker cannot show a log, each time that it is asked; grep's own lines are none of these."""

@@ -8,8 +8,6 @@ import pytest
 
 from kamal_pyinfra.commands import app_tasks, logs
 from kamal_pyinfra.commands.app_tasks import OneOff
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.plan.owner import Owner
 
 ONCE = OneOff(
@@ -65,12 +63,3 @@ def test_what_is_followed_is_listed_with_its_role():
         "docker ps --format '{{.ID}} {{.Names}} traefik' --filter 'name=^traefik$'"
     )
     assert logs.running_container("my.db", "db").endswith(" --filter 'name=^my[.]db$'")
-
-
-def test_a_followed_log_ends_with_the_connection_and_holds_no_line_back():
-    wanted = LogFilter(lines=3, since="5m", grep="it's", grep_options=("-A", "3"))
-    assert logs.follow("4f2a", wanted) == guarded(
-        "docker logs --timestamps --follow --since 5m --tail 3 4f2a 2>&1"
-        """ | grep --line-buffered -A 3 -e 'it'"'"'s'""",
-        seconds=24 * 3600,
-    )

@@ -41,6 +41,7 @@ class Rollout:
         self.run: Run = session.run
         self.begun: list[str] = []
         self.past_gate: list[str] = []
+        self.taken_back: tuple[str, ...] = ()
         self.stuck: dict[str, str] = {}
 
     def carry_out(self) -> None:
@@ -102,7 +103,7 @@ class Rollout:
                 self._take_back(batch)
         if not is_healthy:
             self.steps.fail(self._state_after_taking_back(batch))
-        self.past_gate += batch
+        self.past_gate += [host for host in batch if host in self.session.hosts]  # not one that was left out
         arguments = {"batch": tuple(batch), "finishes": is_only and self.run.config.boot.watch is None}
         self.steps.phase("switch", deploys.switch, hosts=batch, arguments=arguments, is_strict=False)
         if self.run.config.boot.watch is not None:
@@ -140,7 +141,7 @@ class Rollout:
 
     def _take_back(self, batch: Sequence[str]) -> None:
         halts = self.run.config.boot.failure == "halt"
-        hosts = tuple(batch if halts else self.begun)
+        hosts = self.taken_back = tuple(batch if halts else self.begun)
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
@@ -166,14 +167,14 @@ class Rollout:
         return f"{self.run.version} serves on {', '.join(self.past_gate)}, where the old version may still run too."
 
     def _state_when_stuck(self) -> str:
-        brought_back = [host for host in self.begun if host not in self.stuck and host not in self.past_gate]
+        brought_back = [host for host in self.taken_back if host not in self.stuck]
         state = fleet_state.not_brought_back(self.stuck, brought_back)
         return f"{state}\n{', '.join(self.past_gate)} run {self.run.version}." if self.past_gate else state
 
     def _state_after_taking_back(self, batch: Sequence[str]) -> str:
         if self.stuck:
             return self._state_when_stuck()
-        earlier = [host for host in self.begun if host not in batch]
+        earlier = [host for host in self.past_gate if host not in batch]
         if earlier and self.run.config.boot.failure == "halt":
             return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."
         return fleet_state.ALL_TAKEN_BACK

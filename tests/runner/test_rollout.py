@@ -323,3 +323,22 @@ def test_only_what_hosts_confirmed_is_said_of_the_fleet(
     config: MakeConfig, monkeypatch: pytest.MonkeyPatch, failing: dict[str, dict[str, str]], state: str
 ) -> None:
     assert ended(config, monkeypatch, failing) == state
+
+
+def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--skip-unreachable` it may have begun to boot; nothing is known of it then."""
+
+    class LeavingOut(Failing):
+        def leave_out_unreachable(self) -> frozenset[str]:
+            self.hosts = [WEB[0]]
+            del self.failures[WEB[1]]
+            return frozenset({WEB[1]})
+
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    failing = {"boot": {WEB[1]: "The SSH connection ended."}, "switch": {WEB[0]: "still healthy"}}
+    session = LeavingOut(a_run(config(servers=WEB), skips_unreachable=True), failing)
+    with pytest.raises(HostFailed) as failed:
+        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+    state = str(failed.value).splitlines()[-2]
+    assert state == "The old version may still run beside it on 192.0.2.1."

@@ -126,7 +126,7 @@ by_request() {{
     fi
     [ -n "$heard" ] || [ $(( now - began )) -lt {REACH_SECONDS * 100} ] || break
     [ -n "$answers" ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || break
-    sleep 0.05
+    if [ $(( now - began )) -lt 100 ]; then sleep 0.05; else sleep 0.3; fi
   done
   case "$answers" in
     '') return 2 ;;

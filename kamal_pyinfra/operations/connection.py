@@ -21,6 +21,7 @@ from kamal_pyinfra.commands.ssh_config import ALIVE_MISSES, ALIVE_SECONDS
 from kamal_pyinfra.operations.any_bytes import read_any_bytes
 from kamal_pyinfra.operations.login_shell import MarkedChannel, shelter_commands
 from kamal_pyinfra.operations.ssh_client import open_session
+from kamal_pyinfra.operations.sudo import explain_sudo
 from kamal_pyinfra.operations.time_limit import LIMIT, limit_commands
 
 OPEN_SECONDS = 15
@@ -41,6 +42,8 @@ def tune(host: Host) -> None:
         read_any_bytes(client)
         shelter_commands(client, host.name)
         limit_commands(client, int(host.data.get(LIMIT, COMMAND_SECONDS)))
+        if host.data.get("_sudo"):
+            explain_sudo(client, host.name)
     transport = client.get_transport() if client is not None else None
     while transport is not None:
         transport.set_keepalive(ALIVE_SECONDS)

@@ -21,7 +21,8 @@ LOCAL = ("localhost", "127.", "[::1]")
 def judge_unreachable(needs: Needs, said: Sequence[str]) -> tuple[Check, ...]:
     """A host that could not be examined."""
     message = one_line(re.sub(r"^\[[^]]*\]\s*", "", said[-1])) if said else "no answer in time"
-    way_out = f"see that `ssh {needs.address}` works from here"
+    sudo = " sudo -n true" if "sudo" in message else ""
+    way_out = f"see that `ssh {needs.address}{sudo}` works from here"
     return (Check(host=needs.host, name="ssh", verdict=Verdict.FAIL, message=message, way_out=way_out),)
 
 

@@ -53,6 +53,7 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     engine = EngineConfig(
         CONNECT_TIMEOUT=run.config.ssh.connect_timeout,
         FAIL_PERCENT=STRICT_PERCENT,
+        TEMP_DIR="$HOME",  # only for the program that hands sudo a password: /tmp may forbid programs
         # pyinfra's own choice is 20 hosts for each processor here; the others would wait for the slowest of these.
         PARALLEL=min(len(names), MAX_PARALLEL),
     )

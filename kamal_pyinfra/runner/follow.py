@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kamal_pyinfra.runner.session import Session  # comes first: it patches the standard library for gevent
@@ -18,7 +18,7 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.commands import logs as commands
 from kamal_pyinfra.commands.logs import LogFilter
-from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
@@ -56,6 +56,7 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
         session.require_hosts()
         over: AsyncResult = AsyncResult()
         hosts = [host for host in session.state.inventory if host.name in listings]
+        _let_sudo_ask(session, hosts)
         merged = Merged(listener)
         followers = [_Follower(host, listings[host.name], wanted, merged, over) for host in hosts]
         greenlets = [gevent.spawn(_tick, merged, over), *(gevent.spawn(follower.carry_on) for follower in followers)]
@@ -66,6 +67,15 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
             raise
         finally:
             gevent.killall(greenlets)
+
+
+def _let_sudo_ask(session: Session, hosts: Sequence[Host]) -> None:
+    """A stream cannot ask for sudo's password, and would be refused again and again: so a command goes before it."""
+    names = [host.name for host in hosts if host.data.get("_sudo")]
+    refused = {name: output for name, (succeeded, output) in session.execute("true", names).items() if not succeeded}
+    if refused:
+        lines = (line for output in refused.values() for line in output.stderr_lines[-1:])
+        raise HostFailed("\n".join(sanitized(line) for line in lines), list(refused))
 
 
 def _tick(merged: Merged, over: AsyncResult) -> None:

@@ -263,7 +263,9 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
         registry="registry-1.docker.io",
         shares=(Share(container="other", cpus=9),),
     )
-    assert [needs_of(found, server) for server in found.role_hosts] == [
+    addresses = ("root@192.0.2.1 -p 22", "app@192.0.2.2 -p 2222")
+    asked = zip(found.role_hosts, addresses, strict=True)
+    assert [needs_of(found, server, address) for server, address in asked] == [
         Needs(
             host="192.0.2.1",
             address="root@192.0.2.1 -p 22",

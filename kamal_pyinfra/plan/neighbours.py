@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.observed import PROJECT_LABELS, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.router_names import is_hidden
 
 ROUTE_LABEL = "traefik."
 KAMALS_LABEL = "traefik.http.routers.catchall.rule"
@@ -69,4 +70,4 @@ def registry_of_image(image: str) -> str:
 
 
 def _is_routed(container: ObservedContainer) -> bool:
-    return any(label.startswith(ROUTE_LABEL) for label in container.labels)
+    return any(label.startswith(ROUTE_LABEL) for label in container.labels) and not is_hidden(container.labels)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kamal_pyinfra.plan.router_names import is_hidden
+
 ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entrypoints)", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ class Route:
 
 def routes_of(labels: Mapping[str, str]) -> frozenset[Route]:
     """The routes of a container; none if it is hidden from the proxy."""
-    if labels.get("traefik.enable", "").lower() == "false":
+    if is_hidden(labels):
         return frozenset()
     routers: dict[tuple[str, str], dict[str, str]] = {}
     for label, value in labels.items():

@@ -26,8 +26,8 @@ def path_of(line: str) -> str:
     return next(path for end in (2, 1) if (path := "kp " + " ".join(words[:end])) in COMMANDS and end <= len(words))
 
 
-NEEDS_ANOTHER_FLEET = {"rollback v0", "traefik remove"}
-"""There is no such version here; an accessory is behind the proxy."""
+NEEDS_ANOTHER_FLEET = {"rollback v0"}
+"""There is no such version here."""
 LINES = [line for line in ON_HOSTS if has_dry_run(COMMANDS[path_of(line)]) and line not in NEEDS_ANOTHER_FLEET]
 LINES += ["rollback v1"]
 

@@ -59,8 +59,20 @@ def _text(nodes: list[Node], dot: object, names: dict[str, object]) -> str:
         elif kind == "if":
             texts.append(_text(body if _value(source, dot, names) else other, dot, names))
         else:
-            texts += [_text(body, item, dict(names)) for item in _items(_value(source, dot, names))]
+            texts += _repeated(source, body, dot, names)
     return "".join(texts)
+
+
+def _repeated(source: str, body: list[Node], dot: object, names: dict[str, object]) -> list[str]:
+    """``range PIPELINE``, or ``range $key, $value := PIPELINE``."""
+    variables, found, expression = source.partition(" := ")
+    value: Any = _value(expression if found else source, dot, names)
+    keys = list(value) if isinstance(value, dict) else list(range(len(value or ())))
+    named = [name.strip() for name in variables.split(",")] if found else []
+    return [
+        _text(body, item, names | dict(zip(named, (key, item), strict=False)))
+        for key, item in zip(keys, _items(value), strict=True)
+    ]
 
 
 def _items(value: Any) -> list[Any]:

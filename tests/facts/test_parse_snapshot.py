@@ -190,13 +190,24 @@ def test_a_name_that_would_end_the_template_is_not_asked_for():
 @pytest.mark.parametrize(
     ("name", "state", "serving", "noted"),
     [
-        ("shop-web-running", "running healthy 0", "healthy", "/shop-web-v4 true healthy 172.17.0.3"),
-        ("shop-web-stopped", "exited unhealthy 0", "stopped", "/shop-web-v2 false unhealthy "),
+        (
+            "shop-web-running",
+            "running healthy 0",
+            "healthy",
+            "/shop-web-v4 true healthy 2026-11-23T07:14:21.864397348Z =172.17.0.3,",
+        ),
+        (
+            "shop-web-stopped",
+            "exited unhealthy 0",
+            "stopped",
+            "/shop-web-v2 false unhealthy 2026-11-23T07:14:03.332799295Z =",
+        ),
         (
             "traefik",
             "running none 0",
             "none",
-            f'/traefik true none {LOG_PATH} ["--providers.docker","--log.level=DEBUG"]',
+            f'/traefik true none {LOG_PATH} ["--providers.docker","--log.level=DEBUG"]\n'
+            "+at json-file bridge =172.17.0.2,",
         ),
     ],
 )

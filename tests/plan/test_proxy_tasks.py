@@ -124,6 +124,21 @@ def test_another_destination_keeps_the_proxy_and_a_worker_does_not(config: MakeC
     assert "- proxy" in text(proxy_tasks.remove, config(), together(deployed(worker), deployed(config())))
 
 
+@pytest.mark.parametrize(("value", "is_removed"), [("false", True), ("true", False)])
+def test_a_container_that_is_hidden_from_the_proxy_does_not_use_it(
+    config: MakeConfig, value: str, is_removed: bool
+) -> None:
+    observed = deployed(config())
+    web = next(each for each in observed.containers if each.name == "shop-web-v1")
+    database = replace(web, name="shop-db", labels={"service": "shop-db", "traefik.enable": value})
+    observed = replace(observed, containers=(*observed.containers, database))
+    if is_removed:
+        assert "- proxy" in text(proxy_tasks.remove, config(), observed)
+    else:
+        with pytest.raises(PlanRefused, match="the proxy stays, shop-db uses it"):
+            text(proxy_tasks.remove, config(), observed)
+
+
 @pytest.mark.parametrize(
     "decide", [proxy_tasks.boot, proxy_tasks.reboot, proxy_tasks.start, proxy_tasks.stop, proxy_tasks.remove]
 )

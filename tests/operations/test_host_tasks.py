@@ -12,6 +12,7 @@ from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving
 from kamal_pyinfra.operations import plan, proxy, registry, removal
 from kamal_pyinfra.plan import proxy_tasks, removal_tasks
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.observed import ObservedFile, Status
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -45,9 +46,18 @@ def gone(run, host):
 def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(lambda _, host: shared(run, host), traefik)
+    gates = (
+        Gate(container="shop-web-v2", routers=("shop-web",), rules=("PathPrefix(`/`)",)),
+        Gate(
+            container="blog-web-b1",
+            routers=("shop-web", "blog-web"),
+            rules=("PathPrefix(`/`)", "Host(`blog.example`)"),
+            server_name="blog.example",
+        ),
+    )
     script = (
         f"{serving_functions()}{ALONE}"
-        f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, ('shop-web-v2', 'blog-web-b1'))}"
+        f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, gates)}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:

@@ -46,10 +46,11 @@ def signs(tree: Map) -> Iterator[tuple[str, Place]]:
     yield from ((key, tree[key].place) for key in ROOT_KEYS if key in tree)
     builder = section(tree, "builder")
     yield from ((f"builder.{key}", builder[key].place) for key in BUILDER_KEYS if key in builder)
-    for key in ("remote", "local"):
-        value = builder.get(key)
-        if isinstance(value, Scalar) and value.value is not None and (key == "remote" or isinstance(value.value, bool)):
-            yield f"builder.{key}", value.place
+    remote, local = builder.get("remote"), builder.get("local")
+    if isinstance(remote, Scalar) and "://" in str(remote.value):
+        yield "builder.remote", remote.place
+    if isinstance(local, Scalar) and isinstance(local.value, bool):
+        yield "builder.local", local.place
     for key in ("servers", "accessories"):
         for name, part in section(tree, key).items():
             if isinstance(part, Map) and "proxy" in part:

@@ -114,13 +114,13 @@ def given_login(config: Config, server: Server) -> dict[str, Any]:
 
 def route(config: Config, server: Server) -> Route:
     """What ``deploy.yml`` says about the way to one host."""
-    from kamal_pyinfra.operations.ssh_client import Route  # noqa: PLC0415 - imports pyinfra
+    from kamal_pyinfra.operations.ssh_client import Route, no_keys  # noqa: PLC0415 - imports pyinfra
 
     ssh = config.ssh
-    data = () if server.key else ssh.key_data
+    given = tuple(_parse_key(text.get_secret_value()) for text in (() if server.key else ssh.key_data))
     return Route(
         keys=tuple(str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)),
-        key_data=tuple(_parse_key(text.get_secret_value()) for text in data),
+        key_data=(lambda: given) if given else no_keys,
         keys_only=ssh.keys_only,
         is_strict=ssh.host_keys == "strict" if ssh.says("host_keys") else None,
         known_hosts=str(Path(ssh.known_hosts).expanduser()) if ssh.known_hosts else None,

@@ -115,7 +115,7 @@ def test_keys_that_are_in_no_file_are_handed_over(tmp_path: Path) -> None:
     texts = [(tmp_path / f"key{number}").read_text() for number in range(2)]
     ssh = {"user": "ops", "key_data": texts, "keys": [str(tmp_path / "key1"), "/no/such"], "keys_only": True}
     found = way(tmp_path, yaml.safe_dump(yaml.safe_load(DEPLOY) | {"ssh": ssh}))
-    assert [key.get_base64() for key in found.key_data] == [key.get_base64() for key in keys]
+    assert [key.get_base64() for key in found.key_data()] == [key.get_base64() for key in keys]
     assert found.keys == (str(tmp_path / "key1"), "/no/such")
 
 

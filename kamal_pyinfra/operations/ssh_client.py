@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import shlex
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import paramiko.client
@@ -43,13 +43,19 @@ NO_BANNER = "Error reading SSH protocol banner"
 RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
+def no_keys() -> tuple[PKey, ...]:
+    """What a host without keys in no file has of them."""
+    return ()
+
+
+class Route(NamedTuple):
     """What ``deploy.yml`` says about the way to a host; user and port are pyinfra's, where they are given.
+
+    It is among the host's data, which pyinfra prints as JSON when it is asked to: a tuple, with a function for keys.
 
     Args:
         keys: files with private keys, instead of those of ``~/.ssh/config``.
-        key_data: keys in no file.
+        key_data: returns keys in no file.
         keys_only: nothing that an agent holds beside these.
         is_strict: refuse a host whose key is unknown; ``None`` leaves it to ``~/.ssh/config``.
         known_hosts: file with host keys, instead of the user's.
@@ -60,7 +66,7 @@ class Route:
     """
 
     keys: tuple[str, ...] = ()
-    key_data: tuple[PKey, ...] = ()
+    key_data: Callable[[], tuple[PKey, ...]] = no_keys
     keys_only: bool = False
     is_strict: bool | None = None
     known_hosts: str | None = None
@@ -267,15 +273,15 @@ def _as_overridden(route: Route, kwargs: dict[str, Any]) -> Route:
     """What an inventory of the user's own says in pyinfra's words."""
     known_hosts, key = kwargs.get("_pyinfra_ssh_known_hosts_file"), kwargs.get("pkey")
     if known_hosts:
-        route = replace(route, known_hosts=known_hosts)
+        route = route._replace(known_hosts=known_hosts)
     if kwargs.get("_pyinfra_ssh_strict_host_key_checking") == "yes":
-        route = replace(route, is_strict=True)
-    return replace(route, key_data=(*route.key_data, key)) if key is not None else route
+        route = route._replace(is_strict=True)
+    return route._replace(key_data=lambda: (*route.key_data(), key)) if key is not None else route
 
 
 def _offer(found: HostSettings, route: Route) -> Offer:
     return Offer(
-        given=route.key_data,
+        given=route.key_data(),
         files=route.keys if route.keys_only else tuple(dict.fromkeys((*route.keys, *found.identity_files))),
         certificates=found.certificate_files,
         is_only=route.keys_only or found.identities_only,

@@ -169,6 +169,8 @@ class _Reading:
             return  # whichever comes first
         elif line.keyword == "proxycommand" and "proxyjump" in self.found:
             return
+        elif line.keyword == "hostname" and self.is_final:
+            return  # the name is what it was when the last reading began, whether a file gave it or not
         else:
             self.found.setdefault(line.keyword, line)
 

@@ -22,7 +22,7 @@ UNSAFE_IN_JSON = re.compile(rf"(?!\n){CONTROL.pattern}|{DECEIVING.pattern}")
 
 SELECTORS = "[\ufe00-\ufe0f]*"
 """What comparisons of .NET, in which runners are written, leave out of account."""
-COMMAND_AT_START = re.compile(rf"^(\s*{SELECTORS}):(?={SELECTORS}:)", re.MULTILINE)
+COMMAND_AT_START = re.compile(rf"^([\s\ufe00-\ufe0f]*):(?={SELECTORS}:)", re.MULTILINE)
 COMMAND_ANYWHERE = re.compile(rf"#(?={SELECTORS}#{SELECTORS}[\w.-]*{SELECTORS}\[)")
 SECTION_AT_START = re.compile(r"^(?=(?:---|\+\+\+|~~~|\^\^\^)(?:\s|$))|^(?=section_(?:start|end):)", re.MULTILINE)
 

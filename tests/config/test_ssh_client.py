@@ -36,6 +36,7 @@ CONFIGS = {
     "match-exec": 'Match exec "test %n = web1"\n Port 12\nMatch !exec true\n Port 13\nMatch exec false\n User z\n',
     "match-final": "Match final host real.example\n Port 14\nHost web1\n HostName real.example\nMatch final\n User f\n",
     "final-host": "Host real.example\n Port 15\nHost web1\n HostName real.example\nMatch final all\n User g\n",
+    "final-name": "Match final\n HostName real.example\n Port 16\n",
     "known-hosts": "UserKnownHostsFile ~/.ssh/a /b/%h\nGlobalKnownHostsFile /c /d\nHostKeyAlias alias\n",
     "strict": "StrictHostKeyChecking yes\nConnectTimeout 7\nAddressFamily inet6\n",
     "agent": "IdentityAgent ~/agent.sock\n",

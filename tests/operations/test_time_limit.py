@@ -135,6 +135,7 @@ SENDERS = {
     "operations/any_bytes.py": "reads what they print",
     "operations/login_shell.py": "spells them for any login shell",
     "operations/ssh_client.py": "asks again where sshd refuses a session, and leads through jump hosts",
+    "operations/sudo.py": "adds to what they print why sudo refuses",
     "operations/time_limit.py": "puts the limit before them",
 }
 

@@ -83,6 +83,7 @@ def test_every_character_that_shows_nothing_or_turns_text_around_is_left_out() -
         ("####[group]", "### #[group]"),
         ("x ##vso[task.setvariable variable=a]b", "x # #vso[task.setvariable variable=a]b"),
         ("##teamcity[buildStatus status='SUCCESS']", "# #teamcity[buildStatus status='SUCCESS']"),
+        ("\ufe0f ::debug::x", "\ufe0f : :debug::x"),
         ("#\ufe0f#[error]", "# \ufe0f#[error]"),
         ("--- Deploy", " --- Deploy"),
         ("^^^ +++", " ^^^ +++"),

@@ -101,9 +101,11 @@ def test_exec_runs_in_a_new_container_or_in_the_one_that_runs(shop: Project) -> 
     """A one-off container must have the role's surroundings and go; no value of `-e` may be seen on the host."""
     before = shop.containers("job1")
     job = ("-r", "job", "-e", "WORD:it's $HOME", "-e", "TIMES=3")
-    shown = shop.kp("app", "exec", "sh -c 'echo \"$WORD\" $TIMES $COLOR $TOP_SECRET; ls /proc | wc -l >&2'", *job)
+    shown = shop.kp(
+        "app", "exec", "sh -c 'echo \"$WORD\" $TIMES $COLOR $TOP_SECRET ${#TOP_SECRET}; ls /proc | wc -l >&2'", *job
+    )
     lines = shown.stdout.splitlines()
-    assert lines[:2] == [f"App Host: {shop.lab.hosts['job1']} (job)", "it's $HOME 3 green hush-7c1d9e"]
+    assert lines[:2] == [f"App Host: {shop.lab.hosts['job1']} (job)", "it's $HOME 3 green [REDACTED] 11"]
     assert shop.containers("job1") == before
     assert listing(shop, "job1", "docker ps -aq | wc -l") == ["2"]
     with watched_processes(shop, "job1") as seen:

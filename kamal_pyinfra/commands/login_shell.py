@@ -41,7 +41,7 @@ def sheltered(script: str, *, start: str = "", end: str = "") -> str:
     text = base64.b64encode(data).decode()
     before = f"echo {start};echo {start}>&2;" if start else ""
     after = f";c=$?;echo {end};exit $c" if end else ""
-    bootstrap = f'{before}{_decoded(ALL_WORDS, unpack)};eval "$s"{after}'
+    bootstrap = f'{before}{_decoded(ALL_WORDS, unpack)};set --;eval "$s"{after}'
     chunks = (f"'{text[at : at + CHUNK]}'" for at in range(0, len(text), CHUNK))
     return " ".join((f"sh -c '{bootstrap}' sh", *chunks))
 

@@ -51,7 +51,7 @@ def test_the_login_shell_sees_words_that_all_read_alike() -> None:
         "sh -c 'echo kp-1;echo kp-1>&2;"
         's=$(printf %s "$@"|base64 -d 2>/dev/null)||s=$(printf %s "$@"|openssl base64 -d -A 2>/dev/null)||'
         "{ echo neither base64 nor openssl is installed>&2;exit 127;};"
-        """eval "$s";c=$?;echo kp-2;exit $c' sh 'ZWNobyAnYSc='"""
+        """set --;eval "$s";c=$?;echo kp-2;exit $c' sh 'ZWNobyAnYSc='"""
     )
 
 
@@ -106,3 +106,8 @@ def test_a_host_without_base64_needs_openssl(programs: tuple[str, ...], tmp_path
     )
     missing = (127, "", "neither base64 nor openssl is installed\n")
     assert (done.returncode, done.stdout, done.stderr) == ((0, "it works\n", "") if programs else missing)
+
+
+def test_the_script_has_no_arguments_of_its_own() -> None:
+    done = subprocess.run(["sh", "-c", sheltered('echo "$# [$*]"')], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 []\n"

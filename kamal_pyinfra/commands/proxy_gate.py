@@ -155,8 +155,15 @@ BY_LOG = f"""by_log() {{
 }}
 """
 
-# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES. What is not ready, or gone, is told by who watches its health.
-SERVES = f"""note_gates() {{
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES IN_USE. What is not ready, or gone, is told by who watches its health.
+SERVES = f"""logs_errors() {{
+  case "$proxy" in
+    *[Ll][Oo][Gg].[Ff][Ii][Ll][Ee][Pp][Aa][Tt][Hh]=*) return 1 ;;
+    *[Ll][Oo][Gg].[Ll]evel=[FfPp][AaNn]*) return 1 ;;
+  esac
+  [ -n "$log" ] || is_readable
+}}
+note_gates() {{
   set -f; has_told=; has_waited=
   note_servers "$@"; noted_at=$noted; proxy=$noted_proxy; log=$noted_log; now; deadline=$(( now + patience * 100 ))
 }}
@@ -171,7 +178,7 @@ find_noted() {{
 }}
 tell_route() {{ has_told=1; printf '{ROUTES}%s %s\\n' "$name" "$1"; }}
 serves() {{
-  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7
+  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7; in_use=$8
   find_noted "$name"; now
   case "$health" in healthy | none) ;; *) return 0 ;; esac
   case "$proxy" in
@@ -183,7 +190,9 @@ serves() {{
     0)
       [ "$patience" -eq 0 ] || sleep 0.05
       [ -z "$(errors own "$started")" ] || {{ refuse 'the proxy does not take its router'; return 1; }}
-      tell_route request; return 0 ;;
+      if [ -n "$in_use" ] || logs_errors; then tell_route request
+      else tell_route 'unproven the proxy reaches it, but its log cannot be read: it may not take a new router'; fi
+      return 0 ;;
     1) refuse "$why"; return 1 ;;
   esac
   by_log; case "$?" in
@@ -240,6 +249,7 @@ def _serves(gate: Gate) -> str:
     return "serves " + words(
         *(gate.container, gate.ask, gate.answer, gate.server_name or "localhost"),
         *(" ".join(map(_door, gate.doors)), " ".join(gate.routers), ", ".join(gate.rules)),
+        "in-use" if gate.is_in_use else "",
     )
 
 

@@ -59,6 +59,7 @@ class Gate:
         answer: what the header of the answer holds.
         server_name: a name of its rules, for TLS and the ``Host`` header; empty if there is none.
         doors: where to ask; none if nothing is known of them.
+        is_in_use: whether its routers and middlewares are, word for word, those of a container that runs already.
     """
 
     container: str
@@ -68,6 +69,7 @@ class Gate:
     answer: str = ""
     server_name: str = ""
     doors: tuple[Door, ...] = ()
+    is_in_use: bool = False
 
 
 def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.plan.changes import AwaitContainer, BootContainer, RestartContainer, StartProxy
 from kamal_pyinfra.plan.compare import proxy_arguments
 from kamal_pyinfra.plan.diff_proxy import diff_proxy
-from kamal_pyinfra.plan.gate import Gate, gate_of, has_routers, seen_gate
+from kamal_pyinfra.plan.gate import Gate, gate_of, has_routers, seen_gate, without_gate
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.router_names import is_hidden
+from kamal_pyinfra.plan.router_names import Element, definitions, is_hidden
 from kamal_pyinfra.plan.state import DesiredHost
 
 
@@ -30,10 +31,27 @@ def boot_gates(changes: Iterable[BootContainer], desired: DesiredHost, observed:
 
 
 def _boot_gate(change: BootContainer, observed: ObservedHost, command: Sequence[str]) -> Gate:
-    there = observed.container(change.container.name)
+    there, labels = observed.container(change.container.name), dict(change.container.labels)
     if there is not None and isinstance(change, RestartContainer | AwaitContainer):
-        return seen_gate(there.name, there.labels, command)
-    return gate_of(change.container, command)
+        gate, labels = seen_gate(there.name, there.labels, command), dict(there.labels)
+    else:
+        gate = gate_of(change.container, command)
+    return replace(gate, is_in_use=_is_in_use(change.container.name, labels, observed))
+
+
+def _is_in_use(name: str, labels: Mapping[str, str], observed: ObservedHost) -> bool:
+    """Whether a container that runs defines the same routers and middlewares: the proxy has taken these before."""
+    wanted = _defined(labels, name)
+    others = [each for each in observed.containers if each.is_running and each.name != name]
+    return any(wanted.items() <= _defined(each.labels, each.name).items() for each in others)
+
+
+def _defined(labels: Mapping[str, str], name: str) -> dict[Element, dict[str, str]]:
+    return {
+        element: fields
+        for element, fields in definitions(without_gate(labels), name).items()
+        if element.kind != "services"
+    }
 
 
 def running_gates(containers: Iterable[ObservedContainer], command: Sequence[str]) -> tuple[Gate, ...]:

@@ -72,14 +72,17 @@ def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[Rem
 def recent_images(remaining: Remaining, observed: ObservedHost) -> frozenset[str]:
     """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
 
-    Its run has its lock, not ours. By the time it pulls, its env files are there.
+    Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come from
+    another repository starts none of our images.
     """
     owner = remaining.owner
     roles = (naming.joined(owner.service, role, owner.destination) for role in remaining.known_roles)
     ours = {*remaining.prefixes, *roles}
     files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
-    neighbours = (each for each in observed.containers if each.role and not owner.is_service_of(each))
-    if files <= ours and not any(each.image.startswith(f"{remaining.repository}:") for each in neighbours):
+    neighbours = [each for each in observed.containers if each.role and not owner.is_service_of(each)]
+    alike = [each for each in neighbours if each.image.startswith(f"{remaining.repository}:")]
+    others = {naming.joined(each.service, each.role, each.destination) for each in neighbours if each not in alike}
+    if files <= ours | others and not alike:
         return frozenset()
     ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
     return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)

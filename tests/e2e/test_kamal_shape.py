@@ -93,13 +93,14 @@ def test_the_web_container_is_kamals(shop: Project) -> None:
 
 
 def test_the_worker_has_its_options_and_no_health_check(shop: Project) -> None:
-    """A worker must have its command and options, and neither health check nor cord nor proxy labels."""
+    """A worker must have its command and options, neither health check nor cord, and be hidden from the proxy."""
     found = shop.inspect("job1", "shop-job-v1")
     assert found["Config"]["Cmd"] == ["python", "app.py", "worker"]
     assert "Healthcheck" not in found["Config"]
     assert found["HostConfig"]["Memory"] == 64 * 1024 * 1024
     assert [name.removeprefix("CAP_") for name in found["HostConfig"]["CapAdd"]] == ["SYS_TIME"]
-    assert not any(name.startswith("traefik.") for name in found["Config"]["Labels"])
+    labels = found["Config"]["Labels"]
+    assert {name: labels[name] for name in labels if name.startswith("traefik.")} == {"traefik.enable": "false"}
     assert found["HostConfig"]["Binds"] == ["/srv/uploads:/uploads"]
 
 

@@ -61,6 +61,12 @@ def test_an_old_image_goes_and_where_nobody_else_is_any(config: MakeConfig, ours
     assert removed(config, with_new_image(ours, age=600)) == [{NEW}] * 3
 
 
+def test_a_service_of_another_repository_is_about_to_start_none_of_ours(config: MakeConfig, ours: ObservedHost) -> None:
+    blog = without(deployed(config(service="blog", image="acme/blog"), "v1"), "traefik")
+    beside = replace(together(blog, ours), env_files=ours.env_files | {".kamal/env/roles/blog-web.env"})
+    assert removed(config, with_new_image(beside, age=600)) == [{NEW}] * 3
+
+
 def test_prune_says_what_it_leaves_and_why(config: MakeConfig, ours: ObservedHost) -> None:
     seen = with_new_image(replace(ours, env_files=ours.env_files | {THEIRS}), age=600)
     note = f"{NEW} stays: it is new, and others on the host may be about to start it"

@@ -77,5 +77,8 @@ def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
         routed: what is asked of it about the containers behind it, of whatever service.
     """
     wait = f"sleep {THROTTLE_SECONDS}"
-    asks = f'( {gate_functions()}{ask_gates(routed)} && {{ [ -n "$has_told" ] || {wait}; }} )' if routed else wait
-    return chain(run(proxy), asks, "stays_up")
+    if not routed:
+        return chain(run(proxy), wait, "stays_up")
+    asks = f'( {gate_functions()}{ask_gates(routed)} && {{ [ -n "$has_told" ] || {wait}; }} )'
+    # A proxy that ends at once routes nowhere either, and its own last lines are the cause.
+    return chain(run(proxy), f"{{ {asks} || {{ stays_up; false; }}; }}", "stays_up")

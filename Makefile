@@ -47,7 +47,6 @@ format: venv ## put the code in shape
 
 docs: venv ## write the generated parts of the documentation, and build the site into .cache/site
 	scripts/docs
-	$(PYTHON) scripts/families.py
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict --clean
 
 casts: lab-up ## record the terminal casts of docs/ on the lab (which stays up), and draw them

@@ -31,6 +31,7 @@ GENERATED = [
     "scripts/error_pages.py",
     "scripts/screenshots.py",
     "scripts/cast_svg.py",
+    "scripts/families.py",
 ]
 SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 

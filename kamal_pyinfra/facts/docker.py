@@ -7,11 +7,15 @@ import json
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
+from kamal_pyinfra.commands.engine import engine_function
 from kamal_pyinfra.commands.login_shell import plain
 
 
 class DockerInstalled(FactBase[bool]):
-    """Whether the host has Docker: ``True``. An engine that does not answer the SSH user is an error."""
+    """Whether the host has Docker: ``True``. An engine that does not answer the SSH user is an error.
+
+    Another engine that is called by the same name, such as Podman, is not Docker.
+    """
 
     @staticmethod
     def default() -> bool:
@@ -19,9 +23,9 @@ class DockerInstalled(FactBase[bool]):
         return False
 
     def command(self) -> str:
-        """Ask the engine for its version; only a host without the program has no Docker."""
-        version = "docker version --format 'docker {{.Server.Version}}'"
-        return plain(f"if command -v docker > /dev/null; then {version}; fi")
+        """Ask the engine for its name and version; a host without the program or with another's has none."""
+        ask = 'found=$(engine); case $found in docker-error*) echo "$found" >&2; exit 1 ;; *) echo "$found" ;; esac'
+        return plain(f"{engine_function()}if command -v docker > /dev/null; then {ask}; fi")
 
     def process(self, output: list[str]) -> bool:
         """Any version will do; other lines are the login shell's."""

@@ -10,15 +10,15 @@ from kamal_pyinfra.plan.state import ReleaseCommand
 
 # A shell runs its trap only once its foreground command is over, so docker runs in the background and is waited for.
 # What a run that was killed left behind goes first: the lock is held, so nobody else's command can be among it. The
-# name counts too, since an image may have the label.
-SCRIPT = """stale=$(docker ps --all --quiet --filter {filter} --filter name=-exec-) || exit
+# name counts too, since an image may have the label. Whole seconds may be one short of the time that is over.
+SCRIPT = """began=$(date +%s)
+stale=$(docker ps --all --quiet --filter {filter} --filter name=-exec-) || exit
 [ -z "$stale" ] || docker rm -f $stale > /dev/null
-began=$(date +%s)
 stop() {{
   trap '' TERM
   kill -KILL "$docker" 2> /dev/null
   docker rm -f {name} > /dev/null 2>&1
-  [ $(($(date +%s) - began)) -lt {timeout} ] || echo "the release command was killed: {timeout} seconds are over"
+  [ $(($(date +%s) - began + 1)) -lt {timeout} ] || echo "the release command was killed: {timeout} seconds are over"
   exit 143
 }}
 trap stop TERM

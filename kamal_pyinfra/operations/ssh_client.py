@@ -8,8 +8,10 @@ from the socket on. Its class has to stand where pyinfra's connector finds it; o
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import socket
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 
 import gevent
 import paramiko.client
+from gevent.select import select
 from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, ProxyCommand, SSHException, Transport
 from paramiko.message import Message
 from paramiko.ssh_exception import NoValidConnectionsError
@@ -35,6 +38,8 @@ ROUTE = "kp_route"
 """Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
 DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
 MOST_JUMPS = 8
+PROGRAM_SECONDS = 2
+"""For a program that leads to a host, to end when it is asked to."""
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
 NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
@@ -74,6 +79,35 @@ class Route(NamedTuple):
     proxy_command: str = ""
     timeout: int | None = None
     banner_timeout: int = DEFAULT_TIMEOUT
+
+
+class Program(ProxyCommand):
+    """The program of a ``ProxyCommand`` as a socket; it ends with the connection, and the connection with it."""
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes that the program wrote; none once it is over. paramiko's own goes on asking then.
+
+        Raises:
+            TimeoutError: it wrote nothing in time.
+        """
+        try:
+            if not select([self.process.stdout], [], [], self.timeout)[0]:
+                raise TimeoutError
+            return os.read(self.process.stdout.fileno(), size)  # type: ignore[union-attr]  # made with pipes
+        except ValueError:  # the pipe was closed meanwhile
+            return b""
+
+    def close(self) -> None:
+        """End the program and wait for it."""
+        self.process.terminate()
+        try:
+            self.process.wait(PROGRAM_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in filter(None, (self.process.stdin, self.process.stdout, self.process.stderr)):
+            with contextlib.suppress(OSError):  # what was not written yet is of no use
+                pipe.close()
 
 
 class SessionRefused(SSHException):
@@ -148,7 +182,7 @@ class Client(SSHClient):
         if found.proxy_jump:
             return self._through(found, route, port, timeout, file)
         if found.proxy_command:  # by a shell, as ssh does
-            return ProxyCommand(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
+            return Program(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
         return open_socket(found.host_name, port, timeout, found.address_family)
 
     def _through(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Channel:

@@ -30,5 +30,6 @@ def released(run: Run) -> Generator[StringCommand, None, None]:
     announce(changes)
     for change in changes:
         audit = audited(run, f"Ran release command of version {run.version}", change.role)
-        script = f"( {release.run(change.release)}\n) && {chain(audit)}"
+        # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
+        script = f"trap : TERM\n( {release.run(change.release)}\n) && {chain(audit)}"
         yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))

@@ -39,6 +39,7 @@ SPELLING = re.compile(r"--?[a-zA-Z][\w-]*")
 def script(path: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # pydantic resolves the types of its classes there
     spec.loader.exec_module(module)
     return module
 

@@ -43,7 +43,8 @@ in the first line: `# yaml-language-server: $schema=./deploy.schema.json`.
 - **Variables.** `.env.DESTINATION` and `.env` of the working directory are read; what is set in the
   environment wins over both. `${NAME}`, `<%= ENV["NAME"] %>` and `<%= ENV.fetch("NAME", "default") %>` are
   replaced by the variable's value, which can never change the structure of the file. In values of `env`
-  sections `${NAME}` is left for the shell of the host, as in Kamal. `$${NAME}` is a literal `${NAME}`.
+  sections `${NAME}` is left for the shell of the host, as in Kamal; one that is part of what a tag brings in stays as
+  it is (Kamal has the host expand that too). Elsewhere `$${NAME}` is a literal `${NAME}`.
   Other ERB is refused, with the way out.
 - **Text** may be written as text, number or boolean and stays as it was written: `1.10` is not `1.1`.
 - **Secrets** are named in deploy.yml and have their values in the environment or in an `.env` file.

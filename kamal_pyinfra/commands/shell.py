@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from kamal_pyinfra.config.env import pieces
 from kamal_pyinfra.errors import PlanRefused
 
 BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
@@ -40,9 +41,17 @@ def host_path(path: str) -> str:
 
 
 def expandable(value: str) -> str:
-    """One word in which only ``${NAME}`` is left to the remote shell (Kamal 1.9, ``env.clear``)."""
-    parts = (f'"{part}"' if VARIABLE.fullmatch(part) else quote(part) for part in VARIABLE.split(value) if part)
-    return "".join(parts) or "''"
+    """One word in which only a ``${NAME}`` of the file is left to the remote shell (Kamal 1.9, ``env.clear``).
+
+    Unlike there, one that a variable's value holds stays as it is.
+    """
+    spelt = (_written(part) if index % 2 == 0 else quote(part) for index, part in enumerate(pieces(value)) if part)
+    return "".join(spelt) or "''"
+
+
+def _written(text: str) -> str:
+    parts = (f'"{part}"' if VARIABLE.fullmatch(part) else quote(part) for part in VARIABLE.split(text) if part)
+    return "".join(parts)
 
 
 def flags(options: tuple[tuple[str, object], ...]) -> str:

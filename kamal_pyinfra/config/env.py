@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, WrapValidator, model_validator
 
-from kamal_pyinfra.config.tree import Map
+from kamal_pyinfra.config.tree import Map, Scalar
 from kamal_pyinfra.config.values import SECTION, Text, problem
 
 UNUSABLE_NAME = re.compile(r"[\s=\0]|\A#|\A\Z")
@@ -22,7 +22,40 @@ def usable_name(name: str) -> str:
     return name
 
 
+class HostText(str):
+    """A value that the host's shell reads only in part: what came in by a tag of ERB stays as it is.
+
+    Args:
+        parts: the value in pieces, by turns written in the file and put there from a variable, a file or git.
+    """
+
+    parts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parts: tuple[str, ...]) -> HostText:
+        """The value of its pieces."""
+        text = cls("".join(parts))
+        text.parts = parts
+        return text
+
+
+def pieces(value: str) -> tuple[str, ...]:
+    """A value in pieces, by turns written in the file and put there; a plain text was written."""
+    return value.parts if isinstance(value, HostText) else (value,)
+
+
+def is_for_host(value: str) -> bool:
+    """Whether the host's shell may expand something of a value, so that nothing else knows what it becomes."""
+    return any("${" in part for part in pieces(value)[::2])
+
+
+def _in_pieces(value: object, text: Callable[[object], str]) -> str:
+    plain = text(value)
+    return HostText.of(value.parts) if isinstance(value, Scalar) and value.parts else plain
+
+
 Name = Annotated[Text, AfterValidator(usable_name)]
+Clear = Annotated[Text, WrapValidator(_in_pieces)]
 
 
 class Env(BaseModel):
@@ -30,8 +63,10 @@ class Env(BaseModel):
 
     model_config = SECTION
 
-    clear: dict[Name, Text] = Field(
-        default={}, description="Values as they are. `${VAR}` is left for the shell of the host, as in Kamal."
+    clear: dict[Name, Clear] = Field(
+        default={},
+        description="Values as they are. `${VAR}` is left for the shell of the host, as in Kamal; what a tag such as "
+        '`<%= ENV["NAME"] %>` brings in is not.',
     )
     secret: tuple[Name, ...] = Field(
         default=(), description="Names of variables whose values come from the environment or from `.env`."

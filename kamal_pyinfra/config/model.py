@@ -13,7 +13,7 @@ from kamal_pyinfra.config import secrets, timeouts
 from kamal_pyinfra.config.accessory import Accessory
 from kamal_pyinfra.config.accessory_files import read_files
 from kamal_pyinfra.config.builder import Builder
-from kamal_pyinfra.config.env import EffectiveEnv, Env, join_env
+from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
 from kamal_pyinfra.config.environment import Environment
 from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_run_directory, check_service_name
 from kamal_pyinfra.config.public import public_dict
@@ -194,7 +194,7 @@ class Config(BaseModel):
     def watched_names(self) -> tuple[str, ...]:
         """Variables that are secret somewhere, and have no value that a host's shell expands elsewhere."""
         secret = {name for env in self.effective_envs for name in env.secret}
-        expanded = {name for env in self.effective_envs for name, value in env.clear.items() if "${" in value}
+        expanded = {name for env in self.effective_envs for name, value in env.clear.items() if is_for_host(value)}
         return tuple(sorted(secret - expanded))
 
     def secret(self, name: str) -> SecretStr:

@@ -67,4 +67,4 @@ def public_role(config: Config, role: Role) -> dict[str, Any]:
 def public_env(config: Config, role: Role, server: Server) -> dict[str, Any]:
     """The environment of a role's containers on one host; secrets by name."""
     env = config.env_for(role.name, server.host)
-    return {"clear": env.clear, "secret": list(env.secret)}
+    return {"clear": {name: str(value) for name, value in env.clear.items()}, "secret": list(env.secret)}

@@ -40,11 +40,14 @@ class Scalar:
     Args:
         value: ``None``, a boolean or an integer where YAML says so; the text for all the rest.
         text: the source text, so that ``1.10``, ``0123`` and ``yes`` can stay what they are.
+        parts: the text in pieces, by turns written in the file and put there from a variable, a file or git; empty if
+            all of it was written.
     """
 
     value: str | int | bool | None
     text: str
     place: Place
+    parts: tuple[str, ...] = ()
 
 
 class Map(dict[str, "Node"]):

@@ -12,7 +12,7 @@ from kamal_pyinfra.config.erb import Refused, Template
 from kamal_pyinfra.config.erb_values import Values
 from kamal_pyinfra.config.problems import Problem
 from kamal_pyinfra.config.tree import Map, Node, Place, Position, Scalar, Seq
-from kamal_pyinfra.config.variables import fill, keeps_references
+from kamal_pyinfra.config.variables import Filling, fill, keeps_references
 from kamal_pyinfra.config.yaml_nodes import MAX_DEPTH
 
 MAX_NODES = 20_000
@@ -113,20 +113,21 @@ class TreeBuilder:
             self.complain(place, "a key should be a string")
             return None
         known = len(self.refused)
-        text = self.text(node.value, path, place)
+        text = self.filled(node.value, path, place).text
         return text if len(self.refused) == known else None
 
     def build_scalar(self, node: yaml.ScalarNode, path: tuple[str, ...], place: Place) -> Scalar:
         """A single value; plain text that changed is given the type of what it became."""
-        text = self.text(node.value, path, place)
+        filled = self.filled(node.value, path, place)
+        text = filled.text
         is_implicit = node.style is None and node.tag == implicit_tag(node.value)
         tag = implicit_tag(text) if is_implicit else node.tag
         if tag.removeprefix(YAML) not in SCALAR_TAGS:
             self.complain(place, f"the YAML tag {tag} is not supported")
             self.unknown.add(place.position)
-        return Scalar(typed(tag, text), text, place)
+        return Scalar(typed(tag, text), text, place, filled.parts if len(filled.parts) > 1 else ())
 
-    def text(self, text: str, path: tuple[str, ...], place: Place) -> str:
+    def filled(self, text: str, path: tuple[str, ...], place: Place) -> Filling:
         """A text with its variables replaced."""
         filled = fill(text, self.template.tags, self.values, references=not keeps_references(path))
         self.unset += [Problem(place.position, place.path, message) for message in filled.unset]
@@ -136,7 +137,7 @@ class TreeBuilder:
         if UNUSABLE.search(filled.text):
             self.complain(place, "a NUL character or half of a character cannot be part of a value")
             self.unknown.add(place.position)
-        return filled.text
+        return filled
 
     def found(self) -> list[Problem]:
         """What is wrong with the file, tags in comments left out."""

@@ -17,16 +17,21 @@ class Filling:
     """A text whose markers and references are being replaced.
 
     Args:
-        text: as it came out.
+        parts: the text as it came out, in pieces; every second one stands for a marker.
         unset: why parts have no value.
         refused: numbers of the tags in it that are not understood.
     """
 
     tags: Sequence[Tag]
     values: Values
-    text: str = ""
+    parts: tuple[str, ...] = ()
     unset: list[str] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text as it came out."""
+        return "".join(self.parts)
 
     def value_of(self, tag: Value) -> str:
         """The value of a tag; a line break at the end of a file or of an answer is left out, as YAML would."""
@@ -69,7 +74,7 @@ def fill(text: str, tags: Sequence[Tag], values: Values, *, references: bool) ->
             parts[index] = filling.marked(int(part))
         else:
             parts[index] = REFERENCE.sub(filling.reference, written) if references else written
-    filling.text = "".join(parts)
+    filling.parts = tuple(parts)
     return filling
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from kamal_pyinfra.config.env import is_for_host
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.difference import NOT_SET, Difference
 from kamal_pyinfra.plan.gate import without_gate
@@ -22,7 +23,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PR
 def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContainer) -> Iterator[Difference]:
     """Clear variables that are missing or have another value."""
     for name, value in env:
-        if "${" in value:
+        if is_for_host(value):
             continue  # the host's shell expanded it; only the digest can tell
         if name in observed.secret_checks:
             continue  # it is secret elsewhere, and compared as such

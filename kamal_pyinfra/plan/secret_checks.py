@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.env import EffectiveEnv
+from kamal_pyinfra.config.env import EffectiveEnv, is_for_host
 
 FIRST = 7
 FACTOR = 31
@@ -48,7 +48,9 @@ def clear_labels(env: Iterable[tuple[str, str]], secret_names: Collection[str]) 
 
     One that a host's shell expands is not among them: what it holds is not known here.
     """
-    names = [name for name, value in env if name not in secret_names and "${" not in value and NAME.fullmatch(name)]
+    names = [
+        name for name, value in env if name not in secret_names and not is_for_host(value) and NAME.fullmatch(name)
+    ]
     label = ",".join(sorted(names))
     label = label if len(label) <= LABEL_BYTES else label[:LABEL_BYTES].rpartition(",")[0]
     return (label,) if label else ()

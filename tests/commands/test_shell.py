@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.commands import shell
+from kamal_pyinfra.config.env import HostText
 from kamal_pyinfra.errors import PlanRefused
 
 SHELLS = tuple(
@@ -65,6 +66,28 @@ def test_only_a_braced_name_expands_in_an_expandable_word(command, values, name)
     known = {"NAME": name, "PATH": os.environ["PATH"]}
     expected = [
         re.sub(r"\$\{([A-Za-z_][A-Za-z_0-9]*)\}", lambda match: known.get(match[1], ""), value) for value in values
+    ]
+    assert seen == expected
+
+
+@each_shell
+@quickly
+@given(values=st.lists(st.lists(texts, min_size=1, max_size=5).map(tuple), min_size=1, max_size=20), name=texts)
+def test_what_did_not_stand_in_the_file_does_not_expand(command, values, name):
+    """Every second piece came in from a variable: a reference inside it, or over its border, stays as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        spelt = " ".join(shell.expandable(HostText.of(parts)) for parts in values)
+        seen = echoed(command, spelt, cwd=Path(folder), NAME=name)
+        assert list(Path(folder).iterdir()) == []
+    known = {"NAME": name, "PATH": os.environ["PATH"]}
+    expected = [
+        "".join(
+            part
+            if index % 2
+            else re.sub(r"\$\{([A-Za-z_][A-Za-z_0-9]*)\}", lambda match: known.get(match[1], ""), part)
+            for index, part in enumerate(parts)
+        )
+        for parts in values
     ]
     assert seen == expected
 
@@ -130,6 +153,19 @@ def test_flags_repeat_for_a_list_and_stand_alone_for_true():
 )
 def test_expandable_leaves_braced_names_to_the_host(value, text):
     assert shell.expandable(value) == text
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (("", "a${HOME}b", ""), "'a${HOME}b'"),
+        (("${HOSTNAME}-", "${HOME}", "-${B}"), '"${HOSTNAME}"-\'${HOME}\'-"${B}"'),
+        (("$", "{HOME}", ""), "'$''{HOME}'"),
+        (("", "", ""), "''"),
+    ],
+)
+def test_expandable_keeps_what_a_variable_holds(parts, text):
+    assert shell.expandable(HostText.of(parts)) == text
 
 
 def test_join_and_chain_drop_empty_parts():

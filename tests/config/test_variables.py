@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kamal_pyinfra.config.env import pieces
 from kamal_pyinfra.config.erb import read_template
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
@@ -51,6 +52,42 @@ def test_what_a_variable_holds_is_never_read_as_yaml_or_replaced_again() -> None
 
 def test_references_in_env_are_left_for_the_host() -> None:
     assert fixture("erb", **ENVIRON).env.clear["KEPT"] == "${NAME} on ${HOSTNAME}"
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "parts"),
+    [
+        ('<%= ENV["X"] %>', "a${HOME}b", ("", "a${HOME}b", "")),
+        ('"${HOSTNAME}-<%= ENV["X"] %>-${B}"', "${HOME}", ("${HOSTNAME}-", "${HOME}", "-${B}")),
+        ('"$<%= ENV["X"] %>"', "{HOME}", ("$", "{HOME}", "")),
+        ('"<%= ENV["X"] %>{HOME}"', "$", ("", "$", "{HOME}")),
+        ('"<%= ENV.fetch("Y", "${HOME}") %>"', "", ("", "${HOME}", "")),
+        ('"<%= File.read("x.txt") %>"', "", ("", "${HOME} of a file", "")),
+        ('"plain ${HOME}"', "", ("plain ${HOME}",)),
+    ],
+)
+@pytest.mark.parametrize("section", ["env", "traefik", "accessories", "servers"])
+def test_what_a_tag_brings_into_env_is_told_from_what_the_file_says(
+    load: Load, project: Path, section: str, written: str, value: str, parts: tuple[str, ...]
+) -> None:
+    """Only what the file says is left for the host's shell, wherever an environment is written."""
+    (project / "x.txt").write_text("${HOME} of a file\n")
+    env = f"{{clear: {{A: {written}}}}}"
+    keys = {
+        "env": env,
+        "traefik": f"{{env: {env}}}",
+        "accessories": f"{{db: {{image: db, host: 192.0.2.1, env: {env}}}}}",
+        "servers": f"{{web: {{hosts: [192.0.2.1], env: {env}}}}}",
+    }
+    config = load(**{section: keys[section]}, environ={"X": value})
+    found = {
+        "env": config.env_for("web", "192.0.2.1"),
+        "traefik": config.proxy_env,
+        "accessories": config.accessory_env("db") if section == "accessories" else None,
+        "servers": config.env_for("web", "192.0.2.1"),
+    }[section]
+    assert found is not None
+    assert (found.clear["A"], pieces(found.clear["A"])) == ("".join(parts), parts)
 
 
 def test_other_forms_of_dollar_are_left_alone() -> None:

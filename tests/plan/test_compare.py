@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.commands.inspect_templates import GO_NAMES, IMAGE_TEMPLATE
+from kamal_pyinfra.config.env import HostText
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.compare import config_differences
@@ -263,6 +264,17 @@ def test_without_knowing_the_image_nothing_counts_as_surplus(config: MakeConfig)
     wanted = desired_host(a_run(config()), HOST).containers[0]
     assert [each.text for each in config_differences(wanted, seen.containers[0], seen)] == ["options changed"]
     assert fresh().image_defaults == {}
+
+
+def test_a_value_that_only_a_variable_made_expandable_is_compared(config: MakeConfig) -> None:
+    """The host's shell leaves it alone, so it can be compared; what the file leaves to the host cannot."""
+    brought, left = HostText.of(("", "a${HOME}b", "")), HostText.of(("${HOME}", "x", ""))
+    wanted = desired_host(a_run(config(servers=["192.0.2.1"], env={"clear": {"A": "a", "B": "b"}})), HOST)
+    container = replace(wanted.containers[0], env=(("A", brought), ("B", left)))
+    seen = as_deployed(wanted)
+    there = replace(seen.containers[0], env=seen.containers[0].env | {"A": "a/rootb", "B": "/rootx"}, labels={})
+    texts = [each.text for each in config_differences(container, there, seen)]
+    assert [text for text in texts if text.startswith("env")] == ["env A: a/rootb → a${HOME}b"]
 
 
 def test_the_old_value_is_shown_where_the_container_itself_says_that_it_is_clear(config: MakeConfig) -> None:

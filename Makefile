@@ -65,7 +65,7 @@ BEFORE := ../before
 bench-sides: lab-up ## time the kp of another checkout, BEFORE, and this one's side by side, on the lab (which stays up)
 	$(PYTHON) -m bench.sides $(BEFORE)
 
-faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/reliability.md
+faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/trust/faults.md
 	$(PYTHON) -m tests.faults
 
 N := 100

@@ -19,8 +19,8 @@ from tests.lab.lab import Lab
 
 TOP = Path(__file__).resolve().parents[1]
 RESULTS = TOP / ".cache/bench"
-PAGE = TOP / "docs/performance.md"
-CHART = TOP / "docs/performance.svg"
+PAGE = TOP / "docs/trust/performance.md"
+CHART = TOP / "docs/images/performance.svg"
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--hosts", default="1,3,6", help="numbers of hosts")
     parser.add_argument("--round-trips", default="0,50", help="milliseconds")
     parser.add_argument("--peer", help="another deployer's command, for example `kamal`, timed side by side")
-    parser.add_argument("--write", action="store_true", help="put table and chart into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put table and chart into docs/trust/performance.md")
     options = parser.parse_args()
     lab = Lab.load()
     settings = [

@@ -1,4 +1,4 @@
-"""Samples → JSON and the tables of ``docs/performance.md``."""
+"""Samples → JSON and the tables of ``docs/trust/performance.md``."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.lab.lab import Lab
 
 HOSTS = ("web1", "web2", "job1")
 LARGE, SMALL = 300_000_000, 1_000_000
-PAGE = TOP / "docs/performance.md"
+PAGE = TOP / "docs/trust/performance.md"
 BASE = f"ARG BASE\nFROM ${{BASE}}\nRUN head -c {LARGE} /dev/urandom > /large\n"
 PULL = "Pull the image"
 

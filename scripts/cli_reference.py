@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands of ``kp`` themselves.
+"""Write docs/reference/cli.md from the commands of ``kp`` themselves.
 
 ``--check`` writes nothing and exits 1 when the page is not what it would be.
 """
@@ -17,7 +17,7 @@ from generated import write_or_check
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.cli.plan import plan
 
-PAGE = Path(__file__).parent.parent / "docs/cli.md"
+PAGE = Path(__file__).parent.parent / "docs/reference/cli.md"
 HEAD = """\
 # Command line
 
@@ -60,7 +60,7 @@ def names(command: click.Command) -> set[str]:
 
 
 def markdown() -> str:
-    """The text of docs/cli.md."""
+    """The text of docs/reference/cli.md."""
     common = common_options()
     lines = [HEAD, *(line for path, command in commands(kp, "kp") for line in section(path, command, common))]
     lines += ["## Common options", "", "Every command that reads the configuration has these.", "", *table(common)]

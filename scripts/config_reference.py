@@ -1,4 +1,4 @@
-"""Write docs/configuration.md and docs/deploy.schema.json from the models of ``kamal_pyinfra.config``.
+"""Write configuration.md and deploy.schema.json of docs/reference/ from the models of ``kamal_pyinfra.config``.
 
 ``--check`` writes nothing and exits 1 when a file is not what it would be.
 """
@@ -20,7 +20,7 @@ from kamal_pyinfra.config.problems import sections_in
 from kamal_pyinfra.config.schema import nodes, schema_text
 from kamal_pyinfra.config.servers import RoleSection
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs/reference"
 PLACEHOLDERS = {"servers": "ROLE", "accessories": "NAME", "tags": "TAG"}
 TEXT = {"string", "integer", "number", "boolean"}
 NOTES: dict[type[BaseModel], str] = {
@@ -141,7 +141,7 @@ def properties_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def markdown() -> str:
-    """The text of docs/configuration.md."""
+    """The text of docs/reference/configuration.md."""
     lines = [HEAD]
     for model, paths in sections().items():
         others = ", ".join(f"`{path}`" for path in paths[1:])

@@ -1,4 +1,4 @@
-"""Write docs/events.schema.json, the schema of a line of ``kp deploy --json``, and the table in docs/watching.md.
+"""Write the schema of a line of ``kp deploy --json`` into docs/reference/, and the table in docs/use/watching.md.
 
 ``--check`` writes nothing and exits 1 when a file is not what it would be.
 """
@@ -16,8 +16,8 @@ from generated import write_or_check
 from kamal_pyinfra.runner.events import AnyEvent, EventDocument
 
 DOCS = Path(__file__).parent.parent / "docs"
-SCHEMA = DOCS / "events.schema.json"
-PAGE = DOCS / "watching.md"
+SCHEMA = DOCS / "reference/events.schema.json"
+PAGE = DOCS / "use/watching.md"
 MARKED = re.compile(r"(<!-- events -->\n).*(<!-- end of events -->)", re.DOTALL)
 
 

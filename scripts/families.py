@@ -1,4 +1,4 @@
-"""Write the table of families of docs/reliability.md from tests/families/*.yml, in which each row names its tests.
+"""Write the table of docs/trust/families.md from tests/families/*.yml, in which each row names its tests.
 
 ``--check`` writes nothing and exits 1 when the page is not what it would be.
 """
@@ -14,7 +14,7 @@ from generated import write_or_check
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/reliability.md"
+PAGE = ROOT / "docs/trust/families.md"
 FAMILIES = ROOT / "tests/families"
 BEGIN, END = "<!-- families: begin, written by scripts/families.py -->", "<!-- families: end -->"
 TEXT = r"^\S(.*\S)?$"
@@ -105,7 +105,7 @@ def _links(row: Row) -> str:
     numbers = range(1, len(row.tests) + 1)
     names = ["test"] if len(row.tests) == 1 else [f"test {number}" for number in numbers]
     files = (test.partition("::")[0] for test in row.tests)
-    return ", ".join(f"[{name}](../{path})" for name, path in zip(names, files, strict=True))
+    return ", ".join(f"[{name}](../../{path})" for name, path in zip(names, files, strict=True))
 
 
 def page(text: str, shown: list[Family]) -> str:

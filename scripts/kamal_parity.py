@@ -1,4 +1,4 @@
-"""Write docs/kamal-parity.md from tests/conformance/parity/*.yml, in which each behaviour names its tests.
+"""Write docs/reference/kamal-parity.md from tests/conformance/parity/*.yml, in which each behaviour names its tests.
 
 ``--check`` writes nothing and exits 1 when the page is not what it would be.
 """
@@ -14,7 +14,7 @@ import yaml
 from generated import write_or_check
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/kamal-parity.md"
+PAGE = ROOT / "docs/reference/kamal-parity.md"
 ROWS = ROOT / "tests/conformance/parity"
 SECTIONS = {
     "commands": ("Commands and flags", "Every command has a row for what it does and one for how it fails."),
@@ -32,7 +32,7 @@ HEAD = """\
 <!-- Written by scripts/kamal_parity.py from tests/conformance/parity/; do not edit. -->
 
 What Kamal 1.9 does, whether `kp` does the same, something better or deliberately something different, and the tests
-that prove it. [From Kamal, and back](from-kamal.md) says how to switch.
+that prove it. [From Kamal, and back](../start/from-kamal.md) says how to switch.
 """
 
 
@@ -63,7 +63,7 @@ def rows(section: str) -> list[Row]:
 
 
 def markdown() -> str:
-    """The text of docs/kamal-parity.md."""
+    """The text of docs/reference/kamal-parity.md."""
     lines = [HEAD, *summary()]
     for section, (title, about) in SECTIONS.items():
         lines += ["", f"## {title}", "", about, "", *table(rows(section))]
@@ -94,7 +94,7 @@ def tests(row: Row) -> str:
     shown = []
     for test in row.tests:
         path, _, name = test.partition("::")
-        shown.append(f"[{name.removeprefix('test_').replace('_', ' ')}](../{path})")
+        shown.append(f"[{name.removeprefix('test_').replace('_', ' ')}](../../{path})")
     return "; ".join(shown)
 
 

@@ -164,7 +164,7 @@ def with_plans(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the pages."""
-    pages = [PAGES_ROOT / "README.md", *sorted(PAGES_ROOT.glob("docs/*.md"))]
+    pages = [PAGES_ROOT / "README.md", *sorted(PAGES_ROOT.glob("docs/**/*.md"))]
     return write_or_check({page: with_plans(page.read_text()) for page in pages}, arguments)
 
 

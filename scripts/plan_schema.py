@@ -1,4 +1,4 @@
-"""Write docs/plan.schema.json, the schema of ``kp plan --json``, from the models of ``kamal_pyinfra.plan.plan_json``.
+"""Write the schema of ``kp plan --json`` into docs/reference/, from the models of ``kamal_pyinfra.plan.plan_json``.
 
 ``--check`` writes nothing and exits 1 when the file is not what it would be.
 """
@@ -13,7 +13,7 @@ from generated import write_or_check
 
 from kamal_pyinfra.plan.plan_json import PlanDocument
 
-SCHEMA = Path(__file__).parent.parent / "docs/plan.schema.json"
+SCHEMA = Path(__file__).parent.parent / "docs/reference/plan.schema.json"
 
 
 def schema_text() -> str:

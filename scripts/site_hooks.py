@@ -10,8 +10,8 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
-NAMES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-NAMES |= {"SECURITY.md": "trust.md", "LICENSE": "license.txt"}
+NAMES = {"README.md": "index.md", "CHANGELOG.md": "reference/changelog.md"}
+NAMES |= {"CONTRIBUTING.md": "contribute/contributing.md", "SECURITY.md": "trust/threats.md", "LICENSE": "license.txt"}
 LINK = re.compile(r"\[([^]]*)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 FENCED = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 

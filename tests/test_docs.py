@@ -20,7 +20,7 @@ from kamal_pyinfra.errors import Interrupted, KpError, LockLost
 from kamal_pyinfra.plan.observed import LockDetails
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
 GENERATED = [
     "scripts/config_reference.py",
     "scripts/plan_schema.py",
@@ -72,7 +72,7 @@ def test_every_command_has_a_sentence_and_an_example_in_its_help_and_on_the_page
     assert re.search(r"^  [A-Z].*", about, re.M)
     assert about.strip().endswith(".") or about.strip().endswith("so.")
     assert f"\n    {command}" in example
-    text = section("docs/cli.md", command)
+    text = section("docs/reference/cli.md", command)
     assert f"```text\n{command} " in text
     assert f"```console\n$ {command}" in text
 
@@ -80,16 +80,16 @@ def test_every_command_has_a_sentence_and_an_example_in_its_help_and_on_the_page
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
 def test_every_option_has_a_help_sentence_and_is_on_the_page(command: str, option: click.Option) -> None:
     assert re.fullmatch(r"[A-Z].*(\.|\])", option.help or "")
-    text = section("docs/cli.md", command)
+    text = section("docs/reference/cli.md", command)
     if "(#common-options)" in text:
-        text += section("docs/cli.md", "Common options")
+        text += section("docs/reference/cli.md", "Common options")
     documented = {spelling for line in text.splitlines() for spelling in SPELLING.findall(line.partition("|")[2])}
     assert documented >= {*option.opts, *option.secondary_opts}
 
 
 def test_options_that_are_not_there_are_not_on_the_page() -> None:
     known = {spelling for command in COMMANDS.values() for option in command.params for spelling in option.opts}
-    rows = re.findall(r"^\| `(-[^`]*)` \|", (ROOT / "docs/cli.md").read_text(), re.M)
+    rows = re.findall(r"^\| `(-[^`]*)` \|", (ROOT / "docs/reference/cli.md").read_text(), re.M)
     assert {spelling for row in rows for spelling in SPELLING.findall(row)} == {
         spelling for spelling in known if spelling.startswith("-")
     }
@@ -105,7 +105,7 @@ def test_commands_named_in_the_documentation_exist() -> None:
 
 
 def test_every_error_class_is_explained_with_its_exit_code() -> None:
-    text = (ROOT / "docs/troubleshooting.md").read_text()
+    text = (ROOT / "docs/reference/troubleshooting.md").read_text()
     for error in KpError.__subclasses__():
         code = f"{Interrupted(2).code}, {Interrupted(15).code}" if error is Interrupted else str(error.exit_code)
         assert f"\n| `{error.__name__}` | {code} |" in text
@@ -119,7 +119,7 @@ def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.runner.failures import HostFailure
     from kamal_pyinfra.runner.words import failure_message, lock_message
 
-    text = (ROOT / "docs/troubleshooting.md").read_text()
+    text = (ROOT / "docs/reference/troubleshooting.md").read_text()
     held = LockDetails(
         locked_by="Dev at 2026-05-01T10:00:00Z",
         version="v2",
@@ -164,7 +164,7 @@ def source_texts() -> str:
     ],
 )
 def test_a_quoted_message_is_in_the_code(sentence: str) -> None:
-    assert sentence in " ".join((ROOT / "docs/troubleshooting.md").read_text().split())
+    assert sentence in " ".join((ROOT / "docs/reference/troubleshooting.md").read_text().split())
     assert sentence in source_texts()
 
 
@@ -198,14 +198,16 @@ def test_targets_of_make_named_in_the_documentation_exist() -> None:
     assert {"demo", "test"} <= named <= targets
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    pages = [page for page in (ROOT / "docs").iterdir() if page.suffix in (".md", ".json")]
-    assert [page.name for page in pages if f"(docs/{page.name})" not in readme] == []
+def test_every_page_is_linked_from_the_list_of_pages() -> None:
+    contents = ROOT / "docs/contents.md"
+    links = {(contents.parent / link).resolve() for link in re.findall(r"\]\(([^)\s]+)\)", contents.read_text())}
+    pages = {page for page in (ROOT / "docs").rglob("*") if page.suffix in (".md", ".json")} - {contents}
+    assert sorted(pages - links) == []
+    assert "(docs/contents.md)" in (ROOT / "README.md").read_text()
 
 
 def test_the_five_files_of_the_followed_key_have_their_functions() -> None:
-    rows = re.findall(r"^\| (\d) \| `([^`]+)` \| `([^`]+)` \|", (ROOT / "docs/how-it-works.md").read_text(), re.M)
+    rows = re.findall(r"^\| (\d) \| `([^`]+)` \| `([^`]+)` \|", (ROOT / "docs/trust/how-it-works.md").read_text(), re.M)
     assert [number for number, _, _ in rows] == ["1", "2", "3", "4", "5"]
     for _, path, function in rows:
         nodes = ast.walk(ast.parse((ROOT / path).read_text()))
@@ -218,7 +220,7 @@ def test_files_of_the_package_named_in_the_documentation_exist() -> None:
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
-@pytest.mark.parametrize("table", ["docs/how-it-works.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("table", ["docs/trust/how-it-works.md", "CONTRIBUTING.md"])
 def test_the_layers_are_in_the_order_of_the_imports(table: str) -> None:
     order = ["config", "naming", "plan", "commands", "facts", "operations", "deploys", "runner", "cli"]
     rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / table).read_text(), re.M)
@@ -241,13 +243,13 @@ def test_there_are_no_secrets_and_no_addresses_of_somebody(page: Path) -> None:
 def test_the_facts_in_the_documentation_are_public() -> None:
     from kamal_pyinfra import facts
 
-    page = (ROOT / "docs/running-on-pyinfra.md").read_text()
+    page = (ROOT / "docs/use/pyinfra.md").read_text()
     assert set(re.findall(r"kamal_pyinfra\.facts\.(\w+)", page)) <= set(facts.__all__)
     assert all(name in page for name in facts.__all__)
 
 
 def test_the_scripts_of_the_documentation_exist() -> None:
-    page = (ROOT / "docs/running-on-pyinfra.md").read_text()
+    page = (ROOT / "docs/use/pyinfra.md").read_text()
     assert {path.name for path in (ROOT / "deploys").glob("*.py")} == set(re.findall(r"`(\w+\.py)`", page)) - {
         "inventory.py",
         "config.py",

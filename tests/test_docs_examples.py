@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.plan_json import plan_document
 from kamal_pyinfra.plan.render import render_text
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]
 SECRET = "hush-1f6b2c"
 
 

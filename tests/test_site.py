@@ -20,7 +20,7 @@ import yaml
 from kamal_pyinfra.cli.main import kp
 
 ROOT = Path(__file__).parent.parent
-OUTSIDE = {"index.md", "changelog.md", "contributing.md", "trust.md"}
+OUTSIDE = {"index.md", "reference/changelog.md", "contribute/contributing.md", "trust/threats.md"}
 KEYS_OF_A_JOB = {"GitHub Actions": "jobs", "GitLab CI": "deploy"}
 
 
@@ -31,7 +31,7 @@ def navigation(entries: list[Any]) -> Iterator[str]:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    pages = {path.name for path in (ROOT / "docs").glob("*.md")} | OUTSIDE
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} | OUTSIDE
     pages |= {f"examples/{path.parent.name}.md" for path in ROOT.glob("examples/*/README.md")}
     found = list(navigation(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     assert sorted(found) == sorted(pages)
@@ -43,8 +43,8 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
         command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "images/data-flow.svg" in (tmp_path / "architecture.html").read_text()
-    assert 'href="quickstart.html"' in (tmp_path / "index.html").read_text()
+    assert "../images/data-flow.svg" in (tmp_path / "contribute/architecture.html").read_text()
+    assert 'href="start/quickstart.html"' in (tmp_path / "index.html").read_text()
     assert 'href="examples/three-roles.html"' in (tmp_path / "index.html").read_text()
 
 
@@ -55,12 +55,12 @@ def test_pictures_fetch_nothing_from_elsewhere() -> None:
 
 
 def test_every_picture_is_on_a_page() -> None:
-    pages = "\n".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
-    assert [path.name for path in (ROOT / "docs/images").iterdir() if f"(images/{path.name})" not in pages] == []
+    pages = "\n".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    assert [path.name for path in (ROOT / "docs/images").iterdir() if f"(../images/{path.name})" not in pages] == []
 
 
 def recipes() -> dict[str, dict[str, Any]]:
-    text = (ROOT / "docs/ci.md").read_text()
+    text = (ROOT / "docs/use/ci.md").read_text()
     found = re.findall(r"^## ([^\n]+)\n\n```yml\n(.*?)^```", text, re.S | re.M)
     return {title: yaml.safe_load(block) for title, block in found}
 
@@ -104,7 +104,7 @@ def test_a_recipe_plans_and_deploys_with_options_that_there_are(title: str, key:
     assert "--lock-wait" in called[1]
 
 
-@pytest.mark.parametrize("page", ["docs/quickstart.md", "docs/ci.md", "docs/cookbook.md"])
+@pytest.mark.parametrize("page", ["docs/start/quickstart.md", "docs/use/ci.md", "docs/use/cookbook.md"])
 def test_commands_of_a_page_have_options_that_there_are(page: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.json").write_text("{}")
@@ -114,7 +114,7 @@ def test_commands_of_a_page_have_options_that_there_are(page: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "block", re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/cookbook.md").read_text(), re.S | re.M)
+    "block", re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/use/cookbook.md").read_text(), re.S | re.M)
 )
 def test_what_a_script_of_the_cookbook_imports_is_there(block: str) -> None:
     for node in ast.walk(ast.parse(block)):

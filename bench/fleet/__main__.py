@@ -24,7 +24,7 @@ SIZES = tuple(int(size) for size in os.environ.get("BENCH_FLEET", "1,3,10,30,100
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ACTIONS = ("plan", "deploy")
 SLOW_SECONDS = 3
-PAGE, CHART = TOP / "docs/performance.md", TOP / "docs/fleet.svg"
+PAGE, CHART = TOP / "docs/trust/performance.md", TOP / "docs/images/fleet.svg"
 
 
 def snapshot_text(folder: Path) -> str:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from kamal_pyinfra.errors import KpError
 
-ADDRESS = "docs/troubleshooting.md"
+ADDRESS = "docs/reference/troubleshooting.md"
 ALL = "errors"
 
 

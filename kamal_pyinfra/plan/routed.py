@@ -63,7 +63,7 @@ def _check(host: str, pair: str, container: str, routed: Routed) -> Check:
         return Check(host=host, name="proxy", verdict=Verdict.OK, message=f"routes to {container}")
     if routed.answer == "no":
         message = f"{container} is not served ({pair}): {routed.reason}"
-        way_out = "mend what the proxy's log names; see docs/troubleshooting.md"
+        way_out = "mend what the proxy's log names; see docs/reference/troubleshooting.md"
         return Check(host=host, name="proxy", verdict=Verdict.FAIL, message=one_line(message), way_out=way_out)
     message = f"whether it routes to {container} is not known: {routed.reason}"
     return Check(host=host, name="proxy", verdict=Verdict.WARN, message=one_line(message))

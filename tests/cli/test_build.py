@@ -88,7 +88,7 @@ def test_push_shows_the_build_and_a_failure_ends_with_1(machine: Machine):
         "registry.example.com/acme/shop:v1 could not be built",
         "`docker build` failed with exit code 1",
         "  no space left on device",
-        "More: kp docs BuildFailed  (docs/troubleshooting.md#buildfailed)",
+        "More: kp docs BuildFailed  (docs/reference/troubleshooting.md#buildfailed)",
     ]
 
 
@@ -134,5 +134,5 @@ def test_without_docker_the_way_out_is_named(machine: Machine):
     assert (done.returncode, done.stderr) == (
         1,
         "Docker is not installed on this machine: install it, or build elsewhere and use --skip-push\n"
-        "More: kp docs BuildFailed  (docs/troubleshooting.md#buildfailed)\n",
+        "More: kp docs BuildFailed  (docs/reference/troubleshooting.md#buildfailed)\n",
     )

@@ -12,11 +12,11 @@ from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.errors import ConfigError, HostFailed, KpError
 
 ERRORS = [error.__name__ for error in KpError.__subclasses__()]
-PAGE = (Path(__file__).parents[2] / "docs/troubleshooting.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/troubleshooting.md").read_text()
 
 
 def test_an_error_names_its_page() -> None:
-    assert more(HostFailed("web1 failed")) == "More: kp docs HostFailed  (docs/troubleshooting.md#hostfailed)"
+    assert more(HostFailed("web1 failed")) == "More: kp docs HostFailed  (docs/reference/troubleshooting.md#hostfailed)"
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -125,7 +125,7 @@ def test_a_hook_that_is_not_executable_is_found_before_the_deploy(folder: Path) 
     assert said == (
         "Hook `post-deploy` is not executable: run `chmod +x .kamal/hooks/post-deploy`, "
         "or go without hooks with --skip-hooks.\n"
-        "More: kp docs HookFailed  (docs/troubleshooting.md#hookfailed)\n"
+        "More: kp docs HookFailed  (docs/reference/troubleshooting.md#hookfailed)\n"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-MORE = "More: kp docs ConfigError  (docs/troubleshooting.md#configerror)\n"
+MORE = "More: kp docs ConfigError  (docs/reference/troubleshooting.md#configerror)\n"
 DEPLOY = """
 service: shop
 image: shop

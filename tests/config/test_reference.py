@@ -1,4 +1,4 @@
-"""docs/configuration.md and the JSON Schema are what the models say."""
+"""docs/reference/configuration.md and the JSON Schema are what the models say."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_stale_files_fail_the_check_and_are_written(
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_key_of_every_section_is_documented(model) -> None:
     title = REFERENCE.sections()[model][0] or "Root keys"
-    section = (ROOT / "docs/configuration.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "docs/reference/configuration.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    )
     keys = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
     assert keys == [name for name in model.model_fields if (model, name) != (Server, "host")]
     assert all(field.description for field in model.model_fields.values())
@@ -60,7 +62,7 @@ def test_no_section_is_forgotten() -> None:
 
 
 def test_the_schema_is_json_and_knows_the_root_keys() -> None:
-    schema = json.loads((ROOT / "docs/deploy.schema.json").read_text())
+    schema = json.loads((ROOT / "docs/reference/deploy.schema.json").read_text())
     assert list(schema["properties"]) == list(Config.model_fields)
     assert schema["required"] == ["service", "image", "servers"]
     assert schema["additionalProperties"] is False

@@ -194,7 +194,7 @@ def test_the_other_files() -> None:
         "image",
         "servers",
     ]
-    assert files["config/deploy.schema.json"].text == (ROOT / "docs/deploy.schema.json").read_text()
+    assert files["config/deploy.schema.json"].text == (ROOT / "docs/reference/deploy.schema.json").read_text()
     assert files["inventory.py"].text == (ROOT / "examples/single-server/inventory.py").read_text()
     bare = {file.path: file for file in starter_files(HELLO, ONE)}
     assert ".dockerignore" not in bare

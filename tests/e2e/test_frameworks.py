@@ -92,7 +92,7 @@ def test_each_example_builds_deploys_and_brings_its_next_version(examples: dict[
 def test_the_scripts_of_the_cookbook_work(examples: dict[str, Project]) -> None:
     """Operations of one's own before a deploy, a fact asked, and an inventory changed, as the page shows them."""
     project = examples["flask"]
-    text = (CHECKOUT / "docs/cookbook.md").read_text()
+    text = (CHECKOUT / "docs/use/cookbook.md").read_text()
     blocks = {
         name: text.partition(f"<!-- example: {name} -->")[2].partition("```python\n")[2].partition("```")[0]
         for name in ("release", "ask", "inventory")

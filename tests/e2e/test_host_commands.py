@@ -231,7 +231,7 @@ def test_remove_leaves_nothing_of_ours_and_the_neighbour_serving(shop: Project, 
     """Where blog lives the proxy must go on serving it; elsewhere the proxy goes; no secret of ours may stay."""
     assert shop.kp("traefik", "remove", "-p", code=1).stderr == (
         f"{shop.lab.hosts['web1']}: the proxy stays, blog uses it\nNothing was changed.\n"
-        "More: kp docs PlanRefused  (docs/troubleshooting.md#planrefused)\n"
+        "More: kp docs PlanRefused  (docs/reference/troubleshooting.md#planrefused)\n"
     )
     asked = shop.kp("remove", code=3)
     assert "(the proxy stays: blog uses it)" in asked.stdout

@@ -64,7 +64,7 @@ def test_a_family_is_shown_as_a_table() -> None:
         "|---|---|---|\n"
         "| **A name** | *That it is so.* | |\n"
         "| | One \\| two | refused, with &lt;the> line"
-        " ([test 1](../tests/test_docs.py), [test 2](../tests/test_docs.py)) |"
+        " ([test 1](../../tests/test_docs.py), [test 2](../../tests/test_docs.py)) |"
     )
 
 

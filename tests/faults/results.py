@@ -1,4 +1,4 @@
-"""What the cells came to, kept as JSON and shown on docs/reliability.md."""
+"""What the cells came to, kept as JSON and shown on docs/trust/faults.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.table import FAULTS, PHASES
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 RESULTS = HERE / "results.json"
-PAGE = CHECKOUT / "docs/reliability.md"
+PAGE = CHECKOUT / "docs/trust/faults.md"
 BEGIN, END = "<!-- faults: begin, written by `make faults` -->", "<!-- faults: end -->"
 
 ADDRESS = re.compile(r"\d+(\.\d+){3}")

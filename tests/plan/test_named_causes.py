@@ -13,7 +13,7 @@ from kamal_pyinfra.plan.difference import Difference
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"(?:the cause is|the cause names it:|the plan says|with cause)\s+`([^`]+)`")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def texts() -> set[str]:

@@ -16,7 +16,7 @@ from kamal_pyinfra.plan.plan_json import PlanDocument, plan_document
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh
 
-SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs/reference/plan.schema.json").read_text())
 FULL: dict[str, Any] = {
     "servers": {"web": [HOST], "job": {"hosts": [HOST, "192.0.2.2"]}},
     "asset_path": "/app/public",

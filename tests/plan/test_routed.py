@@ -41,7 +41,7 @@ def test_lines_without_the_mark_and_unknown_answers_are_noise():
                 name="proxy",
                 verdict=Verdict.FAIL,
                 message="shop-web-v2 is not served (Docker 29.0.1 and traefik:v3.5): client version 1.24 is too old",
-                way_out="mend what the proxy's log names; see docs/troubleshooting.md",
+                way_out="mend what the proxy's log names; see docs/reference/troubleshooting.md",
             ),
         ),
         (

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from tests.e2e.project import Project
+from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
 from tests.lab.traffic import Load
 
 WEB = ("web1", "web2")
-MOMENTS = (
-    *(("lock", 0.1), ("prepare", 0.1), ("boot", 0.1), ("switch", 0.1), ("switch", 0.9)),
-    *(("finish", 0), ("unlock", 0)),
-)
-"""Phases, and seconds after the beginning; late in the switch old containers are being stopped."""
+MOMENTS = {"lock": 0.1, "prepare": 0.1, "boot": 0.1, "switch": 0.1, "finish": 0, "unlock": 0}
+"""Phases, and seconds after the beginning."""
+STOPPING = "/tmp/stopping"
+HELD = f"""#!/bin/sh
+if [ "$1" = stop ]; then : > {STOPPING}; exec sleep 60; fi
+exec /usr/bin/docker "$@"
+"""
+"""A docker that stops nothing within the time of a test, and leaves a file to say that it was asked to."""
 
 KILLER = """
 import os, signal, sys
@@ -49,17 +55,50 @@ def run_until(project: Project, phase: str, number: int, version: str) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize(("phase", "after"), MOMENTS)
-def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str, after: float) -> None:
+@contextmanager
+def stopping_held(project: Project) -> Iterator[None]:
+    """On one of two hosts the switch does not get beyond stopping the old container, however fast the machine is."""
+    project.lab.ssh("web2", "cat > /usr/local/bin/docker && chmod 755 /usr/local/bin/docker", input=HELD)
+    try:
+        yield
+    finally:
+        project.lab.ssh("web2", f"rm -f /usr/local/bin/docker {STOPPING}")
+
+
+@pytest.mark.parametrize("phase", MOMENTS)
+def test_a_killed_deploy_is_cured_by_a_rerun(serving: Project, phase: str) -> None:
     """SIGKILL in a phase, then the same command: it must converge, without a lost request from first to last."""
-    version = f"kill-{phase}-{after}"
+    version = f"kill-{phase}"
     in_batches = {"limit": 1, "wait": 0}  # hosts of a single one are finished with the switch
     serving.change(lambda config: config.update(boot=in_batches if phase == "finish" else {}))
     with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
-        serving.env["KILL_AFTER"] = str(after)
-        assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
+        serving.env["KILL_AFTER"] = str(MOMENTS[phase])
+        with stopping_held(serving) if phase == "switch" else nullcontext():
+            assert run_until(serving, phase, signal.SIGKILL, version) == -signal.SIGKILL
         del serving.env["KILL_AFTER"]
         serving.kp("deploy", version=version)
+    assert_cured(serving, version, load)
+
+
+def test_a_deploy_that_is_killed_while_old_containers_stop_is_cured_by_a_rerun(serving: Project) -> None:
+    """SIGKILL when one host has stopped its old container and another is about to: the same must hold."""
+    old, version = serving.running(["web1"])["web1"][0], "kill-stop"
+    serving.change(lambda config: config.update(boot={}))
+    with Load(tuple(serving.url(host) for host in WEB), rate=100) as load:
+        with stopping_held(serving):
+            process = serving.start("kp", "deploy", version=version)
+            asked = f"test -e {STOPPING}"
+            eventually(lambda: serving.lab.ssh("web2", asked, check=False).returncode == 0, seconds=60, what="the stop")
+            eventually(lambda: serving.containers("web1")[old] == "exited", what="the end of the other host's")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGKILL
+        assert serving.running(["web2"]) == {"web2": sorted([old, f"shop-web-{version}"])}
+        serving.kp("deploy", version=version)
+    assert_cured(serving, version, load)
+
+
+def assert_cured(serving: Project, version: str, load: Load) -> None:
     assert load.report.failed == 0, load.report.as_json()
     assert {host: serving.served(host) for host in WEB} == dict.fromkeys(WEB, version)
     assert serving.running(("web1", "web2", "job1")) == {

@@ -23,9 +23,18 @@ HEAD = """\
 
 <!-- Written by scripts/cli_reference.py from the commands themselves; do not edit. -->
 
-`kp COMMAND --help` says the same. Exit codes: 0 done, 1 failed, 2 the plan has changes (only with
-`--detailed-exitcode`), 3 the configuration or an argument is not usable, 4 the deploy lock is held, 130 and 143
-interrupted by SIGINT and SIGTERM. [Troubleshooting](troubleshooting.md) has a section for each kind of failure.
+`kp COMMAND --help` prints the same. [Troubleshooting](troubleshooting.md) has a section for each kind of failure.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done, or nothing to do |
+| 1 | failed: a host, the build, a hook, or a plan that is refused |
+| 2 | `kp plan --detailed-exitcode` found changes |
+| 3 | the configuration or an argument is not usable |
+| 4 | another run holds the deploy lock |
+| 130, 143 | interrupted by SIGINT or SIGTERM, after cleaning up |
 """
 
 

@@ -150,6 +150,7 @@ BY_LOG = f"""by_log() {{
     [ "$asked" -lt {RECENT_ASKS} ] || lines=all
     [ "$code" -ne 1 ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || return 2
     if [ "$now" -ge "$deadline" ]; then why='by its log the proxy does not route to it'; return 1; fi
+    if [ $(( now - began )) -ge {FIXED_SECONDS * 100} ]; then reaches_back "$started" || return 2; fi
     sleep 0.1
   done
 }}

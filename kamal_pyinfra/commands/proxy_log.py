@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from kamal_pyinfra.naming import PROXY_CONTAINER
 
+FIRST_LINES = 30
+"""Traefik names its version among them, at every level that tells what it routes to."""
+
 PROXY_LOG = f"""note_log() {{
   log=${{1%% \\[*}}; logged=0
   case "$log" in
@@ -27,10 +30,23 @@ proxy_log() {{
     tail -c "+$(( ${{logged:-0}} + 1 ))" "$log"
   fi
 }}
+reaches_back() {{
+  {{
+    if [ -n "$log" ]; then head -n {FIRST_LINES} "$log"
+    else docker logs --timestamps {PROXY_CONTAINER} 2>&1 | head -n {FIRST_LINES}; fi
+  }} | awk -v since="$1" '
+    NR == 1 {{
+      at = $1; if (match($0, /"time":"[^"]*"[}}]$/)) at = substr($0, RSTART + 8, 19)
+      if (substr(at, 1, 19) <= substr(since, 1, 19)) is_whole = 1
+    }}
+    /Traefik version / {{ is_whole = 1 }}
+    END {{ exit NR == 0 || is_whole ? 0 : 1 }}'
+}}
 """
 """``note_log`` is given the path and what follows it, and remembers how long the file was; one that is shorter later
-was begun anew. With ``logged`` empty, so many lines at its end are read. ``has_grown`` costs one process, to read the
-new lines six."""
+was begun anew. ``reaches_back`` is given a time as Docker writes it, and exits 1 if what was logged then may be gone:
+Docker begins a full file anew (``max-size``), and keeps none of those before unless it is told to. With ``logged``
+empty, so many lines at its end are read. ``has_grown`` costs one process, to read the new lines six."""
 
 # A backslash that was one stands aside while the others are taken away.
 UNWRAP = r"""wrapped != "" {

@@ -148,7 +148,10 @@ await_dropped() {{
     case "$agreed" in 0) sleep 0.1 ;; *) sleep 0.05 ;; esac
     asked=$(( asked + 1 ))
     [ "$asked" -le {RECENT_ASKS} ] || lines=all
-    [ "$asked" -ne {FIXED_SECONDS * 10} ] || {{ noted=$(( noted - {LOOK_BACK_SECONDS} )); logged=; }}
+    if [ "$asked" -eq {FIXED_SECONDS * 10} ]; then
+      reaches_back "$(date -u -d "@$noted" +%Y-%m-%dT%H:%M:%S)" || return 0
+      noted=$(( noted - {LOOK_BACK_SECONDS} )); logged=
+    fi
     ask_proxy 0 "$lines"
   done
 }}
@@ -165,6 +168,7 @@ drops() {{
 }}
 """
 """``await_dropped`` reads what was logged before, too, once nothing new comes: the proxy may never have had the server.
+A log that was begun anew meanwhile may never tell: then the fixed time has to do, too.
 
 ``proxy_routes`` exits 0 if the newest configuration and what was built are as wanted, 2 if they are not, and 1 if
 the log tells of none. A container's addresses are joined by commas: Traefik uses one of them. The routers by which the

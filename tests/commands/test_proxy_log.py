@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.proxy_log import PROXY_LOG
 from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
 from kamal_pyinfra.plan.changes import StopContainer
 from tests.commands.fake_host import SLEEP, FakeHost
@@ -209,3 +210,18 @@ def test_every_awk_that_is_here_reads_the_same(host, received, built, awk):
     host.after(2, logged(received(NEW), size=100))
     host.after(4, logged(built(NEW), size=100))
     assert host.run(DROP).seconds == pytest.approx(5 * 0.05)
+
+
+@pytest.mark.parametrize(
+    ("since", "lines", "code"),
+    [
+        ("2026-05-01T10:00:01", "a line\n", 0),
+        ("2026-05-01T09:59:59.9Z", "a line\n", 1),
+        ("2026-05-01T09:59:59.9Z", "a line\n2026-05-01T10:00:00Z INF Traefik version 3.5.3 built on x\n", 0),
+        ("2026-05-01T09:59:59.9Z", "", 0),
+    ],
+    ids=["whole", "begun anew", "of a proxy that was started since", "empty"],
+)
+def test_whether_a_log_reaches_back(host, since, lines, code):
+    host.log.write_text(logged(lines))
+    assert host.run(f"{PROXY_LOG}log='{host.log}'; reaches_back '{since}'").code == code

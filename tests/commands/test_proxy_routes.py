@@ -8,9 +8,10 @@ from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
 from kamal_pyinfra.plan.gate import Gate
 from tests.commands.fake_host import Answer, FakeHost
-from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, OLD, again, other_service, seen, v3, v3_built
+from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, OLD, STARTED, again, other_service, seen, v3, v3_built
 
 SINCE_DRAIN, SINCE_BOOT = "--since 999 traefik", "--since 879 traefik"
+BEGINNING = "1970-01-01T00:00:00.123456789Z the first line that Docker still has"
 NOTED = "inspect --format NOTED traefik {}"
 DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
 SERVE = await_served([Gate(container="shop-web-v2", routers=("shop-web",), rules=("PathPrefix(`/`)",))])
@@ -23,6 +24,7 @@ def log(host: FakeHost, since: str, *answers: str) -> None:
     if since == SINCE_DRAIN:
         # When nothing new comes for five seconds, what was logged before is read too.
         host.docker(f"logs --tail all {SINCE_BOOT}", answers[-1])
+    host.docker("logs --timestamps traefik", BEGINNING)
 
 
 @pytest.fixture
@@ -238,6 +240,37 @@ def test_a_log_that_docker_cannot_read_back_is_not_waited_for(host, driver, read
         log(host, SINCE_DRAIN, v3(NEW) + v3_built(NEW))
     ran = host.run(DROP)
     assert (ran.code, ran.seconds) == (0, pytest.approx(seconds))
+
+
+BEGUN_ANEW = "2026-05-01T10:00:00.123456789Z a line in the middle"
+
+
+@pytest.mark.parametrize(
+    ("first", "seconds"),
+    [(BEGINNING, 15), (BEGUN_ANEW, 5), (f"{BEGUN_ANEW}\n{BEGUN_ANEW} INF Traefik version 3.5.3 built on x\n", 15)],
+    ids=["whole", "begun anew", "of a proxy that was started since"],
+)
+def test_a_log_that_was_begun_anew_meanwhile_gets_the_fixed_time(draining, first, seconds):
+    """Docker keeps no more of a log than `max-size`: what it said before may be what is waited for."""
+    log(draining, SINCE_DRAIN, v3(OLD, NEW) + v3_built(OLD, NEW))
+    draining.docker("logs --timestamps traefik", first)
+    ran = draining.run(DROP)
+    assert (ran.code, ran.seconds) == (0, pytest.approx(seconds, abs=0.2))
+
+
+@pytest.mark.parametrize(("first", "code", "seconds"), [(BEGINNING, 1, 15), (BEGUN_ANEW, 0, 5 + 2)])
+def test_a_log_that_was_begun_anew_meanwhile_says_no_no(host, first, code, seconds):
+    host.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}"))
+    host.docker(f"logs --tail 1000 --since {STARTED} traefik", "")
+    host.docker("logs --tail 1000 traefik", "")
+    host.docker("inspect --format NETWORKS traefik shop-web-v2", "")
+    host.docker("version --format ENGINE", "")
+    log(host, SINCE_BOOT, v3(OLD) + v3_built(OLD))
+    host.docker("logs --timestamps traefik", first)
+    ran = host.run(SERVE)
+    unproven = "kp-routes shop-web-v2 unproven no request can be made and its log does not tell\n"
+    assert (ran.code, ran.out) == (code, "" if code else unproven)
+    assert ran.seconds == pytest.approx(seconds, abs=0.4)
 
 
 def test_a_log_that_goes_to_a_file_of_the_proxy_is_not_waited_for(host):

@@ -42,15 +42,6 @@ def remove(name: str) -> str:
     return chain(stop(name), f"docker rm {words(name)} > /dev/null")
 
 
-def replace(proxy: Proxy) -> str:
-    """Replace the container; the image is there before the old one stops, to keep the gap short."""
-    return chain(
-        have_image(proxy),
-        remove(proxy.name),
-        run(proxy),
-    )
-
-
 def have_image(proxy: Proxy) -> str:
     """Fetch the image unless it is there."""
     image = words(proxy.image)

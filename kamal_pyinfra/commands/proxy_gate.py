@@ -53,6 +53,7 @@ errors() {{
     {{ sub(/\\n$/, ""); gsub(/\033\[[0-9;]*m/, "") }}
     /^[^ ]+ (ERR|FTL|PNC) / || /^time="[^"]*" level=(error|fatal|panic) / || is_error_object() {{
       if (about == "any" && !/{MARK}/) found = $0
+      if (about == "provider" && is_of_provider()) found = $0
       if (about == "own" && !/middlewareType|EntryPoint doesn|certificate resolver/ && is_own()) {{ found = $0; exit }}
     }}
     END {{
@@ -60,6 +61,10 @@ errors() {{
       print substr(found, 1, 600)
     }}
     function is_error_object() {{ return /^[{{]/ && /[{{,]"level":"(error|fatal|panic)"/ }}
+    function is_of_provider() {{
+      return /[Pp]rovider (connection )?error|Failed to retrieve information of the docker/ &&
+        /providerName"?[=:]"?docker/ && !/(routerName|serviceName|middlewareName|container)"?[=:]/
+    }}
     function is_own(    bare, list, i, count) {{
       bare = $0
       if (!/^[{{]/) gsub(/"([^"\\]|\\.)*"/, "", bare)
@@ -236,22 +241,31 @@ def await_served(gates: Sequence[Gate]) -> str:
 
 def ask_gates(gates: Sequence[Gate]) -> str:
     """Note what Docker says of the proxy and of the containers, then ask for one after the other."""
-    return chain(f"note_gates {words(*(gate.container for gate in gates))}", *map(_serves, gates))
+    return chain(note_gates(gates), *map(_serves, gates))
+
+
+def note_gates(gates: Sequence[Gate]) -> str:
+    """Note what Docker says of the proxy and of the containers."""
+    return f"note_gates {words(*(gate.container for gate in gates))}".rstrip()
+
+
+def question(gate: Gate) -> str:
+    """What there is to ask, as arguments: CONTAINER ASK ANSWER NAME DOORS."""
+    return words(
+        *(gate.container, gate.ask, gate.answer, gate.server_name or "localhost"), " ".join(map(_door, gate.doors))
+    )
 
 
 def tell_routes(gates: Sequence[Gate]) -> str:
     """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
     asks = "; ".join(map(_serves, gates))
-    script = f"{gate_functions(patience=0)}note_gates {words(*(gate.container for gate in gates))}; {asks}; true"
+    script = f"{gate_functions(patience=0)}{note_gates(gates)}; {asks}; true"
     return guarded(script, seconds=TELL_SECONDS)
 
 
 def _serves(gate: Gate) -> str:
-    return "serves " + words(
-        *(gate.container, gate.ask, gate.answer, gate.server_name or "localhost"),
-        *(" ".join(map(_door, gate.doors)), " ".join(gate.routers), ", ".join(gate.rules)),
-        "in-use" if gate.is_in_use else "",
-    )
+    rest = words(" ".join(gate.routers), ", ".join(gate.rules), "in-use" if gate.is_in_use else "")
+    return f"serves {question(gate)} {rest}"
 
 
 def _door(door: Door) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.commands.health import PRINTABLE, STATE_FORMAT
 from kamal_pyinfra.commands.proxy import have_image, run
-from kamal_pyinfra.commands.proxy_gate import ask_gates, gate_functions
+from kamal_pyinfra.commands.proxy_gate import ask_gates, gate_functions, note_gates, question
 from kamal_pyinfra.commands.proxy_routes import THROTTLE_SECONDS
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.naming import PROXY_CONTAINER
@@ -14,6 +14,8 @@ from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.state import Proxy
 
 LAST_LINES = 20
+WORKS_SECONDS = 3
+"""So long a new proxy is given to route to what runs, before a new version is started behind it."""
 ASIDE = f"{PROXY_CONTAINER}_replaced"
 """What the old proxy is called until the new one serves."""
 
@@ -48,6 +50,27 @@ come_back() {{
 """Both want the same port, so the old one is stopped before the new one starts. A killed run may leave one aside."""
 
 
+# NAME ASK ANSWER SERVER DOORS of a container that runs; an answer through its router ends the wait.
+WORKS = """works() {
+  name=${1:-}; ask=${2:-}; answer=${3:-}; server=${4:-}; doors=${5:-}
+  while :; do
+    stays_up || return 1
+    problem=$(errors provider '')
+    [ -z "$problem" ] || { proxy_failed "cannot learn from Docker what runs here"; return 1; }
+    for door in $doors; do
+      try_door "$door"
+      case "$said" in yes | gone) return 0 ;; esac
+    done
+    now
+    [ "$now" -lt "$deadline" ] || return 0
+    sleep 0.1; now
+  done
+}
+"""
+"""That no router leads to what runs does not count: the new version may bring the labels that the new proxy wants, and
+is asked about when it boots."""
+
+
 def serving_functions() -> str:
     """The shell functions that the other builders call."""
     return REQUIRE_SERVING + STEP_ASIDE
@@ -65,6 +88,26 @@ def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
         "clear_aside",
         "step_aside",
         f"{{ {run_serving(proxy, routed)} || come_back; }}",
+        f"docker rm {ASIDE} > /dev/null",
+    )
+
+
+def replace_by_working(proxy: Proxy, routed: Sequence[Gate]) -> str:
+    """Replace the proxy by one that stays up and can ask Docker; exit 1 if it does not: then the old one runs again.
+
+    Args:
+        proxy: the new one.
+        routed: the containers behind it.
+    """
+    asked = next((gate for gate in routed if gate.doors), None)
+    looks = chain(note_gates([asked] if asked else []), f"works {question(asked) if asked else ''}".rstrip())
+    functions = gate_functions(patience=WORKS_SECONDS if asked else THROTTLE_SECONDS) + WORKS
+    new = chain(run(proxy), f"( {functions}{looks} )")
+    return chain(
+        have_image(proxy),
+        "clear_aside",
+        "step_aside",
+        f"{{ {new} || come_back; }}",
         f"docker rm {ASIDE} > /dev/null",
     )
 

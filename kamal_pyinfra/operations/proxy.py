@@ -12,7 +12,12 @@ from kamal_pyinfra.commands import proxy as commands
 from kamal_pyinfra.commands.files import remove_files
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_lock import alone, alone_if_unmoved
-from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.commands.proxy_serving import (
+    replace_by_serving,
+    replace_by_working,
+    run_serving,
+    serving_functions,
+)
 from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
@@ -135,13 +140,15 @@ def _if_unmoved(change: Change, observed: ObservedHost) -> str:
     if not isinstance(change, RunProxy):
         raise TypeError(change)
     there = observed.container(change.proxy.name)
-    return alone_if_unmoved(_command(change), proxy=change.proxy, seen=there.id if there else "")
+    script = alone_if_unmoved(_command(change, observed), proxy=change.proxy, seen=there.id if there else "")
+    return f"{serving_functions()}{script}" if isinstance(change, ReplaceProxy) else script
 
 
-def _command(change: RunProxy) -> str:
+def _command(change: RunProxy, observed: ObservedHost) -> str:
     match change:
         case ReplaceProxy():
-            return commands.replace(change.proxy)
+            running = (each for each in observed.containers if each.is_running)
+            return replace_by_working(change.proxy, running_gates(running, proxy_arguments(change.proxy)))
         case StartProxy():
             return commands.start(change.proxy.name)
         case RunProxy():

@@ -197,15 +197,7 @@ def test_a_throttle_of_the_configuration_stays():
     assert proxy.run(builders.proxy(args=args)).endswith("--providers.ProvidersThrottleDuration=5s > /dev/null")
 
 
-def test_a_proxy_is_replaced_only_when_the_new_image_is_there():
-    assert proxy.replace(builders.proxy(publish=None, image="traefik:v3")) == (
-        "{ docker image inspect traefik:v3 > /dev/null 2>&1 || docker pull --quiet traefik:v3 > /dev/null; }"
-        " && docker stop traefik > /dev/null && docker rm traefik > /dev/null"
-        " && docker run --name traefik --detach --restart unless-stopped"
-        " --volume /var/run/docker.sock:/var/run/docker.sock --env-file .kamal/env/traefik/traefik.env"
-        " --label kp.digest=d1 --label kp.owner=shop traefik:v3 --providers.docker"
-        " --providers.providersThrottleDuration=100ms > /dev/null"
-    )
+def test_a_proxy_that_is_stopped_starts():
     assert proxy.start("traefik") == "docker start traefik > /dev/null"
 
 

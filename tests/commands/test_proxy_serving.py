@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.commands import proxy
-from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.commands.proxy_serving import (
+    replace_by_serving,
+    replace_by_working,
+    run_serving,
+    serving_functions,
+)
 from kamal_pyinfra.plan.gate import Gate
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
+from tests.commands.test_proxy_gate import CURL, GONE, NO, WEB, YES, answers
 from tests.commands.test_proxy_routes import NOTED, log
 from tests.commands.traefik_log import INFO, NEW, OLD, STARTED, seen, v2, v2_built, v3, v3_built
 
@@ -152,3 +158,66 @@ def test_what_a_killed_run_left_aside_goes_first(replacing):
     replacing.docker(f"rm -f {ASIDE}", "")
     log(replacing, LOGS, v2(OLD, NEW) + v2_built(OLD, NEW))
     assert steps(replacing.run(REPLACE).calls)[:2] == [f"rm -f {ASIDE}", "stop traefik"]
+
+
+REFUSED = (
+    'error="permission denied while trying to connect to the docker API at unix:///var/run/docker.sock" '
+    "providerName=docker\n"
+)
+ERROR = "2026-05-01T10:00:00Z ERR github.com/traefik/traefik/v3/pkg/provider/docker/pdocker.go:1 > "
+OF_A_CONTAINER = f'{ERROR}Provider error, retrying in 1s error="port is missing" container=x providerName=docker\n'
+
+
+@pytest.fixture
+def deploying(replacing: FakeHost) -> FakeHost:
+    """The same host, with a deploy that replaces the proxy, and one container that can be asked about."""
+    replacing.docker(NOTED.format("shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=INFO))
+    replacing._program("curl", CURL)
+    return replacing
+
+
+def by_working(*gates: Gate) -> str:
+    return f"{serving_functions()}{replace_by_working(builders.proxy(), gates)}"
+
+
+SHOP = Gate(**{**vars(WEB), "container": "shop-web-v1"})
+
+
+@pytest.mark.parametrize("answer", [YES, GONE])
+def test_a_deploy_keeps_a_new_proxy_as_soon_as_it_has_the_router_of_what_runs(deploying, answer):
+    deploying.docker("logs --tail 1000 traefik", "")
+    answers(deploying, NO, answer)
+    ran = deploying.run(by_working(SHOP))
+    assert (ran.code, ran.err, ran.seconds) == (0, "", pytest.approx(0.1))
+    assert steps(ran.calls) == ["stop traefik", f"rename traefik {ASIDE}", "run --name traefik", f"rm {ASIDE}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "seconds"),
+    [
+        ("", 0, 3),
+        (OF_A_CONTAINER, 0, 3),
+        (f"{ERROR}Provider error, retrying in 5.1s {REFUSED}", 1, 0),
+        (f'time="2026-05-01T10:00:00Z" level=error msg="Provider connection error {REFUSED}', 1, 0),
+        ('{"level":"error","providerName":"docker","error":"no","message":"Provider error, retrying in 1s"}\n', 1, 0),
+    ],
+)
+def test_a_deploy_takes_a_proxy_back_that_learns_nothing_from_docker(deploying, line, code, seconds):
+    """Whether a router leads to the old version is for the gate of the new one; that none ever will is known now."""
+    deploying.docker("logs --tail 1000 traefik", line)
+    answers(deploying, NO)
+    ran = deploying.run(by_working(SHOP))
+    assert (ran.code, ran.seconds) == (code, pytest.approx(seconds))
+    if code:
+        assert ran.err.splitlines()[0] == "traefik: cannot learn from Docker what runs here"
+        assert ran.err.splitlines()[-1] == "the old proxy was started again"
+        assert steps(ran.calls)[3:] == ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]
+
+
+@pytest.mark.parametrize("failing", [RUN, STATE])
+def test_a_deploy_takes_a_proxy_back_that_docker_refuses_or_that_ends(deploying, failing):
+    deploying.docker("logs --tail 1000 traefik", "")
+    deploying.docker(failing, Answer(out="restarting none 3" if failing == STATE else "", code=int(failing == RUN)))
+    ran = deploying.run(by_working())
+    assert (ran.code, ran.err.splitlines()[-1]) == (1, "the old proxy was started again")
+    assert steps(ran.calls)[3:] == ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]

@@ -106,6 +106,25 @@ def test_a_port_on_which_nothing_listens_fails_the_gate(serving: Project) -> Non
     assert_refused(serving, why, "networks of shop-web-v2: bridge 172.17.", may_lose=True)
 
 
+def test_a_proxy_that_may_not_open_dockers_socket_makes_room_for_the_old_one(serving: Project) -> None:
+    """A new proxy that never learns what runs must not stay in the place of the one that serves."""
+    serving.change(lambda config: config["traefik"].update(options={"user": "65534:65534"}))
+    failed = serving.kp("deploy", "--skip-push", version="v2", code=1)
+    for text in ("cannot learn from Docker what runs here", "permission denied", "the old proxy was started again"):
+        assert text in failed.stderr, failed.stderr
+    eventually(lambda: is_served(serving, "v1"), what="v1 behind the old proxy")
+    assert serving.running(("web1",)) == {"web1": ["shop-web-v1"]}
+    assert serving.lab.ssh("web1", "docker ps -a --filter name=traefik --format '{{.Names}}'").stdout == "traefik\n"
+
+
+def is_served(project: Project, version: str) -> bool:
+    """Whether the proxy answers with this version; one that has just started may not listen yet."""
+    try:
+        return project.served("web1") == version
+    except OSError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def silent(shop: Project) -> Project:
     """The same behind a proxy whose log cannot be read back."""

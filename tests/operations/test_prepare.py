@@ -14,11 +14,14 @@ from kamal_pyinfra.commands.files import measured, write_secret
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.image import log_in
 from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
+from kamal_pyinfra.commands.proxy_serving import replace_by_working, serving_functions
 from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.commands.shell import both
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import accessories, assets, docker, files, finish, image, proxy
+from kamal_pyinfra.plan.compare import proxy_arguments
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.gates import running_gates
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
 from kamal_pyinfra.plan.record import record_text
@@ -199,8 +202,9 @@ def test_a_stopped_proxy_is_started(fleet, run):
 def test_a_proxy_with_other_settings_is_replaced(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, image="traefik:v2.10"))
     wanted = desired_host(run, PRIMARY).proxy
-    replace_it = alone_if_unmoved(proxy_commands.replace(wanted), proxy=wanted, seen="id-of-traefik")
-    command = guarded(replace_it, seconds=1800, key="pull_timeout")
+    gates = running_gates(deployed(run, PRIMARY).containers, proxy_arguments(wanted))
+    replace_it = alone_if_unmoved(replace_by_working(wanted, gates), proxy=wanted, seen="id-of-traefik")
+    command = guarded(f"{serving_functions()}{replace_it}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.running)

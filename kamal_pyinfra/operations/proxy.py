@@ -123,7 +123,7 @@ def removed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
         current_host().noop("no proxy is to be removed")
         return
     announce(changes)
-    yield StringCommand(guarded(alone(chain(*(_removal(run, change) for change in changes))), seconds=SWITCH_SECONDS))
+    yield _at_once(chain(*(_removal(run, change) for change in changes)))
 
 
 def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[StringCommand, None, None]:
@@ -132,7 +132,12 @@ def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[
         return
     announce(changes)
     done = (chain(command(changes[0].subject), audited(run, message)) for command, message in steps)
-    yield StringCommand(guarded(alone(chain(*done)), seconds=SWITCH_SECONDS))
+    yield _at_once(chain(*done))
+
+
+def _at_once(script: str) -> StringCommand:
+    """A change that takes a moment; another run's is waited for as long again."""
+    return StringCommand(guarded(alone(script, seconds=SWITCH_SECONDS), seconds=2 * SWITCH_SECONDS))
 
 
 def _if_unmoved(change: Change, observed: ObservedHost) -> str:

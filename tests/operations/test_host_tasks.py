@@ -8,6 +8,7 @@ import pytest
 
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.image import log_in
+from kamal_pyinfra.commands.proxy_lock import alone
 from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.operations import plan, proxy, registry, removal
 from kamal_pyinfra.plan import proxy_tasks, removal_tasks
@@ -56,7 +57,7 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
         ),
     )
     script = (
-        f"{serving_functions()}{ALONE}"
+        f"{serving_functions()}{alone('')}"
         f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, gates)}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
@@ -70,7 +71,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(fresh, traefik)
     script = (
-        f"{serving_functions()}{ALONE}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f"{serving_functions()}{alone('')}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
@@ -80,7 +81,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
 
 
-ALONE = 'exec 9< "$(command -v docker)"; if command -v flock > /dev/null; then flock 9; fi; '
+AT_ONCE = alone("", seconds=60)
 STOP = f"docker stop traefik > /dev/null && {AUDIT.format('Stopped traefik')}"
 START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 
@@ -95,15 +96,15 @@ START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 def test_the_proxy_is_switched_once(fleet, run, operation, before, after, script):
     hosts = fleet(before)
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(f"{ALONE}{script}", seconds=60), then=after(run, name))
+        hosts.servers[name].knows(guarded(f"{AT_ONCE}{script}", seconds=120), then=after(run, name))
     assert changed(hosts.does(operation)) == list(HOSTS)
-    assert [hosts.commands(name) for name in HOSTS] == [[guarded(f"{ALONE}{script}", seconds=60)]] * 2
+    assert [hosts.commands(name) for name in HOSTS] == [[guarded(f"{AT_ONCE}{script}", seconds=120)]] * 2
     assert changed(hosts.does(operation)) == []
 
 
 def test_a_restart_stops_and_starts_whatever_the_state(fleet):
     hosts = fleet(deployed)
-    command = guarded(f"{ALONE}{STOP} && {START}", seconds=60)
+    command = guarded(f"{AT_ONCE}{STOP} && {START}", seconds=120)
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(proxy.restarted)
@@ -114,10 +115,10 @@ def test_a_restart_stops_and_starts_whatever_the_state(fleet):
 def test_the_proxy_goes_with_its_image_and_secrets(fleet, run):
     hosts = fleet(deployed)
     command = guarded(
-        f"{ALONE}docker stop traefik > /dev/null && docker rm traefik > /dev/null && "
+        f"{AT_ONCE}docker stop traefik > /dev/null && docker rm traefik > /dev/null && "
         f"{AUDIT.format('Removed traefik container')} && docker rmi traefik:v2.11 > /dev/null && "
         f"{AUDIT.format('Removed traefik image')} && rm -f .kamal/env/traefik/traefik.env",
-        seconds=60,
+        seconds=120,
     )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=fresh(run, name))

@@ -21,19 +21,24 @@ from kamal_pyinfra.commands.shell import chain, words
 LIST_SECONDS = 10
 MOST_FILES = 10_000
 """An app that keeps its uploads in its container has many, and each is looked for in every layer."""
+NOT_LISTED = "not-listed"
+"""Stands among the paths, or for all of them, where the list is not whole."""
 LAYERS_FORMAT = "{{.SizeRw}}{{println}}{{with .GraphDriver.Data}}{{.UpperDir}}{{println}}{{.LowerDir}}{{end}}"
 """The size of the container's own layer, where that is, and where those of its image are."""
 
 # Folders appear too when something in them is new, so only what has nothing below it counts.
 DOCKER_DIFF = (
-    f'timeout {LIST_SECONDS} docker diff "$1" 2> /dev/null | awk \'{{ path = substr($0, 3); kind[path] = $1\n'
+    f'{{ timeout {LIST_SECONDS} docker diff "$1" 2> /dev/null || echo "? {NOT_LISTED}"; }} | '
+    'awk \'$1 == "?" { lost = $2; next }\n{ path = substr($0, 3); kind[path] = $1\n'
     'for (at = path; match(at, "/[^/]*$") && RSTART > 1; folder[at] = 1) at = substr(at, 1, RSTART - 1) }\n'
-    'END { for (path in kind) if (kind[path] != "A" && !(path in folder)) print path }\''
+    'END { if (lost) print lost; else for (path in kind) if (kind[path] != "A" && !(path in folder)) print path }\''
 )
 
 # What the container added is in none of the layers below; what it removed was in one of them.
-OWN_LAYER = f"""( cd "$upper" && find . ! -type d ) 2> /dev/null | head -n {MOST_FILES} | cut -c2- |
+OWN_LAYER = f"""( cd "$upper" && find . ! -type d ) 2> /dev/null | cut -c2- |
+  sed '{MOST_FILES + 1}{{s/.*/{NOT_LISTED}/;q;}}' |
   while IFS= read -r path; do
+    if [ "$path" = {NOT_LISTED} ]; then echo "$path"; break; fi
     if [ -c "$upper$path" ]; then echo "$path"; continue; fi
     IFS=:; for layer in $lower; do
       if [ -e "$layer$path" ] || [ -L "$layer$path" ]; then echo "$path"; break; fi
@@ -83,10 +88,14 @@ def _note(directory: str, name: str) -> str:
 
 
 def look(directory: str) -> str:
-    """Print a line ``edited NAME PATH`` for each file that was changed since it was noted down."""
+    """Print a line ``edited NAME PATH`` for each file that was changed since it was noted down.
+
+    Where the files were not all listed, then or now, a line has ``not-listed`` for the path.
+    """
     return (
         f"{CHANGED_FILES}\n"
         f'for sized in {words(directory)}/*.size; do [ -f "$sized" ] || continue; noted=${{sized%.size}}\n'
-        'name=${noted##*/}; is_as_noted "$name" "$sized" && continue; layers "$name"\n'
+        'name=${noted##*/}; is_as_noted "$name" "$sized" && continue\n'
+        f'if grep -qx {NOT_LISTED} "$noted"; then echo "edited $name {NOT_LISTED}"; continue; fi; layers "$name"\n'
         'changed_files "$name" | LC_ALL=C comm -13 "$noted" - | sed "s|^|edited $name |"; done'
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from kamal_pyinfra.commands.edits import NOT_LISTED
 from kamal_pyinfra.facts.shapes import Binding, ContainerRow, Healthcheck, ImageRow, LogConfig, Mount, Ulimit
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, Status
 from kamal_pyinfra.plan.units import NANO
@@ -52,7 +53,8 @@ def parse_container(
         labels=row.labels or {},
         env=dict(_variable(text) for text in row.env if text),
         secrets=secrets.get(row.id),
-        edited=edited.get(name, ()),
+        edited=tuple(path for path in edited.get(name, ()) if path != NOT_LISTED),
+        are_edits_known=NOT_LISTED not in edited.get(name, ()),
         secret_checks=checks.get(row.id, {}),
         clear_checks=clear_checks.get(row.id, {}),
         mounts={mount.destination: mount.source for mount in row.mounts},

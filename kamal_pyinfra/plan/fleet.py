@@ -166,6 +166,11 @@ def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> 
                 f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
                 "starts it anew from the image (drift)"
             )
+        if existing is not None and not existing.are_edits_known and container.name not in changed:
+            yield (
+                f"container {container.name}: whether files of its image were changed is not known, as the host could "
+                f"not list them all; `docker diff {container.name}` on the host lists them"
+            )
 
 
 def _never_here(run: Run, desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:

@@ -42,6 +42,7 @@ class ObservedContainer:
         secret_checks: secret variable → a number that tells whether it changed, and nothing more.
         clear_checks: the same of variables that are clear today, and may have been secrets once.
         edited: files of the image that were changed or deleted since it was created.
+        are_edits_known: whether ``edited`` has all of them; a host may not list them in time.
         started: RFC 3339 time of its last start.
         created: RFC 3339 time, comparable as text.
         health_interval: seconds between two health probes.
@@ -70,6 +71,7 @@ class ObservedContainer:
     secret_checks: Mapping[str, int] = field(default_factory=dict)
     clear_checks: Mapping[str, int] = field(default_factory=dict)
     edited: tuple[str, ...] = ()
+    are_edits_known: bool = True
     started: str = ""
 
     @property

@@ -108,5 +108,34 @@ def test_where_the_layer_cannot_be_seen_its_size_tells_whether_something_was_cha
     assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
 
 
+@pytest.mark.parametrize(
+    "answer", [Answer(code=124), Answer(out=DIFF, code=124), Answer(err="No such", code=1)], ids=repr
+)
+def test_a_list_that_docker_did_not_end_is_no_list(host, layers, answer):
+    """Neither "no file was changed", nor that each file was which a later look finds."""
+    host.docker(LAYERS, "5")
+    host.docker("diff shop-web-v2", answer)
+    assert listed(host) == "not-listed\n"
+    host.docker(SIZE, "6\n")
+    host.docker("diff shop-web-v2", DIFF)
+    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 not-listed\n"
+
+
+def test_a_list_that_docker_does_not_end_later_says_nothing_of_files(host, layers):
+    host.docker(LAYERS, "5")
+    host.docker("diff shop-web-v2", DIFF)
+    assert listed(host) == CHANGED
+    host.docker(SIZE, "6\n")
+    host.docker("diff shop-web-v2", Answer(out="C /app/main.py\n", code=124))
+    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 not-listed\n"
+
+
+def test_a_layer_with_more_files_than_are_examined_is_not_listed(host, layers, monkeypatch):
+    monkeypatch.setattr(edits, "CHANGED_FILES", edits.CHANGED_FILES.replace(f"'{edits.MOST_FILES + 1}{{", "'4{"))
+    for number in range(9):
+        (layers / f"upper/app/log/{number}").touch()
+    assert "not-listed" in listed(host).splitlines()
+
+
 def test_without_containers_nothing_is_noted():
     assert edits.note_down(FOLDER, []) == ""

@@ -182,6 +182,17 @@ def test_on_a_host_without_a_record_the_tag_in_service_tells(config: MakeConfig)
     assert lines(plan_of(config(), edited)) == [f"~ env file  {ENV_FILE}  content changed"]
 
 
+def test_files_that_the_host_could_not_list_are_no_files_that_nothing_changed(config: MakeConfig) -> None:
+    """It is said, and nothing is replaced for it."""
+    seen = altered(deployed(config(), "v2"), "shop-web-v2", are_edits_known=False)
+    plan = make_plan(a_run(config(), "v2"), {HOST: seen})
+    assert not plan.hosts[0].changes
+    assert plan.hosts[0].notes[:1] == (
+        "container shop-web-v2: whether files of its image were changed is not known, as the host could not list them "
+        "all; `docker diff shop-web-v2` on the host lists them",
+    )
+
+
 def test_drift_and_intent_can_meet_on_one_host(config: MakeConfig) -> None:
     """Somebody stopped the proxy; the configuration has a new variable."""
     full = config(**SECTIONS)

@@ -23,6 +23,7 @@ from paramiko import PKey, SSHException
 
 MOST_BYTES = 64 * 1024 * 1024
 KRL_MAGIC = b"SSHKRL\n\0"
+USER_FILE = "~/.ssh/known_hosts"
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 
 
@@ -101,6 +102,7 @@ class HostKeys:
         own, spare = ([line for file in files for line in file.lines_of(name)] for name in (self.name, *others, "")[:2])
         self.own = [line for line in own if not line.marker]
         self.spare = [line for line in spare if not line.marker]
+        self.authority = next((line for line in (*own, *spare) if line.marker == AUTHORITY), None)
         self.revoked = {line.blob for line in (*own, *spare) if line.marker == REVOKED}
 
     @property
@@ -133,8 +135,23 @@ class HostKeys:
             return
         if self.trust.is_strict:
             where = ", ".join(self.trust.files) or "known_hosts"
-            raise HostKeyRefused(f"no key of {self.name} is in {where}, and `host_keys: strict` refuses {shown}")
-        _accept(self.name, key, self.trust, shown)
+            raise HostKeyRefused(
+                f"no key of {self.name} is in {where}, and `host_keys: strict` refuses {shown}{self._not_vouched()}"
+            )
+        _accept(self.name, key, self.trust, f"{shown}{self._not_vouched()}")
+
+    def _not_vouched(self) -> str:
+        """That the authority of a file was not asked, and how its word can count all the same."""
+        if self.authority is None:
+            return ""
+        host, _, port = self.name.removeprefix("[").partition("]:")
+        target = f"-p {port} {host}" if port else host
+        file = self.trust.files[0] if self.trust.files else USER_FILE
+        return (
+            f" ({self.authority.place} has a certificate authority for it, but kp checks no host certificates, which "
+            f"ssh does: `ssh {target} cat /etc/ssh/ssh_host_ed25519_key.pub | sed 's/^/{self.name} /' >> {file}` takes "
+            "its key over)"
+        )
 
 
 def fingerprint(blob: bytes) -> str:
@@ -169,8 +186,7 @@ class _File:
 
     def lines_of(self, name: str) -> list[KnownKey]:
         """Those about a host."""
-        lines = [*self.named.get(name, ()), *(line for line in self.others if name and line.is_of(name))]
-        return [line for line in lines if line.marker != AUTHORITY]
+        return [*self.named.get(name, ()), *(line for line in self.others if name and line.is_of(name))]
 
 
 def _file(file: str) -> _File:

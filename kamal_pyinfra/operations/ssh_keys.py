@@ -10,12 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import logging
 import os
 import re
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from getpass import getpass
 from pathlib import Path
@@ -46,7 +45,12 @@ LIST_SECONDS, SIGN_SECONDS = 10, 120
 MAGIC = b"openssh-key-v1\0"
 PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 DROPPED = "server connection dropped during authentication"
-LOG = logging.getLogger("kamal_pyinfra.ssh")
+_LISTENERS: list[Callable[[str], None]] = []
+
+
+def on_left_out(listener: Callable[[str], None] | None) -> None:
+    """Have a listener called for each named key that is not offered to a host, with the reason; by default none is."""
+    _LISTENERS[:] = [] if listener is None else [listener]
 
 
 class NotLetIn(SSHException):
@@ -198,7 +202,8 @@ class Offering(AuthStrategy):
     def _leave_out(self, text: str, *, is_told: bool) -> None:
         if is_told:
             self.left_out.append(text)
-            LOG.info("%s: %s", self.host, text)
+            for listener in _LISTENERS:
+                listener(f"{self.host}: {text}")
 
 
 def short(path: str) -> str:

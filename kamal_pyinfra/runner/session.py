@@ -26,6 +26,7 @@ from kamal_pyinfra.operations.connection import execute, is_cut, overhear, recon
 from kamal_pyinfra.operations.host_keys import on_accepted
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.operations.ssh_keys import on_left_out
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.text import sanitized
@@ -72,6 +73,7 @@ class Session:
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
         on_accepted(self.report.warned if self.report is not None else _tell)
+        on_left_out(self.report.output if self.report is not None else None)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:

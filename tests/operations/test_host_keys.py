@@ -120,10 +120,29 @@ def test_a_name_without_port_counts_for_any_port_unless_the_port_has_a_key_of_it
 def test_a_certificate_authority_vouches_for_nothing_that_is_no_certificate(file, told):
     trust = written(file, line("*", KEY, "@cert-authority"))
     assert HostKeys(("web1",), trust).types == ()
-    with pytest.raises(HostKeyRefused, match="no key of web1"):
+    shown = f"{KEY.get_name()} {fingerprint(KEY.asbytes())}"
+    why = (
+        f" ({file}:1 has a certificate authority for it, but kp checks no host certificates, which ssh does: `ssh {{}} "
+        f"cat /etc/ssh/ssh_host_ed25519_key.pub | sed 's/^/{{}} /' >> {file}` takes its key over)"
+    )
+    with pytest.raises(HostKeyRefused) as refused:
         check(Trust(files=trust.files, is_strict=True))
+    reason = f"no key of web1 is in {file}, and `host_keys: strict` refuses {shown}{why.format('web1', 'web1')}"
+    assert str(refused.value) == reason
     check(trust)
-    assert len(told) == 1
+    check(trust, "[web2]:2222", "web2")
+    assert told == [
+        f"web1: new host key accepted, {shown}{why.format('web1', 'web1')}, written to {file}",
+        f"[web2]:2222: new host key accepted, {shown}{why.format('-p 2222 web2', '[web2]:2222')}, written to {file}",
+    ]
+    told.clear()
+    check(trust)
+    assert told == []
+
+
+def test_a_certificate_authority_for_other_hosts_is_not_named(file, told):
+    check(written(file, line("*.example.com", KEY, "@cert-authority")))
+    assert told == [f"web1: new host key accepted, {KEY.get_name()} {fingerprint(KEY.asbytes())}, written to {file}"]
 
 
 def test_all_files_count_and_the_first_gets_new_keys(file, tmp_path, told):

@@ -148,8 +148,13 @@ def test_a_key_file_that_is_not_there_is_left_out(connect, host, home, agent, na
     else:
         (home / ".ssh/config").write_text("Host *\n  IdentityFile ~/.ssh/nope\n")
         connect(there)
-    second = host(lets_in=(key,))
-    connect(second, Route(keys=(str(home / "nope"), str(home / "elsewhere")), keys_only=True))
+    second, left_out = host(lets_in=(key,)), []
+    ssh_keys.on_left_out(left_out.append)
+    try:
+        connect(second, Route(keys=(str(home / "nope"), str(home / "elsewhere")), keys_only=True))
+    finally:
+        ssh_keys.on_left_out(None)
+    assert left_out == ["127.0.0.1: ~/nope is not there"]
 
 
 def test_when_nothing_lets_us_in_all_that_was_tried_is_named(connect, host, home, agent):

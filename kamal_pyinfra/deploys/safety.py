@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import Any
 
 import gevent
@@ -14,16 +15,21 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
+from kamal_pyinfra import naming
+from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import execute, is_cut, reconnect, reconnect_all, tune
+from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune
 from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan import fleet_state
+from kamal_pyinfra.plan.address import addresses
 from kamal_pyinfra.plan.history import FAILED, INTERRUPTED
+from kamal_pyinfra.plan.routed import parse_proof, what_serves
 from kamal_pyinfra.plan.run import Run
 
+ROLLOUTS = ("deploy", "setup", "redeploy", "rollback")
 NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"
 
 
@@ -43,7 +49,8 @@ class Safety(BaseStateCallback):
         self.is_clean = Event()
         self.is_interrupted = False
 
-    # A State callback is called on whatever was registered; an instance can carry the run.
+    # pyinfra calls these on the registered object, and refuses one that is not derived from its class, in which they
+    # are static methods: mypy takes a method of an instance, which can carry the run, for a wrong override.
     def host_connect(self, state: State, host: Host) -> None:  # type: ignore[override]
         """A connection that is made later on, to the primary host for its lock."""
         tune(host)
@@ -68,12 +75,20 @@ class Safety(BaseStateCallback):
         end_programs()
         record = underway(state)
         if not record.is_locked and not self.is_interrupted:
+            self._tell_what_serves(state)
             return  # a signal may come just after the lock was taken; only this run's own is ever released
         if self.is_interrupted:
             reconnect_all(state)
         unproven = record.begun - record.switched | (record.watching if turned_bad(state) else frozenset())
         self._take_back(state, unproven, record.begun)
         self._release(state, host)
+
+    def _tell_what_serves(self, state: State) -> None:
+        """The last line, as of `kp`: only what was proven is claimed."""
+        urls, record = addresses(self.run.config), underway(state)
+        if urls and self.run.command in ROLLOUTS and record.has_worked and not state.failed_hosts:
+            what = f"{naming.service_name(self.run.config)} {self.run.version}"
+            logger.info(what_serves(what, urls, record.proofs))
 
     def _release(self, state: State, host: Host) -> None:
         try:
@@ -136,6 +151,11 @@ def _where(state: State) -> str:
     return ""
 
 
+def _note_proof(state: State, host: str, line: str) -> None:
+    if line.startswith(ROUTES) and (found := parse_proof(host, line.removeprefix(ROUTES))):
+        underway(state).proofs.append(found)
+
+
 def install(state: State, run: Run) -> None:
     """Make a pyinfra run safe; call it once, before its operations."""
     callback = Safety(run)
@@ -144,6 +164,7 @@ def install(state: State, run: Run) -> None:
     for host in state.inventory:
         if host.connected:
             tune(host)
+            overhear(host, partial(_note_proof, state, host.name))
     main = gevent.get_hub().parent
 
     def stop(number: int, frame: object) -> None:

@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from pyinfra.api.state import State
 
+from kamal_pyinfra.plan.routed import Proof
+
 
 @dataclass
 class Underway:
@@ -23,6 +25,7 @@ class Underway:
         finished: hosts that were finished with the switch.
         watching: hosts whose new version is being watched after the switch, or was.
         outcome: how it ended, for the audit log; empty if nobody says.
+        proofs: what the gates found out of the proxies.
         ends: makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
     """
 
@@ -34,6 +37,7 @@ class Underway:
     finished: set[str] = field(default_factory=set)
     watching: frozenset[str] = frozenset()
     outcome: str = ""
+    proofs: list[Proof] = field(default_factory=list)
     ends: Callable[..., str] = field(default=lambda **_: "")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from kamal_pyinfra.plan.examined import Check, Verdict
 from kamal_pyinfra.plan.text import one_line
@@ -44,6 +45,65 @@ def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
             if how in HOW:
                 found[container] = Routed(answer=HOW[how], reason=reason)
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a gate found out of the proxy of a host.
+
+    Args:
+        container: the new one.
+        kind: ``request`` or ``log``, by which it was proven that the proxy routes there, or ``none``.
+        reason: why nothing was proven; empty otherwise.
+    """
+
+    host: str
+    container: str
+    kind: Literal["request", "log", "none"]
+    reason: str = ""
+
+
+def parse_proof(host: str, text: str) -> Proof | None:
+    """``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` for any other text."""
+    container, _, rest = one_line(text).partition(" ")
+    kind, _, reason = rest.partition(" ")
+    match kind:
+        case "request" | "log":
+            return Proof(host=host, container=container, kind=kind)
+        case "unproven":
+            return Proof(host=host, container=container, kind="none", reason=reason)
+    return None
+
+
+def what_serves(what: str, urls: Sequence[str], proofs: Sequence[Proof]) -> str:
+    """The last line of a rollout: that it serves only where a request through each proxy was answered.
+
+    Args:
+        what: service and version.
+        urls: where the app can be reached.
+        proofs: of all new containers behind the proxy.
+    """
+    if not proofs:
+        return f"{what} runs; no container behind the proxy was started, so the proxy was not asked"
+    unproven = [each for each in proofs if each.kind == "none"]
+    logged = [each for each in proofs if each.kind == "log"]
+    if not unproven and not logged:
+        return f"{what} serves at {' '.join(urls)}"
+    parts = [f"that the proxy routes to it was not proven on {_places(unproven)}"] if unproven else []
+    if logged:
+        parts.append(f"no request was sent through the proxy on {_hosts(logged)}: its log says that it routes")
+    return f"{what} runs; {'; '.join(parts)}"
+
+
+def _places(unproven: Sequence[Proof]) -> str:
+    reasons: dict[str, list[Proof]] = {}
+    for each in unproven:
+        reasons.setdefault(each.reason, []).append(each)
+    return ", ".join(f"{_hosts(those)}: {reason}" for reason, those in reasons.items())
+
+
+def _hosts(proofs: Sequence[Proof]) -> str:
+    return ", ".join(dict.fromkeys(each.host for each in proofs))
 
 
 def judge_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.own_registry import NOTE
 from kamal_pyinfra.commands.proxy_gate import ROUTES
+from kamal_pyinfra.plan.routed import parse_proof
 from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner.events import ProxyAsked, PullProgress, Waiting, Warned
 
@@ -68,15 +69,10 @@ def _waiting(at: float, host: str, text: str) -> Waiting | None:
 
 
 def _asked(at: float, host: str, text: str) -> ProxyAsked | None:
-    """``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``."""
-    container, _, rest = one_line(text).partition(" ")
-    kind, _, reason = rest.partition(" ")
-    match kind:
-        case "request" | "log":
-            return ProxyAsked(at=at, host=host, container=container, proof=kind, reason="")
-        case "unproven":
-            return ProxyAsked(at=at, host=host, container=container, proof="none", reason=reason)
-    return None
+    found = parse_proof(host, text)
+    if found is None:
+        return None
+    return ProxyAsked(at=at, host=host, container=found.container, proof=found.kind, reason=found.reason)
 
 
 def _time(text: str) -> datetime:

@@ -61,10 +61,13 @@ def test_dry_changes_nothing(door: Project) -> None:
 
 
 def test_a_version_like_a_number_survives(door: Project) -> None:
-    """A commit such as 12e5678 must not become a number on its way, and no request may be lost."""
+    """A commit such as 12e5678 must not become a number, no request be lost, and the last line must be that of `kp`."""
     with Load(tuple(door.url(host) for host in WEB), rate=100) as load:
-        door.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=12e5678", version="12e5678")
+        done = door.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=12e5678", version="12e5678")
     assert load.report.failed == 0, load.report.as_json()
+    urls = " ".join(f"http://{door.lab.hosts[host]}" for host in WEB)
+    last = [line for line in done.stderr.splitlines() if "shop 12e5678" in line][-1]
+    assert last.strip() == f"shop 12e5678 serves at {urls}"
     assert door.running(WEB) == {"web1": ["shop-web-12e5678"], "web2": ["shop-web-12e5678"]}
 
 
@@ -75,7 +78,9 @@ def test_kp_finds_nothing_to_do_after_pyinfra(door: Project) -> None:
 
 def test_a_limited_rollback_touches_only_that_host(door: Project) -> None:
     """`--limit` must leave the other hosts alone, and still take the lock on the primary host."""
-    door.pyinfra("-y", "inventory.py", "deploys/rollback.py", "--limit", door.lab.hosts["job1"], "--data", "version=v1")
+    job = door.lab.hosts["job1"]
+    done = door.pyinfra("-y", "inventory.py", "deploys/rollback.py", "--limit", job, "--data", "version=v1")
+    assert "shop v1 runs; no container behind the proxy was started, so the proxy was not asked" in done.stderr
     assert door.running(("web1", "job1")) == {"web1": ["shop-web-12e5678"], "job1": ["shop-job-v1"]}
     assert not door.lock_exists()
     door.pyinfra("-y", "inventory.py", "deploys/deploy.py", "--data", "version=12e5678", version="12e5678")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.examined import Check, Verdict
-from kamal_pyinfra.plan.routed import Routed, judge_routes, parse_routes
+from kamal_pyinfra.plan.routed import Proof, Routed, judge_routes, parse_proof, parse_routes, what_serves
 
 LINES = [
     "a greeting of the login shell",
@@ -15,6 +15,26 @@ LINES = [
     "kp-routes shop-old-v1 unproven no proxy runs here",
     "kp-routes shop-odd-v1 perhaps",
 ]
+
+
+def test_the_last_line_is_made_of_what_the_gates_printed():
+    printed = [
+        ("web1", "shop-web-v2 request"),
+        ("web2", "shop-web-v2 unproven no proxy \x1b[31mruns here"),
+        ("web3", "shop-web-v2 log"),
+        ("web4", "shop-web-v2 perhaps"),
+    ]
+    proofs = [proof for host, text in printed if (proof := parse_proof(host, text))]
+    assert proofs == [
+        Proof(host="web1", container="shop-web-v2", kind="request"),
+        Proof(host="web2", container="shop-web-v2", kind="none", reason="no proxy runs here"),
+        Proof(host="web3", container="shop-web-v2", kind="log"),
+    ]
+    assert what_serves("shop v2", ["http://web1/"], proofs[:1]) == "shop v2 serves at http://web1/"
+    assert what_serves("shop v2", ["http://web1/"], proofs) == (
+        "shop v2 runs; that the proxy routes to it was not proven on web2: no proxy runs here; "
+        "no request was sent through the proxy on web3: its log says that it routes"
+    )
 
 
 def test_lines_without_the_mark_and_unknown_answers_are_noise():

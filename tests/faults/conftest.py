@@ -1,4 +1,4 @@
-"""The fleet that the selection of CI shares."""
+"""The fleet that the cases of one share have after each other."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ class Fleet:
 
     def __init__(self, make: Callable[[], Stage]) -> None:
         self.make = make
+        self.number = 0
         self.stage: Stage | None = None
 
-    def get(self) -> Stage:
-        """The fleet for the next case; whoever heals it gives it back."""
+    def get(self, number: int) -> Stage:
+        """The fleet for the next case of a share; another file may have used the lab between two shares."""
+        if number != self.number:
+            self.number, self.stage = number, None
         stage, self.stage = self.stage or self.make(), None
         return stage
 
     def give_back(self, stage: Stage) -> None:
-        """Let the next case have it."""
+        """Let the next case have a fleet that was healed."""
         self.stage = stage
 
 

@@ -37,7 +37,6 @@ class Case:
         seconds: within which the command must end.
         most_spared: how many of their requests may fail; any number without it.
         settles: prepares the fleet before the load starts.
-        in_ci: part of the selection that CI runs.
     """
 
     inject: Injection
@@ -56,7 +55,6 @@ class Case:
     seconds: float = 120.0
     most_spared: int | None = None
     settles: Injection | None = None
-    in_ci: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,6 @@ def each(phases: Sequence[str], case: Case, **changed: Case) -> dict[str, Case]:
     return {phase: changed.get(phase, case) for phase in phases}
 
 
-def in_ci(cases: dict[str, Case], *phases: str) -> dict[str, Case]:
-    """Mark the cases that CI runs."""
-    return {phase: replace(case, in_ci=True) if phase in phases else case for phase, case in cases.items()}
-
-
 def interrupted(number: signal.Signals) -> dict[str, Case]:
     """A signal that kp can catch: it cleans up, gives the lock back and exits 128 + n."""
     case = Case(inject=do.sends(number), codes=(128 + number,), freezes=False, names_host=False)
@@ -103,23 +96,20 @@ CONFIGURED = "comes with the image or the configuration, and shows at one phase 
 WHOLE = "is there from the first look to the last: one case covers every phase"
 
 FAULTS = (
-    Fault("SIGKILL", "the deploying process is killed", in_ci(each(PHASES, KILLED), "boot", "switch")),
+    Fault("SIGKILL", "the deploying process is killed", each(PHASES, KILLED)),
     Fault("SIGINT", "Ctrl-C", interrupted(signal.SIGINT)),
-    Fault("SIGTERM", "the deploying process is told to end", in_ci(interrupted(signal.SIGTERM), "gate")),
+    Fault("SIGTERM", "the deploying process is told to end", interrupted(signal.SIGTERM)),
     Fault(
         "connection cut",
         "the SSH connections of one host end; it lets new ones in",
-        in_ci(
-            each(UNTIL_GATE, replace(CUT, after="old"), observe=replace(CUT, codes=(1, 0)))
-            | each(AFTER_GATE, replace(CUT, codes=(1, 0)))
-            | {"lock": replace(CUT, victim="web1", watched="web1", codes=(1, 0))},
-            "boot",
-        ),
+        each(UNTIL_GATE, replace(CUT, after="old"), observe=replace(CUT, codes=(1, 0)))
+        | each(AFTER_GATE, replace(CUT, codes=(1, 0)))
+        | {"lock": replace(CUT, victim="web1", watched="web1", codes=(1, 0))},
     ),
     Fault(
         "host unreachable",
         "packets of SSH to one host are dropped; the app's traffic goes on",
-        {"observe": replace(DROPPED, before=True, after="old", says=("Nothing was changed",), in_ci=True)}
+        {"observe": replace(DROPPED, before=True, after="old", says=("Nothing was changed",))}
         | each(("lock", "prepare", "boot", "gate"), replace(DROPPED, after="either"))
         | each(AFTER_GATE, DROPPED),
     ),
@@ -138,7 +128,7 @@ FAULTS = (
         "registry down",
         "the registry does not answer",
         {
-            "prepare": Case(inject=do.stops_registry, before=True, after="old", names_host=True, in_ci=True),
+            "prepare": Case(inject=do.stops_registry, before=True, after="old", names_host=True),
             "boot": Case(inject=do.stops_registry, codes=(0,), after="new"),
         },
         "the registry is asked in prepare alone; `boot` shows that nothing asks it later",
@@ -180,7 +170,7 @@ FAULTS = (
         {"boot": Case(inject=do.takes_port, before=True, after="old", victim="job1", says=(UNDONE,))},
         "ports are taken when a container starts; the proxy's own is covered by `proxy down`",
     ),
-    Fault("never healthy", "the new version never gets healthy", {"boot": replace(SICK, in_ci=True)}, CONFIGURED),
+    Fault("never healthy", "the new version never gets healthy", {"boot": SICK}, CONFIGURED),
     Fault(
         "healthy, then crashes",
         "the new version of one host ends while the others still boot",
@@ -193,7 +183,6 @@ FAULTS = (
                 says=(UNDONE,),
                 spares=("web2",),
                 most_spared=10,
-                in_ci=True,
             )
         },
         CONFIGURED,
@@ -234,7 +223,7 @@ FAULTS = (
         "proxy down",
         "the proxy of one host does not run",
         {
-            "observe": Case(inject=do.stops_proxy, before=True, codes=(0,), after="new", spares=("web2",), in_ci=True),
+            "observe": Case(inject=do.stops_proxy, before=True, codes=(0,), after="new", spares=("web2",)),
             "boot": Case(inject=do.stops_proxy, codes=(0, 1), spares=("web2",), watched="web2"),
             "switch": Case(inject=do.stops_proxy, codes=(0, 1), spares=("web2",), watched="web2"),
         },
@@ -255,10 +244,7 @@ FAULTS = (
     Fault(
         "two deploys",
         "another version is deployed while a deploy is under way",
-        in_ci(
-            each(("prepare", "boot", "retire"), Case(inject=do.deploys_another, codes=(0,), after="new")),
-            "boot",
-        ),
+        each(("prepare", "boot", "retire"), Case(inject=do.deploys_another, codes=(0,), after="new")),
         "the second one meets the lock whatever the phase: before, in and after the gate are shown",
     ),
     Fault(
@@ -301,4 +287,35 @@ FAULTS = (
     ),
 )
 CASES = {(fault.name, phase): case for fault in FAULTS for phase, case in fault.cases.items()}
-CI = {cell: case for cell, case in CASES.items() if case.in_ci}
+COVERING = {
+    "SIGKILL": "boot",
+    "SIGINT": "boot",
+    "SIGTERM": "gate",
+    "connection cut": "lock",
+    "host unreachable": "observe",
+    "host reboot": "boot",
+    "dockerd killed": "prepare",
+    "dockerd hung": "finish",
+    "registry down": "prepare",
+    "image missing": "prepare",
+    "wrong architecture": "boot",
+    "disk full": "lock",
+    "out of memory": "boot",
+    "port taken": "boot",
+    "never healthy": "boot",
+    "healthy, then crashes": "gate",
+    "flapping": "gate",
+    "slow start": "boot",
+    "old ignores TERM": "retire",
+    "old is wedged": "retire",
+    "proxy down": "observe",
+    "proxy killed": "switch",
+    "clock skew": "observe",
+    "two deploys": "boot",
+    "deploy during rollback": "lock",
+    "lock of Kamal": "lock",
+    "hook fails": "finish",
+    "secret missing": "observe",
+    "docker run refused": "boot",
+}
+"""The phase at which `make test` does each fault; together they are at every phase. `make faults` does all of them."""

@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-fuzz test-lab fuzz lint audit package sbom format docs casts bench bench-sides faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-fuzz test-lab nightly fuzz lint audit package sbom format docs casts bench bench-sides faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -20,8 +20,14 @@ test-unit: venv ## the tests that need no hosts
 test-fuzz: venv ## the tests that read thousands of malformed inputs
 	scripts/test fuzz
 
-test-lab: venv ## the tests on the lab's hosts
+test-lab: venv ## the tests on the lab's hosts, but those that run at night
 	scripts/test lab
+
+nightly: venv ## everything whole: all scenarios, every fault at every phase, and the soak (about two hours)
+	scripts/test unit fuzz nightly
+	$(MAKE) faults
+	$(MAKE) soak
+	$(MAKE) lab-down
 
 fuzz: venv ## feed the readers of files and hosts for SECONDS_EACH with what atheris finds (Python 3.11 to 3.13)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
@@ -85,5 +91,5 @@ venv: .venv/stamp ## create .venv with the package and the development tools
 	scripts/bootstrap
 
 clean: ## remove the lab, its cached images, .venv and caches
-	if [ -x $(PYTHON) ]; then LAB_NTH=1 $(PYTHON) -m tests.lab down && $(PYTHON) -m tests.lab clean; fi
+	if [ -x $(PYTHON) ]; then for nth in 1 2; do LAB_NTH=$$nth $(PYTHON) -m tests.lab down; done && $(PYTHON) -m tests.lab clean; fi
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis sbom.cdx.json dist build *.egg-info

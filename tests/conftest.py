@@ -32,6 +32,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
 from kamal_pyinfra.plan.units import to_seconds
 from kamal_pyinfra.redactor import redacted
+from tests.schedule import arrange
 
 HOME = "/home/deploy"
 IMAGE_COMMAND = "serve --port 3000"
@@ -51,6 +52,12 @@ def pytest_configure() -> None:
         sys.meta_path.insert(0, NoEngine())
     if worker.removeprefix("gw").strip("0"):
         os.environ["LAB_NTH"] = worker.removeprefix("gw")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before the worker reads which tests belong together."""
+    arrange(items)
 
 
 class NoEngine(MetaPathFinder):

@@ -97,6 +97,12 @@ def tie_cord(directory: str) -> str:
     )
 
 
+def leave_cord_untied(directory: str) -> str:
+    """Make the folder of a cord that is tied later."""
+    folder = words(directory)
+    return f"( umask 022 && mkdir -p {folder} && {{ chmod 755 {folder} || :; }} )"
+
+
 def stand_by(directory: str) -> str:
     """Let the container that mounts this directory see at once when its cord is cut, not at its next health check.
 

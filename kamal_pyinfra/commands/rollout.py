@@ -54,14 +54,14 @@ def boot(
         by_replica.setdefault(change.container.replica, []).append((change, audit))
     steps = [_boot_together(by_replica[replica], suffix, engine) for replica in sorted(by_replica)]
     script = chain(*steps)
-    checks = SHARE_NETWORK if "share_network " in script else ""
+    checks = (SHARE_NETWORK if "share_network " in script else "") + (AWAIT_PORT if "await_port " in script else "")
     return f": {BOOT_MARK}{run_id}\n" + await_functions() + checks + script
 
 
 def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, engine: str | None) -> str:
     starts = [_start(change, suffix, engine) for change, _ in changes]
     waits = [
-        chain(await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
+        chain(_await_port(change), await_ready(change.container, has_run=isinstance(change, AwaitContainer)), audit)
         for change, audit in changes
     ]
     is_checked = any(change.container.health and not isinstance(change, AwaitContainer) for change, _ in changes)
@@ -88,8 +88,48 @@ def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
 
 def _run(change: BootContainer, engine: str | None) -> str:
     cord = change.container.cord
+    tie = app.tie_cord if change.awaited_port is None else app.leave_cord_untied
     run = f"{app.run(change.container, engine=engine)} > /dev/null"
-    return chain(_share_network(change.container), app.tie_cord(cord) if cord else "", run)
+    return chain(_share_network(change.container), tie(cord) if cord else "", run)
+
+
+def _await_port(change: BootContainer) -> str:
+    container = change.container
+    if change.awaited_port is None or not container.cord:
+        return ""
+    wait = f"await_port {words(container.name, change.awaited_port, container.deadline, container.log_lines)}"
+    return chain(wait, app.tie_cord(container.cord))
+
+
+EXPOSED_PORTS = "{{range $port, $_ := .Config.ExposedPorts}}{{println $port}}{{end}}"
+AWAIT_PORT = rf"""listening() {{
+  cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2> /dev/null | awk '
+    $4 == "0A" {{
+      split($2, at, ":")
+      if (at[1] !~ /^(0000000000000000FFFF0000)?......7F$/ && at[1] != "00000000000000000000000001000000") print at[2]
+    }}'
+}}
+await_port() {{
+  now; began=$now; port=$2
+  pid=$(docker inspect --format '{{{{.State.Pid}}}}' "$1") || return 1
+  [ -n "$port" ] || port=$(docker inspect --format '{EXPOSED_PORTS}' "$1" | sed '/^$/d' | sort -n | head -n 1)
+  port=${{port%/*}}
+  case "$port" in '' | 0* | *[!0-9]*) return 0 ;; esac
+  wanted=$(printf '%04X' "$port")
+  while [ -n "$(cat "/proc/$pid/net/tcp" 2> /dev/null)" ]; do
+    ports=$(listening "$pid" | sort -u | tr '\n' ' '); now
+    case " $ports" in *" $wanted "*) return 0 ;; esac
+    if [ $(( now - began )) -ge $(( $3 * 100 )) ]; then
+      others=; for each in $ports; do others="$others $(( 0x$each ))"; done
+      report "$1" "nothing listens on port $port, where the proxy would ask it (but on:${{others:- none}})" "$4"
+      return 1
+    fi
+    sleep 0.1
+  done
+}}
+"""
+"""The kernel shows which sockets listen in a container, and whether the loopback alone reaches them. Where it does not
+show them, or the container has ended meanwhile, what follows decides."""
 
 
 PROXY_NETWORKS = (

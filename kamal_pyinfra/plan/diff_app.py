@@ -20,6 +20,7 @@ from kamal_pyinfra.plan.compare import app_differences, config_differences
 from kamal_pyinfra.plan.difference import as_cause
 from kamal_pyinfra.plan.drift import is_by_hand, was_in_service, was_started
 from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost, Status
+from kamal_pyinfra.plan.reach import new_reach
 from kamal_pyinfra.plan.router_names import names_beside, names_of, names_taken, with_names
 from kamal_pyinfra.plan.state import AppContainer, DesiredHost
 
@@ -74,7 +75,10 @@ def _named(
     if names is None:
         names = names_beside(change.container, observed.running)
     cause = f"{change.cause}; interrupts traffic: {', '.join(names.broken)} differs" if names.broken else change.cause
-    return replace(change, container=with_names(change.container, names), cause=cause)
+    reach = new_reach(change.container, observed.running)
+    if reach.untried:
+        cause += f"; loses requests if the proxy cannot reach it: {reach.untried} differs"
+    return replace(change, container=with_names(change.container, names), cause=cause, awaited_port=reach.port)
 
 
 def edited_files(container: ObservedContainer) -> str:

@@ -131,31 +131,31 @@ def _usual(element: Element, names: Names) -> Element:
 
 def _referenced(container: AppContainer, others: Iterable[ObservedContainer]) -> frozenset[Element]:
     """What containers of other roles and services rely on by its name, without defining it themselves."""
-    identity = dict(container.labels)
     found: set[Element] = set()
     for other in others:
-        if (other.service, other.role, other.destination) == _identity(identity):
+        if (other.service, other.role, other.destination) == identity(dict(container.labels)):
             continue
         own = definitions(other.labels, other.name)
         found.update(each for element, fields in own.items() for each in _targets(element, fields) if each not in own)
     return frozenset(found)
 
 
-def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
+def identity(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Whose container it is: service, role and destination."""
     return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
 
 
 def _targets(element: Element, fields: Mapping[str, str]) -> Iterator[Element]:
     for field, value in fields.items():
         if kind := _target_kind(element.kind, field):
-            yield from (Element(element.protocol, kind, name) for name in map(_local, value.split(",")) if name)
+            yield from (Element(element.protocol, kind, name) for name in map(local_name, value.split(",")) if name)
 
 
 def _target_kind(kind: str, field: str) -> str:
     return next((target for source, pattern, target in REFERENCES if source == kind and pattern.fullmatch(field)), "")
 
 
-def _local(reference: str) -> str:
+def local_name(reference: str) -> str:
     """The name that a reference gives to something of the Docker provider; empty if it is of another one."""
     name, _, provider = reference.strip().partition("@")
     return name if provider in ("", "docker") else ""
@@ -190,7 +190,7 @@ def _renamed(labels: Mapping[str, str], elements: Collection[Element], ending: s
 
 def _references(value: str, protocol: str, kind: str, elements: Collection[Element], ending: str) -> str:
     def changed(reference: str) -> str:
-        local = _local(reference)
+        local = local_name(reference)
         is_changed = bool(local) and Element(protocol, kind, local) in elements
         return reference.replace(local, f"{local}{ending}", 1) if is_changed else reference
 

@@ -95,8 +95,8 @@ def proxy(**fields: object) -> Proxy:
     return Proxy(**(PROXY | fields))
 
 
-def boot(**fields: object) -> BootContainer:
-    return BootContainer(container=app_container(**fields), role="web", cause="not found")
+def boot(awaited_port: str | None = None, **fields: object) -> BootContainer:
+    return BootContainer(container=app_container(**fields), role="web", cause="not found", awaited_port=awaited_port)
 
 
 def replace(**fields: object) -> ReplaceContainer:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+
 import pytest
 
 from kamal_pyinfra.commands import app, rollout
@@ -116,6 +120,61 @@ def test_a_new_container_runs_beside_the_old_with_its_cord_tied(docker):
     assert calls(docker, ran.calls) == [f"docker {RUN_ARGUMENTS}", *AWAITED]
     assert (docker.home / ".kamal/cords/shop-web-new/cord").exists()
     assert (docker.home / "audit.log").read_text() == "booted\n"
+
+
+PID = f"inspect --format {{{{.State.Pid}}}} {NEW}"
+CORD = ".kamal/cords/shop-web-new/cord"
+
+
+@pytest.fixture(params=[(socket.AF_INET, ""), (socket.AF_INET6, "::")], ids=["IPv4", "IPv6"])
+def listening(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port on which this process listens, at every address."""
+    family, address = request.param
+    with socket.create_server((address, 0), family=family) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_container_that_has_to_listen_gets_its_cord_once_it_does(docker, listening):
+    docker.docker(PID, str(os.getpid()))
+    ran = docker.run(boot(builders.boot(awaited_port=str(listening))))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert calls(docker, ran.calls) == [f"docker {RUN_ARGUMENTS}", f"docker {PID}", *AWAITED]
+    assert (docker.home / CORD).exists()
+
+
+def test_without_a_port_in_the_labels_it_is_the_lowest_that_the_image_exposes(docker, listening):
+    docker.docker(PID, str(os.getpid()))
+    docker.docker(f"inspect --format {rollout.EXPOSED_PORTS} {NEW}", f"65535/tcp\n{listening}/tcp\n\n")
+    assert docker.run(boot(builders.boot(awaited_port=""))).code == 0
+    assert (docker.home / CORD).exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"])
+def test_one_that_does_not_listen_for_others_never_gets_its_cord(docker, address):
+    """The loopback is reached by its own health check, and by nobody else."""
+    docker.docker(PID, str(os.getpid()))
+    docker.docker(f"inspect --format PROBE {NEW}")
+    docker.docker(f"logs --tail 50 {NEW}", "listening")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as server:
+        server.bind((address, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        ran = docker.run(boot(builders.boot(awaited_port=str(port), deadline=1)))
+    assert (ran.code, ran.seconds) == (1, pytest.approx(1.2))
+    assert ran.err.startswith(f"{NEW}: nothing listens on port {port}, where the proxy would ask it (but on: ")
+    assert "last lines of its log:\nlistening\n" in ran.err
+    assert not (docker.home / CORD).exists()
+    assert not (docker.home / "audit.log").exists()
+
+
+@pytest.mark.parametrize(("pid", "exposed"), [("0", "3000/tcp"), ("999999999", "3000/tcp"), ("ours", "")])
+def test_what_the_host_cannot_see_is_left_to_the_gate(docker, pid, exposed):
+    """No port, a process that has ended or may not be seen: it becomes healthy, and the proxy is asked."""
+    docker.docker(PID, str(os.getpid()) if pid == "ours" else pid)
+    docker.docker(f"inspect --format {rollout.EXPOSED_PORTS} {NEW}", exposed)
+    assert docker.run(boot(builders.boot(awaited_port=""))).code == 0
+    assert (docker.home / CORD).exists()
 
 
 def test_the_gate_looks_once_at_every_container(docker):

@@ -16,6 +16,7 @@ from tests.lab.traffic import Load
 
 ROUTER = "traefik.http.routers.shop-web"
 SERVICE = "traefik.http.services.shop-web.loadbalancer"
+SERVICE_FIELD = "loadbalancer.server"
 SHOWN = {"traefik.enable": "true", "tier": "web"}
 PROXY = {"providers.docker.exposedbydefault": False, "providers.docker.constraints": "Label(`tier`,`web`)"}
 REFUSED = "the proxy does not take its router"
@@ -61,8 +62,7 @@ def change_web(project: Project, **fields: Any) -> None:
 def assert_refused(project: Project, *texts: str, may_lose: bool = False) -> None:
     """The deploy of v2 exits 1 with these texts, v1 serves on, no request is lost and nothing is left over.
 
-    A container that is healthy under a changed router gets requests until the gate has said no; where they cannot
-    arrive, some may be lost.
+    Where the plan has said that it may lose requests, some may be lost until the gate has said no.
     """
     with Load((project.url("web1"),), rate=100) as load:
         failed = project.kp("deploy", "--skip-push", version="v2", code=1)
@@ -100,9 +100,17 @@ def test_a_network_that_the_proxy_is_not_on_fails_the_gate(serving: Project) -> 
 
 
 def test_a_port_on_which_nothing_listens_fails_the_gate(serving: Project) -> None:
-    """The proxy has the router and does not reach the container."""
+    """It must not even become healthy: as soon as it was, the proxy would send it requests."""
     change_web(serving, labels={**SHOWN, f"{SERVICE}.server.port": "9999"})
-    why = "shop-web-v2: the proxy has its router and cannot reach it (the answer is 502)"
+    assert_refused(serving, "shop-web-v2: nothing listens on port 9999, where the proxy would ask it (but on: 3000)")
+
+
+def test_a_scheme_that_the_app_does_not_speak_fails_the_gate(serving: Project) -> None:
+    """The proxy has the router and does not reach the container; the plan must say that this may lose requests."""
+    change_web(serving, labels={**SHOWN, f"{SERVICE}.server.scheme": "https"})
+    marked = f"loses requests if the proxy cannot reach it: {SERVICE_FIELD}.scheme differs"
+    assert marked in serving.kp("plan", version="v2").stdout
+    why = "shop-web-v2: the proxy has its router and cannot reach it (the answer is 50"
     assert_refused(serving, why, "networks of shop-web-v2: bridge 172.17.", may_lose=True)
 
 
@@ -136,10 +144,9 @@ def silent(shop: Project) -> Project:
 
 def test_without_a_log_the_request_alone_fails_the_gate(silent: Project, serving: Project) -> None:
     """A proxy that logs nothing must not get away with routing nowhere."""
-    change_web(serving, labels={**SHOWN, f"{SERVICE}.server.port": "9999"})
-    assert_refused(
-        serving, "shop-web-v2: the proxy has its router and cannot reach it (the answer is 502)", may_lose=True
-    )
+    change_web(serving, labels={**SHOWN, f"{SERVICE}.server.scheme": "https"})
+    why = "shop-web-v2: the proxy has its router and cannot reach it (the answer is 50"
+    assert_refused(serving, why, may_lose=True)
 
 
 def test_without_a_log_a_deploy_passes_and_is_proven(silent: Project) -> None:

@@ -30,6 +30,8 @@ class BootContainer(Change):
 
     Args:
         replaces: the running containers of its role that are stopped once it serves.
+        awaited_port: on which it has to listen before it may become healthy; empty for the lowest that its image
+            exposes.
     """
 
     usual_action = Action.CREATE
@@ -37,6 +39,7 @@ class BootContainer(Change):
 
     container: AppContainer
     replaces: tuple[str, ...] = ()
+    awaited_port: str | None = None
 
     @property
     def action(self) -> Action:

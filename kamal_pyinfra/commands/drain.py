@@ -49,11 +49,17 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
     )
 
 
-def going_on(script: str, then: str) -> str:
-    """What follows a drain in a script of its own: also where a container had to be stopped in traffic."""
-    if not then:
-        return script
-    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {then} || code=1 ;; esac; ( exit "$code" )'
+def ending(script: str, then: str, *, forced: str) -> str:
+    """A drain, and what follows in a script of its own: also where a container had to be stopped in traffic.
+
+    Args:
+        script: the drain.
+        then: what follows; empty for nothing.
+        forced: the last line where nothing failed but that.
+    """
+    done = f"{then} || code=1" if then else ":"
+    told = f'[ "$code" -ne {STAYED} ] || echo {words(forced)} >&2'
+    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {told}; ( exit "$code" )'
 
 
 def _await_gone(change: StopContainer) -> str:

@@ -18,6 +18,7 @@ JSON (``--log.format=json``).
 
 from __future__ import annotations
 
+from kamal_pyinfra.commands.own_registry import NOTE
 from kamal_pyinfra.commands.proxy_log import PROXY_LOG, UNWRAP
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.naming import PROXY_CONTAINER
@@ -36,6 +37,11 @@ LOOKS_AT_LOG = 20
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
+KEPT = (
+    f"{ASKING_SECONDS} s after it left Docker's list of healthy containers the proxy's log did not show that it was"
+    " dropped; it is stopped all the same, and requests to it may fail"
+)
+
 ADDRESSES = (
     "={{range .NetworkSettings.Networks}}{{if .IPAddress}}{{.IPAddress}},{{end}}"
     "{{if .GlobalIPv6Address}}[{{.GlobalIPv6Address}}],{{end}}{{end}}"
@@ -51,7 +57,7 @@ NOTED_FORMAT = (
 """The proxy's lines tell whether and where it can be asked, a container's under which addresses the proxy knows it."""
 
 NOTE_SERVERS = f"""note_servers() {{
-  noted=$(( $(date +%s) - 1 )); servers=; unsure=; unknown=; found=; agreed=0
+  noted=$(( $(date +%s) - 1 )); noted_names=$*; servers=; unsure=; unknown=; found=; agreed=0
   proxy=; log=; driver=; readable=; proxy_at=; proxy_ports=; noted_proxy=; noted_log=
   [ "$#" -gt 0 ] || return 0
   while read -r container running health rest; do
@@ -154,6 +160,7 @@ await_dropped() {{
     fi
     ask_proxy 0 "$lines"
   done
+  [ "$agreed" -ge 2 ] || echo "{NOTE}$noted_names: {KEPT}"
 }}
 drops() {{
   [ -n "$log" ] || return 1

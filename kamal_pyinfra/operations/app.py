@@ -8,7 +8,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.commands import rollout
-from kamal_pyinfra.commands.drain import drain, going_on
+from kamal_pyinfra.commands.drain import drain, ending
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.commands.shell import both, chain
@@ -21,6 +21,7 @@ from kamal_pyinfra.operations.record import mark
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import BootContainer, StopContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_leftovers, diff_old_containers
+from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.run import Run
@@ -112,11 +113,14 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     announce(stops)
     stop = rollout.stop(stops)
     marking, typed = mark(run, desired, observed) if finishes else ("", "")
-    ending = both(stop, marking) if stop and marking else stop or marking
-    script = drain(changes, meanwhile=note(run, desired, observed), then=ending)
+    then = both(stop, marking) if stop and marking else stop or marking
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
+    script = drain(changes, meanwhile=note(run, desired, observed), then=then)
+    script = guarded(script, seconds=seconds, key="drain_timeout")
     cleaning = removal(run, diff_leftovers(desired, observed)) if finishes else ""
-    yield StringCommand(going_on(guarded(script, seconds=seconds, key="drain_timeout"), cleaning), _stdin=typed)
+    if finishes or run.config.boot.watch is None:
+        script = ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
+    yield StringCommand(script, _stdin=typed)
     if finishes:
         underway(current_state()).finished.add(current_host().name)
 

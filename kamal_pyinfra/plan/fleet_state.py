@@ -15,6 +15,9 @@ NO_ENGINE = re.compile(
     rf"{SILENT}|Cannot connect to the Docker daemon|error during connect|[Ii]s the docker daemon running", re.IGNORECASE
 )
 GAVE_UP = re.compile(r"^(It did not end within|Nothing was heard of it)")
+ENDED = "All else that ends the run was done there."
+SWITCHED = "The old version was stopped there, and what ends the run was not done."
+"""Last words of a host on which nothing failed but that an old container did not leave traffic in time."""
 UNCLEANED = "serves, but not every host was cleaned up."
 UNSWITCHED = "Nothing was switched: what served before serves now."
 UNBOOTED = "Nothing was booted or switched: what served before serves now."
@@ -59,14 +62,19 @@ def after_the_gate(
         outputs: the last lines of each host that failed since.
         uncleaned: those of them on which all was switched.
     """
-    reasons = {host: why_unknown(output) for host, output in outputs.items()}
-    if not any(reasons.values()) and set(outputs) <= set(uncleaned):
-        return f"{version} {UNCLEANED}"
-    serving = [host for host in passed if host not in outputs]
+    forced = [host for host, output in outputs.items() if {ENDED, SWITCHED} & set(output)]
+    ended = [host for host in forced if ENDED in outputs[host]]
+    reasons = {host: why_unknown(output) for host, output in outputs.items() if host not in forced}
+    told = f" On {', '.join(forced)} the old version was stopped while it was in traffic." if forced else ""
+    if set(outputs) == set(ended):
+        return f"{version} serves, and every host was cleaned up.{told}"
+    if not any(reasons.values()) and set(reasons) <= set(uncleaned):
+        return f"{version} {UNCLEANED}{told}"
+    serving = [host for host in passed if host not in reasons]
     both = [host for host, reason in reasons.items() if not reason]
     return " ".join(
         [
-            *([f"{version} serves on {', '.join(serving)}."] if serving else []),
+            *([f"{version} serves on {', '.join(serving)}.{told}"] if serving else []),
             *([f"The old version may still run beside it on {', '.join(both)}."] if both else []),
             *_unknown_by_reason(reasons),
         ]

@@ -102,7 +102,7 @@ class Emitter:
         if self.phase == "release":
             self.output(one_line(line))
             return
-        event = self.heard_so_far.event(self.now, host, line)
+        event = self.heard_so_far.event(self.now, host, line, self.phase)
         if event is not None:
             self.tell(event)
 

@@ -28,20 +28,21 @@ class Heard:
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, bool]] = {}
 
-    def event(self, at: float, host: str, line: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
+    def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
         """What a line of a host tells; ``None`` for all others.
 
         Args:
             at: seconds since the run began.
             host: where it was printed.
             line: as it came.
+            phase: the one that is under way.
         """
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
         if line.startswith(ROUTES):
             return _asked(at, host, line.removeprefix(ROUTES))
         if line.startswith(NOTE):
-            return Warned(at=at, phase="prepare", text=f"{host}: {one_line(line.removeprefix(NOTE))}")
+            return Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
         found = LAYER.fullmatch(line)
         return self._pulled(at, host, found[1], found[2]) if found else None
 

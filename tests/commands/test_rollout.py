@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kamal_pyinfra.commands import app, rollout
-from kamal_pyinfra.commands.drain import drain, going_on
+from kamal_pyinfra.commands.drain import drain, ending
 from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.plan.gate import Gate
 from tests.commands import builders
@@ -298,10 +298,13 @@ def test_what_cannot_be_stopped_fails_and_nothing_follows(docker):
 
 @pytest.mark.parametrize(("code", "follows"), [(0, True), (75, True), (1, False), (124, False)])
 def test_leftovers_go_also_where_a_container_had_to_be_stopped(host, code, follows):
+    """The last line tells it from all other failures, and is not there where something else failed as well."""
     for end, wanted in (("true", code), ("false", 1 if follows else code)):
-        ran = host.run(going_on(f"( exit {code} )", f"{{ touch cleaned; {end}; }}"))
+        ran = host.run(ending(f"( exit {code} )", f"{{ touch cleaned; {end}; }}", forced="it was forced"))
         assert (ran.code, (host.home / "cleaned").exists()) == (wanted, follows)
-    assert going_on("a", "") == "a"
+        assert ran.err == ("it was forced\n" if wanted == 75 else "")
+    ran = host.run(ending(f"( exit {code} )", "", forced="it was forced"))
+    assert (ran.code, ran.err) == (code, "it was forced\n" if code == 75 else "")
 
 
 def test_where_nothing_is_drained_the_other_thing_is_done_too(docker):

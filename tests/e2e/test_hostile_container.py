@@ -113,6 +113,8 @@ def test_a_container_that_stays_healthy_without_its_cord_is_stopped_all_the_same
     eventually(lambda: shop.served(HOST) == "v1", what="v1 serves")
     ended = shop.kp("deploy", version="v2", code=1)
     assert "shop-web-v1 was stopped all the same: it was in traffic until then" in ended.stderr
+    stopped = f"On {shop.lab.hosts[HOST]} the old version was stopped while it was in traffic."
+    assert f"v2 serves, and every host was cleaned up. {stopped}" in ended.stderr
     assert shop.running([HOST]) == {HOST: ["shop-web-v2"]}
     assert shop.served(HOST) == "v2"
     assert shop.kp("plan", version="v2").stdout == "shop v2: nothing to change.\n"

@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.commands import rollout
 from kamal_pyinfra.commands.app import stand_by
-from kamal_pyinfra.commands.drain import drain
+from kamal_pyinfra.commands.drain import drain, ending
 from kamal_pyinfra.commands.files import measured, write_secret
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.proxy_gate import await_served
@@ -19,6 +19,7 @@ from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.record import record_text
@@ -176,7 +177,8 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
         meanwhile = note(run, desired_host(run, name), booted(run, name))
         stop = "" if watch else f"docker stop {' '.join(change.name for change in changes)} > /dev/null"
         script = drain(changes, meanwhile=meanwhile, then=stop)
-        commands[name] = guarded(script, seconds=seconds, key="drain_timeout")
+        script = guarded(script, seconds=seconds, key="drain_timeout")
+        commands[name] = script if watch else ending(script, "", forced=SWITCHED)
         hosts.servers[name].knows(commands[name], then=retired(run, name))
     state = hosts.does(app.drained, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
@@ -195,7 +197,8 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     script = drain(old_ones(run, OTHER), meanwhile=note(run, desired, seen), then=stop)
     command = (
         f'{guarded(script, seconds=104, key="drain_timeout")}; code=$?; case "$code" in 0 | 75) '
-        f'{guarded(f"rm -rf {leftovers}", seconds=300)} || code=1 ;; esac; ( exit "$code" )'
+        f"{guarded(f'rm -rf {leftovers}', seconds=300)} || code=1 ;; esac; "
+        f"""[ "$code" -ne 75 ] || echo 'All else that ends the run was done there.' >&2; ( exit "$code" )"""
     )
     hosts.servers[OTHER].knows(command)
     state = hosts.does(app.drained, batch=[OTHER], finishes=True)

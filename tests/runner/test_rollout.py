@@ -12,6 +12,7 @@ import pytest
 
 from kamal_pyinfra.commands.watch import TURNED_BAD
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
+from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
@@ -312,6 +313,21 @@ def test_hosts_of_an_earlier_batch_are_named_by_what_they_run(
             "v2 serves on 192.0.2.1. The old version may still run beside it on 192.0.2.2.",
         ),
         ({"finish": {WEB[1]: "no room"}}, "v2 serves, but not every host was cleaned up."),
+        (
+            {"switch": {WEB[1]: ENDED}},
+            "v2 serves, and every host was cleaned up."
+            " On 192.0.2.2 the old version was stopped while it was in traffic.",
+        ),
+        (
+            {"switch": {WEB[1]: SWITCHED}},
+            "v2 serves, but not every host was cleaned up."
+            " On 192.0.2.2 the old version was stopped while it was in traffic.",
+        ),
+        (
+            {"switch": {WEB[0]: ENDED, WEB[1]: "still healthy"}},
+            "v2 serves on 192.0.2.1. On 192.0.2.1 the old version was stopped while it was in traffic."
+            " The old version may still run beside it on 192.0.2.2.",
+        ),
         (
             {"finish": dict.fromkeys(WEB, NO_DOCKER)},
             "What runs on 192.0.2.1, 192.0.2.2 is not known: Docker does not answer there;"

@@ -47,7 +47,7 @@ def test_the_list_has_every_class_with_its_exit_code() -> None:
     assert "\n## " not in listed
 
 
-@pytest.mark.parametrize("name", ["healthcheck", "Where to look", "kperror", ""])
+@pytest.mark.parametrize("name", ["healthcheck", "Commands that help", "kperror", ""])
 def test_what_is_no_error_has_no_such_page(name: str) -> None:
     assert error_page(name) is None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
+_IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+NEVER = re.compile(r"(?!)")
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
 
 
@@ -93,3 +97,41 @@ def health_command(rest: str) -> str | None:
     if isinstance(words, list):
         return shlex.join(str(word) for word in words)
     return command.strip() or None
+
+
+def is_ignored(name: str, text: str) -> bool:
+    """Whether a file in the folder of a build's context stays out of the image by a ``.dockerignore``.
+
+    The last pattern that fits counts, ``!`` takes a file in again, and ``#`` begins a comment only as the first
+    character of a line. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
+
+    Args:
+        name: of the file, which is in no folder below the context's.
+        text: of the ``.dockerignore``.
+    """
+    ignored = False
+    for line in text.removeprefix("\ufeff").splitlines():
+        pattern = line.strip()
+        if not pattern or line.startswith("#"):
+            continue
+        is_taken_in = pattern.startswith("!")
+        path = posixpath.normpath(pattern.removeprefix("!").strip()).lstrip("/")
+        if _ignoring(path).fullmatch(name):
+            ignored = not is_taken_in
+    return ignored
+
+
+def _ignoring(pattern: str) -> re.Pattern[str]:
+    """A pattern of Go's ``filepath.Match``, in which ``**`` is any number of folders; a wrong one fits nothing."""
+    parts = (
+        _IGNORE_PARTS.get(found[0]) or _class(found) or re.escape(found[0][-1]) for found in IGNORE.finditer(pattern)
+    )
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:
+        return NEVER
+
+
+def _class(found: re.Match[str]) -> str:
+    inside = (found["inside"] or "").replace("[", r"\[")
+    return f"[{found['negated'] or ''}{inside}]" if inside else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.dockerfile import is_ignored
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations import own_registry
@@ -129,7 +130,12 @@ def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
     context = root / (config.builder.context or ".")
     ignore_files = (root / f"{config.builder.dockerfile}.dockerignore", context / ".dockerignore")
     found = sorted(path.name for path in context.glob(".env*") if path.is_file() and path.name not in SAMPLES)
-    if found and not any(path.exists() for path in ignore_files):
-        programs.warn(
-            f"{', '.join(found)} may get into the image: there is no .dockerignore; write one with the line `.env*`"
-        )
+    file = next((path for path in ignore_files if path.is_file()), None)
+    if file is None:
+        way_out = "there is no .dockerignore; write one with the line `.env*`"
+    else:
+        text = file.read_text(errors="replace")
+        found = [name for name in found if not is_ignored(name, text)]
+        way_out = f"{file.name} does not leave it out; add the line `.env*` at its end"
+    if found:
+        programs.warn(f"{', '.join(found)} may get into the image: {way_out}")

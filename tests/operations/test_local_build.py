@@ -236,9 +236,21 @@ def test_an_env_file_that_may_get_into_the_image_is_told_of(machine: Machine):
         (machine.project / name).write_text("TOKEN=hush\n")
     machine.builds(multiarch=False)
     assert WARNED in machine.said
-    (machine.project / ".dockerignore").write_text(".env*\n")
+    (machine.project / ".dockerignore").write_text("# .env*\n.env\n")
     machine.builds(multiarch=False)
     assert WARNED not in machine.said
+    left = (
+        ".env.production may get into the image: .dockerignore does not leave it out; add the line `.env*` at its end"
+    )
+    assert any(left in line for line in machine.said)
+    (machine.project / "Dockerfile.dockerignore").write_text("log\n")
+    machine.builds(multiarch=False)
+    assert any("Dockerfile.dockerignore does not leave it out" in line for line in machine.said)
+    (machine.project / "Dockerfile.dockerignore").unlink()
+    machine.said.clear()
+    (machine.project / ".dockerignore").write_text(".env*\n")
+    machine.builds(multiarch=False)
+    assert not any("may get into the image" in line for line in machine.said)
     machine.git("init", "--quiet")
     (machine.project / ".dockerignore").unlink()
     machine.builds(multiarch=False, context=".")

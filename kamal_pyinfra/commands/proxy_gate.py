@@ -3,7 +3,9 @@
 What decides is a request through the proxy (:mod:`kamal_pyinfra.plan.gate`). Where none can be made, Traefik's log
 decides (:mod:`kamal_pyinfra.commands.proxy_routes`); where that cannot tell either, the answer is neither yes nor no: a
 fixed time has to do, and a line tells what was not proven. A request proves that the proxy reaches the container. That
-the container's own routers are there too is read from the errors that Traefik logs at every level but FATAL.
+the container's own routers are there too is read from the errors that Traefik logs at every level but FATAL; where
+these cannot be read, an answer through a router that a running container defines word for word tells, unless it is one
+of Traefik's own error pages.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ BY_REQUEST = f"""try_door() {{
       case "$at" in '' | 0.0.0.0) at=127.0.0.1 ;; ::) at='[::1]' ;; *:*) at="[$at]" ;; esac
     fi
     left=$(( (deadline - now) / 100 + 3 )); [ "$left" -le {REQUEST_SECONDS} ] || left={REQUEST_SECONDS}
-    ask_gate "$at" "$at_port" "${{1%%:*}}" "$server" "/{MARK}$ask" "$answer" "$left"
+    ask_gate "$at" "$at_port" "${{1%%:*}}" "$server" "${{2:-/{MARK}$ask}}" "$answer" "$left"
     [ "$said" = "" ] || return 0
   done
 }}
@@ -161,7 +163,7 @@ BY_LOG = f"""by_log() {{
 }}
 """
 
-# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES IN_USE. What is not ready, or gone, is told by who watches its health.
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH. What is not ready, or gone, is told by who watches its health.
 SERVES = f"""logs_errors() {{
   case "$proxy" in
     *[Ll][Oo][Gg].[Ff][Ii][Ll][Ee][Pp][Aa][Tt][Hh]=*) return 1 ;;
@@ -172,6 +174,19 @@ SERVES = f"""logs_errors() {{
 note_gates() {{
   set -f; has_told=; has_waited=
   note_servers "$@"; noted_at=$noted; proxy=$noted_proxy; log=$noted_log; now; deadline=$(( now + patience * 100 ))
+}}
+own_answers() {{
+  [ -n "$own_path" ] || return 1
+  for door in $doors; do
+    try_door "$door" "$own_path"
+    case "$said$guard $got$newline" in
+      *guarded' '* | yes* | slow* | unclear* | ' '*) ;;
+      404*ontent-Length:\\ 19"$newline"* | 50[234]*ontent-Length:\\ 1[159]"$newline"*) ;;
+      50[234]*ontent-Length:\\ 20"$newline"*) ;;
+      *) return 0 ;;
+    esac
+  done
+  return 1
 }}
 find_noted() {{
   health=; started=; addresses=; wanted=$1
@@ -184,7 +199,7 @@ find_noted() {{
 }}
 tell_route() {{ has_told=1; printf '{ROUTES}%s %s\\n' "$name" "$1"; }}
 serves() {{
-  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7; in_use=$8
+  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7; own_path=$8
   find_noted "$name"; now
   case "$health" in healthy | none) ;; *) return 0 ;; esac
   case "$proxy" in
@@ -196,7 +211,7 @@ serves() {{
     0)
       [ "$patience" -eq 0 ] || sleep 0.05
       [ -z "$(errors own "$started")" ] || {{ refuse 'the proxy does not take its router'; return 1; }}
-      if [ -n "$in_use" ] || logs_errors; then tell_route request
+      if logs_errors || own_answers; then tell_route request
       else tell_route 'unproven the proxy reaches it, but its log cannot be read: it may not take a new router'; fi
       return 0 ;;
     1) refuse "$why"; return 1 ;;
@@ -264,7 +279,7 @@ def tell_routes(gates: Sequence[Gate]) -> str:
 
 
 def _serves(gate: Gate) -> str:
-    rest = words(" ".join(gate.routers), ", ".join(gate.rules), "in-use" if gate.is_in_use else "")
+    rest = words(" ".join(gate.routers), ", ".join(gate.rules), gate.own_path if gate.is_in_use else "")
     return f"serves {question(gate)} {rest}"
 
 

@@ -28,6 +28,7 @@ COPIED = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer
 OF_GATE = re.compile(rf"traefik\.http\.(?:routers|services|middlewares)\.{MARK}[0-9a-f]+(?:-[a-z]+)?\.")
 ASK = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+)\.rule")
 NAME = re.compile(r"\bHost\(\s*[`\"']([A-Za-z0-9.-]+)[`\"']")
+PATH = re.compile(r"\bPath(?:Prefix)?\(\s*[`\"'](/[A-Za-z0-9._~/-]*)[`\"']")
 TOKEN = re.compile("[0-9a-f]{32}")
 
 
@@ -58,6 +59,7 @@ class Gate:
         ask: the end of the path to ask for; empty for a container without such a router (Kamal made it).
         answer: what the header of the answer holds.
         server_name: a name of its rules, for TLS and the ``Host`` header; empty if there is none.
+        own_path: one that its own router leads to, as far as its rules tell; empty if they do not.
         doors: where to ask; none if nothing is known of them.
         is_in_use: whether its routers and middlewares are, word for word, those of a container that runs already.
     """
@@ -68,6 +70,7 @@ class Gate:
     ask: str = ""
     answer: str = ""
     server_name: str = ""
+    own_path: str = ""
     doors: tuple[Door, ...] = ()
     is_in_use: bool = False
 
@@ -126,8 +129,16 @@ def seen_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> G
         ask=ask if is_asked else "",
         answer=answer if is_asked else "",
         server_name=names[0] if names else "",
+        own_path=_own_path(rules, labels.get(f"traefik.http.middlewares.{MARK}{ask}-path.replacepath.path", "/")),
         doors=_doors(labels, f"{MARK}{ask}", command) if is_asked else (),
     )
+
+
+def _own_path(rules: Sequence[str], probe_path: str) -> str:
+    """What the first rule names, or the path of the health check where that is all paths."""
+    found = PATH.search(rules[0]) if rules else None
+    path = probe_path if found and found[1] == "/" else found[1] if found else probe_path
+    return path if re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) else ""
 
 
 def without_gate(labels: Mapping[str, str]) -> dict[str, str]:

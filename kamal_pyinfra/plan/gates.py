@@ -36,13 +36,15 @@ def _boot_gate(change: BootContainer, observed: ObservedHost, command: Sequence[
         gate, labels = seen_gate(there.name, there.labels, command), dict(there.labels)
     else:
         gate = gate_of(change.container, command)
-    return replace(gate, is_in_use=_is_in_use(change.container.name, labels, observed))
+    return replace(gate, is_in_use=_is_in_use(change, labels, observed))
 
 
-def _is_in_use(name: str, labels: Mapping[str, str], observed: ObservedHost) -> bool:
-    """Whether a container that runs defines the same routers and middlewares: the proxy has taken these before."""
+def _is_in_use(change: BootContainer, labels: Mapping[str, str], observed: ObservedHost) -> bool:
+    """Whether a container that runs defines the same routers and middlewares: the proxy may have taken these before."""
+    name = change.container.name
+    itself = name if isinstance(change, AwaitContainer) else ""  # one that is replaced serves under the same name
     wanted = _defined(labels, name)
-    others = [each for each in observed.containers if each.is_running and each.name != name]
+    others = [each for each in observed.containers if each.is_running and each.name != itself]
     return any(wanted.items() <= _defined(each.labels, each.name).items() for each in others)
 
 

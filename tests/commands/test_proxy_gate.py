@@ -6,7 +6,7 @@ import pytest
 
 from kamal_pyinfra.commands.proxy_gate import await_served, tell_routes
 from kamal_pyinfra.plan.gate import Door, Gate
-from tests.commands.fake_host import FakeHost
+from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_proxy_routes import NOTED, SINCE_BOOT, log
 from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, STARTED, seen, v3, v3_built
 
@@ -123,6 +123,33 @@ def test_a_container_that_is_reached_needs_its_own_router_too(proxied: FakeHost,
     answers(proxied, YES)
     proxied.docker(ERRORS, line)
     assert proxied.run(await_served([WEB])).code == code
+
+
+OWN = Gate(**{**vars(WEB), "own_path": "/up", "is_in_use": True})
+UNPROVEN = "unproven the proxy reaches it, but its log cannot be read: it may not take a new router"
+UP = "HTTP/1.1 200 OK\r\n\r\nok"
+CATCH_ALL = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 11\r\n\r\nBad Gateway"
+
+
+@pytest.mark.parametrize(
+    ("gate", "answer", "told"),
+    [
+        (OWN, UP, "request"),
+        (OWN, NO.replace("19", "9"), "request"),
+        (OWN, NO, UNPROVEN),
+        (OWN, CATCH_ALL, UNPROVEN),
+        (OWN, "", UNPROVEN),
+        (WEB, UP, UNPROVEN),
+    ],
+    ids=["answers", "a 404 of the app", "a 404 of the proxy", "the catch-all", "nothing", "a router that is new"],
+)
+def test_without_a_log_its_own_router_has_to_answer(proxied: FakeHost, gate: Gate, answer: str, told: str) -> None:
+    """A container that runs under the same router proves nothing: the proxy may never have taken that one either."""
+    proxied.docker("logs --tail 1 traefik", Answer(code=1))
+    answers(proxied, YES, answer)
+    ran = proxied.run(await_served([gate]))
+    assert (ran.code, ran.out) == (0, f"kp-routes shop-web-v2 {told}\n")
+    assert requests(proxied)[1:] == ["172.17.0.2:80 http://localhost:80/up"] * (gate is OWN) or not answer
 
 
 def test_a_published_port_is_asked_where_the_containers_own_address_does_not_answer(proxied: FakeHost) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from kamal_pyinfra.plan.changes import AwaitContainer, ReplaceContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff import diff_containers
 from kamal_pyinfra.plan.gates import boot_gates
@@ -31,3 +34,30 @@ def test_nor_is_one_of_a_container_that_does_not_run_or_of_none(config: MakeConf
     observed = deployed(config(), "v1")
     assert is_in_use(config, stopped(observed, "shop-web-v1")) == [False]
     assert is_in_use(config, replace(observed, containers=())) == [False]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(ReplaceContainer, True), (AwaitContainer, False)])
+def test_one_that_is_replaced_serves_under_the_same_name(config: MakeConfig, kind: type, expected: bool) -> None:
+    observed = deployed(config(), "v2")
+    desired = desired_host(a_run(config(), "v2"), HOST)
+    (container,) = desired.containers
+    (gate,) = boot_gates([kind(container=container, cause="x")], desired, observed)
+    assert gate.is_in_use is expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ("PathPrefix(`/`)", "/up"),
+        ("Host(`shop.example.com`)", "/up"),
+        ("Host(`shop.example.com`) && PathPrefix(`/api`)", "/api"),
+        ("Path(`/a/b.c~d`) || Path(`/e`)", "/a/b.c~d"),
+        ("PathPrefix(`/{id:[0-9]+}`)", "/up"),
+        ("PathPrefix(`/$(touch x)`)", "/up"),
+    ],
+)
+def test_its_own_router_is_asked_at_a_path_of_its_rule(config: MakeConfig, rule: str, path: str) -> None:
+    changed = config(labels={"traefik.http.routers.shop-web.rule": rule})
+    desired, observed = desired_host(a_run(changed, "v2"), HOST), deployed(changed, "v1")
+    (gate,) = boot_gates(diff_containers(desired, observed), desired, observed)
+    assert gate.own_path == path

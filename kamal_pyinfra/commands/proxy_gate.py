@@ -97,8 +97,9 @@ REFUSE = f"""refuse() {{
 
 # → 0: an answer came through the router; 1: none can; 2: no request can be made, or what comes back says nothing.
 BY_REQUEST = f"""try_door() {{
-  rest=${{1#*:}}; port=${{rest%%:*}}; guard=${{rest#*:}}
-  for at in $(printf '%s' "$proxy_at" | tr , ' ') published; do
+  rest=${{1#*:}}; port=${{rest%%:*}}; rest=${{rest#*:}}; guard=${{rest%%:*}}; places=$proxy_at
+  case "$proxy_at $rest" in 127.0.0.1,*:*) places=${{rest#*:}} ;; esac
+  for at in $(printf '%s' "$places" | tr , ' ') published; do
     at_port=$port
     if [ "$at" = published ]; then
       published=${{proxy_ports#* "$port"/tcp=}}; [ "$published" != "$proxy_ports" ] || continue
@@ -284,4 +285,5 @@ def _serves(gate: Gate) -> str:
 
 
 def _door(door: Door) -> str:
-    return f"{door.scheme}:{door.port}:{'guarded' if door.is_guarded else ''}"
+    guard = "guarded" if door.is_guarded else ""
+    return f"{door.scheme}:{door.port}:{guard}{f':{door.address}' if door.address else ''}"

@@ -41,11 +41,13 @@ class Door:
         scheme: ``http`` or ``https``.
         is_guarded: whether the entry point itself may answer (a redirect, middlewares of its own), so that an answer
             without our header says nothing.
+        address: the one that it listens on, if it is not all of them; of the host where the proxy is on its network.
     """
 
     port: int
     scheme: str
     is_guarded: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +227,9 @@ def _copied(labels: Mapping[str, str], service: str, prefix: str) -> tuple[tuple
 
 
 ENTRY_POINT = re.compile(r"--entrypoints\.([^.=]+)\.([^=]+?)(?:=(.*))?", re.IGNORECASE)
-PORT = re.compile(r".*:(\d{1,5})(?:/tcp)?")
+PORT = re.compile(r"(.*):(\d{1,5})(?:/tcp)?")
+IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]")
+ANY = ("0.0.0.0", "[::]")  # noqa: S104 - as written for the proxy
 
 
 def _doors(labels: Mapping[str, str], router: str, command: Sequence[str]) -> tuple[Door, ...]:
@@ -245,11 +249,12 @@ def _doors(labels: Mapping[str, str], router: str, command: Sequence[str]) -> tu
 
 def _door(settings: Mapping[str, str], *, is_secure: bool) -> Door | None:
     found = PORT.fullmatch(settings.get("address", ""))
-    if found is None or int(found[1]) > 65535:
+    if found is None or int(found[2]) > 65535:
         return None
     has_tls = is_secure or any(key == "http.tls" or key.startswith("http.tls.") for key in settings)
     return Door(
-        port=int(found[1]),
+        port=int(found[2]),
+        address=found[1] if IP.fullmatch(found[1]) and found[1] not in ANY else "",
         scheme="https" if has_tls else "http",
         is_guarded=any(key.startswith(("http.redirections", "http.middlewares")) for key in settings),
     )

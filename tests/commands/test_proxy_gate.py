@@ -159,6 +159,21 @@ def test_a_published_port_is_asked_where_the_containers_own_address_does_not_ans
     assert [line.split()[0] for line in requests(proxied)] == ["172.17.0.2:80", "127.0.0.1:8080"]
 
 
+@pytest.mark.parametrize(("network", "at"), [("host", "10.0.0.5:80"), ("default", "172.17.0.2:80")])
+def test_another_program_at_the_same_port_is_not_taken_for_the_proxy(proxied: FakeHost, network: str, at: str) -> None:
+    """A proxy on the host's network may have one address, and another program the others."""
+    seen_at = AT.replace("json-file default", f"none {network}")
+    proxied.docker(NOTED.format("shop-web-v2"), seen(f"shop-web-v2 healthy {NEW}", proxy=INFO, at=seen_at))
+    answers(proxied, UP, at="127.0.0.1:80")
+    answers(proxied, UP, at="[::1]:80")
+    answers(proxied, YES, at=at)
+    ran = proxied.run(
+        await_served([Gate(**{**vars(WEB), "doors": (Door(port=80, scheme="http", address="10.0.0.5"),)})])
+    )
+    assert (ran.code, ran.out) == (0, "kp-routes shop-web-v2 request\n")
+    assert [line.split()[0] for line in requests(proxied)] == [at]
+
+
 def test_an_entry_point_that_answers_by_itself_says_nothing(proxied: FakeHost) -> None:
     answers(proxied, REDIRECT)
     ran = proxied.run(await_served([Gate(**{**vars(WEB), "doors": GUARDED})]))

@@ -129,7 +129,11 @@ def test_a_question_that_is_not_of_our_making_is_not_asked(name):
             {"tls.certresolver": "letsencrypt"},
             [Door(port=443, scheme="https"), Door(port=80, scheme="https", is_guarded=True)],
         ),
-        (["--entrypoints.web.address=127.0.0.1:8000"], {}, [Door(port=8000, scheme="http")]),
+        (["--entrypoints.a.address=127.0.0.1:80"], {}, [Door(port=80, scheme="http", address="127.0.0.1")]),
+        (["--entrypoints.a.address=[fd00::1]:80"], {}, [Door(port=80, scheme="http", address="[fd00::1]")]),
+        (["--entrypoints.a.address=0.0.0.0:80"], {}, [Door(port=80, scheme="http")]),
+        (["--entrypoints.a.address=[::]:80"], {}, [Door(port=80, scheme="http")]),
+        (["--entrypoints.a.address=$(reboot):80"], {}, [Door(port=80, scheme="http")]),
         (["--entrypoints.web.address=$(reboot)", "--entrypoints.dns.address=:53/udp"], {}, []),
     ],
 )

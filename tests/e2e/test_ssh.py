@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import pty
 import select
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
-from tests.e2e.project import BIN, Project
+from tests.e2e.project import BIN, Project, eventually
 
 SUDOERS = "/etc/sudoers.d/admin"
 NO_PASSWORD = f"echo 'admin ALL=(ALL) NOPASSWD: ALL' > {SUDOERS}"
 PORT = 2222
+OWN = f"/run/sshd-{PORT}"
 
 
 @contextmanager
@@ -26,6 +28,14 @@ def condition(project: Project, host: str, command: str, undo: str) -> Iterator[
         yield
     finally:
         project.lab.exec(host, undo)
+
+
+def limited(project: Project, **options: str) -> AbstractContextManager[None]:
+    """Another sshd on web1, on a port of its own, with limits."""
+    given = "\\n".join(f"{name} {value}" for name, value in {"Port": PORT, "PidFile": f"{OWN}.pid", **options}.items())
+    rest = "cat /etc/ssh/sshd_config.d/*.conf | grep -v MaxStartups"  # what comes last counts for that one
+    start = f"{{ printf '{given}\\n'; {rest}; }} > {OWN}.conf && /usr/sbin/sshd -f {OWN}.conf"
+    return condition(project, "web1", start, f"kill $(cat {OWN}.pid); rm {OWN}.conf")
 
 
 def by_sudo(project: Project, host: str) -> str:
@@ -82,11 +92,10 @@ def at_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("sessions", [1, 2])
 def test_a_deploy_works_where_sshd_allows_one_session(project: Project, sessions: int) -> None:
-    """With MaxSessions 1 deploys must end well and give their lock back; a closed session may linger on the host."""
+    """With one session, one login at a time and penalties, deploys must end well; a closed session may linger."""
     address = project.lab.hosts["web1"]
-    own = f"/usr/sbin/sshd -p {PORT} -o MaxSessions={sessions} -o PidFile=/run/sshd-{PORT}.pid"
     project.change(lambda config: config.update(servers=[f"root@{address}:{PORT}"]))
-    with condition(project, "web1", own, f"kill $(cat /run/sshd-{PORT}.pid)"):
+    with limited(project, MaxSessions=str(sessions), MaxStartups="1:100:1", PerSourcePenalties="yes"):
         project.kp("setup", version="v1")
         for version in ("v2", "v1"):
             project.kp("deploy", "--skip-push", version=version) if version == "v1" else project.kp(
@@ -94,3 +103,33 @@ def test_a_deploy_works_where_sshd_allows_one_session(project: Project, sessions
             )
             assert project.served("web1") == version
             assert not project.lock_exists()
+
+
+def test_an_sshd_with_too_many_connections_is_asked_again_and_named(project: Project) -> None:
+    """Where MaxStartups refuses a connection, later attempts must succeed, or its reason be said."""
+    address = project.lab.hosts["web1"]
+    project.change(lambda config: config.update(servers=[f"root@{address}:{PORT}"]))
+    with limited(project, MaxStartups="1:100:1", PerSourcePenalties="no", LoginGraceTime="60"):
+        with closing(socket.create_connection((address, PORT))) as other:
+            assert other.recv(8).startswith(b"SSH-2.0-")
+            failed = project.kp("lock", "status", code=1)
+        assert "too many connections at once (MaxStartups)" in " ".join((failed.stdout + failed.stderr).split())
+        assert "There is no deploy lock" in project.kp("lock", "status").stdout
+
+
+def greets(address: str) -> bool:
+    """Connect, and go without a login; whether sshd said who it is."""
+    with closing(socket.create_connection((address, PORT))) as other:
+        return other.recv(8).startswith(b"SSH-2.0-")
+
+
+def test_an_address_that_sshd_punishes_is_named(project: Project) -> None:
+    """Where PerSourcePenalties refuses this address, its reason must be said, and nothing be tried for long."""
+    address = project.lab.hosts["web1"]
+    project.change(lambda config: config.update(servers=[f"root@{address}:{PORT}"]))
+    with limited(project, PerSourcePenalties="noauth:30s min:1s", LoginGraceTime="60"):
+        eventually(lambda: not greets(address), what="the penalty")
+        failed = project.kp("lock", "status", code=1)
+    said = " ".join((failed.stdout + failed.stderr).split())
+    assert "a penalty for this address (PerSourcePenalties)" in said
+    assert "Not allowed at this time" in said

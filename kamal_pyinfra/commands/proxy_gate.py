@@ -150,15 +150,18 @@ by_request() {{
 BY_LOG = f"""by_log() {{
   can_be_asked && [ -n "$addresses" ] || return 2
   servers=$addresses; asked=0; lines={RECENT_LINES}; began=$now
-  noted=$(( noted_at - {LOOK_BACK_SECONDS} )); logged=
+  noted=$(( noted_at - {LOOK_BACK_SECONDS} )); logged=; check={FIXED_SECONDS * 100}
   while :; do
     proxy_routes 1 "$lines"; code=$?
     [ "$code" -ne 0 ] || return 0
     now; asked=$(( asked + 1 ))
     [ "$asked" -lt {RECENT_ASKS} ] || lines=all
     [ "$code" -ne 1 ] || [ $(( now - began )) -lt {FIXED_SECONDS * 100} ] || return 2
+    if [ "$now" -ge "$deadline" ] || [ $(( now - began )) -ge "$check" ]; then
+      reaches_back "$started" || return 2
+      check=$(( patience * 100 ))
+    fi
     if [ "$now" -ge "$deadline" ]; then why='by its log the proxy does not route to it'; return 1; fi
-    if [ $(( now - began )) -ge {FIXED_SECONDS * 100} ]; then reaches_back "$started" || return 2; fi
     sleep 0.1
   done
 }}

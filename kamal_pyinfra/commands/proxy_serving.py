@@ -63,7 +63,7 @@ WORKS = """works() {
     done
     now
     [ "$now" -lt "$deadline" ] || return 0
-    sleep 0.1; now
+    sleep 0.2; now
   done
 }
 """

@@ -20,7 +20,7 @@ SECTIONS = {
     "commands": ("Commands and flags", "Every command has a row for what it does and one for how it fails."),
     "config": ("Configuration", "Every key of `config/deploy.yml`, and what holds for all of them."),
     "runs": ("What runs on hosts", "Names, commands, order and outcomes."),
-    "hooks": ("Hooks", "When they are called and what they are told."),
+    "hooks": ("Hooks", "When they run, and with which variables."),
     "versions": ("Versions and images", "What a version is, and which tags it has."),
     "pinned": ("What Kamal's own tests pin", "By the file of its test suite."),
     "defects": ("Kamal's own defects", "Each with the test in which kp does not have it."),

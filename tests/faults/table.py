@@ -93,12 +93,12 @@ DOCKER_KILLED = Case(inject=do.kills_docker, watched="web2", spares=("web2",), c
 DOCKER_HUNG = Case(inject=do.hangs_docker, watched="web2", spares=("web2",), seconds=300.0)
 SICK = Case(inject=do.app_env(APP_NEVER_HEALTHY="1"), before=True, after="old", says=(UNDONE, "not healthy after"))
 CONFIGURED = "comes with the image or the configuration, and shows at one phase alone"
-WHOLE = "is there from the first look to the last: one case covers every phase"
+WHOLE = "lasts from the first snapshot to the end: one case covers every phase"
 
 FAULTS = (
     Fault("SIGKILL", "the deploying process is killed", each(PHASES, KILLED)),
     Fault("SIGINT", "Ctrl-C", interrupted(signal.SIGINT)),
-    Fault("SIGTERM", "the deploying process is told to end", interrupted(signal.SIGTERM)),
+    Fault("SIGTERM", "the deploying process gets SIGTERM", interrupted(signal.SIGTERM)),
     Fault(
         "connection cut",
         "the SSH connections of one host end; it lets new ones in",
@@ -135,7 +135,7 @@ FAULTS = (
     ),
     Fault(
         "image missing",
-        "nobody pushed the version",
+        "the version was never pushed",
         {"prepare": Case(inject=do.forgets_image, before=True, after="old")},
         "the image is pulled in prepare alone",
     ),
@@ -211,7 +211,7 @@ FAULTS = (
     ),
     Fault(
         "old is wedged",
-        "whoever asks Docker about the processes of the old container of one host waits for ever",
+        "questions to Docker about the processes of the old container of one host never return",
         {
             # Nobody reads its log any more: it stops answering at its next line once the pipe is full.
             "switch": Case(inject=do.wedges_old, watched="web2", spares=("web2",)),
@@ -277,7 +277,7 @@ FAULTS = (
         "secret missing",
         "a secret that deploy.yml names is not set",
         {"observe": Case(inject=do.unsets_secret, before=True, codes=(3,), after="old", says=("TOP_SECRET",))},
-        "secrets are asked for before the first look",
+        "secrets are read before the first snapshot",
     ),
     Fault(
         "docker run refused",

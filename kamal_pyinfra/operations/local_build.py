@@ -134,7 +134,7 @@ def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
     if file is None:
         way_out = "there is no .dockerignore; write one with the line `.env*`"
     else:
-        text = file.read_text(errors="replace")
+        text = file.read_text("utf-8", errors="replace")
         found = [name for name in found if not is_ignored(name, text)]
         way_out = f"{file.name} does not leave it out; add the line `.env*` at its end"
     if found:

@@ -1,6 +1,6 @@
-"""Write docs/reference/kamal-parity.md from tests/conformance/parity/*.yml, in which each behaviour names its tests.
+"""Write docs/reference/parity/ from tests/conformance/parity/*.yml, in which each behaviour names its tests.
 
-``--check`` writes nothing and exits 1 when the page is not what it would be.
+``--check`` writes nothing and exits 1 when a page is not what it would be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import yaml
 from generated import write_or_check
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/reference/kamal-parity.md"
+PAGES = ROOT / "docs/reference/parity"
 ROWS = ROOT / "tests/conformance/parity"
 SECTIONS = {
     "commands": ("Commands and flags", "Every command has a row for what it does and one for how it fails."),
@@ -26,13 +26,14 @@ SECTIONS = {
     "defects": ("Kamal's own defects", "Each with the test in which kp does not have it."),
 }
 VERDICTS = ("same", "better", "different")
-HEAD = """\
+MARK = "<!-- Written by scripts/kamal_parity.py from tests/conformance/parity/; do not edit. -->"
+HEAD = f"""\
 # Parity with Kamal 1.9
 
-<!-- Written by scripts/kamal_parity.py from tests/conformance/parity/; do not edit. -->
+{MARK}
 
 What Kamal 1.9 does, whether `kp` does the same, something better or deliberately something different, and the tests
-that prove it. [From Kamal, and back](../start/from-kamal.md) says how to switch.
+that prove it. [From Kamal, and back](../../start/from-kamal.md) has the way to switch.
 """
 
 
@@ -62,12 +63,13 @@ def rows(section: str) -> list[Row]:
     return [Row(**row) for row in yaml.safe_load((ROWS / f"{section}.yml").read_text())]
 
 
-def markdown() -> str:
-    """The text of docs/reference/kamal-parity.md."""
-    lines = [HEAD, *summary()]
+def pages() -> dict[Path, str]:
+    """The text of each page: the summary, and one for each section."""
+    found = {PAGES / "index.md": "\n".join((HEAD, *summary())) + "\n"}
     for section, (title, about) in SECTIONS.items():
-        lines += ["", f"## {title}", "", about, "", *table(rows(section))]
-    return "\n".join(lines) + "\n"
+        lines = (f"# {title}", "", MARK, "", f"{about} All of [parity](index.md).", "", *table(rows(section)))
+        found[PAGES / f"{section}.md"] = "\n".join(lines) + "\n"
+    return found
 
 
 def summary() -> Iterator[str]:
@@ -76,8 +78,7 @@ def summary() -> Iterator[str]:
     for section, (title, _) in SECTIONS.items():
         found = [row.verdict for row in rows(section)]
         counts = " | ".join(str(found.count(verdict)) for verdict in VERDICTS)
-        anchor = title.lower().replace(" ", "-").replace("'", "")
-        yield f"| [{title}](#{anchor}) | {len(found)} | {counts} |"
+        yield f"| [{title}]({section}.md) | {len(found)} | {counts} |"
 
 
 def table(shown: list[Row]) -> Iterator[str]:
@@ -94,13 +95,13 @@ def tests(row: Row) -> str:
     shown = []
     for test in row.tests:
         path, _, name = test.partition("::")
-        shown.append(f"[{name.removeprefix('test_').replace('_', ' ')}](../../{path})")
+        shown.append(f"[{name.removeprefix('test_').replace('_', ' ')}](../../../{path})")
     return "; ".join(shown)
 
 
 def main(arguments: list[str]) -> int:
     """Write or check what is generated."""
-    return write_or_check({PAGE: markdown()}, arguments)
+    return write_or_check(pages(), arguments)
 
 
 if __name__ == "__main__":

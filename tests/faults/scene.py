@@ -133,6 +133,9 @@ def _act(scene: Scene, phase: str, outcome: Outcome) -> Iterable[str]:
     except PhaseMissed as error:
         run.end(5)
         return [f"the phase was missed: {error}"]
+    except BaseException:
+        run.end(0)
+        raise
     outcome.code, outcome.said, outcome.memory_kb = ended.code, ended.said, ended.memory_kb
     outcome.took["fault"] = ended.seconds
     problems = list(_told(scene, ended))

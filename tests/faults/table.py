@@ -307,7 +307,7 @@ COVERING = {
     "flapping": "gate",
     "slow start": "boot",
     "old ignores TERM": "retire",
-    "old is wedged": "retire",
+    "old is wedged": "switch",
     "proxy down": "observe",
     "proxy killed": "switch",
     "clock skew": "observe",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.lab.lab import Lab
@@ -23,15 +24,30 @@ SIGNS = {
     "lock": "test -d .kamal/locks/shop",
     "boot": "docker inspect {new} > /dev/null 2>&1",
     "gate": '[ "$(docker inspect --format "{{{{.State.Health.Status}}}}" {new} 2> /dev/null)" = healthy ]',
-    "switch": 'cord=$(docker inspect --format \'{{{{range .Mounts}}}}{{{{if eq .Destination "/tmp/kamal-cord"}}}}'
-    '{{{{.Source}}}}{{{{end}}}}{{{{end}}}}\' {old}); [ -n "$cord" ] && [ ! -e "$cord/cord" ]',
+    "switch": '[ ! -e "$cord/cord" ]',
     "retire": '[ "$(docker inspect --format "{{{{.State.Health.Status}}}}" {old} 2> /dev/null)" = unhealthy ]',
 }
 """How the phase is seen on a host, beyond what kp says: the lock is there, the new container runs, is healthy, ..."""
 
+FIRST = {
+    "switch": 'cord=$(docker inspect --format \'{{{{range .Mounts}}}}{{{{if eq .Destination "/tmp/kamal-cord"}}}}'
+    '{{{{.Source}}}}{{{{end}}}}{{{{end}}}}\' {old}); [ -d "$cord" ] || exit 2',
+}
+"""What is asked once, before a sign is looked for; the phase may be short."""
+
 
 class PhaseMissed(Exception):
     """The command ended before the phase was seen."""
+
+
+def _is_seen(lab: Lab, phase: str, host: str, names: dict[str, str]) -> bool:
+    """Watch a host until it shows the sign of a phase, for two minutes at most; true for a phase without one."""
+    if (sign := SIGNS.get(phase)) is None:
+        return True
+    host = "web1" if phase == "lock" else host  # the lock is on the first host alone
+    first, test = FIRST.get(phase, ":").format(**names), sign.format(**names)
+    watch = f"end=$(($(date +%s) + 120)); until {{ {test}; }}; do [ $(date +%s) -lt $end ] || exit 1; sleep 0.05; done"
+    return lab.exec(host, f"cd /root; {first}; {watch}", check=False, timeout=150).returncode == 0
 
 
 @dataclass
@@ -77,15 +93,15 @@ class Underway:
                 raise PhaseMissed(f"no line with {pattern!r}:\n{''.join(self.lines)}")
 
     def await_phase(self, lab: Lab, phase: str, host: str, *, new: str, old: str) -> None:
-        """Wait until a phase is under way on a host: by what kp said, then by the state of the host."""
-        if (before := BEFORE.get(phase)) is not None:
-            self.await_line(rf"\b{before} +done in")
-        if (sign := SIGNS.get(phase)) is not None:
-            test = sign.format(new=new, old=old)
-            host = "web1" if phase == "lock" else host  # the lock is on the first host alone
-            look = f"cd /root; for try in $(seq 800); do {{ {test}; }} && exit 0; sleep 0.05; done; exit 1"
-            watching = lab.exec(host, look, check=False, timeout=90)
-            if watching.returncode != 0:
+        """Wait until a phase is under way on a host: by what kp said, and by the state of the host.
+
+        The host is watched from the beginning: a phase may be over before a watch that begins with it has started.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            watching = pool.submit(_is_seen, lab, phase, host, {"new": new, "old": old})
+            if (before := BEFORE.get(phase)) is not None:
+                self.await_line(rf"\b{before} +done in")
+            if not watching.result():
                 raise PhaseMissed(f"{phase} was not seen on {host}:\n{''.join(self.lines)}")
         if self.is_over:
             raise PhaseMissed(f"the command ended before {phase} was seen on {host}:\n{''.join(self.lines)}")

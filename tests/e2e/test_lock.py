@@ -128,8 +128,9 @@ def test_a_stale_lock_is_shown_and_taken_over_on_request(project: Project) -> No
     refused = project.kp("setup", version="v4", code=4).stderr
     assert "Process: 99 on ci-7" in refused
     assert "--lock-wait" in refused
-    project.lab.ssh("web1", f"echo $(($(date +%s) + 5)) > {lock}/lease")
+    project.lab.ssh("web1", f"echo $(($(date +%s) + 600)) > {lock}/lease")
     assert "is held by Bob" in project.kp("lock", "release", code=4).stderr
+    project.lab.ssh("web1", f"echo $(($(date +%s) + 3)) > {lock}/lease")
     project.kp("setup", "--lock-wait", version="v4")
     assert project.served("web1") == "v4"
     assert not project.lock_exists()

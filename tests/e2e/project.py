@@ -136,12 +136,12 @@ class Project:
 
     def inspect(self, host: str, container: str) -> dict[str, Any]:
         """`docker inspect` of a container on a host."""
-        found: list[dict[str, Any]] = json.loads(self.lab.ssh(host, f"docker inspect {container}").stdout)
+        found: list[dict[str, Any]] = json.loads(self.lab.exec(host, f"docker inspect {container}").stdout)
         return found[0]
 
     def containers(self, host: str) -> dict[str, str]:
         """App containers of the service on a host: name → state."""
-        listed = self.lab.ssh(host, "docker ps -a --filter label=role --format '{{.Names}} {{.State}}'").stdout
+        listed = self.lab.exec(host, "docker ps -a --filter label=role --format '{{.Names}} {{.State}}'").stdout
         return dict(line.split(" ", 1) for line in listed.splitlines())
 
     def running(self, hosts: Iterable[str]) -> dict[str, list[str]]:
@@ -153,7 +153,7 @@ class Project:
     def lock_exists(self) -> bool:
         """Whether the deploy lock is held."""
         service = self.config["service"]
-        return self.lab.ssh("web1", f"test -d .kamal/locks/{service}", check=False).returncode == 0
+        return self.lab.exec("web1", f"test -d /root/.kamal/locks/{service}", check=False).returncode == 0
 
 
 def standard_config(lab: Lab) -> dict[str, Any]:

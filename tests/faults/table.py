@@ -213,9 +213,10 @@ FAULTS = (
         "old is wedged",
         "questions to Docker about the processes of the old container of one host never return",
         {
-            # Nobody reads its log any more: it stops answering at its next line once the pipe is full.
-            "switch": Case(inject=do.wedges_old, watched="web2", spares=("web2",)),
-            "retire": Case(inject=do.wedges_old, watched="web2", codes=(0, 1)),
+            # Nobody reads its log any more: it stops answering at its next line once the pipe is full. It does not end
+            # at once when it is asked to, so that the fault comes while there is something to wedge.
+            "switch": Case(inject=do.wedges_old, watched="web2", spares=("web2",), settles=do.serves_stubborn),
+            "retire": Case(inject=do.wedges_old, watched="web2", codes=(0, 1), settles=do.serves_stubborn),
         },
         "the old container is left alone until switch, and after retire",
     ),

@@ -20,6 +20,10 @@ import yaml
 from kamal_pyinfra.cli.main import kp
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md"))
+)
 OUTSIDE = {"index.md", "reference/changelog.md", "contribute/contributing.md", "trust/threats.md"}
 KEYS_OF_A_JOB = {"GitHub Actions": "jobs", "GitLab CI": "deploy"}
 
@@ -76,8 +80,16 @@ def commands_of(value: Any) -> Iterator[list[str]]:
 
 
 def typed_commands(page: str) -> Iterator[list[str]]:
-    for line in re.findall(r"^\$ (kp [^#\n]*)", (ROOT / page).read_text(), re.M):
-        yield from (shlex.split(part)[1:] for part in line.split("&&"))
+    """Every call of kp after a prompt; what comes behind a pipe or `>` is no word of it."""
+    for line in re.findall(r"^\$ (?:\w+=\S* )?(kp .*)", (ROOT / page).read_text(), re.M):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&>")
+        lexer.whitespace_split = True
+        words = list(lexer)
+        while words:
+            end = next((number for number, word in enumerate(words) if word in ("|", "&&", ">")), len(words))
+            if words[0] == "kp":
+                yield words[1:end]
+            words = words[end + 1 :]
 
 
 def parsed(words: list[str]) -> click.Context:
@@ -104,10 +116,11 @@ def test_a_recipe_plans_and_deploys_with_options_that_there_are(title: str, key:
     assert "--lock-wait" in called[1]
 
 
-@pytest.mark.parametrize("page", ["docs/start/quickstart.md", "docs/use/ci.md", "docs/use/cookbook.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if any(typed_commands(page))])
 def test_commands_of_a_page_have_options_that_there_are(page: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plan.json").write_text("{}")
+    for name in ("plan.json", "load.json"):
+        (tmp_path / name).write_text("{}")
     called = list(typed_commands(page))
     assert called
     assert all(parsed(words) for words in called)

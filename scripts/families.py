@@ -81,20 +81,18 @@ def families(folder: Path = FAMILIES) -> list[Family]:
 
 
 def table(shown: list[Family]) -> str:
-    """The families as Markdown: a line for each row, the name of the family and the belief above its first."""
+    """The families as Markdown: a section for each, with the belief above a table of its rows."""
     return "\n".join(_lines(shown))
 
 
 def _lines(shown: list[Family]) -> Iterator[str]:
     rows = sum(len(each.rows) for each in shown)
     tests = len({test for each in shown for row in each.rows for test in row.tests})
-    yield f"{len(shown)} families, {rows} rows, {tests} tests."
-    yield ""
-    yield "| family | what was tried | what comes of it |"
-    yield "|---|---|---|"
+    yield f"{len(shown)} kinds, {rows} rows, {tests} tests."
     for each in shown:
-        yield f"| **{_cell(each.family)}** | *{_cell(each.belief)}* | |"
-        yield from (f"| | {_cell(row.tried)} | {_cell(row.outcome)} ({_links(row)}) |" for row in each.rows)
+        yield from ("", f"## {_cell(each.family)}", "", f"*{_cell(each.belief)}*", "")
+        yield from ("| what was tried | outcome |", "|---|---|")
+        yield from (f"| {_cell(row.tried)} | {_cell(row.outcome)} ({_links(row)}) |" for row in each.rows)
 
 
 def _cell(text: str) -> str:

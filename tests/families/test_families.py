@@ -57,13 +57,17 @@ def test_the_page_shows_the_families() -> None:
     assert families.main(["--check"]) == 0
 
 
-def test_a_family_is_shown_as_a_table() -> None:
+def test_a_family_is_shown_as_a_section_with_a_table() -> None:
     assert families.table([families.parse_family(WHOLE)]) == (
-        "1 families, 1 rows, 2 tests.\n\n"
-        "| family | what was tried | what comes of it |\n"
-        "|---|---|---|\n"
-        "| **A name** | *That it is so.* | |\n"
-        "| | One \\| two | refused, with &lt;the> line"
+        "1 kinds, 1 rows, 2 tests.\n"
+        "\n"
+        "## A name\n"
+        "\n"
+        "*That it is so.*\n"
+        "\n"
+        "| what was tried | outcome |\n"
+        "|---|---|\n"
+        "| One \\| two | refused, with &lt;the> line"
         " ([test 1](../../tests/test_docs.py), [test 2](../../tests/test_docs.py)) |"
     )
 

@@ -25,7 +25,7 @@ from kamal_pyinfra.config.ssh_address import parse_address
 from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect, show_no_secrets
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.time_limit import LIMIT
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 if TYPE_CHECKING:
     from kamal_pyinfra.operations.ssh_client import Route

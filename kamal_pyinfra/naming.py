@@ -5,18 +5,29 @@ Paths are relative to the SSH user's home unless ``run_directory`` is absolute.
 
 from __future__ import annotations
 
+import re
+
 from kamal_pyinfra.config import Config
 
 PROXY_CONTAINER = "traefik"
+
 DIGEST_LABEL = "kp.digest"
+
 OWNER_LABEL = "kp.owner"
+
 ACCESSORY_LABEL = "kp.accessory"
+
 RELEASE_LABEL = "kp.release"
+
 SUFFIX_LABEL = "kp.suffix"
+
 CLEAR_LABEL = "kp.clear"
 """Names the variables of a container whose values anybody may see; of no other does a value leave its host."""
+
 HOSTNAME_LIMIT = 51
+
 REPLACED_MARK = "_replaced_"
+
 REPLICA_MARK = "_replica_"
 
 
@@ -158,3 +169,7 @@ def builder_name(config: Config, kind: str) -> str:
 def clone_directory(config: Config, hexadecimal: str) -> str:
     """The folder with the kept clone of a project, below the one for temporary files."""
     return f"kamal-clones/{config.service}-{hexadecimal}"
+
+
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+"""What Docker accepts as an image tag."""

@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 
 from kamal_pyinfra.config import Accessory, Config, Mount, Server
 from kamal_pyinfra.config.problems import sections_in
-from kamal_pyinfra.config.schema import nodes, schema_text
 from kamal_pyinfra.config.servers import RoleSection
+from kamal_pyinfra.project.reference import nodes, schema_text
 
 DOCS = Path(__file__).parent.parent / "docs/reference"
 PLACEHOLDERS = {"servers": "ROLE", "accessories": "NAME", "tags": "TAG"}

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.text import one_line, sanitized, sanitized_json
 from kamal_pyinfra.redactor import COMMON, REDACTED, Redactor, redacted
+from kamal_pyinfra.text import one_line, sanitized, sanitized_json
 from tests.conftest import MakeConfig
 
 KEY = """-----BEGIN OPENSSH PRIVATE KEY-----

@@ -22,7 +22,7 @@ def docs(section: str) -> None:
     """
     page = error_page(section)
     if page is None:
-        from kamal_pyinfra.config.sample import sample
+        from kamal_pyinfra.project.reference import sample
 
         page = sample(section)
     say(page, nl=False)

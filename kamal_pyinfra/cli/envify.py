@@ -27,8 +27,8 @@ def envify(options: Options, skip_push: bool) -> None:
     """
     from pathlib import Path
 
-    from kamal_pyinfra.config.envify import env_name, find_template, template_names
-    from kamal_pyinfra.config.envify import envify as write_env
+    from kamal_pyinfra.project.envify import env_name, find_template, template_names
+    from kamal_pyinfra.project.envify import envify as write_env
 
     name = env_name(options.destination)
     found = find_template(Path.cwd(), options.destination)

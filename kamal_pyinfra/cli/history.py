@@ -58,7 +58,7 @@ def history_table(found: Sequence[Deployed]) -> Table:
     from rich.text import Text
 
     from kamal_pyinfra.plan.history import FINISHED
-    from kamal_pyinfra.plan.text import one_line
+    from kamal_pyinfra.text import one_line
 
     table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)
     table.columns[0].no_wrap = True

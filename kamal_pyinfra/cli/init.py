@@ -12,8 +12,8 @@ import click
 from kamal_pyinfra.cli.say import say
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.config.project import Project
-    from kamal_pyinfra.config.write import Written
+    from kamal_pyinfra.project.scan import Project
+    from kamal_pyinfra.project.write import Written
 
 BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
@@ -39,12 +39,11 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     """
     from pathlib import Path
 
-    from kamal_pyinfra.config.answers import read_answers
     from kamal_pyinfra.config.load import require_kamal_1
-    from kamal_pyinfra.config.project import look_at
-    from kamal_pyinfra.config.starter import starter_files
-    from kamal_pyinfra.config.starter_yaml import next_step
-    from kamal_pyinfra.config.write import create_missing
+    from kamal_pyinfra.project.answers import read_answers
+    from kamal_pyinfra.project.scan import look_at
+    from kamal_pyinfra.project.starter import next_step, starter_files
+    from kamal_pyinfra.project.write import create_missing
 
     if bundle:
         say(BUNDLE, err=True)
@@ -67,7 +66,7 @@ def ask(
     project: Project, hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None
 ) -> tuple[tuple[str, ...], str | None, str | None, str | None]:
     """The three questions, without those that an option has answered."""
-    from kamal_pyinfra.config.answers import split_account, split_image
+    from kamal_pyinfra.project.answers import split_account, split_image
 
     if not hosts:
         hosts = tuple(click.prompt("Servers, separated by blanks").replace(",", " ").split())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from kamal_pyinfra.cli.plan import write_private
 from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.write import write_private
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.events import AnyEvent, Output, RunEnded, RunStarted
 

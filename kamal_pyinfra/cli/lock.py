@@ -29,9 +29,9 @@ def status(options: Options) -> None:
     """
     run, _ = options.run("lock", version=options.version or "unknown")
 
-    from kamal_pyinfra.plan.text import one_line
     from kamal_pyinfra.runner.ask import lock_status
     from kamal_pyinfra.runner.words import lock_lines
+    from kamal_pyinfra.text import one_line
 
     found = lock_status(run)
     if found is None:

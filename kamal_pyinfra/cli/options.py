@@ -63,8 +63,8 @@ class Options:
         Raises:
             ConfigError: the configuration, the version or a filter is not usable.
         """
-        from kamal_pyinfra.config.version import resolve_version
-        from kamal_pyinfra.deploys.new_run import new_run
+        from kamal_pyinfra.local.new_run import new_run
+        from kamal_pyinfra.project.version import resolve_version
 
         config = self.config()
         target = self.target(config, command)
@@ -98,8 +98,8 @@ class Options:
         Raises:
             ConfigError: the configuration is not usable, or is another destination's.
         """
-        from kamal_pyinfra.deploys.new_run import new_run
         from kamal_pyinfra.errors import ConfigError
+        from kamal_pyinfra.local.new_run import new_run
 
         if self.destination not in (None, planned.destination):
             raise ConfigError(f"the plan is for destination {planned.destination}, not {self.destination}")

@@ -11,11 +11,13 @@ import click
 from kamal_pyinfra.cli.choices import Choices, choices
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.project.write import write_private
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.fleet import Plan
 
 CHANGES = 2
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -75,26 +77,6 @@ def print_plan(
         write_private(Path(out), file.model_dump_json(indent=2) + "\n")
         say(f"Wrote {out}; `kp apply {out}` carries out just this.", err=json)
     return found
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all at once.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    import os
-
-    from kamal_pyinfra.errors import ConfigError
-
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
 
 
 @click.command()

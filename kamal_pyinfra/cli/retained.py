@@ -13,7 +13,7 @@ from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.status import age
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.retained import Retained, retained_versions
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 
 def choose_version(options: Options) -> str:

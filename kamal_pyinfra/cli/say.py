@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from kamal_pyinfra.plan.text import (
+from kamal_pyinfra.redactor import redacted
+from kamal_pyinfra.text import (
     COMMAND_ANYWHERE,
     is_read_by_runner,
     one_line,
@@ -17,7 +18,6 @@ from kamal_pyinfra.plan.text import (
     sanitized_json,
     without_commands,
 )
-from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
     from rich.console import Console

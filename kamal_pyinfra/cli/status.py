@@ -66,7 +66,7 @@ def _table(rows: tuple[StatusRow, ...]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from kamal_pyinfra.plan.text import one_line
+    from kamal_pyinfra.text import one_line
 
     table = Table("host", "role", "version", "state", "health", "routed", "since", "drift", box=None)
     now = datetime.now(UTC)

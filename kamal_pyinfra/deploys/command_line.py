@@ -11,14 +11,14 @@ from pathlib import Path
 import pyinfra
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.version import resolve_version
-from kamal_pyinfra.deploys.new_run import new_run
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.local.new_run import new_run
 from kamal_pyinfra.operations.hook_process import exiting_on_signals
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.plan.run import UNKNOWN
-from kamal_pyinfra.plan.text import is_read_by_runner, without_commands
+from kamal_pyinfra.project.version import resolve_version
 from kamal_pyinfra.redactor import redacted
+from kamal_pyinfra.text import is_read_by_runner, without_commands
 
 TRUE = ("true", "True", "1", "yes")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 Value = TypeVar("Value")
 LONGEST = 300

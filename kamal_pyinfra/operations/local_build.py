@@ -8,7 +8,6 @@ from pathlib import Path
 
 from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.dockerfile import is_ignored
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations import own_registry
@@ -19,6 +18,7 @@ from kamal_pyinfra.operations.local_program import ANSWER_SECONDS, Programs, Say
 from kamal_pyinfra.operations.local_ssh import programs_with_ssh
 from kamal_pyinfra.plan.builder import ImageBuilder, choose_builder
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.project.scan import is_ignored
 
 SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
 """Files that are meant to be in a repository."""

@@ -17,7 +17,7 @@ from kamal_pyinfra.commands import clone as commands
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.local_program import Programs
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 CLONE_SECONDS = 900
 """For git to copy a repository, or to bring a copy up to date."""

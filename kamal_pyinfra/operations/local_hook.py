@@ -11,11 +11,11 @@ from pathlib import Path
 
 from kamal_pyinfra.commands.hook import HOOKS, VARIABLES, hook_environment, hook_path
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.version import resolve_version
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.operations.hook_process import SilentError, run_program
 from kamal_pyinfra.plan.run import UNKNOWN, Run
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.project.version import resolve_version
+from kamal_pyinfra.text import sanitized
 
 Say = Callable[[str], None]
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations.hook_process import SILENT_SECONDS, SilentError, ended, lines_of
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 Say = Callable[[str], None]
 

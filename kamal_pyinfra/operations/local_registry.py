@@ -9,7 +9,7 @@ from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.errors import RegistryFailed
 from kamal_pyinfra.operations.local_program import ANSWER_SECONDS
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 
 def log_in(run: Run) -> None:

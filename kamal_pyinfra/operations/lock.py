@@ -15,8 +15,8 @@ from pyinfra.api.state import State
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.commands.shell import chain
-from kamal_pyinfra.config.holder import is_dead
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.connection import execute
@@ -24,7 +24,7 @@ from kamal_pyinfra.operations.observation import current_host, current_state, fo
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
 POLL_SECONDS = (0.7, 1.3)

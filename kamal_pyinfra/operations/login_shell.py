@@ -11,7 +11,7 @@ from gevent.event import Event
 from paramiko import Channel, SSHException
 
 from kamal_pyinfra.commands.login_shell import sheltered
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 NOT_RUN = 126
 """What a shell exits with that found a command and could not run it (POSIX, 2.8.2)."""

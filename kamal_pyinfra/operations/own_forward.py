@@ -27,7 +27,7 @@ from kamal_pyinfra.operations.connection import stream
 from kamal_pyinfra.operations.local_program import Programs
 from kamal_pyinfra.operations.time_limit import PATIENCE_SECONDS
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 ANSWER_SECONDS = 15
 """For sshd to lend a port, or to take it back."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kamal_pyinfra.plan.examined import Check, Disk, Examined, Needs, Share, Verdict
 from kamal_pyinfra.plan.observed import FOREIGN_WAY_OUT
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 OLDEST_DOCKER = (20, 10)
 LEAST_SPACE = 2 * 1024**3

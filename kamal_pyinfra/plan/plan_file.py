@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from kamal_pyinfra.config.servers import is_host
-from kamal_pyinfra.config.version import TAG
 from kamal_pyinfra.errors import ConfigError, PlanRefused
+from kamal_pyinfra.naming import TAG
 from kamal_pyinfra.plan.fleet import Plan, make_plan
 from kamal_pyinfra.plan.fleet_facts import host_facts, moved
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.plan_json import DOCUMENT, ChangeDocument, PlanDocument, plan_document
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 FORMAT_VERSION = 1
 SHOWN = 20

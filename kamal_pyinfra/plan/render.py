@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kamal_pyinfra.plan.changes import AccessoryChange, Change
 from kamal_pyinfra.plan.fleet import HostPlan, Plan
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 SHOWN_HOSTS = 6
 DRIFT_MARK = "(drift)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kamal_pyinfra.plan.examined import Check, Verdict
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
 

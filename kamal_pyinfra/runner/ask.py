@@ -14,10 +14,10 @@ from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.host_task import silent_docker
 from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.words import lock_message, release_refusal
+from kamal_pyinfra.text import sanitized
 
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:

@@ -22,13 +22,13 @@ from kamal_pyinfra.plan.needs import asks_for_certificates, host_rules, needs_of
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.routed import judge_routes
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.terminal import ssh_address
+from kamal_pyinfra.text import sanitized
 
 PATIENCE = SECONDS + 10
 """Seconds until a host that accepted the connection and says nothing counts as hung."""

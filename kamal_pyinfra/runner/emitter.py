@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.runner.heard import Heard
+from kamal_pyinfra.text import one_line
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.fleet import Plan

@@ -17,7 +17,7 @@ from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.operations.connection import is_cut
 from kamal_pyinfra.plan.fleet_state import CUT
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 FACT_FAILURE = "could not load fact"
 LOOK = re.compile(rf"\[[^\]]*\] ({'|'.join(KINDS)})( |$)")

@@ -21,11 +21,11 @@ from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.operations.connection import reconnect, stream
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.log_lines import LogLine, Pieces, Position, byte_lines
 from kamal_pyinfra.runner.merge import TICK_SECONDS, Listener, Merged
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.text import sanitized
 
 SILENT_SECONDS = 15
 """A host that does not even say once a second that it is there has been lost."""

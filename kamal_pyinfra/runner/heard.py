@@ -10,8 +10,8 @@ from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.own_registry import NOTE
 from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.plan.routed import parse_proof
-from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner.events import ProxyAsked, PullProgress, Waiting, Warned
+from kamal_pyinfra.text import one_line
 
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
 KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kamal_pyinfra.commands.logs import LogFilter
-from kamal_pyinfra.plan.text import sanitized
+from kamal_pyinfra.text import sanitized
 
 CHUNK = 32 * 1024
 LONGEST_LINE = 64 * 1024

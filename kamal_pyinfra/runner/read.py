@@ -15,10 +15,10 @@ from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.text import sanitized
 
 READ_SECONDS = 600
 """For logs, which may be long and searched from their beginning."""

@@ -29,7 +29,6 @@ from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.operations.ssh_keys import on_left_out
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.text import sanitized
 from kamal_pyinfra.runner.engine import (
     LENIENT_PERCENT,
     STRICT_PERCENT,
@@ -42,6 +41,7 @@ from kamal_pyinfra.runner.engine import (
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
+from kamal_pyinfra.text import sanitized
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.config.dockerfile import is_ignored
+from kamal_pyinfra.project.scan import is_ignored
 
 LEAVES_OUT = [
     ".env",

@@ -11,11 +11,10 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.envify import envify
 from kamal_pyinfra.config.erb_text import render_erb as render
 from kamal_pyinfra.config.erb_values import Values
-from kamal_pyinfra.config.jinja_text import render_jinja
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.envify import envify, render_jinja
 
 ENVIRON = {"TOKEN": "hush-1", "EMPTY": "", "NUMBER": "7"}
 ERB = Path(".env.erb")

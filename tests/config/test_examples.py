@@ -8,7 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.config.framework import find_framework
+from kamal_pyinfra.project.scan import find_framework
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 FRAMEWORKS = ("Django", "FastAPI", "Flask", "Node", "Rails")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.config import holder as holders
-from kamal_pyinfra.config.holder import current_holder, host_of, is_dead
+from kamal_pyinfra.local import new_run as holders
+from kamal_pyinfra.local.new_run import current_holder, host_of, is_dead
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip() if sys.platform == "linux" else ""
 

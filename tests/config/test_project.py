@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.dockerfile import read_dockerfile
-from kamal_pyinfra.config.framework import DJANGO, FASTAPI, FLASK, NODE, RAILS, find_framework
-from kamal_pyinfra.config.project import Project, look_at
+from kamal_pyinfra.project.scan import (
+    DJANGO,
+    FASTAPI,
+    FLASK,
+    NODE,
+    RAILS,
+    Project,
+    find_framework,
+    look_at,
+    read_dockerfile,
+)
 
 
 @pytest.mark.parametrize(

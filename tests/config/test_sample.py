@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from kamal_pyinfra.config import Accessory, Config, Env, Logging
-from kamal_pyinfra.config.sample import SECTIONS, sample
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.reference import SECTIONS, sample
 from tests.config.conftest import Load
 
 KAMAL = "accessory boot builder configuration env healthcheck logging registry role servers ssh sshkit traefik"

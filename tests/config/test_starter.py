@@ -11,19 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.config.answers import Answers, Host, read_answers, split_account, split_image, to_host
-from kamal_pyinfra.config.dockerfile import Image
 from kamal_pyinfra.config.erb import Template
 from kamal_pyinfra.config.erb_values import Values
-from kamal_pyinfra.config.framework import DJANGO, RAILS
 from kamal_pyinfra.config.load import validate
-from kamal_pyinfra.config.project import Project
-from kamal_pyinfra.config.starter import HOOKS, SCRIPTS, starter_files
-from kamal_pyinfra.config.starter_yaml import deploy_yml
 from kamal_pyinfra.config.tree import Map
 from kamal_pyinfra.config.tree_builder import TreeBuilder
 from kamal_pyinfra.config.yaml_nodes import parse
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, split_image, to_host
+from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project
+from kamal_pyinfra.project.starter import HOOKS, SCRIPTS, deploy_yml, starter_files
 
 ROOT = Path(__file__).parent.parent.parent
 HELLO = Project(service="hello")

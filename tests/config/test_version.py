@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.config import git
-from kamal_pyinfra.config.version import git_email, git_name, resolve_version
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.version import git_email, git_name, resolve_version
 from tests.config.conftest import Load
 
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.app import app
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.config.sample import SECTIONS as SAMPLES
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.project.reference import SECTIONS as SAMPLES
 
 
 def test_version_is_that_of_the_package() -> None:

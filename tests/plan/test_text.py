@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.text import INVISIBLE, one_line, sanitized, sanitized_json, without_commands
+from kamal_pyinfra.text import INVISIBLE, one_line, sanitized, sanitized_json, without_commands
 
 PIECES = st.sampled_from(
     ("\x1b[31m", "\x1b]0;t\x07", "\x9b2J", "\x1b", "[", "\x9d", "\n", "\r", "\u202e", "\ud800", "a")

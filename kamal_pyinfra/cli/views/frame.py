@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kamal_pyinfra.cli.views.fleet import BUSY, FAILED, THROUGH, WAITS, Fleet, HostLine
 from kamal_pyinfra.cli.views.words import duration
-from kamal_pyinfra.plan.text import one_line
+from kamal_pyinfra.text import one_line
 
 SIGNS = {WAITS: "·", BUSY: "▸", THROUGH: "✓", FAILED: "✗"}
 STYLES = {WAITS: "dim", BUSY: "cyan", THROUGH: "green", FAILED: "bold red"}

@@ -14,8 +14,8 @@ from kamal_pyinfra.cli.say import printable
 from kamal_pyinfra.cli.views.fleet import Fleet
 from kamal_pyinfra.cli.views.frame import frame
 from kamal_pyinfra.cli.views.plain import PlainView
-from kamal_pyinfra.plan.text import one_line
 from kamal_pyinfra.runner import events
+from kamal_pyinfra.text import one_line
 
 FIRST_LINES = 3
 """Why a container is not taken for ready, what its health check said, and the heading of its log."""

@@ -6,11 +6,26 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from kamal_pyinfra.config.starter import File
 from kamal_pyinfra.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file to write where there is none; for ``lines`` also where there is one that lacks them.
+
+    Args:
+        path: from the project's folder.
+        lines: what must be in it; its first line tells whether it is.
+    """
+
+    path: str
+    text: str = ""
+    mode: int = 0o644
+    lines: tuple[str, ...] = ()
 
 
 class Written(NamedTuple):
@@ -76,3 +91,20 @@ def write(path: Path, text: str, *, mode: int) -> None:
     finally:
         with contextlib.suppress(OSError):  # without its folder there is no draft
             draft.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all at once.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+
+    draft = path.with_name(f".{path.name}.tmp")
+    try:
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 from kamal_pyinfra.config.git import git, has_uncommitted_changes, head_commit, login_name
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.errors import ConfigError
-
-TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-"""What Docker accepts as an image tag."""
+from kamal_pyinfra.naming import TAG
 
 
 def resolve_version(config: Config, *, version: str | None = None, environ: Mapping[str, str] | None = None) -> str:

@@ -1,15 +1,23 @@
-"""Which process on which machine holds the deploy lock."""
+"""Makes the ``Run``: id, time, person, process."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.project.version import git_email, git_name
 
 PROCESSES = Path("/proc")
+
 UNKNOWN = "-"
 
 
@@ -107,3 +115,26 @@ def _output(*argv: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def new_run(config: Config, version: str, *, command: str = "deploy", **fields: Any) -> Run:
+    """Make the values that stay the same on all hosts for one run.
+
+    Args:
+        config: the loaded configuration.
+        version: the version to put into service.
+        command: setup, deploy, redeploy or rollback.
+        fields: whatever else of a run is not as usual.
+    """
+    return Run(
+        config=config,
+        version=version,
+        run_id=secrets.token_hex(16),
+        started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        performer=git_email(),
+        locked_by=git_name(),
+        holder=current_holder(),
+        command=command,
+        is_setup=command == "setup",
+        **fields,
+    )

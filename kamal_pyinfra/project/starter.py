@@ -1,17 +1,23 @@
-"""The ``config/deploy.yml`` that ``kp init`` writes: short, commented, and what the folder asks for."""
+"""The files that ``kp init`` writes, as values."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 
-from kamal_pyinfra.config.answers import PLACEHOLDER_USER, Answers, Host
-from kamal_pyinfra.config.project import Project
+from kamal_pyinfra.project.answers import PLACEHOLDER_USER, Answers, Host
+from kamal_pyinfra.project.reference import schema_text
+from kamal_pyinfra.project.scan import Project
+from kamal_pyinfra.project.write import File
 
 SCHEMA = "deploy.schema.json"
+
 PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
+
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
+
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -162,3 +168,73 @@ def scalar(text: str) -> str:
     if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
         return text
     return json.dumps(text, ensure_ascii=False).replace("${", "$${")
+
+
+HOOKS = (
+    "docker-setup",
+    "pre-connect",
+    "pre-build",
+    "pre-deploy",
+    "post-deploy",
+    "pre-traefik-reboot",
+    "post-traefik-reboot",
+)
+
+SCRIPTS = ("setup", "deploy", "redeploy", "rollback", "env_push", "prune", "traefik_reboot")
+"""Every script of `deploys/`."""
+
+WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
+
+USAGE = {
+    "env_push": "[--dry | -y] [--limit HOST]",
+    "prune": "[--dry | -y] [--limit HOST]",
+    "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
+}
+
+INVENTORY = '''\
+"""The hosts of config/deploy.yml, for plain pyinfra."""
+
+from kamal_pyinfra.inventory import load_groups
+
+globals().update(load_groups())
+'''
+
+VALUES = "Values of the variables of config/deploy.yml."
+
+EXAMPLE = "Copy to .env, fill in, and keep that out of git."
+
+IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
+
+NOT_IN_IMAGES = (".env", ".env.*")
+
+
+def starter_files(project: Project, answers: Answers) -> Iterator[File]:
+    """Every file, the most important first."""
+    yield File(path="config/deploy.yml", text=deploy_yml(project, answers))
+    yield File(path=f"config/{SCHEMA}", text=schema_text())
+    yield File(path=".env", text=env_text(project, answers, VALUES), mode=0o600)
+    yield File(path=".env.example", text=env_text(project, answers, EXAMPLE))
+    yield File(path=".gitignore", lines=IGNORED)
+    if project.image is not None:
+        yield File(path=".dockerignore", lines=NOT_IN_IMAGES)
+    yield File(path="inventory.py", text=INVENTORY)
+    yield from (File(path=f"deploys/{name}.py", text=script(name)) for name in SCRIPTS)
+    yield from (File(path=f".kamal/hooks/{name}.sample", text=hook(name), mode=0o755) for name in HOOKS)
+
+
+def env_text(project: Project, answers: Answers, about: str) -> str:
+    """An env file without values; what the app itself needs must be set before it counts."""
+    password = (f"{PASSWORD}=",) if answers.username is not None else ()
+    secrets = project.framework.secret if project.framework else ()
+    return "".join(f"{line}\n" for line in (f"# {about}", *password, *(f"# {name}=" for name in secrets)))
+
+
+def script(name: str) -> str:
+    """A script for pyinfra's own command."""
+    usage = f"pyinfra inventory.py deploys/{name}.py {USAGE.get(name, WITH_VERSION)}"
+    return f'"""{usage}"""\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n'
+
+
+def hook(name: str) -> str:
+    """The sample of a hook."""
+    return (files("kamal_pyinfra.project") / "templates" / "hooks" / f"{name}.sample").read_text("utf-8")

@@ -1,0 +1,334 @@
+"""What a folder tells about its app: framework, Dockerfile, port, health page."""
+
+from __future__ import annotations
+
+import json
+import platform
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kamal_pyinfra.config.git import git
+
+PYTHON_LISTS = ("requirements.txt", "requirements/base.txt", "requirements/production.txt", "pyproject.toml", "Pipfile")
+
+PYTHON_PROBE = "python -c \"from urllib.request import urlopen; urlopen('{url}')\""
+
+NODE_PROBE = "node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))\""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """What an app made with it looks like unless its folder says otherwise.
+
+    Args:
+        port: where its server listens.
+        probe: a health check that needs nothing but the language itself; ``{url}`` is filled in.
+        has_health_page: whether a new app answers at ``/up`` already.
+        asset_path: folder in the image with files that old and new pages need.
+        clear: environment that it reads.
+        secret: secrets that it reads.
+    """
+
+    name: str
+    port: int
+    probe: str | None = None
+    has_health_page: bool = False
+    asset_path: str | None = None
+    clear: tuple[tuple[str, str], ...] = ()
+    secret: tuple[str, ...] = ()
+
+
+RAILS = Framework(
+    name="Rails",
+    port=3000,
+    has_health_page=True,
+    asset_path="/rails/public/assets",
+    clear=(("RAILS_LOG_TO_STDOUT", "1"),),
+    secret=("RAILS_MASTER_KEY",),
+)
+
+DJANGO = Framework(name="Django", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
+
+FASTAPI = Framework(name="FastAPI", port=8000, probe=PYTHON_PROBE)
+
+FLASK = Framework(name="Flask", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
+
+NODE = Framework(name="Node", port=3000, probe=NODE_PROBE, clear=(("NODE_ENV", "production"),))
+
+PYTHON = {"django": DJANGO, "fastapi": FASTAPI, "flask": FLASK}
+
+
+def find_framework(folder: Path) -> Framework | None:
+    """The framework that the folder's list of dependencies names."""
+    if re.search(r"^\s*gem\s+[\"']rails[\"']", text_of(folder / "Gemfile"), re.M):
+        return RAILS
+    wanted = "\n".join(text_of(folder / name) for name in PYTHON_LISTS)
+    for name, framework in PYTHON.items():
+        if re.search(rf"(?<![\w.-]){name}(?![\w.-])", wanted, re.I):
+            return framework
+    if (folder / "manage.py").is_file():
+        return DJANGO
+    return NODE if is_node(folder) else None
+
+
+def is_node(folder: Path) -> bool:
+    """Whether there is a package.json that can be read."""
+    try:
+        return isinstance(json.loads(text_of(folder / "package.json")), dict)
+    except ValueError:
+        return False
+
+
+def text_of(path: Path, limit: int = 200_000) -> str:
+    """The text of a file, empty if there is none or it is too large to be written by hand."""
+    try:
+        return path.read_text("utf-8", errors="replace") if path.stat().st_size <= limit else ""
+    except OSError:
+        return ""
+
+
+IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
+
+_IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+NEVER = re.compile(r"(?!)")
+
+VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
+
+
+@dataclass(kw_only=True)
+class Image:
+    """The last stage of a Dockerfile, with what it takes over from earlier ones.
+
+    Args:
+        port: the first port that it exposes.
+        healthcheck: the command of its ``HEALTHCHECK``, as one shell line.
+        has_curl: whether curl is installed by one of its ``RUN`` lines.
+    """
+
+    port: int | None = None
+    healthcheck: str | None = None
+    has_curl: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+def read_dockerfile(text: str) -> Image:
+    """The image that the file makes; lines that are not understood are passed over."""
+    stages: dict[str, Image] = {}
+    image = Image()
+    for word, rest in instructions(text):
+        if word == "FROM":
+            image = from_stage(rest, stages, image.variables if not stages else {})
+        elif word in ("ARG", "ENV"):
+            image.variables |= assignments(rest)
+        elif word == "EXPOSE" and image.port is None:
+            image.port = port_of(rest, image.variables)
+        elif word == "HEALTHCHECK":
+            image.healthcheck = health_command(rest)
+        elif word == "RUN":
+            image.has_curl |= re.search(r"\bcurl\b", rest) is not None
+    return image
+
+
+def instructions(text: str) -> Iterator[tuple[str, str]]:
+    """Each instruction in capitals with the rest of its line; continued lines are joined."""
+    kept = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for line in "\n".join(kept).replace("\\\n", " ").splitlines():
+        word, _, rest = line.strip().partition(" ")
+        if word:
+            yield word.upper(), " ".join(rest.split())
+
+
+def from_stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Image:
+    """A new stage, which takes over what the stage it is made from has."""
+    words = [word for word in rest.split() if not word.startswith("--")]
+    parent = stages.get(words[0].lower(), Image(variables=globals_)) if words else Image()
+    image = Image(
+        port=parent.port,
+        healthcheck=parent.healthcheck,
+        has_curl=parent.has_curl,
+        variables=dict(parent.variables),
+    )
+    if len(words) == 3 and words[1].lower() == "as":
+        stages[words[2].lower()] = image
+    return image
+
+
+def assignments(rest: str) -> dict[str, str]:
+    """``NAME=value`` pairs of ``ARG`` and ``ENV``."""
+    return dict(re.findall(r"(\w+)=\"?([^\s\"]*)", rest, re.ASCII))
+
+
+def port_of(rest: str, variables: dict[str, str]) -> int | None:
+    """The first port of an ``EXPOSE``, with variables replaced by their defaults."""
+    filled = VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", rest)
+    found = re.match(r"(\d{1,5})(?:/tcp)?(?:\s|-|$)", filled.strip(), re.ASCII)
+    return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
+
+
+def health_command(rest: str) -> str | None:
+    """The command of a ``HEALTHCHECK``; ``NONE`` is no command."""
+    _, found, command = rest.partition("CMD ")
+    if not found:
+        return None
+    try:
+        words = json.loads(command) if command.startswith("[") else None
+    except ValueError:
+        return None
+    if isinstance(words, list):
+        return shlex.join(str(word) for word in words)
+    return command.strip() or None
+
+
+def is_ignored(name: str, text: str) -> bool:
+    """Whether a file in the folder of a build's context stays out of the image by a ``.dockerignore``.
+
+    The last pattern that fits counts, ``!`` takes a file in again, and ``#`` begins a comment only as the first
+    character of a line. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
+
+    Args:
+        name: of the file, which is in no folder below the context's.
+        text: of the ``.dockerignore``.
+    """
+    ignored = False
+    for line in text.removeprefix("\ufeff").splitlines():
+        pattern = line.strip()
+        if not pattern or line.startswith("#"):
+            continue
+        is_taken_in = pattern.startswith("!")
+        path = posixpath.normpath(pattern.removeprefix("!").strip()).lstrip("/")
+        if _ignoring(path).fullmatch(name):
+            ignored = not is_taken_in
+    return ignored
+
+
+def _ignoring(pattern: str) -> re.Pattern[str]:
+    """A pattern of Go's ``filepath.Match``, in which ``**`` is any number of folders; a wrong one fits nothing."""
+    parts = (
+        _IGNORE_PARTS.get(found[0]) or _class(found) or re.escape(found[0][-1]) for found in IGNORE.finditer(pattern)
+    )
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:
+        return NEVER
+
+
+def _class(found: re.Match[str]) -> str:
+    inside = (found["inside"] or "").replace("[", r"\[")
+    return f"[{found['negated'] or ''}{inside}]" if inside else ""
+
+
+DEFAULT_PORT = 3000
+
+DEFAULT_PATH = "/up"
+
+MOST_FILES = 400
+
+SOURCES = {".py", ".rb", ".js", ".mjs", ".cjs", ".ts"}
+
+NOT_OURS = {"node_modules", "vendor", "dist", "build", "tests", "test", "spec", "venv", "__pycache__"}
+
+HEALTH_PAGE = re.compile(r"""["'](/?)(up|healthz?|livez|readyz)/?["']""", re.ASCII)
+
+URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?(/[^\s\"'|)]*)?", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A folder with an app.
+
+    Args:
+        service: a name for it: of git's remote, else of the folder.
+        image: what its Dockerfile makes; ``None`` without one.
+        health_page: path of a health page that its sources mention.
+        machine: processor of this machine, as ``uname -m`` says.
+    """
+
+    service: str
+    image: Image | None = None
+    framework: Framework | None = None
+    health_page: str | None = None
+    machine: str = "x86_64"
+
+    @property
+    def is_built_for_itself(self) -> bool:
+        """Whether this machine's own kind of processor will do: most servers have the same."""
+        return self.machine in ("x86_64", "AMD64")
+
+    @property
+    def port(self) -> int:
+        """Where the app listens in the container."""
+        exposed = self.image.port if self.image else None
+        return exposed or (self.framework.port if self.framework else DEFAULT_PORT)
+
+    @property
+    def path(self) -> str:
+        """The page to ask whether the app is healthy."""
+        asked = URL.search(self.image.healthcheck) if self.image and self.image.healthcheck else None
+        return (asked[2] if asked else None) or self.health_page or DEFAULT_PATH
+
+    @property
+    def health_command(self) -> str | None:
+        """A health check to write down; ``None`` where asking with curl, the default, will do."""
+        own = self.image.healthcheck if self.image else None
+        if own is not None and own.isprintable() and "<%" not in own:
+            asked = URL.search(own) if own.startswith("curl ") else None
+            return None if asked and int(asked[1] or 80) == self.port else own
+        probe = self.framework.probe if self.framework else None
+        if probe is None or (self.image is not None and self.image.has_curl):
+            return None
+        return probe.replace("{url}", f"http://localhost:{self.port}{self.path}")
+
+    @property
+    def knows_health_page(self) -> bool:
+        """Whether something says that the app has a health page."""
+        has_own = self.image is not None and self.image.healthcheck is not None
+        is_built_in = self.framework is not None and self.framework.has_health_page
+        return has_own or is_built_in or self.health_page is not None
+
+
+def look_at(folder: Path) -> Project:
+    """Read what is there; nothing is run but git."""
+    dockerfile = folder / "Dockerfile"
+    return Project(
+        service=service_name(folder),
+        image=read_dockerfile(text_of(dockerfile)) if dockerfile.is_file() else None,
+        framework=find_framework(folder),
+        health_page=find_health_page(folder),
+        machine=platform.machine(),
+    )
+
+
+def service_name(folder: Path) -> str:
+    """A name that containers can have."""
+    remote = git(folder, "remote", "get-url", "origin") or ""
+    path = urlsplit(remote).path or remote
+    name = path.rstrip("/").removesuffix(".git").rpartition("/")[2].rpartition(":")[2] or folder.resolve().name
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower(), flags=re.ASCII).strip("-_") or "app"
+
+
+def find_health_page(folder: Path) -> str | None:
+    """The first health page that a source file names, as a route or as a path of Django's."""
+    for path in islice(sources(folder), MOST_FILES):
+        for slash, page in HEALTH_PAGE.findall(text_of(path)):
+            if slash or "urls" in path.name:
+                return f"/{page}" if slash else f"/{page}/"
+    return None
+
+
+def sources(folder: Path, depth: int = 3) -> Iterator[Path]:
+    """Source files that are the app's own, those of the folder itself first."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    yield from (entry for entry in entries if entry.suffix in SOURCES and entry.is_file())
+    for entry in entries if depth else ():
+        if entry.is_dir() and not entry.is_symlink() and entry.name not in NOT_OURS and entry.name[0] != ".":
+            yield from sources(entry, depth - 1)

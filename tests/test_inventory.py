@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.inventory import jump_config_file, load_groups, role_groups
-from kamal_pyinfra.operations.ssh_client import ROUTE, Route
+from kamal_pyinfra.inventory import load_groups, role_groups
+from kamal_pyinfra.ssh.client import ROUTE, Route
+from kamal_pyinfra.ssh.host_data import jump_config_file
 
 DEPLOY = """
 service: shop

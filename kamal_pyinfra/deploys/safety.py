@@ -18,7 +18,6 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune
 from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
@@ -28,6 +27,7 @@ from kamal_pyinfra.plan.address import addresses
 from kamal_pyinfra.plan.history import FAILED, INTERRUPTED
 from kamal_pyinfra.plan.routed import parse_proof, what_serves
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune
 
 ROLLOUTS = ("deploy", "setup", "redeploy", "rollback")
 NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"

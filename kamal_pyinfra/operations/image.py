@@ -19,10 +19,10 @@ from kamal_pyinfra.operations import own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.operations.turns import InTurn, turn
 from kamal_pyinfra.plan.changes import PullImage
 from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.limits import InTurn, turn
 
 
 def pulling(run: Run, script: str) -> str:

@@ -18,7 +18,7 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.commands.lock import LOST
 from kamal_pyinfra.errors import Interrupted, LockLost
-from kamal_pyinfra.operations.connection import execute, reconnect_if_gone
+from kamal_pyinfra.ssh.connection import execute, reconnect_if_gone
 
 SECONDS = 120
 ANSWER_SECONDS = 20

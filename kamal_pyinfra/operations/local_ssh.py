@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kamal_pyinfra.commands.ssh_config import ssh_config, ssh_script
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.operations.local_program import Programs
 from kamal_pyinfra.plan.builder import ImageBuilder
+from kamal_pyinfra.ssh.host_data import ssh_config, ssh_script
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import one_line
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"

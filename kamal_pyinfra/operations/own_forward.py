@@ -23,10 +23,10 @@ from kamal_pyinfra.commands import own_registry as commands
 from kamal_pyinfra.commands.guard import KILL_SECONDS, guarded
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.operations import own_registry, read_only
-from kamal_pyinfra.operations.connection import stream
 from kamal_pyinfra.operations.local_program import Programs
-from kamal_pyinfra.operations.time_limit import PATIENCE_SECONDS
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.connection import stream
+from kamal_pyinfra.ssh.limits import PATIENCE_SECONDS
 from kamal_pyinfra.text import sanitized
 
 ANSWER_SECONDS = 15

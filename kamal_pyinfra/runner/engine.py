@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from typing import Any
 
-import kamal_pyinfra.runner.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
+import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
 
 import gevent  # isort: skip
 import paramiko.proxy  # isort: skip
@@ -26,10 +26,9 @@ from pyinfra_cli.util import load_func
 
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import Interrupted
-from kamal_pyinfra.inventory import host_data
-from kamal_pyinfra.operations.connecting import connect_patiently
-from kamal_pyinfra.operations.connection import reconnect_all
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.connection import connect_patiently, reconnect_all
+from kamal_pyinfra.ssh.host_data import host_data
 
 # Whoever imported paramiko before the line above left it the blocking one, which stops all hosts at once.
 paramiko.proxy.select = select.select  # type: ignore[attr-defined]

@@ -13,13 +13,13 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.plan.app_tasks import serving_container
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.read import roles_of
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
 _ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"

@@ -15,8 +15,8 @@ from pyinfra.api.state import State
 from kamal_pyinfra.commands.health import WAITING
 from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.commands.snapshot import KINDS
-from kamal_pyinfra.operations.connection import is_cut
 from kamal_pyinfra.plan.fleet_state import CUT
+from kamal_pyinfra.ssh.connection import is_cut
 from kamal_pyinfra.text import sanitized
 
 FACT_FAILURE = "could not load fact"

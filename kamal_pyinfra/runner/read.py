@@ -12,12 +12,12 @@ from kamal_pyinfra.commands import logs as log_commands
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed
-from kamal_pyinfra.operations.connection import execute
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
 READ_SECONDS = 600

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-import kamal_pyinfra.runner.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
+import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
 
 import gevent  # isort: skip
 from pyinfra.api.exceptions import PyinfraError
@@ -22,11 +22,8 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
-from kamal_pyinfra.operations.host_keys import on_accepted
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
-from kamal_pyinfra.operations.ssh_keys import on_left_out
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.engine import (
@@ -41,6 +38,9 @@ from kamal_pyinfra.runner.engine import (
 from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import failure_message
+from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
+from kamal_pyinfra.ssh.host_keys import on_accepted
+from kamal_pyinfra.ssh.keys import on_left_out
 from kamal_pyinfra.text import sanitized
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."

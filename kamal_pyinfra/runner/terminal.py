@@ -10,15 +10,14 @@ from typing import NoReturn
 
 from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.commands.shell import words
-from kamal_pyinfra.commands.ssh_config import patience
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.servers import SSH_PORT
-from kamal_pyinfra.config.ssh_client import DEFAULT_USER, HostSettings, host_settings
-from kamal_pyinfra.config.ssh_lines import SshConfigError
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.inventory import STRICT, given_login, jump_config_file
 from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings
+from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, patience
 
 
 def open_terminal(run: Run, host: str, command: str) -> NoReturn:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.ssh_config import ssh_config
 from kamal_pyinfra.config import Ssh
+from kamal_pyinfra.ssh.host_data import ssh_config
 
 
 def test_the_configuration_of_a_build_host_as_text():

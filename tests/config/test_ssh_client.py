@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config import ssh_lines
 from kamal_pyinfra.config.ssh_address import Address, parse_address
-from kamal_pyinfra.config.ssh_client import HostSettings, host_settings
-from kamal_pyinfra.config.ssh_lines import SshConfigError
+from kamal_pyinfra.ssh import config_files as ssh_lines
+from kamal_pyinfra.ssh.client_config import HostSettings, host_settings
+from kamal_pyinfra.ssh.config_files import SshConfigError
 
 CONFIGS = {
     "port-user-name": "Host web1\n  HostName 192.0.2.10\n  Port 2222\n  User deploy\n",
@@ -163,7 +163,7 @@ def test_the_users_file_comes_before_the_systems(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", str(tmp_path))
     system = tmp_path / "system"
     system.write_text("Port 5\nUser system\n")
-    monkeypatch.setattr("kamal_pyinfra.config.ssh_client.SYSTEM", system)
+    monkeypatch.setattr("kamal_pyinfra.ssh.client_config.SYSTEM", system)
     assert host_settings("web1").port == 5
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Include conf.d/*\nPort 6\n")

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pyinfra.connectors import ssh
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.operations import connecting
+from kamal_pyinfra.ssh import connection as connecting
 
 
 def main(lines: list[str]) -> None:

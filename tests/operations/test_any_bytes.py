@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paramiko import SSHException
 from paramiko.file import BufferedFile
 
-from kamal_pyinfra.operations.any_bytes import CHUNK, LONGEST_LINE, MOST_BYTES, AnyBytes, read_any_bytes
+from kamal_pyinfra.ssh.any_bytes import CHUNK, LONGEST_LINE, MOST_BYTES, AnyBytes, read_any_bytes
 
 
 class Stream(BufferedFile):

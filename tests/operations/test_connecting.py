@@ -11,10 +11,10 @@ from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHEx
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 
-from kamal_pyinfra.operations.connecting import BACK_OFF, connect_patiently
-from kamal_pyinfra.operations.host_keys import HostKeyRefused
-from kamal_pyinfra.operations.ssh_client import Jumped
-from kamal_pyinfra.operations.ssh_keys import NotLetIn
+from kamal_pyinfra.ssh.client import Jumped
+from kamal_pyinfra.ssh.connection import BACK_OFF, connect_patiently
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused
+from kamal_pyinfra.ssh.keys import NotLetIn
 
 BANNER = "Error reading SSH protocol banner"
 KEY = RSAKey.generate(1024)

@@ -11,7 +11,7 @@ from unittest.mock import create_autospec
 import pytest
 from paramiko import Channel
 
-from kamal_pyinfra.operations.connection import tune
+from kamal_pyinfra.ssh.connection import tune
 
 
 class Transport:

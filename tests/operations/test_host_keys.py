@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paramiko import ECDSAKey, PKey, RSAKey
 
-from kamal_pyinfra.operations import host_keys
-from kamal_pyinfra.operations.host_keys import HostKeyRefused, HostKeys, Trust, fingerprint
+from kamal_pyinfra.ssh import host_keys
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, Trust, fingerprint
 
 KEY, OTHER, RSA = ECDSAKey.generate(), ECDSAKey.generate(), RSAKey.generate(2048)
 

@@ -11,7 +11,7 @@ import pytest
 from paramiko import SSHException
 
 from kamal_pyinfra.commands.login_shell import sheltered
-from kamal_pyinfra.operations.login_shell import NOT_RUN, MarkedChannel, shelter_commands
+from kamal_pyinfra.ssh.login_shell import NOT_RUN, MarkedChannel, shelter_commands
 
 NOISE = "printf 'free\\nlock-taken\\nno line end'; echo 'nvm: not found' >&2; trap 'echo bye' EXIT; "
 

@@ -15,10 +15,12 @@ import paramiko
 import pytest
 from paramiko import SSHException
 
-from kamal_pyinfra.operations import host_keys, ssh_client, ssh_keys
-from kamal_pyinfra.operations.host_keys import HostKeyRefused
-from kamal_pyinfra.operations.ssh_client import NO_SESSION, ROUTE, Client, Jumped, Route, SessionRefused
-from kamal_pyinfra.operations.ssh_keys import NotLetIn
+from kamal_pyinfra.ssh import client as ssh_client
+from kamal_pyinfra.ssh import host_keys
+from kamal_pyinfra.ssh import keys as ssh_keys
+from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, Jumped, Route, SessionRefused
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused
+from kamal_pyinfra.ssh.keys import NotLetIn
 from tests.operations.sshd import Sshd
 
 Connect = Callable[..., Client]
@@ -30,8 +32,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".ssh").mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    monkeypatch.setattr("kamal_pyinfra.config.ssh_client.SYSTEM", tmp_path / "none")
-    monkeypatch.setattr("kamal_pyinfra.config.ssh_client.SYSTEM_KNOWN_HOSTS", ())
+    monkeypatch.setattr("kamal_pyinfra.ssh.client_config.SYSTEM", tmp_path / "none")
+    monkeypatch.setattr("kamal_pyinfra.ssh.client_config.SYSTEM_KNOWN_HOSTS", ())
     monkeypatch.setattr(host_keys, "_ACCEPTED", {})
     monkeypatch.setattr(ssh_keys, "_LOADED", ssh_keys._Loaded())
     return tmp_path

@@ -16,8 +16,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
 from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.operations import time_limit
-from kamal_pyinfra.operations.time_limit import limit_commands, limited
+from kamal_pyinfra.ssh import limits as time_limit
+from kamal_pyinfra.ssh.limits import limit_commands, limited
 
 PACKAGE = Path(time_limit.__file__).parent.parent
 

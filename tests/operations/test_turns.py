@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from kamal_pyinfra.operations.turns import InTurn
+from kamal_pyinfra.ssh.limits import InTurn
 from tests.conftest import MakeConfig, a_run
 
 

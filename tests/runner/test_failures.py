@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.operations.connection import is_cut
 from kamal_pyinfra.runner.failures import command_failures
+from kamal_pyinfra.ssh.connection import is_cut
 
 
 class Host:

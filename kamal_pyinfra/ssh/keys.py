@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import io
 import os
 import re
 import socket
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from getpass import getpass
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent.lock import BoundedSemaphore
@@ -36,15 +38,21 @@ from paramiko.agent import AgentKey, AgentSSH
 from paramiko.auth_strategy import AuthSource, AuthStrategy, SourceResult
 from paramiko.config import SSHConfig
 
-from kamal_pyinfra.config.ssh_client import DEFAULT_KEYS
-from kamal_pyinfra.operations.host_keys import fingerprint
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS
+from kamal_pyinfra.ssh.host_keys import fingerprint
 
 MOST_BYTES = 1024 * 1024
+
 LIST_SECONDS, SIGN_SECONDS = 10, 120
 """For an agent to list its keys, and to sign: somebody may have to confirm it or to touch a token."""
+
 MAGIC = b"openssh-key-v1\0"
+
 PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
+
 DROPPED = "server connection dropped during authentication"
+
 _LISTENERS: list[Callable[[str], None]] = []
 
 
@@ -376,3 +384,17 @@ def _ask(path: str, certificates: Sequence[str]) -> str:
     except (SSHException, NeedsPassphrase, ValueError):
         return f"the passphrase of {short(path)} was wrong"
     return ""
+
+
+def _parse_key(text: str) -> Any:
+    """A private key from its text.
+
+    Raises:
+        ConfigError: it is of no known kind, or has a password.
+    """
+    import paramiko  # noqa: PLC0415 - slow to import, and seldom needed
+
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with contextlib.suppress(paramiko.SSHException, ValueError):
+            return kind.from_private_key(io.StringIO(text))
+    raise ConfigError("ssh/key_data: not a private key that can be read (a key with a password needs an agent)")

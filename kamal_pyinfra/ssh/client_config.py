@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kamal_pyinfra.config.ssh_lines import (
+from kamal_pyinfra.ssh.config_files import (
     SYSTEM,
     VARIABLE,
     Line,

@@ -11,7 +11,7 @@ import subprocess
 from types import SimpleNamespace
 from typing import Any
 
-import kamal_pyinfra.runner.late_imports  # noqa: F401 - must come before pyinfra
+import kamal_pyinfra.ssh.late_imports  # noqa: F401 - must come before pyinfra
 
 import pyinfra.connectors.sshuserclient.config  # noqa: F401 - before its own way is replaced below # isort: skip
 from paramiko import config  # isort: skip

@@ -29,10 +29,10 @@ from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from kamal_pyinfra.config.ssh_address import parse_address
-from kamal_pyinfra.config.ssh_client import DEFAULT_USER, HostSettings, host_settings, local_user
-from kamal_pyinfra.config.ssh_lines import SshConfigError
-from kamal_pyinfra.operations.host_keys import HostKeys, Trust
-from kamal_pyinfra.operations.ssh_keys import Offer, Offering
+from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings, local_user
+from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.host_keys import HostKeys, Trust
+from kamal_pyinfra.ssh.keys import Offer, Offering
 
 ROUTE = "kp_route"
 """Name of the :class:`Route` among what pyinfra hands over for its SSH library."""

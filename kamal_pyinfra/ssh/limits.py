@@ -1,27 +1,40 @@
-"""A time limit for every command that a host is sent, at the one place that all of them pass."""
+"""How long a command may last, and how many hosts pull at once."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gevent
+from gevent.lock import BoundedSemaphore
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.guard import KEY_MARK, KILL_SECONDS
+from kamal_pyinfra.plan.run import Run
 
 LIMIT = "kp_command_timeout"
 """Name of the limit in pyinfra's data of a host, in seconds."""
+
 SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
 """What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
+
 BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
+
 KEY = re.compile(rf"{re.escape(KEY_MARK)}(\S+)")
+
 DEFAULT_KEY = "ssh.command_timeout"
+
 STOPPED = (124, 137)
 """What `timeout` exits with when the time was up: after TERM, and after KILL."""
+
 PATIENCE_SECONDS = 15
 """Beyond the limit and the time until KILL: what has not ended by then never will, or nobody hears of it."""
 
@@ -120,3 +133,31 @@ class _Told:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+_TURNS: WeakKeyDictionary[State, BoundedSemaphore] = WeakKeyDictionary()
+
+
+def turn(state: State, run: Run) -> AbstractContextManager[Any]:
+    """Wait until fewer than ``sshkit.max_concurrent_starts`` hosts fetch an image, and be one of them."""
+    limit = run.config.sshkit.max_concurrent_starts
+    turns: AbstractContextManager[Any] = _TURNS.setdefault(state, BoundedSemaphore(limit))
+    return turns
+
+
+class InTurn(StringCommand):
+    """A command that waits for its turn; its time is counted from then on.
+
+    Args:
+        script: the command.
+        run: says how many may be under way.
+    """
+
+    def __init__(self, script: str, run: Run) -> None:
+        super().__init__(script)
+        self.run = run
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
+        """Run it on the host."""
+        with turn(state, self.run):
+            return super().execute(state, host, connector_arguments)

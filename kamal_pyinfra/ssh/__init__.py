@@ -1,0 +1,1 @@
+"""Connections to hosts, and everything kp changes in third-party code."""

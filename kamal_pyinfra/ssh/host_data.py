@@ -1,0 +1,169 @@
+"""Settings for the ``ssh`` program, which the docker command calls to reach a remote engine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.config import Config, Server, Ssh
+from kamal_pyinfra.config.ssh_address import parse_address
+from kamal_pyinfra.ssh.keys import _parse_key
+from kamal_pyinfra.ssh.limits import LIMIT
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.ssh.client import Route
+
+STRICT = {"strict": "yes", "accept-new": "accept-new"}
+
+OWN_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+
+OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
+
+ALIVE_SECONDS = 10
+"""How often a silent host is asked whether it is still there."""
+
+ALIVE_MISSES = 3
+"""After so many without an answer the connection counts as cut."""
+
+
+def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str:
+    """An SSH client configuration: deploy.yml's keys and known hosts, then all that the user has.
+
+    Args:
+        ssh: the ``ssh`` section; user, port and jump host are not for build hosts.
+        keys: paths of its private keys.
+        known_hosts: path of its file with host keys.
+    """
+    # Once a file names a key, ssh no longer tries those that it would have tried by itself.
+    own_keys = () if ssh.keys_only or not keys else OWN_KEYS
+    lines = [
+        "BatchMode yes",
+        "ForwardAgent no",
+        *(setting.replace("=", " ") for setting in patience(ssh)),
+        f"StrictHostKeyChecking {STRICT[ssh.host_keys]}",
+        *(f"IdentityFile {quoted(key)}" for key in (*keys, *own_keys)),
+        *(["IdentitiesOnly yes"] if ssh.keys_only else []),
+        *([f"UserKnownHostsFile {quoted(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
+        "Include ~/.ssh/config",
+        "Include /etc/ssh/ssh_config",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def patience(ssh: Ssh | None) -> tuple[str, ...]:
+    """How long to wait for a host, as settings of the ``ssh`` program; ``None``: its own files say it."""
+    return (
+        *((f"ConnectTimeout={ssh.connect_timeout}",) if ssh is not None else ()),
+        f"ServerAliveInterval={ALIVE_SECONDS}",
+        f"ServerAliveCountMax={ALIVE_MISSES}",
+    )
+
+
+def quoted(path: str) -> str:
+    """A path as a word of a configuration."""
+    return '"' + path.replace("%", "%%").replace('"', '\\"').replace("\n", "") + '"'
+
+
+def ssh_script(program: str, config: str) -> str:
+    """A program that is called as ``ssh`` and adds a configuration."""
+    return f'#!/bin/sh\nexec {words(program, "-F", config)} "$@"\n'
+
+
+CONNECT_RETRIES = 2
+"""By pyinfra's own command line; `kp` tries again only what may pass by itself."""
+
+CHANNEL_SECONDS = 30
+"""For a host that is connected to begin a command; paramiko would wait for an hour."""
+
+
+def host_data(config: Config, server: Server) -> dict[str, Any]:
+    """How pyinfra reaches one host; what ``deploy.yml`` does not say, ``~/.ssh/config`` may."""
+    from kamal_pyinfra.ssh import client as ssh_client  # noqa: PLC0415 - imports pyinfra, which not every command needs
+
+    ssh_client.install()
+    ssh = config.ssh
+    data: dict[str, Any] = {
+        **given_login(config, server),
+        "ssh_forward_agent": False,
+        "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
+        LIMIT: ssh.command_timeout,
+        "ssh_connect_retries": CONNECT_RETRIES,
+        "ssh_connect_retry_min_delay": 0.5,
+        "ssh_connect_retry_max_delay": 2.0,
+        "ssh_paramiko_connect_kwargs": {ssh_client.ROUTE: route(config, server), "channel_timeout": CHANNEL_SECONDS},
+    }
+    if server.address != server.host:
+        data["ssh_hostname"] = server.address
+    if ssh.known_hosts:
+        data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
+    if server.sudo:
+        data["_sudo"] = True
+    return data
+
+
+def given_login(config: Config, server: Server) -> dict[str, Any]:
+    """User and port of a host, where ``deploy.yml`` says them."""
+    ssh = config.ssh
+    user = server.user or (ssh.user if ssh.says("user") else None)
+    port = server.port or (int(ssh.port) if ssh.says("port") else None)
+    return {name: value for name, value in (("ssh_user", user), ("ssh_port", port)) if value is not None}
+
+
+def route(config: Config, server: Server) -> Route:
+    """What ``deploy.yml`` says about the way to one host."""
+    from kamal_pyinfra.ssh.client import Route, no_keys  # noqa: PLC0415 - imports pyinfra
+
+    ssh = config.ssh
+    given = tuple(_parse_key(text.get_secret_value()) for text in (() if server.key else ssh.key_data))
+    return Route(
+        keys=tuple(str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)),
+        key_data=(lambda: given) if given else no_keys,
+        keys_only=ssh.keys_only,
+        is_strict=ssh.host_keys == "strict" if ssh.says("host_keys") else None,
+        known_hosts=str(Path(ssh.known_hosts).expanduser()) if ssh.known_hosts else None,
+        jumps=ssh.jumps,
+        proxy_command=ssh.proxy_command or "",
+        timeout=ssh.connect_timeout if ssh.says("connect_timeout") else None,
+        banner_timeout=ssh.connect_timeout,
+    )
+
+
+def jump_config_file(ssh: Ssh) -> str:
+    """An SSH client configuration with the jump hosts or the proxy command, for the program ``ssh``.
+
+    It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it. With both, the
+    jump hosts count (Kamal 1.9).
+    """
+    lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", *OWN_FILES]
+    text = "".join(f"{line}\n" for line in lines)
+    folder = Path("~/.cache/kamal_pyinfra").expanduser()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"ssh_config-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text(encoding="utf-8") == text:
+            return str(path)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix="ssh_config-", delete=False) as draft:
+        draft.write(text)
+    Path(draft.name).replace(path)  # another run may be reading it: it finds the old file or the new one
+    return str(path)
+
+
+# In a block of another host they would not count.
+OWN_FILES = ("Host *", "Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
+
+
+def _jump_lines(ssh: Ssh) -> list[str]:
+    hops = [hop for hop in map(parse_address, ssh.jumps) if hop is not None]
+    lines = [f"Host {' '.join(hop.host for hop in hops)}", "  ForwardAgent no"]
+    strict = [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
+    lines += strict if ssh.says("host_keys") else []
+    lines += [f"  UserKnownHostsFile {quoted(str(Path(ssh.known_hosts).expanduser()))}"] if ssh.known_hosts else []
+    lines += [f"  IdentityFile {quoted(str(Path(key).expanduser()))}" for key in ssh.keys]
+    lines += [f"Host * {' '.join(f'!{hop.host}' for hop in hops)}", f"  ProxyJump {','.join(ssh.jumps)}"]
+    # After the user's own file, which may say something else.
+    return [*lines, *OWN_FILES, f"Host {' '.join(hop.host for hop in hops)}", "  User root", *strict]

@@ -116,7 +116,7 @@ def test_every_error_class_is_explained_with_its_exit_code() -> None:
 
 def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.commands.image import pull
-    from kamal_pyinfra.operations.local_hook import STATES
+    from kamal_pyinfra.local.hooks import STATES
     from kamal_pyinfra.runner.failures import HostFailure
     from kamal_pyinfra.runner.words import failure_message, lock_message
 

@@ -99,7 +99,7 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
         would_run(line, hosts, "in the container that runs" if reuse else "in a new container")
         return
     if is_interactive:
-        from kamal_pyinfra.runner.terminal import open_terminal
+        from kamal_pyinfra.local.terminal import open_terminal
 
         open_terminal(run, hosts[0], execute_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():

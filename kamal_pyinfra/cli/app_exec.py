@@ -102,8 +102,8 @@ def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
 
 
 def _type_at(run: Run, host: str, wanted: Exec) -> NoReturn:
+    from kamal_pyinfra.local.terminal import open_terminal, require_terminal
     from kamal_pyinfra.runner.execute import app_command
-    from kamal_pyinfra.runner.terminal import open_terminal, require_terminal
 
     require_terminal()  # before a host is asked which container runs
     open_terminal(run, host, app_command(run, host, wanted))

@@ -56,8 +56,8 @@ def execute(options: Options, command: tuple[str, ...], is_interactive: bool) ->
         would_run(text, target.hosts)
         return
 
+    from kamal_pyinfra.local.terminal import open_terminal
     from kamal_pyinfra.runner.execute import host_command, on_hosts
-    from kamal_pyinfra.runner.terminal import open_terminal
 
     if is_interactive:
         host = target.hosts[0]

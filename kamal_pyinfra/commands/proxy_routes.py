@@ -18,9 +18,9 @@ JSON (``--log.format=json``).
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.own_registry import NOTE
 from kamal_pyinfra.commands.proxy_log import PROXY_LOG, UNWRAP
 from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.local.registry import NOTE
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.plan.gate import MARK
 

@@ -12,9 +12,9 @@ import pyinfra
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.local.new_run import new_run
-from kamal_pyinfra.operations.hook_process import exiting_on_signals
-from kamal_pyinfra.operations.local_hook import call_pre_connect
+from kamal_pyinfra.local.programs import exiting_on_signals
 from kamal_pyinfra.plan.run import UNKNOWN
 from kamal_pyinfra.project.version import resolve_version
 from kamal_pyinfra.redactor import redacted

@@ -7,10 +7,10 @@ from functools import partial
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.deploys import host_tasks
+from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import proxy
-from kamal_pyinfra.operations.local_hook import has_hook
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.plan import prune_tasks
 from kamal_pyinfra.plan.run import Run

@@ -17,8 +17,8 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.commands.proxy_gate import ROUTES
+from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.operations.app import revert_command
-from kamal_pyinfra.operations.hook_process import end_programs
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad

@@ -16,9 +16,9 @@ from kamal_pyinfra.deploys.command_line import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.locked import prune_locked, push_env_locked, reboot_proxies_locked
 from kamal_pyinfra.deploys.whole import hosts_within_limit, roll_out
 from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError, KpError
+from kamal_pyinfra.local.hooks import call_pre_connect, require_executable
 from kamal_pyinfra.local.new_run import new_run
 from kamal_pyinfra.operations.hook import listener
-from kamal_pyinfra.operations.local_hook import call_pre_connect, require_executable
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version

@@ -6,10 +6,10 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.deploys import phases
+from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import pause, plan
-from kamal_pyinfra.operations.local_hook import has_hook
 from kamal_pyinfra.operations.observation import current_host, current_state
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.run import Run

@@ -11,7 +11,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra.errors import HookFailed
-from kamal_pyinfra.operations.local_hook import Say, call_hook
+from kamal_pyinfra.local.hooks import Say, call_hook
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host
 from kamal_pyinfra.operations.underway import underway

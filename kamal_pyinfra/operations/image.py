@@ -15,7 +15,7 @@ from kamal_pyinfra.commands import image as commands
 from kamal_pyinfra.commands.files import measured
 from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.commands.shell import chain
-from kamal_pyinfra.operations import own_forward
+from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look

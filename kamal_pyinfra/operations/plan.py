@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
-from kamal_pyinfra.operations.local_build import build_and_push
+from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
 from kamal_pyinfra.operations.underway import underway

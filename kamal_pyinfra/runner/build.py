@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.commands.image import MIRROR
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.operations import local_builder
-from kamal_pyinfra.operations.local_build import build_and_push, usable_builder
-from kamal_pyinfra.operations.local_program import Programs, Say
-from kamal_pyinfra.operations.local_ssh import programs_with_ssh
+from kamal_pyinfra.local import builder as commands
+from kamal_pyinfra.local import builder as local_builder
+from kamal_pyinfra.local.build import build_and_push, usable_builder
+from kamal_pyinfra.local.builder import programs_with_ssh
+from kamal_pyinfra.local.programs import Programs, Say, shown
 from kamal_pyinfra.plan import image_tasks
 from kamal_pyinfra.plan.host_task import task_plan
 from kamal_pyinfra.plan.mirrors import pull_order
@@ -136,5 +136,5 @@ def details(config: Config, say: Say) -> None:
         for argv in commands.details(builder):
             answer = connected.ask(argv)
             if not answer.succeeded:
-                raise BuildFailed(f"`{commands.shown(argv)}` failed:\n  {answer.error}")
+                raise BuildFailed(f"`{shown(argv)}` failed:\n  {answer.error}")
             say(answer.out)

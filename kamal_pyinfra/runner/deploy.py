@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from kamal_pyinfra.operations.local_hook import require_executable
+from kamal_pyinfra.local.hooks import require_executable
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.engine import load_meanwhile
 from kamal_pyinfra.runner.session import Session

@@ -13,6 +13,7 @@ from kamal_pyinfra.commands.doctor import SECONDS, examine
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.facts.parse_examined import parse_examined
 from kamal_pyinfra.facts.rows import SnapshotError
+from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan import doctor as judgement
@@ -26,7 +27,6 @@ from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.terminal import ssh_address
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api.state import State
 
 from kamal_pyinfra.commands.lock import TAKEN, answer, tells
-from kamal_pyinfra.operations.local_hook import has_hook
+from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations.observation import forget, remember
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.operations import local_registry, own_registry
-from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.local import registry as local_registry
+from kamal_pyinfra.local import registry as own_registry
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan import registry_tasks
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run

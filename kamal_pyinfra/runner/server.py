@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.operations.local_hook import has_hook
+from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.plan import server_tasks
 from kamal_pyinfra.plan.fleet import Plan
 from kamal_pyinfra.plan.host_task import task_plan

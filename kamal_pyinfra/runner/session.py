@@ -21,8 +21,8 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
 from kamal_pyinfra.facts import HostSnapshot
+from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.local_hook import call_pre_connect
 from kamal_pyinfra.operations.observation import query_for
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run

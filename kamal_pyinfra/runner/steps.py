@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kamal_pyinfra.errors import HookFailed, HostFailed
-from kamal_pyinfra.operations.local_hook import call_hook, has_hook
+from kamal_pyinfra.local.hooks import call_hook, has_hook
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.words import brief_message, failure_message
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from kamal_pyinfra.commands import builder
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.builder import choose_builder
+from kamal_pyinfra.local import build, builder, registry
+from kamal_pyinfra.local.builder import choose_builder
+from kamal_pyinfra.local.programs import shown
 from tests.commands.builders import SECRETS, golden_config
 
 PLAIN = """
@@ -153,7 +154,7 @@ def test_a_builder_has_kamals_commands(section: str):
     config = golden_config(f"{PLAIN}builder: {{{section}}}")
     chosen = choose_builder(config)
     expected = BUILDERS[section]
-    assert spelled(builder.build_and_push(config, "v2", chosen)) == expected["push"]
+    assert spelled(build.build_commands(config, "v2", chosen)) == expected["push"]
     assert spelled(builder.create(chosen)) == expected["create"]
     assert spelled([builder.create_context(chosen, node) for node in chosen.nodes]) == expected["contexts"]
     assert spelled(builder.details(chosen)) == expected["details"]
@@ -184,7 +185,7 @@ def test_a_builder_is_removed_and_looked_at_by_name():
     chosen = choose_builder(golden_config(f"{PLAIN}builder: {{{REMOTE}}}"))
     (node,) = chosen.nodes
     name = "kamal-shop-native-remote"
-    assert builder.remove(chosen) == ["docker", "buildx", "rm", name]
+    assert builder.remove_command(chosen) == ["docker", "buildx", "rm", name]
     assert builder.remove_context(node) == ["docker", "context", "rm", f"{name}-arm64"]
     assert builder.inspect(chosen) == ["docker", "buildx", "inspect", name]
     assert builder.inspect_context(node) == [
@@ -206,18 +207,18 @@ def test_a_builder_is_removed_and_looked_at_by_name():
 )
 def test_a_cache_is_written_with_its_options_and_read_without(cache: str, to: str, source: str):
     config = golden_config(f"{PLAIN}builder: {{cache: {cache}}}")
-    assert builder.cache_options(config) == ["--cache-to", to, "--cache-from", source]
+    assert build.cache_options(config) == ["--cache-to", to, "--cache-from", source]
 
 
 def test_arguments_and_secrets_are_named_and_their_values_are_in_the_environment():
     config = golden_config(FULL, SSH_AUTH_SOCK="/run/agent", FROM_OUTSIDE="there", RUBY="not this")
-    assert builder.build_and_push(config, "v2", choose_builder(config))[0] == [
+    assert build.build_commands(config, "v2", choose_builder(config))[0] == [
         *["docker", "build", *TAGS.split(), "--label", "service=shop"],
         *["--build-arg", "RUBY", "--build-arg", "TOKEN", "--build-arg", "DEBUG"],
         *["--build-arg", "EMPTY", "--build-arg", "FROM_OUTSIDE", "--secret", "id=SECRET_KEY_BASE"],
         *["--file", "Dockerfile.prod", "--target", "app", "--ssh", "default=/run/agent", "src"],
     ]
-    assert builder.build_environment(config) == {
+    assert build.build_environment(config) == {
         "RUBY": "3.10",
         "TOKEN": "a b",
         "DEBUG": "true",
@@ -233,11 +234,11 @@ def test_proxies_of_a_build_are_written_out_and_do_not_steer_docker():
         "builder: {args: {HTTPS_PROXY: 'http://p:3128', no_proxy: a, http_proxy: ~, FTP_PROXY: ~, GO_VERSION: 1.22}}"
     )
     config = golden_config(f"{PLAIN}{section}", http_proxy="http://q")
-    options = builder.build_options(config, "v2")
+    options = build.build_options(config, "v2")
     assert [word for flag, word in pairwise(options) if flag == "--build-arg"] == [
         *("HTTPS_PROXY=http://p:3128", "no_proxy=a", "http_proxy=http://q", "FTP_PROXY", "GO_VERSION")
     ]
-    assert builder.build_environment(config) == {"GO_VERSION": "1.22"}
+    assert build.build_environment(config) == {"GO_VERSION": "1.22"}
 
 
 STEERING = """PATH HOME DOCKER_HOST BUILDX_CONFIG BUILDKIT_HOST LD_PRELOAD LD_LIBRARY_PATH GODEBUG GOGC SSL_CERT_FILE
@@ -266,7 +267,7 @@ def test_a_proxy_is_no_secret_of_a_build():
 def test_a_destination_has_a_moving_tag_of_its_own_and_the_same_builder():
     config = golden_config(PLAIN)
     staging = config.loaded_from(type(config._source)(destination="staging"))
-    assert builder.references(staging, "v2") == [
+    assert build.references(staging, "v2") == [
         "registry.example.com/acme/shop:v2",
         "registry.example.com/acme/shop:latest-staging",
     ]
@@ -274,14 +275,14 @@ def test_a_destination_has_a_moving_tag_of_its_own_and_the_same_builder():
 
 
 def test_a_log_in_names_no_password():
-    assert builder.log_in("registry.example.com", "u") == [
+    assert registry.login_command("registry.example.com", "u") == [
         *["docker", "login", "registry.example.com", "-u", "u", "--password-stdin"]
     ]
-    assert builder.log_in(None, "u") == ["docker", "login", "-u", "u", "--password-stdin"]
+    assert registry.login_command(None, "u") == ["docker", "login", "-u", "u", "--password-stdin"]
 
 
 def test_a_message_calls_a_command_by_its_first_words():
     config = golden_config(f"{PLAIN}builder: {{{REMOTE}, driver: docker}}")
-    (argv,) = builder.build_and_push(config, "v2", choose_builder(config))
-    assert builder.shown(argv) == "docker buildx build"
-    assert builder.shown(["docker", "push", "a:b"]) == "docker push"
+    (argv,) = build.build_commands(config, "v2", choose_builder(config))
+    assert shown(argv) == "docker buildx build"
+    assert shown(["docker", "push", "a:b"]) == "docker push"

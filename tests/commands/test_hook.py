@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.hook import hook_environment, hook_path, service_version
+from kamal_pyinfra.local.hooks import hook_environment, hook_path, service_version
 from tests.conftest import MakeConfig, a_run
 
 AT = "2026-01-02T03:04:09Z"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import own_registry
+from kamal_pyinfra.local import registry as own_registry
 from tests.commands.fake_host import FakeHost
 
 DIGEST = f"sha256:{'1f' * 32}"

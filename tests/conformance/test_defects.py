@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kamal_pyinfra.inventory import role_groups
+from kamal_pyinfra.local.terminal import terminal_command
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.fleet import make_plan
 from kamal_pyinfra.plan.state import AppContainer
-from kamal_pyinfra.runner.terminal import terminal_command
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.operations.local_build import build_and_push
+from kamal_pyinfra.local.build import build_and_push
 from tests.conftest import LEAST, SECRETS, a_run
 
 FAKE = Path(__file__).with_name("fake_docker.py")

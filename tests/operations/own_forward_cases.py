@@ -18,7 +18,7 @@ import gevent  # noqa: E402
 import pytest  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 
-from kamal_pyinfra.operations import own_forward  # noqa: E402
+from kamal_pyinfra.local import registry_tunnel as own_forward  # noqa: E402
 from tests.operations.ssh_server import Host, Lender, connected  # noqa: E402
 
 BLOB = os.urandom(3_000_000)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.errors import BuildFailed, ConfigError
-from kamal_pyinfra.operations.local_program import Programs
-from kamal_pyinfra.operations.local_ssh import programs_with_ssh
-from kamal_pyinfra.plan.builder import choose_builder
+from kamal_pyinfra.local.builder import choose_builder, programs_with_ssh
+from kamal_pyinfra.local.programs import Programs
 from tests.conftest import SECRETS
 from tests.operations.machine import VALUES, Machine, spelled
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.errors import HookFailed
-from kamal_pyinfra.operations.hook_process import end_programs
-from kamal_pyinfra.operations.local_hook import call_hook, call_pre_connect, has_hook, require_executable
+from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook, require_executable
+from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.processes import is_running, until

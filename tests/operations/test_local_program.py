@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.errors import BuildFailed, HookFailed, RegistryFailed
-from kamal_pyinfra.operations import hook_process, local_registry
-from kamal_pyinfra.operations.local_hook import call_hook
-from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.local import programs as hook_process
+from kamal_pyinfra.local import registry as local_registry
+from kamal_pyinfra.local.hooks import call_hook
+from kamal_pyinfra.local.programs import Programs
 from tests.conftest import MakeConfig, a_run
 
 HANGS = "echo begun; exec sleep 60"

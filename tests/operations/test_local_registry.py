@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.errors import RegistryFailed
-from kamal_pyinfra.operations import local_registry
+from kamal_pyinfra.local import registry as local_registry
 from tests.commands.builders import golden_config, new_run
 from tests.operations.conftest import CONFIG
 

@@ -14,8 +14,8 @@ import pytest
 
 from kamal_pyinfra.config.registry import Registry
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.operations import own_registry
-from kamal_pyinfra.operations.local_program import Answer
+from kamal_pyinfra.local import registry as own_registry
+from kamal_pyinfra.local.programs import Answer
 
 API = {"Docker-Distribution-Api-Version": "registry/2.0"}
 

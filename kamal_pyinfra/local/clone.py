@@ -1,4 +1,4 @@
-"""A clean clone of the commit to build, kept from one build to the next."""
+"""A clean git clone to build from."""
 
 from __future__ import annotations
 
@@ -13,17 +13,53 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands import clone as commands
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.text import sanitized
+
+Argv = list[str]
+
+HAS_LFS: Argv = ["git", "lfs", "version"]
+
+
+def clone_command(parent: str, root: str) -> Argv:
+    """Clone a repository into a folder of its own name below ``parent``."""
+    return ["git", "-C", parent, "clone", root, "--recurse-submodules"]
+
+
+def reset(folder: str, root: str, commit: str) -> list[Argv]:
+    """Make a clone that is there already the given commit and nothing else."""
+    git = ["git", "-C", folder]
+    return [
+        [*git, "remote", "set-url", "origin", root],
+        [*git, "fetch", "origin"],
+        [*git, "reset", "--hard", commit],
+        [*git, "clean", "-fdx"],
+        [*git, "submodule", "update", "--init", "--recursive"],
+    ]
+
+
+def status_command(folder: str) -> Argv:
+    """Print what differs from the commit; nothing in a clean clone."""
+    return ["git", "-C", folder, "status", "--porcelain"]
+
+
+def differs_in_line_ends(folder: str) -> Argv:
+    """Succeeds if the files differ from the commit in line ends alone."""
+    return ["git", "-C", folder, "diff", "--quiet", "--ignore-cr-at-eol", "HEAD"]
+
+
+def head(folder: str) -> Argv:
+    """Print the full hash of the commit."""
+    return ["git", "-C", folder, "rev-parse", "HEAD"]
+
 
 CLONE_SECONDS = 900
 """For git to copy a repository, or to bring a copy up to date."""
+
 STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 """Set where kp runs inside a git hook; they would lead git away from the clone."""
-
 
 MOST_LINES = 10
 """Differences of a clone that an error shows."""
@@ -89,7 +125,7 @@ def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
             return
         programs.say("the kept clone is of no use: cloning anew")
         shutil.rmtree(clone)
-    answer = programs.ask(commands.clone(str(clone.parent), str(top)), seconds=CLONE_SECONDS)
+    answer = programs.ask(clone_command(str(clone.parent), str(top)), seconds=CLONE_SECONDS)
     if not answer.succeeded:
         raise _failed(top, answer.error)
     if not _is_clean(clone, commit, programs):
@@ -97,33 +133,29 @@ def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
 
 
 def _is_reset(clone: Path, top: Path, commit: str, programs: Programs) -> bool:
-    steps = commands.reset(str(clone), str(top), commit)
+    steps = reset(str(clone), str(top), commit)
     return all(programs.ask(argv, seconds=CLONE_SECONDS).succeeded for argv in steps) and _is_clean(
         clone, commit, programs
     )
 
 
 def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:
-    status = programs.ask(commands.status(str(clone)))
-    return status.succeeded and not status.out and programs.ask(commands.head(str(clone))).out == commit
+    status = programs.ask(status_command(str(clone)))
+    return status.succeeded and not status.out and programs.ask(head(str(clone))).out == commit
 
 
 def _differences(clone: Path, programs: Programs) -> list[str]:
     """What git says differs in a fresh clone, and why if that can be seen."""
-    status = programs.ask(commands.status(str(clone)))
+    status = programs.ask(status_command(str(clone)))
     lines = [sanitized(line.strip()) for line in (status.out or status.error).splitlines()]
     shown = [f"  {line}" for line in lines[:MOST_LINES]]
     shown += [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
     if not lines or not status.succeeded:
         return shown
-    if programs.ask(commands.differs_in_line_ends(str(clone))).succeeded:
+    if programs.ask(differs_in_line_ends(str(clone))).succeeded:
         return [*shown, "Only line ends differ: run `git add --renormalize .` and commit."]
     attributes = clone / ".gitattributes"
-    if (
-        attributes.is_file()
-        and b"filter=lfs" in attributes.read_bytes()
-        and not programs.ask(commands.HAS_LFS).succeeded
-    ):
+    if attributes.is_file() and b"filter=lfs" in attributes.read_bytes() and not programs.ask(HAS_LFS).succeeded:
         return [*shown, "Files are kept with Git LFS, which is not installed here: install git-lfs."]
     if (clone / ".gitmodules").is_file():
         return [*shown, "There are submodules: is the commit of each one pushed?"]

@@ -1,15 +1,12 @@
-"""The own registry lent to a host: through the SSH connection that is there, for the time of a pull.
-
-sshd listens on the host's loopback and hands every connection back; each may read the one image from the registry here
-(:mod:`kamal_pyinfra.operations.read_only`). Where sshd refuses (``AllowTcpForwarding``, or the port is taken there), or
-there is no registry, the image is sent as a stream.
-"""
+"""Makes the built-in registry reachable from a host during a pull: one image can be read, nothing can be written."""
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -19,22 +16,152 @@ from paramiko import Channel, SSHException
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands import own_registry as commands
 from kamal_pyinfra.commands.guard import KILL_SECONDS, guarded
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.operations import own_registry, read_only
-from kamal_pyinfra.operations.local_program import Programs
+from kamal_pyinfra.local import registry as commands
+from kamal_pyinfra.local import registry as own_registry
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.ssh.connection import stream
 from kamal_pyinfra.ssh.limits import PATIENCE_SECONDS
 from kamal_pyinfra.text import sanitized
 
+READ_ONLY_CHUNK = 1 << 16
+
+LONGEST_HEAD = 1 << 14
+
+IDLE_SECONDS = 120
+"""For which a connection may be silent; engines keep some open for the next layer."""
+
+CONNECT_SECONDS = 2
+
+LOOPBACK = "127.0.0.1"
+
+REFUSAL = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+REQUEST = re.compile(rb"(GET|HEAD) (/v2/[A-Za-z0-9._:@/+-]*)(?:\?[!-~]*)? (HTTP/1\.[01])")
+
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e]*)")
+
+PASSED_ON = frozenset((b"accept", b"accept-encoding", b"connection", b"if-none-match", b"if-range", b"range"))
+"""Fields of a request that a pull needs; of others none is passed on, and those of a body are refused."""
+
+OF_A_BODY = frozenset((b"content-length", b"transfer-encoding", b"upgrade", b"expect"))
+
+
+class Refused(Exception):
+    """A request that is none to read the image, or none at all."""
+
+
+def join_read_only(channel: Channel, port: int, image: str) -> None:
+    """Serve one connection of a host until one side ends it.
+
+    Args:
+        channel: the connection, as sshd hands it back.
+        port: of the registry on this machine's loopback.
+        image: the only one that may be read, without the registry's server.
+    """
+    try:
+        here = socket.create_connection((LOOPBACK, port), timeout=CONNECT_SECONDS)
+    except OSError:
+        channel.close()
+        return
+    for end in (here, channel):
+        end.settimeout(IDLE_SECONDS)
+    back = gevent.spawn(pump, here.recv, channel.sendall)
+    there = gevent.spawn(_ask, channel, here, image)
+    try:
+        gevent.wait([there, back], count=1)
+        if there.ready():
+            back.join(IDLE_SECONDS if there.value else 0)
+    finally:
+        gevent.killall([there, back], timeout=CONNECT_SECONDS)
+        here.close()
+        channel.close()
+
+
+def pump(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> bool:
+    """Pass bytes on until one side ends, fails or is silent for too long; returns whether all of them were."""
+    try:
+        while data := read(READ_ONLY_CHUNK):
+            write(data)
+    except (OSError, EOFError):
+        return False
+    return True
+
+
+def _ask(channel: Channel, here: socket.socket, image: str) -> bool:
+    """Pass requests on; returns whether there may be answers to come."""
+    asked = 0
+    try:
+        for request in requests(channel.recv, image):
+            here.sendall(request)
+            asked += 1
+        here.shutdown(socket.SHUT_WR)
+    except Refused:
+        if not asked:
+            channel.sendall(REFUSAL)
+        return False
+    except (OSError, EOFError):
+        return False
+    return True
+
+
+def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
+    """The requests of a connection, each made anew; also those that come before the one before is answered.
+
+    Args:
+        read: the next bytes; none at the end.
+        image: the only one that may be read.
+
+    Raises:
+        Refused: a request is not to read the image.
+    """
+    rest = b""
+    while True:
+        head, end, rest = rest.partition(b"\r\n\r\n")
+        if end:
+            yield made_anew(head, image)
+            continue
+        if len(head) > LONGEST_HEAD:
+            raise Refused
+        data = read(READ_ONLY_CHUNK)
+        if not data:
+            return
+        rest = head + data
+
+
+def made_anew(head: bytes, image: str) -> bytes:
+    """A request of what was understood of another.
+
+    Raises:
+        Refused: it is not to read the image.
+    """
+    first, *lines = head.split(b"\r\n")
+    request, fields = REQUEST.fullmatch(first), [FIELD.fullmatch(line) for line in lines]
+    if request is None or len(head) > LONGEST_HEAD or not _is_of(request[2].decode(), image):
+        raise Refused
+    names = [field[1].lower() for field in fields if field is not None]
+    if len(names) < len(fields) or OF_A_BODY.intersection(names):
+        raise Refused
+    passed = [field[0] for field in fields if field is not None and field[1].lower() in PASSED_ON]
+    return b"\r\n".join((b" ".join(request.groups()), b"Host: localhost", *passed, b"", b""))
+
+
+def _is_of(path: str, image: str) -> bool:
+    parts = (f"/v2/{image}/{kind}/" for kind in ("manifests", "blobs", "referrers"))
+    return path == "/v2/" or (path.startswith(tuple(parts)) and ".." not in path.split("/"))
+
+
 ANSWER_SECONDS = 15
 """For sshd to lend a port, or to take it back."""
+
 CHUNK = 4096
+
 LAST_CHUNKS = 4
 
 _STARTED: WeakSet[State] = WeakSet()
+
 _CONNECTIONS: WeakKeyDictionary[Host, Group] = WeakKeyDictionary()
 
 
@@ -63,7 +190,7 @@ def take_back(host: Host, run: Run) -> None:
     if connections is None or transport is None:
         return
     with gevent.Timeout(ANSWER_SECONDS, False):
-        transport.cancel_port_forward(read_only.LOOPBACK, run.config.registry.own_port)
+        transport.cancel_port_forward(LOOPBACK, run.config.registry.own_port)
     connections.kill(timeout=ANSWER_SECONDS)
 
 
@@ -90,9 +217,9 @@ def _is_lent(host: Host, transport: Any, run: Run) -> bool:
     port, connections = run.config.registry.own_port, Group()
     try:
         with gevent.Timeout(ANSWER_SECONDS, SSHException("no answer")):
-            transport.request_port_forward(read_only.LOOPBACK, port, _joiner(connections, port, run.config.image))
+            transport.request_port_forward(LOOPBACK, port, _joiner(connections, port, run.config.image))
     except SSHException:
-        host.log(f"sshd does not lend {read_only.LOOPBACK}:{port}")
+        host.log(f"sshd does not lend {LOOPBACK}:{port}")
         return False
     _CONNECTIONS[host] = connections
     return True
@@ -100,7 +227,7 @@ def _is_lent(host: Host, transport: Any, run: Run) -> bool:
 
 def _joiner(connections: Group, port: int, image: str) -> Callable[..., None]:
     def join(channel: Channel, origin: object, server: object) -> None:
-        connections.spawn(read_only.join, channel, port, image)  # the transport's own greenlet must go on reading
+        connections.spawn(join_read_only, channel, port, image)  # the transport's own greenlet must go on reading
 
     return join
 
@@ -132,7 +259,7 @@ def _sent(host: Host, image: str, seconds: int) -> str:
     readers = [gevent.spawn(_drain, saving.stderr and saving.stderr.readline, here)]
     readers += [gevent.spawn(_drain, read, there) for read in (channel.recv, channel.recv_stderr)]
     try:
-        is_whole = saving.stdout is not None and read_only.pump(saving.stdout.read, channel.sendall)
+        is_whole = saving.stdout is not None and pump(saving.stdout.read, channel.sendall)
         if not is_whole:  # the host has ended; `docker save` would write on, and nobody reads it
             saving.kill()
         channel.shutdown_write()

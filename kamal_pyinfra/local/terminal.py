@@ -13,7 +13,7 @@ from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.servers import SSH_PORT
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.operations.local_hook import call_pre_connect
+from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings
 from kamal_pyinfra.ssh.config_files import SshConfigError

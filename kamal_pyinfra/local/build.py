@@ -2,23 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from kamal_pyinfra.commands import builder as commands
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.builder import PROXY
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.operations import own_registry
-from kamal_pyinfra.operations.local_builder import ensure, has_buildx, require_buildx, require_docker
-from kamal_pyinfra.operations.local_clone import clean_clone
-from kamal_pyinfra.operations.local_hook import call_hook
-from kamal_pyinfra.operations.local_program import ANSWER_SECONDS, Programs, Say
-from kamal_pyinfra.operations.local_ssh import programs_with_ssh
-from kamal_pyinfra.plan.builder import ImageBuilder, choose_builder
+from kamal_pyinfra.local import registry
+from kamal_pyinfra.local import registry as own_registry
+from kamal_pyinfra.local.builder import (
+    BuilderKind,
+    ImageBuilder,
+    argument_values,
+    choose_builder,
+    ensure,
+    has_buildx,
+    programs_with_ssh,
+    require_buildx,
+    require_docker,
+)
+from kamal_pyinfra.local.clone import clean_clone
+from kamal_pyinfra.local.hooks import call_hook
+from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs, Say, shown
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.project.scan import is_ignored
+
+
+def build_commands(config: Config, version: str, builder: ImageBuilder, *, pushes: bool = True) -> list[Argv]:
+    """Build both tags and push them, one command after the other; or leave them in this machine's engine."""
+    options = [*build_options(config, version), context(config)]
+    if builder.kind is BuilderKind.NATIVE:
+        every = [["docker", "push", reference] for reference in references(config, version)]
+        return [["docker", "build", *options], *(every if pushes else [])]
+    platform = ["--platform", ",".join(builder.platforms)] if builder.platforms else []
+    name = builder.nodes[0].context if builder.is_engine else builder.name
+    engine = ["--context", name] if builder.is_engine else []
+    return [
+        ["docker", *engine, "buildx", "build", "--push" if pushes else "--load", *platform, "--builder", name, *options]
+    ]
+
+
+def references(config: Config, version: str) -> list[str]:
+    """The version's tag and the one that moves along."""
+    return [config.absolute_image(version), f"{config.repository}:{config.latest_tag}"]
+
+
+def context(config: Config) -> str:
+    """The folder to build, relative to where the build runs."""
+    return config.builder.context or "."
+
+
+def build_options(config: Config, version: str) -> Argv:
+    """Tags, cache, label, arguments, secrets, file, target and SSH.
+
+    Build arguments are named only: their values are handed over in the environment, see
+    :func:`build_environment`, so that no process list shows them. Those of proxies are written out, since docker
+    itself would obey them there.
+    """
+    builder = config.builder
+    tags = [word for reference in references(config, version) for word in ("-t", reference)]
+    values = argument_values(config)
+    arguments = [
+        word
+        for name in builder.args
+        for word in ("--build-arg", f"{name}={values[name]}" if PROXY.fullmatch(name) and name in values else name)
+    ]
+    secrets = [word for name in builder.secrets for word in ("--secret", f"id={name}")]
+    return [
+        *tags,
+        *cache_options(config),
+        "--label",
+        f"service={config.service}",
+        *arguments,
+        *secrets,
+        "--file",
+        builder.dockerfile,
+        *(["--target", builder.target] if builder.target else []),
+        *(["--ssh", expanded(builder.ssh, config.environ)] if builder.ssh else []),
+    ]
+
+
+def expanded(text: str, environ: Mapping[str, str]) -> str:
+    """The text with ``$NAME`` replaced; Kamal's shell does that, and its documentation relies on it."""
+    return re.sub(r"\$(\w+)", lambda match: environ.get(match[1], match[0]), text)
+
+
+def cache_options(config: Config) -> Argv:
+    """Where layers are kept between builds."""
+    cache = config.builder.cache
+    if cache is None:
+        return []
+    image = "/".join(filter(None, (config.registry.server, cache.image or f"{config.image}-build-cache")))
+    reference = f"ref={image}" if cache.type == "registry" else ""
+    kind = f"type={cache.type}"
+    to = ",".join(filter(None, (kind, cache.options, reference)))
+    return ["--cache-to", to, "--cache-from", ",".join(filter(None, (kind, reference)))]
+
+
+def build_environment(config: Config) -> dict[str, str]:
+    """Values of the build arguments and secrets, for the environment of the build."""
+    arguments = {name: value for name, value in argument_values(config).items() if not PROXY.fullmatch(name)}
+    secrets = {name: config.secret(name).get_secret_value() for name in config.builder.secrets}
+    # Docker before 23 has BuildKit but does not use it unasked, and nothing else can hand over secrets and keys.
+    buildkit = {"DOCKER_BUILDKIT": "1"} if config.builder.secrets or config.builder.ssh else {}
+    return arguments | secrets | buildkit
+
 
 SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
 """Files that are meant to be in a repository."""
@@ -40,17 +131,17 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
     config = run.config
     config.require_build_secrets()
     programs = Programs(say, warn)
-    values = commands.build_environment(config)
+    values = build_environment(config)
     builder = usable_builder(config, programs)
     call_hook(run, "pre-build", say)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:
         has_registry = _has_registry(config, programs)
         if ensure(builder, connected):
             warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
-        for argv in commands.build_and_push(config, run.version, builder, pushes=has_registry):
+        for argv in build_commands(config, run.version, builder, pushes=has_registry):
             hint = f"{config.absolute_image(run.version)} could not be {_deed(argv)}"
             env = values if "build" in argv else {}
-            connected.having(env=env, folder=folder).run(argv, shown=commands.shown(argv), hint=hint)
+            connected.having(env=env, folder=folder).run(argv, shown=shown(argv), hint=hint)
 
 
 def _deed(argv: list[str]) -> str:
@@ -84,9 +175,9 @@ def _has_registry(config: Config, programs: Programs) -> bool:
 
 def _log_in(config: Config, programs: Programs) -> None:
     username, password = config.registry_credentials()
-    argv = commands.log_in(config.registry.server, username)
+    argv = registry.login_command(config.registry.server, username)
     hint = f"{config.registry.server or 'Docker Hub'} refused the login of {username}"
-    programs.run(argv, shown=commands.shown(argv), secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)
+    programs.run(argv, shown=shown(argv), secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)
 
 
 @contextmanager

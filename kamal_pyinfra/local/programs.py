@@ -1,4 +1,4 @@
-"""A program on this machine that is heard line by line and does not outlive an interrupted run."""
+"""Runs a program here, passes its output on, and ends it with the run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import Self
+
+from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.text import sanitized
 
 CHUNK = 65536
+
 TICK = 50
 """Milliseconds between two looks at a program that is silent."""
+
 LAST_CHUNKS = 16
 """How much is read once the program has ended: what it left in the background may write on for ever."""
+
 GRACE = 3
 """Seconds between TERM and KILL."""
 
@@ -70,7 +79,7 @@ def run_program(program: Path, *, folder: Path, environ: Mapping[str, str], hear
 def end_programs() -> None:
     """End what still runs; for a run that is interrupted from outside."""
     for process in tuple(_RUNNING):
-        _end(process)
+        _end_group(process)
 
 
 @contextlib.contextmanager
@@ -106,7 +115,7 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Cal
             hear(line)
         return ended(process, SILENT_SECONDS)
     finally:
-        _end(process)
+        _end_group(process)
         _RUNNING.discard(process)
         if output := getattr(process, "stdout", None):
             output.close()
@@ -167,7 +176,7 @@ def _chunks(process: subprocess.Popen[bytes], silent: int) -> Iterator[bytes]:
             raise SilentError(silent)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[bytes]) -> None:
     if getattr(process, "pid", None) is None or process.poll() is not None:
         return
     _signal_group(process, signal.SIGTERM)
@@ -180,3 +189,147 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+Say = Callable[[str], None]
+
+LAST_LINES = 40
+
+GRACE_SECONDS = 10
+
+ANSWER_SECONDS = 60
+"""For a question to a program; this machine's Docker may hang."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said, and whether it succeeded."""
+
+    succeeded: bool
+    out: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs programs.
+
+    Args:
+        say: called with each line that a program prints.
+        warn: called with what the user should know although it works.
+        env: variables over those of this process; ``None`` takes one away.
+        folder: where programs run; by default here.
+    """
+
+    say: Say
+    warn: Say
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def having(self, *, env: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Self:
+        """The same with more variables, or elsewhere."""
+        return replace(self, env={**self.env, **(env or {})}, folder=folder or self.folder)
+
+    def _environment(self) -> dict[str, str]:
+        merged = {**os.environ, **self.env}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def ask(self, argv: Sequence[str], *, seconds: int = ANSWER_SECONDS) -> Answer:
+        """Run a program for its answer; one that is missing, or does not answer in time, has failed."""
+        try:
+            done = subprocess.run(  # noqa: S603 - an argument list of our own, no shell
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=seconds,
+                cwd=self.folder,
+                env=self._environment(),
+                encoding="utf-8",
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            return Answer(succeeded=False, out="", error=f"`{' '.join(argv[:2])}` did not answer within {seconds} s")
+        except OSError as error:
+            return Answer(succeeded=False, out="", error=str(error))
+        return Answer(done.returncode == 0, done.stdout.strip(), sanitized(done.stderr.strip()))
+
+    def _start(self, argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
+            argv,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env=self._environment(),
+        )
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        shown: str,
+        secret: str | None = None,
+        hint: str = "",
+        silent: int = SILENT_SECONDS,
+    ) -> None:
+        """Run a program and pass its output on.
+
+        Args:
+            argv: program and arguments.
+            shown: how an error calls it.
+            secret: goes to its standard input.
+            hint: begins the message of an error.
+            silent: seconds for which it may print nothing.
+
+        Raises:
+            BuildFailed: it failed; the message ends with its last output.
+        """
+        process = self._start(argv, subprocess.DEVNULL if secret is None else subprocess.PIPE)
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        try:
+            _type(process, secret)
+            for line in lines_of(process, silent):
+                last.append(sanitized(line.rstrip()))
+                self.say(last[-1])
+            code = ended(process, silent)
+            end = f"failed with exit code {code}" if code else ""
+        except SilentError as error:
+            end = str(error)
+        finally:
+            _end(process)
+        if end:
+            raise BuildFailed("\n".join([*filter(None, (hint, f"`{shown}` {end}")), *(f"  {line}" for line in last)]))
+
+
+def _type(process: subprocess.Popen[bytes], secret: str | None) -> None:
+    if secret is not None and process.stdin is not None:
+        try:
+            process.stdin.write(secret.encode())
+            process.stdin.close()
+        except BrokenPipeError:  # it ended before it read; its exit code says why
+            return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs, since this run was interrupted."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+Argv = list[str]
+
+
+def shown(argv: Sequence[str]) -> str:
+    """The words that name a command in a message."""
+    words = list(argv)
+    if "--context" in words[:2]:
+        del words[1:3]
+    return " ".join(words[:3] if words[1] in ("buildx", "context") else words[:2])

@@ -19,7 +19,7 @@ from tests.conftest import LEAST, SECRETS
 PACKAGE = Path(kamal_pyinfra.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
-    *("errors", "config", "naming", "project", "plan", "insight", "commands", "shell", "facts", "ssh", "local"),
+    *("errors", "config", "naming", "project", "plan", "insight", "shell", "facts", "ssh", "local"),
     *("operations", "deploys", "runner", "cli"),
 ]
 BESIDE = {"__init__": "errors", "redactor": "errors", "text": "errors", "inventory": "deploys", "__main__": "cli"}

@@ -16,9 +16,9 @@ from kamal_pyinfra.cli.say import printable, say
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.commands.logs import LogFilter
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.log_lines import LogLine
+    from kamal_pyinfra.shell.logs import LogFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_o
     Raises:
         ConfigError: the options for grep cannot be used.
     """
-    from kamal_pyinfra.commands.logs import LogFilter
+    from kamal_pyinfra.shell.logs import LogFilter
 
     if grep_options and not grep:
         raise ConfigError("--grep-options needs --grep PATTERN")

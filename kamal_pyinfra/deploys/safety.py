@@ -16,7 +16,6 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands.proxy_gate import ROUTES
 from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.operations.app import revert_command
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
@@ -27,6 +26,7 @@ from kamal_pyinfra.plan.address import addresses
 from kamal_pyinfra.plan.history import FAILED, INTERRUPTED
 from kamal_pyinfra.plan.routed import parse_proof, what_serves
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.proxy.gate import ROUTES
 from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune
 
 ROLLOUTS = ("deploy", "setup", "redeploy", "rollback")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.commands.login_shell import plain
+from kamal_pyinfra.shell.login_shell import plain
 
 
 class CordState(FactBase[dict[str, bool]]):

@@ -7,8 +7,8 @@ import json
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.commands.engine import engine_function
-from kamal_pyinfra.commands.login_shell import plain
+from kamal_pyinfra.shell.host import engine_function
+from kamal_pyinfra.shell.login_shell import plain
 
 
 class DockerInstalled(FactBase[bool]):

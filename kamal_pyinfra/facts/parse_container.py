@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from kamal_pyinfra.commands.edits import NOT_LISTED
 from kamal_pyinfra.facts.shapes import Binding, ContainerRow, Healthcheck, ImageRow, LogConfig, Mount, Ulimit
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, Status
 from kamal_pyinfra.plan.units import NANO
+from kamal_pyinfra.shell.files import NOT_LISTED
 
 PORTS = TypeAdapter(dict[str, list[Binding] | None])
 ULIMITS = TypeAdapter(list[Ulimit])

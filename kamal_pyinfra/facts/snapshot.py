@@ -6,10 +6,10 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.facts.rows import SnapshotError
 from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.shell.snapshot import SnapshotQuery, snapshot
 
 
 class HostSnapshot(FactBase[ObservedHost | None]):

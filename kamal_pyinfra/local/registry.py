@@ -12,12 +12,12 @@ import time
 from collections.abc import Mapping
 from email.message import Message
 
-from kamal_pyinfra.commands.image import label_check
-from kamal_pyinfra.commands.shell import chain, words
 from kamal_pyinfra.config.registry import Registry
 from kamal_pyinfra.errors import BuildFailed, RegistryFailed
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.image import NOTE, label_check
+from kamal_pyinfra.shell.script import chain, words
 from kamal_pyinfra.text import sanitized
 
 
@@ -75,9 +75,6 @@ LABEL = "kp.registry"
 
 FOLDER = "/var/lib/registry"
 
-NOTE = "kp-note "
-"""Begins a line that a user should read."""
-
 
 def name(port: int) -> str:
     """Of the container, and of the volume with what was pushed."""
@@ -114,9 +111,6 @@ def save(image: str) -> list[str]:
     return ["docker", "save", image]
 
 
-LOAD = "docker load"
-
-
 def pull(image: str, digest: str, service: str, port: int) -> str:
     """Pull an image by its digest, whoever answers on the loopback of the host, and give it its name.
 
@@ -131,11 +125,6 @@ def pull(image: str, digest: str, service: str, port: int) -> str:
         f"docker tag {words(reference, image)}",
         label_check(image, service),
     )
-
-
-def was_loaded(image: str, service: str) -> str:
-    """An image that came as a stream is checked like one that was pulled."""
-    return chain(label_check(image, service), f"echo {words(f'{NOTE}{image} was sent as a whole, without a registry')}")
 
 
 START_SECONDS = 20

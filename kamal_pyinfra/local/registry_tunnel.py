@@ -16,12 +16,13 @@ from paramiko import Channel, SSHException
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.guard import KILL_SECONDS, guarded
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry as commands
 from kamal_pyinfra.local import registry as own_registry
 from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.image import LOAD, was_loaded
+from kamal_pyinfra.shell.script import KILL_SECONDS, guarded
 from kamal_pyinfra.ssh.connection import stream
 from kamal_pyinfra.ssh.limits import PATIENCE_SECONDS
 from kamal_pyinfra.text import sanitized
@@ -180,7 +181,7 @@ def lend(state: State, host: Host, run: Run, image: str, service: str) -> str | 
     transport = _transport(host)
     if digest is not None and (transport is None or _is_lent(host, transport, run)):
         return commands.pull(image, digest, service, run.config.registry.own_port)
-    return commands.was_loaded(image, service) if _send(host, image, run.config.pull_timeout) else None
+    return was_loaded(image, service) if _send(host, image, run.config.pull_timeout) else None
 
 
 def take_back(host: Host, run: Run) -> None:
@@ -251,7 +252,7 @@ def _send(host: Host, image: str, seconds: int) -> bool:
 
 def _sent(host: Host, image: str, seconds: int) -> str:
     """Why it was not sent; empty if it was. All that both sides say is read beside, or they would wait for a reader."""
-    channel = stream(host, guarded(commands.LOAD, seconds=seconds, key="pull_timeout"))
+    channel = stream(host, guarded(LOAD, seconds=seconds, key="pull_timeout"))
     saving = subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
         commands.save(image), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

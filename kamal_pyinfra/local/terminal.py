@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kamal_pyinfra.commands.login_shell import sheltered
-from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.servers import SSH_PORT
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.login_shell import sheltered
+from kamal_pyinfra.shell.script import words
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings
 from kamal_pyinfra.ssh.config_files import SshConfigError
 from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, patience

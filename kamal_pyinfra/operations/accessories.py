@@ -8,10 +8,6 @@ from collections.abc import Generator, Iterator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import accessory as commands
-from kamal_pyinfra.commands.files import remove_directories, remove_files
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
@@ -23,6 +19,9 @@ from kamal_pyinfra.plan.compare_accessory import files_to_upload
 from kamal_pyinfra.plan.diff import diff_missing_accessories
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import accessory as commands
+from kamal_pyinfra.shell.files import remove_directories, remove_files
+from kamal_pyinfra.shell.script import chain, guarded
 
 SWITCH_SECONDS = 120
 REMOVE_SECONDS = 300

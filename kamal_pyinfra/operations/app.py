@@ -7,11 +7,6 @@ from collections.abc import Generator, Sequence
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import rollout
-from kamal_pyinfra.commands.drain import drain, ending
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_gate import await_served
-from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
@@ -25,6 +20,10 @@ from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.rollout import drain, ending
+from kamal_pyinfra.shell.script import both, chain, guarded
 
 GRACE_SECONDS = 60
 """Added to the sum of the waits inside a script, for Docker's own work."""

@@ -7,10 +7,6 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import app, app_tasks, image, rollout
-from kamal_pyinfra.commands.drain import drain
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.app import GRACE_SECONDS
 from kamal_pyinfra.operations.audit import audited
@@ -20,6 +16,9 @@ from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, Sto
 from kamal_pyinfra.plan.gates import started_gates
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import app, image, rollout
+from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.shell.script import chain, guarded
 
 REMOVE_SECONDS = 300
 
@@ -40,7 +39,7 @@ def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     waits = sum(change.deadline + change.readiness_delay for change in changes)
     gates = started_gates({change.name for change in changes}, seen(run))
     yield StringCommand(
-        guarded(app_tasks.start(changes, audits, gates), seconds=waits + GRACE_SECONDS, key="deploy_timeout")
+        guarded(app.start_and_await(changes, audits, gates), seconds=waits + GRACE_SECONDS, key="deploy_timeout")
     )
 
 

@@ -7,14 +7,13 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import assets as commands
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import SyncAssets
 from kamal_pyinfra.plan.diff import diff_assets
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import app as commands
+from kamal_pyinfra.shell.script import both, chain, guarded
 
 SYNC_SECONDS = 600
 

@@ -8,8 +8,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands import audit as commands
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import files as commands
 
 
 def audited(run: Run, message: str, role: str = "") -> str:

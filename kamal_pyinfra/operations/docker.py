@@ -9,12 +9,12 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, forget, look
 from kamal_pyinfra.plan.diff import diff_docker
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh.connection import reconnect
 
 INSTALL_SECONDS = 900

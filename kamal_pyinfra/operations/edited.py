@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands import edits
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.shell import files as edits
 
 
 def is_noted_while_switching(desired: DesiredHost, observed: ObservedHost) -> bool:

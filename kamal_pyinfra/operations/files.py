@@ -7,8 +7,6 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import files as commands
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look, seen
@@ -16,6 +14,8 @@ from kamal_pyinfra.plan.changes import CreateDirectories, ProtectEnvFile, WriteE
 from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
 from kamal_pyinfra.plan.env_tasks import diff_deleted_env_files
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import files as commands
+from kamal_pyinfra.shell.script import chain
 
 
 @operation()

@@ -11,10 +11,6 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
 
-from kamal_pyinfra.commands import image as commands
-from kamal_pyinfra.commands.files import measured
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
@@ -22,6 +18,9 @@ from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.changes import PullImage
 from kamal_pyinfra.plan.diff import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import image as commands
+from kamal_pyinfra.shell.files import measured
+from kamal_pyinfra.shell.script import chain, guarded
 from kamal_pyinfra.ssh.limits import InTurn, turn
 
 

@@ -16,8 +16,8 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.commands.lock import LOST
 from kamal_pyinfra.errors import Interrupted, LockLost
+from kamal_pyinfra.shell.lock import LOST
 from kamal_pyinfra.ssh.connection import execute, reconnect_if_gone
 
 SECONDS = 120

@@ -16,8 +16,6 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands.inspect_templates import Ours
-from kamal_pyinfra.commands.snapshot import SnapshotQuery
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.desired_accessory import every_accessory
@@ -25,6 +23,7 @@ from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.secret_checks import NAME
 from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.changes import Change  # loaded while hosts are looked at

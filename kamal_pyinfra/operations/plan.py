@@ -11,7 +11,6 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
@@ -22,6 +21,7 @@ from kamal_pyinfra.plan.history import FINISHED, deploy_message
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.refusals import refuse
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.script import words
 
 
 @operation()

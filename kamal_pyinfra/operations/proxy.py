@@ -7,18 +7,6 @@ from collections.abc import Callable, Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import image as image_commands
-from kamal_pyinfra.commands import proxy as commands
-from kamal_pyinfra.commands.files import remove_files
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_lock import alone, alone_if_unmoved
-from kamal_pyinfra.commands.proxy_serving import (
-    replace_by_serving,
-    replace_by_working,
-    run_serving,
-    serving_functions,
-)
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
@@ -39,6 +27,18 @@ from kamal_pyinfra.plan.gates import running_gates
 from kamal_pyinfra.plan.host_task import Decide
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import image as image_commands
+from kamal_pyinfra.shell.files import remove_files
+from kamal_pyinfra.shell.proxy import container as commands
+from kamal_pyinfra.shell.proxy.container import (
+    alone,
+    alone_if_unmoved,
+    replace_by_serving,
+    replace_by_working,
+    run_serving,
+    serving_functions,
+)
+from kamal_pyinfra.shell.script import chain, guarded
 
 SWITCH_SECONDS = 60
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands import files, image
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
@@ -14,6 +12,8 @@ from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.shell import files, image
+from kamal_pyinfra.shell.script import chain
 
 
 def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:

@@ -7,10 +7,10 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import image as commands
-from kamal_pyinfra.commands.files import measured
 from kamal_pyinfra.operations.observation import current_host, seen
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import image as commands
+from kamal_pyinfra.shell.files import measured
 
 
 @operation(is_idempotent=False)

@@ -7,14 +7,13 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import release
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.plan.diff import diff_release
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import app as release
+from kamal_pyinfra.shell.script import chain, guarded
 
 
 @operation()
@@ -31,5 +30,5 @@ def released(run: Run) -> Generator[StringCommand, None, None]:
     for change in changes:
         audit = audited(run, f"Ran release command of version {run.version}", change.role)
         # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
-        script = f"trap : TERM\n( {release.run(change.release)}\n) && {chain(audit)}"
+        script = f"trap : TERM\n( {release.run_release(change.release)}\n) && {chain(audit)}"
         yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))

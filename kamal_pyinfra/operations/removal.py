@@ -7,9 +7,6 @@ from collections.abc import Generator, Sequence
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.commands import app, files, image
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config.timeouts import stop_seconds
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
@@ -30,6 +27,8 @@ from kamal_pyinfra.plan.removal_tasks import (
     others_on,
 )
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import app, files, image
+from kamal_pyinfra.shell.script import chain, guarded
 
 REMOVE_SECONDS = 300
 

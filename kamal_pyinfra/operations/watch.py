@@ -8,13 +8,13 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.watch import TURNED_BAD, Watched, watch
 from kamal_pyinfra.operations.observation import current_host, current_state, look
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.plan.changes import AwaitContainer, RestartContainer
 from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.script import guarded
+from kamal_pyinfra.shell.watch import TURNED_BAD, Watched, watch
 
 GRACE_SECONDS = 30
 

@@ -7,12 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 from kamal_pyinfra import deploys, naming
-from kamal_pyinfra.commands import accessory as commands
-from kamal_pyinfra.commands import logs as log_commands
-from kamal_pyinfra.commands.app_tasks import EXEC_SECONDS
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.logs import LogFilter
-from kamal_pyinfra.commands.shell import chain
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
@@ -23,6 +17,11 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.planned import PlannedTask
 from kamal_pyinfra.runner.read import container_logs, read_hosts
+from kamal_pyinfra.shell import accessory as commands
+from kamal_pyinfra.shell import logs as log_commands
+from kamal_pyinfra.shell.exec import EXEC_SECONDS
+from kamal_pyinfra.shell.logs import LogFilter
+from kamal_pyinfra.shell.script import chain, guarded
 
 ALL = "all"
 OTHERS = "What is done on the other hosts stays; `kp accessory details all` shows what runs."

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands import lock as lock_commands
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations.lock import lock_content, may_release
@@ -17,6 +16,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.words import lock_message, release_refusal
+from kamal_pyinfra.shell import lock as lock_commands
 from kamal_pyinfra.text import sanitized
 
 

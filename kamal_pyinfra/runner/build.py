@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.commands.image import MIRROR
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as commands
@@ -23,6 +22,7 @@ from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.steps import Steps
+from kamal_pyinfra.shell.image import MIRROR
 
 
 def build(run: Run, report: Report) -> None:

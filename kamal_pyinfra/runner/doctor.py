@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import gevent
 from pyinfra.api.host import Host
 
-from kamal_pyinfra.commands.doctor import SECONDS, examine
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.facts.parse_examined import parse_examined
 from kamal_pyinfra.facts.rows import SnapshotError
@@ -27,10 +26,11 @@ from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.shell.host import DOCTOR_SECONDS, examine
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
-PATIENCE = SECONDS + 10
+PATIENCE = DOCTOR_SECONDS + 10
 """Seconds until a host that accepted the connection and says nothing counts as hung."""
 
 

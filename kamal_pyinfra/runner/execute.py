@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pyinfra.api.host import Host
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands import app_tasks as commands
-from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
@@ -19,6 +17,8 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.read import roles_of
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.shell import exec as commands
+from kamal_pyinfra.shell.script import words
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 

@@ -12,10 +12,10 @@ from pyinfra import logger as engine_logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.health import WAITING
-from kamal_pyinfra.commands.proxy_gate import ROUTES
-from kamal_pyinfra.commands.snapshot import KINDS
 from kamal_pyinfra.plan.fleet_state import CUT
+from kamal_pyinfra.shell.health import WAITING
+from kamal_pyinfra.shell.proxy.gate import ROUTES
+from kamal_pyinfra.shell.snapshot import KINDS
 from kamal_pyinfra.ssh.connection import is_cut
 from kamal_pyinfra.text import sanitized
 

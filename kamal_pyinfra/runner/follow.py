@@ -16,14 +16,14 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.commands import logs as commands
-from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.log_lines import LogLine, Pieces, Position, byte_lines
 from kamal_pyinfra.runner.merge import TICK_SECONDS, Listener, Merged
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.shell import logs as commands
+from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.ssh.connection import reconnect, stream
 from kamal_pyinfra.text import sanitized
 

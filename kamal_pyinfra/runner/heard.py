@@ -6,11 +6,11 @@ import json
 import re
 from datetime import datetime
 
-from kamal_pyinfra.commands.health import WAITING
-from kamal_pyinfra.commands.proxy_gate import ROUTES
-from kamal_pyinfra.local.registry import NOTE
 from kamal_pyinfra.plan.routed import parse_proof
 from kamal_pyinfra.runner.events import ProxyAsked, PullProgress, Waiting, Warned
+from kamal_pyinfra.shell.health import WAITING
+from kamal_pyinfra.shell.image import NOTE
+from kamal_pyinfra.shell.proxy.gate import ROUTES
 from kamal_pyinfra.text import one_line
 
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import gevent
 
 from kamal_pyinfra import deploys, naming
-from kamal_pyinfra.commands.lock import HELD, STATE, answer, state
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import lease
@@ -20,6 +19,7 @@ from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.looks import is_unmoved
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
+from kamal_pyinfra.shell.lock import HELD, STATE, answer, state
 
 NOT_RELEASED = (
     "The deploy lock could not be released and is still there; see `kp lock status`, and run `kp lock release`. "

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from kamal_pyinfra.commands.logs import LogFilter
+from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.text import sanitized
 
 CHUNK = 32 * 1024

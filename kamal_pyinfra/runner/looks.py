@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.lock import TAKEN, answer, tells
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations.observation import forget, remember
+from kamal_pyinfra.shell.lock import TAKEN, answer, tells
 
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.session import Session

@@ -7,16 +7,16 @@ from collections.abc import Collection, Mapping
 from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.commands import audit as audit_commands
-from kamal_pyinfra.commands import logs as log_commands
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.shell import files as audit_commands
+from kamal_pyinfra.shell import logs as log_commands
+from kamal_pyinfra.shell.logs import LogFilter
+from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kamal_pyinfra.commands.proxy_gate import ROUTES, tell_routes
 from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.gates import started_gates
@@ -12,6 +11,7 @@ from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.routed import Routed, parse_routes
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.shell.proxy.gate import ROUTES, tell_routes
 from kamal_pyinfra.ssh.connection import execute
 
 

@@ -17,8 +17,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from kamal_pyinfra.commands.guard import KEY_MARK, KILL_SECONDS
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell.script import KEY_MARK, KILL_SECONDS
 
 LIMIT = "kp_command_timeout"
 """Name of the limit in pyinfra's data of a host, in seconds."""

@@ -10,7 +10,7 @@ from typing import Any
 from gevent.event import Event
 from paramiko import Channel, SSHException
 
-from kamal_pyinfra.commands.login_shell import sheltered
+from kamal_pyinfra.shell.login_shell import sheltered
 from kamal_pyinfra.text import one_line
 
 NOT_RUN = 126

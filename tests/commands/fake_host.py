@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from kamal_pyinfra.commands.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
-from kamal_pyinfra.commands.proxy_gate import ENGINE_FORMAT, NETWORKS_FORMAT
-from kamal_pyinfra.commands.proxy_routes import NOTED_FORMAT
+from kamal_pyinfra.shell.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
+from kamal_pyinfra.shell.proxy.gate import ENGINE_FORMAT, NETWORKS_FORMAT
+from kamal_pyinfra.shell.proxy.traefik import NOTED_FORMAT
 
 FORMATS = {
     STATE_FORMAT: "STATE",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import accessory as commands
 from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.shell import accessory as commands
 from tests.commands.fake_host import Answer, FakeHost
 
 DB = AccessoryContainer(

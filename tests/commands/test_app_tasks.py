@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 
-from kamal_pyinfra.commands import app_tasks, logs
-from kamal_pyinfra.commands.app_tasks import OneOff
 from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.shell import exec as app_tasks
+from kamal_pyinfra.shell import logs
+from kamal_pyinfra.shell.exec import OneOff
 
 ONCE = OneOff(
     image="acme/shop:latest",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kamal_pyinfra.commands import assets
+from kamal_pyinfra.shell import app as assets
 from tests.commands.builders import ASSETS
 from tests.commands.fake_host import Answer, FakeHost
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import app
+from kamal_pyinfra.shell import app
 
 APPLETS = "".join(f'{name}() {{ busybox {name} "$@"; }}; ' for name in ("mv", "rm", "mkdir", "chmod"))
 SHELLS = ((["dash"], ""), (["bash"], ""), (["busybox", "sh"], APPLETS))

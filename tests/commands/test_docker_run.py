@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.secret_checks import clear_labels
 from kamal_pyinfra.plan.state import AppContainer, Health
+from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.proxy import container as proxy
 from tests.commands import builders
 from tests.commands.test_shell import texts
 

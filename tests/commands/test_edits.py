@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import edits
+from kamal_pyinfra.shell import files as edits
 from tests.commands.fake_host import Answer, FakeHost
 
 LAYERS = f"inspect --size --format {edits.LAYERS_FORMAT} shop-web-v2"

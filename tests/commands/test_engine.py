@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.engine import VERSION, engine_function
+from kamal_pyinfra.shell.host import VERSION, engine_function
 from tests.commands.fake_host import Answer, FakeHost
 
 ASKED = VERSION.removeprefix("docker ").replace("'", "")

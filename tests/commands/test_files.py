@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from kamal_pyinfra.commands import audit, files
+from kamal_pyinfra.shell import files
+from kamal_pyinfra.shell import files as audit
 from tests.commands.test_shell import texts
 
 

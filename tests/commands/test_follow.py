@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import logs
-from kamal_pyinfra.commands.logs import LogFilter
+from kamal_pyinfra.shell import logs
+from kamal_pyinfra.shell.logs import LogFilter
 
 DOCKER = """#!/bin/sh
 cd {folder} || exit 1

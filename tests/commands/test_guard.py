@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands.guard import WATCHDOG, guarded
-from kamal_pyinfra.commands.shell import BRIEF_CLIENT
+from kamal_pyinfra.shell.script import BRIEF_CLIENT, WATCHDOG, guarded
 
 HAS_PROC = Path("/proc/self/comm").exists()
 

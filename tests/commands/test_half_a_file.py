@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import accessory, app_tasks, files, image
-from kamal_pyinfra.commands.files import measured
+from kamal_pyinfra.shell import accessory, files, image
+from kamal_pyinfra.shell import exec as app_tasks
+from kamal_pyinfra.shell.files import measured
 
 PACKAGE = Path(files.__file__).parent.parent
 SHELLS = (["dash"], ["bash"], ["busybox", "sh"])

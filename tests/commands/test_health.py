@@ -6,14 +6,7 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.commands.health import (
-    REPORT,
-    STILL_READY,
-    await_functions,
-    await_ready,
-    await_unhealthy,
-    still_ready,
-)
+from kamal_pyinfra.shell.health import REPORT, STILL_READY, await_functions, await_ready, await_unhealthy, still_ready
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands import assets
+from kamal_pyinfra.shell import app as assets
 from tests.commands.builders import ASSETS
 
 SHELLS = (["dash"], ["busybox", "sh"])

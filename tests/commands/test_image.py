@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands import image
+from kamal_pyinfra.shell import image
 from tests.commands.fake_host import Answer
 
 LABEL = 'image inspect --format {{index .Config.Labels "service"}} acme/shop:v2'

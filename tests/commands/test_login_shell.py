@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from kamal_pyinfra.commands.login_shell import plain, sheltered
-from kamal_pyinfra.commands.shell import expandable, quote
+from kamal_pyinfra.shell.login_shell import plain, sheltered
+from kamal_pyinfra.shell.script import expandable, quote
 from tests.commands.test_shell import NASTY, texts
 
 SHELLS = {

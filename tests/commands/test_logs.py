@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from kamal_pyinfra.commands import audit, logs
-from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.shell import files as audit
+from kamal_pyinfra.shell import logs
+from kamal_pyinfra.shell.logs import LogFilter
 from tests.commands.fake_host import Answer, FakeHost
 
 OWNER = Owner(service="shop", destination="")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_gate import gate_functions
+from kamal_pyinfra.shell.proxy.gate import gate_functions
 
 
 @pytest.mark.parametrize(

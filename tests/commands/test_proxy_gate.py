@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_gate import await_served, tell_routes
 from kamal_pyinfra.plan.gate import Door, Gate
+from kamal_pyinfra.shell.proxy.gate import await_served, tell_routes
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_proxy_routes import NOTED, SINCE_BOOT, log
 from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, STARTED, seen, v3, v3_built

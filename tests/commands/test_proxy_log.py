@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands.drain import drain
-from kamal_pyinfra.commands.proxy_log import PROXY_LOG
-from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
 from kamal_pyinfra.plan.changes import StopContainer
+from kamal_pyinfra.shell.proxy.traefik import PROXY_LOG, await_dropped, note_servers, route_functions
+from kamal_pyinfra.shell.rollout import drain
 from tests.commands.fake_host import SLEEP, FakeHost
 from tests.commands.test_proxy_routes import NOTED, SERVE
 from tests.commands.traefik_log import DEBUG, INFO, NEW, OLD, seen, v2, v2_built, v3, v3_built

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_gate import await_served
-from kamal_pyinfra.commands.proxy_routes import await_dropped, note_servers, route_functions
 from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.traefik_log import AT, DEBUG, INFO, NEW, OLD, STARTED, again, other_service, seen, v3, v3_built
 

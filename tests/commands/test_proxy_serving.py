@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands import proxy
-from kamal_pyinfra.commands.proxy_serving import (
-    replace_by_serving,
-    replace_by_working,
-    run_serving,
-    serving_functions,
-)
 from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.shell.proxy import container as proxy
+from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving, serving_functions
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_proxy_gate import CURL, GONE, NO, WEB, YES, answers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.commands import release
-from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.plan.state import ReleaseCommand
+from kamal_pyinfra.shell import app as release
+from kamal_pyinfra.shell.script import guarded
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
@@ -37,7 +37,7 @@ def docker(host: FakeHost) -> FakeHost:
 
 
 def test_it_runs_in_a_container_of_its_own_and_is_heard(docker):
-    ran = docker.run(release.run(command()))
+    ran = docker.run(release.run_release(command()))
     assert (ran.code, ran.out, ran.err) == (0, "== 1 migrated\n== 2 migrated\n", "")
     assert ran.calls.splitlines() == [f"docker {LIST}", f"docker {RUN.format(options='')}"]
 
@@ -51,12 +51,12 @@ def test_it_has_the_options_that_two_containers_can_have(docker):
         ("restart", "no"),
         ("network", "shop"),
     )
-    assert docker.run(release.run(command(options=options))).code == 0
+    assert docker.run(release.run_release(command(options=options))).code == 0
 
 
 def test_it_fails_with_what_it_said_and_its_code(docker):
     docker.docker(RUN.format(options=""), Answer("== 1 migrated", err="relation exists", code=3))
-    ran = docker.run(release.run(command()))
+    ran = docker.run(release.run_release(command()))
     assert ran.code == 3
     assert ran.out == "== 1 migrated\nrelation exists\nthe release command ended with exit code 3\n"
 
@@ -64,14 +64,14 @@ def test_it_fails_with_what_it_said_and_its_code(docker):
 def test_what_a_killed_run_left_behind_goes_first(docker):
     docker.docker(LIST, "1234\n5678")
     docker.docker("rm -f 1234 5678", "1234")
-    ran = docker.run(release.run(command()))
+    ran = docker.run(release.run_release(command()))
     assert ran.calls.splitlines()[:2] == [f"docker {LIST}", "docker rm -f 1234 5678"]
     assert ran.code == 0
 
 
 def test_an_engine_that_does_not_answer_is_no_success(docker):
     docker.docker(LIST, Answer(err="Cannot connect to the Docker daemon", code=1))
-    ran = docker.run(release.run(command()))
+    ran = docker.run(release.run_release(command()))
     assert (ran.code, ran.err) == (1, "Cannot connect to the Docker daemon\n")
 
 
@@ -83,7 +83,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_container(docker):
     with (docker.bin / "slow").open("w") as slow:
         slow.write("#!/bin/sh\nexec /bin/sleep 30\n")
     (docker.bin / "slow").chmod(0o755)
-    script = release.run(command(timeout=1)).replace(
+    script = release.run_release(command(timeout=1)).replace(
         "docker run --rm", 'docker_run() { docker "$@"; slow; }; docker_run run --rm'
     )
     ran = docker.run(guarded(script, seconds=1))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kamal_pyinfra.commands import app, rollout
-from kamal_pyinfra.commands.drain import drain, ending
-from kamal_pyinfra.commands.proxy_gate import await_served
 from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.shell import app, rollout
+from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.rollout import drain, ending
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 

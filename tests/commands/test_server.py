@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands.server import INSTALL_DOCKER
+from kamal_pyinfra.shell.host import INSTALL_DOCKER
 from tests.commands.fake_host import Answer, FakeHost
 
 VERSION = "version"

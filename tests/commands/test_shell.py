@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.commands import shell
 from kamal_pyinfra.config.env import HostText
 from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.shell import script as shell
 
 SHELLS = tuple(
     command

@@ -10,12 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands.engine import VERSION
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, container_template, sums_template
-from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.plan.secret_checks import check
+from kamal_pyinfra.shell.host import VERSION
+from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, SnapshotQuery, container_template, snapshot, sums_template
 from tests.commands.fake_host import Answer, FakeHost
 from tests.facts.go_template import render
 from tests.facts.looked_at import SHOP

@@ -7,10 +7,11 @@ import re
 
 import pytest
 
-from kamal_pyinfra.commands import app, proxy
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.compare import PROMPT_ROUTES
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.proxy import container as proxy
 from tests.commands.builders import counted_by_docker
 from tests.conftest import a_run
 from tests.e2e.project import Project, eventually

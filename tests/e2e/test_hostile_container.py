@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from kamal_pyinfra.commands import app
+from kamal_pyinfra.shell import app
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
 

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from kamal_pyinfra.commands import shell
+from kamal_pyinfra.shell import script as shell
 from tests.e2e.project import Project
 from tests.lab.lab import Lab
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kamal_pyinfra.commands.proxy_lock import alone
+from kamal_pyinfra.shell.proxy.container import alone
 from tests.lab.lab import Lab
 
 SQUATTED = "for n in 0 1; do : > /run/lock/kp-proxy.$n; chmod 666 /run/lock/kp-proxy.$n; done"

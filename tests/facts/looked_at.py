@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kamal_pyinfra.commands.inspect_templates import Ours, container_template, sums_template
 from kamal_pyinfra.plan.secret_checks import check
+from kamal_pyinfra.shell.snapshot import Ours, container_template, sums_template
 from tests.facts.go_template import render
 
 SHOP = Ours(service="shop", destination="", owner="shop", accessories=("shop/db",), names=("traefik", "shop-db"))

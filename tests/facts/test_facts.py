@@ -8,9 +8,8 @@ import pytest
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra_testing.facts import make_fact_tests
 
-from kamal_pyinfra.commands.inspect_templates import Ours
-from kamal_pyinfra.commands.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.facts import CordState, DockerInstalled, HostSnapshot, RunningVersions
+from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery, snapshot
 
 # pyinfra-testing leaves the files with the cases for the garbage collector to close.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
-from kamal_pyinfra.commands import accessory as commands
-from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations import accessories
 from kamal_pyinfra.plan import accessory_tasks
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.observed import Status
+from kamal_pyinfra.shell import accessory as commands
+from kamal_pyinfra.shell.script import guarded
 from tests.commands.builders import SECRETS, golden_config, new_run
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, fresh
 from tests.operations.fleet import changed, failed

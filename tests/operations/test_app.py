@@ -6,13 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands import rollout
-from kamal_pyinfra.commands.app import stand_by
-from kamal_pyinfra.commands.drain import drain, ending
-from kamal_pyinfra.commands.files import measured, write_secret
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.proxy_gate import await_served
-from kamal_pyinfra.commands.shell import both, chain
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
@@ -23,6 +16,12 @@ from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.gates import boot_gates
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.record import record_text
+from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.app import stand_by
+from kamal_pyinfra.shell.files import measured, write_secret
+from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.rollout import drain, ending
+from kamal_pyinfra.shell.script import both, chain, guarded
 from tests.commands.builders import RUN_ID, SUFFIX, golden_config, new_run
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed

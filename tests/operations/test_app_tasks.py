@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.commands import app_tasks as commands
-from kamal_pyinfra.commands import rollout
-from kamal_pyinfra.commands.drain import drain
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.server import INSTALL_DOCKER
 from kamal_pyinfra.operations import app_tasks, server
 from kamal_pyinfra.operations.docker import INSTALL_SECONDS
 from kamal_pyinfra.plan import app_tasks as decisions
 from kamal_pyinfra.plan.gates import started_gates
 from kamal_pyinfra.plan.observed import Docker, Status
+from kamal_pyinfra.shell import app, rollout
+from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 
@@ -54,7 +53,7 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         audits = [AUDIT.format(change.role, "Started app version v2") for change in changes]
         seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
         gates = started_gates({change.name for change in changes}, hosts.servers[name].observed)
-        script = commands.start(changes, audits, gates)
+        script = app.start_and_await(changes, audits, gates)
         assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
     assert changed(hosts.does(app_tasks.started, decide=START)) == list(HOSTS)

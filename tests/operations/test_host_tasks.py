@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.image import log_in
-from kamal_pyinfra.commands.proxy_lock import alone
-from kamal_pyinfra.commands.proxy_serving import replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.operations import plan, proxy, registry, removal
 from kamal_pyinfra.plan import proxy_tasks, removal_tasks
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.observed import ObservedFile, Status
+from kamal_pyinfra.shell.image import log_in
+from kamal_pyinfra.shell.proxy.container import alone, replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.commands.guard import guarded
 from kamal_pyinfra.operations import leftovers
 from kamal_pyinfra.plan import prune_tasks
 from kamal_pyinfra.plan.observed import ObservedImage
+from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, PRIMARY, deployed, retired
 from tests.operations.fleet import changed, failed
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands import lock as commands
 from kamal_pyinfra.facts.parse_snapshot import parse_lock
 from kamal_pyinfra.operations import audit, lock
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.shell import lock as commands
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed
 from tests.operations.fleet import changed, failed
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from paramiko import SSHException
 
-from kamal_pyinfra.commands.login_shell import sheltered
+from kamal_pyinfra.shell.login_shell import sheltered
 from kamal_pyinfra.ssh.login_shell import NOT_RUN, MarkedChannel, shelter_commands
 
 NOISE = "printf 'free\\nlock-taken\\nno line end'; echo 'nvm: not found' >&2; trap 'echo bye' EXIT; "

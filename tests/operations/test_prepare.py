@@ -6,17 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.commands import assets as asset_commands
-from kamal_pyinfra.commands import edits
-from kamal_pyinfra.commands import image as image_commands
-from kamal_pyinfra.commands import proxy as proxy_commands
-from kamal_pyinfra.commands.files import measured, write_secret
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.image import log_in
-from kamal_pyinfra.commands.proxy_lock import alone_if_unmoved
-from kamal_pyinfra.commands.proxy_serving import replace_by_working, serving_functions
-from kamal_pyinfra.commands.server import INSTALL_DOCKER
-from kamal_pyinfra.commands.shell import both
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import accessories, assets, docker, files, finish, image, proxy
 from kamal_pyinfra.plan.compare import proxy_arguments
@@ -25,6 +14,15 @@ from kamal_pyinfra.plan.gates import running_gates
 from kamal_pyinfra.plan.next_record import next_record
 from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
 from kamal_pyinfra.plan.record import record_text
+from kamal_pyinfra.shell import app as asset_commands
+from kamal_pyinfra.shell import files as edits
+from kamal_pyinfra.shell import image as image_commands
+from kamal_pyinfra.shell.files import measured, write_secret
+from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.image import log_in
+from kamal_pyinfra.shell.proxy import container as proxy_commands
+from kamal_pyinfra.shell.proxy.container import alone_if_unmoved, replace_by_working, serving_functions
+from kamal_pyinfra.shell.script import both, guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
 from tests.operations.fleet import changed, failed
 

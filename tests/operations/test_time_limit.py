@@ -15,7 +15,7 @@ from gevent.event import Event
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from kamal_pyinfra.commands.guard import guarded
+from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh import limits as time_limit
 from kamal_pyinfra.ssh.limits import limit_commands, limited
 

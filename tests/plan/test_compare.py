@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.commands.inspect_templates import GO_NAMES, IMAGE_TEMPLATE
 from kamal_pyinfra.config.env import HostText
 from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
 from kamal_pyinfra.naming import DIGEST_LABEL
@@ -18,6 +17,7 @@ from kamal_pyinfra.plan.compare import config_differences
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.secret_checks import clear_check
+from kamal_pyinfra.shell.snapshot import GO_NAMES, IMAGE_TEMPLATE
 from tests.conftest import MakeConfig, a_run, as_deployed
 from tests.facts.go_template import render
 from tests.facts.looked_at import lines_of

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.commands.guard import KEY_MARK, guarded
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff_app import diff_old_containers
+from kamal_pyinfra.shell.script import KEY_MARK, guarded
 from tests.conftest import MakeConfig, a_run, as_deployed
 
 HOST = "192.0.2.1"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from kamal_pyinfra.commands.logs import LogFilter
 from kamal_pyinfra.runner.log_lines import LONGEST_LINE, LogLine, Pieces, Position, by_time, lines_of
+from kamal_pyinfra.shell.logs import LogFilter
 
 ONE, TWO, THREE = (f"2026-05-01T10:00:0{second}.000000000Z" for second in (1, 2, 3))
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.commands.lock import TAKEN
 from kamal_pyinfra.operations.observation import _SEEN
 from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.runner import looks
+from kamal_pyinfra.shell.lock import TAKEN
 from tests.conftest import MakeConfig, a_run
 
 PRIMARY = "192.0.2.1"

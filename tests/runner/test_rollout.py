@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.commands.watch import TURNED_BAD
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
+from kamal_pyinfra.shell.watch import TURNED_BAD
 from tests.conftest import MakeConfig, a_run
 
 WEB = ["192.0.2.1", "192.0.2.2"]

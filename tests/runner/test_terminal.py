@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.commands.login_shell import sheltered
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.local.terminal import open_terminal, ssh_address, terminal_command, with_keys
+from kamal_pyinfra.shell.login_shell import sheltered
 from tests.conftest import MakeConfig, a_run
 
 PATIENCE = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")

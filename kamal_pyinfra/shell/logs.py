@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.health import PRINTABLE
-from kamal_pyinfra.commands.shell import chain, join, words
 from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.shell.health import PRINTABLE
+from kamal_pyinfra.shell.script import chain, guarded, join, words
 
 DEFAULT_LINES = 100
 FOLLOWED_LINES = 10

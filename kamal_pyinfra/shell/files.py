@@ -1,28 +1,93 @@
-"""Files of an image that were changed inside a running container, told from those that the app changed by itself.
-
-What differs from the image once a version is in service is noted down; what comes on top of it later was not part of
-the deploy.
-
-``docker diff`` would list what differs, but it reads the whole image to do so (``overlay2`` too: a fifth of a second
-for a small image, seconds for a large one). A user who may look into Docker's own folder sees the same at once: a
-container's layer holds what it added, what it changed and, as a device without number, what it removed. (Of a folder
-that was removed and made again only the files show that were there before.)
-
-A container is looked through only when something in its layer is newer than the note. For a user who may not see that,
-the layer's size has to do, of which Docker is asked: the first change of a file copies it there.
-"""
+"""Folders, secret files, audit lines, and files edited inside containers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.commands.shell import chain, words
+from kamal_pyinfra.shell.script import chain, words
+
+SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
+
+
+def make_directories(paths: tuple[str, ...]) -> str:
+    """Create folders, whatever the umask; those for secrets are for their owner only."""
+    secret = [path for path in paths if path.endswith(SECRET_FOLDERS)]
+    return f"( umask 022 && mkdir -p {words(*paths)} )" + (f" && chmod 700 {words(*secret)}" if secret else "")
+
+
+CUT_SHORT = "the connection ended before all of it had come; nothing was changed"
+
+
+def measured(content: str) -> str:
+    """What is sent for a text that must arrive whole: its length in bytes on a line of its own, then the text.
+
+    A host cannot tell the end of what it is sent from the end of a connection. The last line ends in any case: what is
+    sent gets its line break on the way.
+    """
+    text = content if content.endswith("\n") else f"{content}\n"
+    return f"{len(text.encode())}\n{text}"
+
+
+def receive(draft: str, *, decode: str = "cat") -> str:
+    """Shell text that puts measured standard input into a draft, and fails if it is not whole.
+
+    Args:
+        draft: a shell word; nobody else may be able to write there.
+        decode: what the text goes through; the length is that of the outcome.
+    """
+    return f'read -r length && {decode} > {draft} && [ "$(wc -c < {draft})" -eq "$length" ]'
+
+
+def write_secret(path: str) -> str:
+    """Put measured standard input into a file that nobody else could read at any instant, and all at once."""
+    target, draft = words(path), words(f"{path}.tmp")
+    # A draft that is already there may be open to others, and stays so when it is written to.
+    return (
+        f"( umask 077; rm -f {draft}; {{ {receive(draft)}; }} || "
+        f"{{ rm -f {draft}; echo {words(f'{path}: {CUT_SHORT}')} >&2; exit 1; }}; mv -f {draft} {target} )"
+    )
+
+
+def remove_directories(paths: tuple[str, ...]) -> str:
+    """Remove folders with everything in them."""
+    return f"rm -rf {words(*paths)}"
+
+
+def remove_files(paths: tuple[str, ...]) -> str:
+    """Remove files; one that is gone already will do."""
+    return f"rm -f {words(*paths)}"
+
+
+def protect(path: str) -> str:
+    """Let nobody but the owner read a file."""
+    return f"chmod 600 {words(path)}"
+
+
+def remove_empty_directories(path: str) -> str:
+    """Remove a folder and those below it as far as nothing is in them."""
+    return f"{{ [ ! -d {words(path)} ] || find {words(path)} -depth -type d -empty -delete; }}"
+
+
+def line(message: str, *, log: str, at: str, performer: str, destination: str = "", role: str = "") -> str:
+    """Append ``[TIME] [PERFORMER] [DESTINATION] [ROLE] MESSAGE``; brackets without content are left out."""
+    tags = " ".join(f"[{tag}]" for tag in (at, performer, destination, role) if tag)
+    text = f"{tags} {message}".replace("\n", " ")
+    return f"printf '%s\\n' {words(text)} >> {words(log)}"
+
+
+def recent(log: str, *, lines: int) -> str:
+    """The last lines; nothing where there is no log yet."""
+    return f"[ ! -e {words(log)} ] || tail -n {words(lines)} {words(log)}"
+
 
 LIST_SECONDS = 10
+
 MOST_FILES = 10_000
 """An app that keeps its uploads in its container has many, and each is looked for in every layer."""
+
 NOT_LISTED = "not-listed"
 """Stands among the paths, or for all of them, where the list is not whole."""
+
 LAYERS_FORMAT = "{{.SizeRw}}{{println}}{{with .GraphDriver.Data}}{{.UpperDir}}{{println}}{{.LowerDir}}{{end}}"
 """The size of the container's own layer, where that is, and where those of its image are."""
 

@@ -1,39 +1,78 @@
-"""Does the proxy route to a server, or has it dropped it? Asked of Traefik's own log.
-
-Kamal's default arguments put Traefik at debug level, and there it logs each configuration that the Docker
-provider hands over (``Configuration received``), then every load balancer and server of the routers that it
-builds from it. A server is gone once the newest configuration lacks its address and routers were built without it,
-and it is served once both have it. So the answer needs no open API port, and also works for a proxy that Kamal
-started. A proxy with another log level cannot be asked: then a fixed time has to do, as in Kamal.
-
-Three things about that log are easy to miss. A configuration may arrive while routers are still built from the one
-before, so that what is built after it need not be its own: what counts are the servers that a service's load balancer
-got when it was created last. A service that lost its last server is not created again: the configuration lacks it.
-And nothing is built from a configuration that arrives once more while routers built from it are in use.
-
-What containers and clients say stands in that log too (the answer of a broken app, the name of a browser), so a line
-counts only if Traefik's own message stands where Traefik puts it: as text of Traefik 2 (logrus) and 3 (zerolog), or as
-JSON (``--log.format=json``).
-"""
+"""Asks Traefik whether it routes to a server or has dropped it."""
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.proxy_log import PROXY_LOG, UNWRAP
-from kamal_pyinfra.commands.shell import words
-from kamal_pyinfra.local.registry import NOTE
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.plan.gate import MARK
+from kamal_pyinfra.shell.image import NOTE
+from kamal_pyinfra.shell.script import words
+
+FIRST_LINES = 30
+"""Traefik names its version among them, at every level that tells what it routes to."""
+
+PROXY_LOG = f"""note_log() {{
+  log=${{1%% \\[*}}; logged=0
+  case "$log" in
+    /*-json.log) [ -r "$log" ] && logged=$(wc -c < "$log") || log= ;;
+    *) log= ;;
+  esac
+  size=$logged
+}}
+has_grown() {{ before=$size; size=$(wc -c < "$log"); [ "$size" != "$before" ]; }}
+proxy_log() {{
+  if [ -z "$log" ]; then docker logs --tail "$1" --since "$noted" {PROXY_CONTAINER} 2>&1
+  elif [ -z "$logged" ] && [ "$1" != all ]; then tail -n "$1" "$log"
+  else
+    [ "${{logged:-0}}" -le "$(wc -c < "$log")" ] || logged=0
+    tail -c "+$(( ${{logged:-0}} + 1 ))" "$log"
+  fi
+}}
+reaches_back() {{
+  {{
+    if [ -n "$log" ]; then head -n {FIRST_LINES} "$log"
+    else docker logs --timestamps {PROXY_CONTAINER} 2>&1 | head -n {FIRST_LINES}; fi
+  }} | awk -v since="$1" '
+    NR == 1 {{
+      at = $1; if (match($0, /"time":"[^"]*"[}}]$/)) at = substr($0, RSTART + 8, 19)
+      if (substr(at, 1, 19) <= substr(since, 1, 19)) is_whole = 1
+    }}
+    /Traefik version / {{ is_whole = 1 }}
+    END {{ exit NR == 0 || is_whole ? 0 : 1 }}'
+}}
+"""
+"""``note_log`` is given the path and what follows it, and remembers how long the file was; one that is shorter later
+was begun anew. ``reaches_back`` is given a time as Docker writes it, and exits 1 if what was logged then may be gone:
+Docker begins a full file anew (``max-size``), and keeps none of those before unless it is told to. With ``logged``
+empty, so many lines at its end are read. ``has_grown`` costs one process, to read the new lines six."""
+
+# A backslash that was one stands aside while the others are taken away.
+UNWRAP = r"""wrapped != "" {
+      end = index($0, "\",\"stream\":\"")
+      if (substr($0, 1, 8) != "{\"log\":\"" || !end) next
+      text = substr($0, 9, end - 9); gsub(/\\\\/, "\001", text); line = line text
+      if (substr(text, length(text) - 1) != "\\n") next
+      $0 = line; line = ""
+      gsub(/\\"/, "\""); gsub(/\\u001b/, "\033"); gsub(/\\u003c/, "<"); gsub(/\\u003e/, ">")
+      gsub(/\\u0026/, "\\&"); gsub(/\001/, "\\\\")
+    }"""
+"""A rule for ``awk`` that comes before others: objects of the file → lines, where ``wrapped`` is not empty. An object
+that is not written wholly yet is none."""
 
 ASKING_SECONDS = 15
+
 FIXED_SECONDS = 5
 """Kamal 1.9 waits as long."""
+
 LOOK_BACK_SECONDS = 120
 """How far back a container may have become healthy when it is asked whether the proxy serves it."""
+
 RECENT_LINES, RECENT_ASKS = 1000, 3
 """So often only the end of the log is read: Docker reads a long one from its beginning to find the lines since then,
 which takes a tenth of a second for ten megabytes. A busy proxy may have logged more, so after that all is read."""
+
 LOOKS_AT_LOG = 20
 """Where the log is a file that can be read: so often it is looked at before Docker is asked again."""
+
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
 
@@ -46,6 +85,7 @@ ADDRESSES = (
     "={{range .NetworkSettings.Networks}}{{if .IPAddress}}{{.IPAddress}},{{end}}"
     "{{if .GlobalIPv6Address}}[{{.GlobalIPv6Address}}],{{end}}{{end}}"
 )
+
 NOTED_FORMAT = (
     "{{.Name}} {{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
     f'{{{{if eq .Name "/{PROXY_CONTAINER}"}}}} {{{{.LogPath}}}} {{{{json .Args}}}}'

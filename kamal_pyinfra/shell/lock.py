@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 
-from kamal_pyinfra.commands.health import PRINTABLE
-from kamal_pyinfra.commands.shell import words
+from kamal_pyinfra.shell.health import PRINTABLE
+from kamal_pyinfra.shell.script import words
 
 HELD = "deploy-lock-held"
 LOST = "deploy-lock-lost"

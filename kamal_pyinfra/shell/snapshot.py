@@ -1,16 +1,185 @@
-"""One look at a host: a script that prints everything the plan wants, one fact a line."""
+"""The script that prints everything the plan needs to know about a host."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.commands import edits
-from kamal_pyinfra.commands.engine import VERSION, engine_function
-from kamal_pyinfra.commands.inspect_templates import IMAGE_TEMPLATE, USED, Ours, container_template, sums_template
-from kamal_pyinfra.commands.lock import mark, shown
-from kamal_pyinfra.commands.secret_sums import CONTAINERS_AND_SECRETS, CONTAINERS_AND_SUMS, SUMS
-from kamal_pyinfra.commands.shell import BRIEF_CLIENT, words
-from kamal_pyinfra.naming import PROXY_CONTAINER
+from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROXY_CONTAINER
+from kamal_pyinfra.plan.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS, digest_lines
+from kamal_pyinfra.shell import files as edits
+from kamal_pyinfra.shell.host import VERSION, engine_function
+from kamal_pyinfra.shell.lock import mark, shown
+from kamal_pyinfra.shell.script import BRIEF_CLIENT, words
+
+IDENTITY_VARIABLES = ("KAMAL_VERSION",)
+
+OF_IMAGE = ("User", "WorkingDir", "StopSignal")
+"""Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
+
+USED = "of-image "
+"""Begins the line with the id of a container's image; the host reads it, it is not part of the snapshot."""
+
+GO_NAMES = {"NanoCpus": "NanoCPUs", "CpuShares": "CPUShares", "Dns": "DNS"}
+"""Fields that a template knows by another name than the one in the JSON of ``docker inspect``."""
+
+
+def _option_template(field: str) -> str:
+    parent = "Config" if field in OF_IMAGE else "HostConfig"
+    return f"{{{{json .{parent}.{GO_NAMES.get(field, field)}}}}}"
+
+
+OPTION_FIELDS = {
+    **{option.field: _option_template(option.field) for option in OPTIONS},
+    RESTART: "{{json .HostConfig.RestartPolicy.Name}}",
+}
+
+CONTAINER_FIELDS = {
+    "id": "{{json .ID}}",
+    "name": "{{json .Name}}",
+    "created": "{{json .Created}}",
+    "image": "{{json .Config.Image}}",
+    "image_id": "{{json .Image}}",
+    "status": "{{json .State.Status}}",
+    "started": "{{json .State.StartedAt}}",
+    "health": "{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}",
+    "restarts": "{{.RestartCount}}",
+    "labels": "{{json .Config.Labels}}",
+    "command": "{{if $isCompared}}{{json .Config.Cmd}}{{else}}null{{end}}",
+    "healthcheck": "{{if $isCompared}}{{json .Config.Healthcheck}}{{else}}null{{end}}",
+    "mounts": "{{json .Mounts}}",
+    "ports": "{{json .HostConfig.PortBindings}}",
+    "log": "{{json .HostConfig.LogConfig}}",
+    "options": "{" + ",".join(f'"{name}":{template}' for name, template in OPTION_FIELDS.items()) + "}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ours:
+    """By what a container is known as ours; of all others neither variables nor commands leave the host.
+
+    Args:
+        service: the value of the ``service`` label.
+        destination: that of the ``destination`` label.
+        owner: ``SERVICE[-DESTINATION]``, the owner of a proxy.
+        accessories: ``OWNER/NAME`` of each accessory.
+        names: containers that Kamal gives no label of ours: the proxy and accessories.
+    """
+
+    service: str
+    destination: str
+    owner: str
+    accessories: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def container_template(ours: Ours) -> str:
+    """A Go template that prints a container's image, then the container as JSON.
+
+    A variable has its value only where the container is ours and its own label says that the value is clear, whatever
+    the configuration of today says: it may be a secret of yesterday.
+    """
+    env = (
+        '{{range .Config.Env}}{{$name := index (split . "=") 0}}'
+        f"{{{{if (or {_IDENTITY} {_CLEAR})}}}}{{{{json .}}}}{{{{else}}}}{{{{json $name}}}}{{{{end}}}},{{{{end}}}}null"
+    )
+    fields = ",".join(f'"{name}":{template}' for name, template in CONTAINER_FIELDS.items())
+    return f'{_whose(ours)}{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
+
+
+_IDENTITY = f"(and $isService (eq $name {' '.join(map(json.dumps, IDENTITY_VARIABLES))}))"
+
+_CLEAR = '(and $isOurs (eq (len (split $name ",")) 1) (gt (len (split $clear (printf ",%s," $name))) 1))'
+
+
+def _whose(ours: Ours) -> str:
+    """Variables for the templates: whether a container is ours by its labels, or is one that the plan compares."""
+    app = (
+        f"(eq {_label('service')} {json.dumps(ours.service)}) "
+        f'(eq {_label("destination")} {json.dumps(ours.destination)}) (ne {_label("role")} "")'
+    )
+    accessory = f"(eq {_label(ACCESSORY_LABEL)} {_quoted(ours.accessories)})" if ours.accessories else ""
+    names = f"(eq .Name {_quoted([f'/{name}' for name in ours.names])})" if ours.names else ""
+    return (
+        f"{{{{$isService := (eq {_label('service')} {json.dumps(ours.service)})}}}}"
+        f"{{{{$isOurs := (or (and {app}) (eq {_label(OWNER_LABEL)} {json.dumps(ours.owner)}) {accessory})}}}}"
+        f'{{{{$isCompared := (or $isOurs {names})}}}}{{{{$clear := printf ",%s," {_label(CLEAR_LABEL)}}}}}'
+    )
+
+
+def _label(name: str) -> str:
+    return f'(index .Config.Labels "{name}")'
+
+
+IMAGE_TEMPLATE = (
+    'image-defaults {"id":{{json .ID}},"labels":{{json .Config.Labels}},"command":{{json .Config.Cmd}},'
+    '"healthcheck":{{json .Config.Healthcheck}},"env":['
+    '{{range .Config.Env}}{{json (index (split . "=") 0)}},{{end}}null]}'
+)
+
+
+def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
+    """A Go template that prints variables of a container of ours, to come after that of the container.
+
+    What it prints stays on the host, where it becomes one digest and a small number for each variable
+    (:mod:`kamal_pyinfra.commands.secret_sums`): ``mine ID``, then ``held ID NAME=VALUE`` with the first line of a
+    value alone, so that no line begins with anything else, and ``clear ID HEX NAME``.
+
+    Args:
+        watched: variables that are secret somewhere.
+        clear: variables that are clear today.
+    """
+    first_line = '{{println (index (split . "\\n") 0)}}'
+    held = f"{{{{if eq $name {_quoted(watched)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}" if watched else ""
+    names = _quoted(clear)
+    sums = f'{{{{if eq $name {names}}}}}clear {{{{$id}}}} {{{{printf "%x" .}}}} {{{{println $name}}}}{{{{end}}}}'
+    return (
+        "{{println}}{{$id := .ID}}{{if $isCompared}}mine {{println $id}}{{range .Config.Env}}"
+        f'{{{{$name := index (split . "=") 0}}}}{held}{sums if names else ""}{{{{end}}}}{{{{end}}}}'
+    )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " ".join(json.dumps(name, ensure_ascii=False) for name in names if not {'"', "\\", "\n"} & {*name})
+
+
+# 16 bits for each line tell which secret changed, and nothing more (plan/secret_checks.py has the same sum).
+SUMS = f"""BEGIN {{ for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }}
+function sum(line, n, i) {{
+  n = {FIRST}; for (i = 1; i <= length(line); i++) n = (n * {FACTOR} + byte[substr(line, i, 1)]) % {MODULUS}
+  return n
+}}
+function say(kind, line, owner) {{
+  if (index(line, "=")) print kind, sum(line), substr(line, 1, index(line, "=") - 1), owner
+}}"""
+
+# One process for all containers, for a look is mostly the start of processes.
+_CONTAINERS = f"""printf '%s\\n' "$all" | LC_ALL=C sort | LC_ALL=C awk '{SUMS}
+/^container / {{ print }}
+/^clear / {{ print "clear-check", sum($3), $4, $2 }}
+"""
+
+CONTAINERS_AND_SUMS = f"{_CONTAINERS}'"
+"""Prints what the template printed, with numbers for clear variables."""
+
+# Nothing of a value is printed: what `sha256sum` reads comes through a pipe.
+CONTAINERS_AND_SECRETS = f"""{_CONTAINERS}
+/^mine / {{ ids[++count] = $2 }}
+/^held / {{
+  line = substr($0, 6); id = substr(line, 1, index(line, " ") - 1); line = substr(line, length(id) + 2)
+  held[id, ++lines[id]] = line; say("check", line, id)
+}}
+END {{
+  for (i = 1; i <= count; i++) {{
+    printf "secrets %s ", ids[i]
+    if (!lines[ids[i]]) {{ print "{digest_lines(())}"; continue }}
+    fflush(); for (n = 1; n <= lines[ids[i]]; n++) print held[ids[i], n] | "sha256sum"
+    close("sha256sum")
+  }}
+}}'"""
+"""The same, with a digest of the secrets of each container of ours, and a number for each secret."""
 
 KINDS = (
     *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
@@ -199,8 +368,10 @@ def _containers(query: SnapshotQuery) -> str:
 
 
 OWN_IDS = "index($0, of) == 1 && $NF ~ /^sha256:[0-9a-f]+$/ && length($NF) == 71 { print $NF }"
+
 AGED = 100
 """So many of the newest images are asked for their age."""
+
 AGE_TEMPLATE = "image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}}"
 """When an image was built, and when it last got a tag on this host; before the year 1 if it was only pulled."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.files import CUT_SHORT
-from kamal_pyinfra.commands.shell import chain, join, words
+from kamal_pyinfra.shell.files import CUT_SHORT
+from kamal_pyinfra.shell.script import chain, join, words
 
 
 def log_in(server: str | None, username: str) -> str:
@@ -52,3 +52,14 @@ def remove_untagged(service: str) -> str:
 def log_out(server: str | None) -> str:
     """Forget the credentials of a registry."""
     return join("docker logout", words(server) if server else "", "> /dev/null")
+
+
+NOTE = "kp-note "
+"""Begins a line that a user should read."""
+
+LOAD = "docker load"
+
+
+def was_loaded(image: str, service: str) -> str:
+    """An image that came as a stream is checked like one that was pulled."""
+    return chain(label_check(image, service), f"echo {words(f'{NOTE}{image} was sent as a whole, without a registry')}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.commands.files import CUT_SHORT, receive
-from kamal_pyinfra.commands.shell import ABSENT, chain, expandable, flags, join, words
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.accessory import AccessoryContainer
 from kamal_pyinfra.plan.command_line import split_command
 from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
 from kamal_pyinfra.plan.router_names import HIDDEN, hiding_labels
 from kamal_pyinfra.plan.secret_checks import clear_labels
+from kamal_pyinfra.shell.files import CUT_SHORT, receive
+from kamal_pyinfra.shell.script import ABSENT, chain, expandable, flags, join, words
 
 
 def run(accessory: AccessoryContainer) -> str:

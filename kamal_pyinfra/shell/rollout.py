@@ -1,11 +1,17 @@
-"""The zero-downtime sequence on one host: boot beside the old, drain the old, stop it; or take it all back."""
+"""The zero-downtime sequence on one host: boot, gate, drain, watch, stop, revert."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.commands import app
-from kamal_pyinfra.commands.health import (
+from kamal_pyinfra.naming import PROXY_CONTAINER, replaced_name
+from kamal_pyinfra.plan.changes import AwaitContainer, BootContainer, ReplaceContainer, RestartContainer, StopContainer
+from kamal_pyinfra.plan.fleet_state import SILENT
+from kamal_pyinfra.plan.gate import has_routers
+from kamal_pyinfra.plan.given_options import given_networks
+from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.health import (
     FIRST_CHECK,
     REPORT,
     SERVING_FORMAT,
@@ -15,24 +21,8 @@ from kamal_pyinfra.commands.health import (
     await_unhealthy,
     still_ready,
 )
-from kamal_pyinfra.commands.proxy_routes import (
-    await_dropped,
-    note_servers,
-    route_functions,
-)
-from kamal_pyinfra.commands.shell import ABSENT, chain, join, words
-from kamal_pyinfra.naming import PROXY_CONTAINER, replaced_name
-from kamal_pyinfra.plan.changes import (
-    AwaitContainer,
-    BootContainer,
-    ReplaceContainer,
-    RestartContainer,
-    StopContainer,
-)
-from kamal_pyinfra.plan.fleet_state import SILENT
-from kamal_pyinfra.plan.gate import has_routers
-from kamal_pyinfra.plan.given_options import given_networks
-from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
+from kamal_pyinfra.shell.script import ABSENT, beside, chain, join, words
 
 
 def boot(
@@ -102,6 +92,7 @@ def _await_port(change: BootContainer) -> str:
 
 
 EXPOSED_PORTS = "{{range $port, $_ := .Config.ExposedPorts}}{{println $port}}{{end}}"
+
 AWAIT_PORT = rf"""listening() {{
   cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2> /dev/null | awk '
     $4 == "0A" {{
@@ -131,11 +122,11 @@ await_port() {{
 """The kernel shows which sockets listen in a container, and whether the loopback alone reaches them. Where it does not
 show them, or the container has ended meanwhile, what follows decides."""
 
-
 PROXY_NETWORKS = (
     "{{.HostConfig.NetworkMode}} {{range $name, $network := .NetworkSettings.Networks}}"
     "{{$name}} {{$network.NetworkID}} {{end}}"
 )
+
 SHARE_NETWORK = f"""share_network() {{
   name=$1; shift
   there=$(docker inspect --format '{PROXY_NETWORKS}' {PROXY_CONTAINER} 2> /dev/null) || return 0
@@ -309,3 +300,64 @@ def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
     timeout = "" if container.stop_timeout is None else f"-t {container.stop_timeout}"
     taken_back = f"revert {words(container.name, run_id, old_name, timeout)}"
     return f"{chain(taken_back, f'rm -rf {words(container.cord)}' if container.cord else '')} || lost=1"
+
+
+STAYED = 75
+"""Exit code of a script that did all that it should, with a container that had to be stopped in traffic."""
+
+FORCED = "was stopped all the same: it was in traffic until then, and requests to it may have failed"
+
+
+def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = "") -> str:
+    """Take old containers out of traffic, where the proxy serves others by now.
+
+    That is: cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them. What does
+    not leave in time is stopped; what follows is done in any case, and the exit code is :data:`STAYED` then.
+
+    Args:
+        changes: what is to stop.
+        meanwhile: something to do while Docker is waited for; whether it succeeds does not count.
+        then: what follows.
+    """
+    corded = [change for change in changes if change.cord]
+    if not corded:
+        # Whether it succeeds does not count, but whatever is chained behind it must run.
+        return chain(f"{{ {{ {meanwhile}; }} || true; }}" if meanwhile else "", then)
+    waiting = chain(*(_await_drained_gone(change) for change in corded), _stop_what_stayed(corded), await_dropped())
+    return (
+        await_functions()
+        + route_functions()
+        + "stayed=; "
+        + chain(
+            note_servers(tuple(change.name for change in corded)),
+            *(app.cut_cord(change.cord) for change in corded if change.cord),
+            beside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
+            then,
+            f'{{ [ -z "$stayed" ] || exit {STAYED}; }}',
+        )
+    )
+
+
+def ending(script: str, then: str, *, forced: str) -> str:
+    """A drain, and what follows in a script of its own: also where a container had to be stopped in traffic.
+
+    Args:
+        script: the drain.
+        then: what follows; empty for nothing.
+        forced: the last line where nothing failed but that.
+    """
+    done = f"{then} || code=1" if then else ":"
+    told = f'[ "$code" -ne {STAYED} ] || echo {words(forced)} >&2'
+    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {told}; ( exit "$code" )'
+
+
+def _await_drained_gone(change: StopContainer) -> str:
+    await_gone = await_unhealthy(change.name, seconds=change.drain_timeout)
+    return f'{{ {await_gone} || stayed="$stayed "{words(change.name)}; }}'
+
+
+def _stop_what_stayed(changes: Sequence[StopContainer]) -> str:
+    timeouts = [change.stop_timeout for change in changes if change.stop_timeout is not None]
+    timeout = f"-t {max(timeouts)} " if timeouts else ""
+    stop = f'docker stop {timeout}$stayed > /dev/null && echo "${{stayed# }}" {words(FORCED)} >&2'
+    return f'{{ [ -z "$stayed" ] || {{ {stop}; }}; }}'

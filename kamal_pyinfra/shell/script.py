@@ -1,4 +1,4 @@
-"""POSIX shell text from untrusted values: everything that we did not write ourselves is quoted here."""
+"""Quoting, joining, and the guard that ends a script with its connection."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 """Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
 search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment Variables). Containers do not see this.
 """
+
 ABSENT = '*[Nn]"o such object"* | *[Nn]"o such container"* | *[Nn]"o such image"*'
 """Patterns of what Docker says of a thing that is not there; whatever else it says is no answer."""
+
 VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
+
 LONGEST_SHOWN = 60
+
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -92,3 +96,38 @@ def beside(aside: str, script: str) -> str:
 def both(aside: str, script: str) -> str:
     """Two things at the same time, of which the second may read standard input; the code is 0 if both succeed."""
     return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'
+
+
+# sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
+# since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under. It finds
+# that without starting a program: every command of a deploy begins with this.
+WATCHDOG = """above=$$
+while [ "$above" -gt 1 ] && read -r name < "/proc/$above/comm"; do
+  case "$name" in
+    sshd* | dropbear*)
+      ( while [ -d "/proc/$above" ]; do sleep 0.5; done; kill -TERM 0 ) > /dev/null 2>&1 &
+      watchdog=$!
+      trap 'kill "$watchdog" 2> /dev/null' EXIT
+      break ;;
+  esac
+  value=1; while read -r key value && [ "$key" != PPid: ]; do :; done < "/proc/$above/status"
+  above=$value
+done
+"""
+
+KILL_SECONDS = 5
+"""After TERM, before KILL."""
+
+KEY_MARK = ": kp-limit "
+
+
+def guarded(script: str, *, seconds: int, key: str = "") -> str:
+    """A script that stops when the SSH connection drops or its time is up.
+
+    Args:
+        script: POSIX shell text.
+        key: of the configuration, with which the time can be made longer; stands in the text for who reads it.
+        seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
+    """
+    mark = f"{KEY_MARK}{key}\n" if key else ""
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + BRIEF_CLIENT + WATCHDOG + script)}"

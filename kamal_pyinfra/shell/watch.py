@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.commands import app
-from kamal_pyinfra.commands.health import NOW, PRINTABLE, REPORT, STATE_FORMAT
-from kamal_pyinfra.commands.shell import ABSENT, chain, quote, words
 from kamal_pyinfra.plan.fleet_state import SILENT
+from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.health import NOW, PRINTABLE, REPORT, STATE_FORMAT
+from kamal_pyinfra.shell.script import ABSENT, chain, quote, words
 
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host says of a version that must go; any other failure says nothing against it."""

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kamal_pyinfra.commands import app
-from kamal_pyinfra.commands.files import CUT_SHORT
-from kamal_pyinfra.commands.guard import guarded
-from kamal_pyinfra.commands.health import await_functions
-from kamal_pyinfra.commands.proxy_gate import await_served
-from kamal_pyinfra.commands.shell import chain, expandable, flags, join, words
-from kamal_pyinfra.plan.app_tasks import StartContainer
-from kamal_pyinfra.plan.gate import Gate
 from kamal_pyinfra.plan.router_names import HIDDEN
 from kamal_pyinfra.plan.state import Options
+from kamal_pyinfra.shell.files import CUT_SHORT
+from kamal_pyinfra.shell.script import expandable, flags, guarded, join, words
 
 EXEC_SECONDS = 24 * 3600
+
 WHOLE = ": kp-whole"
 """Ends variables on standard input. A value that ends so is followed by its quote or by a line break."""
-
-
-def start(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
-    """Start every container, then wait until all are healthy and the proxy routes to them.
-
-    Args:
-        changes: what to start.
-        audits: for each change, the command that records it, run when its container is ready.
-        gates: what is asked of the proxy.
-    """
-    starts = [chain(app.tie_cord(each.cord) if each.cord else "", app.start(each.name)) for each in changes]
-    waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
-    return await_functions() + chain(*starts, *waits, await_served(gates))
-
-
-def _await_ready(change: StartContainer) -> str:
-    # It may have restarted before it was stopped, and Docker goes on counting.
-    return "await_ready " + words(change.name, change.deadline, change.readiness_delay, change.log_lines, "any")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.commands.shell import words
 from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.shell.script import words
 
 STATE_FORMAT = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}}"
 POLL_SECONDS = "0.1"

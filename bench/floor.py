@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.desired_app import app_container
-from kamal_pyinfra.plan.state import EnvFile, Health
+from kamal_pyinfra.plan.desired.app import app_container
+from kamal_pyinfra.plan.state.desired import EnvFile, Health
 from kamal_pyinfra.shell import app
 from tests.conftest import a_run
 from tests.e2e.project import Project

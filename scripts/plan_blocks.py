@@ -16,15 +16,21 @@ from generated import write_or_check
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.compare import proxy_arguments
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.docker_values import split_command, to_seconds
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import AppContainer, Proxy
-from kamal_pyinfra.plan.units import to_seconds
+from kamal_pyinfra.plan.state.desired import AppContainer, Proxy
+from kamal_pyinfra.plan.state.observed import (
+    Docker,
+    ObservedContainer,
+    ObservedFile,
+    ObservedHost,
+    ObservedImage,
+    Status,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES_ROOT = ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from generated import write_or_check
 
-from kamal_pyinfra.plan.plan_json import PlanDocument
+from kamal_pyinfra.plan.output.document import PlanDocument
 
 SCHEMA = Path(__file__).parent.parent / "docs/reference/plan.schema.json"
 

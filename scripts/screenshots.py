@@ -27,8 +27,8 @@ from kamal_pyinfra.cli.paint import COLORS
 from kamal_pyinfra.cli.timeline_text import timeline_lines
 from kamal_pyinfra.cli.views import frame, live, plain
 from kamal_pyinfra.errors import HostFailed
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.status import StatusRow
+from kamal_pyinfra.insight.status import StatusRow
+from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.runner.emitter import Emitter
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.timeline import Load, Recorder

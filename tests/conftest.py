@@ -16,9 +16,12 @@ import yaml
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.compare import proxy_arguments
-from kamal_pyinfra.plan.observed import (
+from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.docker_values import Options, split_command, to_seconds
+from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost, Proxy
+from kamal_pyinfra.plan.state.observed import (
     Docker,
     ImageDefaults,
     ObservedContainer,
@@ -27,10 +30,6 @@ from kamal_pyinfra.plan.observed import (
     ObservedImage,
     Status,
 )
-from kamal_pyinfra.plan.options import OPTIONS, RESTART
-from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import AppContainer, DesiredHost, Options, Proxy
-from kamal_pyinfra.plan.units import to_seconds
 from kamal_pyinfra.redactor import redacted
 from tests.schedule import arrange
 

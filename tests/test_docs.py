@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from kamal_pyinfra import errors
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.errors import Interrupted, KpError, LockLost
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parent.parent

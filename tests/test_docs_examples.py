@@ -15,10 +15,10 @@ from dotenv import dotenv_values
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.inventory import role_groups
-from kamal_pyinfra.plan.fleet import Plan, make_plan
-from kamal_pyinfra.plan.observed import Docker, ObservedHost
-from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import Plan, make_plan
+from kamal_pyinfra.plan.state.observed import Docker, ObservedHost
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("examples/*/*.md"))]

@@ -11,7 +11,7 @@ from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.plan import Plan
 
 yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 
@@ -22,7 +22,7 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
     Raises:
         ConfigError: nobody is there to answer.
     """
-    from kamal_pyinfra.plan.render import render_text
+    from kamal_pyinfra.plan.output.text import render_text
 
     if not options.quiet or not is_confirmed or options.dry_run:
         say(render_text(plan), nl=False)

@@ -10,7 +10,7 @@ from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.cli.say import cell, table_console
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.observed import ObservedContainer
+    from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 
 @click.command()
@@ -39,7 +39,7 @@ def print_details(
     from rich.table import Table
 
     from kamal_pyinfra import naming
-    from kamal_pyinfra.plan.desired import owner_of
+    from kamal_pyinfra.plan.desired.host import owner_of
     from kamal_pyinfra.runner.ask import observe
 
     accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}

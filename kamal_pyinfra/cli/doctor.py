@@ -11,7 +11,7 @@ from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.cli.say import say_json, table_console
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.examined import Check
+    from kamal_pyinfra.insight.doctor import Check
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

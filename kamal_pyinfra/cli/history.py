@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from kamal_pyinfra.plan.history import Deployed
+    from kamal_pyinfra.insight.history import Deployed
 
 SHOWN = 20
 LINES = 5000
@@ -37,7 +37,7 @@ def history(options: Options, lines: int, json: bool) -> None:
     """
     run, target = options.run_without_version("history")
 
-    from kamal_pyinfra.plan.history import history as deploys_of
+    from kamal_pyinfra.insight.history import history as deploys_of
     from kamal_pyinfra.runner.read import audit_lines
 
     found = deploys_of(audit_lines(run, target.hosts, lines=LINES))[:lines]
@@ -57,7 +57,7 @@ def history_table(found: Sequence[Deployed]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from kamal_pyinfra.plan.history import FINISHED
+    from kamal_pyinfra.insight.history import FINISHED
     from kamal_pyinfra.text import one_line
 
     table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)

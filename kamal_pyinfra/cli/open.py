@@ -22,7 +22,7 @@ def open_app(options: Options, only_prints: bool) -> None:
       curl "$(kp open --print | head -n 1)"
     """
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.plan.address import addresses
+    from kamal_pyinfra.insight.address import addresses
 
     found = addresses(options.config())
     if not found:

@@ -14,9 +14,8 @@ from kamal_pyinfra.errors import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from kamal_pyinfra.config import Config
-    from kamal_pyinfra.plan.plan_file import RunDocument
-    from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.target import Target
+    from kamal_pyinfra.plan.output.file import RunDocument
+    from kamal_pyinfra.plan.run import Run, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +52,7 @@ class Options:
         Raises:
             ConfigError: a filter matches nothing.
         """
-        from kamal_pyinfra.runner.target import select
+        from kamal_pyinfra.plan.run import select
 
         return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
 

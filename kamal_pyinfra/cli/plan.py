@@ -14,7 +14,7 @@ from kamal_pyinfra.cli.say import say, say_json
 from kamal_pyinfra.project.write import write_private
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.plan import Plan
 
 CHANGES = 2
 
@@ -66,8 +66,8 @@ def print_plan(
     found, file = make_plan(run, hosts)
 
     from kamal_pyinfra.cli.paint import paint
-    from kamal_pyinfra.plan.plan_json import plan_document
-    from kamal_pyinfra.plan.render import render_text
+    from kamal_pyinfra.plan.output.document import plan_document
+    from kamal_pyinfra.plan.output.text import render_text
 
     if json:
         say_json(plan_document(found).model_dump_json(indent=2))
@@ -91,7 +91,7 @@ def apply(options: Options, file: str, as_json: bool) -> None:
       kp apply plan.json      # written by kp plan --out plan.json
     """
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.plan.plan_file import parse_plan_file
+    from kamal_pyinfra.plan.output.file import parse_plan_file
     from kamal_pyinfra.runner.deploy import apply as carry_out
 
     planned = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)

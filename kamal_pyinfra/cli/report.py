@@ -16,7 +16,7 @@ from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
 from kamal_pyinfra.runner.emitter import Emitter
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.events import AnyEvent, View
 
@@ -60,7 +60,7 @@ def _start(emitter: Emitter, run: Run | None) -> None:
     if run is None:
         emitter.started(command)
         return
-    from kamal_pyinfra.plan.address import addresses
+    from kamal_pyinfra.insight.address import addresses
 
     emitter.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
 
@@ -93,7 +93,7 @@ def _keepers(run: Run | None) -> list[View]:
 
 def _shower(options: Options) -> Callable[[Plan], None]:
     def show(plan: Plan) -> None:
-        from kamal_pyinfra.plan.render import render_text
+        from kamal_pyinfra.plan.output.text import render_text
 
         paint(render_text(plan, is_whole=options.verbose))
 

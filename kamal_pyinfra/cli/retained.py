@@ -12,7 +12,7 @@ from kamal_pyinfra.cli.options import Options
 from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.cli.status import age
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.retained import Retained, retained_versions
+from kamal_pyinfra.insight.status import Retained, retained_versions
 from kamal_pyinfra.text import one_line
 
 

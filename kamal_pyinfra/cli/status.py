@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from kamal_pyinfra.plan.status import StatusRow
+    from kamal_pyinfra.insight.status import StatusRow
 
 STYLES = {"running": "green", "healthy": "green", "starting": "yellow", "": ""}
 """Of states and healths that are as they should be, or may become so."""

@@ -108,7 +108,7 @@ def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     run, target = options.run_without_version("traefik")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.plan import proxy_tasks
+    from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
     from kamal_pyinfra.runner.planned import preview
     from kamal_pyinfra.runner.traefik import proxy_hosts
     from kamal_pyinfra.runner.traefik import reboot as carry_out

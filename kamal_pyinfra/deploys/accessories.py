@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import accessories, files, image, plan
-from kamal_pyinfra.plan import accessory_tasks
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 
 
 @deploy("Boot accessories")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import app_tasks, plan, removal, server
-from kamal_pyinfra.plan import app_tasks as decisions
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import app as decisions
 
 
 @deploy("Start the app")

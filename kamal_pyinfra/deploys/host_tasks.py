@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import accessories, files, image, leftovers, plan, proxy, registry, removal
-from kamal_pyinfra.plan import env_tasks, proxy_tasks, removal_tasks
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import host as env_tasks
+from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 
 
 @deploy("Push env files")

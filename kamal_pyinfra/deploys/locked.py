@@ -12,8 +12,8 @@ from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import proxy
 from kamal_pyinfra.operations.observation import current_host, current_state
-from kamal_pyinfra.plan import prune_tasks
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import remove as prune_tasks
 
 
 @deploy("Push env files")

@@ -18,7 +18,7 @@ from kamal_pyinfra.operations import watch as watching
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.observation import current_host, current_state, may_need
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.diff import (
+from kamal_pyinfra.plan.diff.host import (
     diff_assets,
     diff_directories,
     diff_docker,

@@ -16,15 +16,15 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.insight.address import addresses
+from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
+from kamal_pyinfra.insight.routed import parse_proof, what_serves
 from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.operations.app import revert_command
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.underway import underway
 from kamal_pyinfra.operations.watch import turned_bad
 from kamal_pyinfra.plan import fleet_state
-from kamal_pyinfra.plan.address import addresses
-from kamal_pyinfra.plan.history import FAILED, INTERRUPTED
-from kamal_pyinfra.plan.routed import parse_proof, what_serves
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.proxy.gate import ROUTES
 from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.facts.cord import CordState
-from kamal_pyinfra.facts.docker import DockerInstalled, RunningVersions
+from kamal_pyinfra.facts.docker import CordState, DockerInstalled, RunningVersions
 from kamal_pyinfra.facts.snapshot import HostSnapshot
 
 __all__ = ["CordState", "DockerInstalled", "HostSnapshot", "RunningVersions"]

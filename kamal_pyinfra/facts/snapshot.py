@@ -1,15 +1,223 @@
-"""Everything that the plan wants to know about a host, in one remote command."""
+"""The snapshot of a host: one command, one ``ObservedHost``."""
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import ValidationError
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.facts.rows import SnapshotError
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.facts.container import parse_container, parse_image_defaults
+from kamal_pyinfra.plan.state.observed import Docker, LockDetails, ObservedFile, ObservedHost, ObservedImage
+from kamal_pyinfra.plan.state.record import parse_record
 from kamal_pyinfra.shell.snapshot import SnapshotQuery, snapshot
+from kamal_pyinfra.text import one_line
+
+Value = TypeVar("Value")
+
+LONGEST = 300
+
+
+class SnapshotError(ValueError):
+    """The output is cut short or not what the script prints."""
+
+
+class Rows:
+    """The lines of one look at a host, by their kind.
+
+    Args:
+        look: what the look is called in messages.
+        output: the script's standard output, line by line.
+
+    Raises:
+        SnapshotError: the last line is missing.
+    """
+
+    def __init__(self, look: str, output: Iterable[str]) -> None:
+        self.look = look
+        self._rows: dict[str, list[tuple[int, str]]] = {}
+        for number, line in enumerate(output, 1):
+            kind, _, text = line.encode(errors="replace").decode().partition(" ")
+            self._rows.setdefault(kind, []).append((number, text))
+        if "end" not in self:
+            raise SnapshotError(f"{look} is cut short")
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self._rows
+
+    def texts(self, kind: str) -> list[str]:
+        """What the lines of a kind say."""
+        return [text for _, text in self._rows.get(kind, [])]
+
+    def text(self, kind: str) -> str:
+        """What the lines of a kind say, as one; empty if there is none."""
+        return "".join(self.texts(kind))
+
+    def first(self, kind: str) -> str | None:
+        """What the first line of a kind says; ``None`` if there is none."""
+        return next(iter(self.texts(kind)), None)
+
+    def read(self, kind: str, reader: Callable[[str], Value]) -> list[Value]:
+        """The value of each line of a kind.
+
+        Raises:
+            SnapshotError: a line is not of its kind; the message says which line, and what is wrong with it.
+        """
+        return [self._value(number, kind, text, reader) for number, text in self._rows.get(kind, [])]
+
+    def _value(self, number: int, kind: str, text: str, reader: Callable[[str], Value]) -> Value:
+        try:
+            return reader(text)
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+            line = one_line(f"{self.look} cannot be read: line {number}, {kind}: {_reason(error)}")
+            raise SnapshotError(line[:LONGEST]) from error
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error) or type(error).__name__
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, ("/".join(map(str, problem["loc"])), problem["msg"])))
+
+
+WHOLE = re.compile(r"-?[0-9]{1,12}", re.ASCII)
+
+LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
+
+
+def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
+    """One value from the lines of a snapshot.
+
+    Args:
+        host: the host's name in the configuration.
+        output: the script's standard output, line by line.
+
+    Raises:
+        SnapshotError: the last line is missing, or a line cannot be read.
+    """
+    rows = Rows("the snapshot", output)
+    secrets = dict(rows.read("secrets", _secret))
+    checks, file_checks = _checks(rows.read("check", _check)), _checks(rows.read("file-check", _check))
+    clear = _checks(rows.read("clear-check", _check))
+    edited = _edited(rows.texts("edited"))
+    return ObservedHost(
+        host=host,
+        user=rows.text("user"),
+        home=rows.text("home"),
+        docker=_docker(rows),
+        containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, clear, edited))),
+        images=tuple(map(_image, rows.texts("image"))),
+        directories=frozenset(rows.texts("directory")),
+        files=dict(rows.read("file", lambda text: _file(text, file_checks))),
+        uploads=dict(rows.read("upload", lambda text: _file(text, {}))),
+        cords=dict(map(_cord, rows.texts("cord"))),
+        assets=frozenset(rows.texts("assets")),
+        env_files=frozenset(rows.texts("env-file")),
+        image_times=dict(map(_image_time, rows.texts("image-age"))),
+        now=_number(rows.first("now") or ""),
+        image_defaults=dict(rows.read("image-defaults", parse_image_defaults)),
+        record=next(map(parse_record, rows.texts("record")), None),
+        logged_in="login" in rows,
+        lock=next(map(parse_lock, rows.texts("lock")), None),
+        lock_mark=rows.first("lock-mark") or "",
+    )
+
+
+def _docker(rows: Rows) -> Docker:
+    if "docker-missing" in rows:
+        return Docker(installed=False)
+    other = rows.first("docker-other")
+    if other is not None:
+        return Docker.other(other)
+    error = rows.first("docker-error")
+    if error is not None:
+        return Docker(installed=True, error=error.strip() or "no answer")
+    version = rows.first("docker")
+    if version is None:
+        raise SnapshotError("the snapshot cannot be read: no line says what Docker is there")
+    return Docker(installed=True, version=version)
+
+
+def _secret(text: str) -> tuple[str, str]:
+    container, digest = text.split()[:2]
+    return container, digest
+
+
+def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``NAME PATH`` rows as container → paths."""
+    edited: dict[str, tuple[str, ...]] = {}
+    for name, _, path in (text.partition(" ") for text in rows):
+        edited[name] = (*edited.get(name, ()), path)
+    return edited
+
+
+def _check(text: str) -> tuple[int, str, str]:
+    number, name, owner = text.split(" ", 2)
+    return int(number), name, owner
+
+
+def _checks(rows: Iterable[tuple[int, str, str]]) -> dict[str, dict[str, int]]:
+    """``NUMBER NAME OWNER`` rows as owner → name → number."""
+    checks: dict[str, dict[str, int]] = {}
+    for number, name, owner in rows:
+        checks.setdefault(owner, {})[name] = number
+    return checks
+
+
+def _image(text: str) -> ObservedImage:
+    reference, _, identity = text.rpartition(" ")
+    return ObservedImage(reference=reference, id=identity)
+
+
+def _image_time(text: str) -> tuple[str, float]:
+    """An image's id, and when it was last built or got a tag here, in seconds since 1970."""
+    identity, _, times = text.partition(" ")
+    tagged, _, created = times.partition(" ")
+    try:
+        built = datetime.fromisoformat(f"{created[:19]}+00:00").timestamp()
+    except ValueError:
+        built = 0.0
+    return identity, max(_number(tagged), built)
+
+
+def _number(text: str) -> float:
+    return float(text) if WHOLE.fullmatch(text) else 0.0
+
+
+def _file(text: str, checks: Mapping[str, Mapping[str, int]]) -> tuple[str, ObservedFile]:
+    digest, mode, path = text.split(" ", 2)
+    return path, ObservedFile(digest=digest, mode=mode, checks=checks.get(path, {}))
+
+
+def _cord(text: str) -> tuple[str, bool]:
+    state, _, path = text.partition(" ")
+    return path, state == "tied"
+
+
+def parse_lock(text: str) -> LockDetails:
+    """The lock as Kamal writes it, base64 of three lines, and its lease. An unreadable one is still a lock."""
+    found = LOCK.fullmatch(text)
+    content, left = (found["content"], found["left"]) if found else (text, None)
+    try:
+        lines = base64.b64decode(content, validate=True).decode(errors="replace").splitlines()
+    except ValueError:  # not base64, or not even ASCII
+        lines = []
+    fields = dict(line.partition(": ")[::2] for line in lines if ": " in line)
+    return LockDetails(
+        content=content,
+        locked_by=fields.get("Locked by", "unknown"),
+        version=fields.get("Version", "unknown"),
+        message=fields.get("Message", ""),
+        holder=fields.get("Holder", ""),
+        command=fields.get("Command", ""),
+        seconds_left=int(left) if left else None,
+    )
 
 
 class HostSnapshot(FactBase[ObservedHost | None]):

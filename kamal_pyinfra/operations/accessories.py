@@ -12,13 +12,13 @@ from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.observation import current_host, look, seen
-from kamal_pyinfra.plan import accessory_tasks
-from kamal_pyinfra.plan.accessory import Upload
-from kamal_pyinfra.plan.changes import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
-from kamal_pyinfra.plan.compare_accessory import files_to_upload
-from kamal_pyinfra.plan.diff import diff_missing_accessories
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.changes.containers import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
+from kamal_pyinfra.plan.compare.container import files_to_upload
+from kamal_pyinfra.plan.diff.host import diff_missing_accessories
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import Upload
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.files import remove_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kamal_pyinfra.operations.observation import current_host, current_state
-from kamal_pyinfra.plan.changes import Change
-from kamal_pyinfra.plan.render import change_line
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.output.text import change_line
 
 
 def announce(changes: Iterable[Change]) -> None:

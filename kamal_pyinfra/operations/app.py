@@ -14,11 +14,11 @@ from kamal_pyinfra.operations.leftovers import removal
 from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
 from kamal_pyinfra.operations.record import mark
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.changes import BootContainer, StopContainer
-from kamal_pyinfra.plan.diff import diff_containers, diff_leftovers, diff_old_containers
+from kamal_pyinfra.plan.changes.containers import BootContainer, StopContainer
+from kamal_pyinfra.plan.diff.gates import boot_gates
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_leftovers, diff_old_containers
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
-from kamal_pyinfra.plan.gate import Gate
-from kamal_pyinfra.plan.gates import boot_gates
+from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.proxy.gate import await_served

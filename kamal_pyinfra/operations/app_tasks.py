@@ -11,10 +11,11 @@ from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.app import GRACE_SECONDS
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen
-from kamal_pyinfra.plan.app_tasks import StartContainer
-from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StopContainer
-from kamal_pyinfra.plan.gates import started_gates
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import StartContainer, StopContainer
+from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveImage
+from kamal_pyinfra.plan.diff.gates import started_gates
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import app, image, rollout
 from kamal_pyinfra.shell.rollout import drain

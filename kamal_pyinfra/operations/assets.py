@@ -9,8 +9,8 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import SyncAssets
-from kamal_pyinfra.plan.diff import diff_assets
+from kamal_pyinfra.plan.changes.containers import SyncAssets
+from kamal_pyinfra.plan.diff.host import diff_assets
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import app as commands
 from kamal_pyinfra.shell.script import both, chain, guarded

@@ -11,7 +11,7 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.observation import current_host, forget, look
-from kamal_pyinfra.plan.diff import diff_docker
+from kamal_pyinfra.plan.diff.host import diff_docker
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.host import INSTALL_DOCKER
 from kamal_pyinfra.shell.script import guarded

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.shell import files as edits
 
 

@@ -10,10 +10,10 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look, seen
-from kamal_pyinfra.plan.changes import CreateDirectories, ProtectEnvFile, WriteEnvFile
-from kamal_pyinfra.plan.diff import diff_directories, diff_env_files
-from kamal_pyinfra.plan.env_tasks import diff_deleted_env_files
+from kamal_pyinfra.plan.changes.host import CreateDirectories, ProtectEnvFile, WriteEnvFile
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks.host import diff_deleted_env_files
 from kamal_pyinfra.shell import files as commands
 from kamal_pyinfra.shell.script import chain
 

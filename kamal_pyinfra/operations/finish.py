@@ -10,7 +10,7 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.operations.leftovers import removal
 from kamal_pyinfra.operations.observation import current_host, look
 from kamal_pyinfra.operations.record import mark
-from kamal_pyinfra.plan.diff import diff_leftovers
+from kamal_pyinfra.plan.diff.host import diff_leftovers
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import chain
 

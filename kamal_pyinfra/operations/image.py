@@ -15,8 +15,8 @@ from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.changes import PullImage
-from kamal_pyinfra.plan.diff import diff_images, diff_login
+from kamal_pyinfra.plan.changes.host import PullImage
+from kamal_pyinfra.plan.diff.host import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.files import measured

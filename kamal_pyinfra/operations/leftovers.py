@@ -10,16 +10,10 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen
-from kamal_pyinfra.plan.changes import (
-    Change,
-    RemoveContainer,
-    RemoveDirectory,
-    RemoveFile,
-    RemoveImage,
-    RemoveProxy,
-    RemoveUntagged,
-)
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import RemoveProxy
+from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveDirectory, RemoveFile, RemoveImage, RemoveUntagged
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import app, files, image
 from kamal_pyinfra.shell.script import chain, guarded

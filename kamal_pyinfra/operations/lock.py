@@ -13,14 +13,14 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.observed import LockDetails
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands
 from kamal_pyinfra.shell.script import chain
 from kamal_pyinfra.ssh.connection import execute

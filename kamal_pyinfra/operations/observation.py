@@ -17,16 +17,16 @@ from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories
-from kamal_pyinfra.plan.desired_accessory import every_accessory
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.desired.accessory import every_accessory
+from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.run import UNKNOWN, Run
-from kamal_pyinfra.plan.secret_checks import NAME
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.digest import NAME
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes import Change  # loaded while hosts are looked at
+    from kamal_pyinfra.plan.changes.change import Change  # loaded while hosts are looked at
 
 _SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
 

@@ -11,22 +11,16 @@ from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.observation import current_host, look, seen
-from kamal_pyinfra.plan import proxy_tasks
-from kamal_pyinfra.plan.changes import (
-    Change,
-    RemoveEnvFile,
-    RemoveProxy,
-    RemoveProxyImage,
-    ReplaceProxy,
-    RunProxy,
-    StartProxy,
-)
-from kamal_pyinfra.plan.compare import proxy_arguments
-from kamal_pyinfra.plan.diff import diff_proxy
-from kamal_pyinfra.plan.gates import running_gates
-from kamal_pyinfra.plan.host_task import Decide
-from kamal_pyinfra.plan.observed import ObservedHost
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, StartProxy
+from kamal_pyinfra.plan.changes.host import RemoveEnvFile
+from kamal_pyinfra.plan.diff.gates import running_gates
+from kamal_pyinfra.plan.diff.host import diff_proxy
+from kamal_pyinfra.plan.plan import Decide
+from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
 from kamal_pyinfra.shell import image as image_commands
 from kamal_pyinfra.shell.files import remove_files
 from kamal_pyinfra.shell.proxy import container as commands

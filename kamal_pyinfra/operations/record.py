@@ -5,13 +5,13 @@ from __future__ import annotations
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.edited import is_noted_while_switching, note
-from kamal_pyinfra.plan.changes import TagLatest
-from kamal_pyinfra.plan.diff import diff_record, diff_tag
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.record import record_text
+from kamal_pyinfra.plan.changes.host import TagLatest
+from kamal_pyinfra.plan.diff.host import diff_record, diff_tag
+from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import files, image
 from kamal_pyinfra.shell.script import chain
 

@@ -10,7 +10,7 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.plan.diff import diff_release
+from kamal_pyinfra.plan.diff.host import diff_release
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell.script import chain, guarded

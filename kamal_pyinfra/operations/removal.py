@@ -11,22 +11,10 @@ from kamal_pyinfra.config.timeouts import stop_seconds
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen
-from kamal_pyinfra.plan.changes import (
-    Change,
-    RemoveContainer,
-    RemoveDirectory,
-    RemoveFile,
-    RemoveImage,
-    RemoveUntagged,
-)
-from kamal_pyinfra.plan.removal_tasks import (
-    diff_logout,
-    diff_purged,
-    diff_removed_app,
-    diff_removed_files,
-    others_on,
-)
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveDirectory, RemoveFile, RemoveImage, RemoveUntagged
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks.remove import diff_logout, diff_purged, diff_removed_app, diff_removed_files, others_on
 from kamal_pyinfra.shell import app, files, image
 from kamal_pyinfra.shell.script import chain, guarded
 

@@ -10,9 +10,9 @@ from pyinfra.api.operation import operation
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.docker import INSTALL_SECONDS, renew_login
 from kamal_pyinfra.operations.observation import current_host, seen
-from kamal_pyinfra.plan.changes import CreateDirectories, InstallDocker
+from kamal_pyinfra.plan.changes.host import CreateDirectories, InstallDocker
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.server_tasks import bootstrap
+from kamal_pyinfra.plan.tasks.host import bootstrap
 from kamal_pyinfra.shell.files import make_directories
 from kamal_pyinfra.shell.host import INSTALL_DOCKER
 from kamal_pyinfra.shell.script import guarded

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pyinfra.api.state import State
 
-from kamal_pyinfra.plan.routed import Proof
+from kamal_pyinfra.insight.routed import Proof
 
 
 @dataclass

@@ -10,8 +10,8 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.operations.observation import current_host, current_state, look
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.changes import AwaitContainer, RestartContainer
-from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.changes.containers import AwaitContainer, RestartContainer
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.shell.watch import TURNED_BAD, Watched, watch

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kamal_pyinfra.naming import joined
-from kamal_pyinfra.plan.accessory import AccessoryContainer
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.owner import Owner
-from kamal_pyinfra.plan.state import DesiredHost
+from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
 
 
 def collisions(desired: DesiredHost, observed: ObservedHost) -> list[str]:

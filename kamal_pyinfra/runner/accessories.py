@@ -10,10 +10,10 @@ from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.plan import accessory_tasks
-from kamal_pyinfra.plan.desired_accessory import accessory_container
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.desired.accessory import accessory_container
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.runner.log_lines import LogLine
 from kamal_pyinfra.runner.planned import PlannedTask
 from kamal_pyinfra.runner.read import container_logs, read_hosts

@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.plan import app_tasks
-from kamal_pyinfra.plan.app_tasks import stale_containers, version_in_service
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide, Plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import app as app_tasks
+from kamal_pyinfra.plan.tasks.app import stale_containers, version_in_service
 from kamal_pyinfra.runner.ask import observe
 from kamal_pyinfra.runner.planned import PlannedTask, carry_out
 from kamal_pyinfra.runner.report import Report

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import HostFailed, LockHeld
-from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations.lock import lock_content, may_release
-from kamal_pyinfra.plan.desired import owner_of
-from kamal_pyinfra.plan.host_task import silent_docker
-from kamal_pyinfra.plan.observed import LockDetails, ObservedHost
+from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.plan import silent_docker
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import LockDetails, ObservedHost
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 from kamal_pyinfra.runner.words import lock_message, release_refusal

@@ -12,10 +12,10 @@ from kamal_pyinfra.local import builder as local_builder
 from kamal_pyinfra.local.build import build_and_push, usable_builder
 from kamal_pyinfra.local.builder import programs_with_ssh
 from kamal_pyinfra.local.programs import Programs, Say, shown
-from kamal_pyinfra.plan import image_tasks
-from kamal_pyinfra.plan.host_task import task_plan
 from kamal_pyinfra.plan.mirrors import pull_order
+from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import host as image_tasks
 from kamal_pyinfra.runner.locked import what_is_done_stays
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report

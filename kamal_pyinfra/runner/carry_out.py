@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from kamal_pyinfra.plan.fleet import Plan
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.locked import clear_left_behind
 from kamal_pyinfra.runner.outcome import outcome_noted

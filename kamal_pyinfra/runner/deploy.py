@@ -16,13 +16,13 @@ from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
-    from kamal_pyinfra.plan.observed import ObservedHost
-    from kamal_pyinfra.plan.plan_file import PlanFile
+    from kamal_pyinfra.plan.output.file import PlanFile
+    from kamal_pyinfra.plan.plan import Plan
+    from kamal_pyinfra.plan.state.observed import ObservedHost
     from kamal_pyinfra.runner.report import Report
 
-PLANNING = ("kamal_pyinfra.plan.plan_file", "kamal_pyinfra.plan.render")
-CARRYING_OUT = ("kamal_pyinfra.runner.carry_out", "kamal_pyinfra.plan.render", "kamal_pyinfra.runner.timeline")
+PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
+CARRYING_OUT = ("kamal_pyinfra.runner.carry_out", "kamal_pyinfra.plan.output.text", "kamal_pyinfra.runner.timeline")
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
@@ -40,8 +40,8 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
         load_meanwhile(PLANNING)
         observed = session.observe()
 
-        from kamal_pyinfra.plan.fleet import make_plan
-        from kamal_pyinfra.plan.plan_file import plan_file
+        from kamal_pyinfra.plan.output.file import plan_file
+        from kamal_pyinfra.plan.plan import make_plan
 
         found = make_plan(run, observed, session.left_out)
         return found, plan_file(run, found, observed)
@@ -55,7 +55,7 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
     Raises:
         HostFailed: a host could not be reached or looked at.
     """
-    from kamal_pyinfra.plan.fleet import departed_hosts
+    from kamal_pyinfra.plan.plan import departed_hosts
     from kamal_pyinfra.runner.ask import observe
 
     return departed_hosts(run, observe(run, hosts))
@@ -84,7 +84,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
         load_meanwhile(CARRYING_OUT, operates=True)
         observed = session.observe()
 
-        from kamal_pyinfra.plan.fleet import make_plan
+        from kamal_pyinfra.plan.plan import make_plan
         from kamal_pyinfra.runner.carry_out import carry_out
 
         found = make_plan(run, observed, session.left_out)
@@ -106,7 +106,7 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
         load_meanwhile(CARRYING_OUT, operates=True)
         observed = session.observe()
 
-        from kamal_pyinfra.plan.plan_file import require_same_plan, require_unmoved
+        from kamal_pyinfra.plan.output.file import require_same_plan, require_unmoved
         from kamal_pyinfra.runner.carry_out import carry_out
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:

@@ -10,17 +10,17 @@ import gevent
 from pyinfra.api.host import Host
 
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.facts.parse_examined import parse_examined
-from kamal_pyinfra.facts.rows import SnapshotError
+from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.snapshot import SnapshotError
+from kamal_pyinfra.insight import doctor as judgement
+from kamal_pyinfra.insight.doctor import Check, Needs, needs_of, registry_host
+from kamal_pyinfra.insight.routed import judge_routes
 from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.operations.observation import query_for
-from kamal_pyinfra.plan import doctor as judgement
-from kamal_pyinfra.plan.examined import Check, Examined, Needs
-from kamal_pyinfra.plan.needs import asks_for_certificates, host_rules, needs_of, registry_host
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.routed import judge_routes
+from kamal_pyinfra.plan.proxy.traefik import asks_for_certificates, host_rules
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import Examined, ObservedHost
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.reach import ask_docker, ask_registry, look_up
 from kamal_pyinfra.runner.routes import ask_proxies

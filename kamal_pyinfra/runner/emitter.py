@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kamal_pyinfra.plan.plan_json import plan_document
+from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.runner.heard import Heard
 from kamal_pyinfra.text import one_line
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.runner.failures import HostFailure
 
 FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})

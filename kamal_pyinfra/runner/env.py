@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.plan import env_tasks
-from kamal_pyinfra.plan.fleet import Plan
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import host as env_tasks
 from kamal_pyinfra.runner.planned import PlannedTask, carry_out
 from kamal_pyinfra.runner.report import Report
 

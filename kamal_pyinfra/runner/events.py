@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from kamal_pyinfra.plan.plan_json import PlanDocument
+from kamal_pyinfra.plan.output.document import PlanDocument
 
 
 class Event(BaseModel):

@@ -11,9 +11,9 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.plan.app_tasks import serving_container
-from kamal_pyinfra.plan.observed import ObservedHost
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.tasks.app import serving_container
 from kamal_pyinfra.runner.read import roles_of
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.runner.signals import interruptible

@@ -6,7 +6,7 @@ import json
 import re
 from datetime import datetime
 
-from kamal_pyinfra.plan.routed import parse_proof
+from kamal_pyinfra.insight.routed import parse_proof
 from kamal_pyinfra.runner.events import ProxyAsked, PullProgress, Waiting, Warned
 from kamal_pyinfra.shell.health import WAITING
 from kamal_pyinfra.shell.image import NOTE

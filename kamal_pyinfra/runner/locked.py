@@ -11,11 +11,11 @@ import gevent
 
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
-from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import clearing_command, pause_after
 from kamal_pyinfra.operations.observation import forget, remember
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.looks import is_unmoved
 from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kamal_pyinfra.errors import Interrupted
+from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.history import FAILED, FINISHED, INTERRUPTED, deploy_message
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner.session import Session
 
 

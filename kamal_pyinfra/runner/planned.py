@@ -6,8 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.host_task import Decide, task_plan
+from kamal_pyinfra.plan.plan import Decide, Plan, task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.act import Task
 from kamal_pyinfra.runner.locked import locked

@@ -7,10 +7,9 @@ from functools import partial
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan import prune_tasks
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide, Plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import remove as prune_tasks
 from kamal_pyinfra.runner.planned import PlannedTask, carry_out
 from kamal_pyinfra.runner.report import Report
 

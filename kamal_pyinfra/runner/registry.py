@@ -8,9 +8,9 @@ from kamal_pyinfra import deploys
 from kamal_pyinfra.local import registry as local_registry
 from kamal_pyinfra.local import registry as own_registry
 from kamal_pyinfra.local.programs import Programs
-from kamal_pyinfra.plan import registry_tasks
-from kamal_pyinfra.plan.host_task import Decide
+from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import host as registry_tasks
 from kamal_pyinfra.runner.act import Task, act
 from kamal_pyinfra.runner.planned import preview
 from kamal_pyinfra.runner.report import Report

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from functools import partial
 
 from kamal_pyinfra import deploys
-from kamal_pyinfra.plan import removal_tasks
-from kamal_pyinfra.plan.fleet import Plan
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.planned import preview as preview_task
 from kamal_pyinfra.runner.progress import Progress

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.fleet import Plan
+    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.runner.failures import HostFailure
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kamal_pyinfra.plan.desired import owner_of
-from kamal_pyinfra.plan.gate import Gate
-from kamal_pyinfra.plan.gates import started_gates
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.routed import Routed, parse_routes
+from kamal_pyinfra.insight.routed import Routed, parse_routes
+from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.diff.gates import started_gates
+from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner.session import Session
 from kamal_pyinfra.shell.proxy.gate import ROUTES, tell_routes
 from kamal_pyinfra.ssh.connection import execute

@@ -7,10 +7,9 @@ from collections.abc import Collection
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.local.hooks import has_hook
-from kamal_pyinfra.plan import server_tasks
-from kamal_pyinfra.plan.fleet import Plan
-from kamal_pyinfra.plan.host_task import task_plan
+from kamal_pyinfra.plan.plan import Plan, task_plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import host as server_tasks
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.progress import Progress
 from kamal_pyinfra.runner.report import Report

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import gevent
 
+from kamal_pyinfra.insight.status import StatusRow, status_rows
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.status import StatusRow, status_rows
 from kamal_pyinfra.runner.ask import require_docker
 from kamal_pyinfra.runner.routes import ask_proxies
 from kamal_pyinfra.runner.session import Session

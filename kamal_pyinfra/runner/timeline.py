@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kamal_pyinfra.plan.plan_json import PlanDocument
+from kamal_pyinfra.plan.output.document import PlanDocument
 from kamal_pyinfra.runner import events
 
 FORMAT_VERSION = 1

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan import proxy_tasks
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
 from kamal_pyinfra.runner.locked import locked
 from kamal_pyinfra.runner.planned import PlannedTask
 from kamal_pyinfra.runner.progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.local.new_run import host_of
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.text import one_line
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL
-from kamal_pyinfra.plan.accessory import AccessoryContainer
-from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.desired_accessory import WORKING_FOLDER
-from kamal_pyinfra.plan.router_names import HIDDEN, hiding_labels
-from kamal_pyinfra.plan.secret_checks import clear_labels
+from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
+from kamal_pyinfra.plan.docker_values import split_command
+from kamal_pyinfra.plan.proxy.router_names import HIDDEN, hiding_labels
+from kamal_pyinfra.plan.state.desired import AccessoryContainer
+from kamal_pyinfra.plan.state.digest import clear_labels
 from kamal_pyinfra.shell.files import CUT_SHORT, receive
 from kamal_pyinfra.shell.script import ABSENT, chain, expandable, flags, join, words
 

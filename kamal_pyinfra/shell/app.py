@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL, RELEASE_LABEL, assets_sibling
-from kamal_pyinfra.plan.app_tasks import StartContainer
-from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.gate import Gate, gate_labels
-from kamal_pyinfra.plan.router_names import HIDDEN, hiding_labels
-from kamal_pyinfra.plan.secret_checks import clear_labels
-from kamal_pyinfra.plan.state import AppContainer, Assets, Options, ReleaseCommand
+from kamal_pyinfra.plan.changes.containers import StartContainer
+from kamal_pyinfra.plan.docker_values import Options, split_command
+from kamal_pyinfra.plan.proxy.gate import Gate, gate_labels
+from kamal_pyinfra.plan.proxy.router_names import HIDDEN, hiding_labels
+from kamal_pyinfra.plan.state.desired import AppContainer, Assets, ReleaseCommand
+from kamal_pyinfra.plan.state.digest import clear_labels
 from kamal_pyinfra.shell.health import await_functions
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.script import chain, expandable, flags, host_path, join, quote, words

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kamal_pyinfra.plan.router_names import HIDDEN
-from kamal_pyinfra.plan.state import Options
+from kamal_pyinfra.plan.docker_values import Options
+from kamal_pyinfra.plan.proxy.router_names import HIDDEN
 from kamal_pyinfra.shell.files import CUT_SHORT
 from kamal_pyinfra.shell.script import expandable, flags, guarded, join, words
 

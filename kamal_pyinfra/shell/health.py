@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.plan.state.desired import AppContainer
 from kamal_pyinfra.shell.script import words
 
 STATE_FORMAT = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}}"

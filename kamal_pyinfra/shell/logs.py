@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell.health import PRINTABLE
 from kamal_pyinfra.shell.script import chain, guarded, join, words
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import PROXY_CONTAINER, replaced_name
-from kamal_pyinfra.plan.changes import AwaitContainer, BootContainer, ReplaceContainer, RestartContainer, StopContainer
+from kamal_pyinfra.plan.changes.containers import (
+    AwaitContainer,
+    BootContainer,
+    ReplaceContainer,
+    RestartContainer,
+    StopContainer,
+)
+from kamal_pyinfra.plan.docker_values import given_networks
 from kamal_pyinfra.plan.fleet_state import SILENT
-from kamal_pyinfra.plan.gate import has_routers
-from kamal_pyinfra.plan.given_options import given_networks
-from kamal_pyinfra.plan.state import AppContainer
+from kamal_pyinfra.plan.proxy.gate import has_routers
+from kamal_pyinfra.plan.state.desired import AppContainer
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.health import (
     FIRST_CHECK,

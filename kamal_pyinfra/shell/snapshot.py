@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROXY_CONTAINER
-from kamal_pyinfra.plan.options import OPTIONS, RESTART
-from kamal_pyinfra.plan.secret_checks import FACTOR, FIRST, MODULUS, digest_lines
+from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.state.digest import FACTOR, FIRST, MODULUS, digest_lines
 from kamal_pyinfra.shell import files as edits
 from kamal_pyinfra.shell.host import VERSION, engine_function
 from kamal_pyinfra.shell.lock import mark, shown

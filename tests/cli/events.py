@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.plan.changes import CreateDirectories
-from kamal_pyinfra.plan.fleet import HostPlan, Plan
+from kamal_pyinfra.plan.changes.host import CreateDirectories
+from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.runner.emitter import Emitter
 from kamal_pyinfra.runner.failures import HostFailure

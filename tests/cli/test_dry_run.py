@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.plan.fleet import HostPlan, Plan
+from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import StandIn
 from tests.test_docs import COMMANDS

@@ -37,7 +37,13 @@ UNUSED = {"jinja2", "packaging", "unittest.mock", "asyncio", "invoke"}
         (
             f"kamal_pyinfra.cli.main, {BEFORE_A_LOOK}",
             690,
-            {*UNUSED, "rich", "kamal_pyinfra.plan.changes", "kamal_pyinfra.plan.diff", "kamal_pyinfra.deploys.phases"},
+            {
+                *UNUSED,
+                "rich",
+                "kamal_pyinfra.plan.changes",
+                "kamal_pyinfra.plan.diff.host",
+                "kamal_pyinfra.deploys.phases",
+            },
         ),
         (
             f"kamal_pyinfra.cli.main, {BEFORE_A_LOOK}, {AFTER_A_LOOK}",

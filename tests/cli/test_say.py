@@ -21,7 +21,7 @@ from kamal_pyinfra.cli.paint import paint
 from kamal_pyinfra.cli.say import say, say_json, table_console
 from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner import events
 from kamal_pyinfra.text import RUNNERS
 from tests.conftest import LEAST, SECRETS, MakeConfig, StandIn

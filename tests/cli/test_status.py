@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from kamal_pyinfra.cli.status import _table, age
-from kamal_pyinfra.plan.status import StatusRow
+from kamal_pyinfra.insight.status import StatusRow
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.runner.target import expand_braces, select
+from kamal_pyinfra.plan.run import expand_braces, select
 
 DEPLOY = """
 service: shop

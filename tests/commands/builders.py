@@ -7,7 +7,7 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.plan.changes import (
+from kamal_pyinfra.plan.changes.containers import (
     AwaitContainer,
     BootContainer,
     ReplaceContainer,
@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.changes import (
     StopContainer,
 )
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state import AppContainer, Assets, Health, Proxy
+from kamal_pyinfra.plan.state.desired import AppContainer, Assets, Health, Proxy
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUN_ID = "0123456789abcdef0123456789abcdef"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.plan.accessory import AccessoryContainer
+from kamal_pyinfra.plan.state.desired import AccessoryContainer
 from kamal_pyinfra.shell import accessory as commands
 from tests.commands.fake_host import Answer, FakeHost
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell import exec as app_tasks
 from kamal_pyinfra.shell import logs
 from kamal_pyinfra.shell.exec import OneOff

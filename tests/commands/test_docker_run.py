@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.command_line import split_command
-from kamal_pyinfra.plan.compare import PROMPT_ROUTES
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.secret_checks import clear_labels
-from kamal_pyinfra.plan.state import AppContainer, Health
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.docker_values import split_command
+from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
+from kamal_pyinfra.plan.state.desired import AppContainer, Health
+from kamal_pyinfra.plan.state.digest import clear_labels
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.proxy import container as proxy
 from tests.commands import builders

@@ -7,10 +7,9 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.facts.parse_examined import parse_examined
-from kamal_pyinfra.facts.rows import SnapshotError
-from kamal_pyinfra.plan.examined import Disk, Examined
-from kamal_pyinfra.plan.observed import Docker
+from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.snapshot import SnapshotError
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Examined
 from kamal_pyinfra.shell import host as engine
 from kamal_pyinfra.shell.host import examine
 from tests.commands.fake_host import Answer, FakeHost

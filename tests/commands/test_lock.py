@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.shell import lock
 from tests.commands.test_shell import texts
 

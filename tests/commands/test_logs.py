@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kamal_pyinfra.plan.owner import Owner
+from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell import files as audit
 from kamal_pyinfra.shell import logs
 from kamal_pyinfra.shell.logs import LogFilter

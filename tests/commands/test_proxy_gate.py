@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.gate import Door, Gate
+from kamal_pyinfra.plan.proxy.gate import Door, Gate
 from kamal_pyinfra.shell.proxy.gate import await_served, tell_routes
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_proxy_routes import NOTED, SINCE_BOOT, log

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.shell.proxy.container import CHANGED, LOCK_FOLDER, alone, alone_if_unmoved
 from tests.commands.builders import golden_config, new_run
 

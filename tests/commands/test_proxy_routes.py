@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from tests.commands.fake_host import Answer, FakeHost

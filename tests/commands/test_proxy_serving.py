@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell.proxy import container as proxy
 from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving, serving_functions
 from tests.commands import builders

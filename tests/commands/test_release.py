@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.state import ReleaseCommand
+from kamal_pyinfra.plan.state.desired import ReleaseCommand
 from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell.script import guarded
 from tests.commands import builders

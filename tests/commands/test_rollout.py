@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kamal_pyinfra.plan.gate import Gate
+from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell import app, rollout
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import drain, ending

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost, ObservedImage
-from kamal_pyinfra.plan.secret_checks import check
+from kamal_pyinfra.facts.snapshot import parse_snapshot
+from kamal_pyinfra.plan.state.digest import check
+from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.shell.host import VERSION
 from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, SnapshotQuery, container_template, snapshot, sums_template
 from tests.commands.fake_host import Answer, FakeHost

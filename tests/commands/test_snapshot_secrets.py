@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.plan.observed import ImageDefaults, ObservedHost
-from kamal_pyinfra.plan.secret_checks import checks_of, clear_check, digest_lines
+from kamal_pyinfra.facts.snapshot import parse_snapshot
+from kamal_pyinfra.plan.state.digest import checks_of, clear_check, digest_lines
+from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedHost
 from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, container_template, snapshot, sums_template
 from tests.commands.fake_host import Answer, FakeHost
 from tests.commands.test_snapshot import CONTAINER, ENGINE, IMAGE_ID, IMAGES, LIST, QUERY

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.compare import PROMPT_ROUTES
-from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.proxy import container as proxy
 from tests.commands.builders import counted_by_docker

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kamal_pyinfra.plan.gate import without_gate
+from kamal_pyinfra.plan.proxy.gate import without_gate
 from tests.e2e.project import Project
 from tests.lab.lab import Lab
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.facts.parse_snapshot import parse_lock, parse_snapshot
-from kamal_pyinfra.facts.rows import SnapshotError
-from kamal_pyinfra.plan.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
-from kamal_pyinfra.plan.secret_checks import clear_check
+from kamal_pyinfra.facts.snapshot import SnapshotError, parse_lock, parse_snapshot
+from kamal_pyinfra.plan.state.digest import clear_check
+from kamal_pyinfra.plan.state.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
 from kamal_pyinfra.shell.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
 from kamal_pyinfra.shell.proxy.traefik import NOTED_FORMAT
 from kamal_pyinfra.shell.snapshot import GO_NAMES, sums_template

@@ -14,13 +14,12 @@ import yaml
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.environment import load_environment
 from kamal_pyinfra.errors import ConfigError, PlanRefused
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.facts.rows import SnapshotError
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.plan_file import parse_plan_file, plan_file, require_same_plan, require_unmoved
-from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.facts.snapshot import SnapshotError, parse_snapshot
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file, require_same_plan, require_unmoved
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import LEAST, SECRETS, a_run
 from tests.plan.hosts import HOST, deployed
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyinfra
 import pytest
 
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.observed import Docker, ObservedHost, Status
+from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Status
 from tests.commands.builders import golden_config, new_run
 from tests.conftest import as_deployed
 from tests.operations.fleet import Fleet

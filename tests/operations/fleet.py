@@ -25,9 +25,9 @@ from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from kamal_pyinfra.operations.observation import query_for
-from kamal_pyinfra.plan.observed import LockDetails, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.record import record_text
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import LockDetails, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell.snapshot import snapshot
 
 

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from kamal_pyinfra.operations import accessories
-from kamal_pyinfra.plan import accessory_tasks
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.observed import Status
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.state.observed import Status
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.script import guarded
 from tests.commands.builders import SECRETS, golden_config, new_run
@@ -54,7 +54,7 @@ def with_db(run, host, **fields):
 
 
 def accessory_container_template(name, image, labels):
-    from kamal_pyinfra.plan.observed import ObservedContainer
+    from kamal_pyinfra.plan.state.observed import ObservedContainer
 
     return ObservedContainer(
         id="1", name=name, image=image, image_id="sha256:m", created="", status=Status.RUNNING, health=None,

@@ -9,13 +9,13 @@ import pytest
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.edited import note
 from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.changes import StopContainer
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.changes.containers import StopContainer
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.gates import boot_gates
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.fleet_state import SWITCHED
-from kamal_pyinfra.plan.gates import boot_gates
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.record import record_text
+from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.app import stand_by
 from kamal_pyinfra.shell.files import measured, write_secret

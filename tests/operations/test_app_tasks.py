@@ -7,9 +7,9 @@ from functools import partial
 
 from kamal_pyinfra.operations import app_tasks, server
 from kamal_pyinfra.operations.docker import INSTALL_SECONDS
-from kamal_pyinfra.plan import app_tasks as decisions
-from kamal_pyinfra.plan.gates import started_gates
-from kamal_pyinfra.plan.observed import Docker, Status
+from kamal_pyinfra.plan.diff.gates import started_gates
+from kamal_pyinfra.plan.state.observed import Docker, Status
+from kamal_pyinfra.plan.tasks import app as decisions
 from kamal_pyinfra.shell import app, rollout
 from kamal_pyinfra.shell.host import INSTALL_DOCKER
 from kamal_pyinfra.shell.rollout import drain

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.operations import plan, proxy, registry, removal
-from kamal_pyinfra.plan import proxy_tasks, removal_tasks
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.gate import Gate
-from kamal_pyinfra.plan.observed import ObservedFile, Status
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.proxy.gate import Gate
+from kamal_pyinfra.plan.state.observed import ObservedFile, Status
+from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy.container import alone, replace_by_serving, run_serving, serving_functions
 from kamal_pyinfra.shell.script import guarded

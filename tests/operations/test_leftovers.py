@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from kamal_pyinfra.operations import leftovers
-from kamal_pyinfra.plan import prune_tasks
-from kamal_pyinfra.plan.observed import ObservedImage
+from kamal_pyinfra.plan.state.observed import ObservedImage
+from kamal_pyinfra.plan.tasks import remove as prune_tasks
 from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, PRIMARY, deployed, retired
 from tests.operations.fleet import changed, failed

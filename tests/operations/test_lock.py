@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.facts.parse_snapshot import parse_lock
+from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations import audit, lock
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.underway import underway

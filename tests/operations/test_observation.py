@@ -9,7 +9,7 @@ import pytest
 
 from kamal_pyinfra.operations import observation
 from kamal_pyinfra.operations.observation import forget, may_need, query_for, remember
-from kamal_pyinfra.plan.diff import diff_images
+from kamal_pyinfra.plan.diff.host import diff_images
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
 from tests.operations.conftest import PRIMARY, deployed, fresh

@@ -8,12 +8,12 @@ import pytest
 
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import accessories, assets, docker, files, finish, image, proxy
-from kamal_pyinfra.plan.compare import proxy_arguments
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.gates import running_gates
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import Docker, ObservedFile, Status
-from kamal_pyinfra.plan.record import record_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.gates import running_gates
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
+from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status
+from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import app as asset_commands
 from kamal_pyinfra.shell import files as edits
 from kamal_pyinfra.shell import image as image_commands

@@ -8,10 +8,10 @@ from typing import Any
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import Docker, ObservedContainer, ObservedHost, Status
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import Docker, ObservedContainer, ObservedHost, Status
 from tests.conftest import HOME, a_run, as_deployed
 
 HOST = "192.0.2.1"

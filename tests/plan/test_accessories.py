@@ -10,13 +10,13 @@ import pytest
 
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
-from kamal_pyinfra.plan import accessory_tasks, removal_tasks
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.host_task import task_plan
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan, task_plan
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from tests.conftest import HOME, MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 
 from kamal_pyinfra.errors import ConfigError, PlanRefused
-from kamal_pyinfra.plan import app_tasks
-from kamal_pyinfra.plan.host_task import task_plan
-from kamal_pyinfra.plan.observed import Docker
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import task_plan
+from kamal_pyinfra.plan.state.observed import Docker
+from kamal_pyinfra.plan.tasks import app as app_tasks
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, stopped, together
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config.env import HostText
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
+from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.naming import DIGEST_LABEL
-from kamal_pyinfra.plan.compare import config_differences
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.secret_checks import clear_check
+from kamal_pyinfra.plan.compare.container import config_differences
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.state.digest import clear_check
+from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
 from kamal_pyinfra.shell.snapshot import GO_NAMES, IMAGE_TEMPLATE
 from tests.conftest import MakeConfig, a_run, as_deployed
 from tests.facts.go_template import render

@@ -11,13 +11,13 @@ import pytest
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import departed_hosts, make_plan
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ObservedHost, Status
-from kamal_pyinfra.plan.plan_file import parse_plan_file, plan_file
-from kamal_pyinfra.plan.record import Record, parse_record, record_text
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import departed_hosts, make_plan
+from kamal_pyinfra.plan.state.observed import ObservedHost, Status
+from kamal_pyinfra.plan.state.record import Record, parse_record, record_text
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, stopped, together, without
 

@@ -8,10 +8,10 @@ from textwrap import dedent
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_host, diff_login
-from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedHost
-from kamal_pyinfra.plan.refusals import refuse
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.host import diff_host, diff_login
+from kamal_pyinfra.plan.plan import refuse
+from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, fresh, plan_of
 

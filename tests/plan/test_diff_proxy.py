@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.diff_proxy import INTERRUPTS
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import Status
-from kamal_pyinfra.plan.render import change_line
+from kamal_pyinfra.plan.diff.proxy import INTERRUPTS
+from kamal_pyinfra.plan.output.text import change_line
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import Status
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of, stopped, together, without
 

@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.doctor import judge, judge_docker_here, judge_names, judge_registry_here, judge_unreachable
-from kamal_pyinfra.plan.examined import Check, Disk, Examined, Needs, Share
-from kamal_pyinfra.plan.needs import host_ports, host_rules, needs_of, to_bytes, to_cpus
-from kamal_pyinfra.plan.observed import Docker
+from kamal_pyinfra.insight.doctor import (
+    Check,
+    Needs,
+    Share,
+    judge,
+    judge_docker_here,
+    judge_names,
+    judge_registry_here,
+    judge_unreachable,
+    needs_of,
+    to_bytes,
+    to_cpus,
+)
+from kamal_pyinfra.plan.proxy.traefik import host_ports, host_rules
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Examined
 from tests.conftest import MakeConfig
 
 GB = 1024**3

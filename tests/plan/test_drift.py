@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ObservedFile, ObservedHost, Status
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import ObservedFile, ObservedHost, Status
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, plan_of, without
 

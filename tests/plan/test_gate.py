@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-from kamal_pyinfra.plan.compare_env import label_differences
-from kamal_pyinfra.plan.desired_app import proxy_labels
-from kamal_pyinfra.plan.gate import Door, gate_labels, gate_of, seen_gate, without_gate
-from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, Status
-from kamal_pyinfra.plan.routes import routes_of
+from kamal_pyinfra.plan.compare.fields import label_differences
+from kamal_pyinfra.plan.proxy.gate import Door, gate_labels, gate_of, seen_gate, without_gate
+from kamal_pyinfra.plan.proxy.traefik import proxy_labels, routes_of
+from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, Status
 from tests.commands import builders
 
 OWN = {"service": "shop", "role": "web", **proxy_labels("shop-web")}

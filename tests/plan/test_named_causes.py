@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.plan.compare import OTHER_OPTIONS
-from kamal_pyinfra.plan.difference import Difference
+from kamal_pyinfra.plan.compare.container import OTHER_OPTIONS
+from kamal_pyinfra.plan.compare.fields import Difference
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"(?:the cause is|the cause names it:|the plan says|with cause)\s+`([^`]+)`")

@@ -11,14 +11,17 @@ import pytest
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.naming import OWNER_LABEL
-from kamal_pyinfra.plan import accessory_tasks, env_tasks, proxy_tasks, removal_tasks
-from kamal_pyinfra.plan.desired import desired_host, owner_of
-from kamal_pyinfra.plan.diff import diff_host, diff_proxy
-from kamal_pyinfra.plan.host_task import HostTask
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ImageDefaults, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.record import Record
+from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.diff.host import diff_host, diff_proxy
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.plan import HostTask
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
+from kamal_pyinfra.plan.tasks import host as env_tasks
+from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, made_by_kamal, plan_of, without
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError, PlanRefused
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.plan_file import PlanFile, parse_plan_file, plan_file, require_same_plan, require_unmoved
-from kamal_pyinfra.plan.record import Record
+from kamal_pyinfra.plan.output.file import PlanFile, parse_plan_file, plan_file, require_same_plan, require_unmoved
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
+from kamal_pyinfra.plan.state.record import Record
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, without
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import Status
-from kamal_pyinfra.plan.plan_json import PlanDocument, plan_document
+from kamal_pyinfra.plan.output.document import PlanDocument, plan_document
+from kamal_pyinfra.plan.plan import make_plan
+from kamal_pyinfra.plan.state.observed import Status
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh
 

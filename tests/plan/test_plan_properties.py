@@ -12,18 +12,25 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import Change, RemoveEnvFile
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_host
-from kamal_pyinfra.plan.fleet import Plan, departed_hosts, make_plan
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedFile, ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.owner import Owner
-from kamal_pyinfra.plan.plan_file import plan_file
-from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.host import RemoveEnvFile
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.host import diff_host
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.plan.output.file import plan_file
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import Plan, departed_hosts, make_plan
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.secret_checks import digest_lines
+from kamal_pyinfra.plan.state.digest import digest_lines
+from kamal_pyinfra.plan.state.observed import (
+    ObservedContainer,
+    ObservedFile,
+    ObservedHost,
+    ObservedImage,
+    Owner,
+    Status,
+)
 from tests.conftest import SECRETS, MakeConfig, a_run, as_deployed
 from tests.plan.carry_out import carry_out
 from tests.plan.hosts import altered, deployed, fresh, made_by_kamal, together, without

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.given_options import published_ports
+from kamal_pyinfra.plan.docker_values import published_ports
 from tests.conftest import MakeConfig
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, stopped
 

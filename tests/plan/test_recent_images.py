@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.plan.changes import RemoveImage
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_host
-from kamal_pyinfra.plan.observed import ObservedHost, ObservedImage
-from kamal_pyinfra.plan.prune_tasks import everything, images
+from kamal_pyinfra.facts.snapshot import parse_snapshot
+from kamal_pyinfra.plan.changes.host import RemoveImage
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.host import diff_host
+from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage
+from kamal_pyinfra.plan.tasks.remove import everything, images
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, together, without
 

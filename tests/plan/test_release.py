@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.plan.changes import RunRelease
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.fleet import make_plan
-from kamal_pyinfra.plan.observed import ObservedHost
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.changes.containers import RunRelease
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import MakeConfig, a_run, as_deployed
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"

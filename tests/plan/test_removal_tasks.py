@@ -9,10 +9,10 @@ from textwrap import dedent
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan import removal_tasks
-from kamal_pyinfra.plan.host_task import task_plan
-from kamal_pyinfra.plan.observed import Docker, ObservedFile, ObservedImage
-from kamal_pyinfra.plan.render import render_text
+from kamal_pyinfra.plan.output.text import render_text
+from kamal_pyinfra.plan.plan import task_plan
+from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedImage
+from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, fresh, stopped, together, without
 

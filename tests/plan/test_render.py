@@ -7,8 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from kamal_pyinfra.plan.changes import (
-    Change,
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.host import (
+    BuildImage,
     CreateDirectories,
     LogIn,
     PullImage,
@@ -17,10 +18,10 @@ from kamal_pyinfra.plan.changes import (
     RemoveImage,
     TagLatest,
 )
-from kamal_pyinfra.plan.difference import Difference, as_cause
-from kamal_pyinfra.plan.fleet import BuildImage, HostPlan, Plan, make_plan
-from kamal_pyinfra.plan.plan_json import plan_document
-from kamal_pyinfra.plan.render import change_line, change_lines, render_text, summary
+from kamal_pyinfra.plan.compare.fields import Difference, as_cause
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.plan.output.text import change_line, change_lines, render_text, summary
+from kamal_pyinfra.plan.plan import HostPlan, Plan, make_plan
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import deployed, fresh, plan_of
 

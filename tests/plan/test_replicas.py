@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.plan.app_tasks import stale, start
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_host
-from kamal_pyinfra.plan.next_record import next_record
-from kamal_pyinfra.plan.prune_tasks import containers
-from kamal_pyinfra.plan.status import status_rows
+from kamal_pyinfra.insight.status import status_rows
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.host import diff_host
+from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.tasks.app import stale, start
+from kamal_pyinfra.plan.tasks.remove import containers
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, plan_of, stopped, together, without
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.observed import ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.retained import Retained, retained_versions
+from kamal_pyinfra.insight.status import Retained, retained_versions
+from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
 from tests.commands.builders import golden_config, new_run
 from tests.conftest import as_deployed
 

@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.naming import SUFFIX_LABEL
-from kamal_pyinfra.plan.changes import BootContainer, ReplaceContainer, RestartContainer
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff import diff_containers, diff_host
-from kamal_pyinfra.plan.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.router_names import definitions, hiding_labels, names_beside, names_of, renamed, usual_labels
+from kamal_pyinfra.plan.changes.containers import BootContainer, ReplaceContainer, RestartContainer
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_host
+from kamal_pyinfra.plan.proxy.router_names import (
+    definitions,
+    hiding_labels,
+    names_beside,
+    names_of,
+    renamed,
+    usual_labels,
+)
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 from tests.conftest import MakeConfig, a_run
 from tests.plan.carry_out import carry_out
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of, stopped, together

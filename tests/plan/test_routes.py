@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.observed import Status
-from kamal_pyinfra.plan.routes import Route, routes_of
+from kamal_pyinfra.plan.proxy.traefik import Route, routes_of
+from kamal_pyinfra.plan.state.observed import Status
 from tests.conftest import MakeConfig
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, together
 

@@ -7,13 +7,11 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.facts.parse_examined import parse_examined
-from kamal_pyinfra.facts.parse_snapshot import parse_snapshot
-from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.doctor import docker
-from kamal_pyinfra.plan.examined import Verdict
-from kamal_pyinfra.plan.host_task import silent_docker
-from kamal_pyinfra.plan.refusals import refuse
+from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.snapshot import parse_snapshot
+from kamal_pyinfra.insight.doctor import Verdict, docker
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.plan import refuse, silent_docker
 from tests.commands.builders import golden_config, new_run
 
 HOST = "10.0.0.1"

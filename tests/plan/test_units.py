@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.units import from_bytes, from_nano_cpus, from_seconds, to_bytes, to_nano_cpus, to_seconds
+from kamal_pyinfra.plan.docker_values import (
+    from_bytes,
+    from_nano_cpus,
+    from_seconds,
+    to_bytes,
+    to_nano_cpus,
+    to_seconds,
+)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.words import lock_lines, lock_message, release_refusal, waiting_message
 
 OURS = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import HostFailed, LockHeld
-from kamal_pyinfra.plan.observed import LockDetails
+from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner import locked
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.shell import lock as commands

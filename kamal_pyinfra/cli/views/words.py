@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.plan.routed import Proof, what_serves
+from kamal_pyinfra.insight.routed import Proof, what_serves
 from kamal_pyinfra.runner.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
 
 

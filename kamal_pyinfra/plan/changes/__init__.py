@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.plan.changes.accessory import (
+from kamal_pyinfra.plan.changes.change import Action, Change
+from kamal_pyinfra.plan.changes.containers import (
     AccessoryChange,
+    AwaitContainer,
     BootAccessory,
+    BootContainer,
     RebootAccessory,
     RemoveAccessory,
+    RemoveProxy,
+    RemoveProxyImage,
+    ReplaceContainer,
+    ReplaceProxy,
+    RestartContainer,
+    RunProxy,
+    RunRelease,
+    StartProxy,
+    StopContainer,
     SwitchAccessory,
+    SwitchProxy,
+    SyncAssets,
     UploadFiles,
 )
-from kamal_pyinfra.plan.changes.app import (
-    AwaitContainer,
-    BootContainer,
-    ReplaceContainer,
-    RestartContainer,
-    StopContainer,
-    SyncAssets,
-)
-from kamal_pyinfra.plan.changes.change import Action, Change
 from kamal_pyinfra.plan.changes.host import (
     CreateDirectories,
     CreateEnvFile,
+    ForgetHosts,
     InstallDocker,
     LogIn,
     LogOut,
     ProtectEnvFile,
     PullImage,
-    WriteEnvFile,
-)
-from kamal_pyinfra.plan.changes.leftovers import (
-    ForgetHosts,
     RemoveContainer,
     RemoveDirectory,
     RemoveEnvFile,
@@ -38,16 +40,8 @@ from kamal_pyinfra.plan.changes.leftovers import (
     RemoveImage,
     RemoveUntagged,
     TagLatest,
+    WriteEnvFile,
 )
-from kamal_pyinfra.plan.changes.proxy import (
-    RemoveProxy,
-    RemoveProxyImage,
-    ReplaceProxy,
-    RunProxy,
-    StartProxy,
-    SwitchProxy,
-)
-from kamal_pyinfra.plan.changes.release import RunRelease
 
 __all__ = [
     "AccessoryChange",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from kamal_pyinfra.plan.difference import Difference
+from kamal_pyinfra.plan.compare.fields import Difference
 
 
 class Action(StrEnum):

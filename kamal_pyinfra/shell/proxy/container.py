@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL, PROXY_CONTAINER
-from kamal_pyinfra.plan.compare import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.fleet_state import SILENT
-from kamal_pyinfra.plan.gate import Gate
-from kamal_pyinfra.plan.secret_checks import clear_labels
-from kamal_pyinfra.plan.state import Proxy
+from kamal_pyinfra.plan.proxy.gate import Gate
+from kamal_pyinfra.plan.proxy.traefik import prompt_arguments, proxy_arguments
+from kamal_pyinfra.plan.state.desired import Proxy
+from kamal_pyinfra.plan.state.digest import clear_labels
 from kamal_pyinfra.shell.health import PRINTABLE, STATE_FORMAT
 from kamal_pyinfra.shell.proxy.gate import ask_gates, gate_functions, note_gates, question
 from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS

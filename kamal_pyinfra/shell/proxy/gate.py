@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import PROXY_CONTAINER
-from kamal_pyinfra.plan.gate import ANSWER_HEADER, MARK, Door, Gate
+from kamal_pyinfra.plan.proxy.gate import ANSWER_HEADER, MARK, Door, Gate
 from kamal_pyinfra.shell.health import NOW, PRINTABLE
 from kamal_pyinfra.shell.proxy.traefik import (
     ASKING_SECONDS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.naming import PROXY_CONTAINER
-from kamal_pyinfra.plan.gate import MARK
+from kamal_pyinfra.plan.proxy.gate import MARK
 from kamal_pyinfra.shell.image import NOTE
 from kamal_pyinfra.shell.script import words
 

@@ -1,0 +1,1 @@
+"""Read-only answers, computed from snapshots and logs."""

@@ -1,0 +1,161 @@
+"""Who deployed what: read from the lines of audit logs, ours and Kamal's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from kamal_pyinfra.plan.plan import Plan
+
+FINISHED, FAILED, INTERRUPTED, UNFINISHED = "Finished", "Failed", "Interrupted", "Unfinished"
+DONE = (("replace", "replaced"), ("create", "created"), ("update", "changed"), ("remove", "removed"))
+MEANT = (("replace", "to replace"), ("create", "to create"), ("update", "to change"), ("remove", "to remove"))
+LINE = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))\] \[([^]]*)\] ((?:\[[^]]*\] )*)(.*)")
+OURS = re.compile(
+    rf"({FINISHED}|{FAILED}|{INTERRUPTED}) (\S+) of version (\S+) after (\d+\.\d) s(?: at (.+?))?(?:: (.*))?"
+)
+BOOTED = re.compile(r"Booted app version (\S+)")
+TAGGED = re.compile(r"Tagging \S+:(\S+) as the latest image")
+STEPS_APART = 900
+"""Seconds; lines of Kamal that are further apart are of two deploys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """One deploy, as audit logs tell of it.
+
+    Args:
+        at: UTC time when it began, ISO 8601; of Kamal's the time of its first line.
+        by: who did it.
+        command: such as ``deploy``; of Kamal's deploys it is not known, and empty.
+        seconds: how long it took; of Kamal's from its first to its last line.
+        result: one of the constants of this module.
+        where: phase and hosts of a failure.
+        summary: what was changed; empty for Kamal's.
+        hosts: whose logs tell of it.
+        tool: ``kp``, or ``other`` for Kamal and for a run that was killed.
+    """
+
+    at: str
+    by: str
+    command: str
+    version: str
+    seconds: float
+    result: str
+    tool: str
+    where: str = ""
+    summary: str = ""
+    hosts: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The deploy as a JSON object."""
+        return {**asdict(self), "result": self.result.lower(), "hosts": list(self.hosts)}
+
+
+def deploy_message(result: str, plan: Plan, *, seconds: float, where: str) -> str:
+    """The line of the audit log about a whole deploy."""
+    counts = [
+        f"{plan.counts[action]} {word}"
+        for action, word in (DONE if result == FINISHED else MEANT)
+        if plan.counts[action]
+    ]
+    what = f"{result} {plan.command} of version {plan.version} after {seconds:.1f} s"
+    return f"{what}{f' at {where}' if where else ''}: {', '.join(counts) or 'nothing changed'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    host: str
+    at: str
+    by: str
+    message: str
+
+
+def history(logs: Mapping[str, Sequence[str]]) -> tuple[Deployed, ...]:
+    """All deploys that the logs tell of, the newest first.
+
+    Args:
+        logs: host → lines of its audit log.
+    """
+    lines = sorted((line for host in logs for line in _lines(host, logs[host])), key=lambda line: (line.at, line.host))
+    ours = {(line.at, line.by, found[3]): _ours(line, found) for line, found in _matching(lines, OURS)}
+    kamals: list[Deployed] = []
+    for line in lines:
+        found = BOOTED.fullmatch(line.message) or TAGGED.fullmatch(line.message)
+        key = (line.at, line.by, found[1]) if found else None
+        if key in ours and key is not None:
+            ours[key] = replace(ours[key], hosts=_with(ours[key].hosts, line.host))
+        elif found:
+            _add(kamals, line, found[1], is_end=line.message.startswith("Tagging"))
+    return tuple(sorted((*ours.values(), *kamals), key=lambda each: each.at, reverse=True))
+
+
+def _lines(host: str, texts: Sequence[str]) -> Iterator[_Line]:
+    for text in texts:
+        if found := LINE.fullmatch(text.strip()):
+            yield _Line(host=host, at=found[1].replace("+00:00", "Z"), by=found[2], message=found[4])
+
+
+def _matching(lines: Sequence[_Line], pattern: re.Pattern[str]) -> Iterator[tuple[_Line, re.Match[str]]]:
+    for line in lines:
+        if found := pattern.fullmatch(line.message):
+            yield line, found
+
+
+def _ours(line: _Line, found: re.Match[str]) -> Deployed:
+    return Deployed(
+        at=line.at,
+        by=line.by,
+        command=found[2],
+        version=found[3],
+        seconds=float(found[4]),
+        result=found[1],
+        tool="kp",
+        where=found[5] or "",
+        summary=found[6] or "",
+        hosts=(line.host,),
+    )
+
+
+def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> None:
+    """Kamal writes a line for each container and tag: those that are close together are of one deploy.
+
+    All lines of a run of kp carry the time at which it began, also those of one that was killed.
+    """
+    for number in range(len(kamals) - 1, -1, -1):
+        each = kamals[number]
+        took = seconds_of(line.at) - seconds_of(each.at)
+        if (each.by, each.version) != (line.by, version) or took - each.seconds > STEPS_APART:
+            continue
+        if each.result == FINISHED and not is_end and line.at != each.at:
+            break  # booted anew after it had been tagged: the next deploy of the same version
+        result = FINISHED if is_end else each.result
+        kamals[number] = replace(each, seconds=took, result=result, hosts=_with(each.hosts, line.host))
+        return
+    result = FINISHED if is_end else UNFINISHED
+    kamals.append(
+        Deployed(
+            at=line.at,
+            by=line.by,
+            command="",
+            version=version,
+            seconds=0.0,
+            result=result,
+            tool="other",
+            hosts=(line.host,),
+        )
+    )
+
+
+def seconds_of(at: str) -> float:
+    """Seconds of a UTC time, counted from some fixed moment."""
+    year, month, day, hour, minute, second = (int(part) for part in re.findall(r"\d+", at)[:6])
+    # Days from March on, so that a leap day is the last of its year.
+    moved = year - (month < 3)
+    days = 365 * moved + moved // 4 - moved // 100 + moved // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day
+    return ((days * 24 + hour) * 60 + minute) * 60.0 + second
+
+
+def _with(hosts: tuple[str, ...], host: str) -> tuple[str, ...]:
+    return hosts if host in hosts else (*hosts, host)

@@ -1,0 +1,1 @@
+"""``Config`` and ``Run`` become what one host should have."""

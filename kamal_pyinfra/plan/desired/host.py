@@ -1,0 +1,180 @@
+"""Config + version + host → what that host should have. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.config import Config, Role, timeouts
+from kamal_pyinfra.config.env import EffectiveEnv
+from kamal_pyinfra.config.env_file import env_file_text
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.desired.accessory import accessories_on
+from kamal_pyinfra.plan.desired.app import app_containers
+from kamal_pyinfra.plan.proxy.traefik import proxy_container
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import (
+    AccessoryContainer,
+    AppContainer,
+    DesiredHost,
+    EnvFile,
+    Registry,
+    ReleaseCommand,
+)
+from kamal_pyinfra.plan.state.digest import checks_of, digest_text
+from kamal_pyinfra.plan.state.observed import Owner
+
+
+def desired_host(run: Run, host: str) -> DesiredHost:
+    """What one host should have once the run is over.
+
+    Args:
+        run: the configuration, the version and the run's fixed values.
+        host: the host's name as the configuration spells it.
+
+    Raises:
+        ConfigError: a secret that this host needs has no value.
+    """
+    config = run.config
+    here = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
+    roles = here if run.boots_app else ()
+    env_files = tuple(role_env_file(run, role, host) for role in roles)
+    runs_proxy = run.boots_proxy and any(role.running_traefik for role in here)
+    proxy_env = proxy_env_file(run) if runs_proxy else None
+    accessories = accessories_on(run, host)
+    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
+    containers = tuple(
+        container
+        for role, env_file in zip(roles, env_files, strict=True)
+        for container in app_containers(run, role, host, env_file)
+    )
+    return DesiredHost(
+        host=host,
+        owner=owner_of(run),
+        repository=config.repository,
+        image=config.absolute_image(run.version),
+        latest_image=f"{config.repository}:{config.latest_tag}",
+        version=run.version,
+        directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
+        env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
+        registry=registry_of(run),
+        proxy=None if proxy_env is None else proxy_container(config, proxy_env),
+        containers=containers,
+        known_roles=tuple(role.name for role in config.roles),
+        prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
+        replaced_suffix=run.replaced_suffix,
+        retain_containers=_retained(run, host),
+        drain_seconds=timeouts.drain_seconds(config),
+        stop_timeout=timeouts.stop_seconds(config),
+        cord_target=config.healthcheck.cord,
+        record=naming.hosts_record(config),
+        edits=naming.edits_directory(config),
+        replaces_edited=run.replaces_edited,
+        is_leaving=host in run.decommissioned,
+        forgotten=(*run.decommissioned, *run.forgotten),
+        proxy_env_file=naming.proxy_env_file(config),
+        env_file_pattern=naming.role_env_file(config, "{role}"),
+        refetches=run.refetches,
+        accessories=accessories,
+        known_accessories=tuple(config.accessories),
+        accessories_here=tuple(naming.accessory_container(config, name) for name in config.accessories_on(host)),
+        accessory_env=accessory_env_directory(config),
+        accessory_owner=naming.accessory_owner(config, ""),
+        boots_accessories=run.boots_accessories,
+        release=release_command(run, host, containers),
+        reboots_accessories=run.command == "accessory reboot",
+    )
+
+
+def release_command(run: Run, host: str, containers: Sequence[AppContainer]) -> ReleaseCommand | None:
+    """The release command, on the one host where it runs."""
+    release = run.config.release
+    if release is None or host != run.release_host:
+        return None
+    for container in containers:
+        if container.role == run.release_role:
+            return ReleaseCommand(
+                name=naming.release_container(run.config, container.role, run.version, run.short_id),
+                owner=naming.service_name(run.config),
+                cmd=release.cmd,
+                timeout=release.timeout,
+                container=container,
+            )
+    return None
+
+
+def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> tuple[str, ...]:
+    """Folders for what is on the host; one that carries accessories alone keeps the record and the audit log."""
+    folders = directories(run.config, with_proxy=with_proxy) if has_roles else ()
+    if not run.config.accessories_on(host) or run.roles:
+        return folders
+    own = (accessory_env_directory(run.config),) if run.writes_accessory_env else ()
+    return (*(folders or (run.config.run_directory,)), *own)
+
+
+def accessory_env_directory(config: Config) -> str:
+    """The folder of the accessories' secrets."""
+    return f"{config.run_directory}/env/accessories"
+
+
+def _retained(run: Run, host: str) -> int | None:
+    if host in run.decommissioned:
+        return 0
+    return run.config.retain_containers if run.prunes else None
+
+
+def registry_of(run: Run) -> Registry | None:
+    """Where images come from; ``None`` if nobody logs in there, or not now since the password is not known here."""
+    if run.config.registry.is_own:
+        return None
+    try:
+        username, password = run.config.registry_credentials()
+    except ConfigError:
+        if run.keeps_env:
+            return None
+        raise
+    return Registry(server=run.config.registry.server, username=username, password=password)
+
+
+def owner_of(run: Run) -> Owner:
+    """Whose containers this run may touch."""
+    return Owner(service=run.config.service, destination=run.config.destination or "", roles=run.roles)
+
+
+def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
+    """The folders that everything else is put into."""
+    base = config.run_directory
+    folders = (base, f"{base}/locks", f"{base}/env/roles")
+    return (*folders, f"{base}/env/traefik") if with_proxy else folders
+
+
+def role_env_file(run: Run, role: Role, host: str) -> EnvFile:
+    """The file with the secrets of a role; it exists even without secrets since ``--env-file`` needs it."""
+    env = run.config.env_for(role.name, host)
+    return _env_file(run, naming.role_env_file(run.config, role.name), env, role.name)
+
+
+def proxy_env_file(run: Run) -> EnvFile:
+    """The file with the secrets of the proxy."""
+    return _env_file(run, naming.proxy_env_file(run.config), run.config.proxy_env)
+
+
+def accessory_env_file(run: Run, accessory: AccessoryContainer) -> EnvFile:
+    """The file with the secrets of an accessory."""
+    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.name))
+
+
+def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:
+    names = env.secret
+    if run.keeps_env:
+        return EnvFile(path=path, content=None, digest="", names=names, checks={}, role=role)
+    content = env_file_text({name: run.config.secret(name) for name in names})
+    text = content.get_secret_value()
+    return EnvFile(
+        path=path,
+        content=content,
+        digest=digest_text(text),
+        names=names,
+        checks=checks_of(text.split("\n")),
+        role=role,
+    )

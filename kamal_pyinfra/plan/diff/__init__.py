@@ -1,0 +1,1 @@
+"""Desired and observed become changes, in the order in which a deploy makes them."""

@@ -1,0 +1,122 @@
+"""Accessories: which are missing, which are not as configured, and which left the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kamal_pyinfra.naming import ACCESSORY_LABEL
+from kamal_pyinfra.plan.changes.containers import (
+    AccessoryChange,
+    BootAccessory,
+    RebootAccessory,
+    RemoveAccessory,
+    SwitchAccessory,
+)
+from kamal_pyinfra.plan.collisions import is_foreign
+from kamal_pyinfra.plan.compare.container import accessory_differences
+from kamal_pyinfra.plan.compare.fields import Difference, as_cause
+from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
+
+
+def diff_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[AccessoryChange, ...]:
+    """Everything about accessories that is not as the configuration says; what a deploy advises."""
+    changes = (diff_accessory(accessory, observed) for accessory in desired.accessories)
+    return (*(change for change in changes if change is not None), *diff_left_accessories(desired, observed))
+
+
+def diff_accessory(accessory: AccessoryContainer, observed: ObservedHost) -> AccessoryChange | None:
+    """What would have to happen so that this one is as configured."""
+    existing = observed.container(accessory.container)
+    if existing is None:
+        return boot_of(accessory)
+    if is_foreign(accessory, existing):
+        return None
+    if differences := accessory_differences(accessory, existing, observed):
+        return reboot_of(accessory, cause=as_cause(differences), differences=differences)
+    if not existing.is_running:
+        cause = f"is {existing.status}"
+        return SwitchAccessory(name=accessory.name, container=accessory.container, cause=cause, is_drift=True)
+    return None
+
+
+def boot_of(accessory: AccessoryContainer) -> BootAccessory:
+    """The accessory is run, which is not there."""
+    return BootAccessory(
+        name=accessory.name, container=accessory.container, accessory=accessory, cause="is not on the host"
+    )
+
+
+def reboot_of(
+    accessory: AccessoryContainer, *, cause: str, differences: tuple[Difference, ...] = ()
+) -> RebootAccessory:
+    """The accessory is replaced."""
+    return RebootAccessory(
+        name=accessory.name,
+        container=accessory.container,
+        accessory=accessory,
+        cause=cause,
+        differences=differences,
+    )
+
+
+def diff_missing_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[BootAccessory, ...]:
+    """The accessories that have to be run, if the run boots any; with a run that reboots them, all."""
+    return tuple(_boots(desired, observed)) if desired.boots_accessories else ()
+
+
+def _boots(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccessory]:
+    for accessory in desired.accessories:
+        existing = observed.container(accessory.container)
+        if existing is None:
+            yield boot_of(accessory)
+        elif desired.reboots_accessories:
+            differences = accessory_differences(accessory, existing, observed)
+            yield reboot_of(
+                accessory, cause=as_cause(differences) if differences else "asked for", differences=differences
+            )
+
+
+def accessory_images_to_pull(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    """The images of accessories that ``docker run`` will have to fetch."""
+    missing = {change.accessory.image for change in diff_missing_accessories(desired, observed)}
+    return sorted(image for image in missing if not observed.has_image(full_reference(image)))
+
+
+def full_reference(image: str) -> str:
+    """The image with its tag: Docker takes ``latest`` without one."""
+    return image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+def diff_left_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[RemoveAccessory, ...]:
+    """Accessories of ours that are not in the configuration any more, or not on this host."""
+    return tuple(_left(desired, observed))
+
+
+def _left(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveAccessory]:
+    here = set(desired.accessories_here)
+    for container in observed.containers:
+        owner, name = container.accessory.rpartition("/")[::2]
+        if f"{owner}/" != desired.accessory_owner or container.name in here or container.role:
+            continue
+        # Whoever runs an image that has our label is not ours for that.
+        if container.is_orchestrated or ACCESSORY_LABEL not in observed.given_labels(container):
+            continue
+        is_known = name in desired.known_accessories
+        cause = f"accessory {name} is not {'on this host' if is_known else 'in the config'} any more"
+        yield removal_of(container, name, cause=cause, env_folder=desired.accessory_env)
+
+
+def removal_of(
+    container: ObservedContainer, name: str, *, cause: str, env_folder: str, data: str = ""
+) -> RemoveAccessory:
+    """An accessory that is there goes."""
+    return RemoveAccessory(
+        name=name,
+        container=container.name,
+        cause=cause,
+        image=container.image,
+        env_file=f"{env_folder}/{container.name}.env",
+        data=data,
+        is_running=container.is_running,
+    )

@@ -1,0 +1,379 @@
+"""What is surplus after a run: containers, images, folders, records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.naming import REPLACED_MARK, REPLICA_MARK, first_replica
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import RemoveProxy, ReplaceContainer, RestartContainer
+from kamal_pyinfra.plan.changes.host import (
+    ForgetHosts,
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveFile,
+    RemoveImage,
+    RemoveUntagged,
+    TagLatest,
+)
+from kamal_pyinfra.plan.diff.accessory import diff_left_accessories
+from kamal_pyinfra.plan.diff.app import booting_containers, diff_containers, diff_old_containers, stopping_containers
+from kamal_pyinfra.plan.diff.proxy import foreign_proxy
+from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
+from kamal_pyinfra.plan.state.record import Record
+
+RUN_ID = r"[0-9a-f]{32}"
+
+RECENT_SECONDS = 3600
+"""So long after it was built or pulled an image may wait for its container."""
+
+NO_TAG = "<none>"
+"""What Docker shows for an image whose tag went to another one; it is no reference that could be removed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remaining:
+    """A service's part of a host once a command is over.
+
+    Args:
+        owner: what the labels of our containers say.
+        prefixes: the container prefixes of the roles that the run may touch.
+        known_roles: all roles of the configuration, on this host or not.
+        stopped: our containers that do not run then, newest first.
+        in_service: containers whose folders are needed, by name.
+        mounted: host folders that running containers mount, ours or not.
+        images: references that stay whether a container uses them or not.
+    """
+
+    owner: Owner
+    repository: str
+    prefixes: tuple[str, ...]
+    known_roles: tuple[str, ...]
+    stopped: tuple[ObservedContainer, ...]
+    in_service: frozenset[str]
+    mounted: frozenset[str]
+    images: frozenset[str] = frozenset()
+
+
+def newest_first(containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
+    """Containers by the time they were created."""
+    return tuple(sorted(containers, key=lambda each: (each.created, each.name), reverse=True))
+
+
+def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[RemoveContainer]:
+    """Per role the newest stopped versions are kept; a replaced container serves no rollback.
+
+    A replica too many of the version in service goes when its version does: it would be wanted again.
+    """
+    kept: dict[str, list[str]] = {}
+    serving = {first_replica(name) for name in remaining.in_service}
+    for old in remaining.stopped:
+        if REPLACED_MARK in old.name:
+            yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
+            continue
+        versions = kept.setdefault(old.role, [])
+        name = first_replica(old.name)
+        if name in versions or name in serving:
+            continue
+        if retain is None or len(versions) < retain:
+            versions.append(name)
+        else:
+            yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
+
+
+def recent_images(remaining: Remaining, observed: ObservedHost) -> frozenset[str]:
+    """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
+
+    Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come from
+    another repository starts none of our images.
+    """
+    owner = remaining.owner
+    roles = (naming.joined(owner.service, role, owner.destination) for role in remaining.known_roles)
+    ours = {*remaining.prefixes, *roles}
+    files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
+    neighbours = [each for each in observed.containers if each.role and not owner.is_service_of(each)]
+    alike = [each for each in neighbours if each.image.startswith(f"{remaining.repository}:")]
+    others = {naming.joined(each.service, each.role, each.destination) for each in neighbours if each not in alike}
+    if files <= ours | others and not alike:
+        return frozenset()
+    ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
+    return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
+
+
+def unused_images(remaining: Remaining, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
+    """Versions of the app that no container uses any more; ``latest`` is no version."""
+    kept = remaining.images | recent_images(remaining, observed)
+    kept |= {container.image for container in observed.containers if container.name not in gone}
+    for image in sorted(observed.images, key=lambda image: image.reference):
+        repository, _, tag = image.reference.rpartition(":")
+        is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
+        if repository == remaining.repository and is_version and image.reference not in kept:
+            yield RemoveImage(image=image.reference, cause="no container uses it")
+
+
+def untagged_images(remaining: Remaining, observed: ObservedHost) -> tuple[RemoveUntagged, ...]:
+    """Images whose tag went to a newer one, unless a container or another tag needs them."""
+    used = {container.image_id for container in observed.containers}
+    tagged = {image.id for image in observed.images if not image.reference.endswith(f":{NO_TAG}")}
+    reference = f"{remaining.repository}:{NO_TAG}"
+    lost = [image for image in observed.images if image.reference == reference and image.id not in used | tagged]
+    if not lost:
+        return ()
+    service = remaining.owner.service
+    return (RemoveUntagged(image=reference, service=service, cause=f"{len(lost)} lost the tag"),)
+
+
+def unused_cords(remaining: Remaining, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+    """Cord directories of our roles that no container mounts."""
+    pattern = re.compile(
+        "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in remaining.prefixes)
+        or r"(?!)"
+    )
+    for path in sorted(observed.cords):
+        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in remaining.mounted:
+            yield RemoveDirectory(path=path, cause="no container mounts it")
+
+
+def unused_assets(remaining: Remaining, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+    """Asset folders of our roles that belong to no container in service."""
+    kept = remaining.in_service | {source.rpartition("/")[2] for source in remaining.mounted}
+    for path in sorted(observed.assets):
+        name = path.rpartition("/")[2]
+        if name not in kept and _belongs(name, remaining, observed):
+            yield RemoveDirectory(path=path, cause="its version is not in service")
+
+
+def _belongs(name: str, remaining: Remaining, observed: ObservedHost) -> bool:
+    """Whether an asset folder is ours: ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``."""
+    owner = remaining.owner
+    others = {
+        *((other.service, other.role, other.destination) for other in observed.containers if other.role),
+        *((owner.service, role, owner.destination) for role in remaining.known_roles),
+    }
+    prefixes = {"-".join(filter(None, parts)) for parts in others}
+    owners = [prefix for prefix in prefixes.union(remaining.prefixes) if name.startswith(f"{prefix}-")]
+    return bool(owners) and max(owners, key=len) in remaining.prefixes
+
+
+def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """``latest`` (``latest-DESTINATION``) must name the version in service: Kamal finds it by that."""
+    if not desired.containers:
+        return ()
+    ids = {image.reference: image.id for image in observed.images}
+    wanted = ids.get(desired.image)
+    if wanted is not None and ids.get(desired.latest_image) == wanted:
+        return ()
+    booting = booting_containers(desired, observed)
+    return (
+        TagLatest(
+            image=desired.image,
+            tag=desired.latest_image,
+            cause=f"{desired.version} is in service",
+            is_drift=not booting and observed.record is not None and observed.record.version == desired.version,
+            part_of=next(iter(booting.values()), ""),
+        ),
+    )
+
+
+def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """Everything that may go, in the order in which it can go.
+
+    A run that does not prune leaves retained containers and images alone; replaced containers and folders
+    that nothing mounts go in every run.
+    """
+    if desired.is_leaving and not is_former(desired, observed):
+        return ()
+    remaining = _remaining(desired, observed)
+    containers = (*_surplus_containers(desired, observed, remaining), *_stepping_aside(desired, observed))
+    gone = {change.name for change in containers}
+    return (
+        *containers,
+        *(unused_images(remaining, observed, gone) if desired.retain_containers is not None else ()),
+        *_unused_folders(desired, observed, remaining),
+        *_unused_env_files(desired, observed),
+        *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
+    )
+
+
+def is_former(desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether a host shows by itself that the service was on it; another host may name any in its record."""
+    record, owner = observed.record, desired.owner
+    if any(owner.is_service_of(each) for each in observed.containers) or diff_left_accessories(desired, observed):
+        return True
+    if record is None or (
+        record.service and (record.service, record.destination) != (owner.service, owner.destination)
+    ):
+        return False
+    return bool(record.service) or desired.host in record.hosts
+
+
+def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
+    wanted = frozenset(container.name for container in desired.containers)
+    former = () if desired.owner.roles else sorted(_former_roles(desired, observed))
+    return Remaining(
+        owner=desired.owner,
+        repository=desired.repository,
+        prefixes=(*desired.prefixes, *(_prefix(desired, role) for role in former)),
+        known_roles=desired.known_roles,
+        stopped=newest_first(
+            each for each in observed.containers if desired.owner.owns(each) and each.name not in wanted
+        ),
+        in_service=wanted,
+        mounted=_mounted_in_the_end(desired, observed),
+        images=frozenset(() if desired.is_leaving else {desired.image}),
+    )
+
+
+def _surplus_containers(
+    desired: DesiredHost, observed: ObservedHost, remaining: Remaining
+) -> Iterator[RemoveContainer]:
+    surplus = surplus_containers(remaining, desired.retain_containers)
+    if not desired.is_leaving:
+        yield from surplus
+        return
+    stopping = stopping_containers(desired, observed)
+    for change in surplus:
+        part_of = change.name if change.name in stopping else ""
+        yield replace(change, cause=_left(desired), part_of=part_of)
+
+
+def _left(desired: DesiredHost) -> str:
+    return f"{desired.host} is not in the config"
+
+
+def _prefix(desired: DesiredHost, role: str) -> str:
+    return _joined(desired.owner.service, role, desired.owner.destination)
+
+
+def _joined(*parts: str) -> str:
+    return "-".join(filter(None, parts))
+
+
+def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
+    for change in diff_containers(desired, observed):
+        if isinstance(change, ReplaceContainer):
+            name = naming.replaced_name(change.container.name, desired.replaced_suffix)
+            yield RemoveContainer(name=name, role=change.role, cause="was replaced", part_of=change.container.name)
+
+
+def _unused_folders(desired: DesiredHost, observed: ObservedHost, remaining: Remaining) -> Iterator[RemoveDirectory]:
+    """Folders of a container that is replaced go along with it."""
+    stops = diff_old_containers(desired, observed)
+    owners = {change.cord: change.part_of for change in stops} | {change.name: change.part_of for change in stops}
+    for change in unused_cords(remaining, observed):
+        yield replace(change, part_of=owners.get(observed.absolute(change.path), ""))
+    for change in unused_assets(remaining, observed):
+        yield replace(change, part_of=owners.get(change.path.rpartition("/")[2], ""))
+
+
+def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozenset[str]:
+    """Host folders of every container, ours or not, that runs when the deploy is over."""
+    stopping = set(stopping_containers(desired, observed))
+    starting = {
+        change.container.name for change in diff_containers(desired, observed) if isinstance(change, RestartContainer)
+    }
+    return frozenset(
+        source
+        for container in observed.containers
+        if container.name in starting or (container.is_running and container.name not in stopping)
+        for source in container.mounts.values()
+    )
+
+
+def _unused_env_files(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveEnvFile]:
+    """Of roles that ran here once and do not any more; that they were ours, a container or the record tells."""
+    if desired.owner.roles or desired.retain_containers is None:
+        return
+    wanted = {file.path for file in desired.env_files}
+    for role in sorted(_former_roles(desired, observed)):
+        path = desired.env_file_of(role)
+        if path in observed.env_files and path not in wanted:
+            where = "is not on this host any more" if role in desired.known_roles else "is not in the config"
+            yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
+
+
+def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
+    current = {container.role for container in desired.containers}
+    seen = {container.role for container in observed.containers if desired.owner.owns(container)}
+    recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
+    others = {
+        _joined(each.service, each.role, each.destination) for each in observed.containers if _is_other(desired, each)
+    }
+    # ``shop-web-eu`` may be role ``web-eu``, and role ``web`` of the destination ``eu``, which still needs its files.
+    return {role for role in seen.union(recorded) - current if _prefix(desired, role) not in others}
+
+
+def _is_other(desired: DesiredHost, container: ObservedContainer) -> bool:
+    return bool(container.role) and not desired.owner.is_service_of(container)
+
+
+def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:
+    """The record, and the proxy unless it serves others; what else is there is not ours."""
+    cause = _left(desired)
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    others = (other for other in observed.containers if not desired.owner.is_service_of(other))
+    if proxy is not None and not foreign_proxy(observed) and not proxy_users(others):
+        yield RemoveProxy(name=proxy.name, cause=cause)
+        if desired.proxy_env_file in observed.files:
+            yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)
+    if observed.has_image(desired.latest_image):
+        yield RemoveImage(image=desired.latest_image, cause=cause)
+    if observed.record is not None:
+        yield RemoveFile(path=desired.record, cause=cause)
+        yield RemoveDirectory(path=desired.edits, cause=cause)
+
+
+def diff_record(desired: DesiredHost, observed: ObservedHost) -> tuple[ForgetHosts, ...]:
+    """Hosts that left the configuration are in the record until they are decommissioned or forgotten."""
+    known = observed.record.hosts if observed.record else {}
+    hosts = tuple(host for host in desired.forgotten if host in known)
+    if desired.is_leaving or not hosts:
+        return ()
+    return (ForgetHosts(path=desired.record, hosts=hosts, cause=f"{', '.join(hosts)} left the config"),)
+
+
+def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Record:
+    """The record that stands on the host afterwards.
+
+    Hosts that left the configuration stay in it until they are decommissioned or forgotten. What a run of some
+    roles did not touch stays as the run before left it.
+    """
+    before = observed.record or Record()
+    kept = run.roles or run.keeps_env
+    proxy = before.proxy if desired.proxy is None else desired.proxy.digest
+    return Record(
+        version=run.version,
+        hosts={**_departed(run, before), **_configured(run)},
+        containers={
+            **(dict(before.containers) if run.roles else {}),
+            **{container.name: container.digest for container in desired.containers},
+        },
+        env_files={
+            **(dict(before.env_files) if kept else {}),
+            **{file.path: file.digest for file in desired.env_files if file.digest},
+        },
+        proxy=proxy,
+        service=run.config.service,
+        destination=run.config.destination or "",
+    )
+
+
+def _departed(run: Run, before: Record) -> dict[str, tuple[str, ...]]:
+    gone = {*run.decommissioned, *run.forgotten}
+    return {host: roles for host, roles in before.hosts.items() if host not in gone}
+
+
+def _configured(run: Run) -> dict[str, tuple[str, ...]]:
+    config = run.config
+    roles: dict[str, tuple[str, ...]] = {server.host: () for server in config.all_hosts}
+    for role in config.roles:
+        for server in role.servers:
+            roles[server.host] += (role.name,)
+    return roles

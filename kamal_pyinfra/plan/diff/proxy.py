@@ -1,0 +1,136 @@
+"""Whether the proxy changes, and which other services share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import ReplaceProxy, RunProxy, StartProxy
+from kamal_pyinfra.plan.compare.container import OTHER_OPTIONS, Spec, is_by_hand, published, spec_differences
+from kamal_pyinfra.plan.compare.fields import NOT_SET, Difference, Wanted, as_cause
+from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES, proxy_arguments
+from kamal_pyinfra.plan.state.desired import DesiredHost, Proxy
+from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedContainer, ObservedHost
+
+KAMALS_LABEL = "traefik.http.routers.catchall.rule"
+
+KAMALS_ARGUMENT = "--providers.docker"
+"""What every proxy has that Kamal 1.9 started, whatever ``traefik:`` says."""
+
+
+def foreign_proxy(observed: ObservedHost) -> str:
+    """What the container ``traefik`` is, if neither kp nor Kamal started it; empty if it is ours, or not there.
+
+    A label that comes from its image says nothing of who started it.
+    """
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if proxy is None:
+        return ""
+    given = observed.given_labels(proxy)
+    is_kamals = KAMALS_LABEL in given and KAMALS_ARGUMENT in proxy.command
+    if not proxy.is_orchestrated and (naming.OWNER_LABEL in given or is_kamals):
+        return ""
+    project = next((given[name] for name in PROJECT_LABELS if name in given), "")
+    return f"image {proxy.image}{f', project {project}' if project else ''}"
+
+
+def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
+    """Why nothing may be done to the container ``traefik``; nothing if it is ours, or not there."""
+    if not (what := foreign_proxy(observed)):
+        return ()
+    return (
+        f"{observed.host}: the container {naming.PROXY_CONTAINER} ({what}) was started by neither kp nor Kamal, and is "
+        f"left alone; rename it (`docker rename {naming.PROXY_CONTAINER} NAME`) and give ours ports that are free "
+        "(`traefik: host_port`), or set `traefik: false` for the roles on this host",
+    )
+
+
+def other_owner(own_name: str, observed: ObservedHost) -> str:
+    """Other services that run on the host, unless the running proxy was started for ours."""
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
+        return ""
+    others = {each.service_name for each in observed.containers if each.role and each.is_running}
+    return ", ".join(sorted(others - {own_name}))
+
+
+def proxy_differences(desired: Proxy, observed: ObservedContainer, host: ObservedHost) -> tuple[Difference, ...]:
+    """Why the running proxy is not what ``traefik:`` asks for; empty if it is."""
+    defaults = host.image_defaults.get(observed.image_id)
+    is_same = observed.digest == desired.digest
+    fields = tuple(spec_differences(_proxy_spec(desired), observed, defaults))
+    if observed.image != desired.image:
+        fields = (Difference(field="image", before=observed.image, after=desired.image), *fields)
+    if not is_same:
+        fields += tuple(_arguments(desired, observed))
+    return fields if fields or is_same or observed.digest is None else (OTHER_OPTIONS,)
+
+
+def _proxy_spec(desired: Proxy) -> Spec:
+    return Spec(
+        env=desired.env,
+        secret_names=desired.secret_names,
+        secrets=desired.secrets,
+        secret_checks=desired.secret_checks,
+        labels=desired.labels,
+        options=published(desired.options, desired.publish),
+        log_options=desired.log_options,
+        mounts=(Wanted(target="/var/run/docker.sock", source="/var/run/docker.sock"),),
+        digest=desired.digest,
+    )
+
+
+def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Difference]:
+    wanted = proxy_arguments(desired)
+    for argument in wanted:
+        if argument not in observed.command:
+            yield Difference(field="args", before=NOT_SET, after=argument)
+    for argument in observed.command:
+        if argument.startswith("--") and argument not in {*wanted, PROMPT_ROUTES}:
+            yield Difference(field="args", before=argument, after=NOT_SET)
+
+
+INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
+
+
+def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    """The proxy must run as ``traefik:`` says."""
+    proxy = desired.proxy
+    if proxy is None:
+        return ()
+    if foreign_proxy(observed):
+        return ()  # the plan is refused
+    running = observed.container(proxy.name)
+    was_here = observed.record is not None and observed.record.proxy == proxy.digest
+    if running is None:
+        return (RunProxy(proxy=proxy, cause="was removed" if was_here else "not found", is_drift=was_here),)
+    if differences := proxy_differences(proxy, running, observed):
+        is_drift = is_by_hand(proxy, running, differences)
+        cause = f"{as_cause(differences)}; {INTERRUPTS}"
+        return (ReplaceProxy(proxy=proxy, cause=cause, differences=differences, is_drift=is_drift),)
+    if not running.is_running:
+        return (StartProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True),)
+    return ()
+
+
+def contradictions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    """Why the proxy that is there must not be changed as ``traefik:`` asks for: somebody else's, or others use it."""
+    if desired.proxy is None:
+        return []
+    return [
+        *refused_proxy(observed),
+        *(
+            f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
+            for change in diff_proxy(desired, observed)
+            if isinstance(change, ReplaceProxy) and (owner := other_owner(change.proxy.owner, observed))
+        ),
+    ]
+
+
+def proxy_image_to_pull(desired: DesiredHost, observed: ObservedHost) -> str | None:
+    """The proxy's image if ``docker run`` will have to fetch it."""
+    wants_image = any(isinstance(change, RunProxy) for change in diff_proxy(desired, observed))
+    if desired.proxy is None or not wants_image or observed.has_image(desired.proxy.image):
+        return None
+    return desired.proxy.image

@@ -1,0 +1,104 @@
+"""A plan as text. Nothing else turns changes into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import AccessoryChange
+from kamal_pyinfra.plan.plan import HostPlan, Plan
+from kamal_pyinfra.text import one_line
+
+SHOWN_HOSTS = 6
+DRIFT_MARK = "(drift)"
+
+
+def change_line(change: Change, width: int = 0) -> str:
+    """``± container  shop-web-v2  version v1 → v2``: symbol, kind, subject, cause."""
+    cause = f"{change.cause} {DRIFT_MARK}" if change.is_drift else change.cause
+    return f"{change.action} {change.kind:<9} {one_line(change.subject):<{width}}  {one_line(cause)}"
+
+
+def change_lines(change: Change, width: int = 0) -> Iterator[str]:
+    """The line of a change, and one for each difference that its cause does not tell in full."""
+    yield change_line(change, width)
+    if any(difference.text not in change.cause for difference in change.differences):
+        for difference in change.differences:
+            yield f"  {one_line(difference.text)}"
+
+
+def render_text(plan: Plan, *, is_whole: bool = False) -> str:
+    """The plan for people: hosts with the same changes are shown once, with all their names.
+
+    Args:
+        plan: what to show.
+        is_whole: show every step, also those that come along with another change.
+    """
+    name = f"{plan.service} {plan.version}".rstrip()
+    notes = "".join(f"Note: {one_line(note)}\n" for note in plan.notes)
+    if plan.is_empty:
+        of_hosts = dict.fromkeys(f"{host.host}: {one_line(note)}\n" for host in plan.hosts for note in host.notes)
+        advised = "".join(f"{line}\n" for line in _advice(plan.hosts))
+        return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts) + (f"\n{advised}" if advised else "")
+    changes = plan.changes if is_whole else plan.main_changes
+    width = max(len(one_line(change.subject)) for change in changes)
+    lines = [f"Plan for {name}", ""]
+    if plan.build is not None:
+        lines += ["this machine", f"  {change_line(plan.build, width)}", ""]
+    for hosts, shown in _folded(plan.hosts, is_whole=is_whole):
+        lines.append(_heading(hosts))
+        lines += [f"  {line}" for change in shown for line in change_lines(change, width)] or ["  nothing to change"]
+        lines += [f"  ({one_line(note)})" for note in hosts[0].notes]
+        lines.append("")
+    if advice := list(_advice(plan.hosts)):
+        lines += [*advice, ""]
+    return "\n".join([*lines, f"{notes}{summary(plan)}", ""])
+
+
+def _advice(plans: Sequence[HostPlan]) -> Iterator[str]:
+    """What is not part of the run, host by host, each with the command that changes it."""
+    advising = [plan for plan in plans if plan.advice]
+    width = max((len(one_line(change.subject)) for plan in advising for change in plan.advice), default=0)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for plan in advising:
+        groups.setdefault(tuple(_advice_lines(plan.advice, width)), []).append(plan.host)
+    for lines, hosts in groups.items():
+        yield f"Not part of this run, on {', '.join(hosts)}:"
+        yield from (f"  {line}" for line in lines)
+
+
+def _advice_lines(advice: Sequence[AccessoryChange], width: int) -> Iterator[str]:
+    for change in advice:
+        first, *rest = change_lines(change, width)
+        yield f"{first}; run `{one_line(change.command)}`"
+        yield from rest
+
+
+def _folded(plans: Sequence[HostPlan], *, is_whole: bool) -> list[tuple[list[HostPlan], tuple[Change, ...]]]:
+    groups: dict[tuple[object, ...], list[HostPlan]] = {}
+    for plan in plans:
+        shown = tuple(line for change in _shown(plan, is_whole=is_whole) for line in change_lines(change))
+        groups.setdefault((plan.roles or plan.accessories, shown, plan.notes), []).append(plan)
+    return [(hosts, _shown(hosts[0], is_whole=is_whole)) for hosts in groups.values()]
+
+
+def _shown(plan: HostPlan, *, is_whole: bool) -> tuple[Change, ...]:
+    return plan.changes if is_whole else plan.main_changes
+
+
+def _heading(hosts: Sequence[HostPlan]) -> str:
+    """``web: 192.0.2.1``, ``web ×2: 192.0.2.1, 192.0.2.2``, or with many hosts the first and how many more."""
+    roles = ", ".join(hosts[0].roles or hosts[0].accessories) or "no role"
+    count = f" ×{len(hosts)}" if len(hosts) > 1 else ""
+    names = [host.host for host in hosts[:SHOWN_HOSTS]]
+    more = f" and {len(hosts) - SHOWN_HOSTS} more" if len(hosts) > SHOWN_HOSTS else ""
+    return f"{roles}{count}: {', '.join(names)}{more}"
+
+
+def summary(plan: Plan) -> str:
+    """``Plan: 3 to replace, 1 to create, 0 to change, 0 to remove, 14 unchanged.``"""
+    counts = plan.counts
+    return (
+        f"Plan: {counts['replace']} to replace, {counts['create']} to create, {counts['update']} to change, "
+        f"{counts['remove']} to remove, {plan.unchanged} unchanged."
+    )

@@ -1,0 +1,358 @@
+"""``Plan`` and ``HostPlan``: made for a deploy or a task, or refused with reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import AccessoryChange, AwaitContainer
+from kamal_pyinfra.plan.changes.host import BuildImage, PullImage
+from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_accessories, taken_names
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.accessory import diff_accessories
+from kamal_pyinfra.plan.diff.app import diff_containers, edited_files
+from kamal_pyinfra.plan.diff.host import diff_docker, diff_host
+from kamal_pyinfra.plan.diff.leftovers import is_former
+from kamal_pyinfra.plan.diff.proxy import contradictions
+from kamal_pyinfra.plan.docker_values import published_ports
+from kamal_pyinfra.plan.proxy.traefik import routes_of
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
+from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedContainer, ObservedHost
+
+
+def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, ObservedHost]) -> None:
+    """Stop before anything changes if the plan cannot or must not be carried out.
+
+    Raises:
+        PlanRefused: with one line for each reason.
+    """
+    reasons = [reason for host in desired for reason in _reasons(run, desired[host], observed[host])]
+    if reasons:
+        raise PlanRefused("\n".join(reasons))
+
+
+def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
+    if desired.host not in run.known_hosts:
+        return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
+    if observed.docker.stand_in:
+        return [f"{desired.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}"]
+    if not run.is_setup and diff_docker(desired, observed):
+        cause = diff_docker(desired, observed)[0].cause
+        return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
+    if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
+        return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
+    return [
+        *collisions(desired, observed),
+        *taken_names(desired, observed),
+        *(taken_accessories(desired, observed) if desired.boots_accessories else ()),
+        *_clashing_routes(desired, observed),
+        *_held_ports(desired, observed),
+        *contradictions(desired, observed),
+        *_unknown_secrets(desired, observed),
+    ]
+
+
+def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """Two services with the same rule at the same priority: Traefik would pick one at random."""
+    for container in desired.containers:
+        routes = routes_of(dict(container.labels))
+        for other in observed.containers:
+            is_neighbour = bool(other.role) and other.is_running and not desired.owner.is_service_of(other)
+            for route in sorted(routes & routes_of(other.labels), key=str) if is_neighbour else ():
+                yield _clash(desired.host, container, other, route.text)
+
+
+def _held_ports(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """A port of the host that the old container holds: the new one could not boot beside it, today or ever."""
+    booting = [each.container for each in diff_containers(desired, observed) if not isinstance(each, AwaitContainer)]
+    for container in booting:
+        wanted = published_ports(container.options)
+        for old in desired.owner.running(observed.containers) if wanted else ():
+            held = {binding.rpartition(":")[2] for bindings in old.ports.values() for binding in bindings}
+            yield from (_held(desired.host, container, old, port) for port in sorted(wanted & held))
+
+
+def _held(host: str, container: AppContainer, old: ObservedContainer, port: str) -> str:
+    return (
+        f"{host}: role {container.role} publishes port {port} of the host, which {old.name} holds: the new container "
+        "cannot boot beside it. Take `publish` out of the role's options (the proxy routes to the port inside), "
+        "or run `kp app stop` before each deploy"
+    )
+
+
+def _clash(host: str, container: AppContainer, other: ObservedContainer, route: str) -> str:
+    return (
+        f"{host}: {other.service_name} ({other.name}) already serves the rule {route}, which role {container.role} "
+        f"asks for too; give it another one with the label {_router(container)}.rule"
+    )
+
+
+def _router(container: AppContainer) -> str:
+    """The first of the container's routers, as its labels spell it."""
+    names = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
+    return next(names, "traefik.http.routers.NAME.rule").removesuffix(".rule")
+
+
+def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    """With ``--keep-env`` the env files of earlier runs are used; they must be there, with every secret in them."""
+    way_out = "so --keep-env cannot keep it; give the secrets once"
+    for file in desired.env_files:
+        seen = observed.files.get(file.path)
+        if file.content is None and seen is None:
+            yield f"{desired.host}: {file.path} is not there, {way_out}"
+        elif file.content is None and seen is not None:
+            for name in (name for name in file.names if name not in seen.checks):
+                yield f"{desired.host}: {file.path} has no {name}, {way_out}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPlan:
+    """The changes of one host, in the order in which they are made.
+
+    Args:
+        roles: the host's roles in the configuration, primary first.
+        unchanged: how many of the wanted things are as they should be.
+        notes: what the user should know besides, one clause each.
+        accessories: the host's accessories in the configuration.
+        advice: what differs but is not part of the run; each names the command that changes it.
+    """
+
+    host: str
+    roles: tuple[str, ...]
+    changes: tuple[Change, ...]
+    unchanged: int = 0
+    notes: tuple[str, ...] = ()
+    accessories: tuple[str, ...] = ()
+    advice: tuple[AccessoryChange, ...] = ()
+
+    @property
+    def main_changes(self) -> tuple[Change, ...]:
+        """Those that stand for themselves; the others come along with one of them."""
+        return tuple(change for change in self.changes if not change.part_of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that a run will change, and why; without version if it is not about one.
+
+    Args:
+        notes: what a reader should know although nothing is done about it.
+    """
+
+    service: str
+    version: str
+    command: str
+    build: BuildImage | None
+    hosts: tuple[HostPlan, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(host.changes for host in self.hosts)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes of all hosts, the build first."""
+        of_hosts = tuple(change for host in self.hosts for change in host.changes)
+        return of_hosts if self.build is None else (self.build, *of_hosts)
+
+    @property
+    def main_changes(self) -> tuple[Change, ...]:
+        """Those that stand for themselves, the build first."""
+        return tuple(change for change in self.changes if not change.part_of)
+
+    @property
+    def unchanged(self) -> int:
+        """How many of the wanted things on all hosts are as they should be."""
+        return sum(host.unchanged for host in self.hosts)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many changes stand for themselves, by action."""
+        return Counter(change.action.name.lower() for change in self.main_changes)
+
+    @property
+    def advice(self) -> tuple[AccessoryChange, ...]:
+        """What differs on any host but is not part of the run."""
+        return tuple(change for host in self.hosts for change in host.advice)
+
+    @property
+    def has_drift(self) -> bool:
+        """Whether somebody else changed a host since the last run."""
+        return any(change.is_drift for change in self.changes)
+
+
+def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
+    """Compare a fleet with the configuration.
+
+    Args:
+        run: the configuration, the version and the run's fixed values.
+        observed: a look at every host that takes part, by name.
+        left_out: hosts that would take part but could not be looked at.
+
+    Raises:
+        PlanRefused: a host is not usable, or a change would harm another service.
+    """
+    hosts = [host for host in run.fleet if host in observed]
+    desired = {host: desired_host(run, host) for host in hosts}
+    refuse(run, desired, observed)
+    plans = tuple(_host_plan(run, desired[host], observed[host]) for host in hosts)
+    return Plan(
+        service=naming.service_name(run.config),
+        version=run.version,
+        command=run.command,
+        build=_build(run, plans),
+        hosts=plans,
+        notes=(*_left_out(run, left_out), *_notes(run, observed)),
+    )
+
+
+def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPlan:
+    changes = diff_host(desired, observed)
+    changed = {change.subject for change in changes}
+    advice = (change for change in diff_accessories(desired, observed) if change not in changes)
+    return HostPlan(
+        host=desired.host,
+        roles=roles_on(run, desired.host),
+        changes=changes,
+        unchanged=len(set(desired.subjects) - changed),
+        notes=(
+            *_edited(desired, observed, changed),
+            *foreign_accessories(desired, observed),
+            *_never_here(run, desired, observed),
+        ),
+        accessories=run.config.accessories_on(desired.host),
+        advice=() if run.roles else tuple(advice),
+    )
+
+
+def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
+    """The app itself may change its files, so it takes a word of the user to replace a container for that."""
+    for container in desired.containers:
+        existing = observed.container(container.name)
+        if existing is not None and existing.edited and container.name not in changed:
+            yield (
+                f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
+                "starts it anew from the image (drift)"
+            )
+        if existing is not None and not existing.are_edits_known and container.name not in changed:
+            yield (
+                f"container {container.name}: whether files of its image were changed is not known, as the host could "
+                f"not list them all; `docker diff {container.name}` on the host lists them"
+            )
+
+
+def _never_here(run: Run, desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    if desired.is_leaving and not is_former(desired, observed):
+        yield f"has nothing of {naming.service_name(run.config)}, no container and no record of it: left alone"
+
+
+def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
+    """Hosts, with their roles, that a record knows and neither the configuration nor the run does."""
+    recorded: dict[str, dict[str, None]] = {}
+    records = [observed[host].record for host in sorted(observed)]
+    for host, roles in (item for record in records if record is not None for item in record.hosts.items()):
+        recorded.setdefault(host, {}).update(dict.fromkeys(roles))
+    return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
+
+
+def _left_out(run: Run, hosts: Iterable[str]) -> Iterator[str]:
+    for host in hosts:
+        if run.has_accessories_only(host):
+            yield f"{host} ({', '.join(run.config.accessories_on(host))}) cannot be reached, and has accessories only"
+        else:
+            yield f"{host} ({', '.join(roles_on(run, host))}) cannot be reached and is left out; deploy again later"
+
+
+def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
+    for host, roles in departed_hosts(run, observed).items():
+        what = ", ".join(roles) or "accessories"
+        yield (
+            f"{host} ({what}) is not in the config any more: `kp deploy --decommission` removes "
+            f"{run.config.service} from it, `--forget {host}` only stops this note"
+        )
+    if run.release_host and run.release_host not in observed:
+        yield f"The release command does not run: its host {run.release_host} does not take part."
+    elif run.release_host and not run.includes(run.release_role):
+        yield f"The release command does not run: its role {run.release_role} does not take part."
+    if run.keeps_env:
+        yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
+
+
+def roles_on(run: Run, host: str) -> tuple[str, ...]:
+    """A host's roles in the configuration, primary first."""
+    return tuple(role.name for role in run.config.roles if role.runs_on(host))
+
+
+def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
+    missing = [plan.host for plan in plans if any(isinstance(change, PullImage) for change in plan.changes)]
+    if not missing or not run.is_build_allowed:
+        return None
+    hosts = "1 host does" if len(missing) == 1 else f"{len(missing)} hosts do"
+    return BuildImage(image=run.config.absolute_image(run.version), cause=f"{hosts} not have it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostTask:
+    """What one host has to go through.
+
+    Args:
+        notes: what the user should know besides, one clause each.
+        refusals: why none of it must be done, one line each.
+    """
+
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+Decide = Callable[[Run, ObservedHost], HostTask]
+"""What a command changes on a host that looks like this."""
+
+
+def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) -> Plan:
+    """The plan of a command that is not about a version.
+
+    Args:
+        run: the configuration and the run's fixed values.
+        observed: a look at every host that takes part, by name.
+        decide: what the command changes on a host.
+
+    Raises:
+        PlanRefused: it must not be done on a host.
+    """
+    tasks = {host: decide(run, seen) for host, seen in observed.items()}
+    refusals = [refusal for task in tasks.values() for refusal in task.refusals]
+    if refusals:
+        raise PlanRefused("\n".join(refusals))
+    return Plan(
+        service=naming.service_name(run.config),
+        version="",
+        command=run.command,
+        build=None,
+        hosts=tuple(
+            HostPlan(
+                host=host,
+                roles=roles_on(run, host),
+                changes=task.changes,
+                notes=task.notes,
+                accessories=run.config.accessories_on(host),
+            )
+            for host, task in tasks.items()
+        ),
+    )
+
+
+def silent_docker(observed: ObservedHost) -> tuple[str, ...]:
+    """Why nothing can be decided on a host whose engine does not say what is there; one without engine has nothing."""
+    if not observed.docker.error:
+        return ()
+    if observed.docker.stand_in:
+        return (f"{observed.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}",)
+    return (f"{observed.host}: docker does not answer. {observed.docker.error}".rstrip(),)

@@ -1,0 +1,1 @@
+"""What kp knows about a proxy product, and nowhere else."""

@@ -1,0 +1,253 @@
+"""The names that a container's labels give to its routers, services and middlewares in the proxy they share.
+
+Traefik's Docker provider joins what all containers say. Where two of them define one name differently, it drops the
+name for both ("HTTP router defined multiple times with different configurations"), and no request is routed until one
+of them is gone. So a container whose definition of a name differs from that of a container that still runs gets
+another name, with a suffix; both exist side by side, and the usual name is free again for the container after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from kamal_pyinfra.naming import SUFFIX_LABEL
+from kamal_pyinfra.plan.docker_values import Options, given_names
+from kamal_pyinfra.plan.state.desired import AppContainer
+from kamal_pyinfra.plan.state.digest import digest_values
+from kamal_pyinfra.plan.state.observed import ObservedContainer
+
+KINDS = "routers|services|middlewares|serverstransports"
+LABEL = re.compile(rf"traefik\.(http|tcp|udp)\.({KINDS})\.([^.]+)\.(.+)", re.IGNORECASE)
+REFERENCES = (
+    ("routers", re.compile(r"service"), "services"),
+    ("routers", re.compile(r"middlewares(\[\d+\])?"), "middlewares"),
+    ("middlewares", re.compile(r"chain\.middlewares(\[\d+\])?"), "middlewares"),
+    ("middlewares", re.compile(r"errors\.service"), "services"),
+    ("services", re.compile(r"loadbalancer\.serverstransport"), "serverstransports"),
+)
+"""Which fields name something else, and what. Source: Traefik 2.11 and 3, reference of Docker labels."""
+WHOLE = re.compile(r"traefik\.tls\.", re.IGNORECASE)
+"""Labels that are about the proxy as a whole; nothing in them could get another name."""
+SUFFIX_DIGITS = 8
+HIDDEN = ("traefik.enable", "false")
+"""The label of a container that the proxy leaves out."""
+
+
+class Element(NamedTuple):
+    """One thing that labels define in the proxy, such as ``("http", "routers", "shop-web")``."""
+
+    protocol: str
+    kind: str
+    name: str
+
+
+Definitions = Mapping[Element, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What the labels of a new container define under another name than the configuration's.
+
+    Args:
+        suffix: ends those names; empty if all are the configuration's.
+        elements: what has them.
+        broken: what cannot have another name and is not defined as on a container that runs, one clause each.
+    """
+
+    suffix: str = ""
+    elements: frozenset[Element] = frozenset()
+    broken: tuple[str, ...] = ()
+
+
+def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict[str, str]]:
+    """What a container's labels define, with what Traefik adds to a router that leaves it out.
+
+    Args:
+        labels: the container's.
+        container: its name, of which Traefik makes the rule and the service of a router that names none.
+    """
+    found: dict[Element, dict[str, str]] = {}
+    for label, value in labels.items():
+        if parts := LABEL.fullmatch(label):
+            element = Element(parts[1].lower(), parts[2].lower(), parts[3])
+            found.setdefault(element, {})[parts[4].lower()] = value
+    for element, fields in found.items():
+        if element.kind == "routers":
+            services = [each.name for each in found if each[:2] == (element.protocol, "services")]
+            fields.setdefault("service", services[0] if len(services) == 1 else container)
+            if element.protocol == "http":
+                fields.setdefault("rule", container)
+    return found
+
+
+def names_beside(container: AppContainer, running: Iterable[ObservedContainer]) -> Names:
+    """The names under which a new container can run beside others without taking anything from them.
+
+    Args:
+        container: the new one, with the configuration's names.
+        running: all that run on the host, whosever they are, in whatever state of health.
+    """
+    labels, others = dict(container.labels), [each for each in running if not is_hidden(each.labels)]
+    taken = [definitions(each.labels, each.name) for each in others]
+    fixed = _referenced(container, others)
+    names, broken = Names(), frozenset[Element]()
+    while True:
+        wanted = definitions(renamed(labels, names), container.name)
+        clashing = {element for element, fields in wanted.items() if any(_differs(element, fields, taken))}
+        broken = frozenset(clashing & fixed)
+        more = frozenset(_usual(element, names) for element in clashing - fixed)
+        if not more:
+            break
+        # A clash of a name that has the suffix already means that somebody else has that one too.
+        elements = names.elements | more
+        suffix = digest_values({"labels": labels, "names": sorted(elements), "before": names.suffix})[:SUFFIX_DIGITS]
+        names = Names(suffix=suffix, elements=elements)
+    whole = sorted(_whole_differences(labels, others))
+    return replace(names, broken=(*map(_shown, sorted(broken)), *whole))
+
+
+def names_taken(existing: ObservedContainer, running: Iterable[ObservedContainer]) -> tuple[str, ...]:
+    """What a stopped container's own labels define otherwise than one that runs."""
+    taken = [definitions(each.labels, each.name) for each in running if not is_hidden(each.labels)]
+    own = definitions(existing.labels, existing.name)
+    return tuple(_shown(each) for each, fields in sorted(own.items()) if any(_differs(each, fields, taken)))
+
+
+def _shown(element: Element) -> str:
+    return f"{element.kind[:-1]} {element.name}"
+
+
+def _differs(element: Element, fields: Mapping[str, str], taken: Iterable[Definitions]) -> Iterator[bool]:
+    return (element in each and dict(each[element]) != dict(fields) for each in taken)
+
+
+def _usual(element: Element, names: Names) -> Element:
+    usual = element._replace(name=element.name.removesuffix(f"-{names.suffix}")) if names.suffix else element
+    return usual if usual in names.elements else element
+
+
+def _referenced(container: AppContainer, others: Iterable[ObservedContainer]) -> frozenset[Element]:
+    """What containers of other roles and services rely on by its name, without defining it themselves."""
+    found: set[Element] = set()
+    for other in others:
+        if (other.service, other.role, other.destination) == identity(dict(container.labels)):
+            continue
+        own = definitions(other.labels, other.name)
+        found.update(each for element, fields in own.items() for each in _targets(element, fields) if each not in own)
+    return frozenset(found)
+
+
+def identity(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Whose container it is: service, role and destination."""
+    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
+
+
+def _targets(element: Element, fields: Mapping[str, str]) -> Iterator[Element]:
+    for field, value in fields.items():
+        if kind := _target_kind(element.kind, field):
+            yield from (Element(element.protocol, kind, name) for name in map(local_name, value.split(",")) if name)
+
+
+def _target_kind(kind: str, field: str) -> str:
+    return next((target for source, pattern, target in REFERENCES if source == kind and pattern.fullmatch(field)), "")
+
+
+def local_name(reference: str) -> str:
+    """The name that a reference gives to something of the Docker provider; empty if it is of another one."""
+    name, _, provider = reference.strip().partition("@")
+    return name if provider in ("", "docker") else ""
+
+
+def _whole_differences(labels: Mapping[str, str], others: Iterable[ObservedContainer]) -> set[str]:
+    """Labels about the proxy as a whole that a running container has with another value."""
+    wanted = {label.lower(): value for label, value in labels.items() if WHOLE.match(label)}
+    seen = ((label.lower(), value) for other in others for label, value in other.labels.items())
+    return {f"label {label}" for label, value in seen if label in wanted and wanted[label] != value}
+
+
+def renamed(labels: Mapping[str, str], names: Names) -> dict[str, str]:
+    """The same labels with other names, also where one refers to another; a label tells the suffix."""
+    if not names.suffix:
+        return dict(labels)
+    return {**dict(_renamed(labels, names.elements, f"-{names.suffix}")), SUFFIX_LABEL: names.suffix}
+
+
+def _renamed(labels: Mapping[str, str], elements: Collection[Element], ending: str) -> Iterator[tuple[str, str]]:
+    for label, value in labels.items():
+        parts = LABEL.fullmatch(label)
+        if parts is None:
+            yield label, value
+            continue
+        element = Element(parts[1].lower(), parts[2].lower(), parts[3])
+        end = parts.end(3)
+        name = f"{label[:end]}{ending}{label[end:]}" if element in elements else label
+        kind = _target_kind(element.kind, parts[4].lower())
+        yield name, _references(value, element.protocol, kind, elements, ending) if kind else value
+
+
+def _references(value: str, protocol: str, kind: str, elements: Collection[Element], ending: str) -> str:
+    def changed(reference: str) -> str:
+        local = local_name(reference)
+        is_changed = bool(local) and Element(protocol, kind, local) in elements
+        return reference.replace(local, f"{local}{ending}", 1) if is_changed else reference
+
+    return ",".join(map(changed, value.split(",")))
+
+
+def names_of(labels: Mapping[str, str]) -> Names:
+    """The other names that a container was given."""
+    suffix = labels.get(SUFFIX_LABEL, "")
+    if not suffix:
+        return Names()
+    own = (element for element in definitions(labels, "") if element.name.endswith(f"-{suffix}"))
+    elements = (each._replace(name=each.name.removesuffix(f"-{suffix}")) for each in own)
+    return Names(suffix=suffix, elements=frozenset(elements))
+
+
+def usual_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """A container's labels with the names that the configuration gives."""
+    suffix = labels.get(SUFFIX_LABEL, "")
+    rest = {label: value for label, value in labels.items() if label != SUFFIX_LABEL}
+    return dict(_without(rest, f"-{suffix}")) if suffix else rest
+
+
+def _without(labels: Mapping[str, str], ending: str) -> Iterator[tuple[str, str]]:
+    for label, value in labels.items():
+        parts = LABEL.fullmatch(label)
+        if parts is None:
+            yield label, value
+            continue
+        name = f"{label[: parts.start(3)]}{parts[3].removesuffix(ending)}{label[parts.end(3) :]}"
+        is_reference = _target_kind(parts[2].lower(), parts[4].lower())
+        yield name, ",".join(_usual_reference(each, ending) for each in value.split(",")) if is_reference else value
+
+
+def _usual_reference(reference: str, ending: str) -> str:
+    name, at, provider = reference.partition("@")
+    local = name.strip()
+    return f"{name.replace(local, local.removesuffix(ending), 1) if local else name}{at}{provider}"
+
+
+def is_hidden(labels: Mapping[str, str]) -> bool:
+    """Whether the proxy leaves a container out."""
+    return next((value for name, value in labels.items() if name.lower() == "traefik.enable"), "").lower() == "false"
+
+
+def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> tuple[tuple[str, str], ...]:
+    """What keeps the proxy from publishing a container whose own labels do not ask it to.
+
+    By itself it publishes whatever has a port, under the container's name (``exposedByDefault``). The label comes with
+    the next container: none is replaced for it.
+    """
+    others = given_names(options, "label")
+    names = {name.lower() for name in (*(name for name, _ in labels), *(others or ()))}
+    is_asked_for = others is None or any(name.startswith("traefik.") for name in names)
+    return () if is_asked_for else (HIDDEN,)
+
+
+def with_names(container: AppContainer, names: Names) -> AppContainer:
+    """The container under these names; its digest is of the configuration and stays."""
+    return replace(container, labels=tuple(renamed(dict(container.labels), names).items()))

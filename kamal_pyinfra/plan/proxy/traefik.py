@@ -1,0 +1,240 @@
+"""Traefik's words: container, labels, arguments, rules, ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
+from kamal_pyinfra.plan.proxy.router_names import is_hidden
+from kamal_pyinfra.plan.state.desired import EnvFile, Proxy
+from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, digest_values, watched_lines
+from kamal_pyinfra.plan.state.observed import ObservedContainer
+
+
+def proxy_labels(prefix: str) -> dict[str, str]:
+    """What Traefik reads to route to a container (Kamal 1.9)."""
+    return {
+        f"traefik.http.services.{prefix}.loadbalancer.server.scheme": "http",
+        f"traefik.http.routers.{prefix}.rule": "PathPrefix(`/`)",
+        f"traefik.http.routers.{prefix}.priority": "2",
+        f"traefik.http.middlewares.{prefix}-retry.retry.attempts": "5",
+        f"traefik.http.middlewares.{prefix}-retry.retry.initialinterval": "500ms",
+        f"traefik.http.routers.{prefix}.middlewares": f"{prefix}-retry@docker",
+    }
+
+
+CATCH_ALL_LABELS = {
+    "traefik.http.routers.catchall.entryPoints": "http",
+    "traefik.http.routers.catchall.rule": "PathPrefix(`/`)",
+    "traefik.http.routers.catchall.service": "unavailable",
+    "traefik.http.routers.catchall.priority": "1",
+    "traefik.http.services.unavailable.loadbalancer.server.port": "0",
+}
+"""Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
+
+DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
+
+
+def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
+    """The proxy that ``traefik:`` asks for."""
+    traefik, env = config.traefik, config.proxy_env
+    lines = None if env_file.content is None else watched_lines(config, env)
+    proxy = Proxy(
+        name=naming.PROXY_CONTAINER,
+        image=traefik.image,
+        publish=f"{traefik.host_port}:80" if traefik.publish else None,
+        env_file=env_file.path,
+        env=tuple(env.clear.items()),
+        labels=tuple((CATCH_ALL_LABELS | dict(traefik.labels)).items()),
+        options=tuple(traefik.options.items()),
+        log_options=log_options(config.logging),
+        args=tuple((dict(DEFAULT_ARGS) | dict(traefik.args)).items()),
+        owner=naming.service_name(config),
+        secret_names=env.secret,
+        secrets=None if lines is None else digest_lines(lines),
+        secret_checks=checks_of(lines or ()),
+        digest="",
+    )
+    return replace(proxy, digest=proxy_digest(proxy))
+
+
+def proxy_digest(proxy: Proxy) -> str:
+    """The fingerprint of what ``docker run`` is given; the owner is not part of it, the proxy is shared."""
+    return digest_values(
+        {
+            "image": proxy.image,
+            "publish": proxy.publish,
+            "env": dict(proxy.env),
+            "labels": dict(proxy.labels),
+            "options": proxy.options,
+            "log_options": proxy.log_options,
+            "args": proxy.args,
+        }
+    )
+
+
+ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entrypoints)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What a router takes.
+
+    Args:
+        protocol: ``http`` or ``tcp``.
+        rule: as written, without spaces around it.
+        priority: of several rules that match a request the highest takes it.
+        entry_points: those that it listens on; empty for all.
+    """
+
+    protocol: str
+    rule: str
+    priority: str
+    entry_points: str = ""
+
+    @property
+    def text(self) -> str:
+        """For a message."""
+        return f"{self.rule} with priority {self.priority}"
+
+
+def routes_of(labels: Mapping[str, str]) -> frozenset[Route]:
+    """The routes of a container; none if it is hidden from the proxy."""
+    if is_hidden(labels):
+        return frozenset()
+    routers: dict[tuple[str, str], dict[str, str]] = {}
+    for label, value in labels.items():
+        if found := ROUTER.fullmatch(label):
+            routers.setdefault((found[1].lower(), found[2]), {})[found[3].lower()] = value.strip()
+    return frozenset(_route(protocol, fields) for (protocol, _), fields in routers.items() if "rule" in fields)
+
+
+def _route(protocol: str, fields: Mapping[str, str]) -> Route:
+    # Traefik takes the length of a rule for its priority unless told otherwise, or told 0.
+    priority = fields.get("priority", "0")
+    return Route(
+        protocol=protocol,
+        rule=fields["rule"],
+        priority=str(len(fields["rule"])) if priority == "0" else priority,
+        entry_points=",".join(sorted(part.strip() for part in fields.get("entrypoints", "").split(","))),
+    )
+
+
+NAMES = re.compile(r"\bHost\(([^)]*)\)")
+
+PREFIX = re.compile(r"\bPathPrefix\(`([^`]*)`\)")
+
+QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+
+HTTPS_PORT = ":443"
+
+
+def urls_of_rule(config: Config, labels: Mapping[str, str], router: str, rule: str) -> list[str]:
+    """Return the URLs that a rule of Traefik takes."""
+    names = [name for found in NAMES.findall(rule) for name in QUOTED.findall(found)]
+    entry_points = labels.get(f"{router}.entrypoints", "").split(",")
+    is_secure = any(label.startswith(f"{router}.tls") for label in labels) or any(
+        str(config.traefik.args.get(f"entrypoints.{point.strip()}.address", "")).endswith(HTTPS_PORT)
+        for point in entry_points
+    )
+    base = "https://{}" if is_secure else f"http://{{}}{port_suffix(config)}"
+    return [f"{base.format(name)}{path_suffix(path)}" for name in names for path in paths_of_rule(rule) or ["/"]]
+
+
+def paths_of_rule(rule: str) -> list[str]:
+    """Return the path prefixes that a rule names."""
+    return PREFIX.findall(rule)
+
+
+def path_suffix(path: str) -> str:
+    """Return a path as it ends a URL."""
+    return "" if path == "/" else path
+
+
+def port_suffix(config: Config) -> str:
+    """Return a port as it stands in a URL, or nothing for the usual one."""
+    port = str(config.traefik.host_port).rpartition(":")[2]
+    return "" if port == "80" else f":{port}"
+
+
+PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
+
+
+def proxy_arguments(proxy: Proxy) -> tuple[str, ...]:
+    """Traefik's command line: ``--key=value`` for each argument, bare ``--key`` for ``true``."""
+    return ("--providers.docker", *(argument for key, value in proxy.args for argument in _args(key, value)))
+
+
+def prompt_arguments(proxy: Proxy) -> tuple[str, ...]:
+    """What lets Traefik apply a change of routes at once; its own 2 s between two changes are a deploy's longest wait.
+
+    A proxy without it, as Kamal runs it, is not replaced for that.
+    """
+    key = PROMPT_ROUTES.partition("=")[0].removeprefix("--").lower()
+    return () if key in {given.lower() for given, _ in proxy.args} else (PROMPT_ROUTES,)
+
+
+def _args(key: str, value: object) -> tuple[str, ...]:
+    return tuple(f"--{key}" if item is True else f"--{key}={_scalar(item)}" for item in as_items(value))
+
+
+def _scalar(value: object) -> str:
+    if value is None:
+        return ""
+    return "false" if value is False else str(value)
+
+
+ROUTE_LABEL = "traefik."
+
+
+def proxy_users(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
+    """Services whose containers the proxy of their host routes to, when they run."""
+    routed = (each for each in containers if each.name != naming.PROXY_CONTAINER and _is_routed(each))
+    return tuple(sorted({each.service_name for each in routed}))
+
+
+def _is_routed(container: ObservedContainer) -> bool:
+    return any(label.startswith(ROUTE_LABEL) for label in container.labels) and not is_hidden(container.labels)
+
+
+RULE = re.compile(r"traefik\.(?:http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
+
+HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
+
+
+def published_ports(config: Config) -> Iterator[int]:
+    """The host ports of the proxy: ``host_port``, and what its options publish."""
+    traefik = config.traefik
+    if traefik.publish:
+        yield from host_ports(f"{traefik.host_port}:80")
+    for name in ("publish", "p"):
+        values = traefik.options.get(name)
+        for value in values if isinstance(values, tuple) else (values,):
+            yield from host_ports(str(value))
+
+
+def host_ports(published: str) -> Iterator[int]:
+    """The TCP port on the host in ``[IP:]HOST:CONTAINER``."""
+    found = re.fullmatch(r"(?:.*:)?(\d{1,5}):\d{1,5}(?:/tcp)?", published, re.ASCII)
+    if found:
+        yield int(found[1])
+
+
+def host_rules(config: Config) -> dict[str, tuple[str, ...]]:
+    """Every name in a ``Host(...)`` rule of a routed role, with the hosts that answer to it."""
+    found: dict[str, dict[str, None]] = {}
+    for role in config.roles:
+        labels = {**config.labels, **role.labels} if role.running_traefik else {}
+        rules = (text for label, text in labels.items() if RULE.fullmatch(label))
+        for name in (name for rule in rules for names in HOST_RULE.findall(rule) for name in QUOTED.findall(names)):
+            found.setdefault(name, {}).update(dict.fromkeys(server.address for server in role.servers))
+    return {name: tuple(hosts) for name, hosts in found.items() if name != "*"}
+
+
+def asks_for_certificates(config: Config) -> bool:
+    """Whether the proxy gets certificates by itself."""
+    return any(name.lower().startswith("certificatesresolvers.") for name in config.traefik.args)

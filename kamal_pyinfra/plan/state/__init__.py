@@ -1,0 +1,1 @@
+"""The nouns: a host as it should be and as it was found."""

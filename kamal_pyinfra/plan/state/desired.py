@@ -1,0 +1,290 @@
+"""``DesiredHost`` and the containers, files and logins that belong on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from kamal_pyinfra.plan.docker_values import Options
+from kamal_pyinfra.plan.state.observed import Owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file for an accessory.
+
+    Args:
+        path: on the host.
+        content: the whole file; ``None`` if there is no such file on this machine.
+        digest: SHA-256 of the content, hexadecimal; empty without content.
+    """
+
+    path: str
+    content: str | bytes | None = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessoryContainer:
+    """An accessory as the configuration wants it on one host.
+
+    Args:
+        name: what the configuration calls it.
+        container: the name of its container, and of its folder on the host.
+        owner: ``SERVICE[-DESTINATION]/NAME``, the label by which it is ours.
+        volumes: raw volumes, then files, then directories (Kamal 1.9), a source below the home as ``$PWD/…``.
+        uploads: its files.
+        directories: folders that must exist on the host.
+        secret_names: variables that come from the env file.
+        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
+        secret_checks: secret → a number that tells whether it changed.
+        digest: of everything that ``docker run`` is given, besides name and secrets.
+    """
+
+    name: str
+    container: str
+    owner: str
+    image: str
+    publish: str | None
+    env_file: str
+    env: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    volumes: tuple[str, ...]
+    options: Options
+    log_options: Options
+    cmd: str | None
+    uploads: tuple[Upload, ...]
+    directories: tuple[str, ...]
+    secret_names: tuple[str, ...]
+    secrets: str | None = field(repr=False)
+    secret_checks: Mapping[str, int] = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Docker's health check of a container.
+
+    Args:
+        command: shell text that Docker runs inside the container, as Kamal 1.9 spells it.
+        interval: Docker duration between two probes, for example ``1s``.
+        prompt_command: the same check, which tries again by itself for as long as Docker's three probes would, so
+            that one failure can count and a cut cord shows at the next probe, or at once to one that stands by;
+            empty if Docker is to count.
+    """
+
+    command: str
+    interval: str
+    prompt_command: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assets:
+    """Files that the image brings and the proxy's clients may still ask an older or newer container for.
+
+    Args:
+        source: folder inside the image.
+        extracted: host folder with exactly the files of this version.
+        volume: host folder that the container mounts over ``source``.
+        helper: name of the container that the files are copied out of.
+    """
+
+    helper: str
+    source: str
+    extracted: str
+    volume: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppContainer:
+    """One app container as the configuration wants it on one host.
+
+    Args:
+        cord: host directory of the cord, relative to the run's working directory; ``None`` without cord.
+        cord_target: where the container sees the cord directory.
+        hostname: container host name; differs between hosts and runs, so it is not part of the digest.
+        deadline: seconds that the container may take to become healthy.
+        readiness_delay: seconds that a container without health check must stay up to count as ready.
+        stop_timeout: seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10.
+        secret_names: variables that come from the env file.
+        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
+        secret_checks: secret → a number that tells whether it changed.
+        digest: of everything else that would need a new container if it changed, besides name and image.
+        replica: its number among those of its role on the host, counted from 1.
+        probe_path: what the app is asked for when the proxy is asked whether it routes to it.
+    """
+
+    name: str
+    role: str
+    version: str
+    image: str
+    hostname: str
+    env_file: str
+    env: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    volumes: tuple[str, ...]
+    options: Options
+    log_options: Options
+    cmd: str | None
+    health: Health | None
+    cord: str | None
+    cord_target: str | None
+    assets: Assets | None
+    deadline: int
+    readiness_delay: int
+    stop_timeout: int | None
+    log_lines: int
+    is_primary: bool
+    digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    replica: int = 1
+    probe_path: str = "/up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvFile:
+    """A file of secrets, mode 0600.
+
+    Args:
+        content: the whole text; never printed. ``None`` if the file is kept as it is on the host.
+        digest: SHA-256 of the text, hexadecimal; empty without content.
+        names: the secrets in it.
+        checks: secret → a number that tells whether it changed.
+        role: whose secrets; empty for the proxy's.
+    """
+
+    path: str
+    content: SecretStr | None
+    digest: str = field(repr=False)
+    names: tuple[str, ...]
+    checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """The Traefik container that all services of a host share."""
+
+    name: str
+    image: str
+    publish: str | None
+    env_file: str
+    env: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+    options: Options
+    log_options: Options
+    args: Options
+    owner: str
+    digest: str
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Where images come from and how to log in; the password travels on standard input only."""
+
+    server: str | None
+    username: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseCommand:
+    """The command that runs once before a new version boots.
+
+    Args:
+        owner: ``SERVICE[-DESTINATION]``, by which its container is found again.
+        container: the app container whose surroundings it gets.
+    """
+
+    name: str
+    owner: str
+    cmd: str
+    timeout: int
+    container: AppContainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredHost:
+    """Everything that one service wants on one host.
+
+    Args:
+        owner: what the labels of our containers say.
+        known_roles: all roles of the configuration, on this host or not.
+        prefixes: the container prefixes of the roles that the run may touch.
+        replaced_suffix: ends the name of a container that steps aside in this run.
+        retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
+        drain_seconds: until an old container must be out of traffic, beside some of its health checks.
+        stop_timeout: seconds between TERM and KILL for what is stopped; ``None`` is Docker's own 10.
+        cord_target: where containers of the current configuration see their cord directory.
+        record: path of what the last run wrote down.
+        edits: folder with what containers had changed of their image by then.
+        replaces_edited: whether a container whose files somebody changed is replaced.
+        proxy_env_file: path of the proxy's env file, whether it is wanted or not.
+        env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
+        registry: ``None`` if nobody logs in there.
+        accessories: those of the configuration on this host that the run may look at.
+        known_accessories: all accessories of the configuration, on this host or not.
+        accessories_here: containers of all accessories that belong on this host.
+        accessory_env: the folder of their secrets.
+        accessory_owner: what the label of every accessory of ours begins with.
+        reboots_accessories: whether those that are there are replaced.
+        boots_accessories: whether missing accessories are part of the run.
+        is_leaving: whether nothing of the service is to stay on the host.
+        forgotten: hosts that left the configuration and that the record is not to name any more.
+        refetches: pull the image also where one of its name is.
+        release: the release command, on the one host where it runs.
+    """
+
+    host: str
+    owner: Owner
+    repository: str
+    image: str
+    latest_image: str
+    version: str
+    directories: tuple[str, ...]
+    env_files: tuple[EnvFile, ...]
+    registry: Registry | None
+    proxy: Proxy | None
+    containers: tuple[AppContainer, ...]
+    known_roles: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    replaced_suffix: str
+    retain_containers: int | None
+    drain_seconds: int
+    stop_timeout: int | None
+    cord_target: str | None
+    proxy_env_file: str
+    env_file_pattern: str
+    record: str
+    edits: str
+    is_leaving: bool = False
+    forgotten: tuple[str, ...] = ()
+    replaces_edited: bool = False
+    accessories: tuple[AccessoryContainer, ...] = ()
+    known_accessories: tuple[str, ...] = ()
+    accessories_here: tuple[str, ...] = ()
+    accessory_owner: str = ""
+    accessory_env: str = ""
+    boots_accessories: bool = False
+    reboots_accessories: bool = False
+    refetches: bool = False
+    release: ReleaseCommand | None = None
+
+    def env_file_of(self, role: str) -> str:
+        """Where the secrets of a role would lie."""
+        return self.env_file_pattern.replace("{role}", role)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everything that is wanted, as changes name it."""
+        images = (self.image, self.latest_image) if self.containers else ()
+        proxies = () if self.proxy is None else (self.proxy.name,)
+        files = tuple(file.path for file in self.env_files)
+        return (*files, *images, *proxies, *(container.name for container in self.containers))

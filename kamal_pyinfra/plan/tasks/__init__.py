@@ -1,0 +1,1 @@
+"""What each smaller command (``kp app stop``, ``kp prune``, …) changes on a host."""

@@ -1,0 +1,155 @@
+"""``kp accessory``: what each of its commands changes on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kamal_pyinfra.plan.changes.containers import RemoveAccessory, SwitchAccessory, UploadFiles
+from kamal_pyinfra.plan.changes.host import CreateDirectories
+from kamal_pyinfra.plan.collisions import taken_accessories
+from kamal_pyinfra.plan.compare.container import files_to_upload
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, removal_of
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login, diff_missing_accessories
+from kamal_pyinfra.plan.plan import HostTask, silent_docker
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
+
+ASKED_FOR = "asked for"
+
+
+def boot(run: Run, observed: ObservedHost) -> HostTask:
+    """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too.
+
+    Raises:
+        ConfigError: a secret has no value, or a local file cannot be read.
+    """
+    desired = desired_host(run, observed.host)
+    changes = (
+        *diff_directories(desired, observed),
+        *diff_env_files(desired, observed),
+        *diff_login(desired, observed),
+        *diff_missing_accessories(desired, observed),
+    )
+    return HostTask(changes=changes, refusals=_refusals(desired, observed))
+
+
+def upload(run: Run, observed: ObservedHost) -> HostTask:
+    """Files are what they are on this machine."""
+    return HostTask(changes=diff_uploads(desired_host(run, observed.host), observed))
+
+
+def diff_uploads(desired: DesiredHost, observed: ObservedHost) -> tuple[UploadFiles, ...]:
+    """The files that are missing or differ, by accessory."""
+    found = ((each, files_to_upload(each, observed)) for each in desired.accessories)
+    return tuple(
+        UploadFiles(name=each.name, container=each.container, uploads=uploads, cause="missing or changed")
+        for each, uploads in found
+        if uploads
+    )
+
+
+def directories(run: Run, observed: ObservedHost) -> HostTask:
+    """Folders are there."""
+    return HostTask(changes=diff_accessory_directories(desired_host(run, observed.host), observed))
+
+
+def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateDirectories, ...]:
+    """The folders that are missing."""
+    wanted = (path for each in desired.accessories for path in each.directories)
+    missing = tuple(path for path in wanted if path not in observed.directories)
+    return (CreateDirectories(paths=missing, cause="not found"),) if missing else ()
+
+
+def start(run: Run, observed: ObservedHost) -> HostTask:
+    """Accessories that are there run."""
+    return _switch(run, observed, when=(False,), cause="is not running")
+
+
+def stop(run: Run, observed: ObservedHost) -> HostTask:
+    """Accessories do not run."""
+    return _switch(run, observed, when=(True,), cause="stops", is_needed=False)
+
+
+def restart(run: Run, observed: ObservedHost) -> HostTask:
+    """Accessories that are there have been stopped and started."""
+    return _switch(run, observed, when=(True, False), cause="restarts")
+
+
+def _switch(
+    run: Run, observed: ObservedHost, *, when: tuple[bool, ...], cause: str, is_needed: bool = True
+) -> HostTask:
+    desired = desired_host(run, observed.host)
+    there = {each.name: each for each in observed.containers}
+    missing = [each.name for each in desired.accessories if each.container not in there and is_needed]
+    return HostTask(
+        changes=tuple(
+            SwitchAccessory(name=each.name, container=each.container, cause=cause)
+            for each in desired.accessories
+            if each.container in there and there[each.container].is_running in when
+        ),
+        refusals=(
+            *_refusals(desired, observed),
+            *(f"{observed.host}: {name} is not there; run `kp accessory boot {name}`" for name in missing),
+        ),
+    )
+
+
+def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> HostTask:
+    """Accessories are gone, in the configuration or not; their folders stay unless asked for."""
+    desired = desired_host(replace(run, command="accessory", keeps_env=True), observed.host)
+    changes = tuple(_removals(run, desired, observed, with_data=with_data))
+    kept = "" if with_data else ", ".join(change.container for change in changes)
+    return HostTask(
+        changes=changes,
+        notes=(f"data stays: folder {kept}, volumes; --data removes the folder",) if kept else (),
+        refusals=_refusals(desired, observed),
+    )
+
+
+def prune(run: Run, observed: ObservedHost) -> HostTask:
+    """Accessories that left the configuration are gone; their folders and volumes stay."""
+    desired = desired_host(run, observed.host)
+    return HostTask(changes=diff_left_accessories(desired, observed), refusals=silent_docker(observed))
+
+
+def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_data: bool) -> Iterator[RemoveAccessory]:
+    for accessory in desired.accessories:
+        if change := _removal(accessory, desired, observed, with_data=with_data):
+            yield change
+    for left in diff_left_accessories(desired, observed):
+        container = observed.container(left.container)
+        if container is not None and (not run.accessories or left.name in run.accessories):
+            data = left.container if with_data else ""
+            yield removal_of(container, left.name, cause=left.cause, env_folder=desired.accessory_env, data=data)
+
+
+def _removal(
+    accessory: AccessoryContainer, desired: DesiredHost, observed: ObservedHost, *, with_data: bool
+) -> RemoveAccessory | None:
+    data = accessory.container if with_data else ""
+    existing = observed.container(accessory.container)
+    if existing is not None:
+        env_folder = desired.accessory_env
+        return removal_of(existing, accessory.name, cause=ASKED_FOR, env_folder=env_folder, data=data)
+    paths = {upload.path for upload in accessory.uploads}.union(accessory.directories)
+    has_data = with_data and paths & observed.directories.union(observed.uploads)
+    if not (has_data or accessory.env_file in observed.files):
+        return None
+    return RemoveAccessory(
+        name=accessory.name,
+        container=accessory.container,
+        cause=f"{ASKED_FOR}; its container is gone already",
+        image="",
+        env_file=accessory.env_file,
+        data=data,
+        is_running=False,
+    )
+
+
+def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
+    if not observed.docker.installed:
+        return (f"{observed.host}: docker is not installed; run `kp setup` first",)
+    return (*silent_docker(observed), *taken_accessories(desired, observed))

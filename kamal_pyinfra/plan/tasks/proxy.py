@@ -1,0 +1,150 @@
+"""``kp traefik``: what each of its commands changes on a host."""
+
+from __future__ import annotations
+
+from kamal_pyinfra import naming
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, SwitchProxy
+from kamal_pyinfra.plan.changes.host import RemoveEnvFile
+from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login, diff_proxy
+from kamal_pyinfra.plan.diff.proxy import contradictions, foreign_proxy, refused_proxy
+from kamal_pyinfra.plan.plan import HostTask, silent_docker
+from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
+
+ASKED_FOR = "asked for"
+
+
+def boot(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy runs as ``traefik:`` says.
+
+    Raises:
+        ConfigError: a secret has no value.
+    """
+    desired = desired_host(run, observed.host)
+    return HostTask(
+        changes=(*_prepared(desired, observed), *diff_proxy(desired, observed)),
+        refusals=_refusals(desired, observed),
+    )
+
+
+def reboot(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy is replaced by one as ``traefik:`` says, whether it differs or not.
+
+    Raises:
+        ConfigError: a secret has no value.
+    """
+    desired = desired_host(run, observed.host)
+    return HostTask(
+        changes=(*_prepared(desired, observed), *diff_rebooted_proxy(desired, observed)),
+        notes=interrupted(run, observed),
+        refusals=_refusals(desired, observed),
+    )
+
+
+def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RunProxy, ...]:
+    """A new proxy in any case."""
+    if desired.proxy is None or foreign_proxy(observed):
+        return ()
+    if observed.container(desired.proxy.name) is None:
+        return (RunProxy(proxy=desired.proxy, cause="not found"),)
+    return (ReplaceProxy(proxy=desired.proxy, cause=f"{ASKED_FOR}; interrupts traffic"),)
+
+
+def start(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy that is there runs."""
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if proxy is None:
+        return _missing(observed)
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
+    return HostTask(changes=() if proxy.is_running else (_switch(f"is {proxy.status}"),))
+
+
+def stop(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy that is there does not run."""
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if proxy is None or not proxy.is_running:
+        return HostTask(refusals=silent_docker(observed))
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
+    return HostTask(changes=(_switch("stops; nothing is served"),), notes=interrupted(run, observed))
+
+
+def restart(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy that is there has been stopped and started."""
+    if observed.container(naming.PROXY_CONTAINER) is None:
+        return _missing(observed)
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
+    return HostTask(changes=(_switch("restarts; interrupts traffic"),), notes=interrupted(run, observed))
+
+
+def remove(run: Run, observed: ObservedHost) -> HostTask:
+    """The proxy, its image and its secrets are gone, unless another service uses it."""
+    if refusals := refused_proxy(observed):
+        return HostTask(refusals=refusals)
+    users = other_users(run, observed)
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    if users and proxy is not None:
+        return HostTask(refusals=(f"{observed.host}: the proxy stays, {', '.join(users)} uses it",))
+    return HostTask(
+        changes=diff_removed_proxy(run, observed, cause=ASKED_FOR),
+        refusals=silent_docker(observed),
+    )
+
+
+def diff_removed_proxy(run: Run, observed: ObservedHost, *, cause: str) -> tuple[Change, ...]:
+    """Container, image and env file of the proxy, as far as they are there."""
+    proxy = observed.container(naming.PROXY_CONTAINER)
+    wanted = {run.config.traefik.image, *([proxy.image] if proxy else [])}
+    used = {each.image for each in observed.containers if each is not proxy}
+    images = sorted(image for image in wanted - used if observed.has_image(image) or (proxy and proxy.image == image))
+    env_file = naming.proxy_env_file(run.config)
+    return (
+        *((RemoveProxy(name=proxy.name, cause=cause),) if proxy else ()),
+        *(RemoveProxyImage(image=image, cause="no container uses it") for image in images),
+        *((RemoveEnvFile(path=env_file, cause=cause),) if env_file in observed.files else ()),
+    )
+
+
+def other_users(run: Run, observed: ObservedHost) -> tuple[str, ...]:
+    """Other services that the proxy of a host routes to."""
+    return proxy_users(each for each in observed.containers if not _is_ours(run, each))
+
+
+def interrupted(run: Run, observed: ObservedHost) -> tuple[str, ...]:
+    """Who else will notice."""
+    users = proxy_users(each for each in observed.containers if each.is_running and not _is_ours(run, each))
+    return (f"also interrupts {', '.join(users)}",) if users else ()
+
+
+def _is_ours(run: Run, container: ObservedContainer) -> bool:
+    owner = owner_of(run)
+    return (container.service, container.destination) == (owner.service, owner.destination)
+
+
+def _prepared(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+    return (
+        *diff_directories(desired, observed),
+        *diff_env_files(desired, observed),
+        *diff_login(desired, observed),
+    )
+
+
+def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
+    if not observed.docker.installed:
+        return (f"{observed.host}: docker is not installed; run `kp setup` first",)
+    return (*silent_docker(observed), *contradictions(desired, observed))
+
+
+def _missing(observed: ObservedHost) -> HostTask:
+    refusals = silent_docker(observed) or (f"{observed.host}: there is no proxy; run `kp traefik boot`",)
+    return HostTask(refusals=refusals)
+
+
+def _switch(cause: str) -> SwitchProxy:
+    return SwitchProxy(name=naming.PROXY_CONTAINER, cause=cause)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from kamal_pyinfra.config.accessory import Accessory, Mount
-from kamal_pyinfra.config.builder import Builder, BuilderCache, BuilderHost
 from kamal_pyinfra.config.env import EffectiveEnv, Env
+from kamal_pyinfra.config.image import Builder, BuilderCache, BuilderHost, Registry
 from kamal_pyinfra.config.load import load_config
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.registry import Registry
-from kamal_pyinfra.config.role import Role
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
-from kamal_pyinfra.config.servers import Server
+from kamal_pyinfra.config.servers import Role, Server
 from kamal_pyinfra.config.traefik import Traefik
 
 __all__ = [

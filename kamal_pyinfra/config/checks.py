@@ -1,24 +1,122 @@
-"""Rules that need the whole configuration: names that must exist, hosts that must be there."""
+"""Rules that need the whole configuration."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from shlex import quote
 
-from kamal_pyinfra.config.builder import PROXY
-from kamal_pyinfra.config.command_length import long_values
-from kamal_pyinfra.config.destinations import choose
+from kamal_pyinfra.config.document.source import choose
+from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, nearest
+from kamal_pyinfra.config.image import CONTAINER_NAME, PROXY, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.problems import Problem, did_you_mean, nearest
-from kamal_pyinfra.config.references import CONTAINER_NAME, image_problem, reference_problem, server_problem
-from kamal_pyinfra.config.replicas import replicas
 from kamal_pyinfra.config.router_rules import router_rules
 from kamal_pyinfra.config.secrets import env_sections
 from kamal_pyinfra.config.servers import CONNECTION, Server
-from kamal_pyinfra.config.tree import Map
+from kamal_pyinfra.config.values import Option
+
+LONGEST = 100_000
+"""Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
+
+Steps = tuple[str | int, ...]
+
+
+def long_values(config: Config) -> Iterator[tuple[Steps, str]]:
+    """The largest word of each container that no host could be sent."""
+    found: dict[Steps, None] = {}
+    for words in containers(config):
+        lengths = {steps: sent_length(text) for steps, text in words.items()}
+        if sum(lengths.values()) > LONGEST:
+            found[max(lengths, key=lambda each: lengths[each])] = None
+    for steps in found:
+        name, is_clear = steps[-1], steps[-2:-1] == ("clear",)
+        what = f"with {name} the clear values" if is_clear else f"with {name} the words of `docker run`"
+        yield (
+            steps,
+            f"too long: {what} of a container need more than the {LONGEST} bytes that fit on a command line; "
+            f"{'pass it in a file' if is_clear else 'shorten it, or put it into a file'}",
+        )
+
+
+def containers(config: Config) -> Iterator[dict[Steps, str]]:
+    """The words that each container's ``docker run`` carries, by the steps to them."""
+    root: dict[Steps, str] = {("labels", name): f"{name}={value}" for name, value in config.labels.items()}
+    root |= {("volumes", index): volume for index, volume in enumerate(config.volumes)}
+    for role in config.roles:
+        path: Steps = ("servers", role.name)
+        own = {(*path, "labels", name): f"{name}={value}" for name, value in role.labels.items()}
+        words = {**root, **own, **options(path, role.options), (*path, "cmd"): role.cmd or ""}
+        check = (*path, "healthcheck", "cmd") if role.own_healthcheck else ("healthcheck", "cmd")
+        words[check] = role.healthcheck.command if role.has_healthcheck else ""
+        for server in role.servers:
+            env = config.env_for(role.name, server.host).clear
+            yield words | {place_of(config, f"servers/{role.name}/env", name): f"{name}={env[name]}" for name in env}
+    for name, accessory in config.accessories.items():
+        path = ("accessories", name)
+        words = options(path, accessory.options) | {(*path, "cmd"): accessory.cmd or ""}
+        words |= {(*path, "labels", key): f"{key}={value}" for key, value in accessory.labels.items()}
+        words |= {(*path, "volumes", index): volume for index, volume in enumerate(accessory.volumes)}
+        yield words | clear(path, accessory.env.clear)
+    proxy: dict[Steps, str] = {
+        ("traefik", "labels", key): f"{key}={value}" for key, value in config.traefik.labels.items()
+    }
+    proxy |= options(("traefik",), config.traefik.options) | options(("traefik",), config.traefik.args, "args")
+    yield proxy | clear(("traefik",), config.traefik.env.clear)
+
+
+def options(path: Steps, given: Mapping[str, Option], key: str = "options") -> dict[Steps, str]:
+    """Options of a command line, each repeated for every item of a list."""
+    return {
+        (*path, key, name): " ".join(f"--{name} {item}" for item in (value if isinstance(value, tuple) else (value,)))
+        for name, value in given.items()
+    }
+
+
+def clear(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
+    """The clear values of a section of its own."""
+    return {(*path, "env", "clear", name): f"{name}={value}" for name, value in values.items()}
+
+
+def sent_length(text: str) -> int:
+    """How much of a command a word takes: it is quoted for the command, and the command for the login shell."""
+    return len(quote(quote(f"--env {text}")).encode(errors="replace"))
+
+
+def place_of(config: Config, path: str, name: str) -> Steps:
+    """The steps to a value: in the container's own section, else in a tag's or the root one."""
+    role = path.split("/")[1] if path.startswith("servers/") else None
+    if role is None or (role in config.servers and name in config.servers[role].env.clear):
+        return (*path.split("/"), "clear", name)
+    tag = next((tag for tag, env in config.env.tags.items() if name in env.clear), None)
+    return ("env", "clear", name) if tag is None or name in config.env.clear else ("env", "tags", tag, "clear", name)
+
+
+MOST = 100
+
+FOR_ONE = ("publish", "p", "ip", "ip6", "mac-address", "cidfile")
+"""Options that two containers of a host cannot both have."""
+
+
+def replicas(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A sensible number, and nothing that only one container of a host can have.
+
+    Returns:
+        For each broken rule the steps that lead to the key, and what is wrong there.
+    """
+    for name, role in config.servers.items():
+        if not 1 <= role.replicas <= MOST:
+            yield ("servers", name, "replicas"), f"should be a number from 1 to {MOST}"
+        for option in FOR_ONE if role.replicas > 1 else ():
+            if option in role.options:
+                yield (
+                    ("servers", name, "options", option),
+                    f"only one container of a host can have this; leave it out, or set replicas: 1 for role {name}",
+                )
+
 
 Step = int | str
+
 Complaint = tuple[tuple[Step, ...], str]
 """The steps that lead to a value, as far as the document has them, and what is wrong there."""
 

@@ -10,18 +10,20 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kamal_pyinfra.config.checks import cross_checks
-from kamal_pyinfra.config.destinations import check_destination, choose, destination_path, meant
-from kamal_pyinfra.config.environment import load_environment
-from kamal_pyinfra.config.erb import read_template
-from kamal_pyinfra.config.erb_values import Values
-from kamal_pyinfra.config.kamal2 import kamal_2_problem
+from kamal_pyinfra.config.document.erb import Values, read_template
+from kamal_pyinfra.config.document.kamal2 import kamal_2_problem
+from kamal_pyinfra.config.document.reader import TooLargeError, TreeBuilder, parse, read_text
+from kamal_pyinfra.config.document.source import (
+    Source,
+    check_destination,
+    choose,
+    destination_path,
+    load_environment,
+    meant,
+)
+from kamal_pyinfra.config.document.tree import Map, Position, Problem, found_problems, merge, walk
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.problems import Problem, found_problems
 from kamal_pyinfra.config.secrets import open_words, secret_values
-from kamal_pyinfra.config.source import Source
-from kamal_pyinfra.config.tree import Map, Position, merge, walk
-from kamal_pyinfra.config.tree_builder import TooLargeError, TreeBuilder
-from kamal_pyinfra.config.yaml_nodes import parse, read_text
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import redacted
 

@@ -9,23 +9,81 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr
 
-from kamal_pyinfra.config import secrets, timeouts
-from kamal_pyinfra.config.accessory import Accessory
-from kamal_pyinfra.config.accessory_files import read_files
-from kamal_pyinfra.config.builder import Builder
+from kamal_pyinfra.config import secrets
+from kamal_pyinfra.config import sections as timeouts
+from kamal_pyinfra.config.accessory import Accessory, read_files
+from kamal_pyinfra.config.document.source import Environment, Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
-from kamal_pyinfra.config.environment import Environment
-from kamal_pyinfra.config.limits import check_minimum_version, check_retained, check_run_directory, check_service_name
-from kamal_pyinfra.config.public import public_dict
-from kamal_pyinfra.config.registry import OWN, Registry
-from kamal_pyinfra.config.release import ReleaseSetting
-from kamal_pyinfra.config.role import Role, effective_role
-from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
-from kamal_pyinfra.config.servers import Server, Servers
-from kamal_pyinfra.config.source import Source
+from kamal_pyinfra.config.image import OWN, Builder, Registry
+from kamal_pyinfra.config.secrets import public_dict
+from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, ReleaseSetting, Ssh, Sshkit
+from kamal_pyinfra.config.servers import Role, Server, Servers
 from kamal_pyinfra.config.traefik import Traefik
-from kamal_pyinfra.config.values import SECTION, Count, FilledText, Flag, Text
+from kamal_pyinfra.config.values import (
+    SECTION,
+    Count,
+    FilledText,
+    Flag,
+    Text,
+    check_minimum_version,
+    check_retained,
+    check_run_directory,
+    check_service_name,
+)
 from kamal_pyinfra.errors import ConfigError
+
+
+def effective_role(config: Config, name: str) -> Role:
+    """Lay a role's section over the root's settings."""
+    section = config.servers[name]
+    is_primary = name == config.primary_role
+    running_traefik = is_primary if section.traefik is None else section.traefik
+    own = section.healthcheck or Healthcheck()
+    return Role(
+        name=name,
+        servers=tuple({server.host: server for server in section.hosts}.values()),
+        cmd=section.cmd,
+        labels=section.labels,
+        options=section.options,
+        running_traefik=running_traefik,
+        healthcheck=config.healthcheck.merged_with(own) if running_traefik else own,
+        own_healthcheck=own.probes,
+        logging=config.logging.merged_with(section.logging or Logging()),
+        asset_path=section.asset_path or config.asset_path,
+        is_primary=is_primary,
+        replicas=section.replicas,
+    )
+
+
+DRAIN_SECONDS = 30
+
+NOTICE_INTERVALS = 4
+"""Docker needs three failed probes; a probe may hang, and the interval is the user's."""
+
+
+def ready_seconds(config: Config, role: Role) -> int:
+    """Until an app counts as never healthy: ``deploy_timeout``, else Kamal 1.9's 1 + 2 + … + ``max_attempts``."""
+    attempts = role.healthcheck.max_attempts
+    return attempts * (attempts + 1) // 2 if config.deploy_timeout is None else config.deploy_timeout
+
+
+def drain_seconds(config: Config) -> int:
+    """Until an old container must be out of traffic once its cord is cut, :func:`notice_seconds` aside."""
+    return DRAIN_SECONDS if config.drain_timeout is None else config.drain_timeout
+
+
+def notice_seconds(health_interval: float) -> int:
+    """Within which Docker surely calls a container with a cut cord unhealthy.
+
+    Args:
+        health_interval: seconds between two of its health checks.
+    """
+    return int(NOTICE_INTERVALS * health_interval)
+
+
+def stop_seconds(config: Config) -> int | None:
+    """Between TERM and KILL: ``stop_wait_time`` (Kamal 1.9), else ``drain_timeout``; ``None`` is Docker's own 10."""
+    return config.drain_timeout if config.stop_wait_time is None else config.stop_wait_time
 
 
 class Config(BaseModel):

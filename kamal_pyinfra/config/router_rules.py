@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from kamal_pyinfra.config.document.tree import did_you_mean
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.problems import did_you_mean
 
 LABEL = re.compile(r"traefik\.(http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
 MATCHERS = (

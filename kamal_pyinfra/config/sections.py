@@ -1,13 +1,14 @@
-"""The small sections of deploy.yml, one class each."""
+"""The small sections: ssh, sshkit, boot, watch, logging, healthcheck, release, timeouts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.values import (
     OURS,
     SECTION,
@@ -26,7 +27,44 @@ from kamal_pyinfra.config.values import (
     to_share,
     to_text,
 )
-from kamal_pyinfra.config.watch import WatchSetting
+
+SLICE_SECONDS = 5
+"""How long a host watches in one go: when one host calls the version bad, the others hear of it after that."""
+
+
+class Watch(BaseModel):
+    """How a new version is watched while the old one still runs beside it, ready to take over again.
+
+    A container that stops, restarts or gets unhealthy is bad at once; `cmd` and `url` may fail once.
+    """
+
+    model_config = SECTION
+
+    seconds: Seconds = Field(description="How long.", json_schema_extra=OURS)
+    cmd: FilledText | None = Field(
+        default=None,
+        description="Shell command in each new container of the primary role; must exit 0.",
+        json_schema_extra=OURS,
+    )
+    url: FilledText | None = Field(
+        default=None,
+        description="Asked with `curl` or `wget` from each host of the primary role; must succeed.",
+        json_schema_extra=OURS,
+    )
+
+    @property
+    def slices(self) -> tuple[int, ...]:
+        """Seconds of each go on a host."""
+        whole, rest = divmod(self.seconds, SLICE_SECONDS)
+        return (SLICE_SECONDS,) * whole + ((rest,) if rest else ())
+
+
+def to_watch(value: object) -> object:
+    """A number of seconds alone is short for a section."""
+    return value if isinstance(value, Map | dict | Watch) else {"seconds": value}
+
+
+WatchSetting = Annotated[Watch | None, BeforeValidator(to_watch, json_schema_input_type=int | Watch | None)]
 
 
 class Ssh(BaseModel):
@@ -229,3 +267,75 @@ class Healthcheck(BaseModel):
 
 Options = dict[str, Option]
 """Options of a command line in the order of the file: text, ``true`` for a bare switch, or a list."""
+
+RELEASE_SECONDS = 600
+
+
+class Release(BaseModel):
+    """A command that runs once per deploy in a container of the new version, before anything boots."""
+
+    model_config = SECTION
+
+    cmd: FilledText = Field(
+        description="Command, such as `bin/migrate`; no shell reads it. It may run again after an interruption.",
+        json_schema_extra=OURS,
+    )
+    timeout: Seconds = Field(
+        default=RELEASE_SECONDS,
+        description="Seconds after which it is killed, and the deploy ends.",
+        json_schema_extra=OURS,
+    )
+    role: FilledText | None = Field(
+        default=None,
+        description="Role whose environment, volumes and options it gets; the primary one without it.",
+        json_schema_extra=OURS,
+    )
+    host: FilledText | None = Field(
+        default=None,
+        description="Host of that role on which it runs; the first one without it.",
+        json_schema_extra=OURS,
+    )
+
+
+def to_release(value: Any) -> Any:
+    """A command alone is short for a section."""
+    return value if isinstance(value, Map | dict | Release) else {"cmd": value}
+
+
+ReleaseSetting = Annotated[
+    Release | None,
+    BeforeValidator(to_release, json_schema_input_type=str | Release | None),
+    Field(
+        description="Command that runs once per deploy, before the new version boots; or a section.",
+        json_schema_extra=OURS,
+    ),
+]
+
+StopWaitTime = Annotated[
+    Count | None, Field(description="Seconds between TERM and KILL for app containers; Docker's 10 without it.")
+]
+
+ReadinessDelay = Annotated[Count, Field(description="Seconds that a container without health check must keep running.")]
+
+DeployTimeout = Annotated[
+    Seconds | None,
+    Field(
+        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` says.",
+        json_schema_extra=OURS,
+    ),
+]
+
+DrainTimeout = Annotated[
+    Seconds | None,
+    Field(
+        description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
+        " without it), and then to end its requests after TERM, unless `stop_wait_time` says.",
+        json_schema_extra=OURS,
+    ),
+]
+
+PullTimeout = Annotated[
+    Seconds, Field(description="Seconds that the pull of one image may take.", json_schema_extra=OURS)
+]
+
+PULL_SECONDS = 1800

@@ -1,16 +1,17 @@
-"""The ``servers`` section: roles, their hosts and what is special about each."""
+"""The section ``servers``: roles, their hosts, and a role as it takes effect."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
-from kamal_pyinfra.config.ssh_address import parse_address
-from kamal_pyinfra.config.tree import Map, Scalar, Seq, place_of
-from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, problem
+from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, parse_address, problem
 
 LIST_ROLE = "web"
 """The role that all hosts have when ``servers`` is a plain list (Kamal)."""
@@ -166,3 +167,49 @@ Servers = Annotated[
     dict[str, RoleSection],
     BeforeValidator(to_roles, json_schema_input_type=list[Server] | dict[str, RoleSection | list[Server]]),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """Hosts that run the image in the same way.
+
+    Args:
+        labels: the role's own; the root's are in ``Config.labels``.
+        running_traefik: whether the proxy routes to it.
+        healthcheck: effective; without the proxy only the role's own settings count.
+        own_healthcheck: whether the role itself sets cmd, port or path.
+        asset_path: the role's, or the root's.
+        replicas: containers on each host.
+    """
+
+    name: str
+    servers: tuple[Server, ...]
+    cmd: str | None
+    labels: dict[str, str]
+    options: Options
+    running_traefik: bool
+    healthcheck: Healthcheck
+    own_healthcheck: bool
+    logging: Logging
+    asset_path: str | None
+    is_primary: bool
+    replicas: int = 1
+
+    def runs_on(self, host: str) -> bool:
+        """Whether the host is one of the role's."""
+        return host in self.hosts
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Names of its hosts."""
+        return frozenset(server.host for server in self.servers)
+
+    @property
+    def has_healthcheck(self) -> bool:
+        """Whether Docker gets a health check from us."""
+        return (self.running_traefik or self.own_healthcheck) and bool(self.healthcheck.command.strip())
+
+    @property
+    def uses_cord(self) -> bool:
+        """Whether containers are taken out of rotation by a cord."""
+        return self.running_traefik and self.has_healthcheck and self.healthcheck.cord is not None

@@ -1,14 +1,16 @@
-"""Types of single values in deploy.yml, lenient and strict exactly where Kamal is."""
+"""Types of single values, as lenient and as strict as Kamal, and a host as ``ssh`` and Kamal take it."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
-from kamal_pyinfra.config.tree import Map, Scalar, Seq, place_of
+from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 
 SECTION = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=False)
 """How every section of deploy.yml is parsed: immutable, unknown keys refused, values never in messages."""
@@ -135,20 +137,116 @@ def _share(value: object, least: int, otherwise: str) -> int | str:
 
 
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
+
 FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
+
 Int = Annotated[int, BeforeValidator(to_int)]
+
 Positive = Annotated[int, BeforeValidator(to_positive)]
+
 Count = Annotated[int, BeforeValidator(to_count)]
+
 Seconds = Annotated[int, BeforeValidator(to_seconds)]
+
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
+
 Flag = Annotated[bool, BeforeValidator(to_bool)]
+
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
+
 OptionScalar = str | int | float | bool | None
+
 Option = Annotated[
     str | bool | tuple[str, ...] | None,
     BeforeValidator(to_option, json_schema_input_type=OptionScalar | list[OptionScalar]),
 ]
+
 Lookup = Annotated[
     str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
 ]
+
 SecretLookup = Annotated[SecretStr | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | list[str])]
+
+KAMAL_VERSION = "1.9.2"
+"""The Kamal whose behaviour this package has."""
+
+
+def check_service_name(name: str) -> str:
+    """Letters, digits, hyphens and underscores only."""
+    if not re.fullmatch(r"[a-z0-9_-]+", name, re.IGNORECASE | re.ASCII):
+        raise problem("Service name can only include alphanumeric characters, hyphens, and underscores")
+    return name
+
+
+def check_run_directory(path: str) -> str:
+    """Kamal's shells make a leading ``~/`` the home, below which a relative path lies in any case; ours do not."""
+    relative = path.removeprefix("~/").lstrip("/") if path.startswith("~/") else path
+    if not relative or relative.startswith("~") or "$" in relative:
+        raise problem(
+            "no shell expands `~` or `$NAME` here: write a path below the SSH user's home, or an absolute one"
+        )
+    return relative
+
+
+def check_retained(count: int) -> int:
+    """At least one container has to stay."""
+    if count < 1:
+        raise problem("Must retain at least 1 container")
+    return count
+
+
+def check_minimum_version(version: str) -> str:
+    """A version of Kamal that is not newer than the one we are."""
+    if not re.fullmatch(r"[0-9]{1,20}(\.[0-9A-Za-z]{1,20})*", version):
+        raise problem("should be a version such as 1.9.2")
+    if segments(version) > segments(KAMAL_VERSION):
+        raise problem(f"Current version is {KAMAL_VERSION}, minimum required is {version}")
+    return version
+
+
+def segments(version: str) -> list[tuple[int, int, str]]:
+    """What RubyGems compares: numbers by value, letters (a pre-release) below any number."""
+    parts = re.findall(r"[0-9]+|[A-Za-z]+", version)
+    known = [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+    while known and known[-1] == (1, 0, ""):
+        known.pop()
+    return [*known, (1, 0, "")]
+
+
+ADDRESS = re.compile(
+    r"(?:ssh://)?(?:(?P<user>[^\s/]+)@)?(?:\[(?P<bracketed>[^\]\s]+)\]|(?P<name>[^\s@/:,\[\]]+)|(?P<bare>[0-9A-Fa-f:.]*:[^\s@/,\[\]]*))"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host as ``ssh`` and Kamal take it: ``[ssh://][user@]host[:port]``, an IPv6 address with a port in brackets."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+
+def parse_address(text: str) -> Address | None:
+    """The parts of an address; ``None`` if it is none."""
+    if is_ipv6(text.removeprefix("ssh://").rpartition("@")[2]):
+        user, _, host = text.removeprefix("ssh://").rpartition("@")
+        return Address(host, user or None)
+    found = ADDRESS.fullmatch(text)
+    if found is None or found["bare"] is not None:
+        return None
+    host = found["bracketed"] or found["name"]
+    port = int(found["port"]) if found["port"] else None
+    if (found["bracketed"] and not is_ipv6(host)) or (port is not None and not 0 < port < 65536) or host[0] == "-":
+        return None
+    return Address(host, found["user"], port)
+
+
+def is_ipv6(text: str) -> bool:
+    """Whether a text is an IPv6 address, perhaps with a zone."""
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

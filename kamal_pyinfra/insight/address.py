@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.role import Role
+from kamal_pyinfra.config.servers import Role
 from kamal_pyinfra.plan.desired.app import app_labels
 from kamal_pyinfra.plan.proxy.traefik import path_suffix, paths_of_rule, port_suffix, urls_of_rule
 

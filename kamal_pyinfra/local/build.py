@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.builder import PROXY
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
+from kamal_pyinfra.config.image import PROXY
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry
 from kamal_pyinfra.local import registry as own_registry

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from email.message import Message
 
-from kamal_pyinfra.config.registry import Registry
+from kamal_pyinfra.config.image import Registry
 from kamal_pyinfra.errors import BuildFailed, RegistryFailed
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.config.timeouts import stop_seconds
+from kamal_pyinfra.config.model import stop_seconds
 from kamal_pyinfra.operations.announce import announce
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.observation import current_host, seen

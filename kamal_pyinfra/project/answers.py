@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.config.registry import LOOPBACK
+from kamal_pyinfra.config.image import LOOPBACK
 from kamal_pyinfra.errors import ConfigError
 
 PLACEHOLDER_HOST = "192.0.2.10"

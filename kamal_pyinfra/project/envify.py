@@ -8,13 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from kamal_pyinfra.config.destinations import check_destination
-from kamal_pyinfra.config.environment import parse_env_file
-from kamal_pyinfra.config.erb_text import render_erb
-from kamal_pyinfra.config.erb_values import Values
-from kamal_pyinfra.config.problems import Problem
-from kamal_pyinfra.config.tree import Position
-from kamal_pyinfra.config.yaml_nodes import read_text
+from kamal_pyinfra.config.document.erb import Values
+from kamal_pyinfra.config.document.reader import read_text
+from kamal_pyinfra.config.document.source import check_destination, parse_env_file
+from kamal_pyinfra.config.document.tree import Position, Problem
+from kamal_pyinfra.config.document.variables import render_erb
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.write import write
 

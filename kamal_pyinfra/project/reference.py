@@ -11,11 +11,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from kamal_pyinfra.config.accessory import Accessory
-from kamal_pyinfra.config.builder import Builder
+from kamal_pyinfra.config.document.tree import did_you_mean
 from kamal_pyinfra.config.env import Env
+from kamal_pyinfra.config.image import Builder, Registry
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.problems import did_you_mean
-from kamal_pyinfra.config.registry import Registry
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
 from kamal_pyinfra.config.servers import RoleSection
 from kamal_pyinfra.config.traefik import Traefik

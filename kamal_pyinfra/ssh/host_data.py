@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kamal_pyinfra.config import Config, Server, Ssh
-from kamal_pyinfra.config.ssh_address import parse_address
+from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.shell.script import words
 from kamal_pyinfra.ssh.keys import _parse_key
 from kamal_pyinfra.ssh.limits import LIMIT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from kamal_pyinfra.config.env_file import env_file_text
+from kamal_pyinfra.config.env import env_file_text
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, fixture
 

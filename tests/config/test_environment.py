@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.environment import load_environment, parse_env_file
+from kamal_pyinfra.config.document.source import load_environment, parse_env_file
 from tests.config.conftest import Load, Problems
 
 ENV_FILE = r"""# a comment

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.config.env_file import env_file_problem, env_file_text
-from kamal_pyinfra.config.environment import parse_env_file
-from kamal_pyinfra.config.tree import Map, Node, Place, Position, Scalar, Seq, merge
+from kamal_pyinfra.config.document.source import parse_env_file
+from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Scalar, Seq, merge
+from kamal_pyinfra.config.env import env_file_problem, env_file_text
 from kamal_pyinfra.errors import ConfigError
 
 IN_PROJECT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.references import is_reference
+from kamal_pyinfra.config.image import is_reference
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import Load, Problems
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.ssh_address import Address, parse_address
+from kamal_pyinfra.config.values import Address, parse_address
 from kamal_pyinfra.ssh import config_files as ssh_lines
 from kamal_pyinfra.ssh.client_config import HostSettings, host_settings
 from kamal_pyinfra.ssh.config_files import SshConfigError

@@ -11,12 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.config.erb import Template
-from kamal_pyinfra.config.erb_values import Values
+from kamal_pyinfra.config.document.erb import Template, Values
+from kamal_pyinfra.config.document.reader import TreeBuilder, parse
+from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.load import validate
-from kamal_pyinfra.config.tree import Map
-from kamal_pyinfra.config.tree_builder import TreeBuilder
-from kamal_pyinfra.config.yaml_nodes import parse
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, split_image, to_host
 from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kamal_pyinfra.config.document.erb import read_template
 from kamal_pyinfra.config.env import pieces
-from kamal_pyinfra.config.erb import read_template
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
 

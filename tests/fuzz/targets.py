@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.config.environment import load_environment
+from kamal_pyinfra.config.document.source import load_environment
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_snapshot
 from kamal_pyinfra.plan.output.document import plan_document

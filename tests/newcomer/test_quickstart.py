@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.config.registry import OWN_IMAGE
+from kamal_pyinfra.config.image import OWN_IMAGE
 from kamal_pyinfra.config.traefik import Traefik
 from tests.e2e.bases import build_python
 from tests.lab import images

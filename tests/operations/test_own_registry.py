@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.config.registry import Registry
+from kamal_pyinfra.config.image import Registry
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry as own_registry
 from kamal_pyinfra.local.programs import Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config import Config, Role, timeouts
+from kamal_pyinfra.config import Config, Role, model
 from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.plan.docker_values import are_given, log_options, to_seconds
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels
@@ -103,9 +103,9 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         cord=naming.cord_directory(config, role.name, run.run_id) if role.uses_cord else None,
         cord_target=role.healthcheck.cord if role.uses_cord else None,
         assets=assets_of(config, role, name),
-        deadline=timeouts.ready_seconds(config, role),
+        deadline=model.ready_seconds(config, role),
         readiness_delay=config.readiness_delay,
-        stop_timeout=timeouts.stop_seconds(config),
+        stop_timeout=model.stop_seconds(config),
         log_lines=role.healthcheck.log_lines,
         is_primary=role.is_primary,
         probe_path=role.healthcheck.path,

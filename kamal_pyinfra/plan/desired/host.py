@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config import Config, Role, timeouts
-from kamal_pyinfra.config.env import EffectiveEnv
-from kamal_pyinfra.config.env_file import env_file_text
+from kamal_pyinfra.config import Config, Role, model
+from kamal_pyinfra.config.env import EffectiveEnv, env_file_text
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.desired.accessory import accessories_on
 from kamal_pyinfra.plan.desired.app import app_containers
@@ -64,8 +63,8 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
         replaced_suffix=run.replaced_suffix,
         retain_containers=_retained(run, host),
-        drain_seconds=timeouts.drain_seconds(config),
-        stop_timeout=timeouts.stop_seconds(config),
+        drain_seconds=model.drain_seconds(config),
+        stop_timeout=model.stop_seconds(config),
         cord_target=config.healthcheck.cord,
         record=naming.hosts_record(config),
         edits=naming.edits_directory(config),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from posixpath import normpath
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config.timeouts import notice_seconds
+from kamal_pyinfra.config.model import notice_seconds
 from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import (

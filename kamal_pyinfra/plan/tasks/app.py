@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import normpath
 
-from kamal_pyinfra.config import Role, timeouts
+from kamal_pyinfra.config import Role, model
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.naming import REPLACED_MARK, first_replica
 from kamal_pyinfra.plan.changes.change import Change
@@ -59,7 +59,7 @@ def _start(run: Run, role: Role, observed: ObservedHost, container: ObservedCont
         version=container.version,
         cause=f"is {container.status}",
         cord=_cord(run, container, observed),
-        deadline=timeouts.ready_seconds(run.config, role),
+        deadline=model.ready_seconds(run.config, role),
         readiness_delay=run.config.readiness_delay,
         log_lines=role.healthcheck.log_lines,
     )
@@ -182,8 +182,8 @@ def _stop(run: Run, container: ObservedContainer, observed: ObservedHost, cause:
         role=container.role,
         cause=cause,
         cord=_cord(run, container, observed),
-        drain_timeout=timeouts.drain_seconds(run.config) + timeouts.notice_seconds(container.health_interval),
-        stop_timeout=timeouts.stop_seconds(run.config),
+        drain_timeout=model.drain_seconds(run.config) + model.notice_seconds(container.health_interval),
+        stop_timeout=model.stop_seconds(run.config),
     )
 
 

@@ -1,24 +1,28 @@
-"""The variables that a configuration may use: the process environment, then .env.DEST, then .env."""
+"""Where a configuration comes from: files, destinations, ``.env`` values."""
 
 from __future__ import annotations
 
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamal_pyinfra.config.problems import Problem
-from kamal_pyinfra.config.tree import Position
-from kamal_pyinfra.config.yaml_nodes import read_text
+from kamal_pyinfra.config.document.reader import read_text
+from kamal_pyinfra.config.document.tree import Position, Problem, did_you_mean
+from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", re.ASCII)
+
 SINGLE = re.compile(r"=[^\S\r\n]*'((?:\\'|[^'])*)'")
+
 COLON = re.compile(r"\s*(?:export\s+)?([\w.]+):[ \t]+(.*)", re.ASCII)
+
 COMMAND = re.compile(r"(?<!\\)\$\(")
 
 
@@ -120,3 +124,65 @@ def interpolate(binding: Binding, known: Mapping[str, str]) -> str:
 def is_literal(binding: Binding) -> bool:
     """Whether the value stands in single quotes."""
     return binding.original.string.partition("=")[2].lstrip(" \t").startswith("'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Files, destination and environment of a loaded configuration.
+
+    Args:
+        path: the main file.
+        root: the project's folder.
+        environ: process environment and env files, merged.
+        positions: where each path of the document was written.
+    """
+
+    path: Path = Path("config/deploy.yml")
+    root: Path = field(default_factory=Path.cwd)
+    destination: str | None = None
+    environ: Environment = field(default_factory=lambda: Environment({}))
+    positions: Mapping[str, Position] = field(default_factory=dict, repr=False)
+
+    def located(self, path: str, message: str) -> str:
+        """A problem line for a path of the document."""
+        position = self.positions.get(path)
+        return f"{path}: {message}" if position is None else f"{position} {path}: {message}"
+
+
+def destination_path(path: Path, destination: str) -> Path:
+    """``deploy.yml`` → ``deploy.DESTINATION.yml``, in the same folder."""
+    return path.with_name(f"{path.stem}.{destination}{path.suffix}")
+
+
+def check_destination(destination: str | None) -> None:
+    """A destination becomes part of file and container names.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if destination is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", destination, re.ASCII):
+        raise ConfigError(f"destination {destination!r} can only include letters, digits, `_`, `.` and `-`")
+
+
+def destinations(path: Path) -> list[str]:
+    """The destinations that have a file beside the main one."""
+    start, end = f"{path.stem}.", path.suffix
+    try:
+        names = sorted(each.name for each in path.parent.iterdir() if each.is_file())
+    except OSError:
+        return []
+    found = (name[len(start) : len(name) - len(end)] for name in names if name.startswith(start) and name.endswith(end))
+    return [name for name in found if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name, re.ASCII)]
+
+
+def choose(path: Path) -> str:
+    """That there are destinations to choose from; nothing if there are none."""
+    found = destinations(path)
+    return f"; there are destinations: {', '.join(found)}; choose one with -d" if found else ""
+
+
+def meant(path: Path, destination: str) -> str:
+    """Which destinations there are in place of one that has no file; nothing if there are none."""
+    found = destinations(path)
+    hint = did_you_mean(destination, found)
+    return f"; there are destinations: {', '.join(found)}{hint}" if found else ""

@@ -1,24 +1,30 @@
-"""The tags of ERB as far as they need no Ruby: a variable, a file of the project, what git says of it.
-
-Before YAML is parsed each tag becomes a marker of the same width: positions stay true, and what a tag stands for can
-never be read as YAML. After parsing, ``variables.fill`` puts values where the markers are. A tag that is not
-understood becomes a marker too, so that it does not hide what else is wrong.
-"""
+"""The forms of ERB that need no Ruby: what a tag stands for."""
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
+
+from kamal_pyinfra.config.git import answer
 
 TAG = re.compile(r"(?P<literal><%%)|(?P<tag><%(?P<code>.*?)(?P<end>(?<!%)%>|\Z))", re.DOTALL)
+
 MARKER = re.compile("\ue000([0-9]+)\ue001*\ue002")
+
 LITERAL = "\ue003\ue001\ue001"
 """Stands for ``<%``, written ``<%%``."""
 
 QUOTED = r"""(?P<{0}q>["'])(?P<{0}>[^"'\\\n#]*)(?P={0}q)"""
+
 TRIMS = r"(?P<trims>(?:\.(?:strip|chomp|rstrip|to_s)(?:\(\))?)*)"
+
 SLICE = r"(?:\[\s*0\s*(?P<dots>,|\.\.\.?)\s*(?P<count>[0-9]{1,3})\s*\])?(?:\.first\((?P<first>[0-9]{1,3})\))?"
+
 ENV = re.compile(
     r"""ENV(?:
         \[\s*(?P<q1>["'])(?P<name1>\w+)(?P=q1)\s*\]
@@ -26,9 +32,13 @@ ENV = re.compile(
     )""",
     re.VERBOSE | re.ASCII,
 )
+
 FILE = re.compile(rf"(?:File|IO)\.read\(?\s*{QUOTED.format('path')}\s*\)?{TRIMS}")
+
 COMMAND = re.compile(r"(?:`([^`]*)`|%x(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}))(.*)", re.DOTALL)
+
 AFTER_COMMAND = re.compile(TRIMS + SLICE + r"(?P<trims2>(?:\.(?:strip|chomp))*)")
+
 GIT = re.compile(
     r"git (?:"
     r"rev-parse (?:--verify )?(?:--short(?:=[0-9]{1,2})? |--abbrev-ref )?(?:--verify )?HEAD"
@@ -37,6 +47,7 @@ GIT = re.compile(
     r"|branch --show-current"
     r")(?: 2> ?/dev/null)?"
 )
+
 HARMLESS = re.compile(
     r"""(?:require[ (]\s*["'][\w/-]+["']\s*\)?|Dotenv\.load(?:\(\s*\)|[ (]\s*["']\.env["']\s*\)?)?|\#.*)?""", re.ASCII
 )
@@ -46,6 +57,7 @@ UNDERSTOOD = (
     'only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, <%= File.read("FILE") %> and '
     "<%= `git rev-parse HEAD` %> are replaced"
 )
+
 NAMES = {
     "aws ecr": "ECR_PASSWORD",
     "gcloud": "GCLOUD_PASSWORD",
@@ -55,10 +67,15 @@ NAMES = {
     "scw": "SCW_PASSWORD",
 }
 """What a registry's password is called by the command that prints it."""
+
 KEY = re.compile(r"""(?:^\s*(?:-\s+)*|[{,]\s*)["']?([A-Za-z_][\w.-]*)["']?:\s+["']?""", re.ASCII)
+
 NAME = re.compile(r"""^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=|:\s)\s*["']?""", re.ASCII)
+
 ITEM = re.compile(r"""\s*(?:-\s*)+["']?|.*[\[,]\s*["']?""")
+
 CREDENTIALS = {"username": "REGISTRY_USERNAME", "password": "REGISTRY_PASSWORD"}
+
 LONGEST_SHOWN = 200
 
 
@@ -117,6 +134,7 @@ class Refused:
 
 
 Value = Lookup | FileText | GitAnswer | Constant
+
 Tag = Value | Refused
 
 
@@ -297,3 +315,84 @@ def statement_complaint(code: str) -> str:
 def line_and_column(source: str, offset: int) -> tuple[int, int]:
     """The position of an offset, counted from 1."""
     return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
+
+
+MOST_BYTES = 100_000
+"""More than that fits on no command line."""
+
+
+class Unanswered(Exception):
+    """A tag has no value; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Gives tags their values.
+
+    Args:
+        environ: names and values.
+        root: the project's folder; files are read inside it alone.
+        answers: what git has said already.
+    """
+
+    environ: Mapping[str, str]
+    root: Path
+    answers: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def of(self, tag: Value) -> str:
+        """The value of a tag.
+
+        Raises:
+            Unanswered: it has none.
+        """
+        if isinstance(tag, Lookup):
+            return self.variable(tag)
+        if isinstance(tag, FileText):
+            return self.file(tag)
+        return tag.text if isinstance(tag, Constant) else self.git(tag)
+
+    def variable(self, lookup: Lookup) -> str:
+        """The value of a variable, or the default."""
+        found = self.environ.get(lookup.name, lookup.default)
+        if found is None:
+            raise Unanswered(f"{lookup.name} is not set; add it to .env or export it")
+        return found
+
+    def file(self, asked: FileText) -> str:
+        """The text of a file inside the project's folder."""
+        try:
+            text = self.read(asked.path, asked.way_out)
+        except OSError as error:
+            raise Unanswered(f"{asked.path} cannot be read: {error.strerror}; {asked.way_out}") from None
+        return text.strip() if asked.is_trimmed else text
+
+    def read(self, name: str, way_out: str) -> str:
+        """The text of a file by its name."""
+        root, path = (Path(os.path.realpath(each)) for each in (self.root, self.root / name))  # also of links in a ring
+        if Path(name).is_absolute() or not path.is_relative_to(root):
+            raise Unanswered(f"{name} is outside the project's folder and is not read; {way_out}")
+        if not path.exists():
+            raise Unanswered(f"{name} does not exist; add the file, or {way_out}")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unanswered(f"{name} is no file that can be read; {way_out}")
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise Unanswered(f"{name} is larger than {MOST_BYTES // 1000} kB, which no value may be; {way_out}")
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise Unanswered(f"{name} is not text; {way_out}")
+        return text
+
+    def git(self, asked: GitAnswer) -> str:
+        """What git says of the project."""
+        if asked.arguments not in self.answers:
+            said = answer(self.root, *asked.arguments)
+            if said.error is not None:
+                raise Unanswered(f"git has no answer ({said.error}); {asked.way_out}")
+            self.answers[asked.arguments] = said.text
+        text = self.answers[asked.arguments]
+        return text[: asked.length] if asked.is_trimmed or asked.length is not None else f"{text}\n"

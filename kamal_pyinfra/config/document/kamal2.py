@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kamal_pyinfra.config.problems import Problem
-from kamal_pyinfra.config.tree import Map, Node, Place, Scalar
+from kamal_pyinfra.config.document.tree import Map, Node, Place, Problem, Scalar
 
 ROOT_KEYS = ("proxy", "aliases", "error_pages_path")
 BUILDER_KEYS = ("arch", "pack", "provenance", "sbom")

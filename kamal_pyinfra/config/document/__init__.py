@@ -1,0 +1,1 @@
+"""A file becomes a tree of values that know where they were written."""

@@ -15,7 +15,7 @@ from typing import Any
 import pyinfra
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.deploys.command_line import call_before_connecting, is_about_to_connect, show_no_secrets
+from kamal_pyinfra.deploys.pyinfra_cli.arguments import call_before_connecting, is_about_to_connect, show_no_secrets
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.ssh.host_data import host_data
 from kamal_pyinfra.text import sanitized

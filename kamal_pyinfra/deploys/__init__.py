@@ -6,31 +6,6 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from kamal_pyinfra.deploys.accessories import (
-        boot_accessories,
-        make_accessory_directories,
-        remove_accessories,
-        restart_accessories,
-        start_accessories,
-        stop_accessories,
-        upload_accessories,
-    )
-    from kamal_pyinfra.deploys.app_tasks import bootstrap_server, remove_app, remove_from_app, start_app, stop_app
-    from kamal_pyinfra.deploys.host_tasks import (
-        boot_proxy,
-        delete_env,
-        log_in,
-        log_out,
-        prune,
-        purge,
-        push_env,
-        reboot_proxy,
-        remove,
-        remove_proxy,
-        restart_proxy,
-        start_proxy,
-        stop_proxy,
-    )
     from kamal_pyinfra.deploys.phases import (
         boot,
         bootstrap,
@@ -44,6 +19,33 @@ if typing.TYPE_CHECKING:
         switch,
         unlock,
         watch,
+    )
+    from kamal_pyinfra.deploys.tasks import (
+        boot_accessories,
+        boot_proxy,
+        bootstrap_server,
+        delete_env,
+        log_in,
+        log_out,
+        make_accessory_directories,
+        prune,
+        purge,
+        push_env,
+        reboot_proxy,
+        remove,
+        remove_accessories,
+        remove_app,
+        remove_from_app,
+        remove_proxy,
+        restart_accessories,
+        restart_proxy,
+        start_accessories,
+        start_app,
+        start_proxy,
+        stop_accessories,
+        stop_app,
+        stop_proxy,
+        upload_accessories,
     )
 
 __all__ = [

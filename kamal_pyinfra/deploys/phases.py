@@ -11,13 +11,16 @@ from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import accessories, app, assets, docker, files, image, proxy
+from kamal_pyinfra.operations import accessory as accessories
+from kamal_pyinfra.operations import app, image, proxy
+from kamal_pyinfra.operations import app as assets
+from kamal_pyinfra.operations import app as releases
+from kamal_pyinfra.operations import app as watching
+from kamal_pyinfra.operations import host as docker
+from kamal_pyinfra.operations import host as files
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations import release as releases
-from kamal_pyinfra.operations import watch as watching
 from kamal_pyinfra.operations.finish import finished
-from kamal_pyinfra.operations.observation import current_host, current_state, may_need
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, underway
 from kamal_pyinfra.plan.diff.host import (
     diff_assets,
     diff_directories,

@@ -11,15 +11,20 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import State
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.deploys import safety
-from kamal_pyinfra.deploys.command_line import TRUE, script_words, typed_data
-from kamal_pyinfra.deploys.locked import prune_locked, push_env_locked, reboot_proxies_locked
-from kamal_pyinfra.deploys.whole import hosts_within_limit, roll_out
+from kamal_pyinfra.deploys.pyinfra_cli import safety
+from kamal_pyinfra.deploys.pyinfra_cli.arguments import TRUE, script_words, typed_data
+from kamal_pyinfra.deploys.pyinfra_cli.rollout import (
+    hosts_within_limit,
+    prune_locked,
+    push_env_locked,
+    reboot_proxies_locked,
+    roll_out,
+)
 from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError, KpError
 from kamal_pyinfra.local.hooks import call_pre_connect, require_executable
 from kamal_pyinfra.local.new_run import new_run
 from kamal_pyinfra.operations.hook import listener
-from kamal_pyinfra.operations.observation import current_host, current_state
+from kamal_pyinfra.operations.run_state import current_host, current_state
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version
 

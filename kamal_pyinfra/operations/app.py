@@ -1,4 +1,4 @@
-"""App containers: booted beside the old, the old drained and stopped, or all of it taken back."""
+"""App containers booted, gated, drained, watched, stopped, reverted."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
+from pyinfra.api.state import State
 
-from kamal_pyinfra.operations.announce import announce
-from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.edited import is_noted_while_switching, note
-from kamal_pyinfra.operations.leftovers import removal
-from kamal_pyinfra.operations.observation import current_host, current_state, look, seen
-from kamal_pyinfra.operations.record import mark
-from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.plan.changes.containers import BootContainer, StopContainer
+from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
+from kamal_pyinfra.operations.audit import announce, audited
+from kamal_pyinfra.operations.finish import is_noted_while_switching, mark, note
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, seen, underway
+from kamal_pyinfra.plan.changes.containers import (
+    AwaitContainer,
+    BootContainer,
+    RestartContainer,
+    StopContainer,
+    SyncAssets,
+)
 from kamal_pyinfra.plan.diff.gates import boot_gates
-from kamal_pyinfra.plan.diff.host import diff_containers, diff_leftovers, diff_old_containers
+from kamal_pyinfra.plan.diff.host import diff_assets, diff_containers, diff_leftovers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import app as commands
+from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from kamal_pyinfra.shell.script import both, chain, guarded
-
-GRACE_SECONDS = 60
-"""Added to the sum of the waits inside a script, for Docker's own work."""
+from kamal_pyinfra.shell.watch import TURNED_BAD, Watched, watch
 
 
 @operation()
@@ -171,3 +175,91 @@ def revert_command(run: Run) -> str:
     script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix)
     waits = sum(change.drain_timeout for change in stops) + 30 * len(boots)
     return guarded(script, seconds=waits + GRACE_SECONDS)
+
+
+WATCH_GRACE_SECONDS = 30
+
+
+@operation()
+def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCommand, None, None]:
+    """The new containers keep well for a while, beside the old ones; else those are let back into traffic.
+
+    + run: the run's fixed values.
+    + batch: the batch; on other hosts nothing happens.
+    + seconds: how long.
+    """
+    if current_state().is_executing:
+        underway(current_state()).watching = frozenset(batch)
+    setting = run.config.boot.watch
+    containers, cords = _on_watch(run) if current_host().name in batch else ([], [])
+    if setting is None or not containers:
+        current_host().noop("nothing new is to be watched")
+        return
+    script = watch(containers, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
+    yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
+
+
+def _on_watch(run: Run) -> tuple[list[Watched], list[str]]:
+    """What this run booted, and the cords of what ran there before."""
+    desired, observed = look(run)
+    containers = [
+        Watched(
+            name=boot.container.name,
+            has_run=isinstance(boot, AwaitContainer | RestartContainer),
+            log_lines=boot.container.log_lines,
+            is_probed=boot.container.is_primary,
+        )
+        for boot in diff_containers(desired, observed)
+    ]
+    return containers, [stop.cord for stop in diff_old_containers(desired, observed) if stop.cord]
+
+
+def turned_bad(state: State) -> bool:
+    """Whether a host has said that its new version must go; another failure says nothing against the version."""
+    return any(
+        TURNED_BAD in line
+        for host in state.failed_hosts
+        for data in state.ops[host].values()
+        if data.operation_meta.is_complete() and not data.operation_meta.did_succeed()
+        for line in data.operation_meta.stderr_lines
+    )
+
+
+@operation()
+def released(run: Run) -> Generator[StringCommand, None, None]:
+    """The release command of the new version has run.
+
+    + run: the run's fixed values.
+    """
+    changes = diff_release(*look(run))
+    if not changes:
+        current_host().noop("it runs on one host, and only when that boots a new container")
+        return
+    announce(changes)
+    for change in changes:
+        audit = audited(run, f"Ran release command of version {run.version}", change.role)
+        # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
+        script = f"trap : TERM\n( {release.run_release(change.release)}\n) && {chain(audit)}"
+        yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))
+
+
+SYNC_SECONDS = 600
+
+
+@operation()
+def synced(run: Run) -> Generator[StringCommand, None, None]:
+    """The new version's assets are extracted, and both versions can serve both versions' files.
+
+    + run: the run's fixed values.
+    """
+    changes = [change for change in diff_assets(*look(run)) if isinstance(change, SyncAssets)]
+    if not changes:
+        current_host().noop("no assets to sync")
+        return
+    announce(changes)
+    yield StringCommand(guarded(commands.FUNCTIONS + chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
+
+
+def _sync(change: SyncAssets) -> str:
+    sync = commands.sync(change.assets, change.old_containers)
+    return chain(commands.extract(change.assets, change.image), both(commands.remove_helper(change.assets), sync))

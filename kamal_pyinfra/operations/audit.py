@@ -1,13 +1,16 @@
-"""The audit log on a host."""
+"""Audit lines, and plan lines under ``--dry``."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.operations.run_state import current_host, current_state
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.output.text import change_line
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import files as commands
 
@@ -33,3 +36,11 @@ def line(run: Run, message: str, role: str = "") -> Generator[StringCommand, Non
     + role: the role that it was done to.
     """
     yield StringCommand(audited(run, message, role))
+
+
+def announce(changes: Iterable[Change]) -> None:
+    """Print a line for each change while pyinfra prepares; silent when it executes."""
+    if current_state().is_executing:
+        return
+    for change in changes:
+        current_host().log(change_line(change))

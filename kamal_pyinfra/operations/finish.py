@@ -1,4 +1,4 @@
-"""The end of a run on a host: its version is marked as the one in service, and what nobody needs goes."""
+"""Marks the version in service and removes leftovers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,53 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.operations.leftovers import removal
-from kamal_pyinfra.operations.observation import current_host, look
-from kamal_pyinfra.operations.record import mark
-from kamal_pyinfra.plan.diff.host import diff_leftovers
+from kamal_pyinfra.operations.apply import removal
+from kamal_pyinfra.operations.audit import announce, audited
+from kamal_pyinfra.operations.run_state import current_host, look
+from kamal_pyinfra.plan.changes.host import TagLatest
+from kamal_pyinfra.plan.diff.host import diff_containers, diff_leftovers, diff_old_containers, diff_record, diff_tag
+from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.state.record import record_text
+from kamal_pyinfra.shell import files, image
+from kamal_pyinfra.shell import files as edits
 from kamal_pyinfra.shell.script import chain
+
+
+def is_noted_while_switching(desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether containers come or go, so that there is a wait in which to write it down."""
+    return bool(diff_containers(desired, observed) or diff_old_containers(desired, observed))
+
+
+def note(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """The command that writes it down, for every container that runs once this run is over."""
+    wanted = tuple(container.name for container in desired.containers)
+    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
+    return edits.note_down(desired.edits, (*wanted, *(each.name for each in others if not run.includes(each.role))))
+
+
+def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
+    """What makes ``latest`` name the version in service, and writes down this run.
+
+    Returns:
+        The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
+        is written like one, with mode 0600.
+    """
+    tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
+    record = next_record(run, desired, observed)
+    is_recorded = desired.is_leaving or record == observed.record
+    if not tags and is_recorded:
+        return "", ""
+    announce((*tags, *diff_record(desired, observed)))
+    script = chain(
+        *(image.tag(change.image, change.tag) for change in tags),
+        *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
+        "" if is_recorded else files.write_secret(desired.record),
+        "" if is_noted_while_switching(desired, observed) else note(run, desired, observed),
+    )
+    return script, "" if is_recorded else files.measured(record_text(record))
 
 
 @operation()

@@ -1,4 +1,4 @@
-"""Hooks as operations, for pyinfra's own command line: on this machine, once, and not with ``--dry``."""
+"""Hooks and pauses as operations."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.errors import HookFailed
 from kamal_pyinfra.local.hooks import Say, call_hook
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.observation import current_host
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import current_host, underway
 from kamal_pyinfra.plan.run import Run
 
 
@@ -45,3 +44,20 @@ def _call(state: State, host: Host, run: Run, hook: str, hosts: tuple[str, ...])
 def listener(state: State, host: Host) -> Say:
     """Who hears what a hook says: the user, with ``-v``."""
     return host.log if state.print_noop_info else lambda line: None
+
+
+@operation(is_idempotent=False)
+def kept(run: Run, seconds: int) -> Generator[FunctionCommand, None, None]:
+    """Some seconds pass, once for all hosts.
+
+    + run: the run's fixed values.
+    + seconds: how long; 0 for not at all.
+    """
+    if seconds == 0 or current_host().name != keeper(run):
+        current_host().noop("no pause")
+        return
+    yield FunctionCommand(_sleep, (seconds,), {})
+
+
+def _sleep(state: State, host: Host, seconds: int) -> None:
+    time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Images on a host: present, tagged."""
+"""Registry login and image pull."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra.local import registry_tunnel as own_forward
-from kamal_pyinfra.operations.announce import announce
-from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, look
+from kamal_pyinfra.operations.audit import announce, audited
+from kamal_pyinfra.operations.run_state import current_host, look, seen
 from kamal_pyinfra.plan.changes.host import PullImage
 from kamal_pyinfra.plan.diff.host import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
@@ -99,3 +98,26 @@ class OwnPull(InTurn):
                 return command.execute(state, host, connector_arguments)
             finally:
                 own_forward.take_back(host, self.run)
+
+
+@operation(is_idempotent=False)
+def credentials_renewed(run: Run) -> Generator[StringCommand, None, None]:
+    """The engine has today's credentials; what it has is not readable, so it gets them anew.
+
+    + run: the run's fixed values.
+    """
+    username, password = run.config.registry_credentials()
+    command = f"{commands.log_in(run.config.registry.server, username)} > /dev/null"
+    yield StringCommand(command, _stdin=measured(password.get_secret_value()))
+
+
+@operation()
+def logged_out(run: Run) -> Generator[StringCommand, None, None]:
+    """The engine has no credentials.
+
+    + run: the run's fixed values.
+    """
+    if not seen(run).logged_in:
+        current_host().noop("not logged in")
+        return
+    yield StringCommand(commands.log_out(run.config.registry.server))

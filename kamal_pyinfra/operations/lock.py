@@ -17,8 +17,7 @@ from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.observation import current_host, current_state, forget, look
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, forget, look, underway
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands

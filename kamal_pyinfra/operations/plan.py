@@ -15,8 +15,7 @@ from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.observation import current_host, current_state, look, seen, seen_now
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, seen, seen_now, underway
 from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import words

@@ -7,10 +7,9 @@ from collections.abc import Callable, Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.operations.announce import announce
-from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.observation import current_host, look, seen
+from kamal_pyinfra.operations.run_state import current_host, look, seen
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, StartProxy
 from kamal_pyinfra.plan.changes.host import RemoveEnvFile

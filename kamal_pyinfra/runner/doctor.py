@@ -17,7 +17,7 @@ from kamal_pyinfra.insight.doctor import Check, Needs, needs_of, registry_host
 from kamal_pyinfra.insight.routed import judge_routes
 from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
-from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.proxy.traefik import asks_for_certificates, host_rules
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Examined, ObservedHost

@@ -14,7 +14,7 @@ from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockH
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import clearing_command, pause_after
-from kamal_pyinfra.operations.observation import forget, remember
+from kamal_pyinfra.operations.run_state import forget, remember
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.looks import is_unmoved

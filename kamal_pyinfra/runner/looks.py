@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api.state import State
 
 from kamal_pyinfra.local.hooks import has_hook
-from kamal_pyinfra.operations.observation import forget, remember
+from kamal_pyinfra.operations.run_state import forget, remember
 from kamal_pyinfra.shell.lock import TAKEN, answer, tells
 
 if TYPE_CHECKING:

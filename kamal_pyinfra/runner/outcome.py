@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner.session import Session
 

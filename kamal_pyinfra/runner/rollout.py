@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted, LockLost
-from kamal_pyinfra.operations.watch import turned_bad
+from kamal_pyinfra.operations.app import turned_bad
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.locked import locked

@@ -23,7 +23,7 @@ from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner.engine import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.deploys.command_line import script_words
+from kamal_pyinfra.deploys.pyinfra_cli.arguments import script_words
 from tests.processes import is_running, until
 
 BIN = Path(sys.executable).parent

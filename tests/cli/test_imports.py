@@ -48,7 +48,7 @@ UNUSED = {"jinja2", "packaging", "unittest.mock", "asyncio", "invoke"}
         (
             f"kamal_pyinfra.cli.main, {BEFORE_A_LOOK}, {AFTER_A_LOOK}",
             790,
-            {*UNUSED, "rich", "matplotlib", "requests", "pytest", "kamal_pyinfra.deploys.accessories"},
+            {*UNUSED, "rich", "matplotlib", "requests", "pytest", "kamal_pyinfra.deploys.tasks"},
         ),
     ],
     ids=["kp --help", "configuration", "until hosts are looked at", "deploy"],

@@ -24,7 +24,7 @@ from pyinfra.api.state import State, StateStage
 from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
-from kamal_pyinfra.operations.observation import query_for
+from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.state.record import record_text

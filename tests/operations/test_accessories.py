@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from kamal_pyinfra.operations import accessories
+from kamal_pyinfra.operations import accessory as accessories
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.state.observed import Status
 from kamal_pyinfra.plan.tasks import accessory as accessory_tasks

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.operations import app, finish
-from kamal_pyinfra.operations.edited import note
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.finish import note
+from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.plan.changes.containers import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.gates import boot_gates

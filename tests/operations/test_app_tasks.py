@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.operations import app_tasks, server
-from kamal_pyinfra.operations.docker import INSTALL_SECONDS
+from kamal_pyinfra.operations import apply as app_tasks
+from kamal_pyinfra.operations import host as server
+from kamal_pyinfra.operations.host import INSTALL_SECONDS
 from kamal_pyinfra.plan.diff.gates import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions

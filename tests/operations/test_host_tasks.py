@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.operations import plan, proxy, registry, removal
+from kamal_pyinfra.operations import apply as removal
+from kamal_pyinfra.operations import image as registry
+from kamal_pyinfra.operations import plan, proxy
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.state.observed import ObservedFile, Status
@@ -147,7 +149,7 @@ def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
     for name in HOSTS:
         hosts.servers[name].knows(command, err=["unauthorized"], is_success=False)
     for _ in range(2):
-        assert failed(hosts.does(registry.logged_in)) == list(HOSTS)
+        assert failed(hosts.does(registry.credentials_renewed)) == list(HOSTS)
     assert hosts.commands(OTHER) == [command] * 2
     assert hosts.servers[OTHER].typed == ["14\nregistry-hush\n"] * 2
     assert "registry-hush" not in "\n".join(hosts.printed)

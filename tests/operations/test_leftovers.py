@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.operations import leftovers
+from kamal_pyinfra.operations import apply as leftovers
 from kamal_pyinfra.plan.state.observed import ObservedImage
 from kamal_pyinfra.plan.tasks import remove as prune_tasks
 from kamal_pyinfra.shell.script import guarded

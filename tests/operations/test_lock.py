@@ -9,7 +9,7 @@ import pytest
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations import audit, lock
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations.underway import underway
+from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.shell import lock as commands
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed
 from tests.operations.fleet import changed, failed

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.operations import observation
-from kamal_pyinfra.operations.observation import forget, may_need, query_for, remember
+from kamal_pyinfra.operations import run_state as observation
+from kamal_pyinfra.operations.run_state import forget, may_need, query_for, remember
 from kamal_pyinfra.plan.diff.host import diff_images
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run

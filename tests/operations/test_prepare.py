@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.deploys import phases
-from kamal_pyinfra.operations import accessories, assets, docker, files, finish, image, proxy
+from kamal_pyinfra.operations import accessory as accessories
+from kamal_pyinfra.operations import app as assets
+from kamal_pyinfra.operations import finish, image, proxy
+from kamal_pyinfra.operations import host as docker
+from kamal_pyinfra.operations import host as files
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.gates import running_gates
 from kamal_pyinfra.plan.diff.leftovers import next_record

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.operations.observation import _SEEN
+from kamal_pyinfra.operations.run_state import _SEEN
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner import looks
 from kamal_pyinfra.shell.lock import TAKEN

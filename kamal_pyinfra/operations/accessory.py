@@ -8,10 +8,9 @@ from collections.abc import Generator, Iterator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from kamal_pyinfra.operations.announce import announce
-from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.observation import current_host, look, seen
+from kamal_pyinfra.operations.run_state import current_host, look, seen
 from kamal_pyinfra.plan.changes.containers import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.diff.host import diff_missing_accessories

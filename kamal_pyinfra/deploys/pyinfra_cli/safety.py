@@ -20,10 +20,9 @@ from kamal_pyinfra.insight.address import addresses
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
 from kamal_pyinfra.insight.routed import parse_proof, what_serves
 from kamal_pyinfra.local.programs import end_programs
-from kamal_pyinfra.operations.app import revert_command
+from kamal_pyinfra.operations.app import revert_command, turned_bad
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
-from kamal_pyinfra.operations.underway import underway
-from kamal_pyinfra.operations.watch import turned_bad
+from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.proxy.gate import ROUTES

@@ -1,12 +1,10 @@
-"""One look at a host per run, shared by the operations of that run.
-
-pyinfra asks a fact anew each time (3.10 caches none). A deploy holds the lock while it works, so one look
-after the lock was taken serves all its operations; it is also what a failed deploy goes back to.
-"""
+"""What this run has seen and begun, kept for each pyinfra state."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -17,6 +15,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.facts import HostSnapshot
+from kamal_pyinfra.insight.routed import Proof
 from kamal_pyinfra.plan.desired.accessory import every_accessory
 from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.run import UNKNOWN, Run
@@ -26,7 +25,9 @@ from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes.change import Change  # loaded while hosts are looked at
+    from kamal_pyinfra.plan.changes.change import Change
+
+# loaded while hosts are looked at
 
 _SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
 
@@ -147,3 +148,40 @@ def forget(state: State, host: str | None = None) -> None:
     seen = _SEEN.get(state, {})
     for key in [key for key in seen if host in (None, key[0])]:
         del seen[key]
+
+
+@dataclass
+class Underway:
+    """One deploy that pyinfra executes.
+
+    Args:
+        began: when, by the monotonic clock.
+        is_locked: whether this run holds the lock.
+        has_worked: whether it has held the lock: there was something to do.
+        begun: hosts on which new containers may have been started.
+        switched: hosts whose batch has passed the gate.
+        finished: hosts that were finished with the switch.
+        watching: hosts whose new version is being watched after the switch, or was.
+        outcome: how it ended, for the audit log; empty if nobody says.
+        proofs: what the gates found out of the proxies.
+        ends: makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
+    """
+
+    began: float = field(default_factory=time.monotonic)
+    is_locked: bool = False
+    has_worked: bool = False
+    begun: set[str] = field(default_factory=set)
+    switched: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
+    watching: frozenset[str] = frozenset()
+    outcome: str = ""
+    proofs: list[Proof] = field(default_factory=list)
+    ends: Callable[..., str] = field(default=lambda **_: "")
+
+
+_UNDERWAY: WeakKeyDictionary[State, Underway] = WeakKeyDictionary()
+
+
+def underway(state: State) -> Underway:
+    """The record of this state's run."""
+    return _UNDERWAY.setdefault(state, Underway())

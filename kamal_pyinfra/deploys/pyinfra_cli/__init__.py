@@ -1,0 +1,1 @@
+"""What a run under pyinfra's own command line needs besides the phases."""

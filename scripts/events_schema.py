@@ -13,7 +13,7 @@ from typing import get_args
 
 from generated import write_or_check
 
-from kamal_pyinfra.runner.events import AnyEvent, EventDocument
+from kamal_pyinfra.runner.progress.events import AnyEvent, EventDocument
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = DOCS / "reference/events.schema.json"

@@ -29,10 +29,9 @@ from kamal_pyinfra.cli.views import frame, live, plain
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan
-from kamal_pyinfra.runner.emitter import Emitter
-from kamal_pyinfra.runner.failures import HostFailure
-from kamal_pyinfra.runner.timeline import Load, Recorder
-from kamal_pyinfra.runner.words import brief_message
+from kamal_pyinfra.runner.failures import HostFailure, brief_message
+from kamal_pyinfra.runner.progress.emitter import Emitter
+from kamal_pyinfra.runner.progress.timeline import Load, Recorder
 
 IMAGES = Path(__file__).parent.parent / "docs/images"
 WIDTH = 92

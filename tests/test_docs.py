@@ -116,8 +116,7 @@ def test_every_error_class_is_explained_with_its_exit_code() -> None:
 
 def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.local.hooks import STATES
-    from kamal_pyinfra.runner.failures import HostFailure
-    from kamal_pyinfra.runner.words import failure_message, lock_message
+    from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message
     from kamal_pyinfra.shell.image import pull
 
     text = (ROOT / "docs/reference/troubleshooting.md").read_text()

@@ -32,7 +32,7 @@ def accessory() -> None:
 def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
     run, target = options.run_without_version("accessory")
 
-    from kamal_pyinfra.runner.accessories import accessory_run, chosen, hosts_of
+    from kamal_pyinfra.runner.accessory import accessory_run, chosen, hosts_of
 
     names = chosen(run.config, name)
     return accessory_run(run, names, command), names, hosts_of(run.config, names, target.hosts)
@@ -42,8 +42,8 @@ def _carry_out(options: Options, name: str, command: str) -> None:
     run, _, hosts = _run(options, name, command)
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.accessories import TASKS
-    from kamal_pyinfra.runner.planned import carry_out
+    from kamal_pyinfra.runner.accessory import TASKS
+    from kamal_pyinfra.runner.tasks import carry_out
 
     with report_for(options) as report:
         carry_out(run, hosts, report, TASKS[command])
@@ -91,8 +91,8 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
 
     run, _, hosts = _run(options, name, "exec")
 
-    from kamal_pyinfra.runner.accessories import execute as carry_out
-    from kamal_pyinfra.runner.accessories import execute_command
+    from kamal_pyinfra.runner.accessory import execute as carry_out
+    from kamal_pyinfra.runner.accessory import execute_command
 
     line = command[0] if len(command) == 1 else shlex.join(command)
     if options.dry_run:
@@ -122,7 +122,7 @@ def details(options: Options, name: str) -> None:
     from rich.table import Table
 
     from kamal_pyinfra.naming import accessory_container
-    from kamal_pyinfra.runner.ask import observe
+    from kamal_pyinfra.runner.queries.observe import observe
 
     containers = {accessory_container(run.config, each): each for each in names}
     table = Table("host", "accessory", "container", "state", "health", "image", box=None)
@@ -149,8 +149,8 @@ def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: An
     """
     run, _, hosts = _run(options, name, "logs")
 
-    from kamal_pyinfra.runner.accessories import listings
-    from kamal_pyinfra.runner.accessories import logs as read_logs
+    from kamal_pyinfra.runner.accessory import listings
+    from kamal_pyinfra.runner.accessory import logs as read_logs
 
     wanted = log_filter(**chosen)
     if follows:
@@ -175,8 +175,8 @@ def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
 
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.runner.accessories import ALL, accessory_run, removal, unknown
-    from kamal_pyinfra.runner.planned import carry_out, preview
+    from kamal_pyinfra.runner.accessory import ALL, accessory_run, removal, unknown
+    from kamal_pyinfra.runner.tasks import carry_out, preview
 
     names = () if name == ALL else (name,)
     run, task = accessory_run(run, names, "remove"), removal(with_data=data)

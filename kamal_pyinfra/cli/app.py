@@ -45,7 +45,7 @@ def version(options: Options) -> None:
     """
     run, target = options.run("app", version=options.version or "unknown")
 
-    from kamal_pyinfra.runner.ask import observe, running_versions
+    from kamal_pyinfra.runner.queries.observe import observe, running_versions
 
     for host, observed in observe(run, target.hosts).items():
         for role, versions in running_versions(run, observed).items() or {"-": ["none"]}.items():
@@ -87,7 +87,7 @@ def images(options: Options) -> None:
     """
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.ask import observe
+    from kamal_pyinfra.runner.queries.observe import observe
 
     for host, observed in observe(run, target.hosts).items():
         ours = [each for each in observed.images if each.reference.rpartition(":")[0] == run.config.repository]
@@ -110,8 +110,8 @@ def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
     """
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.read import app_listings
-    from kamal_pyinfra.runner.read import logs as read_logs
+    from kamal_pyinfra.runner.queries.logs import app_listings
+    from kamal_pyinfra.runner.queries.logs import logs as read_logs
 
     wanted = log_filter(**chosen)
     if follows:

@@ -16,7 +16,7 @@ from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.execute import Answer, Exec
+    from kamal_pyinfra.runner.exec import Answer, Exec
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -57,7 +57,7 @@ def execute(
         would_run(shlex.join(words), target.hosts, where)
         return
 
-    from kamal_pyinfra.runner.execute import Exec, in_app
+    from kamal_pyinfra.runner.exec import Exec, in_app
 
     wanted = Exec(
         command=words,
@@ -94,7 +94,7 @@ def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
     """
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.execute import Exec
+    from kamal_pyinfra.runner.exec import Exec
 
     env = variables(pairs)
     wanted = Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True)
@@ -103,7 +103,7 @@ def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
 
 def _type_at(run: Run, host: str, wanted: Exec) -> NoReturn:
     from kamal_pyinfra.local.terminal import open_terminal, require_terminal
-    from kamal_pyinfra.runner.execute import app_command
+    from kamal_pyinfra.runner.exec import app_command
 
     require_terminal()  # before a host is asked which container runs
     open_terminal(run, host, app_command(run, host, wanted))

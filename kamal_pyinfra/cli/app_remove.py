@@ -19,7 +19,7 @@ def remove(options: Options) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import remove as carry_out
+    from kamal_pyinfra.runner.tasks import remove as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -38,7 +38,7 @@ def remove_container(options: Options, version_argument: str) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import remove_container as carry_out
+    from kamal_pyinfra.runner.tasks import remove_container as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report, version=version_argument)
@@ -56,7 +56,7 @@ def remove_containers(options: Options) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import remove_containers as carry_out
+    from kamal_pyinfra.runner.tasks import remove_containers as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -74,7 +74,7 @@ def remove_images(options: Options) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import remove_images as carry_out
+    from kamal_pyinfra.runner.tasks import remove_images as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)

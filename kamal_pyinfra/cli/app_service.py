@@ -21,8 +21,8 @@ def boot(options: Options) -> None:
     asked, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import in_service
     from kamal_pyinfra.runner.deploy import deploy
+    from kamal_pyinfra.runner.tasks import in_service
 
     asked.config.require_secrets()
     version = options.version or in_service(asked, target.hosts)
@@ -43,7 +43,7 @@ def start(options: Options) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import start as carry_out
+    from kamal_pyinfra.runner.tasks import start as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report, version=options.version)
@@ -61,7 +61,7 @@ def stop(options: Options) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import stop as carry_out
+    from kamal_pyinfra.runner.tasks import stop as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -80,7 +80,7 @@ def stale_containers(options: Options, stops: bool) -> None:
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.app import stale, stop_stale
+    from kamal_pyinfra.runner.tasks import stale, stop_stale
 
     if stops:
         with report_for(options) as report:

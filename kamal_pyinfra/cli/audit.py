@@ -24,7 +24,7 @@ def audit(options: Options, lines: int) -> None:
     """
     run, target = options.run_without_version("audit")
 
-    from kamal_pyinfra.runner.read import audit_lines
+    from kamal_pyinfra.runner.queries.logs import audit_lines
 
     for host, found in audit_lines(run, target.hosts, lines=lines).items():
         for line in found or ["Nothing was done yet"]:

@@ -40,7 +40,7 @@ def print_details(
 
     from kamal_pyinfra import naming
     from kamal_pyinfra.plan.desired.host import owner_of
-    from kamal_pyinfra.runner.ask import observe
+    from kamal_pyinfra.runner.queries.observe import observe
 
     accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
     parts = ({naming.PROXY_CONTAINER: "proxy"} if with_proxy else {}) | (accessories if with_accessories else {})

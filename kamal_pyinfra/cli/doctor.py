@@ -29,7 +29,7 @@ def doctor(options: Options, json: bool) -> None:
     """
     run, target = options.run("doctor", version=options.version or "unknown")
 
-    from kamal_pyinfra.runner.doctor import doctor as examine
+    from kamal_pyinfra.runner.queries.doctor import doctor as examine
 
     checks = examine(run, target.hosts)
     if json:

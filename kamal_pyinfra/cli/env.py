@@ -29,7 +29,7 @@ def push(options: Options) -> None:
     run, target = options.run_without_version("env")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.env import push as carry_out
+    from kamal_pyinfra.runner.host_tasks import push as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -47,7 +47,7 @@ def delete(options: Options) -> None:
     run, target = options.run_without_version("env")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.env import delete as carry_out
+    from kamal_pyinfra.runner.host_tasks import delete as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)

@@ -38,7 +38,7 @@ def history(options: Options, lines: int, json: bool) -> None:
     run, target = options.run_without_version("history")
 
     from kamal_pyinfra.insight.history import history as deploys_of
-    from kamal_pyinfra.runner.read import audit_lines
+    from kamal_pyinfra.runner.queries.logs import audit_lines
 
     found = deploys_of(audit_lines(run, target.hosts, lines=LINES))[:lines]
     if json:

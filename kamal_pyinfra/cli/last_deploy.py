@@ -12,10 +12,10 @@ from kamal_pyinfra.cli.say import say
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.write import write_private
 from kamal_pyinfra.redactor import redacted
-from kamal_pyinfra.runner.events import AnyEvent, Output, RunEnded, RunStarted
+from kamal_pyinfra.runner.progress.events import AnyEvent, Output, RunEnded, RunStarted
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.runner.timeline import Recorder, Timeline
+    from kamal_pyinfra.runner.progress.timeline import Recorder, Timeline
 
 FOLDER = ".kamal"
 FILE = "last-deploy.json"
@@ -38,7 +38,7 @@ class LastDeploy:
     @cached_property
     def recorder(self) -> Recorder:
         """What makes a timeline of the events."""
-        from kamal_pyinfra.runner.timeline import Recorder
+        from kamal_pyinfra.runner.progress.timeline import Recorder
 
         return Recorder()
 
@@ -72,7 +72,7 @@ def read_last_deploy(root: Path) -> Timeline:
     Raises:
         ConfigError: there was none, or it cannot be read.
     """
-    from kamal_pyinfra.runner.timeline import FORMAT_VERSION, Timeline
+    from kamal_pyinfra.runner.progress.timeline import FORMAT_VERSION, Timeline
 
     path = root / FOLDER / FILE
     try:

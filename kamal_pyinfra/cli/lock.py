@@ -29,8 +29,8 @@ def status(options: Options) -> None:
     """
     run, _ = options.run("lock", version=options.version or "unknown")
 
-    from kamal_pyinfra.runner.ask import lock_status
-    from kamal_pyinfra.runner.words import lock_lines
+    from kamal_pyinfra.runner.failures import lock_lines
+    from kamal_pyinfra.runner.lock import lock_status
     from kamal_pyinfra.text import one_line
 
     found = lock_status(run)
@@ -52,7 +52,7 @@ def acquire(options: Options, message: str) -> None:
     """
     run, _ = options.run_without_version("lock")
 
-    from kamal_pyinfra.runner.ask import acquire_lock
+    from kamal_pyinfra.runner.lock import acquire_lock
 
     acquire_lock(run, message)
     say("The deploy lock is free: it would be taken" if run.is_dry else "Acquired the deploy lock")
@@ -70,7 +70,7 @@ def release(options: Options, force: bool) -> None:
     """
     run, _ = options.run("lock", version=options.version or "unknown")
 
-    from kamal_pyinfra.runner.ask import release_lock
+    from kamal_pyinfra.runner.lock import release_lock
 
     was_held = release_lock(run, is_forced=force)
     done = "The deploy lock would be released" if run.is_dry else "Released the deploy lock"

@@ -35,7 +35,7 @@ def everything(options: Options, retain: int | None) -> None:
     run, target = options.run_without_version("prune")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.prune import everything as carry_out
+    from kamal_pyinfra.runner.host_tasks import everything as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report, retain=retain)
@@ -54,7 +54,7 @@ def containers(options: Options, retain: int | None) -> None:
     run, target = options.run_without_version("prune")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.prune import containers as carry_out
+    from kamal_pyinfra.runner.host_tasks import containers as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report, retain=retain)
@@ -72,7 +72,7 @@ def images(options: Options) -> None:
     run, target = options.run_without_version("prune")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.prune import images as carry_out
+    from kamal_pyinfra.runner.host_tasks import images as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -91,8 +91,8 @@ def accessories(options: Options, is_confirmed: bool) -> None:
     run, target = options.run_without_version("prune")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.accessories import accessory_run, pruning
-    from kamal_pyinfra.runner.planned import carry_out, preview
+    from kamal_pyinfra.runner.accessory import accessory_run, pruning
+    from kamal_pyinfra.runner.tasks import carry_out, preview
 
     run, task = accessory_run(run, (), "remove"), pruning()
     plan = preview(run, target.hosts, task.decide)

@@ -23,10 +23,10 @@ def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
     run, target = options.run_without_version("remove")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.remove import preview
-    from kamal_pyinfra.runner.remove import remove as carry_out
+    from kamal_pyinfra.runner.host_tasks import preview_removal
+    from kamal_pyinfra.runner.host_tasks import remove as carry_out
 
-    plan = preview(run, target.hosts, purges=purge)
+    plan = preview_removal(run, target.hosts, purges=purge)
     if is_wanted(options, plan, "Remove all of this?", is_confirmed=is_confirmed):
         with report_for(options) as report:
             carry_out(run, target.hosts, report, purges=purge)

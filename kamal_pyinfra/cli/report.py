@@ -13,12 +13,12 @@ from kamal_pyinfra.cli.options import Options, typed_words
 from kamal_pyinfra.cli.paint import paint
 from kamal_pyinfra.cli.say import say_json
 from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
-from kamal_pyinfra.runner.emitter import Emitter
+from kamal_pyinfra.runner.progress.emitter import Emitter
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.events import AnyEvent, View
+    from kamal_pyinfra.runner.progress.events import AnyEvent, View
 
 
 @contextmanager

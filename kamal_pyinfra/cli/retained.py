@@ -25,7 +25,7 @@ def choose_version(options: Options) -> str:
     """
     run, target = options.run_without_version("rollback")
 
-    from kamal_pyinfra.runner.ask import observe
+    from kamal_pyinfra.runner.queries.observe import observe
 
     found = retained_versions(run, observe(run, target.hosts))
     offered = [each for each in found if each.is_offered]

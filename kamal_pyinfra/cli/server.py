@@ -32,7 +32,7 @@ def bootstrap(options: Options) -> None:
     run, target = options.run_without_version("server")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.server import bootstrap as carry_out
+    from kamal_pyinfra.runner.host_tasks import bootstrap as carry_out
 
     with report_for(options) as report:
         carry_out(run, target.hosts, report)
@@ -57,7 +57,7 @@ def execute(options: Options, command: tuple[str, ...], is_interactive: bool) ->
         return
 
     from kamal_pyinfra.local.terminal import open_terminal
-    from kamal_pyinfra.runner.execute import host_command, on_hosts
+    from kamal_pyinfra.runner.exec import host_command, on_hosts
 
     if is_interactive:
         host = target.hosts[0]

@@ -38,7 +38,7 @@ def status(options: Options, watch: bool, interval: float, json: bool) -> None:
     """
     run, target = options.run_without_version("status")
 
-    from kamal_pyinfra.runner.status import status as look
+    from kamal_pyinfra.runner.queries.observe import status as look
 
     every = interval if watch else None
     if json:

@@ -12,7 +12,7 @@ from kamal_pyinfra.cli.say import say, say_json, table_console
 from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.runner.timeline import Load
+    from kamal_pyinfra.runner.progress.timeline import Load
 
 
 @click.command()
@@ -63,7 +63,7 @@ def _load(file: str | None) -> Load | None:
     from pydantic import ValidationError
 
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.runner.timeline import Load
+    from kamal_pyinfra.runner.progress.timeline import Load
 
     try:
         return Load.model_validate_json(Path(file).read_bytes())

@@ -9,7 +9,7 @@ from kamal_pyinfra.cli.timeline_style import COLORS, OTHER, STYLE
 from kamal_pyinfra.cli.timeline_text import THIS_MACHINE, ending, hosts_of, load_line, title
 from kamal_pyinfra.cli.views.words import duration
 from kamal_pyinfra.plan.output.document import ChangeDocument
-from kamal_pyinfra.runner.timeline import Load, Span, Timeline
+from kamal_pyinfra.runner.progress.timeline import Load, Span, Timeline
 
 TICKS = 5
 LETTER = 0.9

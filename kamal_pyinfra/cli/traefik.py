@@ -26,8 +26,8 @@ def _carry_out(options: Options, command: str) -> None:
     run, target = options.run_without_version("traefik")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.planned import carry_out
-    from kamal_pyinfra.runner.traefik import TASKS, proxy_hosts
+    from kamal_pyinfra.runner.proxy import TASKS, proxy_hosts
+    from kamal_pyinfra.runner.tasks import carry_out
 
     hosts = proxy_hosts(run, target.hosts)
     with report_for(options) as report:
@@ -109,9 +109,9 @@ def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
 
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
-    from kamal_pyinfra.runner.planned import preview
-    from kamal_pyinfra.runner.traefik import proxy_hosts
-    from kamal_pyinfra.runner.traefik import reboot as carry_out
+    from kamal_pyinfra.runner.proxy import proxy_hosts
+    from kamal_pyinfra.runner.proxy import reboot as carry_out
+    from kamal_pyinfra.runner.tasks import preview
 
     run.config.require_secrets()
     hosts = proxy_hosts(run, target.hosts)
@@ -146,8 +146,8 @@ def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
     """
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.runner.read import proxy_listings, proxy_logs
-    from kamal_pyinfra.runner.traefik import proxy_hosts
+    from kamal_pyinfra.runner.proxy import proxy_hosts
+    from kamal_pyinfra.runner.queries.logs import proxy_listings, proxy_logs
 
     wanted, hosts = log_filter(**chosen), proxy_hosts(run, target.hosts)
     if follows:

@@ -1,8 +1,8 @@
-"""kp build …: the image into the registry and onto the hosts, and the builder on this machine."""
+"""``kp build``: the image into the registry and onto hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.config import Config
@@ -12,17 +12,25 @@ from kamal_pyinfra.local import builder as local_builder
 from kamal_pyinfra.local.build import build_and_push, usable_builder
 from kamal_pyinfra.local.builder import programs_with_ssh
 from kamal_pyinfra.local.programs import Programs, Say, shown
-from kamal_pyinfra.plan.mirrors import pull_order
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
-from kamal_pyinfra.runner.locked import what_is_done_stays
-from kamal_pyinfra.runner.progress import Progress
-from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.steps import Steps
+from kamal_pyinfra.runner.lock import what_is_done_stays
+from kamal_pyinfra.runner.progress.emitter import Progress, Report
+from kamal_pyinfra.runner.session import Session, Steps, interruptible
 from kamal_pyinfra.shell.image import MIRROR
+
+
+def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
+    """First one host behind each registry mirror, which fills it, then all others (Kamal 1.9).
+
+    Args:
+        mirrors: the first mirror of each host; empty for none.
+    """
+    first = {mirror: host for host, mirror in reversed(list(mirrors.items())) if mirror}
+    leading = [host for host in mirrors if host in first.values()]
+    others = [host for host in mirrors if host not in leading]
+    return [group for group in (leading, others) if group]
 
 
 def build(run: Run, report: Report) -> None:

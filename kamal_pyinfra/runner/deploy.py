@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 from kamal_pyinfra.local.hooks import require_executable
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.engine import load_meanwhile
-from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.session import Session, interruptible
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.output.file import PlanFile
     from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.state.observed import ObservedHost
-    from kamal_pyinfra.runner.report import Report
+    from kamal_pyinfra.runner.progress.emitter import Report
 
 PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
-CARRYING_OUT = ("kamal_pyinfra.runner.carry_out", "kamal_pyinfra.plan.output.text", "kamal_pyinfra.runner.timeline")
+CARRYING_OUT = (
+    "kamal_pyinfra.runner.rollout",
+    "kamal_pyinfra.plan.output.text",
+    "kamal_pyinfra.runner.progress.timeline",
+)
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
@@ -56,7 +59,7 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
         HostFailed: a host could not be reached or looked at.
     """
     from kamal_pyinfra.plan.plan import departed_hosts
-    from kamal_pyinfra.runner.ask import observe
+    from kamal_pyinfra.runner.queries.observe import observe
 
     return departed_hosts(run, observe(run, hosts))
 
@@ -85,7 +88,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
         observed = session.observe()
 
         from kamal_pyinfra.plan.plan import make_plan
-        from kamal_pyinfra.runner.carry_out import carry_out
+        from kamal_pyinfra.runner.rollout import carry_out
 
         found = make_plan(run, observed, session.left_out)
         carry_out(found, session, report, began=began)
@@ -107,7 +110,7 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
         observed = session.observe()
 
         from kamal_pyinfra.plan.output.file import require_same_plan, require_unmoved
-        from kamal_pyinfra.runner.carry_out import carry_out
+        from kamal_pyinfra.runner.rollout import carry_out
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
             require_unmoved(file, observed)

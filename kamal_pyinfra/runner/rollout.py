@@ -1,24 +1,24 @@
-"""A deploy as rounds: lock → prepare → (boot → GATE → switch → (watch → retire)) per batch → finish → unlock."""
+"""Carries out a deploy's plan: walks the phases, takes back what failed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import Interrupted, LockLost
+from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
 from kamal_pyinfra.operations.app import turned_bad
+from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.plan import fleet_state
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.runner.locked import locked
-from kamal_pyinfra.runner.looks import keep_or_forget
-from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.steps import Steps
-
-if TYPE_CHECKING:
-    from kamal_pyinfra.runner.session import Session
+from kamal_pyinfra.runner.build import build
+from kamal_pyinfra.runner.lock import clear_left_behind, keep_or_forget, locked
+from kamal_pyinfra.runner.progress.emitter import Progress, Report
+from kamal_pyinfra.runner.session import Session, Steps
 
 BOOT_ONLY = "app"
 """`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
@@ -178,3 +178,66 @@ class Rollout:
         if earlier and self.run.config.boot.failure == "halt":
             return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."
         return fleet_state.ALL_TAKEN_BACK
+
+
+@contextmanager
+def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
+    """Note what becomes of what is done inside.
+
+    Args:
+        session: of the deploy.
+        plan: what it is to change.
+        began: when it began, by the monotonic clock.
+    """
+    result = INTERRUPTED
+    try:
+        yield
+        result = FINISHED
+    except Exception as error:
+        result = INTERRUPTED if isinstance(error, Interrupted) else FAILED
+        raise
+    finally:
+        underway(session.state).outcome = deploy_message(
+            result, plan, seconds=time.monotonic() - began, where=_where(session) if result == FAILED else ""
+        )
+
+
+def _where(session: Session) -> str:
+    """``boot on 192.0.2.11``; empty if no host failed."""
+    failures = tuple(session.failures.values())
+    return f"{failures[0].phase} on {', '.join(each.host for each in failures[:3])}" if failures else ""
+
+
+def carry_out(
+    found: Plan, session: Session, report: Report, *, began: float, check: Callable[[], object] | None = None
+) -> None:
+    """Build what the plan says, roll it out, and tell how it went.
+
+    Args:
+        found: the plan.
+        session: connected to the hosts that take part.
+        report: told about everything on the way.
+        began: when the command did, by the monotonic clock.
+        check: called once the lock is held; see :class:`Rollout`.
+
+    Raises:
+        KpError: whatever stopped it; see :func:`kamal_pyinfra.runner.deploy.deploy`.
+    """
+    report.planned(found)
+    if session.run.is_dry:
+        return
+    if found.is_empty:
+        clear_left_behind(session)
+        return
+    session.add_callback(Progress(report))
+    rollout = Rollout(session, report, check=check)
+    if found.build is not None:
+        build(session.run, report)
+    rollout.noted = partial(outcome_noted, session, found, began)
+    rollout.carry_out()
+    if session.run.command != BOOT_ONLY:
+        rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
+    for host in session.left_out:
+        begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""
+        report.warned(f"{host} was left out{begun}.")
+    report.finished(time.monotonic() - began)

@@ -1,27 +1,27 @@
-"""pyinfra's engine as rounds: each runs a deploy on some hosts, on connections that stay open."""
+"""Connections to the hosts of a run: rounds, phases, hooks, signals."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
-import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
-
-import gevent  # isort: skip
+import gevent
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed
+from kamal_pyinfra.errors import NOTHING_CHANGED, HookFailed, HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.local.hooks import call_pre_connect
+from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.run import Run
@@ -35,9 +35,8 @@ from kamal_pyinfra.runner.engine import (
     new_state,
     prepare_and_execute,
 )
-from kamal_pyinfra.runner.failures import HostFailure, command_failures, log_capture
-from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.words import failure_message
+from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
+from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
 from kamal_pyinfra.ssh.host_keys import on_accepted
 from kamal_pyinfra.ssh.keys import on_left_out
@@ -250,3 +249,103 @@ class Session:
         greenlets = {host.name: gevent.spawn(call, host) for host in chosen}
         gevent.joinall(list(greenlets.values()))
         return {name: greenlet.get() for name, greenlet in greenlets.items()}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise :class:`Interrupted` here at the first signal; later ones wait until cleaning up is over."""
+    main = gevent.getcurrent()
+    handlers: list[Any] = []
+
+    def stop(number: int) -> None:
+        for handler in handlers:
+            handler.cancel()
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_IGN)
+        gevent.kill(main, Interrupted(number))
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers += [gevent.signal_handler(number, stop, number) for number in previous]
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.cancel()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Steps:
+    """What a command does on its hosts, phase by phase.
+
+    Args:
+        session: connections to the hosts that take part.
+        report: told about every phase.
+    """
+
+    def __init__(self, session: Session, report: Report) -> None:
+        self.session = session
+        self.report = report
+
+    def phase(
+        self,
+        name: str,
+        deploy: Callable[..., Any],
+        *,
+        hosts: Sequence[str] | None = None,
+        is_strict: bool = True,
+        arguments: dict[str, Any] | None = None,
+    ) -> bool:
+        """Run one deploy function as one round.
+
+        Args:
+            name: what the report calls it.
+            deploy: a function of ``kamal_pyinfra.deploys``.
+            hosts: names; by default all that still take part.
+            is_strict: stop after the first operation that fails on a host; else the other hosts go on.
+            arguments: for the deploy function, besides the run.
+
+        Returns:
+            Whether it succeeded on every host.
+        """
+        chosen = self.session.hosts if hosts is None else list(hosts)
+        self.report.phase_began(name, chosen)
+        succeeded = self.session.round(deploy, hosts=chosen, is_strict=is_strict, **(arguments or {}))
+        self.report.phase_ended(name, succeeded=succeeded)
+        return succeeded
+
+    def hook(self, name: str, *, hosts: Sequence[str] = (), runtime: float | None = None) -> None:
+        """Call a hook if there is one.
+
+        Args:
+            name: ``pre-deploy``.
+            hosts: names of the hosts that it is about; by default those of the run.
+            runtime: seconds that the deploy took, for ``post-deploy``.
+
+        Raises:
+            HookFailed: it failed; the run must not go on.
+        """
+        if not has_hook(self.session.run, name):
+            return
+        self.report.phase_began(name, [])
+        try:
+            call_hook(self.session.run, name, self.report.output, hosts=hosts, runtime=runtime)
+        except HookFailed:
+            self.report.phase_ended(name, succeeded=False)
+            raise
+        self.report.phase_ended(name, succeeded=True)
+
+    def fail(self, state: str) -> NoReturn:
+        """Report every failure so far and stop.
+
+        Args:
+            state: what state the fleet is in now.
+
+        Raises:
+            HostFailed: always.
+        """
+        failures = list(self.session.failures.values())
+        for failure in failures:
+            self.report.failed(failure)
+        hosts = [failure.host for failure in failures]
+        raise HostFailed(failure_message(failures, state), hosts, brief=brief_message(failures, state))

@@ -24,7 +24,7 @@ def test_boot_is_about_the_version_in_service_and_builds_nothing(
     more: tuple[str, ...], version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: StandIn
 ) -> None:
     begun: list[tuple[Run, tuple[str, ...]]] = []
-    stand_in("kamal_pyinfra.runner.app", in_service=lambda run, hosts: "v7")
+    stand_in("kamal_pyinfra.runner.tasks", in_service=lambda run, hosts: "v7")
     stand_in("kamal_pyinfra.runner.deploy", deploy=lambda run, hosts, report: begun.append((run, hosts)))
     monkeypatch.setenv("PW", "hush")
     (tmp_path / "config").mkdir()

@@ -13,7 +13,7 @@ from kamal_pyinfra.cli.views.fleet import Fleet
 from kamal_pyinfra.cli.views.frame import frame
 from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
-from kamal_pyinfra.runner.events import EventDocument
+from kamal_pyinfra.runner.progress.events import EventDocument
 from tests.cli.events import Play
 
 

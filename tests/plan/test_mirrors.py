@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.mirrors import pull_order
+from kamal_pyinfra.runner.build import pull_order
 
 
 @pytest.mark.parametrize(

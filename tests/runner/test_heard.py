@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.runner.events import Warned
-from kamal_pyinfra.runner.heard import Heard
+from kamal_pyinfra.runner.progress.emitter import Heard
+from kamal_pyinfra.runner.progress.events import Warned
 
 LOG = '"2026-05-01T10:00:00.123456789Z" "2026-05-01T10:00:00.135456789Z"'
 

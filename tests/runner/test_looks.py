@@ -11,7 +11,7 @@ import pytest
 
 from kamal_pyinfra.operations.run_state import _SEEN
 from kamal_pyinfra.plan.state.observed import ObservedHost
-from kamal_pyinfra.runner import looks
+from kamal_pyinfra.runner import lock as looks
 from kamal_pyinfra.shell.lock import TAKEN
 from tests.conftest import MakeConfig, a_run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.runner.log_lines import LogLine
-from kamal_pyinfra.runner.merge import Merged
+from kamal_pyinfra.runner.queries.follow import Merged
+from kamal_pyinfra.runner.queries.logs import LogLine
 
 
 class Reader:

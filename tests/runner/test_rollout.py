@@ -13,7 +13,7 @@ import pytest
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.runner.failures import HostFailure
-from kamal_pyinfra.runner.report import Report
+from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.shell.watch import TURNED_BAD
 from tests.conftest import MakeConfig, a_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kamal_pyinfra.runner import events
+from kamal_pyinfra.runner.progress import events
 
 WAITS = "waits"
 BUSY = "busy"

@@ -14,7 +14,7 @@ from kamal_pyinfra.cli.say import printable
 from kamal_pyinfra.cli.views.fleet import Fleet
 from kamal_pyinfra.cli.views.frame import frame
 from kamal_pyinfra.cli.views.plain import PlainView
-from kamal_pyinfra.runner import events
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.text import one_line
 
 FIRST_LINES = 3

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from kamal_pyinfra.cli.say import command_runner, say
 from kamal_pyinfra.cli.views.words import Ending, duration
-from kamal_pyinfra.runner import events
+from kamal_pyinfra.runner.progress import events
 
 
 class PlainView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.insight.routed import Proof, what_serves
-from kamal_pyinfra.runner.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
+from kamal_pyinfra.runner.progress.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Logs of containers on many hosts at once, as they are written, until a signal comes."""
+"""Follows logs of many hosts in order of time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from kamal_pyinfra.runner.session import Session  # comes first: it patches the standard library for gevent
-
-import gevent  # isort: skip
+import gevent
 from gevent.event import AsyncResult
 from paramiko import SSHException
 from pyinfra.api.exceptions import PyinfraError
@@ -19,16 +18,67 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import log_capture
-from kamal_pyinfra.runner.log_lines import LogLine, Pieces, Position, byte_lines
-from kamal_pyinfra.runner.merge import TICK_SECONDS, Listener, Merged
-from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.queries.logs import LogLine, Pieces, Position, by_time, byte_lines
+from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import logs as commands
 from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.ssh.connection import reconnect, stream
 from kamal_pyinfra.text import sanitized
 
+TICK_SECONDS = 0.25
+"""Between two ticks; a host that is slower by more than one has its lines behind those of others."""
+
+
+class Listener(Protocol):
+    """Told what hosts write, each time a whole line."""
+
+    def line(self, line: LogLine) -> None:
+        """A container wrote a line."""
+
+    def notice(self, host: str, text: str) -> None:
+        """Something happened that a reader of the log wants to know."""
+
+
+class Merged:
+    """Holds each line back for one tick at least, so that those that were written earlier can come before it.
+
+    Args:
+        listener: gets the lines in order, and notices at once.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.held: list[LogLine] = []
+        self.fresh: list[LogLine] = []
+
+    def line(self, line: LogLine) -> None:
+        """A container wrote a line."""
+        self.fresh.append(line)
+
+    def notice(self, host: str, text: str) -> None:
+        """Something happened that a reader of the log wants to know."""
+        self.listener.notice(host, text)
+
+    def tick(self) -> None:
+        """Hand on the lines that were there at the last tick, and all that were written before them."""
+        old = {id(line) for line in self.held}
+        waiting = by_time([*self.held, *self.fresh])
+        count = max((number for number, line in enumerate(waiting, start=1) if id(line) in old), default=0)
+        self.held, self.fresh = waiting[count:], []
+        for line in waiting[:count]:
+            self.listener.line(line)
+
+    def end(self) -> None:
+        """Hand on what is left."""
+        left = by_time([*self.held, *self.fresh])
+        self.held, self.fresh = [], []
+        for line in left:
+            self.listener.line(line)
+
+
 SILENT_SECONDS = 15
 """A host that does not even say once a second that it is there has been lost."""
+
 RETRY_SECONDS = 2
 
 

@@ -14,9 +14,8 @@ from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.app import serving_container
-from kamal_pyinfra.runner.read import roles_of
-from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.signals import interruptible
+from kamal_pyinfra.runner.queries.logs import roles_of
+from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import exec as commands
 from kamal_pyinfra.shell.script import words
 from kamal_pyinfra.ssh.connection import execute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from kamal_pyinfra.plan.output.document import PlanDocument
-from kamal_pyinfra.runner import events
+from kamal_pyinfra.runner.progress import events
 
 FORMAT_VERSION = 1
 HERE = ""

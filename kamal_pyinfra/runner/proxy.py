@@ -9,13 +9,10 @@ from kamal_pyinfra import deploys
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
-from kamal_pyinfra.runner.locked import locked
-from kamal_pyinfra.runner.planned import PlannedTask
-from kamal_pyinfra.runner.progress import Progress
-from kamal_pyinfra.runner.report import Report
-from kamal_pyinfra.runner.session import Session
-from kamal_pyinfra.runner.signals import interruptible
-from kamal_pyinfra.runner.steps import Steps
+from kamal_pyinfra.runner.lock import locked
+from kamal_pyinfra.runner.progress.emitter import Progress, Report
+from kamal_pyinfra.runner.session import Session, Steps, interruptible
+from kamal_pyinfra.runner.tasks import PlannedTask
 
 OTHERS = "The proxies of the other hosts are as wanted; `kp traefik details` shows what runs."
 

@@ -14,9 +14,8 @@ from kamal_pyinfra.plan.desired.accessory import accessory_container
 from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
-from kamal_pyinfra.runner.log_lines import LogLine
-from kamal_pyinfra.runner.planned import PlannedTask
-from kamal_pyinfra.runner.read import container_logs, read_hosts
+from kamal_pyinfra.runner.queries.logs import LogLine, container_logs, read_hosts
+from kamal_pyinfra.runner.tasks import PlannedTask
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell import logs as log_commands
 from kamal_pyinfra.shell.exec import EXEC_SECONDS

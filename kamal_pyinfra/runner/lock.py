@@ -1,34 +1,73 @@
-"""The deploy lock around a command's work."""
+"""The lock around a command, waiting for it, and ``kp lock``."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gevent
+from pyinfra.api.state import State
 
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.snapshot import parse_lock
+from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.lock import clearing_command, pause_after
+from kamal_pyinfra.operations.lock import clearing_command, lock_content, may_release, pause_after
 from kamal_pyinfra.operations.run_state import forget, remember
+from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
-from kamal_pyinfra.runner.failures import HostFailure
-from kamal_pyinfra.runner.looks import is_unmoved
-from kamal_pyinfra.runner.words import failure_message, lock_message, waiting_message
-from kamal_pyinfra.shell.lock import HELD, STATE, answer, state
+from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal, waiting_message
+from kamal_pyinfra.runner.queries.observe import _unconfirmed
+from kamal_pyinfra.runner.session import Session, interruptible
+from kamal_pyinfra.shell import lock as lock_commands
+from kamal_pyinfra.shell.lock import HELD, STATE, TAKEN, answer, state, tells
+from kamal_pyinfra.text import sanitized
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.runner.session import Steps
+
+SECONDS = 10
+"""A look is not trusted for longer: things change without a lock too."""
+
+
+def is_unmoved(session: Session) -> bool:
+    """Whether nobody took or gave back a lock between the last look and this run's own lock, taken just now."""
+    primary = session.run.config.primary_host
+    looked = session.looks.get(primary)
+    if looked is None:
+        return False
+    marked = (answer(_last_output(session.state, primary), TAKEN) or "").strip()
+    return tells(marked) and marked == looked.lock_mark
+
+
+def keep_or_forget(session: Session, *, is_unmoved: bool) -> None:
+    """Let the coming phases decide on the looks that the plan was made from, or look again.
+
+    Args:
+        session: holds the lock.
+        is_unmoved: what :func:`is_unmoved` said.
+    """
+    is_young = time.monotonic() - session.looked_at < SECONDS
+    forget(session.state)
+    if is_unmoved and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
+        remember(session.state, session.looks)
+
+
+def _last_output(state: State, host: str) -> list[str]:
+    """What the operations of the last round printed on a host, on standard output."""
+    found = state.inventory.get_host(host)
+    metas = (data.operation_meta for data in state.ops[found].values())
+    return [line for meta in metas if meta.is_complete() for line in meta.stdout_lines]
+
 
 NOT_RELEASED = (
     "The deploy lock could not be released and is still there; see `kp lock status`, and run `kp lock release`. "
     "Without that it becomes stale by itself."
 )
-
-if TYPE_CHECKING:
-    from kamal_pyinfra.runner.session import Session
-    from kamal_pyinfra.runner.steps import Steps
 
 STAYS = "What was done by then stays."
 
@@ -168,3 +207,76 @@ def _release(steps: Steps) -> HostFailure | None:
             left = session.failures.get(primary) or HostFailure(host=primary, phase="unlock", operation="", output=())
     session.failures = failures
     return left
+
+
+def lock_status(run: Run) -> LockDetails | None:
+    """Who holds the lock; ``None`` if nobody does.
+
+    Raises:
+        HostFailed: the primary host could not be reached.
+    """
+    primary = run.config.primary_host
+    with interruptible(), Session(run, [primary]) as session:
+        return session.observe()[primary].lock
+
+
+def acquire_lock(run: Run, message: str) -> None:
+    """Take the lock until it is released by hand.
+
+    Raises:
+        LockHeld: somebody has it. HostFailed: it could not be taken.
+    """
+    if run.is_dry:
+        lock = lock_status(run)
+        if lock is not None:
+            raise LockHeld(lock_message(lock))
+        return
+    # No process stands behind a lock taken by hand, so none must be found dead.
+    content = lock_content(replace(run, holder=""), message)
+    output = _on_primary(run, lock_commands.acquire(naming.lock_directory(run.config), content))
+    if (held := lock_commands.answer(output, lock_commands.HELD)) is not None:
+        raise LockHeld(lock_message(parse_lock(held)))
+    if lock_commands.answer(output, lock_commands.TAKEN) is None:
+        raise _unconfirmed(run, "taken")
+
+
+def release_lock(run: Run, *, is_forced: bool) -> bool:
+    """Free one's own lock, a stale one, or one without a name; or any.
+
+    Args:
+        run: says who asks.
+        is_forced: whoever holds it, and also while a run renews it.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        LockHeld: it is somebody else's, or in use. HostFailed: the primary host could not be reached, or did not
+            confirm that the lock is gone.
+    """
+    directory = naming.lock_directory(run.config)
+    state = lock_commands.answer(_on_primary(run, lock_commands.state(directory)), lock_commands.STATE)
+    if state is None:
+        return False
+    release, lock = lock_commands.release(directory), parse_lock(state)
+    if not is_forced:
+        if not may_release(run, lock):
+            raise LockHeld(release_refusal(lock, run.locked_by))
+        release = lock_commands.release_own(directory, lock.content)
+    if run.is_dry:
+        return True
+    output = _on_primary(run, f"{lock_commands.confirmed(directory, release)}; true")
+    if lock_commands.answer(output, lock_commands.RELEASED) is None:
+        raise _unconfirmed(run, "released")
+    return True
+
+
+def _on_primary(run: Run, command: str) -> list[str]:
+    primary = run.config.primary_host
+    with interruptible(), Session(run, [primary]) as session:
+        session.require_hosts()
+        succeeded, output = session.execute(command)[primary]
+    if not succeeded and lock_commands.answer(output.stdout_lines, lock_commands.HELD) is None:
+        said = "\n".join(sanitized(line) for line in output.stderr_lines)
+        raise HostFailed(f"{primary} failed\n{said}", [primary])
+    return list(output.stdout_lines)

@@ -1,0 +1,333 @@
+"""Sends events to views; reads progress from host output."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from pyinfra.api.host import Host
+from pyinfra.api.state import BaseStateCallback, State
+
+from kamal_pyinfra.insight.routed import parse_proof
+from kamal_pyinfra.plan.output.document import plan_document
+from kamal_pyinfra.redactor import redacted
+from kamal_pyinfra.runner.progress import events
+from kamal_pyinfra.runner.progress.events import ProxyAsked, PullProgress, Waiting, Warned
+from kamal_pyinfra.shell.health import WAITING
+from kamal_pyinfra.shell.image import NOTE
+from kamal_pyinfra.shell.proxy.gate import ROUTES
+from kamal_pyinfra.text import one_line
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.plan import Plan
+    from kamal_pyinfra.runner.failures import HostFailure
+
+LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
+
+KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
+
+THERE = ("Already exists", "Pull complete")
+
+STATUS = re.compile(r"\b(?:error: |HTTP/[\d.]+\"? |status(?: code)?:? )?([1-5]\d\d)\b")
+
+SHOWN = 60
+
+DEFAULT_INTERVAL = 30
+"""Seconds; Docker's, for an image that does not say."""
+
+
+class Heard:
+    """What hosts have said so far."""
+
+    def __init__(self) -> None:
+        self.layers: dict[str, dict[str, bool]] = {}
+
+    def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
+        """What a line of a host tells; ``None`` for all others.
+
+        Args:
+            at: seconds since the run began.
+            host: where it was printed.
+            line: as it came.
+            phase: the one that is under way.
+        """
+        if line.startswith(WAITING):
+            return _waiting(at, host, line.removeprefix(WAITING))
+        if line.startswith(ROUTES):
+            return _asked(at, host, line.removeprefix(ROUTES))
+        if line.startswith(NOTE):
+            return Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
+        found = LAYER.fullmatch(line)
+        return self._pulled(at, host, found[1], found[2]) if found else None
+
+    def _pulled(self, at: float, host: str, layer: str, state: str) -> PullProgress | None:
+        if state not in (*KNOWN, *THERE):
+            return None
+        layers = self.layers.setdefault(host, {})
+        before = (sum(layers.values()), len(layers))
+        layers[layer] = layers.get(layer, False) or state in THERE
+        after = (sum(layers.values()), len(layers))
+        return PullProgress(at=at, host=host, layers=after[0], of=after[1]) if after != before else None
+
+
+def _waiting(at: float, host: str, text: str) -> Waiting | None:
+    """``CONTAINER NUMBER DEADLINE INTERVAL START END CODE OUTPUT``; the interval is in nanoseconds."""
+    try:
+        container, number, deadline, interval, start, end, code, output = text.split(" ", 7)
+        took = (_time(end) - _time(start)).total_seconds() * 1000
+        said = _said(str(json.loads(output)), int(code))
+        of = max(int(number), round(int(deadline) / (int(interval) / 1e9 or DEFAULT_INTERVAL)))
+        what = f"health check {int(number)}/{of}: {said} in {took:.0f} ms"
+    except (ValueError, TypeError):
+        return None
+    return Waiting(at=at, host=host, subject=one_line(container), what=what)
+
+
+def _asked(at: float, host: str, text: str) -> ProxyAsked | None:
+    found = parse_proof(host, text)
+    if found is None:
+        return None
+    return ProxyAsked(at=at, host=host, container=found.container, proof=found.kind, reason=found.reason)
+
+
+def _time(text: str) -> datetime:
+    """Docker has nine digits of a second, Python six."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(json.loads(text))))
+
+
+def _said(output: str, code: int) -> str:
+    """The HTTP status if the probe told one, else its last line, else its exit code."""
+    if code == 0:
+        return "passed"
+    lines = [one_line(line.strip()) for line in re.split(r"[\r\n]+", output) if line.strip()]
+    found = STATUS.search(lines[-1]) if lines else None
+    if found:
+        return found[1]
+    return lines[-1][:SHOWN] if lines else f"exit code {code}"
+
+
+FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
+"""Fields of events with text that programs, hosts and users gave."""
+
+
+class Emitter:
+    """The :class:`~kamal_pyinfra.runner.report.Report` of a run that somebody watches.
+
+    Args:
+        views: told every event, in this order.
+        show_plan: told the plan itself, before the event about it.
+        clock: seconds, for the times of events.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[events.View],
+        show_plan: Callable[[Plan], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.views = views
+        self.show_plan = show_plan
+        self.clock = clock
+        self.began = clock()
+        self.phase = ""
+        self.phase_began_at = 0.0
+        self.is_over = False
+        self.heard_so_far = Heard()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return round(self.clock() - self.began, 3)
+
+    def tell(self, event: events.AnyEvent) -> None:
+        """Show an event everywhere, without secrets."""
+        event = _redacted(event)
+        for view in self.views:
+            view(event)
+
+    def started(self, command: str, *, service: str = "", version: str = "", urls: Sequence[str] = ()) -> None:
+        """The run begins."""
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.tell(
+            events.RunStarted(at=self.now, command=command, time=at, service=service, version=version, urls=list(urls))
+        )
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is known."""
+        if self.show_plan is not None:
+            self.show_plan(plan)
+        self.tell(events.PlanMade(at=self.now, plan=plan_document(plan)))
+        if plan.is_empty:
+            self.ended("nothing to change")
+
+    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
+        """The next hosts boot."""
+        self.tell(events.BatchStarted(at=self.now, number=number, of=of, hosts=list(hosts)))
+
+    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
+        """All containers of a batch are healthy, or not."""
+        self.tell(events.Gate(at=self.now, passed=passed, hosts=list(hosts)))
+
+    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
+        """A phase starts."""
+        self.phase, self.phase_began_at = phase, self.now
+        self.tell(events.PhaseStarted(at=self.now, phase=phase, hosts=list(hosts)))
+
+    def operation_began(self, name: str) -> None:
+        """An operation starts."""
+        self.tell(events.OperationStarted(at=self.now, phase=self.phase, operation=name))
+
+    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
+        """One host is through with an operation."""
+        self.tell(
+            events.HostFinished(at=self.now, phase=self.phase, operation=operation, host=host, succeeded=succeeded)
+        )
+
+    def heard(self, host: str, line: str) -> None:
+        """A host printed a line while it works; most of them say nothing of its progress.
+
+        What the release command says is shown as it comes.
+        """
+        if self.phase == "release":
+            self.output(one_line(line))
+            return
+        event = self.heard_so_far.event(self.now, host, line, self.phase)
+        if event is not None:
+            self.tell(event)
+
+    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
+        """All hosts are through with an operation."""
+        self.tell(events.OperationEnded(at=self.now, phase=self.phase, operation=name, changed=list(changed)))
+
+    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
+        """A phase is over."""
+        seconds = round(self.now - self.phase_began_at, 3)
+        self.tell(events.PhaseEnded(at=self.now, phase=phase, succeeded=succeeded, seconds=seconds))
+
+    def output(self, line: str) -> None:
+        """A program here printed a line."""
+        self.tell(events.Output(at=self.now, phase=self.phase, line=line))
+
+    def warned(self, text: str) -> None:
+        """Something is odd."""
+        self.tell(events.Warned(at=self.now, phase=self.phase, text=text))
+
+    def failed(self, failure: HostFailure) -> None:
+        """A host failed."""
+        operation = failure.operation.rpartition("| ")[2]
+        self.tell(
+            events.Failed(
+                at=self.now,
+                host=failure.host,
+                phase=failure.phase,
+                operation=operation,
+                output=list(failure.output),
+            )
+        )
+
+    def finished(self, seconds: float) -> None:
+        """All is done."""
+        self.ended("done")
+
+    def ended(self, result: events.Result, message: str = "") -> None:
+        """The run is over; only the first word about that counts."""
+        if not self.is_over:
+            self.is_over = True
+            self.tell(events.RunEnded(at=self.now, result=result, message=message))
+
+
+def _redacted(event: events.AnyEvent) -> events.AnyEvent:
+    changed: dict[str, object] = {}
+    for name in FOREIGN.intersection(type(event).model_fields):
+        value = getattr(event, name)
+        changed[name] = redacted(value) if isinstance(value, str) else [redacted(each) for each in value]
+    return event.model_copy(update=changed) if changed else event
+
+
+class Report(Protocol):
+    """Told about a run as it goes on."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is known; nothing has changed yet."""
+
+    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
+        """A phase starts on these hosts; without hosts it happens on this machine."""
+
+    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
+        """The next of several batches boots, counted from 1."""
+
+    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
+        """All containers of a batch are healthy, or not; nothing has been switched."""
+
+    def heard(self, host: str, line: str) -> None:
+        """A host printed a line while a command runs on it."""
+
+    def operation_began(self, name: str) -> None:
+        """An operation starts on all hosts of the phase."""
+
+    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
+        """One host is through with an operation; others may still be at it."""
+
+    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
+        """All hosts are through with an operation; it changed something on these."""
+
+    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
+        """A phase is over on all its hosts."""
+
+    def output(self, line: str) -> None:
+        """A line from a program on this machine."""
+
+    def warned(self, text: str) -> None:
+        """Something works, but perhaps not as meant."""
+
+    def failed(self, failure: HostFailure) -> None:
+        """A host failed."""
+
+    def finished(self, seconds: float) -> None:
+        """All is done."""
+
+
+class Progress(BaseStateCallback):
+    """Pass on what the engine does.
+
+    Args:
+        report: told about each operation and host.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override] # an instance serves as the handler
+        """An operation starts."""
+        self.report.operation_began(_name(state, op_hash))
+
+    def operation_host_success(  # type: ignore[override]
+        self, state: State, host: Host, op_hash: str, retry_count: int = 0
+    ) -> None:
+        """A host is through."""
+        self.report.host_finished(host.name, _name(state, op_hash), succeeded=True)
+
+    def operation_host_error(  # type: ignore[override]
+        self, state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        """A host failed."""
+        self.report.host_finished(host.name, _name(state, op_hash), succeeded=False)
+
+    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override] # an instance serves as the handler
+        """All hosts are through; only now the engine knows where something changed."""
+        done = {host: state.ops[host][op_hash] for host in state.inventory if op_hash in state.ops[host]}
+        changed = [
+            host.name
+            for host, data in done.items()
+            if data.operation_meta.is_complete() and data.operation_meta.did_change()
+        ]
+        self.report.operation_ended(_name(state, op_hash), changed)
+
+
+def _name(state: State, op_hash: str) -> str:
+    names = " ".join(sorted(state.get_op_meta(op_hash).names))
+    return names.rpartition("| ")[2]

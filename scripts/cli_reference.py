@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 from generated import write_or_check
 
+from kamal_pyinfra.cli.commands.plan import plan
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.cli.plan import plan
 
 PAGE = Path(__file__).parent.parent / "docs/reference/cli.md"
 HEAD = """\

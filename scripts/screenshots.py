@@ -21,11 +21,11 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from kamal_pyinfra.cli import status
-from kamal_pyinfra.cli.error_pages import more
-from kamal_pyinfra.cli.paint import COLORS
-from kamal_pyinfra.cli.timeline_text import timeline_lines
-from kamal_pyinfra.cli.views import frame, live, plain
+from kamal_pyinfra.cli.commands import status
+from kamal_pyinfra.cli.output import COLORS, more
+from kamal_pyinfra.cli.views import live, plain
+from kamal_pyinfra.cli.views import live as frame
+from kamal_pyinfra.cli.views.timeline_text import timeline_lines
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan

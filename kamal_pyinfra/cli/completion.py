@@ -1,29 +1,96 @@
-"""kp completion: what makes a shell complete kp's words."""
+"""What the shell offers after a TAB: names from the configuration, read as plain YAML, without asking anybody."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
 import click
 
-from kamal_pyinfra.cli.say import say
-
-PROGRAM = "kp"
-VARIABLE = "_KP_COMPLETE"
-SHELLS = ("bash", "zsh", "fish")
+Names = Callable[[click.Context], Iterable[str]]
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+COMMITS = 10
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options, hosts, roles, accessories, destinations and versions.
+def one(names: Names) -> Complete:
+    """Complete a single name."""
 
-    \b
-    Example:
-      kp completion fish > ~/.config/fish/completions/kp.fish
-      eval "$(kp completion bash)"    in ~/.bashrc
-      eval "$(kp completion zsh)"     in ~/.zshrc
-    """
-    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+    def complete(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+        return [name for name in dict.fromkeys(names(context)) if name.startswith(typed)]
 
-    script = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
-    root = click.get_current_context().find_root().command
-    say(script(root, {}, PROGRAM, VARIABLE).source())
+    return complete
+
+
+def listed(names: Names) -> Complete:
+    """Complete the last name of a list with commas."""
+
+    def complete(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+        before, comma, last = typed.rpartition(",")
+        found = [name for name in dict.fromkeys(names(context)) if name.startswith(last)]
+        return [f"{before}{comma}{name}" for name in found if name not in before.split(",")]
+
+    return complete
+
+
+def hosts(context: click.Context) -> Iterator[str]:
+    """Every host of the configuration, those of accessories too."""
+    config = _config(context)
+    servers = config.get("servers")
+    for section in (servers, *_values(servers), *_values(config.get("accessories"))):
+        for key in ("hosts", "host"):
+            found = section.get(key) if isinstance(section, dict) else section
+            yield from _hosts([found] if isinstance(found, str) else found)
+
+
+def roles(context: click.Context) -> list[str]:
+    """Names of the roles."""
+    servers = _config(context).get("servers")
+    return [str(name) for name in servers] if isinstance(servers, dict) else ["web"]
+
+
+def accessories(context: click.Context) -> list[str]:
+    """Names of the accessories, and ``all``."""
+    found = _config(context).get("accessories")
+    return [*(str(name) for name in found), "all"] if isinstance(found, dict) else []
+
+
+def destinations(context: click.Context) -> list[str]:
+    """Names of the files that are laid over the main one: ``deploy.NAME.yml``."""
+    path = _path(context)
+    return sorted(each.name.split(".")[1] for each in path.parent.glob(f"{path.stem}.*{path.suffix}"))
+
+
+def versions(_: click.Context) -> list[str]:
+    """The last commits; which of them the hosts still have is theirs to say."""
+    import subprocess
+
+    command = ["git", "log", f"--max-count={COMMITS}", "--format=%H"]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=1, check=False)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.split()
+
+
+def _path(context: click.Context) -> Path:
+    return Path(context.params.get("config_file") or "config/deploy.yml")
+
+
+def _config(context: click.Context) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(_path(context).read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}  # a TAB is no place for complaints
+    return found if isinstance(found, dict) else {}
+
+
+def _values(section: Any) -> Iterable[Any]:
+    return section.values() if isinstance(section, dict) else ()
+
+
+def _hosts(entries: Any) -> Iterator[str]:
+    for entry in entries if isinstance(entries, list) else ():
+        yield from (str(name) for name in entry) if isinstance(entry, dict) else (str(entry),)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kamal_pyinfra.cli.options import Options
-from kamal_pyinfra.cli.say import say
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.cli.output import say, says_yes
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan
@@ -34,17 +33,3 @@ def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool
         say("Aborted")
         return False
     return True
-
-
-def says_yes(question: str, *, err: bool = False) -> bool:
-    """Whether the user answers ``y``.
-
-    Raises:
-        ConfigError: nobody is there to answer.
-    """
-    try:
-        return click.confirm(question, default=False, err=err)
-    except click.Abort as abort:
-        if isinstance(abort.__context__, EOFError):
-            raise ConfigError("nobody answered; -y goes on without asking") from None
-        raise

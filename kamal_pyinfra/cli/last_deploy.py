@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.output import say
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.write import write_private
 from kamal_pyinfra.redactor import redacted

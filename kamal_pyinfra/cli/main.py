@@ -10,7 +10,7 @@ import click
 
 from kamal_pyinfra import __version__
 from kamal_pyinfra.cli.group import LateGroup
-from kamal_pyinfra.cli.say import prepare_output, say, say_json
+from kamal_pyinfra.cli.output import prepare_output, say, say_json
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 COMMANDS = {
@@ -131,7 +131,7 @@ def main() -> None:
         say("Interrupted.", err=True)
         sys.exit(130)
     except KpError as error:
-        from kamal_pyinfra.cli.error_pages import more
+        from kamal_pyinfra.cli.output import more
 
         say("\n".join(filter(None, (str(error), error.state))), fg="red", err=True)
         say(more(error), err=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
-from kamal_pyinfra.cli.paint import paint
-from kamal_pyinfra.cli.say import say_json
+from kamal_pyinfra.cli.output import paint, say_json
 from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
 from kamal_pyinfra.runner.progress.emitter import Emitter
 

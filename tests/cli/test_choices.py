@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from kamal_pyinfra.cli.choices import require_confirmed
+from kamal_pyinfra.cli.options import require_confirmed
 from kamal_pyinfra.errors import ConfigError
 
 FOUND = {"192.0.2.9": ("web", "job"), "db.example.com": ()}

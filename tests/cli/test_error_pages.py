@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kamal_pyinfra.cli.error_pages import error_page, more
 from kamal_pyinfra.cli.main import kp
+from kamal_pyinfra.cli.output import error_page, more
 from kamal_pyinfra.errors import ConfigError, HostFailed, KpError
 
 ERRORS = [error.__name__ for error in KpError.__subclasses__()]

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from kamal_pyinfra.cli.paint import folded
+from kamal_pyinfra.cli.output import folded
 
 PLAN = """\
 Plan for shop v2

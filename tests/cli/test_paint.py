@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kamal_pyinfra.cli.paint import paint
+from kamal_pyinfra.cli.output import paint
 
 PLAN = """\
 Plan for shop v2

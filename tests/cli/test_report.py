@@ -9,9 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
-from kamal_pyinfra.cli.views.fleet import Fleet
-from kamal_pyinfra.cli.views.frame import frame
-from kamal_pyinfra.cli.views.live import LiveView
+from kamal_pyinfra.cli.views.live import Fleet, LiveView, frame
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
 from kamal_pyinfra.runner.progress.events import EventDocument
 from tests.cli.events import Play

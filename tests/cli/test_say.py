@@ -17,8 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.cli.paint import paint
-from kamal_pyinfra.cli.say import say, say_json, table_console
+from kamal_pyinfra.cli.output import paint, say, say_json, table_console
 from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
 from kamal_pyinfra.plan.state.observed import LockDetails

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from kamal_pyinfra.cli.status import _table, age
+from kamal_pyinfra.cli.commands.status import _table
+from kamal_pyinfra.cli.output import age
 from kamal_pyinfra.insight.status import StatusRow
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

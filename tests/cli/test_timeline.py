@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.cli.last_deploy import LastDeploy, read_last_deploy
-from kamal_pyinfra.cli.timeline_html import timeline_html
-from kamal_pyinfra.cli.timeline_text import timeline_lines
+from kamal_pyinfra.cli.views.timeline_html import timeline_html
+from kamal_pyinfra.cli.views.timeline_text import timeline_lines
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.runner.progress.timeline import Load, Timeline
 from tests.cli.events import Play

@@ -11,7 +11,7 @@ from click import Context
 from click.testing import CliRunner
 
 from kamal_pyinfra import __version__
-from kamal_pyinfra.cli.app import app
+from kamal_pyinfra.cli.commands.app import app
 from kamal_pyinfra.cli.main import kp
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.reference import SECTIONS as SAMPLES

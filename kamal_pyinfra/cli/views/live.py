@@ -1,29 +1,198 @@
-"""A view that is redrawn on a terminal: one line per host."""
+"""The live view: one line for each host."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from kamal_pyinfra.cli.say import printable
-from kamal_pyinfra.cli.views.fleet import Fleet
-from kamal_pyinfra.cli.views.frame import frame
+from kamal_pyinfra.cli.output import duration, printable
 from kamal_pyinfra.cli.views.plain import PlainView
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.text import one_line
 
+WAITS = "waits"
+
+BUSY = "busy"
+
+THROUGH = "through"
+
+FAILED = "failed"
+
+
+@dataclass
+class HostLine:
+    """One host.
+
+    Args:
+        state: :data:`WAITS` for its turn, :data:`BUSY`, :data:`THROUGH` and waiting for others, or :data:`FAILED`.
+        since: when that began, in seconds of the run.
+    """
+
+    host: str
+    phase: str = ""
+    doing: str = ""
+    state: str = WAITS
+    since: float = 0.0
+
+
+@dataclass
+class Fleet:
+    """All hosts of a run, and what happens on the deploying machine."""
+
+    title: str = ""
+    phase: str = ""
+    batch: str = ""
+    gate: str = ""
+    operation: str = ""
+    here: str = ""
+    lines: dict[str, HostLine] = field(default_factory=dict)
+    active: tuple[str, ...] = ()
+
+    def note(self, event: events.AnyEvent) -> None:
+        """Take an event in."""
+        match event:
+            case events.PlanMade(plan=plan):
+                self.title = " ".join(filter(None, (plan.command, plan.service, plan.version)))
+                self.lines = {host.host: HostLine(host.host) for host in plan.hosts}
+            case events.BatchStarted(number=number, of=of):
+                self.batch, self.gate = (f"batch {number}/{of}" if of > 1 else ""), ""
+            case events.PhaseStarted(phase=phase, hosts=hosts):
+                self._phase_began(event.at, phase, hosts)
+            case events.OperationStarted(operation=operation):
+                self.operation = operation
+                self._all(event.at, BUSY, operation)
+            case events.HostFinished(host=host, operation=operation, succeeded=succeeded):
+                self._set(event.at, host, THROUGH if succeeded else FAILED, operation if not succeeded else "")
+            case events.Waiting(host=host, what=what):
+                self._say(host, what)
+            case events.PullProgress(host=host, layers=layers, of=of):
+                self._say(host, f"{self.operation}: {layers}/{of} layers")
+            case events.Gate(passed=passed):
+                self.gate = "gate passed" if passed else "gate closed"
+            case events.Output(line=line):
+                self.here = line
+            case events.PhaseEnded():
+                self._all(event.at, WAITS, "")
+
+    def _phase_began(self, at: float, phase: str, hosts: list[str]) -> None:
+        self.phase, self.active, self.here = phase, tuple(hosts), ""
+        for host in hosts:
+            line = self.lines.setdefault(host, HostLine(host))
+            if line.state != FAILED or phase == "revert":
+                line.phase, line.doing, line.state, line.since = phase, "", BUSY, at
+
+    def _all(self, at: float, state: str, doing: str) -> None:
+        for host in self.active:
+            self._set(at, host, state, doing)
+
+    def _set(self, at: float, host: str, state: str, doing: str) -> None:
+        line = self.lines.get(host)
+        if line is None or line.state == FAILED:
+            return
+        # A host is busy from the start of its phase; operations that have nothing to do there are over at once.
+        line.since = at if (line.state, state) in ((BUSY, WAITS), (THROUGH, WAITS)) else line.since
+        line.state, line.doing = state, doing
+
+    def _say(self, host: str, doing: str) -> None:
+        if host in self.lines:
+            self.lines[host].doing = doing
+
+
+SIGNS = {WAITS: "·", BUSY: "▸", THROUGH: "✓", FAILED: "✗"}
+
+STYLES = {WAITS: "dim", BUSY: "cyan", THROUGH: "green", FAILED: "bold red"}
+
+WORDS = {WAITS: "waiting", BUSY: "at work", THROUGH: "through", FAILED: "failed"}
+
+NAME_CELLS = 30
+
+NAMED = 10
+"""Hosts that are shown by name when not all can be."""
+
+
+def frame(fleet: Fleet, now: float, *, width: int, rows: int) -> list[Text]:
+    """The fleet at a moment.
+
+    With more hosts than rows only those are shown that failed or have been at it for longest; all others are
+    counted.
+
+    Args:
+        fleet: what is known.
+        now: seconds since the run began.
+        width: cells of the terminal.
+        rows: lines that may be used.
+    """
+    lines = list(fleet.lines.values())
+    if len(lines) > rows - 1:
+        return [_head(fleet, now, width), *_folded(lines, now, width, rows - 1)]
+    return [_head(fleet, now, width), *_hosts(lines, now, width)]
+
+
+def _head(fleet: Fleet, now: float, width: int) -> Text:
+    parts = (fleet.title, fleet.phase, fleet.batch, fleet.gate, duration(now), one_line(fleet.here))
+    return Text(_cut(" · ".join(part for part in parts if part), width), style="bold")
+
+
+def _hosts(lines: list[HostLine], now: float, width: int) -> Iterator[Text]:
+    name = min(NAME_CELLS, max((cell_len(each.host) for each in lines), default=0))
+    phase = max((len(each.phase) for each in lines), default=0)
+    for line in lines:
+        yield _host(line, now, name, phase, width)
+
+
+def _host(line: HostLine, now: float, name: int, phase: int, width: int) -> Text:
+    doing = line.doing or {THROUGH: "waits for the other hosts", WAITS: "waits for its turn"}.get(line.state, "")
+    took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
+    text = f"{SIGNS[line.state]} {_wide(line.host, name)}  {line.phase:<{phase}}  {took:>11}  {one_line(doing)}"
+    return Text(_cut(text.rstrip(), width), style=STYLES[line.state])
+
+
+def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterator[Text]:
+    counts = Counter((line.state, line.phase) for line in lines)
+    order = sorted(counts, key=lambda key: (list(SIGNS).index(key[0]), key[1]), reverse=True)
+    totals = [
+        Text(_cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state]) for state, phase in order
+    ][: max(1, rows // 2)]
+    yield from totals
+    urgent = sorted(
+        (line for line in lines if line.state in (FAILED, BUSY)), key=lambda line: (line.state != FAILED, line.since)
+    )
+    yield from _hosts(urgent[: min(NAMED, max(0, rows - len(totals)))], now, width)
+
+
+def _total(state: str, phase: str, count: int) -> str:
+    hosts = "1 host" if count == 1 else f"{count} hosts"
+    return f"{SIGNS[state]} {hosts} {WORDS[state]}{f' ({phase})' if phase else ''}"
+
+
+def _wide(text: str, cells: int) -> str:
+    return set_cell_size(_cut(text, cells), cells)
+
+
+def _cut(text: str, cells: int) -> str:
+    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
+
+
 FIRST_LINES = 3
 """Why a container is not taken for ready, what its health check said, and the heading of its log."""
+
 MOST_LAST_LINES = 12
+
 ROWS_BESIDE = 12
 """Of the terminal: for the frame itself, its first lines, and what follows it."""
+
 SPARE_ROWS = 2
+
 REDRAW_SECONDS = 0.1
+
 QUIET = (events.OperationEnded, events.HostFinished)
 """Events that the table itself shows."""
 

@@ -1,13 +1,44 @@
-"""One timestamped line for each thing that happened; grouped by phase where GitHub shows them."""
+"""One timestamped line for each event; GitHub's groups."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from kamal_pyinfra.cli.say import command_runner, say
-from kamal_pyinfra.cli.views.words import Ending, duration
+from kamal_pyinfra.cli.output import command_runner, duration, say
+from kamal_pyinfra.insight.routed import Proof, what_serves
 from kamal_pyinfra.runner.progress import events
+from kamal_pyinfra.runner.progress.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
+
+
+class Ending:
+    """What is said of a run once it is over."""
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.phases: dict[str, float] = {}
+        self.proofs: list[Proof] = []
+
+    def note(self, event: AnyEvent) -> None:
+        """Take an event in; all must come by."""
+        if isinstance(event, RunStarted):
+            self.started = event
+        elif isinstance(event, PhaseEnded):
+            self.phases[event.phase] = self.phases.get(event.phase, 0.0) + event.seconds
+        elif isinstance(event, ProxyAsked):
+            self.proofs.append(Proof(host=event.host, container=event.container, kind=event.proof, reason=event.reason))
+
+    def lines(self, event: RunEnded) -> list[str]:
+        """How long it took and, if a version was put into service, where it serves and what took how long."""
+        if event.result != "done":
+            return []
+        lines = [f"Finished in {duration(event.at)}"]
+        if self.started is not None and self.started.urls:
+            lines += [
+                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
+                what_serves(f"{self.started.service} {self.started.version}", self.started.urls, self.proofs),
+            ]
+        return lines
 
 
 class PlainView:

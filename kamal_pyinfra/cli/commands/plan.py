@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.choices import Choices, choices
-from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.say import say, say_json
+from kamal_pyinfra.cli.options import Choices, Options, changing_options, choices, common_options
+from kamal_pyinfra.cli.output import say, say_json
 from kamal_pyinfra.project.write import write_private
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def print_plan(
 
     found, file = make_plan(run, hosts)
 
-    from kamal_pyinfra.cli.paint import paint
+    from kamal_pyinfra.cli.output import paint
     from kamal_pyinfra.plan.output.document import plan_document
     from kamal_pyinfra.plan.output.text import render_text
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.output import say
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:

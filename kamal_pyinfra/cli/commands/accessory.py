@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kamal_pyinfra.cli.app_exec import interactive, would_run
-from kamal_pyinfra.cli.complete import accessories, one
+from kamal_pyinfra.cli.commands.exec import interactive, would_run
+from kamal_pyinfra.cli.completion import accessories, one
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
-from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
+from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.say import cell, say, table_console
+from kamal_pyinfra.cli.output import cell, say, table_console
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.output import say
 
 
 @click.group()

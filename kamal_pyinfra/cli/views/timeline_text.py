@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from kamal_pyinfra.cli.views.words import duration
+from kamal_pyinfra.cli.output import duration
 from kamal_pyinfra.runner.progress.timeline import HERE, Load, PhaseTime, Span, Timeline
 from kamal_pyinfra.text import one_line
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
-from kamal_pyinfra.cli.details import print_details
-from kamal_pyinfra.cli.log_options import follow_logs, log_filter, log_options, print_logs
+from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
 
 

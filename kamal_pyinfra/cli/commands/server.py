@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from kamal_pyinfra.cli.app_exec import interactive, print_answers, would_run
+from kamal_pyinfra.cli.commands.exec import interactive, print_answers, would_run
 from kamal_pyinfra.cli.options import Options, changing_options
 
 

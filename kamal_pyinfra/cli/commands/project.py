@@ -1,4 +1,4 @@
-"""kp init."""
+"""``kp init``, ``docs``, ``config``, ``completion``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.options import Options, common_options
+from kamal_pyinfra.cli.output import error_page, say
 
 if TYPE_CHECKING:
     from kamal_pyinfra.project.scan import Project
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
 )
+
 FEW = 3
+
 REGISTRY = "Registry, as [SERVER/]USER (empty: none is needed)"
 
 
@@ -103,3 +106,63 @@ def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
     if guesses:
         lines.append(f"Put your own {' and '.join(guesses)} into config/deploy.yml.")
     return lines
+
+
+@click.command()
+@click.argument("section", default="configuration")
+def docs(section: str) -> None:
+    """Print a documented sample of a SECTION or key of deploy.yml, or what is said of an error; without one, the whole.
+
+    \b
+    Example:
+      kp docs
+      kp docs healthcheck
+      kp docs LockHeld    cause and cure of an error
+      kp docs errors      which there are
+    """
+    page = error_page(section)
+    if page is None:
+        from kamal_pyinfra.project.reference import sample
+
+        page = sample(section)
+    say(page, nl=False)
+
+
+@click.command()
+@common_options
+def config(options: Options) -> None:
+    """Print the configuration as it takes effect, without secrets; connects to no host.
+
+    \b
+    Example:
+      kp config -d staging
+    """
+    import yaml
+
+    loaded = options.config()
+    say(yaml.safe_dump(loaded.to_public_dict(), sort_keys=False, allow_unicode=True), nl=False)
+
+
+PROGRAM = "kp"
+
+VARIABLE = "_KP_COMPLETE"
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options, hosts, roles, accessories, destinations and versions.
+
+    \b
+    Example:
+      kp completion fish > ~/.config/fish/completions/kp.fish
+      eval "$(kp completion bash)"    in ~/.bashrc
+      eval "$(kp completion zsh)"     in ~/.zshrc
+    """
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    script = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
+    root = click.get_current_context().find_root().command
+    say(script(root, {}, PROGRAM, VARIABLE).source())

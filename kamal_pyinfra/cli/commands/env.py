@@ -1,4 +1,4 @@
-"""kp envify."""
+"""``kp env``, ``envify``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,54 @@ import os
 import click
 
 from kamal_pyinfra.cli.options import Options, changing_options
-from kamal_pyinfra.cli.say import say
+from kamal_pyinfra.cli.output import say
+
+
+@click.group()
+def env() -> None:
+    """Write or remove the files with secrets, without a deploy.
+
+    \b
+    Example:
+      kp env push
+    """
+
+
+@env.command()
+@changing_options
+def push(options: Options) -> None:
+    """Write the env files that differ to the hosts; the next deploy puts them into effect.
+
+    \b
+    Example:
+      kp env push -d staging
+    """
+    run, target = options.run_without_version("env")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.host_tasks import push as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report)
+
+
+@env.command()
+@changing_options
+def delete(options: Options) -> None:
+    """Remove the env files from the hosts; what runs keeps running.
+
+    \b
+    Example:
+      kp env delete
+    """
+    run, target = options.run_without_version("env")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.host_tasks import delete as carry_out
+
+    with report_for(options) as report:
+        carry_out(run, target.hosts, report)
+
 
 PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
@@ -41,11 +88,10 @@ def envify(options: Options, skip_push: bool) -> None:
     template = write_env(Path.cwd(), options.destination, os.environ)
     say(f"Wrote {name} from {template}.")
     if not skip_push:
-        push(options)
+        push_values(options)
 
 
-def push(options: Options) -> None:
+def push_values(options: Options) -> None:
     """Bring the new values to the hosts."""
-    from kamal_pyinfra.cli.env import push as push_env
 
-    click.get_current_context().invoke(push_env, **options.__dict__)
+    click.get_current_context().invoke(push, **options.__dict__)

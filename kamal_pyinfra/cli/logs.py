@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.say import printable, say
+from kamal_pyinfra.cli.output import printable, say
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:

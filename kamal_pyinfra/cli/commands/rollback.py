@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 
-from kamal_pyinfra.cli.options import Options
-from kamal_pyinfra.cli.say import say
-from kamal_pyinfra.cli.status import age
+from kamal_pyinfra.cli.commands.deploy import run_deploy
+from kamal_pyinfra.cli.commands.plan import events_option
+from kamal_pyinfra.cli.completion import one, versions
+from kamal_pyinfra.cli.options import Choices, Options, changing_options
+from kamal_pyinfra.cli.output import age, say
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.insight.status import Retained, retained_versions
 from kamal_pyinfra.text import one_line
@@ -54,3 +57,26 @@ def _why_not(each: Retained) -> str:
     if each.is_in_service:
         return ", in service"
     return f", but its image is not on {', '.join(each.missing)}" if each.missing else ""
+
+
+@click.command()
+@click.argument("version_argument", metavar="[VERSION]", required=False, shell_complete=one(versions))
+@click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here.")
+@click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so.")
+@events_option
+@changing_options
+def rollback(
+    options: Options, version_argument: str | None, keep_env: bool, skip_unreachable: bool, as_json: bool
+) -> None:
+    """Put VERSION, still on the hosts, back into service; without it, offer those that are there.
+
+    \b
+    Example:
+      kp rollback             # asks which
+      kp rollback 9f2c1ab
+    """
+    version = version_argument or options.version
+    if version is None:
+        version = choose_version(options)
+    choices = Choices(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
+    run_deploy(replace(options, version=version), choices, "rollback", as_json=as_json)

@@ -1,0 +1,1 @@
+"""One file for each noun that is typed after ``kp``."""

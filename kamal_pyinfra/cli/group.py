@@ -14,7 +14,7 @@ class LateGroup(click.Group):
     (https://click.palletsprojects.com/complex/#lazily-loading-subcommands)
 
     Args:
-        late: by name, a command's module in this package and its own name there: ``"app_exec.shell"``.
+        late: by name, a command's module in ``cli/commands`` and its own name there: ``"exec.shell"``.
     """
 
     def __init__(self, *args: object, late: Mapping[str, str], **kwargs: object) -> None:
@@ -29,7 +29,7 @@ class LateGroup(click.Group):
         """The command of that name; it is loaded now."""
         if cmd_name in self.late and cmd_name not in self.commands:
             module, _, name = self.late[cmd_name].rpartition(".")
-            self.add_command(getattr(import_module(f"{__package__}.{module}"), name), cmd_name)
+            self.add_command(getattr(import_module(f"{__package__}.commands.{module}"), name), cmd_name)
         return super().get_command(ctx, cmd_name)
 
 

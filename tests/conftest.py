@@ -31,7 +31,7 @@ from kamal_pyinfra.plan.state.observed import (
     Status,
 )
 from kamal_pyinfra.redactor import redacted
-from tests.schedule import arrange
+from tests.schedule import ByGroup, arrange
 
 HOME = "/home/deploy"
 IMAGE_COMMAND = "serve --port 3000"
@@ -53,10 +53,14 @@ def pytest_configure() -> None:
         os.environ["LAB_NTH"] = worker.removeprefix("gw")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before the worker reads which tests belong together."""
     arrange(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup | None:
+    """Only where files were asked to stay together; the other tests need no lab."""
+    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 class NoEngine(MetaPathFinder):

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadFileScheduling
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent
+FAULTS = "tests/faults/test_faults.py"
 LONGEST_FIRST = (
     "tests/newcomer/test_quickstart.py",
     "tests/e2e/test_frameworks.py",
@@ -60,23 +61,31 @@ def moved() -> tuple[Moved, ...]:
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Mark what runs at night alone, keep a file's scenarios on one lab, and put the longest groups first."""
+    """Mark what runs at night alone, and put the longest groups first."""
     nightly = {name for each in moved() for name in each.nightly}
     for item in items:
         if item.nodeid in nightly:
             item.add_marker(pytest.mark.nightly)
-        if item.get_closest_marker("lab") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(file_of(item)))
     place = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: place.get(group_of(item), len(place)))
+    items.sort(key=lambda item: place.get(group_of(item.nodeid), len(place)))
 
 
-def file_of(item: pytest.Item) -> str:
-    """The file of a test, from the checkout's root on."""
-    return item.path.relative_to(ROOT).as_posix()
+def group_of(nodeid: str) -> str:
+    """The group of a test, whose tests share a worker and therefore a lab: its file, or its share of the faults."""
+    file, _, name = nodeid.partition("::")
+    return _shares_of_faults().get(name, file) if file == FAULTS else file
 
 
-def group_of(item: pytest.Item) -> str:
-    """What the tests that share a worker, and therefore a lab, have in common."""
-    marker = item.get_closest_marker("xdist_group")
-    return str(marker.args[0]) if marker else file_of(item)
+@functools.cache
+def _shares_of_faults() -> dict[str, str]:
+    from tests.faults.test_faults import shares
+
+    name = "test_the_fleet_serves_and_a_rerun_heals"
+    return {f"{name}[{fault}: {phase}]": f"faults {number}" for number, fault, phase in shares()}
+
+
+class ByGroup(LoadFileScheduling):
+    """Gives a worker one group after the other, where xdist would give it one file after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)

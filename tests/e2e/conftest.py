@@ -13,7 +13,6 @@ from tests.lab.lab import Lab
 HOSTS = ("web1", "web2", "job1")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:

@@ -28,10 +28,7 @@ def shares() -> list[tuple[int, str, str]]:
 @pytest.mark.lab
 @pytest.mark.parametrize(
     ("number", "fault", "phase"),
-    [
-        pytest.param(*share, id=f"{share[1]}: {share[2]}", marks=pytest.mark.xdist_group(f"faults {share[0]}"))
-        for share in shares()
-    ],
+    [pytest.param(*share, id=f"{share[1]}: {share[2]}") for share in shares()],
 )
 def test_the_fleet_serves_and_a_rerun_heals(fleet: Fleet, number: int, fault: str, phase: str) -> None:
     """With the fault at the phase no request must fail, the message must help, and the rerun converge wholly."""

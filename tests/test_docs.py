@@ -131,7 +131,7 @@ def test_messages_are_shown_as_they_are_printed() -> None:
     assert lock_message(held) in text
     assert str(LockLost()).splitlines()[0] in text
     assert str(Interrupted(2)) in text
-    failure = HostFailure(host="HOST", phase="PHASE", operation="OPERATION", output=("what the host said",))
+    failure = HostFailure(host="HOST", phase="PHASE", operation="OPERATION", output=("the host's last output",))
     assert failure_message([failure], "STATE OF THE FLEET") in text
     assert STATES["pre-deploy"] in text
     complaint = re.search(r"Image registry.example.com/acme/shop:v2 .*", text)[0]

@@ -92,7 +92,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load a deploy when it is asked for: a plan needs none, and a hundred modules hang on them."""
     if name in __all__:
-        for room in ("phases", "host_tasks", "app_tasks", "accessories"):
+        for room in ("phases", "tasks"):
             module = importlib.import_module(f"{__name__}.{room}")
             if hasattr(module, name):
                 return getattr(module, name)

@@ -14,6 +14,7 @@ import yaml
 from dotenv import dotenv_values
 
 from kamal_pyinfra.config import Config, load_config
+from kamal_pyinfra.config.secrets import missing_secrets, require_secrets
 from kamal_pyinfra.inventory import role_groups
 from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.plan.output.text import render_text
@@ -61,7 +62,7 @@ def plan_fresh(config: Config, command: str, docker: Docker) -> Plan:
 class TestExample:
     def test_it_loads_and_its_secrets_are_complete(self, folder: Path, destination: str | None) -> None:
         config = example(folder, destination)
-        config.require_secrets()
+        require_secrets(config)
         assert [name for name, hosts in role_groups(config).items() if not hosts] == []
 
     def test_fresh_servers_get_everything(self, folder: Path, destination: str | None) -> None:
@@ -123,7 +124,7 @@ def test_a_configuration_on_a_page_loads_alone_or_over_the_one_of_the_readme(
     Path("deploy.yml").write_text(whole)
     config = load_config("deploy.yml", environ={})
     config = load_config(
-        "deploy.yml", environ=dict.fromkeys(re.findall(r"(\w+) is not set", str(config.missing_secrets())), SECRET)
+        "deploy.yml", environ=dict.fromkeys(re.findall(r"(\w+) is not set", str(missing_secrets(config))), SECRET)
     )
     assert not plan_fresh(config, "setup", Docker(installed=False)).is_empty
 

@@ -61,7 +61,7 @@ def load_config(
     found = cross_checks(config, tree)
     if found:
         raise config_error(found)
-    redacted.learn(secret_values(config, source), open_words=open_words(config))
+    redacted.learn(secret_values(config), open_words=open_words(config))
     return config
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
-from kamal_pyinfra.config import secrets
 from kamal_pyinfra.config import sections as timeouts
 from kamal_pyinfra.config.accessory import Accessory, read_files
 from kamal_pyinfra.config.document.source import Environment, Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
 from kamal_pyinfra.config.image import OWN, Builder, Registry
-from kamal_pyinfra.config.secrets import public_dict
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, ReleaseSetting, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Role, Server, Servers
 from kamal_pyinfra.config.traefik import Traefik
@@ -148,6 +146,11 @@ class Config(BaseModel):
         return copy
 
     @property
+    def source(self) -> Source:
+        """Where it was loaded from."""
+        return self._source
+
+    @property
     def destination(self) -> str | None:
         """Name of the destination, if one was chosen."""
         return self._source.destination
@@ -255,46 +258,6 @@ class Config(BaseModel):
         expanded = {name for env in self.effective_envs for name, value in env.clear.items() if is_for_host(value)}
         return tuple(sorted(secret - expanded))
 
-    def secret(self, name: str) -> SecretStr:
-        """The value of a secret from the environment or an env file.
-
-        Raises:
-            ConfigError: it has none.
-        """
-        return secrets.look_up(self, name, self._source)
-
-    def missing_secrets(self) -> list[str]:
-        """One line for every secret and registry credential without a value."""
-        return secrets.missing_secrets(self, self._source)
-
-    def require_secrets(self) -> None:
-        """Make sure that every secret has a value that Docker can carry.
-
-        Raises:
-            ConfigError: with a line for each that has not.
-        """
-        problems = [*self.missing_secrets(), *secrets.unusable_secrets(self, self._source)]
-        if problems:
-            raise ConfigError(*problems)
-
-    def require_build_secrets(self) -> None:
-        """Make sure that every secret of the build has a value.
-
-        Raises:
-            ConfigError: with a line for each that has none.
-        """
-        problems = secrets.missing_build_secrets(self, self._source)
-        if problems:
-            raise ConfigError(*problems)
-
-    def registry_credentials(self) -> tuple[str, SecretStr]:
-        """User name and password for the registry.
-
-        Raises:
-            ConfigError: a variable that the file names is not set.
-        """
-        return secrets.registry_credentials(self, self._source)
-
     def accessory_servers(self, name: str) -> tuple[Server, ...]:
         """The hosts of an accessory, each once."""
         accessory = self.accessories[name]
@@ -318,7 +281,3 @@ class Config(BaseModel):
         """
         for name in names:
             self.accessory_files(name)
-
-    def to_public_dict(self) -> dict[str, Any]:
-        """The configuration as ``kp config`` shows it: effective, and without secrets."""
-        return public_dict(self)

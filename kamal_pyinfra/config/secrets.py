@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
 from kamal_pyinfra.config.document.source import Source
 from kamal_pyinfra.config.env import Env, env_file_problem
+from kamal_pyinfra.config.model import Config
+from kamal_pyinfra.config.servers import Role, Server
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import REDACTED
 
-if TYPE_CHECKING:
-    from kamal_pyinfra.config.model import Config
-    from kamal_pyinfra.config.servers import Role, Server
 
-
-class Listed(NamedTuple):
+class ListedSecret(NamedTuple):
     """A secret's name and where deploy.yml lists it; registry credentials never reach an env file."""
 
     name: str
@@ -25,21 +23,21 @@ class Listed(NamedTuple):
     in_env_file: bool = True
 
 
-def listed_secrets(config: Config) -> Iterator[Listed]:
+def listed_secrets(config: Config) -> Iterator[ListedSecret]:
     """Every name of a secret in the configuration, in the order of its sections."""
     for path, env in env_sections(config):
         for index, name in enumerate(env.secret):
-            yield Listed(name, f"{path}/secret/{index}")
+            yield ListedSecret(name, f"{path}/secret/{index}")
     for key in ("username", "password"):
         names = getattr(config.registry, key)
         if isinstance(names, tuple):
-            yield Listed(names[0], f"registry/{key}/0", in_env_file=False)
+            yield ListedSecret(names[0], f"registry/{key}/0", in_env_file=False)
 
 
-def secret_values(config: Config, source: Source) -> Iterator[str]:
+def secret_values(config: Config) -> Iterator[str]:
     """Every secret of the configuration that is known here: of containers, of the registry, of builds, SSH keys."""
     names = dict.fromkeys(listed.name for listed in listed_secrets(config) if listed.path != "registry/username/0")
-    yield from (source.environ.get(name, "") for name in (*names, *config.builder.secrets))
+    yield from (config.environ.get(name, "") for name in (*names, *config.builder.secrets))
     if isinstance(config.registry.password, SecretStr):
         yield config.registry.password.get_secret_value()
     yield from (key.get_secret_value() for key in config.ssh.key_data)
@@ -63,80 +61,101 @@ def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
     yield "traefik/env", config.traefik.env
 
 
-def way_out(source: Source) -> str:
+def how_to_set(source: Source) -> str:
     """How to give a variable a value."""
     files = ".env" if source.destination is None else f".env.{source.destination}, .env"
     return f"add it to {files} or export it"
 
 
-def look_up(config: Config, name: str, source: Source) -> SecretStr:
-    """The value of a secret.
+def secret_value(config: Config, name: str) -> SecretStr:
+    """The value of a secret, from the environment or an env file.
 
     Raises:
         ConfigError: it is not set; the line says where it is listed.
     """
+    source = config.source
     if name in source.environ:
         return SecretStr(source.environ[name])
     path = next((listed.path for listed in listed_secrets(config) if listed.name == name), "")
-    message = f"{name} is not set; {way_out(source)}"
+    message = f"{name} is not set; {how_to_set(source)}"
     raise ConfigError(source.located(path, message) if path else message)
 
 
-def missing_secrets(config: Config, source: Source) -> list[str]:
+def missing_secrets(config: Config) -> list[str]:
     """A line for every listed secret that has no value; for the registry an empty one is none."""
+    source = config.source
     return [
-        source.located(listed.path, f"{listed.name} is not set; {way_out(source)}")
+        source.located(listed.path, f"{listed.name} is not set; {how_to_set(source)}")
         for listed in listed_secrets(config)
         if listed.name not in source.environ or not (listed.in_env_file or source.environ[listed.name])
     ]
 
 
-def missing_build_secrets(config: Config, source: Source) -> list[str]:
-    """A line for every secret of the build that has no value; only a build needs them."""
-    return [
-        source.located(f"builder/secrets/{index}", f"{name} is not set; {way_out(source)}")
+def require_secrets(config: Config) -> None:
+    """Make sure that every secret has a value that Docker can carry.
+
+    Raises:
+        ConfigError: with a line for each that has not.
+    """
+    if problems := [*missing_secrets(config), *unusable_secrets(config)]:
+        raise ConfigError(*problems)
+
+
+def require_build_secrets(config: Config) -> None:
+    """Make sure that every secret of the build has a value; only a build needs them.
+
+    Raises:
+        ConfigError: with a line for each that has none.
+    """
+    source = config.source
+    problems = [
+        source.located(f"builder/secrets/{index}", f"{name} is not set; {how_to_set(source)}")
         for index, name in enumerate(config.builder.secrets)
         if name not in source.environ
     ]
+    if problems:
+        raise ConfigError(*problems)
 
 
-def unusable_secrets(config: Config, source: Source) -> list[str]:
+def unusable_secrets(config: Config) -> list[str]:
     """A line for every listed secret whose value would not reach the container as it is."""
     lines = []
     for listed in listed_secrets(config):
-        value = source.environ.get(listed.name)
+        value = config.environ.get(listed.name)
         complaint = (
             env_file_problem(listed.name, SecretStr(value)) if value is not None and listed.in_env_file else None
         )
         if complaint is not None:
-            lines.append(source.located(listed.path, f"{listed.name} {complaint}"))
+            lines.append(config.source.located(listed.path, f"{listed.name} {complaint}"))
     return lines
 
 
-def credential(value: str | SecretStr | tuple[str], path: str, source: Source) -> SecretStr:
-    """A registry credential, looked up when the file names a variable.
+def registry_credentials(config: Config) -> tuple[str, SecretStr]:
+    """User name and password of the registry.
 
     Raises:
-        ConfigError: the variable is not set.
+        ConfigError: a variable that the file names is not set.
     """
+    username, password = (
+        _credential(getattr(config.registry, key) or "", f"registry/{key}", config.source)
+        for key in ("username", "password")
+    )
+    return username.get_secret_value(), password
+
+
+def _credential(value: str | SecretStr | tuple[str], path: str, source: Source) -> SecretStr:
+    """A registry credential, looked up when the file names a variable."""
     if isinstance(value, SecretStr):
         return value
     if isinstance(value, str):
         return SecretStr(value)
     found = source.environ.get(value[0])
     if not found:
-        raise ConfigError(source.located(f"{path}/0", f"{value[0]} is not set; {way_out(source)}"))
+        raise ConfigError(source.located(f"{path}/0", f"{value[0]} is not set; {how_to_set(source)}"))
     return SecretStr(found)
 
 
-def registry_credentials(config: Config, source: Source) -> tuple[str, SecretStr]:
-    """User name and password of the registry."""
-    registry = config.registry
-    username = credential(registry.username or "", "registry/username", source)
-    return username.get_secret_value(), credential(registry.password or "", "registry/password", source)
-
-
-def public_dict(config: Config) -> dict[str, Any]:
+def redacted_dict(config: Config) -> dict[str, Any]:
     """Derived values first, then the sections with their defaults; secrets only by name."""
     sections = config.model_dump(mode="json", exclude={"service", "servers", "env", "labels"})
     sections["registry"] = {

@@ -11,6 +11,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import State
 
 from kamal_pyinfra.config import Config, load_config
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.deploys.pyinfra_cli import safety
 from kamal_pyinfra.deploys.pyinfra_cli.arguments import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.pyinfra_cli.rollout import (
@@ -89,7 +90,7 @@ def run_of_this_state(command: str) -> Run:
 
 def _new_run(command: str) -> Run:
     config = _config()
-    config.require_secrets()
+    require_secrets(config)
     if command == "setup":
         config.require_accessory_files(config.accessories)
     patience = {"lock_wait": _lock_wait()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.config.image import PROXY
+from kamal_pyinfra.config.secrets import registry_credentials, require_build_secrets, secret_value
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry
 from kamal_pyinfra.local import registry as own_registry
@@ -105,7 +106,7 @@ def cache_options(config: Config) -> Argv:
 def build_environment(config: Config) -> dict[str, str]:
     """Values of the build arguments and secrets, for the environment of the build."""
     arguments = {name: value for name, value in argument_values(config).items() if not PROXY.fullmatch(name)}
-    secrets = {name: config.secret(name).get_secret_value() for name in config.builder.secrets}
+    secrets = {name: secret_value(config, name).get_secret_value() for name in config.builder.secrets}
     # Docker before 23 has BuildKit but does not use it unasked, and nothing else can hand over secrets and keys.
     buildkit = {"DOCKER_BUILDKIT": "1"} if config.builder.secrets or config.builder.ssh else {}
     return arguments | secrets | buildkit
@@ -129,7 +130,7 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
         ConfigError: a secret of the build, or the registry's password, is not set.
     """
     config = run.config
-    config.require_build_secrets()
+    require_build_secrets(config)
     programs = Programs(say, warn)
     values = build_environment(config)
     builder = usable_builder(config, programs)
@@ -174,7 +175,7 @@ def _has_registry(config: Config, programs: Programs) -> bool:
 
 
 def _log_in(config: Config, programs: Programs) -> None:
-    username, password = config.registry_credentials()
+    username, password = registry_credentials(config)
     argv = registry.login_command(config.registry.server, username)
     hint = f"{config.registry.server or 'Docker Hub'} refused the login of {username}"
     programs.run(argv, shown=shown(argv), secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)

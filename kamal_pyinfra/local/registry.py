@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from email.message import Message
 
 from kamal_pyinfra.config.image import Registry
+from kamal_pyinfra.config.secrets import registry_credentials
 from kamal_pyinfra.errors import BuildFailed, RegistryFailed
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run
@@ -37,7 +38,7 @@ def log_in(run: Run) -> None:
     Raises:
         RegistryFailed: Docker is missing here, or the registry refuses.
     """
-    username, password = run.config.registry_credentials()
+    username, password = registry_credentials(run.config)
     _execute(login_command(run.config.registry.server, username), password.get_secret_value())
 
 

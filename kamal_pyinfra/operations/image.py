@@ -11,6 +11,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
 
+from kamal_pyinfra.config.secrets import registry_credentials
 from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.run_state import current_host, look, seen
@@ -106,7 +107,7 @@ def credentials_renewed(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    username, password = run.config.registry_credentials()
+    username, password = registry_credentials(run.config)
     command = f"{commands.log_in(run.config.registry.server, username)} > /dev/null"
     yield StringCommand(command, _stdin=measured(password.get_secret_value()))
 

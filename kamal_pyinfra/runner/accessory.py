@@ -8,6 +8,7 @@ from functools import partial
 
 from kamal_pyinfra import deploys, naming
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.plan.desired.accessory import accessory_container
@@ -85,7 +86,7 @@ def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
     if command in ("boot", "reboot", "upload"):
         run.config.require_accessory_files(names)
     if command in ("boot", "reboot"):
-        run.config.require_secrets()
+        require_secrets(run.config)
     keeps_env = command not in ("boot", "reboot")
     told = "accessory reboot" if command == "reboot" else "accessory"
     return replace(run, accessories=names, roles=(), command=told, keeps_env=keeps_env)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from kamal_pyinfra import deploys
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as commands
 from kamal_pyinfra.local import builder as local_builder
@@ -66,7 +67,7 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         ConfigError: a secret is missing. HostFailed: a host could not be reached, or failed.
         Interrupted: a signal came.
     """
-    run.config.require_secrets()
+    require_secrets(run.config)
     with interruptible(), Session(run, hosts, report) as session:
         if run.is_dry:
             report.planned(task_plan(run, session.observe(), image_tasks.pull))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.local.hooks import require_executable
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.engine import load_meanwhile
@@ -123,6 +124,6 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
 
 def _require_secrets(run: Run) -> None:
     if not run.keeps_env:
-        run.config.require_secrets()
+        require_secrets(run.config)
     if run.boots_accessories:
         run.config.require_accessory_files(run.config.accessories)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import partial
 
 from kamal_pyinfra import deploys
+from kamal_pyinfra.config.secrets import registry_credentials, require_secrets
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local import registry as local_registry
 from kamal_pyinfra.local import registry as own_registry
@@ -52,7 +53,7 @@ def push(run: Run, hosts: Collection[str], report: Report) -> Plan:
         ConfigError: a secret has no value. LockHeld: somebody else is deploying. PlanRefused: the proxy's file
             belongs to another service. HostFailed: a host failed.
     """
-    run.config.require_secrets()
+    require_secrets(run.config)
     return carry_out(run, hosts, report, PUSH)
 
 
@@ -190,7 +191,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     if run.config.registry.is_own:
         report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
         return
-    run.config.registry_credentials()
+    registry_credentials(run.config)
     if is_local:
         report.phase_began("login", [])
         local_registry.log_in(run)

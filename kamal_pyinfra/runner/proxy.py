@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from kamal_pyinfra import deploys
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
@@ -55,7 +56,7 @@ def reboot(run: Run, hosts: Sequence[str], report: Report, *, is_rolling: bool) 
             HostFailed: a proxy does not serve; the groups after it were not touched. Interrupted: a signal came.
     """
     began = time.monotonic()
-    run.config.require_secrets()
+    require_secrets(run.config)
     with interruptible(), Session(run, hosts, report) as session:
         session.add_callback(Progress(report))
         session.require_hosts()

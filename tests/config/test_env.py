@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from kamal_pyinfra.config.env import env_file_text
+from kamal_pyinfra.config.secrets import missing_secrets, registry_credentials, require_secrets, secret_value
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, fixture
 
@@ -63,18 +64,18 @@ def test_blank_and_false_values_are_values(load: Load) -> None:
 def test_a_secret_comes_from_the_environment_or_the_env_file(project: Path, load: Load) -> None:
     (project / ".env").write_text("FROM_FILE=file\n")
     config = load(env="{secret: [FROM_FILE, FROM_PROCESS]}", environ={"FROM_PROCESS": "process"})
-    assert config.secret("FROM_FILE").get_secret_value() == "file"
-    assert config.secret("FROM_PROCESS").get_secret_value() == "process"
-    assert str(config.secret("FROM_FILE")) == "**********"
+    assert secret_value(config, "FROM_FILE").get_secret_value() == "file"
+    assert secret_value(config, "FROM_PROCESS").get_secret_value() == "process"
+    assert str(secret_value(config, "FROM_FILE")) == "**********"
 
 
 def test_a_secret_without_value_names_its_place_and_the_way_out(load: Load) -> None:
     config = load(env="{secret: [A, B]}")
     with pytest.raises(ConfigError) as error:
-        config.secret("B")
+        secret_value(config, "B")
     assert str(error.value) == ("config/deploy.yml:5:19 env/secret/1: B is not set; add it to .env or export it")
     with pytest.raises(ConfigError) as error:
-        config.secret("OTHER")
+        secret_value(config, "OTHER")
     assert str(error.value) == "OTHER is not set; add it to .env or export it"
 
 
@@ -82,7 +83,7 @@ def test_every_secret_without_value_is_listed() -> None:
     config = fixture("all_keys")
     way_out = " is not set; add it to .env or export it"
     path = FIXTURES / "deploy_all_keys.yml"
-    assert config.missing_secrets() == [
+    assert missing_secrets(config) == [
         f"{path}:18:31 env/secret/0: S{way_out}",
         f"{path}:65:38 accessories/db/env/secret/0: DB_PASSWORD{way_out}",
         f"{path}:78:18 traefik/env/secret/0: ACME{way_out}",
@@ -90,13 +91,13 @@ def test_every_secret_without_value_is_listed() -> None:
         f"{path}:15:83 registry/password/0: RP{way_out}",
     ]
     with pytest.raises(ConfigError) as error:
-        config.require_secrets()
-    assert list(error.value.problems) == config.missing_secrets()
+        require_secrets(config)
+    assert list(error.value.problems) == missing_secrets(config)
 
 
 def test_the_way_out_names_the_file_of_the_destination(load: Load) -> None:
     config = load(registry="{username: u, password: p}", staging="env: {secret: [A]}")
-    assert config.missing_secrets() == [
+    assert missing_secrets(config) == [
         "config/deploy.staging.yml:1:16 env/secret/0: A is not set; add it to .env.staging, .env or export it"
     ]
 
@@ -128,21 +129,21 @@ def test_the_way_out_names_the_file_of_the_destination(load: Load) -> None:
 )
 def test_a_secret_that_docker_would_alter_is_refused(load: Load, value: str, complaint: str) -> None:
     config = load(env="{secret: [KEY]}", environ={"KEY": value, "PW": "a\nb"})
-    assert config.missing_secrets() == []
+    assert missing_secrets(config) == []
     with pytest.raises(ConfigError) as error:
-        config.require_secrets()
+        require_secrets(config)
     assert str(error.value) == f"config/deploy.yml:5:16 env/secret/0: KEY {complaint}"
 
 
 def test_secrets_that_are_all_there_are_accepted(load: Load) -> None:
     config = load(env="{secret: [KEY, EMPTY]}", environ={"KEY": "x", "EMPTY": "", "PW": "p"})
-    config.require_secrets()
-    assert config.secret("EMPTY").get_secret_value() == ""
+    require_secrets(config)
+    assert secret_value(config, "EMPTY").get_secret_value() == ""
 
 
 def test_registry_credentials_are_written_or_looked_up(load: Load) -> None:
     def credentials(registry: str, **environ: str) -> tuple[str, str]:
-        username, password = load(registry=registry, environ=environ).registry_credentials()
+        username, password = registry_credentials(load(registry=registry, environ=environ))
         return username, password.get_secret_value()
 
     assert credentials("{username: u, password: p}") == ("u", "p")
@@ -151,12 +152,12 @@ def test_registry_credentials_are_written_or_looked_up(load: Load) -> None:
     with pytest.raises(ConfigError) as error:
         credentials("{username: u, password: [P]}", P="")
     with pytest.raises(ConfigError, match="registry/password/0: P is not set"):
-        load(registry="{username: u, password: [P]}", environ={"P": ""}).require_secrets()
+        require_secrets(load(registry="{username: u, password: [P]}", environ={"P": ""}))
     assert str(error.value) == ("config/deploy.yml:3:36 registry/password/0: P is not set; add it to .env or export it")
 
 
 def test_the_longest_line_that_docker_reads_is_accepted(load: Load) -> None:
-    load(env="{secret: [KEY]}", environ={"KEY": "a" * 65_531, "PW": "p"}).require_secrets()
+    require_secrets(load(env="{secret: [KEY]}", environ={"KEY": "a" * 65_531, "PW": "p"}))
 
 
 def test_values_are_written_into_the_env_file_as_they_are() -> None:

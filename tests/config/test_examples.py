@@ -8,6 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from kamal_pyinfra.config import load_config
+from kamal_pyinfra.config.secrets import missing_secrets, require_secrets
 from kamal_pyinfra.project.scan import find_framework
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -22,10 +23,10 @@ def test_an_example_needs_exactly_the_variables_of_its_env_file(
 ) -> None:
     monkeypatch.chdir(EXAMPLES / name)
     wanted = dotenv_values(".env.example") if Path(".env.example").exists() else {}
-    missing = load_config(destination=destination, environ={}).missing_secrets()
+    missing = missing_secrets(load_config(destination=destination, environ={}))
     assert {line.split(": ")[1].split(" ")[0] for line in missing} == set(wanted)
     config = load_config(destination=destination, environ=dict.fromkeys(wanted, "x"))
-    config.require_secrets()
+    require_secrets(config)
     assert all(server.host.startswith("192.0.2.") for server in config.role_hosts)
 
 

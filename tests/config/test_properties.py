@@ -17,6 +17,7 @@ from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.document.source import parse_env_file
 from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Scalar, Seq, merge
 from kamal_pyinfra.config.env import env_file_problem, env_file_text
+from kamal_pyinfra.config.secrets import redacted_dict
 from kamal_pyinfra.errors import ConfigError
 
 IN_PROJECT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
@@ -92,7 +93,7 @@ def test_any_tree_gives_a_configuration_or_problems(
 ):
     config = load_text(yaml.safe_dump(VALID | keys), yaml.safe_dump(other))
     if config is not None:
-        json.dumps(config.to_public_dict())
+        json.dumps(redacted_dict(config))
         assert config.primary_host in {server.host for server in config.role_hosts}
         assert all(config.env_for(role.name, server.host) for role in config.roles for server in role.servers)
 

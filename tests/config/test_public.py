@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from kamal_pyinfra.config.secrets import redacted_dict
 from tests.config.conftest import Load, fixture
 
 WEB_ROLE = {
@@ -37,7 +38,7 @@ def test_derived_values_come_first_and_secrets_only_by_name(load: Load) -> None:
         labels="{team: x}",
         environ={"KEY": "hidden-key", "USER": "hidden-user"},
     )
-    public = config.to_public_dict()
+    public = redacted_dict(config)
     assert list(public)[:6] == ["service", "destination", "repository", "primary_host", "hosts", "roles"]
     assert public["hosts"] == ["a", {"host": "b", "port": 2222}]
     assert public["registry"] == {"server": "r.example.com", "username": ["USER"], "password": "[REDACTED]"}
@@ -47,7 +48,7 @@ def test_derived_values_come_first_and_secrets_only_by_name(load: Load) -> None:
 
 def test_every_section_can_be_shown_without_what_is_hidden() -> None:
     secrets = dict.fromkeys(("RU", "RP", "S", "DB_PASSWORD", "ACME"), "hidden")
-    public = fixture("all_keys", **secrets).to_public_dict()
+    public = redacted_dict(fixture("all_keys", **secrets))
     text = json.dumps(public)
     assert "hidden" not in text
     assert "-----BEGIN" not in text

@@ -15,6 +15,7 @@ from kamal_pyinfra.config.document.erb import Template, Values
 from kamal_pyinfra.config.document.reader import TreeBuilder, parse
 from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.load import validate
+from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, split_image, to_host
 from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project
@@ -337,5 +338,5 @@ def test_the_file_loads_as_it_is_written(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deploy.yml").write_text(DEFAULT)
     config = load_config(tmp_path / "deploy.yml", environ={})
-    config.require_secrets()
+    require_secrets(config)
     assert config.primary_host == "192.0.2.10"

@@ -13,6 +13,7 @@ import yaml
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.document.source import load_environment
+from kamal_pyinfra.config.secrets import redacted_dict
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_snapshot
 from kamal_pyinfra.plan.output.document import plan_document
@@ -56,7 +57,7 @@ def read_config(data: bytes) -> None:
     except ConfigError as error:
         require_lines(error.problems, FILE_PLACE)
         return
-    json.dumps(config.to_public_dict())
+    json.dumps(redacted_dict(config))
     plan_for(config, {server.host: ObservedHost(host=server.host) for server in config.role_hosts})
 
 

@@ -13,6 +13,7 @@ from kamal_pyinfra.cli.group import KamalGroup
 from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.output import say
+from kamal_pyinfra.config.secrets import require_secrets
 
 
 @click.command()
@@ -31,7 +32,7 @@ def boot(options: Options) -> None:
     from kamal_pyinfra.runner.deploy import deploy
     from kamal_pyinfra.runner.tasks import in_service
 
-    asked.config.require_secrets()
+    require_secrets(asked.config)
     version = options.version or in_service(asked, target.hosts)
     run, target = options.run("app", version=version, is_build_allowed=False)
     with report_for(options, run) as report:

@@ -11,6 +11,7 @@ import click
 
 from kamal_pyinfra.cli.options import Options, common_options
 from kamal_pyinfra.cli.output import error_page, say
+from kamal_pyinfra.config.secrets import redacted_dict
 
 if TYPE_CHECKING:
     from kamal_pyinfra.project.scan import Project
@@ -140,7 +141,7 @@ def config(options: Options) -> None:
     import yaml
 
     loaded = options.config()
-    say(yaml.safe_dump(loaded.to_public_dict(), sort_keys=False, allow_unicode=True), nl=False)
+    say(yaml.safe_dump(redacted_dict(loaded), sort_keys=False, allow_unicode=True), nl=False)
 
 
 PROGRAM = "kp"

@@ -10,6 +10,7 @@ from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
+from kamal_pyinfra.config.secrets import require_secrets
 
 
 @click.group()
@@ -113,7 +114,7 @@ def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     from kamal_pyinfra.runner.proxy import reboot as carry_out
     from kamal_pyinfra.runner.tasks import preview
 
-    run.config.require_secrets()
+    require_secrets(run.config)
     hosts = proxy_hosts(run, target.hosts)
     plan = preview(run, hosts, proxy_tasks.reboot)
     if is_wanted(options, plan, "Replace the proxy on these hosts?", is_confirmed=is_confirmed):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, model
 from kamal_pyinfra.config.env import EffectiveEnv, env_file_text
+from kamal_pyinfra.config.secrets import registry_credentials, secret_value
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.desired.accessory import accessories_on
 from kamal_pyinfra.plan.desired.app import app_containers
@@ -127,7 +128,7 @@ def registry_of(run: Run) -> Registry | None:
     if run.config.registry.is_own:
         return None
     try:
-        username, password = run.config.registry_credentials()
+        username, password = registry_credentials(run.config)
     except ConfigError:
         if run.keeps_env:
             return None
@@ -167,7 +168,7 @@ def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile
     names = env.secret
     if run.keeps_env:
         return EnvFile(path=path, content=None, digest="", names=names, checks={}, role=role)
-    content = env_file_text({name: run.config.secret(name) for name in names})
+    content = env_file_text({name: secret_value(run.config, name) for name in names})
     text = content.get_secret_value()
     return EnvFile(
         path=path,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.env import EffectiveEnv, is_for_host
+from kamal_pyinfra.config.secrets import secret_value
 
 
 def digest_text(text: str) -> str:
@@ -45,7 +46,10 @@ def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
 
     Of a clear value with several lines only the first is watched; all of it is in the container's digest.
     """
-    values: Mapping[str, str] = {**env.clear, **{name: config.secret(name).get_secret_value() for name in env.secret}}
+    values: Mapping[str, str] = {
+        **env.clear,
+        **{name: secret_value(config, name).get_secret_value() for name in env.secret},
+    }
     lines = (f"{name}={values[name]}".partition("\n")[0] for name in config.watched_names if name in values)
     return tuple(sorted(lines, key=str.encode))
 

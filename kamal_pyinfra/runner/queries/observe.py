@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import gevent
 
+from kamal_pyinfra.config.secrets import missing_secrets
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.routed import Routed, parse_routes
 from kamal_pyinfra.insight.status import StatusRow, status_rows
@@ -88,7 +89,7 @@ def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None 
             others was shown. Interrupted: a signal ended the looks.
     """
     # What a machine without the secrets cannot compare is not drift.
-    known = replace(run, keeps_env=bool(run.config.missing_secrets()))
+    known = replace(run, keeps_env=bool(missing_secrets(run.config)))
     with interruptible(), Session(known, hosts) as session:
         seen = session.observe()
         show(status_rows(known, seen, ask_proxies(known, session, seen)))

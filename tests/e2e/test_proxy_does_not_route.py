@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -192,8 +193,9 @@ def test_a_container_on_two_networks_is_served_and_leaves_at_once(speaking: Proj
     assert speaking.served("web1") == "v1"
 
 
-def test_an_engine_that_is_too_new_for_the_proxy_fails_the_gate(speaking: Project) -> None:
-    """Traefik up to 3.5 speaks an API that new engines refuse: the gate must say so, and drain nothing."""
+@pytest.fixture(scope="module")
+def outgrown(speaking: Project) -> Iterator[Project]:
+    """The same on an engine that refuses the API of the proxy, which is of a Traefik up to 3.5."""
     image, lab = built(speaking.lab, "3.5.3"), speaking.lab
     saved = subprocess.run(["docker", "save", image], env=lab.docker.env, check=True, capture_output=True).stdout
     subprocess.run([*lab.ssh_argv("web1"), "docker load -q"], input=saved, check=True, capture_output=True)
@@ -206,10 +208,28 @@ def test_an_engine_that_is_too_new_for_the_proxy_fails_the_gate(speaking: Projec
         lowest = "docker version --format '{{.Server.MinAPIVersion}}'"
         eventually(lambda: lab.ssh("web1", lowest, check=False).stdout.strip() == "1.44", seconds=60)
         eventually(lambda: speaking.running(["web1"])["web1"] == ["shop-web-v1"], seconds=30)
-        failed = speaking.kp("deploy", "--skip-push", version="v2", code=1)
-        assert "client version 1.24 is too old" in failed.stderr, failed.stderr
-        assert "API 1.44 to 1.45" in failed.stderr
-        assert speaking.running(["web1"]) == {"web1": ["shop-web-v1"]}
+        yield speaking
     finally:
         lab.exec("web1", "mv /usr/sbin/dockerd.real /usr/sbin/dockerd; pkill dockerd")
         lab.wait_until_ready("web1")
+
+
+def test_an_engine_that_is_too_new_for_the_proxy_fails_the_gate(outgrown: Project) -> None:
+    """The gate must say so, and drain nothing."""
+    failed = outgrown.kp("deploy", "--skip-push", version="v2", code=1)
+    assert "client version 1.24 is too old" in failed.stderr, failed.stderr
+    assert "API 1.44 to 1.45" in failed.stderr
+    assert outgrown.running(["web1"]) == {"web1": ["shop-web-v1"]}
+
+
+def test_status_and_doctor_show_a_proxy_that_does_not_route_to_what_runs(outgrown: Project) -> None:
+    """What serves no request must look like it to who asks, although the container itself is healthy."""
+    (row,) = [row for row in json.loads(outgrown.kp("status", "--json").stdout) if row["role"] == "web"]
+    assert (row["state"], row["health"]) == ("running", "healthy")
+    assert row["routed"].startswith("no: ")
+    checks = json.loads(outgrown.kp("doctor", "--json", code=1).stdout)
+    (check,) = [check for check in checks if check["name"] == "proxy" and check["verdict"] == "fail"]
+    assert check["host"] == outgrown.lab.hosts["web1"]
+    assert check["message"].startswith("shop-web-v1 is not served (Docker 26.1.5")
+    for text in (row["routed"], check["message"]):
+        assert "client version 1.24 is too old" in text

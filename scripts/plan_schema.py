@@ -1,4 +1,4 @@
-"""Write the schema of ``kp plan --json`` into docs/reference/, from the models of ``kamal_pyinfra.plan.plan_json``.
+"""Write the schema of ``kp plan --json`` into docs/reference/, from the models of its document.
 
 ``--check`` writes nothing and exits 1 when the file is not what it would be.
 """

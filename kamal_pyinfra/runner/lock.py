@@ -21,7 +21,6 @@ from kamal_pyinfra.operations.run_state import forget, remember
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal, waiting_message
-from kamal_pyinfra.runner.queries.observe import _unconfirmed
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import lock as lock_commands
 from kamal_pyinfra.shell.lock import HELD, STATE, TAKEN, answer, state, tells
@@ -280,3 +279,8 @@ def _on_primary(run: Run, command: str) -> list[str]:
         said = "\n".join(sanitized(line) for line in output.stderr_lines)
         raise HostFailed(f"{primary} failed\n{said}", [primary])
     return list(output.stdout_lines)
+
+
+def _unconfirmed(run: Run, what: str) -> HostFailed:
+    primary = run.config.primary_host
+    return HostFailed(f"{primary} did not confirm that the lock is {what}; `kp lock status` shows it", [primary])

@@ -12,7 +12,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import gevent
+import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
+
+import gevent  # isort: skip
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, StateStage

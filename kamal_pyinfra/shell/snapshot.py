@@ -123,13 +123,13 @@ IMAGE_TEMPLATE = (
 def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
     """A Go template that prints variables of a container of ours, to come after that of the container.
 
-    What it prints stays on the host, where it becomes one digest and a small number for each variable
-    (:mod:`kamal_pyinfra.commands.secret_sums`): ``mine ID``, then ``held ID NAME=VALUE`` with the first line of a
-    value alone, so that no line begins with anything else, and ``clear ID HEX NAME``.
+     What it prints stays on the host, where it becomes one digest and a small number for each variable
+    : ``mine ID``, then ``held ID NAME=VALUE`` with the first line of a
+     value alone, so that no line begins with anything else, and ``clear ID HEX NAME``.
 
-    Args:
-        watched: variables that are secret somewhere.
-        clear: variables that are clear today.
+     Args:
+         watched: variables that are secret somewhere.
+         clear: variables that are clear today.
     """
     first_line = '{{println (index (split . "\\n") 0)}}'
     held = f"{{{{if eq $name {_quoted(watched)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}" if watched else ""

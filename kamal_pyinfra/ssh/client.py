@@ -210,7 +210,7 @@ class Client(SSHClient):
             text: ``[user@]host[:port]``; what it leaves out is in ``~/.ssh/config``.
             before: hosts that lead to it; without any those of ``~/.ssh/config``.
             route: of the host behind it; it holds for the jump host too where ``deploy.yml`` names that.
-            file: see :func:`~kamal_pyinfra.config.ssh_client.host_settings`.
+            file: see :func:`~kamal_pyinfra.ssh.client_config.host_settings`.
         """
         address = parse_address(text)
         if address is None:

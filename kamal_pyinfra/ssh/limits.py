@@ -47,7 +47,7 @@ def limit_commands(client: Any, seconds: int) -> None:
 
     Args:
         client: paramiko's, connected.
-        seconds: for commands that have no limit of their own (:func:`kamal_pyinfra.commands.guard.guarded`).
+        seconds: for commands that have no limit of their own (:func:`kamal_pyinfra.shell.script.guarded`).
     """
     if not isinstance(client.exec_command, _Limited):
         client.exec_command = _Limited(client.exec_command, seconds)

@@ -22,8 +22,8 @@ import kamal_pyinfra.config.load
 print(len(looks), metadata.entry_points is counted, "gevent.monkey" in sys.modules)
 """
 LOADED = "import sys, {}; print(*sys.modules)"
-BEFORE_A_LOOK = "kamal_pyinfra.cli.report, kamal_pyinfra.runner.deploy, kamal_pyinfra.deploys.new_run"
-AFTER_A_LOOK = "kamal_pyinfra.plan.plan_file, kamal_pyinfra.runner.carry_out, kamal_pyinfra.deploys.phases"
+BEFORE_A_LOOK = "kamal_pyinfra.cli.report, kamal_pyinfra.runner.deploy, kamal_pyinfra.local.new_run"
+AFTER_A_LOOK = "kamal_pyinfra.plan.output.file, kamal_pyinfra.runner.rollout, kamal_pyinfra.deploys.phases"
 
 UNUSED = {"jinja2", "packaging", "unittest.mock", "asyncio", "invoke"}
 """What pyinfra and what it needs would load for things that kp never does."""

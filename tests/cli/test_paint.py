@@ -72,7 +72,7 @@ def test_in_a_file_or_pipe_there_is_none() -> None:
 
 @pytest.mark.parametrize(("environ", "is_painted"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_real_terminal_is_told_from_a_pipe(environ: dict[str, str], is_painted: bool) -> None:
-    program = f"from kamal_pyinfra.cli.paint import paint; paint({PLAN!r})"
+    program = f"from kamal_pyinfra.cli.output import paint; paint({PLAN!r})"
     everything = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | environ
     ours, theirs = pty.openpty()
     try:

@@ -63,13 +63,12 @@ WRITERS = {
 }  # fmt: skip
 
 SENDERS = {
-    "operations/accessories.py": 1,  # files of accessories
+    "operations/accessory.py": 1,  # files of accessories
     "operations/app.py": 1,  # the record
-    "operations/files.py": 1,  # env files
+    "operations/host.py": 1,  # env files
     "operations/finish.py": 1,  # the record
-    "operations/image.py": 1,  # the password
-    "operations/registry.py": 1,  # the password
-    "runner/execute.py": 1,  # the variables of a command
+    "operations/image.py": 2,  # the password, of the registry and of the built-in one
+    "runner/exec.py": 1,  # the variables of a command
 }
 """Modules with a command for a host that is sent something, and how many."""
 

@@ -92,7 +92,7 @@ def test_a_process_that_is_hidden_is_not_taken_for_a_dead_one(monkeypatch: pytes
 
 EARLIER = """
 import re, socket
-from kamal_pyinfra.config.holder import _start_time
+from kamal_pyinfra.local.new_run import _start_time
 def is_dead(holder):
     host, _, process = holder.partition(" ")
     pid, _, start = process.partition(" ")

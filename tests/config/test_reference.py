@@ -70,7 +70,7 @@ def test_the_schema_is_json_and_knows_the_root_keys() -> None:
 
 def test_the_configuration_needs_no_pyinfra() -> None:
     code = (
-        "import sys, kamal_pyinfra.config, kamal_pyinfra.config.version;"
+        "import sys, kamal_pyinfra.config, kamal_pyinfra.project.version;"
         "loaded = {name.partition('.')[0] for name in sys.modules};"
         "print(sorted(loaded & {'pyinfra', 'gevent', 'paramiko', 'click'}))"
     )

@@ -131,12 +131,12 @@ def test_a_connection_stays_open_after_a_command_that_ended(monkeypatch: pytest.
 
 
 SENDERS = {
-    "operations/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
-    "operations/any_bytes.py": "reads what they print",
-    "operations/login_shell.py": "spells them for any login shell",
-    "operations/ssh_client.py": "asks again where sshd refuses a session, and leads through jump hosts",
-    "operations/sudo.py": "adds to what they print why sudo refuses",
-    "operations/time_limit.py": "puts the limit before them",
+    "ssh/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
+    "ssh/any_bytes.py": "reads what they print",
+    "ssh/login_shell.py": "spells them for any login shell",
+    "ssh/client.py": "asks again where sshd refuses a session, and leads through jump hosts",
+    "ssh/sudo.py": "adds to what they print why sudo refuses",
+    "ssh/limits.py": "puts the limit before them",
 }
 
 

@@ -38,7 +38,7 @@ SHOWN_FILES = 5
 def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:
     """One change for each wanted container that is not serving as configured; primary role first.
 
-    None of them takes a name in the proxy from what serves (:mod:`kamal_pyinfra.plan.router_names`).
+    None of them takes a name in the proxy from what serves (:mod:`kamal_pyinfra.plan.proxy.router_names`).
     """
     found = (diff_container(desired, container, observed) for container in desired.containers)
     changes = [_startable(desired, change, observed) for change in found if change is not None]

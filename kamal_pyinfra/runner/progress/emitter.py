@@ -115,7 +115,7 @@ FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
 
 
 class Emitter:
-    """The :class:`~kamal_pyinfra.runner.report.Report` of a run that somebody watches.
+    """The :class:`~kamal_pyinfra.runner.progress.emitter.Report` of a run that somebody watches.
 
     Args:
         views: told every event, in this order.

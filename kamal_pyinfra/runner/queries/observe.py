@@ -54,11 +54,6 @@ def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
     return versions
 
 
-def _unconfirmed(run: Run, what: str) -> HostFailed:
-    primary = run.config.primary_host
-    return HostFailed(f"{primary} did not confirm that the lock is {what}; `kp lock status` shows it", [primary])
-
-
 def ask_proxies(run: Run, session: Session, observed: Mapping[str, ObservedHost]) -> dict[str, dict[str, Routed]]:
     """What the proxies say of our running containers, by host and container."""
     gates = {host: _gates(run, seen) for host, seen in observed.items()}

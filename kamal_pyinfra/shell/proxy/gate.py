@@ -124,7 +124,7 @@ ask_gate() {
 
 
 def request_functions() -> str:
-    """The shell functions that ask the proxy; they need ``now`` of :mod:`kamal_pyinfra.commands.health`."""
+    """The shell functions that ask the proxy; they need ``now`` of :mod:`kamal_pyinfra.shell.health`."""
     return REQUEST + ASK_GATE
 
 

@@ -57,7 +57,7 @@ def query_for(run: Run) -> SnapshotQuery:
             destination=config.destination or "",
             owner=naming.service_name(config),
             accessories=tuple(each.owner for each in accessories),
-            names=(naming.PROXY_CONTAINER, *(each.container for each in accessories)),
+            names=(naming.PROXY_CONTAINER, *(each.name for each in accessories)),
         ),
         repository=config.repository,
         proxy_image=config.traefik.image,
@@ -80,7 +80,7 @@ def query_for(run: Run) -> SnapshotQuery:
         edits=naming.edits_directory(config),
         accessory_images=tuple(dict.fromkeys(each.image for each in accessories)),
         uploads=tuple(upload.path for each in accessories for upload in each.uploads),
-        names=(*_app_names(run), *(each.container for each in accessories)),
+        names=(*_app_names(run), *(each.name for each in accessories)),
         logs=(naming.audit_log(config),),
     )
 

@@ -69,10 +69,10 @@ def taken_accessories(desired: DesiredHost, observed: ObservedHost) -> Iterator[
 def foreign_accessories(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     """The accessories of the configuration whose containers' names somebody else has."""
     for accessory in desired.accessories:
-        existing = observed.container(accessory.container)
+        existing = observed.container(accessory.name)
         if existing is not None and is_foreign(accessory, existing):
             yield (
-                f"accessory {accessory.name}: the name {accessory.container} is taken by a container that is not ours; "
+                f"accessory {accessory.key}: the name {accessory.name} is taken by a container that is not ours; "
                 "it is left alone"
             )
 
@@ -87,7 +87,7 @@ def is_foreign(accessory: AccessoryContainer, existing: ObservedContainer) -> bo
     if existing.role or existing.service != label or existing.is_orchestrated:
         return True
     name = existing.accessory.rpartition("/")[2]
-    return bool(existing.accessory) and name != accessory.name
+    return bool(existing.accessory) and name != accessory.key
 
 
 def taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:

@@ -12,6 +12,7 @@ from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.app import serving_container
 from kamal_pyinfra.runner.queries.logs import roles_of
@@ -115,7 +116,8 @@ def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, want
     typed = words(*wanted.command)
     if seen is None:
         version = wanted.version or config.latest_tag
-        once = commands.OneOff(
+        once = ContainerSpec(
+            name="",
             image=config.absolute_image(version),
             env_file=naming.role_env_file(config, role.name),
             env=tuple(config.env_for(role.name, host).clear.items()),

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace as fields_replaced
 
-from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL
+from kamal_pyinfra.naming import ACCESSORY_LABEL
 from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import split_command
-from kamal_pyinfra.plan.proxy.router_names import HIDDEN, hiding_labels
+from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AccessoryContainer
-from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.shell.container import SERVICE, docker_run, docker_run_once, environment, labels, logging
 from kamal_pyinfra.shell.files import CUT_SHORT, receive
-from kamal_pyinfra.shell.script import ABSENT, chain, expandable, flags, join, words
+from kamal_pyinfra.shell.script import ABSENT, chain, join, words
 
 
 def run(accessory: AccessoryContainer) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our labels."""
-    return join(
-        f"docker run --name {words(accessory.container)} --detach --restart unless-stopped",
-        *(words(flag, value) for flag, value in accessory.log_options),
+    hiding = hiding_labels(accessory.labels, accessory.options)
+    run = docker_run(
+        accessory,
+        words("--name", accessory.name),
+        SERVICE,
+        logging(accessory),
         words("--publish", accessory.publish) if accessory.publish else "",
         _surroundings(accessory),
-        *(words("--label", f"{name}={value}") for name, value in accessory.labels),
-        *(words("--label", f"{name}={value}") for name, value in hiding_labels(accessory.labels, accessory.options)),
-        words("--label", f"{DIGEST_LABEL}={accessory.digest}", "--label", f"{ACCESSORY_LABEL}={accessory.owner}"),
-        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(accessory.env, accessory.secret_names)),
-        flags(accessory.options),
-        words(accessory.image),
-        words(*split_command(accessory.cmd or "")),
-        "> /dev/null",
+        labels(accessory, *hiding, own=((ACCESSORY_LABEL, accessory.owner),)),
     )
+    return f"{run} > /dev/null"
 
 
 def _surroundings(accessory: AccessoryContainer) -> str:
-    return join(
-        words("--env-file", accessory.env_file),
-        *(f"--env {words(name)}={expandable(value)}" for name, value in accessory.env),
-        *(f"--volume {_volume(volume)}" for volume in accessory.volumes),
-    )
+    return join(environment(accessory), *(f"--volume {_volume(volume)}" for volume in accessory.volumes))
 
 
 def _volume(volume: str) -> str:
@@ -51,8 +45,8 @@ def replace(accessory: AccessoryContainer) -> str:
     image = words(accessory.image)
     return chain(
         f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}",
-        stop(accessory.container),
-        remove(accessory.container),
+        stop(accessory.name),
+        remove(accessory.name),
         run(accessory),
     )
 
@@ -127,6 +121,6 @@ def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_
     arguments = words(*split_command(command))
     terminal = "-it" if is_terminal else ""
     if is_reused:
-        return join("docker exec", terminal, words(accessory.container), arguments)
-    hidden = words("--label", "=".join(HIDDEN))
-    return join("docker run", terminal, "--rm", _surroundings(accessory), hidden, words(accessory.image), arguments)
+        return join("docker exec", terminal, words(accessory.name), arguments)
+    once = fields_replaced(accessory, options=())
+    return docker_run_once(once, terminal, "--rm", _surroundings(accessory), command=arguments)

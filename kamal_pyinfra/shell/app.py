@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL, RELEASE_LABEL, assets_sibling
+from kamal_pyinfra.naming import RELEASE_LABEL, assets_sibling
 from kamal_pyinfra.plan.changes.containers import StartContainer
-from kamal_pyinfra.plan.docker_values import Options, split_command
 from kamal_pyinfra.plan.proxy.gate import Gate, gate_labels
-from kamal_pyinfra.plan.proxy.router_names import HIDDEN, hiding_labels
+from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, ReleaseCommand
-from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.shell.container import SERVICE, docker_run, docker_run_once, environment, logging, volumes
+from kamal_pyinfra.shell.container import labels as label_flags
 from kamal_pyinfra.shell.health import await_functions
 from kamal_pyinfra.shell.proxy.gate import await_served
-from kamal_pyinfra.shell.script import chain, expandable, flags, host_path, join, quote, words
+from kamal_pyinfra.shell.script import chain, host_path, join, quote, words
 
 START_INTERVAL = "200ms"
 
@@ -34,33 +35,24 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
         container: what to run.
         engine: version of the host's Docker, for example ``26.1.5``; ``None`` if it is not known.
     """
-    return join(
-        "docker run --detach --restart unless-stopped",
+    labels = (*gate_labels(container), *hiding_labels(container.labels, container.options))
+    return docker_run(
+        container,
+        SERVICE,
         words("--name", container.name, "--hostname", container.hostname),
-        words("-e", f"KAMAL_CONTAINER_NAME={container.name}", "-e", f"KAMAL_VERSION={container.version}"),
-        words("--env-file", container.env_file),
-        *(f"--env {_assignment(name, value)}" for name, value in container.env),
+        _identity(container, container.name),
+        environment(container),
         _health(container, engine),
         _volume(container.cord, container.cord_target, mode=":ro"),
-        *(words(flag, value) for flag, value in container.log_options),
-        *(words("--volume", volume) for volume in container.volumes),
+        logging(container),
+        volumes(container),
         _volume(container.assets.volume, container.assets.source) if container.assets else "",
-        *(words("--label", f"{name}={value}") for name, value in _labels(container)),
-        words("--label", f"{DIGEST_LABEL}={container.digest}"),
-        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(container.env, container.secret_names)),
-        flags(container.options),
-        words(container.image),
-        words(*split_command(container.cmd or "")),
+        label_flags(container, *labels),
     )
 
 
-def _labels(container: AppContainer) -> Options:
-    hiding = hiding_labels(container.labels, container.options)
-    return (*container.labels, *gate_labels(container), *hiding)
-
-
-def _assignment(name: str, value: str) -> str:
-    return f"{words(name)}={expandable(value)}"
+def _identity(container: AppContainer, name: str) -> str:
+    return words("-e", f"KAMAL_CONTAINER_NAME={name}", "-e", f"KAMAL_VERSION={container.version}")
 
 
 def _health(container: AppContainer, engine: str | None) -> str:
@@ -275,19 +267,16 @@ def run_release(release: ReleaseCommand) -> str:
 
 
 def _docker_run(release: ReleaseCommand) -> str:
-    container = release.container
-    return join(
-        "docker run --rm",
-        words("--name", release.name, "-e", f"KAMAL_CONTAINER_NAME={release.name}"),
-        words("-e", f"KAMAL_VERSION={container.version}", "--env-file", container.env_file),
-        *(f"--env {words(name)}={expandable(value)}" for name, value in container.env),
-        *(words(flag, value) for flag, value in container.log_options),
-        *(words("--volume", volume) for volume in container.volumes),
+    options = tuple(option for option in release.container.options if option[0] not in ONLY_ONE)
+    container = replace(release.container, options=options, cmd=release.cmd)
+    return docker_run_once(
+        container,
+        words("--rm", "--name", release.name),
+        _identity(container, release.name),
+        environment(container),
+        logging(container),
+        volumes(container),
         words("--label", f"{RELEASE_LABEL}={release.owner}"),
-        flags(tuple(option for option in container.options if option[0] not in ONLY_ONE)),
-        words("--label", "=".join(HIDDEN)),
-        words(container.image),
-        words(*split_command(release.cmd)),
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from kamal_pyinfra.plan.docker_values import Options
-from kamal_pyinfra.plan.proxy.router_names import HIDDEN
+from kamal_pyinfra.plan.state.desired import ContainerSpec
+from kamal_pyinfra.shell.container import docker_run_once, environment, volumes
 from kamal_pyinfra.shell.files import CUT_SHORT
-from kamal_pyinfra.shell.script import expandable, flags, guarded, join, words
+from kamal_pyinfra.shell.script import guarded, join, words
 
 EXEC_SECONDS = 24 * 3600
 
@@ -16,38 +15,22 @@ WHOLE = ": kp-whole"
 """Ends variables on standard input. A value that ends so is followed by its quote or by a line break."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OneOff:
-    """A container for one command, in the surroundings of a role on a host."""
-
-    image: str
-    env_file: str
-    env: tuple[tuple[str, str], ...]
-    volumes: tuple[str, ...]
-    options: Options
-
-
-def run_once(once: OneOff, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
+def run_once(once: ContainerSpec, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
     """A command in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
 
-    The one label that it has keeps the proxy from publishing it, whatever the role's options say.
-
     Args:
-        once: the container.
+        once: the container, in the surroundings of a role on a host.
         command: words, quoted.
         env: more variables.
         is_terminal: the command is typed at; then values of variables are on its command line.
     """
-    return join(
-        "docker run -it --rm" if is_terminal else "docker run --rm",
-        words("--env-file", once.env_file),
-        *(f"--env {words(name)}={expandable(value)}" for name, value in once.env),
+    return docker_run_once(
+        once,
+        "-it --rm" if is_terminal else "--rm",
+        environment(once),
         _env(env, is_terminal=is_terminal),
-        *(words("--volume", volume) for volume in once.volumes),
-        flags(once.options),
-        words("--label", "=".join(HIDDEN)),
-        words(once.image),
-        command,
+        volumes(once),
+        command=command,
     )
 
 

@@ -77,6 +77,7 @@ PROXY = {
     "labels": (),
     "options": (),
     "log_options": (),
+    "volumes": ("/var/run/docker.sock:/var/run/docker.sock",),
     "args": (),
     "owner": "shop",
     "digest": "d1",

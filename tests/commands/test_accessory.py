@@ -15,8 +15,8 @@ from kamal_pyinfra.shell import accessory as commands
 from tests.commands.fake_host import Answer, FakeHost
 
 DB = AccessoryContainer(
-    name="db",
-    container="shop-db",
+    key="db",
+    name="shop-db",
     owner="shop/db",
     image="mysql:8",
     publish="127.0.0.1:3306:3306",

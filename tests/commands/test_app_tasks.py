@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
+from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell import exec as app_tasks
 from kamal_pyinfra.shell import logs
-from kamal_pyinfra.shell.exec import OneOff
 
-ONCE = OneOff(
+ONCE = ContainerSpec(
+    name="",
     image="acme/shop:latest",
     env_file=".kamal/env/roles/shop-web.env",
     env=(("COLOR", "dark blue"),),

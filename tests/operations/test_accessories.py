@@ -49,7 +49,7 @@ def with_db(run, host, **fields):
         return seen
     db = container_of(run)
     labels = {**dict(db.labels), "kp.digest": db.digest, "kp.accessory": db.owner}
-    template = accessory_container_template(db.container, db.image, labels)
+    template = accessory_container_template(db.name, db.image, labels)
     return replace(seen, containers=(replace(template, **fields),))
 
 

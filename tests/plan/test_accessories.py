@@ -72,7 +72,7 @@ def _container(accessory) -> ObservedContainer:
     parts = [volume.replace("$PWD", HOME).split(":") for volume in accessory.volumes]
     return ObservedContainer(
         id="id-of-db",
-        name=accessory.container,
+        name=accessory.name,
         image=accessory.image,
         image_id="sha256:a",
         created="2026-01-01T00:00:00Z",
@@ -96,7 +96,7 @@ def _container(accessory) -> ObservedContainer:
 
 def test_an_accessory_is_what_kamal_would_run(shop) -> None:
     (accessory,) = desired_host(a_run(shop()), DB).accessories
-    assert (accessory.container, accessory.owner, accessory.publish) == ("shop-db", "shop/db", "3306:3306")
+    assert (accessory.name, accessory.owner, accessory.publish) == ("shop-db", "shop/db", "3306:3306")
     assert accessory.env_file == ".kamal/env/accessories/shop-db.env"
     assert accessory.volumes == (
         "cache:/cache",
@@ -118,7 +118,7 @@ def test_an_accessory_is_what_kamal_would_run(shop) -> None:
 def test_the_name_has_no_destination_but_the_owner_has(config: MakeConfig) -> None:
     shop = config(destination="staging", accessories={"db": {"image": "mysql:8", "host": DB}})
     (accessory,) = desired_host(a_run(shop), DB).accessories
-    assert (accessory.container, accessory.owner) == ("shop-db", "shop-staging/db")
+    assert (accessory.name, accessory.owner) == ("shop-db", "shop-staging/db")
 
 
 def test_a_file_stays_below_the_folder_of_its_accessory(shop) -> None:

@@ -255,8 +255,8 @@ def with_accessories(desired: DesiredHost, seen: ObservedHost) -> ObservedHost:
     """The host with its accessories running as wanted."""
     running = tuple(
         ObservedContainer(
-            id=f"id-of-{each.container}",
-            name=each.container,
+            id=f"id-of-{each.name}",
+            name=each.name,
             image=each.image,
             image_id="sha256:accessory",
             created="2026-01-01T00:00:00Z",

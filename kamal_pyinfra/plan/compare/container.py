@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from kamal_pyinfra.plan.compare.fields import (
     NOT_SET,
@@ -20,102 +20,106 @@ from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART, logging_differe
 from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import Options, are_given, as_items, from_seconds, split_command, to_seconds
 from kamal_pyinfra.plan.proxy.router_names import usual_labels
-from kamal_pyinfra.plan.state.desired import AccessoryContainer, AppContainer, DesiredHost, EnvFile, Proxy, Upload
+from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES, proxy_arguments
+from kamal_pyinfra.plan.state.desired import (
+    AccessoryContainer,
+    AppContainer,
+    ContainerSpec,
+    DesiredHost,
+    EnvFile,
+    Proxy,
+    Upload,
+)
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
 
 OTHER_OPTIONS = Difference(field="options", after="changed")
 """What our digest knows to differ although ``docker inspect`` shows no field of it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    """What a container of either kind is compared by."""
-
-    env: tuple[tuple[str, str], ...]
-    secret_names: tuple[str, ...]
-    secrets: str | None
-    secret_checks: Mapping[str, int]
-    labels: tuple[tuple[str, str], ...]
-    options: Options
-    log_options: Options
-    mounts: tuple[Wanted, ...]
-    digest: str
-
-
-def app_differences(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> tuple[Difference, ...]:
+def container_differences(
+    desired: ContainerSpec, observed: ObservedContainer, host: ObservedHost
+) -> tuple[Difference, ...]:
     """Why ``observed`` is not what ``desired`` asks for; empty if it is."""
-    return (*_image(desired, observed, host), *config_differences(desired, observed, host))
+    image = tuple(_image(desired, observed, host))
+    fields = config_differences(desired, observed, host)
+    if image and fields == (OTHER_OPTIONS,) and "image" in desired.settings:
+        return image  # the digest is another one for that alone
+    return (*image, *fields)
 
 
 def config_differences(
-    desired: AppContainer, observed: ObservedContainer, host: ObservedHost
+    desired: ContainerSpec, observed: ObservedContainer, host: ObservedHost
 ) -> tuple[Difference, ...]:
-    """What differs besides the version.
+    """What differs besides the image.
 
     A container with our digest of the same configuration can only have been changed by ``docker update``. One
     with another digest, or without (it was made by Kamal), is compared by all that ``docker inspect`` shows.
     """
-    observed = replace(observed, labels=usual_labels(observed.labels))
-    defaults = host.image_defaults.get(observed.image_id)
-    is_same = observed.digest == desired.digest
-    fields = tuple(spec_differences(_app_spec(desired, host), observed, defaults))
-    if not is_same:
-        command = command_differences(desired.cmd, desired.options, observed, defaults)
-        fields += (*command, *_health(desired, observed, defaults))
-    return fields if fields or is_same or observed.digest is None else (OTHER_OPTIONS,)
+    if isinstance(desired, AppContainer):
+        observed = replace(observed, labels=usual_labels(observed.labels))
+    fields = tuple(_fields(desired, observed, host))
+    is_changed = observed.digest not in (None, desired.digest)
+    return (OTHER_OPTIONS,) if is_changed and not fields else fields
 
 
-def _image(desired: AppContainer, observed: ObservedContainer, host: ObservedHost) -> Iterator[Difference]:
+def _image(desired: ContainerSpec, observed: ObservedContainer, host: ObservedHost) -> Iterator[Difference]:
     if observed.image != desired.image:
         yield Difference(field="image", before=observed.image, after=desired.image)
     image = next((image for image in host.images if image.reference == desired.image), None)
-    if image is not None and image.id != observed.image_id:
+    if isinstance(desired, AppContainer) and image is not None and image.id != observed.image_id:
         yield Difference(field=f"image behind {desired.image}", after="changed")
 
 
-def _app_spec(desired: AppContainer, host: ObservedHost) -> Spec:
-    return Spec(
-        env=desired.env,
-        secret_names=desired.secret_names,
-        secrets=desired.secrets,
-        secret_checks=desired.secret_checks,
-        labels=desired.labels,
-        options=desired.options,
-        log_options=desired.log_options,
-        mounts=(
-            *(Wanted.parse(volume) for volume in desired.volumes),
-            *(
-                [Wanted(target=desired.assets.source, source=host.absolute(desired.assets.volume), is_ours=True)]
-                if desired.assets
-                else []
-            ),
-            *([Wanted(target=desired.cord_target, source="", is_ours=True)] if desired.cord_target else []),
-        ),
-        digest=desired.digest,
-    )
-
-
-def published(options: Options, publish: str | None) -> Options:
-    """Options of ``docker run`` with the published port among those that the options publish."""
-    given = dict(options)
-    extra = as_items(given.pop("publish", ()))
-    ports: Options = (("publish", (*((publish,) if publish else ()), *extra)),) if publish or extra else ()
-    return (*given.items(), *ports)
-
-
-def spec_differences(spec: Spec, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
-    """What every kind of container is compared by."""
-    is_same = observed.digest == spec.digest
-    names = (*(name for name, _ in spec.env), *spec.secret_names)
-    yield from secret_differences(spec.secrets, spec.secret_checks, observed, defaults)
+def _fields(desired: ContainerSpec, observed: ObservedContainer, host: ObservedHost) -> Iterator[Difference]:
+    defaults = host.image_defaults.get(observed.image_id)
+    is_same = observed.digest == desired.digest
+    options = _with_published(desired)
+    names = (*(name for name, _ in desired.env), *desired.secret_names)
+    yield from secret_differences(desired.secrets, desired.secret_checks, observed, defaults)
     # The digest does not know of secrets: one that is watched no more is told by its name.
-    yield from surplus_env_differences(names, spec.options, observed, defaults)
+    yield from surplus_env_differences(names, options, observed, defaults)
     if not is_same:
-        yield from env_differences(spec.env, observed)
-        yield from label_differences(spec.labels, spec.options, observed, defaults)
-        yield from mount_differences(spec.mounts, spec.options, observed)
-        yield from logging_differences(spec.log_options, spec.options, observed)
-    yield from option_differences(spec.options, observed.options, is_same=is_same)
+        yield from env_differences(desired.env, observed)
+        yield from label_differences(desired.labels, options, observed, defaults)
+        yield from mount_differences(tuple(_mounts(desired, host)), options, observed)
+        yield from logging_differences(desired.log_options, options, observed)
+    yield from option_differences(options, observed.options, is_same=is_same)
+    if is_same:
+        return
+    if isinstance(desired, Proxy):
+        yield from _arguments(desired, observed)
+    else:
+        yield from command_differences(desired.cmd, desired.options, observed, defaults)
+    if isinstance(desired, AppContainer):
+        yield from _health(desired, observed, defaults)
+
+
+def _mounts(desired: ContainerSpec, host: ObservedHost) -> Iterator[Wanted]:
+    for volume in desired.volumes:
+        at_home = volume.startswith(WORKING_FOLDER)
+        yield Wanted.parse(f"{host.home}/{volume.removeprefix(WORKING_FOLDER)}" if at_home else volume)
+    if isinstance(desired, AppContainer) and desired.assets:
+        yield Wanted(target=desired.assets.source, source=host.absolute(desired.assets.volume), is_ours=True)
+    if isinstance(desired, AppContainer) and desired.cord_target:
+        yield Wanted(target=desired.cord_target, source="", is_ours=True)
+
+
+def _with_published(desired: ContainerSpec) -> Options:
+    """The options with the published port among those that they publish."""
+    if not desired.publish:
+        return desired.options
+    others = tuple(option for option in desired.options if option[0] != "publish")
+    return (*others, ("publish", (desired.publish, *as_items(dict(desired.options).get("publish", ())))))
+
+
+def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Difference]:
+    wanted = proxy_arguments(desired)
+    for argument in wanted:
+        if argument not in observed.command:
+            yield Difference(field="args", before=NOT_SET, after=argument)
+    for argument in observed.command:
+        if argument.startswith("--") and argument not in {*wanted, PROMPT_ROUTES}:
+            yield Difference(field="args", before=argument, after=NOT_SET)
 
 
 def command_differences(
@@ -156,16 +160,7 @@ def accessory_differences(
     desired: AccessoryContainer, observed: ObservedContainer, host: ObservedHost
 ) -> tuple[Difference, ...]:
     """Why a container and its files are not what the configuration asks for; empty if they are."""
-    defaults = host.image_defaults.get(observed.image_id)
-    is_same = observed.digest == desired.digest
-    fields = tuple(spec_differences(_spec(desired, host), observed, defaults))
-    if observed.image != desired.image:
-        fields = (Difference(field="image", before=observed.image, after=desired.image), *fields)
-    if not is_same:
-        fields += tuple(command_differences(desired.cmd, desired.options, observed, defaults))
-    if not (fields or is_same or observed.digest is None):
-        fields = (OTHER_OPTIONS,)
-    return (*fields, *upload_differences(desired, host))
+    return (*container_differences(desired, observed, host), *upload_differences(desired, host))
 
 
 def upload_differences(desired: AccessoryContainer, host: ObservedHost) -> Iterator[Difference]:
@@ -185,24 +180,6 @@ def files_to_upload(desired: AccessoryContainer, host: ObservedHost) -> tuple[Up
     return tuple(
         each for each in desired.uploads if next(upload_differences(replace(desired, uploads=(each,)), host), None)
     )
-
-
-def _spec(desired: AccessoryContainer, host: ObservedHost) -> Spec:
-    return Spec(
-        env=desired.env,
-        secret_names=desired.secret_names,
-        secrets=desired.secrets,
-        secret_checks=desired.secret_checks,
-        labels=desired.labels,
-        options=published(desired.options, desired.publish),
-        log_options=desired.log_options,
-        mounts=tuple(Wanted.parse(_absolute(volume, host)) for volume in desired.volumes),
-        digest=desired.digest,
-    )
-
-
-def _absolute(volume: str, host: ObservedHost) -> str:
-    return f"{host.home}/{volume.removeprefix(WORKING_FOLDER)}" if volume.startswith(WORKING_FOLDER) else volume
 
 
 MUTABLE = {RESTART, *(option.names[0] for option in OPTIONS if option.is_mutable)}
@@ -227,6 +204,6 @@ def was_written(file: EnvFile, observed: ObservedHost) -> bool:
     return record is not None and bool(file.digest) and record.env_files.get(file.path) == file.digest
 
 
-def is_by_hand(desired: AppContainer | Proxy, observed: ObservedContainer, differences: tuple[Difference, ...]) -> bool:
+def is_by_hand(desired: ContainerSpec, observed: ObservedContainer, differences: tuple[Difference, ...]) -> bool:
     """Whether a container was created as configured, so that ``docker update`` must have changed it."""
     return observed.digest == desired.digest and all(difference.field in MUTABLE for difference in differences)

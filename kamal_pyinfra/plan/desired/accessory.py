@@ -12,7 +12,7 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.docker_values import log_options
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, Upload
-from kamal_pyinfra.plan.state.digest import checks_of, digest_bytes, digest_lines, digest_values, watched_lines
+from kamal_pyinfra.plan.state.digest import checks_of, digest_bytes, digest_lines, watched_lines, with_digest
 
 WORKING_FOLDER = "$PWD/"
 """How a volume's source below the SSH user's home begins; only the host knows that folder."""
@@ -41,8 +41,8 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
     env = config.accessory_env(name)
     lines = None if run.keeps_env else watched_lines(config, env)
     accessory = AccessoryContainer(
-        name=name,
-        container=container,
+        key=name,
+        name=container,
         owner=naming.accessory_owner(config, name),
         image=section.image,
         publish=section.publish,
@@ -58,25 +58,8 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         secret_names=env.secret,
         secrets=None if lines is None else digest_lines(lines),
         secret_checks=checks_of(lines or ()),
-        digest="",
     )
-    return replace(accessory, digest=accessory_digest(accessory))
-
-
-def accessory_digest(accessory: AccessoryContainer) -> str:
-    """The fingerprint of what ``docker run`` is given, without secrets, of which nothing may stand in a label."""
-    return digest_values(
-        {
-            "image": accessory.image,
-            "publish": accessory.publish,
-            "env": dict(accessory.env),
-            "labels": dict(accessory.labels),
-            "volumes": accessory.volumes,
-            "options": accessory.options,
-            "log_options": accessory.log_options,
-            "cmd": accessory.cmd,
-        }
-    )
+    return with_digest(accessory)
 
 
 def _volumes(section: Accessory, container: str) -> tuple[str, ...]:

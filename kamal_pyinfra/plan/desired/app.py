@@ -11,7 +11,7 @@ from kamal_pyinfra.plan.docker_values import are_given, log_options, to_seconds
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, EnvFile, Health
-from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, digest_values, watched_lines
+from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, watched_lines, with_digest
 
 TRY_AGAIN_SECONDS = 0.25
 
@@ -112,29 +112,8 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         secret_names=env.secret,
         secrets=None if lines is None else digest_lines(lines),
         secret_checks=checks_of(lines or ()),
-        digest="",
     )
-    return replace(container, digest=app_digest(container))
-
-
-def app_digest(container: AppContainer) -> str:
-    """The fingerprint of what ``docker run`` is given, without what changes from run to run.
-
-    Name and image are seen without it, and so are secrets, of which nothing may stand in a label.
-    """
-    return digest_values(
-        {
-            "env": dict(container.env),
-            "labels": dict(container.labels),
-            "volumes": container.volumes,
-            "options": container.options,
-            "log_options": container.log_options,
-            "cmd": container.cmd,
-            "health": container.health and (container.health.command, container.health.interval),
-            "cord": container.cord_target,
-            "assets": container.assets and container.assets.source,
-        }
-    )
+    return with_digest(container)
 
 
 def health_of(role: Role) -> Health | None:

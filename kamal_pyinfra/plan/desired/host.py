@@ -161,7 +161,7 @@ def proxy_env_file(run: Run) -> EnvFile:
 
 def accessory_env_file(run: Run, accessory: AccessoryContainer) -> EnvFile:
     """The file with the secrets of an accessory."""
-    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.name))
+    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.key))
 
 
 def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:

@@ -27,7 +27,7 @@ def diff_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[Acce
 
 def diff_accessory(accessory: AccessoryContainer, observed: ObservedHost) -> AccessoryChange | None:
     """What would have to happen so that this one is as configured."""
-    existing = observed.container(accessory.container)
+    existing = observed.container(accessory.name)
     if existing is None:
         return boot_of(accessory)
     if is_foreign(accessory, existing):
@@ -36,15 +36,13 @@ def diff_accessory(accessory: AccessoryContainer, observed: ObservedHost) -> Acc
         return reboot_of(accessory, cause=as_cause(differences), differences=differences)
     if not existing.is_running:
         cause = f"is {existing.status}"
-        return SwitchAccessory(name=accessory.name, container=accessory.container, cause=cause, is_drift=True)
+        return SwitchAccessory(name=accessory.key, container=accessory.name, cause=cause, is_drift=True)
     return None
 
 
 def boot_of(accessory: AccessoryContainer) -> BootAccessory:
     """The accessory is run, which is not there."""
-    return BootAccessory(
-        name=accessory.name, container=accessory.container, accessory=accessory, cause="is not on the host"
-    )
+    return BootAccessory(name=accessory.key, container=accessory.name, accessory=accessory, cause="is not on the host")
 
 
 def reboot_of(
@@ -52,8 +50,8 @@ def reboot_of(
 ) -> RebootAccessory:
     """The accessory is replaced."""
     return RebootAccessory(
-        name=accessory.name,
-        container=accessory.container,
+        name=accessory.key,
+        container=accessory.name,
         accessory=accessory,
         cause=cause,
         differences=differences,
@@ -67,7 +65,7 @@ def diff_missing_accessories(desired: DesiredHost, observed: ObservedHost) -> tu
 
 def _boots(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccessory]:
     for accessory in desired.accessories:
-        existing = observed.container(accessory.container)
+        existing = observed.container(accessory.name)
         if existing is None:
             yield boot_of(accessory)
         elif desired.reboots_accessories:

@@ -20,8 +20,8 @@ from kamal_pyinfra.plan.changes.containers import (
     SyncAssets,
 )
 from kamal_pyinfra.plan.compare.container import (
-    app_differences,
     config_differences,
+    container_differences,
     is_by_hand,
     was_in_service,
     was_started,
@@ -100,7 +100,7 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
     existing = observed.container(container.name)
     if existing is None:
         return _new_container(desired, container, observed)
-    if differences := app_differences(container, existing, observed):
+    if differences := container_differences(container, existing, observed):
         return ReplaceContainer(
             container=container,
             role=container.role,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import ReplaceProxy, RunProxy, StartProxy
-from kamal_pyinfra.plan.compare.container import OTHER_OPTIONS, Spec, is_by_hand, published, spec_differences
-from kamal_pyinfra.plan.compare.fields import NOT_SET, Difference, Wanted, as_cause
-from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES, proxy_arguments
-from kamal_pyinfra.plan.state.desired import DesiredHost, Proxy
-from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.compare.container import container_differences, is_by_hand
+from kamal_pyinfra.plan.compare.fields import as_cause
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedHost
 
 KAMALS_LABEL = "traefik.http.routers.catchall.rule"
 
@@ -55,42 +52,6 @@ def other_owner(own_name: str, observed: ObservedHost) -> str:
     return ", ".join(sorted(others - {own_name}))
 
 
-def proxy_differences(desired: Proxy, observed: ObservedContainer, host: ObservedHost) -> tuple[Difference, ...]:
-    """Why the running proxy is not what ``traefik:`` asks for; empty if it is."""
-    defaults = host.image_defaults.get(observed.image_id)
-    is_same = observed.digest == desired.digest
-    fields = tuple(spec_differences(_proxy_spec(desired), observed, defaults))
-    if observed.image != desired.image:
-        fields = (Difference(field="image", before=observed.image, after=desired.image), *fields)
-    if not is_same:
-        fields += tuple(_arguments(desired, observed))
-    return fields if fields or is_same or observed.digest is None else (OTHER_OPTIONS,)
-
-
-def _proxy_spec(desired: Proxy) -> Spec:
-    return Spec(
-        env=desired.env,
-        secret_names=desired.secret_names,
-        secrets=desired.secrets,
-        secret_checks=desired.secret_checks,
-        labels=desired.labels,
-        options=published(desired.options, desired.publish),
-        log_options=desired.log_options,
-        mounts=(Wanted(target="/var/run/docker.sock", source="/var/run/docker.sock"),),
-        digest=desired.digest,
-    )
-
-
-def _arguments(desired: Proxy, observed: ObservedContainer) -> Iterator[Difference]:
-    wanted = proxy_arguments(desired)
-    for argument in wanted:
-        if argument not in observed.command:
-            yield Difference(field="args", before=NOT_SET, after=argument)
-    for argument in observed.command:
-        if argument.startswith("--") and argument not in {*wanted, PROMPT_ROUTES}:
-            yield Difference(field="args", before=argument, after=NOT_SET)
-
-
 INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
@@ -105,7 +66,7 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     was_here = observed.record is not None and observed.record.proxy == proxy.digest
     if running is None:
         return (RunProxy(proxy=proxy, cause="was removed" if was_here else "not found", is_drift=was_here),)
-    if differences := proxy_differences(proxy, running, observed):
+    if differences := container_differences(proxy, running, observed):
         is_drift = is_by_hand(proxy, running, differences)
         cause = f"{as_cause(differences)}; {INTERRUPTS}"
         return (ReplaceProxy(proxy=proxy, cause=cause, differences=differences, is_drift=is_drift),)

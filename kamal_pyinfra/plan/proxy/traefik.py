@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
 from kamal_pyinfra.plan.proxy.router_names import is_hidden
 from kamal_pyinfra.plan.state.desired import EnvFile, Proxy
-from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, digest_values, watched_lines
+from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, watched_lines, with_digest
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 
@@ -36,6 +36,8 @@ CATCH_ALL_LABELS = {
 }
 """Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
 
+DOCKER_SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
+
 DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 
 
@@ -50,6 +52,7 @@ def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
         env_file=env_file.path,
         env=tuple(env.clear.items()),
         labels=tuple((CATCH_ALL_LABELS | dict(traefik.labels)).items()),
+        volumes=(DOCKER_SOCKET,),
         options=tuple(traefik.options.items()),
         log_options=log_options(config.logging),
         args=tuple((dict(DEFAULT_ARGS) | dict(traefik.args)).items()),
@@ -57,24 +60,8 @@ def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
         secret_names=env.secret,
         secrets=None if lines is None else digest_lines(lines),
         secret_checks=checks_of(lines or ()),
-        digest="",
     )
-    return replace(proxy, digest=proxy_digest(proxy))
-
-
-def proxy_digest(proxy: Proxy) -> str:
-    """The fingerprint of what ``docker run`` is given; the owner is not part of it, the proxy is shared."""
-    return digest_values(
-        {
-            "image": proxy.image,
-            "publish": proxy.publish,
-            "env": dict(proxy.env),
-            "labels": dict(proxy.labels),
-            "options": proxy.options,
-            "log_options": proxy.log_options,
-            "args": proxy.args,
-        }
-    )
+    return with_digest(proxy)
 
 
 ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entrypoints)", re.IGNORECASE)

@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from kamal_pyinfra.plan.docker_values import Options
 from kamal_pyinfra.plan.state.observed import Owner
 
+Pairs = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
@@ -27,40 +29,68 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessoryContainer:
-    """An accessory as the configuration wants it on one host.
+class ContainerSpec:
+    """What ``docker run`` is given, whatever the container is for.
 
     Args:
-        name: what the configuration calls it.
-        container: the name of its container, and of its folder on the host.
-        owner: ``SERVICE[-DESTINATION]/NAME``, the label by which it is ours.
-        volumes: raw volumes, then files, then directories (Kamal 1.9), a source below the home as ``$PWD/…``.
-        uploads: its files.
-        directories: folders that must exist on the host.
+        name: of the container; empty for one that Docker names.
+        labels: those of the configuration; kp's own are added when it is run.
+        volumes: as written; a source below the home of an accessory begins with ``$PWD/``.
+        publish: a port beside those that the options publish.
+        cmd: instead of the image's; ``None`` is the image's.
         secret_names: variables that come from the env file.
         secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
         secret_checks: secret → a number that tells whether it changed.
-        digest: of everything that ``docker run`` is given, besides name and secrets.
+        digest: of ``settings``.
     """
 
     name: str
-    container: str
-    owner: str
     image: str
-    publish: str | None
     env_file: str
-    env: tuple[tuple[str, str], ...]
-    labels: tuple[tuple[str, str], ...]
-    volumes: tuple[str, ...]
+    env: Pairs
+    labels: Pairs = ()
+    volumes: tuple[str, ...] = ()
     options: Options
-    log_options: Options
-    cmd: str | None
+    log_options: Options = ()
+    publish: str | None = None
+    cmd: str | None = None
+    secret_names: tuple[str, ...] = ()
+    secrets: str | None = field(default=None, repr=False)
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    digest: str = ""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What needs another container if it changes; not what changes from run to run, and nothing of secrets."""
+        return {
+            "env": dict(self.env),
+            "labels": dict(self.labels),
+            "options": self.options,
+            "log_options": self.log_options,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessoryContainer(ContainerSpec):
+    """An accessory as the configuration wants it on one host.
+
+    Args:
+        key: what the configuration calls it; ``name`` is that of its container, and of its folder on the host.
+        owner: ``SERVICE[-DESTINATION]/KEY``, the label by which it is ours.
+        uploads: its files.
+        directories: folders that must exist on the host.
+    """
+
+    key: str
+    owner: str
     uploads: tuple[Upload, ...]
     directories: tuple[str, ...]
-    secret_names: tuple[str, ...]
-    secrets: str | None = field(repr=False)
-    secret_checks: Mapping[str, int] = field(repr=False)
-    digest: str
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """All that ``docker run`` is given."""
+        own = {"image": self.image, "publish": self.publish, "volumes": self.volumes, "cmd": self.cmd}
+        return super().settings | own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +128,7 @@ class Assets:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppContainer:
+class AppContainer(ContainerSpec):
     """One app container as the configuration wants it on one host.
 
     Args:
@@ -108,26 +138,13 @@ class AppContainer:
         deadline: seconds that the container may take to become healthy.
         readiness_delay: seconds that a container without health check must stay up to count as ready.
         stop_timeout: seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10.
-        secret_names: variables that come from the env file.
-        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
-        secret_checks: secret → a number that tells whether it changed.
-        digest: of everything else that would need a new container if it changed, besides name and image.
         replica: its number among those of its role on the host, counted from 1.
         probe_path: what the app is asked for when the proxy is asked whether it routes to it.
     """
 
-    name: str
     role: str
     version: str
-    image: str
     hostname: str
-    env_file: str
-    env: tuple[tuple[str, str], ...]
-    labels: tuple[tuple[str, str], ...]
-    volumes: tuple[str, ...]
-    options: Options
-    log_options: Options
-    cmd: str | None
     health: Health | None
     cord: str | None
     cord_target: str | None
@@ -137,12 +154,20 @@ class AppContainer:
     stop_timeout: int | None
     log_lines: int
     is_primary: bool
-    digest: str
-    secret_names: tuple[str, ...] = ()
-    secrets: str | None = field(default=None, repr=False)
-    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
     replica: int = 1
     probe_path: str = "/up"
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """All that ``docker run`` is given but the image, which changes with the version."""
+        own: dict[str, object] = {
+            "volumes": self.volumes,
+            "cmd": self.cmd,
+            "health": self.health and (self.health.command, self.health.interval),
+            "cord": self.cord_target,
+            "assets": self.assets and self.assets.source,
+        }
+        return super().settings | own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,23 +191,16 @@ class EnvFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proxy:
-    """The Traefik container that all services of a host share."""
+class Proxy(ContainerSpec):
+    """The Traefik container that all services of a host share; its owner is the service that started it."""
 
-    name: str
-    image: str
-    publish: str | None
-    env_file: str
-    env: tuple[tuple[str, str], ...]
-    labels: tuple[tuple[str, str], ...]
-    options: Options
-    log_options: Options
     args: Options
     owner: str
-    digest: str
-    secret_names: tuple[str, ...] = ()
-    secrets: str | None = field(default=None, repr=False)
-    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """All that ``docker run`` is given; the owner is not part of it, the proxy is shared."""
+        return super().settings | {"image": self.image, "publish": self.publish, "args": self.args}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.env import EffectiveEnv, is_for_host
 from kamal_pyinfra.config.secrets import secret_value
+from kamal_pyinfra.plan.state.desired import ContainerSpec
 
 
 def digest_text(text: str) -> str:
@@ -32,6 +35,19 @@ def digest_values(values: Mapping[str, object]) -> str:
         32 hexadecimal digits.
     """
     return digest_text(json.dumps(values, sort_keys=True, default=list, ensure_ascii=True))[:32]
+
+
+Spec = TypeVar("Spec", bound=ContainerSpec)
+
+
+def with_digest(spec: Spec) -> Spec:
+    """The container with the fingerprint of its settings."""
+    return replace(spec, digest=digest_of(spec))
+
+
+def digest_of(spec: ContainerSpec) -> str:
+    """The fingerprint of what ``docker run`` is given; name and secrets are compared without it."""
+    return digest_values(spec.settings)
 
 
 FIRST = 7

@@ -45,7 +45,7 @@ def diff_uploads(desired: DesiredHost, observed: ObservedHost) -> tuple[UploadFi
     """The files that are missing or differ, by accessory."""
     found = ((each, files_to_upload(each, observed)) for each in desired.accessories)
     return tuple(
-        UploadFiles(name=each.name, container=each.container, uploads=uploads, cause="missing or changed")
+        UploadFiles(name=each.key, container=each.name, uploads=uploads, cause="missing or changed")
         for each, uploads in found
         if uploads
     )
@@ -83,12 +83,12 @@ def _switch(
 ) -> HostTask:
     desired = desired_host(run, observed.host)
     there = {each.name: each for each in observed.containers}
-    missing = [each.name for each in desired.accessories if each.container not in there and is_needed]
+    missing = [each.key for each in desired.accessories if each.name not in there and is_needed]
     return HostTask(
         changes=tuple(
-            SwitchAccessory(name=each.name, container=each.container, cause=cause)
+            SwitchAccessory(name=each.key, container=each.name, cause=cause)
             for each in desired.accessories
-            if each.container in there and there[each.container].is_running in when
+            if each.name in there and there[each.name].is_running in when
         ),
         refusals=(
             *_refusals(desired, observed),
@@ -129,18 +129,18 @@ def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_da
 def _removal(
     accessory: AccessoryContainer, desired: DesiredHost, observed: ObservedHost, *, with_data: bool
 ) -> RemoveAccessory | None:
-    data = accessory.container if with_data else ""
-    existing = observed.container(accessory.container)
+    data = accessory.name if with_data else ""
+    existing = observed.container(accessory.name)
     if existing is not None:
         env_folder = desired.accessory_env
-        return removal_of(existing, accessory.name, cause=ASKED_FOR, env_folder=env_folder, data=data)
+        return removal_of(existing, accessory.key, cause=ASKED_FOR, env_folder=env_folder, data=data)
     paths = {upload.path for upload in accessory.uploads}.union(accessory.directories)
     has_data = with_data and paths & observed.directories.union(observed.uploads)
     if not (has_data or accessory.env_file in observed.files):
         return None
     return RemoveAccessory(
-        name=accessory.name,
-        container=accessory.container,
+        name=accessory.key,
+        container=accessory.name,
         cause=f"{ASKED_FOR}; its container is gone already",
         image="",
         env_file=accessory.env_file,

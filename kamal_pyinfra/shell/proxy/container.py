@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL, PROXY_CONTAINER
+from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL, PROXY_CONTAINER
 from kamal_pyinfra.plan.fleet_state import SILENT
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.proxy.traefik import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.state.desired import Proxy
-from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, volumes
 from kamal_pyinfra.shell.health import PRINTABLE, STATE_FORMAT
 from kamal_pyinfra.shell.proxy.gate import ask_gates, gate_functions, note_gates, question
 from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS
-from kamal_pyinfra.shell.script import ABSENT, chain, expandable, flags, join, words
+from kamal_pyinfra.shell.script import ABSENT, chain, words
 
 
 def run(proxy: Proxy) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our labels."""
-    return join(
-        f"docker run --name {words(proxy.name)} --detach --restart unless-stopped",
+    run = docker_run(
+        proxy,
+        words("--name", proxy.name),
+        SERVICE,
         words("--publish", proxy.publish) if proxy.publish else "",
-        "--volume /var/run/docker.sock:/var/run/docker.sock",
-        words("--env-file", proxy.env_file),
-        *(f"--env {words(name)}={expandable(value)}" for name, value in proxy.env),
-        *(words(flag, value) for flag, value in proxy.log_options),
-        *(words("--label", f"{name}={value}") for name, value in proxy.labels),
-        words("--label", f"{DIGEST_LABEL}={proxy.digest}", "--label", f"{OWNER_LABEL}={proxy.owner}"),
-        *(words("--label", f"{CLEAR_LABEL}={names}") for names in clear_labels(proxy.env, proxy.secret_names)),
-        flags(proxy.options),
-        words(proxy.image, *proxy_arguments(proxy), *prompt_arguments(proxy)),
-        "> /dev/null",
+        volumes(proxy),
+        environment(proxy),
+        logging(proxy),
+        labels(proxy, own=((OWNER_LABEL, proxy.owner),)),
+        command=words(*proxy_arguments(proxy), *prompt_arguments(proxy)),
     )
+    return f"{run} > /dev/null"
 
 
 def start(name: str) -> str:

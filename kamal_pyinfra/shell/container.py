@@ -1,0 +1,60 @@
+"""``docker run``, whatever the container is for: each part in one spelling, in Kamal 1.9's order of tokens."""
+
+from __future__ import annotations
+
+from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL
+from kamal_pyinfra.plan.docker_values import split_command
+from kamal_pyinfra.plan.proxy.router_names import HIDDEN
+from kamal_pyinfra.plan.state.desired import ContainerSpec, Pairs
+from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.shell.script import expandable, flags, join, words
+
+SERVICE = "--detach --restart unless-stopped"
+"""What a container has that stays until it is stopped, also when the host boots."""
+
+
+def docker_run(spec: ContainerSpec, *more: str, last: str = "", command: str | None = None) -> str:
+    """``docker run`` with a container's options, image and command.
+
+    Args:
+        more: everything that stands before the options.
+        last: what stands behind the options, so that it counts.
+        command: quoted words in place of the container's command.
+    """
+    given = words(*split_command(spec.cmd or "")) if command is None else command
+    return join("docker run", *more, flags(spec.options), last, words(spec.image), given)
+
+
+def docker_run_once(spec: ContainerSpec, *more: str, command: str | None = None) -> str:
+    """``docker run`` of a container that the proxy never publishes, whatever its options say."""
+    return docker_run(spec, *more, last=words("--label", "=".join(HIDDEN)), command=command)
+
+
+def environment(spec: ContainerSpec) -> str:
+    """The secrets from a file, then the clear variables."""
+    return join(
+        words("--env-file", spec.env_file),
+        *(f"--env {words(name)}={expandable(value)}" for name, value in spec.env),
+    )
+
+
+def logging(spec: ContainerSpec) -> str:
+    """The log driver and its options."""
+    return join(*(words(flag, value) for flag, value in spec.log_options))
+
+
+def volumes(spec: ContainerSpec) -> str:
+    """The volumes as written."""
+    return join(*(words("--volume", volume) for volume in spec.volumes))
+
+
+def labels(spec: ContainerSpec, *more: tuple[str, str], own: Pairs = ()) -> str:
+    """The labels of a container, and those by which kp knows it again.
+
+    Args:
+        more: labels that routing needs, behind those of the configuration.
+        own: kp's label of this kind of container.
+    """
+    clear = ((CLEAR_LABEL, names) for names in clear_labels(spec.env, spec.secret_names))
+    every = (*spec.labels, *more, (DIGEST_LABEL, spec.digest), *own, *clear)
+    return join(*(words("--label", f"{name}={value}") for name, value in every))

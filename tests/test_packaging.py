@@ -54,7 +54,7 @@ def test_the_wheel_has_every_file_of_the_package_and_no_other(dist: Path) -> Non
     }
     found = {name for name in zipfile.ZipFile(dist / WHEEL).namelist() if ".dist-info/" not in name}
     assert found == wanted
-    assert {"kamal_pyinfra/py.typed", "kamal_pyinfra/config/templates/hooks/pre-deploy.sample"} <= found
+    assert {"kamal_pyinfra/py.typed", "kamal_pyinfra/project/templates/hooks/pre-deploy.sample"} <= found
 
 
 def test_the_wheel_says_what_it_is(dist: Path) -> None:

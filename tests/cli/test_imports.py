@@ -68,7 +68,7 @@ def test_a_command_is_loaded_without_the_others() -> None:
         "import sys; from click.testing import CliRunner; from kamal_pyinfra.cli.main import COMMANDS, kp\n"
         "assert CliRunner().invoke(kp, ['deploy', '--help']).exit_code == 0\n"
         "modules = {name.partition('.')[0] for name in COMMANDS.values()}\n"
-        "print(*(name for name in sorted(modules) if f'kamal_pyinfra.cli.{name}' in sys.modules))",
+        "print(*(name for name in sorted(modules) if f'kamal_pyinfra.cli.commands.{name}' in sys.modules))",
     ]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
     assert loaded == ["deploy", "plan"]

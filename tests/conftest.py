@@ -133,7 +133,7 @@ def as_deployed(desired: DesiredHost) -> ObservedHost:
         docker=Docker(installed=True, version="26.1.5"),
         containers=(*(_app(desired, container) for container in desired.containers), *proxies),
         images=(
-            *(ObservedImage(reference=reference, id=f"sha256:{desired.version}") for reference in references),
+            *(ObservedImage(reference=reference, id=f"sha256:{desired.run.version}") for reference in references),
             *(ObservedImage(reference=proxy.image, id=proxy.image_id) for proxy in proxies),
         ),
         directories=frozenset(desired.directories),
@@ -143,7 +143,9 @@ def as_deployed(desired: DesiredHost) -> ObservedHost:
         cords={container.cord: True for container in desired.containers if container.cord},
         assets=frozenset(path for folders in assets for path in (folders.extracted, folders.volume)),
         image_defaults={
-            f"sha256:{desired.version}": ImageDefaults(env=frozenset({"PATH"}), command=split_command(IMAGE_COMMAND)),
+            f"sha256:{desired.run.version}": ImageDefaults(
+                env=frozenset({"PATH"}), command=split_command(IMAGE_COMMAND)
+            ),
             "sha256:traefik": ImageDefaults(env=frozenset({"PATH"})),
         },
         logged_in=True,
@@ -158,8 +160,8 @@ def _app(desired: DesiredHost, container: AppContainer) -> ObservedContainer:
     if container.cord and container.cord_target:
         mounts[container.cord_target] = _absolute(container.cord)
     return ObservedContainer(
-        **_common(container, day=desired.version[-1]),
-        image_id=f"sha256:{desired.version}",
+        **_common(container, day=desired.run.version[-1]),
+        image_id=f"sha256:{desired.run.version}",
         health="healthy" if container.health else None,
         env={
             **dict.fromkeys(secrets),

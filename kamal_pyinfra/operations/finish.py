@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.operations.apply import removal
 from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.run_state import current_host, look
@@ -31,7 +32,9 @@ def note(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
     """The command that writes it down, for every container that runs once this run is over."""
     wanted = tuple(container.name for container in desired.containers)
     others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
-    return edits.note_down(desired.edits, (*wanted, *(each.name for each in others if not run.includes(each.role))))
+    return edits.note_down(
+        naming.edits_directory(run.config), (*wanted, *(each.name for each in others if not run.includes(each.role)))
+    )
 
 
 def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
@@ -50,7 +53,7 @@ def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, s
     script = chain(
         *(image.tag(change.image, change.tag) for change in tags),
         *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
-        "" if is_recorded else files.write_secret(desired.record),
+        "" if is_recorded else files.write_secret(naming.hosts_record(run.config)),
         "" if is_noted_while_switching(desired, observed) else note(run, desired, observed),
     )
     return script, "" if is_recorded else files.measured(record_text(record))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.naming import joined
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
@@ -47,7 +48,7 @@ def _recorded(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
         )
     ):
         theirs = Owner(service=record.service, destination=record.destination)
-        yield f"{desired.host}: {_same_service(theirs, f'{desired.record} is of it')}"
+        yield f"{desired.host}: {_same_service(theirs, f'{naming.hosts_record(desired.run.config)} is of it')}"
 
 
 WAY_OUT = "another name for the service, the role or the destination keeps them apart"

@@ -20,7 +20,7 @@ from kamal_pyinfra.plan.diff.leftovers import is_former
 from kamal_pyinfra.plan.diff.proxy import contradictions
 from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.proxy.traefik import routes_of
-from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.run import Command, Run
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedContainer, ObservedHost
 
@@ -44,12 +44,12 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
     if not run.is_setup and diff_docker(desired, observed):
         cause = diff_docker(desired, observed)[0].cause
         return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
-    if run.command == "rollback" and desired.containers and not observed.has_image(desired.image):
+    if run.command == Command.ROLLBACK and desired.containers and not observed.has_image(desired.image):
         return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
     return [
         *collisions(desired, observed),
         *taken_names(desired, observed),
-        *(taken_accessories(desired, observed) if desired.boots_accessories else ()),
+        *(taken_accessories(desired, observed) if run.behaviour.boots_accessories else ()),
         *_clashing_routes(desired, observed),
         *_held_ports(desired, observed),
         *contradictions(desired, observed),

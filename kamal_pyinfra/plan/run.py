@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import product
 
@@ -14,11 +15,69 @@ from kamal_pyinfra.errors import ConfigError
 UNKNOWN = "unknown"
 """The version of a run that is not about one."""
 
-ACCESSORY = ("accessory", "accessory reboot")
-"""Commands about accessories alone; the second one replaces those that are there."""
 
-ROLLOUTS = ("deploy", "redeploy", "rollback")
-"""Commands that leave accessories alone (Kamal 1.9)."""
+class Command(StrEnum):
+    """Commands that look after other things than the app alone."""
+
+    SETUP = "setup"
+    DEPLOY = "deploy"
+    REDEPLOY = "redeploy"
+    ROLLBACK = "rollback"
+    BOOT = "app"
+    BUILD = "build"
+    ENV = "env"
+    PROXY = "traefik"
+    ACCESSORY = "accessory"
+    ACCESSORY_REBOOT = "accessory reboot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What a command looks after.
+
+    Args:
+        boots_app: the app's containers and env files.
+        boots_proxy: the proxy, if a role here runs behind it.
+        boots_accessories: missing accessories are booted; a deploy only says that they are missing.
+        reboots_accessories: those that are there are replaced.
+        writes_accessory_env: env files of accessories.
+        releases: the release command may run.
+        prunes: leftovers are removed.
+        refetches: an image is pulled although one of its name is there, when nothing else was asked for.
+        calls_deploy_hooks: the hooks ``pre-deploy`` and ``post-deploy`` are run.
+        may_spare_accessories: it goes on without a host that carries nothing but accessories.
+    """
+
+    boots_app: bool = True
+    boots_proxy: bool = False
+    boots_accessories: bool = False
+    reboots_accessories: bool = False
+    writes_accessory_env: bool = False
+    releases: bool = False
+    prunes: bool = False
+    refetches: bool = False
+    calls_deploy_hooks: bool = True
+    may_spare_accessories: bool = False
+
+
+_OF_ACCESSORIES = Behaviour(boots_app=False, boots_accessories=True, writes_accessory_env=True)
+
+BEHAVIOUR: Mapping[str, Behaviour] = {
+    Command.SETUP: Behaviour(
+        boots_proxy=True, boots_accessories=True, writes_accessory_env=True, releases=True, prunes=True
+    ),
+    Command.DEPLOY: Behaviour(boots_proxy=True, releases=True, prunes=True, may_spare_accessories=True),
+    Command.REDEPLOY: Behaviour(releases=True, may_spare_accessories=True),
+    Command.ROLLBACK: Behaviour(may_spare_accessories=True),
+    Command.BOOT: Behaviour(calls_deploy_hooks=False),
+    Command.BUILD: Behaviour(refetches=True),
+    Command.ENV: Behaviour(boots_proxy=True, writes_accessory_env=True),
+    Command.PROXY: Behaviour(boots_app=False, boots_proxy=True),
+    Command.ACCESSORY: _OF_ACCESSORIES,
+    Command.ACCESSORY_REBOOT: replace(_OF_ACCESSORIES, reboots_accessories=True),
+}
+"""As Kamal 1.9 has it, which leaves the proxy and leftovers alone on redeploy and rollback; a version that is rolled
+back to had its release command. Every other command has what a ``Behaviour`` has by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +133,15 @@ class Run:
     lock_wait: int | None = None
 
     @property
+    def behaviour(self) -> Behaviour:
+        """What the command looks after."""
+        return BEHAVIOUR.get(self.command, Behaviour())
+
+    @property
     def release_host(self) -> str:
         """The host on which the release command runs; empty where none does."""
         release = self.config.release
-        if release is None or not self.releases:
+        if release is None or not self.behaviour.releases:
             return ""
         return release.host or self.config.role(self.release_role).servers[0].host
 
@@ -95,7 +159,7 @@ class Run:
         """
         if host in (self.config.primary_host, self.release_host):
             return False
-        return self.skips_unreachable or (self.command in ROLLOUTS and self.has_accessories_only(host))
+        return self.skips_unreachable or (self.behaviour.may_spare_accessories and self.has_accessories_only(host))
 
     def may_do_without(self, left_out: Collection[str]) -> bool:
         """Whether so many hosts may be left out (``boot.max_unavailable``); those without the app do not count."""
@@ -116,43 +180,13 @@ class Run:
         """The same without order."""
         return frozenset(self.fleet)
 
-    @property
-    def releases(self) -> bool:
-        """Whether the release command may run: not on rollback, whose version had its turn."""
-        return self.command in ("deploy", "redeploy", "setup")
-
     def includes(self, role: str) -> bool:
         """Whether the run may touch this role."""
         return not self.roles or role in self.roles
 
-    @property
-    def prunes(self) -> bool:
-        """Whether leftovers are removed: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup")
-
-    @property
-    def boots_proxy(self) -> bool:
-        """Whether the proxy is looked after: not on redeploy and rollback (Kamal 1.9)."""
-        return self.command in ("deploy", "setup", "env", "traefik")
-
-    @property
-    def boots_app(self) -> bool:
-        """Whether the app's containers and env files are looked after: not by a command about something else."""
-        return self.command not in ("traefik", *ACCESSORY)
-
     def includes_accessory(self, name: str) -> bool:
         """Whether the run may look at this accessory: not if only some roles were asked for."""
         return name in self.accessories if self.accessories else not self.roles
-
-    @property
-    def boots_accessories(self) -> bool:
-        """Whether missing accessories are booted: a deploy only says that they are missing."""
-        return self.command in ("setup", *ACCESSORY)
-
-    @property
-    def writes_accessory_env(self) -> bool:
-        """Whether env files of accessories are looked after."""
-        return self.boots_accessories or self.command == "env"
 
     def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""
@@ -161,11 +195,6 @@ class Run:
         batches = self.config.boot.batches([host for host in names if host in routed])
         rest = tuple(host for host in names if host not in routed)
         return [*batches[:-1], (*(batches[-1] if batches else ()), *rest)] if rest else batches
-
-    @property
-    def refetches(self) -> bool:
-        """Whether an image is pulled although one of its name is there: when nothing else was asked for."""
-        return self.command == "build"
 
     @property
     def short_id(self) -> str:

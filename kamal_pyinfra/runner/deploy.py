@@ -125,5 +125,5 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
 def _require_secrets(run: Run) -> None:
     if not run.keeps_env:
         require_secrets(run.config)
-    if run.boots_accessories:
+    if run.behaviour.boots_accessories:
         run.config.require_accessory_files(run.config.accessories)

@@ -20,7 +20,6 @@ from kamal_pyinfra.runner.lock import clear_left_behind, keep_or_forget, locked
 from kamal_pyinfra.runner.progress.emitter import Progress, Report
 from kamal_pyinfra.runner.session import Session, Steps
 
-BOOT_ONLY = "app"
 """`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
 
 
@@ -72,7 +71,7 @@ class Rollout:
             if not self.steps.phase("bootstrap", deploys.bootstrap):
                 self.steps.fail(fleet_state.before_the_switch(self._outputs()))
             self.steps.hook("docker-setup")
-        if self.run.command != BOOT_ONLY:
+        if self.run.behaviour.calls_deploy_hooks:
             self.steps.hook("pre-deploy")
 
     def _make_changes(self) -> None:
@@ -235,7 +234,7 @@ def carry_out(
         build(session.run, report)
     rollout.noted = partial(outcome_noted, session, found, began)
     rollout.carry_out()
-    if session.run.command != BOOT_ONLY:
+    if session.run.behaviour.calls_deploy_hooks:
         rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     for host in session.left_out:
         begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""

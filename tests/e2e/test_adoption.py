@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
@@ -42,7 +43,7 @@ def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
             lines += [app.tie_cord(container.cord)] if container.cord else []
             lines.append(as_kamal(app.run(counted_by_docker(container))))
         lines += [as_kamal(proxy.run(desired.proxy))] if desired.proxy else []
-        lines.append(f"rm -rf {desired.record} {desired.edits}")
+        lines.append(f"rm -rf {naming.hosts_record(desired.run.config)} {naming.edits_directory(desired.run.config)}")
         project.lab.ssh(name, " && ".join(lines))
     assert "kp.digest" not in project.inspect("web1", "shop-web-v1")["Config"]["Labels"]
     healthy = "docker inspect -f '{{.State.Health.Status}}' shop-web-v1"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import singledispatch
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.changes import change as change_kinds
 from kamal_pyinfra.plan.changes import containers as containers_kinds
@@ -63,7 +64,7 @@ def _(change: host_kinds.RemoveEnvFile, host: ObservedHost, desired: DesiredHost
 
 @after.register
 def _(change: host_kinds.RemoveFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    assert change.path == desired.record
+    assert change.path == naming.hosts_record(desired.run.config)
     assert host.record is not None
     return replace(host, record=None)
 
@@ -89,7 +90,7 @@ def _(change: host_kinds.LogIn, host: ObservedHost, desired: DesiredHost) -> Obs
 @after.register
 def _(change: host_kinds.PullImage, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
     assert not host.has_image(change.image)
-    identity = f"sha256:{desired.version}"
+    identity = f"sha256:{desired.run.version}"
     defaults = {**host.image_defaults, identity: as_deployed(desired).image_defaults[identity]}
     return tagged(replace(host, image_defaults=defaults), change.image, identity)
 
@@ -127,7 +128,7 @@ def _(change: containers_kinds.BootContainer, host: ObservedHost, desired: Desir
 
 @after.register
 def _(change: containers_kinds.ReplaceContainer, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    aside = f"{change.container.name}_replaced_{desired.replaced_suffix}"
+    aside = f"{change.container.name}_replaced_{desired.run.replaced_suffix}"
     assert host.container(aside) is None
     return after.dispatch(containers_kinds.BootContainer)(
         change, altered(host, change.container.name, name=aside), desired
@@ -175,7 +176,11 @@ def _(change: host_kinds.RemoveImage, host: ObservedHost, desired: DesiredHost) 
 
 @after.register
 def _(change: host_kinds.RemoveDirectory, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    assert change.path in host.cords or change.path in host.assets or change.path == desired.edits
+    assert (
+        change.path in host.cords
+        or change.path in host.assets
+        or change.path == naming.edits_directory(desired.run.config)
+    )
     cords = {path: is_tied for path, is_tied in host.cords.items() if path != change.path}
     return replace(host, cords=cords, assets=host.assets - {change.path})
 

@@ -188,7 +188,7 @@ MUTABLE = {RESTART, *(option.names[0] for option in OPTIONS if option.is_mutable
 def was_in_service(desired: DesiredHost, observed: ObservedHost) -> bool:
     """Whether the wanted version is the one that was last put into service here."""
     if observed.record is not None:
-        return observed.record.version == desired.version
+        return observed.record.version == desired.run.version
     ids = {image.reference: image.id for image in observed.images}
     return ids.get(desired.image) is not None and ids.get(desired.image) == ids.get(desired.latest_image)
 

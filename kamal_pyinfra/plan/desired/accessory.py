@@ -100,6 +100,6 @@ def _contents(run: Run, name: str) -> dict[str, str | bytes | None]:
     try:
         return dict(config.accessory_files(name))
     except ConfigError:
-        if run.boots_accessories and not run.keeps_env:
+        if run.behaviour.boots_accessories and not run.keeps_env:
             raise
         return {mount.target: None for mount in config.accessories[name].files}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config import Config, Role, model
+from kamal_pyinfra.config import Config, Role
 from kamal_pyinfra.config.env import EffectiveEnv, env_file_text
 from kamal_pyinfra.config.secrets import registry_credentials, secret_value
 from kamal_pyinfra.errors import ConfigError
@@ -37,52 +37,28 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     """
     config = run.config
     here = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
-    roles = here if run.boots_app else ()
+    roles = here if run.behaviour.boots_app else ()
     env_files = tuple(role_env_file(run, role, host) for role in roles)
-    runs_proxy = run.boots_proxy and any(role.running_traefik for role in here)
+    runs_proxy = run.behaviour.boots_proxy and any(role.running_traefik for role in here)
     proxy_env = proxy_env_file(run) if runs_proxy else None
     accessories = accessories_on(run, host)
-    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.writes_accessory_env)
+    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.behaviour.writes_accessory_env)
     containers = tuple(
         container
         for role, env_file in zip(roles, env_files, strict=True)
         for container in app_containers(run, role, host, env_file)
     )
     return DesiredHost(
+        run=run,
         host=host,
         owner=owner_of(run),
-        repository=config.repository,
-        image=config.absolute_image(run.version),
-        latest_image=f"{config.repository}:{config.latest_tag}",
-        version=run.version,
         directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
         env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
         registry=registry_of(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
         containers=containers,
-        known_roles=tuple(role.name for role in config.roles),
-        prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
-        replaced_suffix=run.replaced_suffix,
-        retain_containers=_retained(run, host),
-        drain_seconds=model.drain_seconds(config),
-        stop_timeout=model.stop_seconds(config),
-        cord_target=config.healthcheck.cord,
-        record=naming.hosts_record(config),
-        edits=naming.edits_directory(config),
-        replaces_edited=run.replaces_edited,
-        is_leaving=host in run.decommissioned,
-        forgotten=(*run.decommissioned, *run.forgotten),
-        proxy_env_file=naming.proxy_env_file(config),
-        env_file_pattern=naming.role_env_file(config, "{role}"),
-        refetches=run.refetches,
         accessories=accessories,
-        known_accessories=tuple(config.accessories),
-        accessories_here=tuple(naming.accessory_container(config, name) for name in config.accessories_on(host)),
-        accessory_env=accessory_env_directory(config),
-        accessory_owner=naming.accessory_owner(config, ""),
-        boots_accessories=run.boots_accessories,
         release=release_command(run, host, containers),
-        reboots_accessories=run.command == "accessory reboot",
     )
 
 
@@ -108,19 +84,13 @@ def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> t
     folders = directories(run.config, with_proxy=with_proxy) if has_roles else ()
     if not run.config.accessories_on(host) or run.roles:
         return folders
-    own = (accessory_env_directory(run.config),) if run.writes_accessory_env else ()
+    own = (accessory_env_directory(run.config),) if run.behaviour.writes_accessory_env else ()
     return (*(folders or (run.config.run_directory,)), *own)
 
 
 def accessory_env_directory(config: Config) -> str:
     """The folder of the accessories' secrets."""
     return f"{config.run_directory}/env/accessories"
-
-
-def _retained(run: Run, host: str) -> int | None:
-    if host in run.decommissioned:
-        return 0
-    return run.config.retain_containers if run.prunes else None
 
 
 def registry_of(run: Run) -> Registry | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.naming import ACCESSORY_LABEL
 from kamal_pyinfra.plan.changes.containers import (
     AccessoryChange,
@@ -60,7 +61,7 @@ def reboot_of(
 
 def diff_missing_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[BootAccessory, ...]:
     """The accessories that have to be run, if the run boots any; with a run that reboots them, all."""
-    return tuple(_boots(desired, observed)) if desired.boots_accessories else ()
+    return tuple(_boots(desired, observed)) if desired.run.behaviour.boots_accessories else ()
 
 
 def _boots(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccessory]:
@@ -68,7 +69,7 @@ def _boots(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccesso
         existing = observed.container(accessory.name)
         if existing is None:
             yield boot_of(accessory)
-        elif desired.reboots_accessories:
+        elif desired.run.behaviour.reboots_accessories:
             differences = accessory_differences(accessory, existing, observed)
             yield reboot_of(
                 accessory, cause=as_cause(differences) if differences else "asked for", differences=differences
@@ -92,21 +93,22 @@ def diff_left_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple
 
 
 def _left(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveAccessory]:
-    here = set(desired.accessories_here)
+    config = desired.run.config
+    here = {naming.accessory_container(config, name) for name in config.accessories_on(desired.host)}
     for container in observed.containers:
         owner, name = container.accessory.rpartition("/")[::2]
-        if f"{owner}/" != desired.accessory_owner or container.name in here or container.role:
+        if f"{owner}/" != naming.accessory_owner(config, "") or container.name in here or container.role:
             continue
         # Whoever runs an image that has our label is not ours for that.
         if container.is_orchestrated or ACCESSORY_LABEL not in observed.given_labels(container):
             continue
-        is_known = name in desired.known_accessories
+        is_known = name in config.accessories
         cause = f"accessory {name} is not {'on this host' if is_known else 'in the config'} any more"
-        yield removal_of(container, name, cause=cause, env_folder=desired.accessory_env)
+        yield removal_of(desired, container, name, cause=cause)
 
 
 def removal_of(
-    container: ObservedContainer, name: str, *, cause: str, env_folder: str, data: str = ""
+    desired: DesiredHost, container: ObservedContainer, name: str, *, cause: str, data: str = ""
 ) -> RemoveAccessory:
     """An accessory that is there goes."""
     return RemoveAccessory(
@@ -114,7 +116,7 @@ def removal_of(
         container=container.name,
         cause=cause,
         image=container.image,
-        env_file=f"{env_folder}/{container.name}.env",
+        env_file=naming.accessory_env_file(desired.run.config, container.name),
         data=data,
         is_running=container.is_running,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from posixpath import normpath
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.config.model import notice_seconds
+from kamal_pyinfra.config.model import drain_seconds, notice_seconds, stop_seconds
 from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import (
@@ -109,7 +109,7 @@ def diff_container(desired: DesiredHost, container: AppContainer, observed: Obse
             is_drift=is_by_hand(container, existing, differences),
             replaces=_predecessors(desired, container, observed),
         )
-    if desired.replaces_edited and existing.edited:
+    if desired.run.replaces_edited and existing.edited:
         return ReplaceContainer(
             container=container,
             role=container.role,
@@ -200,12 +200,12 @@ def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[S
     booting = booting_containers(desired, observed)
     return tuple(
         StopContainer(
-            name=naming.replaced_name(old.name, desired.replaced_suffix) if old.name in wanted else old.name,
+            name=naming.replaced_name(old.name, desired.run.replaced_suffix) if old.name in wanted else old.name,
             role=old.role,
             cause=_stop_cause(desired, old, observed),
             cord=cord_of(desired, old, observed),
-            drain_timeout=desired.drain_seconds + notice_seconds(old.health_interval),
-            stop_timeout=desired.stop_timeout,
+            drain_timeout=drain_seconds(desired.run.config) + notice_seconds(old.health_interval),
+            stop_timeout=stop_seconds(desired.run.config),
             part_of=booting.get(old.role, ""),
         )
         for old in desired.owner.running(observed.containers)
@@ -248,7 +248,7 @@ def cord_of(desired: DesiredHost, container: ObservedContainer, observed: Observ
 
     It is told by where it lies, since ``cord`` may have changed, or by ``cord``, since Kamal removes what it cuts.
     """
-    wanted = {container.cord_target for container in desired.containers} | {desired.cord_target}
+    wanted = {container.cord_target for container in desired.containers} | {desired.run.config.healthcheck.cord}
     targets = {normpath(target) for target in wanted if target}
     cords = {observed.absolute(path) for path in observed.cords}
     mounts = container.mounts.items()

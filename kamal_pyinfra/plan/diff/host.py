@@ -102,7 +102,7 @@ def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
 def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """The image of the wanted version must be there; asked to, it is fetched again."""
     is_there = observed.has_image(desired.image)
-    if not desired.containers or (is_there and not desired.refetches):
+    if not desired.containers or (is_there and not desired.run.behaviour.refetches):
         return ()
     is_drift = not is_there and was_in_service(desired, observed)
     missing = "was removed" if is_drift else "not on the host"

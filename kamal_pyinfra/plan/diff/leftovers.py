@@ -175,8 +175,8 @@ def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]
         TagLatest(
             image=desired.image,
             tag=desired.latest_image,
-            cause=f"{desired.version} is in service",
-            is_drift=not booting and observed.record is not None and observed.record.version == desired.version,
+            cause=f"{desired.run.version} is in service",
+            is_drift=not booting and observed.record is not None and observed.record.version == desired.run.version,
             part_of=next(iter(booting.values()), ""),
         ),
     )
@@ -219,7 +219,7 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
     former = () if desired.owner.roles else sorted(_former_roles(desired, observed))
     return Remaining(
         owner=desired.owner,
-        repository=desired.repository,
+        repository=desired.run.config.repository,
         prefixes=(*desired.prefixes, *(_prefix(desired, role) for role in former)),
         known_roles=desired.known_roles,
         stopped=newest_first(
@@ -249,17 +249,13 @@ def _left(desired: DesiredHost) -> str:
 
 
 def _prefix(desired: DesiredHost, role: str) -> str:
-    return _joined(desired.owner.service, role, desired.owner.destination)
-
-
-def _joined(*parts: str) -> str:
-    return "-".join(filter(None, parts))
+    return naming.joined(desired.owner.service, role, desired.owner.destination)
 
 
 def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
     for change in diff_containers(desired, observed):
         if isinstance(change, ReplaceContainer):
-            name = naming.replaced_name(change.container.name, desired.replaced_suffix)
+            name = naming.replaced_name(change.container.name, desired.run.replaced_suffix)
             yield RemoveContainer(name=name, role=change.role, cause="was replaced", part_of=change.container.name)
 
 
@@ -293,7 +289,7 @@ def _unused_env_files(desired: DesiredHost, observed: ObservedHost) -> Iterator[
         return
     wanted = {file.path for file in desired.env_files}
     for role in sorted(_former_roles(desired, observed)):
-        path = desired.env_file_of(role)
+        path = naming.role_env_file(desired.run.config, role)
         if path in observed.env_files and path not in wanted:
             where = "is not on this host any more" if role in desired.known_roles else "is not in the config"
             yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
@@ -304,7 +300,9 @@ def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
     seen = {container.role for container in observed.containers if desired.owner.owns(container)}
     recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
     others = {
-        _joined(each.service, each.role, each.destination) for each in observed.containers if _is_other(desired, each)
+        naming.joined(each.service, each.role, each.destination)
+        for each in observed.containers
+        if _is_other(desired, each)
     }
     # ``shop-web-eu`` may be role ``web-eu``, and role ``web`` of the destination ``eu``, which still needs its files.
     return {role for role in seen.union(recorded) - current if _prefix(desired, role) not in others}
@@ -321,22 +319,27 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     others = (other for other in observed.containers if not desired.owner.is_service_of(other))
     if proxy is not None and not foreign_proxy(observed) and not proxy_users(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
-        if desired.proxy_env_file in observed.files:
-            yield RemoveEnvFile(path=desired.proxy_env_file, cause=cause)
+        env_file = naming.proxy_env_file(desired.run.config)
+        if env_file in observed.files:
+            yield RemoveEnvFile(path=env_file, cause=cause)
     if observed.has_image(desired.latest_image):
         yield RemoveImage(image=desired.latest_image, cause=cause)
     if observed.record is not None:
-        yield RemoveFile(path=desired.record, cause=cause)
-        yield RemoveDirectory(path=desired.edits, cause=cause)
+        yield RemoveFile(path=naming.hosts_record(desired.run.config), cause=cause)
+        yield RemoveDirectory(path=naming.edits_directory(desired.run.config), cause=cause)
 
 
 def diff_record(desired: DesiredHost, observed: ObservedHost) -> tuple[ForgetHosts, ...]:
     """Hosts that left the configuration are in the record until they are decommissioned or forgotten."""
     known = observed.record.hosts if observed.record else {}
-    hosts = tuple(host for host in desired.forgotten if host in known)
+    hosts = tuple(host for host in (*desired.run.decommissioned, *desired.run.forgotten) if host in known)
     if desired.is_leaving or not hosts:
         return ()
-    return (ForgetHosts(path=desired.record, hosts=hosts, cause=f"{', '.join(hosts)} left the config"),)
+    return (
+        ForgetHosts(
+            path=naming.hosts_record(desired.run.config), hosts=hosts, cause=f"{', '.join(hosts)} left the config"
+        ),
+    )
 
 
 def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Record:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.plan.docker_values import Options
+from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Owner
 
 Pairs = tuple[tuple[str, str], ...]
@@ -233,71 +235,58 @@ class DesiredHost:
     """Everything that one service wants on one host.
 
     Args:
+        run: for which this is wanted.
         owner: what the labels of our containers say.
-        known_roles: all roles of the configuration, on this host or not.
-        prefixes: the container prefixes of the roles that the run may touch.
-        replaced_suffix: ends the name of a container that steps aside in this run.
-        retain_containers: stopped containers to keep per role; ``None`` if this run does not prune.
-        drain_seconds: until an old container must be out of traffic, beside some of its health checks.
-        stop_timeout: seconds between TERM and KILL for what is stopped; ``None`` is Docker's own 10.
-        cord_target: where containers of the current configuration see their cord directory.
-        record: path of what the last run wrote down.
-        edits: folder with what containers had changed of their image by then.
-        replaces_edited: whether a container whose files somebody changed is replaced.
-        proxy_env_file: path of the proxy's env file, whether it is wanted or not.
-        env_file_pattern: path of a role's env file, with ``{role}`` in place of the role.
         registry: ``None`` if nobody logs in there.
         accessories: those of the configuration on this host that the run may look at.
-        known_accessories: all accessories of the configuration, on this host or not.
-        accessories_here: containers of all accessories that belong on this host.
-        accessory_env: the folder of their secrets.
-        accessory_owner: what the label of every accessory of ours begins with.
-        reboots_accessories: whether those that are there are replaced.
-        boots_accessories: whether missing accessories are part of the run.
-        is_leaving: whether nothing of the service is to stay on the host.
-        forgotten: hosts that left the configuration and that the record is not to name any more.
-        refetches: pull the image also where one of its name is.
         release: the release command, on the one host where it runs.
     """
 
+    run: Run
     host: str
     owner: Owner
-    repository: str
-    image: str
-    latest_image: str
-    version: str
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
     registry: Registry | None
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
-    known_roles: tuple[str, ...]
-    prefixes: tuple[str, ...]
-    replaced_suffix: str
-    retain_containers: int | None
-    drain_seconds: int
-    stop_timeout: int | None
-    cord_target: str | None
-    proxy_env_file: str
-    env_file_pattern: str
-    record: str
-    edits: str
-    is_leaving: bool = False
-    forgotten: tuple[str, ...] = ()
-    replaces_edited: bool = False
-    accessories: tuple[AccessoryContainer, ...] = ()
-    known_accessories: tuple[str, ...] = ()
-    accessories_here: tuple[str, ...] = ()
-    accessory_owner: str = ""
-    accessory_env: str = ""
-    boots_accessories: bool = False
-    reboots_accessories: bool = False
-    refetches: bool = False
-    release: ReleaseCommand | None = None
+    accessories: tuple[AccessoryContainer, ...]
+    release: ReleaseCommand | None
 
-    def env_file_of(self, role: str) -> str:
-        """Where the secrets of a role would lie."""
-        return self.env_file_pattern.replace("{role}", role)
+    @property
+    def image(self) -> str:
+        """The image of the wanted version."""
+        return self.run.config.absolute_image(self.run.version)
+
+    @property
+    def latest_image(self) -> str:
+        """The name that the image of the version in service has besides."""
+        return f"{self.run.config.repository}:{self.run.config.latest_tag}"
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The container prefixes of the roles that the run may touch."""
+        config = self.run.config
+        return tuple(
+            naming.container_prefix(config, role.name) for role in config.roles if self.run.includes(role.name)
+        )
+
+    @property
+    def known_roles(self) -> tuple[str, ...]:
+        """All roles of the configuration, on this host or not."""
+        return tuple(role.name for role in self.run.config.roles)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether nothing of the service is to stay on the host."""
+        return self.host in self.run.decommissioned
+
+    @property
+    def retain_containers(self) -> int | None:
+        """Stopped containers to keep per role; ``None`` if this run does not prune."""
+        if self.is_leaving:
+            return 0
+        return self.run.config.retain_containers if self.run.behaviour.prunes else None
 
     @property
     def subjects(self) -> tuple[str, ...]:

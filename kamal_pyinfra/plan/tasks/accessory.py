@@ -123,7 +123,7 @@ def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_da
         container = observed.container(left.container)
         if container is not None and (not run.accessories or left.name in run.accessories):
             data = left.container if with_data else ""
-            yield removal_of(container, left.name, cause=left.cause, env_folder=desired.accessory_env, data=data)
+            yield removal_of(desired, container, left.name, cause=left.cause, data=data)
 
 
 def _removal(
@@ -132,8 +132,7 @@ def _removal(
     data = accessory.name if with_data else ""
     existing = observed.container(accessory.name)
     if existing is not None:
-        env_folder = desired.accessory_env
-        return removal_of(existing, accessory.key, cause=ASKED_FOR, env_folder=env_folder, data=data)
+        return removal_of(desired, existing, accessory.key, cause=ASKED_FOR, data=data)
     paths = {upload.path for upload in accessory.uploads}.union(accessory.directories)
     has_data = with_data and paths & observed.directories.union(observed.uploads)
     if not (has_data or accessory.env_file in observed.files):

@@ -20,6 +20,8 @@ STATE = "deploy-lock-state"
 RELEASED = "deploy-lock-released"
 SECONDS_TO_FILL = 120
 """After which a lock without details is stale."""
+ALONE_SECONDS = 10
+"""What we do alone takes a moment; any user who can open the folder can hold it."""
 
 
 def details(*, locked_by: str, at: str, version: str, message: str, holder: str, command: str = "") -> str:
@@ -143,5 +145,8 @@ def _write_lease(directory: str, seconds: int) -> str:
 
 def _alone(directory: str, script: str) -> str:
     """Look and act as one step among ours; without `flock` a moment is left between the two."""
-    parent = words(directory.rpartition("/")[0])
-    return f"{{ [ ! -d {parent} ] || ( if command -v flock > /dev/null; then flock 9; fi; {script} ) 9< {parent}; }}"
+    folder = directory.rpartition("/")[0]
+    parent, way_out = words(folder), f"`fuser -v {words(folder)}` names it; end it, and run the same command again"
+    held = words(f"another process has locked the folder {folder} for {ALONE_SECONDS} s: {way_out}")
+    wait = f"timeout {ALONE_SECONDS} flock 9 || {{ echo {held} >&2; exit 1; }}"
+    return f"{{ [ ! -d {parent} ] || ( if command -v flock > /dev/null; then {wait}; fi; {script} ) 9< {parent}; }}"

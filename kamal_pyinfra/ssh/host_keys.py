@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+import gevent
 from paramiko import PKey, SSHException
 
 MOST_BYTES = 64 * 1024 * 1024
+WRITE_SECONDS = 2
 KRL_MAGIC = b"SSHKRL\n\0"
 USER_FILE = "~/.ssh/known_hosts"
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
@@ -310,7 +312,8 @@ def _write(name: str, key: PKey, file: str) -> str:
     except OSError as error:
         return f"{file} cannot be written ({error.strerror})"
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
+        if not _is_locked(number):
+            return f"{file} is locked by another program"
         size = os.fstat(number).st_size
         if size and os.pread(number, 1, size - 1) != b"\n":  # its last line was cut off
             line = b"\n" + line
@@ -322,3 +325,16 @@ def _write(name: str, key: PKey, file: str) -> str:
     finally:
         os.close(number)
     return ""
+
+
+def _is_locked(number: int) -> bool:
+    """Lock an open file for a line; any user who can read it can hold it."""
+    with gevent.Timeout(WRITE_SECONDS, False):
+        while True:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                gevent.sleep(0.05)
+            else:
+                return True
+    return False

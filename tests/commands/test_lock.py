@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import subprocess
 import time
@@ -24,6 +25,11 @@ MINE = lock.details(
 THEIRS = lock.details(locked_by="Eve", at="2026-05-01T09:00:00Z", version="v1", message="migration", holder="")
 THEIRS_READABLE = "Locked by: Eve at 2026-05-01T09:00:00Z\nVersion: v1\nMessage: migration\nHolder: \nCommand: "
 
+
+HELD_BY_A_STRANGER = (
+    "another process has locked the folder .kamal/locks for 10 s: `fuser -v .kamal/locks` names it;"
+    " end it, and run the same command again"
+)
 
 AS_OTHERS = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
 """Before a command of root, which may otherwise write everywhere."""
@@ -215,6 +221,25 @@ def test_a_lease_is_renewed_by_its_holder_alone(tmp_path):
     assert left(tmp_path) in range(60, 121)
 
 
+def test_a_folder_that_somebody_holds_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    """Any user who can open the folder can lock it; the deploy lock stays, and the reason is told."""
+    leased(tmp_path, 120)
+    monkeypatch.setattr(lock, "ALONE_SECONDS", 1)
+    opened = os.open(tmp_path / ".kamal/locks", os.O_RDONLY)
+    scripts = (
+        lock.renew(LOCK, THEIRS, lease=120),
+        lock.release_own(LOCK, THEIRS),
+        lock.take_over(LOCK, THEIRS, is_expired=False),
+    )
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        ended = [run(script, tmp_path) for script in scripts]
+    finally:
+        os.close(opened)
+    assert ended == [(1, "", f"{HELD_BY_A_STRANGER.replace('10 s', '1 s')}\n")] * len(scripts)
+    assert (tmp_path / LOCK / "details").exists()
+
+
 def test_a_lock_that_is_gone_cannot_be_renewed(tmp_path):
     leased(tmp_path, 120)
     run(lock.release(LOCK), tmp_path)
@@ -291,7 +316,8 @@ def test_the_commands_as_text():
     )
     assert lock.state("/k/locks/a b") == f"""[ ! -d '/k/locks/a b' ] || echo "deploy-lock-state {shown}\""""
     assert lock.release_own(LOCK, "Zm9v") == (
-        "{ [ ! -d .kamal/locks ] || ( if command -v flock > /dev/null; then flock 9; fi;"
+        "{ [ ! -d .kamal/locks ] || ( if command -v flock > /dev/null; then timeout 10 flock 9 ||"
+        f" {{ echo '{HELD_BY_A_STRANGER}' >&2; exit 1; }}; fi;"
         " [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop )"
         " 9< .kamal/locks; }"
     )

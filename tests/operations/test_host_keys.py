@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -246,6 +247,16 @@ def test_a_file_that_cannot_be_written_is_told_and_the_key_holds_for_this_run(fi
     assert told[0].endswith(f", for this run only: {file} cannot be written ({os.strerror(why)})")
     with pytest.raises(HostKeyRefused, match="moment ago"):
         check(trust, key=OTHER)
+    assert file.read_text() == line("web9", OTHER)
+
+
+def test_a_file_that_another_program_holds_is_not_waited_for_without_end(file, told, monkeypatch):
+    monkeypatch.setattr(host_keys, "WRITE_SECONDS", 0.2)
+    trust = written(file, line("web9", OTHER))
+    with file.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        check(trust)
+    assert told[0].endswith(f", for this run only: {file} is locked by another program")
     assert file.read_text() == line("web9", OTHER)
 
 

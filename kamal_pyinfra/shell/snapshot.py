@@ -239,7 +239,7 @@ def snapshot(query: SnapshotQuery) -> str:
             _engine(query),
             "} | {",
             _containers(query),
-            "cat",
+            _ages(query.repository),
             "} || exit 1",
             "echo end",
         )
@@ -367,24 +367,32 @@ def _containers(query: SnapshotQuery) -> str:
     )
 
 
-OWN_IDS = "index($0, of) == 1 && $NF ~ /^sha256:[0-9a-f]+$/ && length($NF) == 71 { print $NF }"
-
 AGED = 100
 """So many of the newest images are asked for their age."""
 
 AGE_TEMPLATE = "image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}}"
 """When an image was built, and when it last got a tag on this host; before the year 1 if it was only pulled."""
 
+# Where each version has a container, and a tag alone, none of them is in anybody's way: then nothing is asked.
+UNUSED_IDS = """index($0, of) == 1 && $NF ~ /^sha256:[0-9a-f]+$/ && length($NF) == 71 {
+  if (substr($0, length(of) + 1) !~ /^(latest[- ]|<none> )/ && !tags[$NF]++) ids[++count] = $NF
+}
+END { for (i = 1; i <= count; i++) if (tags[ids[i]] > 1 || !index(used, " " ids[i] " ")) print ids[i] }"""
+
+
+def _ages(repository: str) -> str:
+    """Print what came from the pipe, then the ages of versions that may be surplus; it needs ``used``."""
+    return (
+        "lines=$(cat); printf '%s\\n' \"$lines\"\n"
+        f"ids=$(printf '%s\\n' \"$lines\" | LC_ALL=C awk -v {words(f'of=image {repository}:')} "
+        f"-v used=\" $(echo $used) \" '{UNUSED_IDS}' | head -n {AGED})\n"
+        f'[ -z "$ids" ] || {{ docker image inspect --format {words(AGE_TEMPLATE)} -- $ids 2> /dev/null\n'
+        'echo "now $(date +%s)"; }'
+    )
+
 
 def _images(query: SnapshotQuery) -> str:
     references = (query.repository, query.proxy_image, *query.accessory_images)
     filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
     listing = f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"
-    mine = words(f"of=image {query.repository}:")
-    return (
-        f"images=$({listing}) || echo docker-error the images cannot be listed\n"
-        '[ -z "$images" ] || printf \'%s\\n\' "$images"\n'
-        f"ids=$(printf '%s\\n' \"$images\" | LC_ALL=C awk -v {mine} '{OWN_IDS}' | head -n {AGED} | sort -u)\n"
-        f'[ -z "$ids" ] || docker image inspect --format {words(AGE_TEMPLATE)} -- $ids 2> /dev/null || true\n'
-        'echo "now $(date +%s)"'
-    )
+    return f"{listing} || echo docker-error the images cannot be listed"

@@ -42,6 +42,7 @@ IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"
     " --format image {{.Repository}}:{{.Tag}} {{.ID}}"
 )
+AGE = "image inspect --format image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}} --"
 IMAGE_ID = f"sha256:{'1f' * 32}"
 CONTAINER = {
     "id": "aa",
@@ -190,13 +191,60 @@ def test_more_than_a_pipe_holds_is_seen_too(docker):
     many = [f"registry.example.com/acme/shop:v{number}" for number in range(3000)]
     ids = [f"sha256:{number:0>64}" for number in range(3000)]
     docker.docker(IMAGES, "".join(f"image {name} {identity}\n" for name, identity in zip(many, ids, strict=True)))
-    age = "image inspect --format image-age {{.ID}} {{.Metadata.LastTagTime.Unix}} {{.Created}} --"
-    docker.docker(f"{age} {' '.join(ids[:100])}", f"image-age {ids[0]} 12 2026-11-29T17:00:33Z\n")
+    docker.docker(f"{AGE} {' '.join(ids[:100])}", f"image-age {ids[0]} 12 2026-11-29T17:00:33Z\n")
     ran = docker.run(snapshot(QUERY))
     assert (ran.code, ran.err) == (0, "")
     seen = parse_snapshot("h", ran.out.splitlines())
     assert [image.reference for image in seen.images] == many
     assert seen.image_times == {ids[0]: 1795971633}
+
+
+def ids_asked_for(docker: FakeHost, images: list[str], asked: str) -> tuple[dict[str, float], float]:
+    """Look at a host with a container of version 1, and these images; any other question is an error."""
+    docker.docker(LIST, "aa\n")
+    docker.docker(f"inspect --format {TEMPLATE} aa", f"of-image {IMAGE_ID}\n{LINE}\n")
+    docker.docker(f"image inspect --format {IMAGE_TEMPLATE} -- {IMAGE_ID}", "")
+    docker.docker(IMAGES, "".join(f"image {image}\n" for image in images))
+    if asked:
+        docker.docker(
+            f"{AGE} {asked}", "".join(f"image-age {each} 12 2026-11-29T17:00:33Z\n" for each in asked.split())
+        )
+    seen = look(docker)
+    assert len(seen.images) == len(images)
+    return seen.image_times, seen.now
+
+
+SECOND, THIRD = f"sha256:{'2f' * 32}", f"sha256:{'3f' * 32}"
+SHOP_IMAGE = "registry.example.com/acme/shop"
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        [f"{SHOP_IMAGE}:v1 {IMAGE_ID}", f"{SHOP_IMAGE}:latest {IMAGE_ID}", f"{SHOP_IMAGE}:latest-staging {SECOND}"],
+        [f"{SHOP_IMAGE}:v1 {IMAGE_ID}", f"{SHOP_IMAGE}:<none> {SECOND}", f"traefik:v2.11 {THIRD}"],
+        [f"{SHOP_IMAGE}:v1 {IMAGE_ID}", f"{SHOP_IMAGE}:v2 sha256:1", f"{SHOP_IMAGE}:v3 {SECOND}0"],
+        [],
+    ],
+    ids=["latest", "no version of ours", "no ids", "none"],
+)
+def test_where_each_version_has_its_container_no_image_is_asked_for_its_age(docker, images):
+    assert ids_asked_for(docker, images, asked="") == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("images", "asked"),
+    [
+        ([f"{SHOP_IMAGE}:v1 {IMAGE_ID}", f"{SHOP_IMAGE}:v2 {SECOND}"], SECOND),
+        ([f"{SHOP_IMAGE}:v2 {IMAGE_ID}", f"{SHOP_IMAGE}:v1 {IMAGE_ID}"], IMAGE_ID),
+        ([f"{SHOP_IMAGE}:v3 {THIRD}", f"{SHOP_IMAGE}:v2 {SECOND}", f"{SHOP_IMAGE}:v1 {IMAGE_ID}"], f"{THIRD} {SECOND}"),
+    ],
+    ids=["without a container", "a second tag", "two"],
+)
+def test_a_version_that_may_be_surplus_is_asked_for_its_age(docker, images, asked):
+    times, now = ids_asked_for(docker, images, asked)
+    assert times == dict.fromkeys(asked.split(), 1795971633)
+    assert now > 0
 
 
 def test_hard_names_are_only_names(docker):

@@ -152,6 +152,70 @@ def test_without_a_log_its_own_router_has_to_answer(proxied: FakeHost, gate: Gat
     assert requests(proxied)[1:] == ["172.17.0.2:80 http://localhost:80/up"] * (gate is OWN) or not answer
 
 
+TWINS = Gate(**{**vars(OWN), "twins": (f"{ASK}-a", f"{ASK}-b")})
+TAKEN = "unproven the proxy reaches it, but its log cannot be read: it may not take a router that another one has"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told", "seconds"),
+    [
+        ((YES, YES, YES, UP), 0, "kp-routes shop-web-v2 request\n", 0.05),
+        ((YES, YES, NO, YES, UP), 0, "kp-routes shop-web-v2 request\n", 0.15),
+        ((YES, YES, GONE, NO), 0, f"kp-routes shop-web-v2 {TAKEN}\n", 0.05),
+        ((YES, YES, ""), 0, f"kp-routes shop-web-v2 {TAKEN}\n", 0.05),
+        ((YES, YES, NO), 1, "", 2),
+        ((YES, FORGED), 1, "", 2),
+    ],
+    ids=["all", "a moment later", "a router that another one has", "no answer", "not the second", "forged by an app"],
+)
+def test_without_a_log_the_twins_of_its_routers_have_to_answer(
+    proxied: FakeHost, given: tuple[str, ...], code: int, told: str, seconds: float
+) -> None:
+    """The proxy refuses a router's twin for whatever it refuses the router for."""
+    proxied.docker("logs --tail 1 traefik", Answer(code=1))
+    answers(proxied, *given)
+    ran = proxied.run(await_served([TWINS]))
+    assert (ran.code, ran.out) == (code, told)
+    assert ran.err == (refused("the proxy does not take its router") if code else "")
+    assert ran.seconds == pytest.approx(seconds, abs=0.15)
+
+
+def test_a_log_that_tells_errors_makes_the_twins_needless(proxied: FakeHost) -> None:
+    answers(proxied, YES, NO)
+    assert proxied.run(await_served([TWINS])).out == "kp-routes shop-web-v2 request\n"
+    assert len(requests(proxied)) == 1
+
+
+def checked(answer: str, status: int) -> str:
+    return answer.replace("200 OK", f"{status} Some")
+
+
+@pytest.mark.parametrize(
+    ("check", "status", "code"),
+    [
+        ("ok:/a", 200, 0),
+        ("ok:/a", 302, 0),
+        ("ok:/a", 404, 1),
+        ("ok:/a", 503, 1),
+        ("204:/a", 204, 0),
+        ("204:/a", 200, 1),
+    ],
+)
+def test_the_proxys_own_health_check_has_to_pass(proxied: FakeHost, check: str, status: int, code: int) -> None:
+    """Where it does not, the proxy takes the container out of service a moment later."""
+    answers(proxied, checked(YES, status))
+    ran = proxied.run(await_served([Gate(**{**vars(WEB), "check": check})]))
+    why = f"the proxy's own health check of it fails (the answer to /a is {status})"
+    assert (ran.code, ran.err) == (code, refused(why) if code else "")
+    assert ran.seconds == pytest.approx(15 if code else 0.05, abs=0.4)
+
+
+def test_a_health_check_of_the_proxys_may_pass_later(proxied: FakeHost) -> None:
+    answers(proxied, checked(YES, 503), YES)
+    ran = proxied.run(await_served([Gate(**{**vars(WEB), "check": "ok:/a"})]))
+    assert (ran.code, ran.out) == (0, "kp-routes shop-web-v2 request\n")
+
+
 def test_a_published_port_is_asked_where_the_containers_own_address_does_not_answer(proxied: FakeHost) -> None:
     answers(proxied, YES, at="127.0.0.1:8080")
     ran = proxied.run(await_served([WEB]))

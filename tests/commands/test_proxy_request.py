@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.shell.health import NOW
-from kamal_pyinfra.shell.proxy.gate import request_functions
+from kamal_pyinfra.shell.proxy.request import request_functions
 
 ANSWER = "0123456789abcdef0123456789abcdef"
 ASK = 'ask_gate {address} {port} {scheme} shop.example.com {path} {answer} 2; echo "$said"\n'

@@ -150,6 +150,28 @@ def test_without_a_log_the_request_alone_fails_the_gate(silent: Project, serving
     assert_refused(serving, why, may_lose=True)
 
 
+WITHOUT_A_LOG = ("a rule that does not parse", "a middleware that is not there", "a service that is not there")
+
+
+@pytest.mark.parametrize("cause", WITHOUT_A_LOG)
+def test_without_a_log_a_router_that_the_proxy_refuses_fails_the_gate(
+    silent: Project, serving: Project, cause: str
+) -> None:
+    """A request must tell what the log does not; else the next deploy would find the same router in use."""
+    changed, why, _ = LABELS[cause]
+    change_web(serving, labels={**SHOWN, **changed})
+    assert_refused(serving, f"shop-web-v2: {why}")
+
+
+def test_a_health_check_of_the_proxys_that_fails_fails_the_gate(silent: Project, serving: Project) -> None:
+    """The proxy asks only later, and then answers 503 in place of a container that runs well."""
+    change_web(
+        serving, labels={**SHOWN, f"{SERVICE}.healthcheck.path": "/nope", f"{SERVICE}.healthcheck.interval": "1s"}
+    )
+    why = "shop-web-v2: the proxy's own health check of it fails (the answer to /nope is 404)"
+    assert_refused(serving, why, may_lose=True)
+
+
 def test_without_a_log_a_deploy_passes_and_is_proven(silent: Project) -> None:
     """A log that nobody can read must cost neither the deploy nor forty seconds of silence."""
     done = silent.kp("deploy", "--skip-push", version="v2")

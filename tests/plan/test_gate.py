@@ -40,7 +40,82 @@ def test_the_labels_as_they_are():
         "traefik.http.middlewares.kp-gate-ASK-seen.headers.customresponseheaders.X-Kp-Gate": "ANSWER",
         "traefik.http.middlewares.kp-gate-ASK-path.replacepath.path": "/up",
         "traefik.http.services.kp-gate-ASK.loadbalancer.server.scheme": "http",
+        "traefik.http.routers.kp-gate-ASK-a.rule": (
+            "Path(`/kp-gate-ASK-a`) || (Path(`/kp-gate-ASK-a`) && (PathPrefix(`/`)))"
+        ),
+        "traefik.http.routers.kp-gate-ASK-a.priority": "1000000000",
+        "traefik.http.routers.kp-gate-ASK-a.service": "kp-gate-ASK",
+        "traefik.http.routers.kp-gate-ASK-a.middlewares": "kp-gate-ASK-seen,kp-gate-ASK-path,shop-web-retry@docker",
     }
+
+
+def twins(labels):
+    """What the twins of the routers are, without what they have in common."""
+    found = spelled(gate_labels(container(labels)))
+    own = {
+        name.partition(".kp-gate-ASK-")[2]: value for name, value in found.items() if ".routers.kp-gate-ASK-" in name
+    }
+    return {name: value for name, value in own.items() if name.partition(".")[2] not in ("priority", "middlewares")}
+
+
+def test_each_router_at_the_entrance_of_the_first_has_a_twin_that_is_refused_where_it_is():
+    secure = {"entrypoints": "websecure", "tls.options": "strict@file", "tls.certresolver": "letsencrypt"}
+    labels = OWN | {f"traefik.http.routers.shop-web.{field}": value for field, value in secure.items()}
+    labels |= {f"traefik.http.routers.admin.{field}": value for field, value in secure.items()}
+    labels |= {
+        "traefik.http.routers.admin.rule": "Host(`a.b`) || Path(`/x`)",
+        "traefik.http.routers.admin.service": "api@internal",
+    }
+    labels |= {"traefik.http.routers.admin.ruleSyntax": "v2"}
+    labels |= {"traefik.http.routers.plain.rule": "PathPrefix(`/`)", "traefik.http.routers.plain.entrypoints": "web"}
+    rule = "Path(`/kp-gate-ASK-{0}`) || (Path(`/kp-gate-ASK-{0}`) && ({1}))".format
+    entrance = {"entrypoints": "websecure", "tls": "true", "tls.options": "strict@file"}
+    assert twins(labels) == {
+        "a.rule": rule("a", "PathPrefix(`/`)"),
+        "a.service": "kp-gate-ASK",
+        **{f"a.{field}": value for field, value in entrance.items()},
+        "b.rule": rule("b", "Host(`a.b`) || Path(`/x`)"),
+        "b.service": "api@internal",
+        "b.rulesyntax": "v2",
+        **{f"b.{field}": value for field, value in entrance.items()},
+    }
+
+
+def test_a_router_that_traefik_cannot_link_to_one_of_two_services_has_a_twin_that_it_cannot_link_either():
+    labels = OWN | {"traefik.http.services.other.loadbalancer.server.port": "3000"}
+    assert [name for name in twins(labels) if name.endswith(".service")] == []
+
+
+def test_twins_are_known_again_and_those_of_another_question_are_not():
+    labels = {**OWN, **dict(gate_labels(container())), f"traefik.http.routers.kp-gate-{'0' * 32}-a.rule": "Path(`/`)"}
+    gate = seen_gate("shop-web-v2", labels, TWO)
+    assert gate.twins == (f"{gate.ask}-a",)
+
+
+CHECK = "traefik.http.services.shop-web.loadbalancer.healthcheck."
+
+
+@pytest.mark.parametrize(
+    ("check", "asked", "path"),
+    [
+        ({}, "", "/up"),
+        ({"path": "/ready"}, "ok:/ready", "/ready"),
+        ({"path": "/ready", "interval": "5s", "timeout": "1s", "status": "204"}, "204:/ready", "/ready"),
+        ({"path": "/ready", "port": "8080"}, "", "/up"),
+        ({"path": "/ready", "headers.X-Token": "1"}, "", "/up"),
+        ({"path": "/ready?deep=1"}, "", "/up"),
+        ({"path": "/$(reboot)"}, "", "/up"),
+        ({"path": "/ready", "status": "2*"}, "", "/up"),
+    ],
+)
+def test_the_proxys_own_health_check_is_what_the_app_is_asked(check, asked, path):
+    own = container(OWN | {f"{CHECK}{field}": value for field, value in check.items()})
+    found = spelled(gate_labels(own))
+    assert gate_of(own, TWO).check == asked
+    assert found["traefik.http.middlewares.kp-gate-ASK-path.replacepath.path"] == path
+    # As Traefik does it: by the container's address.
+    host = found.get("traefik.http.services.kp-gate-ASK.loadbalancer.passhostheader")
+    assert host == ("false" if asked else None)
 
 
 def test_entry_points_tls_and_the_way_to_the_container_are_those_of_its_own_router():

@@ -5,6 +5,10 @@ through it has a header with a second secret, which Traefik adds: so an answer i
 router to that container, whatever a neighbour or the app itself answers at that path. The rule ``Path`` is spelled
 alike in Traefik 2 and 3 (``Header`` is not), and the app is asked for its health check's path. The names hold what
 changes from run to run; so these labels are no part of the digest, and no drift.
+
+That a container is reached does not prove its own routers. So each has a twin for a path of its own, with the same
+rule behind an ``||``, the same middlewares and the same service where that is somebody else's: Traefik takes the one
+if it takes the other.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from kamal_pyinfra.plan.docker_values import given_names
 from kamal_pyinfra.plan.state.desired import AppContainer
@@ -27,8 +32,13 @@ SERVICE = re.compile(r"traefik\.http\.services\.([^.]+)\.(loadbalancer\..+)", re
 COPIED = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.passhostheader")
 OF_GATE = re.compile(rf"traefik\.http\.(?:routers|services|middlewares)\.{MARK}[0-9a-f]+(?:-[a-z]+)?\.")
 ASK = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+)\.rule")
+TWIN = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+-[a-z])\.rule")
 NAME = re.compile(r"\bHost\(\s*[`\"']([A-Za-z0-9.-]+)[`\"']")
 PATH = re.compile(r"\bPath(?:Prefix)?\(\s*[`\"'](/[A-Za-z0-9._~/-]*)[`\"']")
+CHECK = "loadbalancer.healthcheck."
+PLAIN_CHECK = {f"{CHECK}{field}" for field in ("path", "interval", "unhealthyinterval", "timeout", "status")}
+"""A health check of these alone is a request that can be sent like any other."""
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 TOKEN = re.compile("[0-9a-f]{32}")
 
 
@@ -64,6 +74,8 @@ class Gate:
         own_path: one that its own router leads to, as far as its rules tell; empty if they do not.
         doors: where to ask; none if nothing is known of them.
         is_in_use: whether its routers and middlewares are, word for word, those of a container that runs already.
+        twins: the ends of the paths that its routers' twins take.
+        check: ``STATUS:PATH`` of the proxy's own health check, or ``ok:PATH``; empty if it has none that can be sent.
     """
 
     container: str
@@ -75,6 +87,8 @@ class Gate:
     own_path: str = ""
     doors: tuple[Door, ...] = ()
     is_in_use: bool = False
+    twins: tuple[str, ...] = ()
+    check: str = ""
 
 
 def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
@@ -91,7 +105,9 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         return ()
     ask, answer = _tokens(container)
     name, prefix = f"{MARK}{ask}", "traefik.http"
-    service, path = _service(labels), container.probe_path.partition("?")[0].lstrip("/")
+    service = _service(labels)
+    check = _check(labels).partition(":")[2]
+    path = (check or container.probe_path.partition("?")[0]).lstrip("/")
     return (
         *_named_services(labels, service),
         (f"{prefix}.routers.{name}.rule", f"Path(`/{name}`)"),
@@ -102,6 +118,8 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         (f"{prefix}.middlewares.{name}-seen.headers.customresponseheaders.{ANSWER_HEADER}", answer),
         (f"{prefix}.middlewares.{name}-path.replacepath.path", f"/{path}"),
         *_copied(labels, _used_service(labels) or service, f"{prefix}.services.{name}"),
+        *([(f"{prefix}.services.{name}.loadbalancer.passhostheader", "false")] if check else []),
+        *_twins(labels, name),
     )
 
 
@@ -133,6 +151,8 @@ def seen_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> G
         server_name=names[0] if names else "",
         own_path=_own_path(rules, labels.get(f"traefik.http.middlewares.{MARK}{ask}-path.replacepath.path", "/")),
         doors=_doors(labels, f"{MARK}{ask}", command) if is_asked else (),
+        twins=tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask),
+        check=_check(own) if is_asked else "",
     )
 
 
@@ -140,7 +160,22 @@ def _own_path(rules: Sequence[str], probe_path: str) -> str:
     """What the first rule names, or the path of the health check where that is all paths."""
     found = PATH.search(rules[0]) if rules else None
     path = probe_path if found and found[1] == "/" else found[1] if found else probe_path
-    return path if re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) else ""
+    return path if PLAIN_PATH.fullmatch(path) else ""
+
+
+def _check(labels: Mapping[str, str]) -> str:
+    """What the proxy asks a container itself, and takes it out of service for; see :attr:`Gate.check`."""
+    service = _used_service(labels) or _service(labels)
+    own = {
+        found[2].lower(): value
+        for label, value in labels.items()
+        if (found := SERVICE.fullmatch(label)) and found[1] == service
+    }
+    path, status = own.get(f"{CHECK}path", ""), own.get(f"{CHECK}status", "0")
+    is_plain = all(field in PLAIN_CHECK for field in own if field.startswith(CHECK))
+    if not is_plain or not PLAIN_PATH.fullmatch(path) or not re.fullmatch(r"0|[1-5]\d\d", status):
+        return ""
+    return f"{'ok' if status == '0' else status}:{path}"
 
 
 def without_gate(labels: Mapping[str, str]) -> dict[str, str]:
@@ -205,6 +240,42 @@ def _entrance(labels: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str
         yield f"{prefix}.entrypoints", points
     if _is_secure(own):
         yield f"{prefix}.tls", "true"
+
+
+def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
+    """Those of the first router, and of others at the same entrance: so no other TLS options come to a host's name."""
+    routers: dict[str, dict[str, str]] = {}
+    for router, field, value in _router_fields(labels):
+        routers.setdefault(router, {})[field] = value
+    ruled = [own for own in routers.values() if "rule" in own]
+    alike = [own for own in ruled if _doorway(own) == _doorway(ruled[0])]
+    for letter, own in zip(ascii_lowercase, alike, strict=False):
+        prefix, path = f"traefik.http.routers.{name}-{letter}", f"Path(`/{name}-{letter}`)"
+        yield f"{prefix}.rule", f"{path} || ({path} && ({own['rule']}))"
+        yield f"{prefix}.priority", str(PRIORITY)
+        yield from _service_of_twin(labels, own, name, prefix)
+        yield from _entrance(labels, prefix)
+        yield from ((f"{prefix}.{field}", own[field]) for field in ("rulesyntax", "tls.options") if field in own)
+        names = (f"{name}-seen", f"{name}-path", own.get("middlewares", ""))
+        yield f"{prefix}.middlewares", ",".join(filter(None, names))
+
+
+def _doorway(fields: Mapping[str, str]) -> dict[str, str]:
+    return {
+        field: value for field, value in fields.items() if field == "entrypoints" or field.partition(".")[0] == "tls"
+    }
+
+
+def _service_of_twin(
+    labels: Mapping[str, str], own: Mapping[str, str], name: str, prefix: str
+) -> Iterator[tuple[str, str]]:
+    """One that is not the container's has to be there; its own would be said to be built for the twin's sake."""
+    services = {found[1] for label in labels if (found := SERVICE.fullmatch(label))}
+    named = own.get("service", "")
+    if named and named.removesuffix("@docker") not in services:
+        yield f"{prefix}.service", named
+    elif named or len(services) <= 1:
+        yield f"{prefix}.service", name
 
 
 def _used_service(labels: Mapping[str, str]) -> str:

@@ -1,12 +1,13 @@
-"""The gate of a container behind the proxy: a request through the proxy, by whatever a host has for it."""
+"""The gate of a container behind the proxy: asked by a request, else by the proxy's log."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from kamal_pyinfra.naming import PROXY_CONTAINER
-from kamal_pyinfra.plan.proxy.gate import ANSWER_HEADER, MARK, Door, Gate
+from kamal_pyinfra.plan.proxy.gate import MARK, Door, Gate
 from kamal_pyinfra.shell.health import NOW, PRINTABLE
+from kamal_pyinfra.shell.proxy.request import REQUEST_SECONDS, request_functions
 from kamal_pyinfra.shell.proxy.traefik import (
     ASKING_SECONDS,
     FIXED_SECONDS,
@@ -18,115 +19,6 @@ from kamal_pyinfra.shell.proxy.traefik import (
     route_functions,
 )
 from kamal_pyinfra.shell.script import chain, guarded, words
-
-REQUEST_SECONDS = 10
-"""A slow app may take as long for an answer; Traefik answers at once for a router that it does not have."""
-
-CONNECT_SECONDS = 1
-
-MOST_BYTES = 16384
-
-PYTHON = r"""import socket, ssl, sys
-address, port, scheme, name, path, seconds = sys.argv[1:]
-connection = socket.create_connection((address, int(port)), float(seconds))
-if scheme == "https":
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    connection = context.wrap_socket(connection, server_hostname=name)
-connection.sendall(("GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" % (path, name)).encode())
-while True:
-    got = connection.recv(4096)
-    if not got:
-        break
-    sys.stdout.buffer.write(got)
-"""
-
-PERL = (
-    r"my ($address, $port, $scheme, $name, $path, $seconds) = @ARGV; "
-    r"my $socket = IO::Socket::IP->new(PeerHost => $address, PeerPort => $port, Timeout => $seconds) or exit 7; "
-    r'print $socket "GET $path HTTP/1.0\r\nHost: $name\r\n\r\n"; print while <$socket>'
-)
-
-BASH = r"""exec 3<> "/dev/tcp/$1/$2" || exit 7
-printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$5" "$4" >&3
-cat <&3"""
-
-# Each is given ADDRESS PORT SCHEME NAME PATH SECONDS; an IPv6 address has brackets. The settings of a proxy for going
-# out are not meant for the host's own containers.
-REQUEST = (
-    r"""has() { command -v "$1" > /dev/null 2>&1; }
-choose_tool() {
-  if has curl; then tool=curl
-  elif has python3; then tool=python3
-  elif [ "$1" = http ] && has bash; then tool=bash
-  elif [ "$1" = http ] && perl -MIO::Socket::IP -e 1 2> /dev/null; then tool=perl
-  elif [ "$1" = https ] && has openssl; then tool=openssl
-  elif has wget; then tool=wget
-  else tool=; fi
-}
-by_curl() {
-  curl -q -s -i -k --http1.1 --noproxy '*' --connect-timeout CONNECT_SECONDS --max-time "$6" \
-    --connect-to "::$1:$2" "$3://$4:$2$5"
-}
-by_python3() { bare=${1#[}; timeout "$6" python3 -c 'PYTHON' "${bare%]}" "$2" "$3" "$4" "$5" "$6"; }
-by_bash() { bare=${1#[}; timeout "$6" bash -c 'BASH' bash "${bare%]}" "$2" "$3" "$4" "$5"; }
-by_perl() { bare=${1#[}; timeout "$6" perl -MIO::Socket::IP -e 'PERL' "${bare%]}" "$2" "$3" "$4" "$5" "$6"; }
-by_openssl() {
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$5" "$4" |
-    timeout "$6" openssl s_client -quiet -ign_eof -connect "$1:$2" -servername "$4"
-}
-by_wget() (
-  unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
-  [ "$3" = http ] || set -- "$@" --no-check-certificate
-  url="$3://$1:$2$5"; name=$4; seconds=$6; shift 6
-  timeout "$seconds" wget -q -S -O - "$@" --header "Host: $name" "$url" 2>&1
-)
-request() {
-  choose_tool "$3"
-  [ -n "$tool" ] || return 1
-  "by_$tool" "$@" 2> /dev/null < /dev/null | head -c MOST_BYTES | LC_ALL=C tr -cd '\12\40-\176'
-}
-""".replace("PYTHON", PYTHON)
-    .replace("PERL", PERL)
-    .replace("BASH", BASH)
-    .replace("CONNECT_SECONDS", str(CONNECT_SECONDS))
-    .replace("MOST_BYTES", str(MOST_BYTES))
-)
-
-# ADDRESS PORT SCHEME NAME PATH ANSWER SECONDS → `said`: empty (nothing answers there), `yes`, `gone` (Traefik has the
-# router, and does not reach the container), `slow`, `unclear` (busybox shows no headers of an error), or the status of
-# an answer that came some other way. Traefik's own error pages are as long as their texts: Bad Gateway, Gateway
-# Timeout, Service Unavailable, no available server.
-ASK_GATE = r"""newline='
-'
-ask_gate() {
-  now; asked=$now; said=
-  got=$(request "$1" "$2" "$3" "$4" "$5" "$7"); now
-  case "$got" in
-    *HTTP/[1-3]*) ;;
-    '') [ $(( now - asked )) -lt $(( $7 * 100 - 20 )) ] || said=slow; return ;;
-    *) return ;;
-  esac
-  got=HTTP/${got#*HTTP/}; got=${got%%"$newline$newline"*}
-  status=${got#* }; status=${status%%[!0-9]*}
-  case "$got$newline" in
-    *"ANSWER_HEADER: $6$newline"*)
-      said=yes
-      case "$status $got$newline" in
-        50[234]*ontent-Length:\ 1[159]"$newline"* | 50[234]*ontent-Length:\ 20"$newline"*) said=gone ;;
-      esac ;;
-    *'wget: server returned error'*) said=unclear ;;
-    *) said=$status ;;
-  esac
-}
-""".replace("ANSWER_HEADER", ANSWER_HEADER)
-
-
-def request_functions() -> str:
-    """The shell functions that ask the proxy; they need ``now`` of :mod:`kamal_pyinfra.shell.health`."""
-    return REQUEST + ASK_GATE
-
 
 ROUTES = "kp-routes "
 """Begins a line that tells how it was seen that the proxy routes to a container: by a request, by its log, or not."""
@@ -215,6 +107,7 @@ BY_REQUEST = f"""try_door() {{
     [ "$said" = "" ] || return 0
   done
 }}
+is_well() {{ case "$check:$status" in :* | ok:*:[23]?? | "$status:"*) return 0 ;; esac; return 1; }}
 by_request() {{
   [ -n "$ask" ] && [ -n "$doors" ] || return 2
   heard=; began=$now; looked=$now
@@ -224,10 +117,10 @@ by_request() {{
       try_door "$door"
       [ -z "$said" ] || heard=1
       case "$said$guard" in
-        yes*) return 0 ;;
+        yes*) if is_well; then return 0; else answers=unwell; gone=$status; fi ;;
         gone*) answers=gone; gone=$status ;;
         '' | guarded | unclear* | [1-5]*guarded) ;;
-        *) [ "$answers" = gone ] || answers=$said ;;
+        *) case "$answers" in gone | unwell) ;; *) answers=$said ;; esac ;;
       esac
     done
     now
@@ -243,6 +136,7 @@ by_request() {{
   case "$answers" in
     '') return 2 ;;
     gone) why="the proxy has its router and cannot reach it (the answer is $gone)" ;;
+    unwell) why="the proxy's own health check of it fails (the answer to ${{check#*:}} is $gone)" ;;
     slow) why='the proxy does not answer a request to it' ;;
     *) why="the proxy does not route to it (the answer is $answers)" ;;
   esac
@@ -271,7 +165,8 @@ BY_LOG = f"""by_log() {{
 }}
 """
 
-# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH. What is not ready, or gone, is told by who watches its health.
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH TWINS CHECK. What is not ready, or gone, is told by who watches
+# its health.
 SERVES = f"""logs_errors() {{
   case "$proxy" in
     *[Ll][Oo][Gg].[Ff][Ii][Ll][Ee][Pp][Aa][Tt][Hh]=*) return 1 ;;
@@ -296,6 +191,26 @@ own_answers() {{
   done
   return 1
 }}
+has_twins() {{
+  for twin in $twins; do
+    now; began=$now
+    while :; do
+      heard=
+      for door in $doors; do
+        try_door "$door" "/{MARK}$twin"
+        case "$said$guard" in
+          yes* | gone*) break 2 ;;
+          '' | guarded | slow* | unclear* | [1-5]*guarded) ;;
+          *) heard=1 ;;
+        esac
+      done
+      now
+      [ -n "$heard" ] || break
+      [ "$now" -lt "$deadline" ] && [ $(( now - began )) -lt {REACH_SECONDS * 100} ] || return 1
+      sleep 0.1
+    done
+  done
+}}
 find_noted() {{
   health=; started=; addresses=; wanted=$1
   # shellcheck disable=SC2086
@@ -307,7 +222,7 @@ find_noted() {{
 }}
 tell_route() {{ has_told=1; printf '{ROUTES}%s %s\\n' "$name" "$1"; }}
 serves() {{
-  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7; own_path=$8
+  name=$1; ask=$2; answer=$3; server=$4; doors=$5; routers=$6; rules=$7; own_path=$8; twins=$9; check=${{10}}
   find_noted "$name"; now
   case "$health" in healthy | none) ;; *) return 0 ;; esac
   case "$proxy" in
@@ -319,8 +234,13 @@ serves() {{
     0)
       [ "$patience" -eq 0 ] || sleep 0.05
       [ -z "$(errors own "$started")" ] || {{ refuse 'the proxy does not take its router'; return 1; }}
-      if logs_errors || own_answers; then tell_route request
-      else tell_route 'unproven the proxy reaches it, but its log cannot be read: it may not take a new router'; fi
+      if logs_errors; then tell_route request; return 0; fi
+      has_twins || {{ refuse 'the proxy does not take its router'; return 1; }}
+      if own_answers; then tell_route request
+      else
+        doubt='it may not take a new router'; [ -z "$twins" ] || doubt='it may not take a router that another one has'
+        tell_route "unproven the proxy reaches it, but its log cannot be read: $doubt"
+      fi
       return 0 ;;
     1) refuse "$why"; return 1 ;;
   esac
@@ -387,7 +307,8 @@ def tell_routes(gates: Sequence[Gate]) -> str:
 
 
 def _serves(gate: Gate) -> str:
-    rest = words(" ".join(gate.routers), ", ".join(gate.rules), gate.own_path if gate.is_in_use else "")
+    own = (" ".join(gate.routers), ", ".join(gate.rules), gate.own_path if gate.is_in_use else "")
+    rest = words(*own, " ".join(gate.twins), gate.check)
     return f"serves {question(gate)} {rest}"
 
 

@@ -1,4 +1,4 @@
-"""``config/deploy.yml`` → ``Config``. Knows YAML, files and the environment; nothing of Docker or SSH."""
+"""Read ``config/deploy.yml`` into a ``Config``; knows YAML, files and the environment, nothing of Docker or SSH."""
 
 from __future__ import annotations
 

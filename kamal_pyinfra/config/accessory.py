@@ -72,7 +72,7 @@ class Accessory(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def one_kind_of_host(cls, value: Any) -> Any:
-        """Exactly one of ``host``, ``hosts`` and ``roles`` says where it runs."""
+        """Require exactly one of ``host``, ``hosts`` and ``roles``."""
         if isinstance(value, dict) and len(value.keys() & {"host", "hosts", "roles"}) != 1:
             raise problem("specify one of `host`, `hosts` or `roles`", at=value)
         return value
@@ -89,18 +89,10 @@ TEMPLATE_SUFFIX = "erb"
 
 
 def read_files(accessory: Accessory, place: str, source: Source) -> dict[str, str | bytes]:
-    """What each uploaded path should hold; paths are as the container sees them.
+    """Contents of the files to upload, by their paths in the container; a ConfigError names each unusable file.
 
-    Two entries with the same local file are two uploads (Kamal 1.9 makes them one), and a folder is uploaded
-    file by file (Kamal 1.9 fails).
-
-    Args:
-        accessory: the section.
-        place: where it is in the document, for messages.
-        source: where the configuration came from.
-
-    Raises:
-        ConfigError: with a line for each file that cannot be used.
+    Two entries with the same local file are two uploads (Kamal 1.9 makes them one), and a folder is uploaded file by
+    file (Kamal 1.9 fails). ``place`` is the section's path in the document.
     """
     values = Values({**source.environ, **accessory.env.clear}, source.root)
     contents: dict[str, str | bytes] = {}

@@ -18,12 +18,11 @@ from kamal_pyinfra.config.values import Option
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
-
 Steps = tuple[str | int, ...]
 
 
 def long_values(config: Config) -> Iterator[tuple[Steps, str]]:
-    """The largest word of each container that no host could be sent."""
+    """The longest word of each container whose words do not fit on a command line."""
     found: dict[Steps, None] = {}
     for words in containers(config):
         lengths = {steps: sent_length(text) for steps, text in words.items()}
@@ -40,7 +39,7 @@ def long_values(config: Config) -> Iterator[tuple[Steps, str]]:
 
 
 def containers(config: Config) -> Iterator[dict[Steps, str]]:
-    """The words that each container's ``docker run`` carries, by the steps to them."""
+    """Words of each container's ``docker run``, by their steps in the document."""
     root: dict[Steps, str] = {("labels", name): f"{name}={value}" for name, value in config.labels.items()}
     root |= {("volumes", index): volume for index, volume in enumerate(config.volumes)}
     for role in config.roles:
@@ -66,7 +65,7 @@ def containers(config: Config) -> Iterator[dict[Steps, str]]:
 
 
 def options(path: Steps, given: Mapping[str, Option], key: str = "options") -> dict[Steps, str]:
-    """Options of a command line, each repeated for every item of a list."""
+    """Options of a command line, repeated for every item of a list."""
     return {
         (*path, key, name): " ".join(f"--{name} {item}" for item in (value if isinstance(value, tuple) else (value,)))
         for name, value in given.items()
@@ -74,17 +73,17 @@ def options(path: Steps, given: Mapping[str, Option], key: str = "options") -> d
 
 
 def clear(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
-    """The clear values of a section of its own."""
+    """Clear values of a section's own ``env``."""
     return {(*path, "env", "clear", name): f"{name}={value}" for name, value in values.items()}
 
 
 def sent_length(text: str) -> int:
-    """How much of a command a word takes: it is quoted for the command, and the command for the login shell."""
+    """Bytes that a word takes: it is quoted for the command, and the command again for the login shell."""
     return len(quote(quote(f"--env {text}")).encode(errors="replace"))
 
 
 def place_of(config: Config, path: str, name: str) -> Steps:
-    """The steps to a value: in the container's own section, else in a tag's or the root one."""
+    """Steps to a value: in the container's own section, else in a tag's, else in the root's."""
     role = path.split("/")[1] if path.startswith("servers/") else None
     if role is None or (role in config.servers and name in config.servers[role].env.clear):
         return (*path.split("/"), "clear", name)
@@ -93,17 +92,12 @@ def place_of(config: Config, path: str, name: str) -> Steps:
 
 
 MOST = 100
-
 FOR_ONE = ("publish", "p", "ip", "ip6", "mac-address", "cidfile")
 """Options that two containers of a host cannot both have."""
 
 
 def replicas(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
-    """A sensible number, and nothing that only one container of a host can have.
-
-    Returns:
-        For each broken rule the steps that lead to the key, and what is wrong there.
-    """
+    """Require a sensible number of replicas, without options that only one container of a host can have."""
     for name, role in config.servers.items():
         if not 1 <= role.replicas <= MOST:
             yield ("servers", name, "replicas"), f"should be a number from 1 to {MOST}"
@@ -116,13 +110,12 @@ def replicas(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 Step = int | str
-
 Complaint = tuple[tuple[Step, ...], str]
-"""The steps that lead to a value, as far as the document has them, and what is wrong there."""
+"""Steps to a value, as far as the document has them, and what is wrong there."""
 
 
 def cross_checks(config: Config, tree: Map) -> list[Problem]:
-    """Every broken rule."""
+    """Problems that no single section shows; sizes are checked once everything else is right."""
     found = [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in RULES)]
     return found or [located(tree, *complaint) for complaint in long_values(config)]
 
@@ -134,23 +127,20 @@ def located(tree: Map, steps: tuple[Step, ...], message: str) -> Problem:
 
 
 def destination(config: Config) -> Iterator[Complaint]:
-    """Some files are of no use without a destination."""
+    """Require a destination where the file does."""
     if config.require_destination and config.destination is None:
         yield ("require_destination",), f"You must specify a destination{choose(config.path)}"
 
 
 def names(config: Config) -> Iterator[Complaint]:
-    """Roles and accessories become parts of container names and paths."""
-    for section, name in (
-        *(("servers", r) for r in config.servers),
-        *(("accessories", a) for a in config.accessories),
-    ):
+    """Require names of roles and accessories that can be parts of container names and paths."""
+    for section, name in (*(("servers", r) for r in config.servers), *(("accessories", a) for a in config.accessories)):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name, re.ASCII):
             yield (section, name), "a name can only include letters, digits, `_`, `.` and `-`"
 
 
 def images(config: Config) -> Iterator[Complaint]:
-    """What no registry and no Docker takes would fail on the hosts, under the lock."""
+    """Require images that registries and Docker take; others would fail on the hosts, under the lock."""
     server = config.registry.server
     wrong = server_problem(server) if server else None
     if wrong is not None:
@@ -170,7 +160,7 @@ def images(config: Config) -> Iterator[Complaint]:
 
 
 def container_names(config: Config) -> Iterator[Complaint]:
-    """Docker wants a letter or a digit at the start of a container's name."""
+    """Require names that Docker takes for containers."""
     if not re.match(r"[A-Za-z0-9]", config.service):
         yield (
             ("service",),
@@ -190,7 +180,7 @@ def _without(name: str) -> str:
 
 
 def primary_role(config: Config) -> Iterator[Complaint]:
-    """The primary role decides whether a deploy goes on, so it must be there."""
+    """Require the primary role and a host for it: it decides whether a deploy goes on."""
     name = config.primary_role
     if name not in config.servers:
         step = "primary_role" if "primary_role" in config.model_fields_set else "servers"
@@ -200,7 +190,7 @@ def primary_role(config: Config) -> Iterator[Complaint]:
 
 
 def empty_roles(config: Config) -> Iterator[Complaint]:
-    """A role without hosts is most often a mistake."""
+    """Refuse a role without hosts, which is most often a mistake."""
     for name, section in config.servers.items():
         if not (section.hosts or config.allow_empty_roles or name == config.primary_role):
             message = f"No servers specified for the {name} role. You can ignore this with allow_empty_roles: true"
@@ -225,7 +215,7 @@ def all_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
 
 
 def tags(config: Config) -> Iterator[Complaint]:
-    """A tag that nobody defined adds nothing, which cannot be meant."""
+    """Refuse a tag that is not defined: it would add nothing."""
     for steps, server in role_hosts(config):
         for index, tag in enumerate(server.tags):
             if tag not in config.env.tags:
@@ -233,14 +223,14 @@ def tags(config: Config) -> Iterator[Complaint]:
 
 
 def tag_places(config: Config) -> Iterator[Complaint]:
-    """Only the root ``env`` has tags."""
+    """Allow tags in the root ``env`` only."""
     for path, env in env_sections(config):
         if env.tags and path != "env":
             yield (*path.split("/"), "tags"), "tags are only allowed in the root env"
 
 
 def host_settings(config: Config) -> Iterator[Complaint]:
-    """A host is reached in one way, however many roles it has."""
+    """Refuse two ways to reach one host."""
     seen: dict[str, Server] = {}
     for steps, server in all_hosts(config):
         known = seen.get(server.host, server)
@@ -251,7 +241,7 @@ def host_settings(config: Config) -> Iterator[Complaint]:
 
 
 def accessories(config: Config) -> Iterator[Complaint]:
-    """An accessory's roles must exist, and its hosts have no tags."""
+    """Require that an accessory's roles exist and that its hosts have no tags."""
     for name, accessory in config.accessories.items():
         for index, role in enumerate(accessory.roles or ()):
             if role not in config.servers:
@@ -267,22 +257,22 @@ def accessories(config: Config) -> Iterator[Complaint]:
 
 
 def registry(config: Config) -> Iterator[Complaint]:
-    """A registry that is not ours wants an account."""
+    """Require an account for any registry but the built-in one."""
     section = config.registry
-    if section.is_own:
-        if not 0 < section.own_port < 65536:
+    if section.is_built_in:
+        if not 0 < section.built_in_port < 65536:
             yield ("registry", "server"), "should be a port between 1 and 65535"
         return
     missing = [key for key in ("username", "password") if getattr(section, key) is None]
     if missing:
         yield (
             ("registry",),
-            f"{' and '.join(missing)} missing; only a registry of your own needs none: leave the section out",
+            f"{' and '.join(missing)} missing; only the built-in registry needs none: leave the section out",
         )
 
 
 def release(config: Config) -> Iterator[Complaint]:
-    """The release command's role must exist and have its host."""
+    """Require that the release command's role exists and has its host."""
     section = config.release
     if section is None:
         return
@@ -312,7 +302,7 @@ values for a build travel in its environment. `BUILDKIT_INLINE_CACHE` and the li
 
 
 def builder(config: Config) -> Iterator[Complaint]:
-    """What a machine builds must be known (one without host is the engine here), and no value may steer docker."""
+    """Require known architectures, and refuse values that would control the docker command."""
     section = config.builder
     pair = section.multiarch and section.remote is not None
     for key in ("remote", "local") if pair else ():
@@ -328,9 +318,9 @@ def builder(config: Config) -> Iterator[Complaint]:
     values += [("secrets", index, name) for index, name in enumerate(section.secrets)]
     for key, step, name in values:
         if DOCKERS_OWN.fullmatch(name):
-            yield ("builder", key, step), f"{name} steers docker itself and cannot be handed to a build"
+            yield ("builder", key, step), f"{name} controls docker itself and cannot be passed to a build"
         elif key == "secrets" and PROXY.fullmatch(name):
-            message = f"{name} steers docker itself and cannot be a secret of a build; put it below `args`"
+            message = f"{name} controls docker itself and cannot be a secret of a build; put it below `args`"
             yield ("builder", key, step), message
 
 

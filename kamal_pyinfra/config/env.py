@@ -17,36 +17,35 @@ UNUSABLE_NAME = re.compile(r"[\s=\0]|\A#|\A\Z")
 
 
 def usable_name(name: str) -> str:
-    """A name that Docker takes from an env file as it is."""
+    """Accept a name that Docker takes from an env file unchanged."""
     if UNUSABLE_NAME.search(name):
         raise problem("is no name for an environment variable (no spaces, no `=`, no `#` at the start)")
     return name
 
 
 class HostText(str):
-    """A value that the host's shell reads only in part: what came in by a tag of ERB stays as it is.
+    """A value in which the host's shell expands the parts written in the file, not those that a tag of ERB inserted.
 
-    Args:
-        parts: the value in pieces, by turns written in the file and put there from a variable, a file or git.
+    ``parts`` alternate: written in the file, then inserted from a variable, a file or git.
     """
 
     parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, parts: tuple[str, ...]) -> HostText:
-        """The value of its pieces."""
+        """Join parts into a value."""
         text = cls("".join(parts))
         text.parts = parts
         return text
 
 
 def pieces(value: str) -> tuple[str, ...]:
-    """A value in pieces, by turns written in the file and put there; a plain text was written."""
+    """Parts of a value, alternately written and inserted; plain text is one written part."""
     return value.parts if isinstance(value, HostText) else (value,)
 
 
 def is_for_host(value: str) -> bool:
-    """Whether the host's shell may expand something of a value, so that nothing else knows what it becomes."""
+    """Whether the host's shell may expand part of a value, so that its final text is unknown before."""
     return any("${" in part for part in pieces(value)[::2])
 
 
@@ -56,7 +55,6 @@ def _in_pieces(value: object, text: Callable[[object], str]) -> str:
 
 
 Name = Annotated[Text, AfterValidator(usable_name)]
-
 Clear = Annotated[Text, WrapValidator(_in_pieces)]
 
 
@@ -90,7 +88,7 @@ class Env(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def simple_form(cls, value: Any) -> Any:
-        """A map without any of our keys is all clear values."""
+        """Take a map without any of the section's keys as clear values."""
         if not isinstance(value, dict) or value.keys() & cls.model_fields.keys():
             return value
         return Map({"clear": value}, value.place) if isinstance(value, Map) else {"clear": value}
@@ -98,19 +96,14 @@ class Env(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class EffectiveEnv:
-    """What one container gets after root, role and tags were joined.
-
-    Args:
-        clear: names and values, root first.
-        secret: names of secrets; none of them is in ``clear``.
-    """
+    """Environment of one container after root, role and tags were joined; no name is both clear and secret."""
 
     clear: dict[str, str]
     secret: tuple[str, ...]
 
 
 def join_env(layers: Iterable[Env]) -> EffectiveEnv:
-    """Later clear values win, secrets add up; a clear value wins over a secret, as in ``docker run``."""
+    """Join environments: later clear values win, secrets add up, a clear value wins over a secret (``docker run``)."""
     clear: dict[str, str] = {}
     secret: dict[str, None] = {}
     for layer in layers:
@@ -124,7 +117,7 @@ LONGEST_LINE = 65_535
 
 
 def env_file_problem(name: str, value: SecretStr) -> str | None:
-    """Why Docker could not read a value back as it is; ``None`` when it can."""
+    """Why Docker could not read a value back unchanged; ``None`` if it can."""
     text = value.get_secret_value()
     if "\n" in text or "\r" in text:
         return (
@@ -144,10 +137,9 @@ def env_file_problem(name: str, value: SecretStr) -> str | None:
 
 
 def env_file_text(values: Mapping[str, SecretStr]) -> SecretStr:
-    """The whole file, as secret as its values; without any it is a single line break, as in Kamal.
+    """The whole file; a single line break without values, as in Kamal.
 
-    Raises:
-        ConfigError: a value would not come out as it went in; a line break could even add a variable.
+    Raises ConfigError for a value that Docker would not read back unchanged: a line break could even add a variable.
     """
     complaints = {name: env_file_problem(name, value) for name, value in values.items()}
     problems = [f"{name} {complaint}" for name, complaint in complaints.items() if complaint is not None]

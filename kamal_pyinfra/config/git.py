@@ -1,4 +1,4 @@
-"""What git knows of the project: its commit, whether it is clean, and who works on it."""
+"""Questions to git about the project: its commit, whether it is clean, and who works on it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ NOT_INSTALLED = "git is not installed"
 
 
 class Answer(NamedTuple):
-    """What a git command printed; ``error`` is what it complained of, or why it could not be run."""
+    """Output of a git command; ``error`` is its complaint, or why it could not be run."""
 
     text: str
     error: str | None = None
 
 
 def answer(root: Path, *arguments: str) -> Answer:
-    """Ask git about a folder.
-
-    Raises:
-        ConfigError: git does not answer in time.
-    """
+    """Run git in a folder; raise ConfigError if it takes too long."""
     program = shutil.which("git")
     if program is None:
         return Answer("", NOT_INSTALLED)
@@ -51,27 +47,19 @@ def answer(root: Path, *arguments: str) -> Answer:
 
 
 def complaint(said: str) -> str:
-    """What git wrote on standard error, in one line."""
+    """Git's standard error in one line."""
     lines = [line.strip() for line in said.splitlines() if not line.startswith("hint:")]
     return " ".join(filter(None, lines)).removeprefix("fatal: ")
 
 
 def git(root: Path, *arguments: str) -> str | None:
-    """What a git command prints; ``None`` when it fails or git is not installed.
-
-    Raises:
-        ConfigError: git does not answer in time.
-    """
+    """Output of a git command, ``None`` if it fails or git is not installed; raise ConfigError if it takes too long."""
     found = answer(root, *arguments)
     return found.text if found.error is None else None
 
 
 def head_commit(root: Path) -> str:
-    """The full hash of the current commit.
-
-    Raises:
-        ConfigError: there is no repository, or no commit in it, or git will not say.
-    """
+    """Full hash of the current commit; raise ConfigError if there is none or git cannot tell."""
     folder = answer(root, "rev-parse", "--git-dir")
     if folder.error is not None:
         raise no_repository(root, folder.error)
@@ -83,7 +71,7 @@ def head_commit(root: Path) -> str:
 
 
 def no_repository(root: Path, error: str) -> ConfigError:
-    """What keeps git from the repository, in its own words unless there is none."""
+    """The error for a folder in which git finds no repository, or refuses to read it."""
     if error.startswith("not a git repository"):
         return ConfigError(f"Can't use commit hash as version, no git repository found in {root}")
     why = f"{error}: install it, set VERSION, or add --version"
@@ -98,7 +86,7 @@ def has_uncommitted_changes(root: Path) -> bool:
 
 
 def login_name() -> str:
-    """The local user, even where the system has no name for it."""
+    """The local user, or ``unknown`` where the system has no name for it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -13,7 +13,6 @@ from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Lookup,
 PROXY = re.compile(r"(HTTPS?|FTP|ALL|NO)_PROXY", re.IGNORECASE | re.ASCII)
 """Build arguments that every build knows (https://docs.docker.com/reference/dockerfile/#predefined-args); the docker
 command obeys variables of these names itself."""
-
 Driver = Literal["docker-container", "docker"]
 
 
@@ -77,10 +76,8 @@ class Builder(BaseModel):
     ssh: Text | None = Field(default=None, description="SSH agent or keys for the build, as `default=$SSH_AUTH_SOCK`.")
 
 
-OWN_SERVER = "localhost:5555"
-
-OWN_IMAGE = "registry:2"
-
+BUILT_IN_SERVER = "localhost:5555"
+BUILT_IN_IMAGE = "registry:2"
 LOOPBACK = re.compile(r"localhost:([0-9]{1,5})", re.ASCII)
 
 
@@ -88,7 +85,7 @@ class Registry(BaseModel):
     """Where the image is pushed to and pulled from.
 
     Without the section, or with `server: localhost:PORT` and no user (as in Kamal 2), it is a container on the
-    deploying machine, of which hosts hear only through the SSH connection of the deploy.
+    deploying machine, which hosts reach only through the SSH connection of the deploy.
     """
 
     model_config = SECTION
@@ -103,56 +100,46 @@ class Registry(BaseModel):
         "`[ECR_PASSWORD]`, and `ECR_PASSWORD=$(aws ecr get-login-password) kp deploy`.",
     )
     image: FilledText = Field(
-        default=OWN_IMAGE,
+        default=BUILT_IN_IMAGE,
         description="Image of the registry on the deploying machine, if there is no other.",
         json_schema_extra=OURS,
     )
 
     @property
-    def is_own(self) -> bool:
+    def is_built_in(self) -> bool:
         """Whether it is a container on the deploying machine."""
         has_account = self.username is not None or self.password is not None
         return not has_account and LOOPBACK.fullmatch(self.server or "") is not None
 
     @property
-    def own_port(self) -> int:
-        """Its port on the loopback of the deploying machine, and of hosts while they pull."""
-        return int((self.server or OWN_SERVER).rpartition(":")[2])
+    def built_in_port(self) -> int:
+        """Its port on the loopback interface of the deploying machine, and of hosts while they pull."""
+        return int((self.server or BUILT_IN_SERVER).rpartition(":")[2])
 
 
-OWN = Registry(server=OWN_SERVER)
-"""That of a configuration which names none."""
-
+BUILT_IN = Registry(server=BUILT_IN_SERVER)
+"""The registry of a configuration that names none."""
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-
 PATH = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*", re.ASCII)
-
 LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-
 DOMAIN = re.compile(rf"(?:{LABEL}(?:\.{LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?", re.ASCII)
-
 TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-
 DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}", re.ASCII)
-
 LONGEST_PATH = 255
-
 CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
-
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
 RULES = "small letters and digits, with single `.`, `_` or `-` between them, and `/` between parts"
 
 
 def split_domain(name: str) -> tuple[str, str]:
-    """The registry that a name begins with, if it does, and the rest."""
+    """The registry that a name begins with, or nothing, and the rest (Docker's rule)."""
     first, slash, rest = name.partition("/")
     is_domain = slash and (first == "localhost" or "." in first or ":" in first)
     return (first, rest) if is_domain else ("", name)
 
 
 def is_name(name: str) -> bool:
-    """Whether a name, without tag and digest, is one that Docker takes."""
+    """Whether Docker takes a name without tag and digest."""
     domain, path = split_domain(name)
     return (
         (not domain or DOMAIN.fullmatch(domain) is not None or PATH.fullmatch(name) is not None)
@@ -162,7 +149,7 @@ def is_name(name: str) -> bool:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text is an image as ``docker run`` takes it: a name, with a tag or a digest or both."""
+    """Whether ``docker run`` takes a text as an image: a name, with a tag, a digest or both."""
     rest, at, digest = text.partition("@")
     name, tag = split_tag(rest)
     return is_name(name) and (tag is None or bool(TAG.fullmatch(tag))) and (not at or bool(DIGEST.fullmatch(digest)))
@@ -175,7 +162,7 @@ def split_tag(text: str) -> tuple[str, str | None]:
 
 
 def server_problem(server: str) -> str | None:
-    """What is wrong with the address of a registry, and what to write; a path below it may follow."""
+    """What is wrong with the address of a registry, and what to write; a path may follow the host."""
     scheme = SCHEME.match(server)
     if scheme:
         return f"a registry has no {scheme[0]}; write {server[scheme.end() :].rstrip('/') or 'HOST or HOST:PORT'}"
@@ -188,12 +175,7 @@ def server_problem(server: str) -> str | None:
 
 
 def image_problem(image: str, server: str | None) -> str | None:
-    """What is wrong with the app's image, and what to write.
-
-    Args:
-        image: without the registry's server.
-        server: the registry; ``None`` or empty for Docker Hub.
-    """
+    """What is wrong with the app's image, and what to write; ``image`` is without the registry's server."""
     scheme = SCHEME.match(image)
     if scheme:
         return f"an image has no {scheme[0]}; write {image[scheme.end() :]}"
@@ -204,7 +186,7 @@ def image_problem(image: str, server: str | None) -> str | None:
     if tag is not None:
         return f"an image has no tag here, as its tag is the version; write {name}"
     if server and image.startswith(f"{server}/"):
-        return f"the registry's server goes before it by itself; write {image.removeprefix(f'{server}/')}"
+        return f"kp adds the registry's server; write {image.removeprefix(f'{server}/')}"
     if is_name("/".join(filter(None, (server, image)))):
         return None
     lower = image.lower().strip("/")

@@ -1,4 +1,4 @@
-"""Files → ``Config``, or every problem at once."""
+"""Read files into a ``Config``, or report every problem at once."""
 
 from __future__ import annotations
 
@@ -29,20 +29,12 @@ from kamal_pyinfra.redactor import redacted
 
 
 def load_config(
-    path: Path | str = "config/deploy.yml",
-    *,
-    destination: str | None = None,
-    environ: Mapping[str, str] | None = None,
+    path: Path | str = "config/deploy.yml", *, destination: str | None = None, environ: Mapping[str, str] | None = None
 ) -> Config:
-    """Read deploy.yml, the destination's file beside it and the env files of the working directory.
+    """The configuration of a main file, the destination's file beside it, and the env files of the working directory.
 
-    Args:
-        path: the main file; that of destination ``x`` is ``deploy.x.yml`` beside it, merged over it.
-        destination: name of the destination, or ``None``.
-        environ: process environment; ``os.environ`` by default. It wins over env files and is never changed.
-
-    Raises:
-        ConfigError: with one line per problem, each ``FILE:LINE:COLUMN path: message``.
+    ``environ`` (``os.environ`` by default) wins over env files and is never changed.
+    Raises ConfigError with one line per problem, each ``FILE:LINE:COLUMN path: message``.
     """
     path = Path(path)
     check_destination(destination)
@@ -67,13 +59,11 @@ def load_config(
 
 @dataclass(frozen=True)
 class Document:
-    """What was read from one or two files.
+    """The content of one or two files; ``tree`` is ``None`` if one could not be read to its end.
 
     Args:
-        tree: ``None`` when a file could not be read to its end.
-        problems: what is wrong with the files.
-        unset: values that ask for a variable without value; no problem where another file replaces them.
-        unknown: where values are of which nothing more need be said.
+        unset: values that need a variable without value; no problem where another file replaces them.
+        unknown: positions whose values have a problem already.
     """
 
     tree: Map | None
@@ -83,11 +73,7 @@ class Document:
 
 
 def read_document(path: Path, destination: str | None, values: Values) -> Document:
-    """The main file, with the destination's merged over it.
-
-    Raises:
-        ConfigError: one is Kamal 2's; that alone is said.
-    """
+    """The main file with the destination's merged over it; a file of Kamal 2 raises ConfigError about that alone."""
     paths = [path] if destination is None else [path, destination_path(path, destination)]
     documents = [read_file(each, values) for each in paths]
     if destination is not None and not paths[-1].exists():
@@ -109,11 +95,7 @@ def read_document(path: Path, destination: str | None, values: Values) -> Docume
 
 
 def require_kamal_1(path: Path, root: Path) -> None:
-    """Make sure that a file is not one of Kamal 2; whatever else is wrong with it does not matter.
-
-    Raises:
-        ConfigError: it is.
-    """
+    """Raise ConfigError if a file is one of Kamal 2; ignore whatever else is wrong with it."""
     tree = read_file(path, Values({}, root)).tree
     problem = None if tree is None else kamal_2_problem(tree, root)
     if problem is not None:
@@ -121,7 +103,7 @@ def require_kamal_1(path: Path, root: Path) -> None:
 
 
 def read_file(path: Path, values: Values) -> Document:
-    """One file."""
+    """The content of one file."""
     text = read_text(path)
     if isinstance(text, Problem):
         return Document(None, [text])
@@ -141,14 +123,14 @@ def read_file(path: Path, values: Values) -> Document:
 
 
 def with_choice(problem: Problem, path: Path, destination: str | None) -> Problem:
-    """A key that is missing may be in the file of a destination."""
+    """A problem that names the destinations, if a missing key may be in the file of one."""
     if destination is None and problem.message == "is required" and "/" not in problem.path:
         return problem._replace(message=problem.message + choose(path))
     return problem
 
 
 def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, list[Problem]]:
-    """The configuration of a document; values that have a problem already are not judged again."""
+    """The configuration of a document, or its problems; values with a known problem are not reported again."""
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
@@ -156,10 +138,10 @@ def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, li
 
 
 def positions(tree: Map) -> dict[str, Position]:
-    """Where each path of the document was written."""
+    """The position of each path of the document."""
     return {node.place.path: node.place.position for node in walk(tree)}
 
 
 def config_error(problems: list[Problem]) -> ConfigError:
-    """All problems, sorted by place, each once."""
+    """An error with all problems, sorted by place, each once."""
     return ConfigError(*map(str, dict.fromkeys(sorted(problems))))

@@ -13,7 +13,7 @@ from kamal_pyinfra.config import sections as timeouts
 from kamal_pyinfra.config.accessory import Accessory, read_files
 from kamal_pyinfra.config.document.source import Environment, Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
-from kamal_pyinfra.config.image import OWN, Builder, Registry
+from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
 from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, ReleaseSetting, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Role, Server, Servers
 from kamal_pyinfra.config.traefik import Traefik
@@ -101,7 +101,7 @@ class Config(BaseModel):
     )
     image: FilledText = Field(description="Image without the registry's server.")
     servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
-    registry: Registry = Field(default=OWN, description="Registry of the image; one of your own without it.")
+    registry: Registry = Field(default=BUILT_IN, description="Registry of the image; one of your own without it.")
     labels: dict[str, Text] = Field(default={}, description="Labels of all app containers.")
     volumes: tuple[Text, ...] = Field(default=(), description="Volumes of all app containers.")
     env: Env = Field(default=Env(), description="Environment of all app containers.")

@@ -20,12 +20,12 @@ MATCHERS = (
     *("HostSNI", "HostSNIRegexp", "Method", "Path", "PathPrefix", "PathRegexp", "Query", "QueryRegexp"),
 )
 TOKEN = re.compile(r"\s+|(?P<text>`[^`]*`|\"(?:[^\"\\\n]|\\.)*\")|(?P<name>[A-Za-z_]\w*)|(?P<sign>&&|\|\||[!(),])")
-WAY_OUT = "Traefik wants a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
+WAY_OUT = "write a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
 NAMES = {name.lower() for name in MATCHERS}
 
 
 def router_rules(config: Config) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """Every rule in the labels of the configuration that no Traefik parses."""
+    """Rules in the labels of the configuration that no Traefik can parse."""
     yield from _of_labels(("labels",), config.labels)
     yield from _of_labels(("traefik", "labels"), config.traefik.labels)
     for name, section in config.servers.items():
@@ -41,7 +41,7 @@ def _of_labels(steps: tuple[int | str, ...], labels: Mapping[str, str]) -> Itera
 
 
 def rule_problem(rule: str) -> str:
-    """Why a rule cannot be parsed; empty if it may be."""
+    """Why a rule cannot be parsed; empty if it can."""
     tokens: list[str] = []
     at = 0
     while at < len(rule):
@@ -71,7 +71,7 @@ def _unknown(tokens: list[str]) -> str:
 
 
 class _Reader:
-    """Reads tokens as Traefik does: alternatives of conjunctions of matchers, negated or in brackets."""
+    """Parse tokens as Traefik does: alternatives of conjunctions of matchers, negated or in brackets."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
@@ -79,7 +79,7 @@ class _Reader:
 
     def problem(self) -> str:
         if self.tokens.count("(") != self.tokens.count(")"):
-            return "it has not as many opening brackets as closing ones"
+            return "its opening and closing brackets do not match"
         return self._expression() or ("" if self.at == len(self.tokens) else f"{self._next()} is not expected")
 
     def _next(self) -> str:

@@ -29,7 +29,7 @@ from kamal_pyinfra.config.values import (
 )
 
 SLICE_SECONDS = 5
-"""How long a host watches in one go: when one host calls the version bad, the others hear of it after that."""
+"""Length of a slice of the watch: when the version fails on one host, the others learn it after that."""
 
 
 class Watch(BaseModel):
@@ -54,13 +54,13 @@ class Watch(BaseModel):
 
     @property
     def slices(self) -> tuple[int, ...]:
-        """Seconds of each go on a host."""
+        """Seconds of each slice on a host."""
         whole, rest = divmod(self.seconds, SLICE_SECONDS)
         return (SLICE_SECONDS,) * whole + ((rest,) if rest else ())
 
 
 def to_watch(value: object) -> object:
-    """A number of seconds alone is short for a section."""
+    """Take a number of seconds as a section."""
     return value if isinstance(value, Map | dict | Watch) else {"seconds": value}
 
 
@@ -73,9 +73,9 @@ class Ssh(BaseModel):
     model_config = SECTION
 
     user: FilledText = Field(
-        default="root", description="Remote user; without it what `~/.ssh/config` says, and root if it says nothing."
+        default="root", description="Remote user; without it the one in `~/.ssh/config`, else root."
     )
-    port: Port = Field(default=22, description="Remote port; without it what `~/.ssh/config` says.")
+    port: Port = Field(default=22, description="Remote port; without it the one in `~/.ssh/config`, else 22.")
     proxy: Text | None = Field(
         default=None,
         description="Jump host as `[user@]host[:port]`, or several with commas; what is left out is looked up in"
@@ -84,7 +84,7 @@ class Ssh(BaseModel):
     proxy_command: Text | None = Field(default=None, description="Command to connect through.")
     log_level: Annotated[
         Literal["debug", "info", "warn", "error", "fatal"], BeforeValidator(lambda value: to_text(value).lower())
-    ] = Field(default="fatal", description="How much the SSH library says on standard error.")
+    ] = Field(default="fatal", description="Messages of the SSH library on standard error.")
     keys: tuple[Text, ...] = Field(
         default=(), description="Files with private keys; one that is not there is left out, as `ssh` does."
     )
@@ -92,24 +92,21 @@ class Ssh(BaseModel):
     key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
     connect_timeout: Seconds = Field(
         default=10,
-        description="Seconds to wait for a connection; without it what `~/.ssh/config` says.",
+        description="Seconds to wait for a connection; without it those in `~/.ssh/config`.",
         json_schema_extra=OURS,
     )
     command_timeout: Seconds = Field(
         default=60,
-        description="Seconds for a command that only looks or writes; those that pull, boot or stop have their own.",
+        description="Seconds for a command that reads or writes; those that pull, boot or stop have their own limits.",
         json_schema_extra=OURS,
     )
     host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
         default="accept-new",
-        description="Whether a host that is not in `known_hosts` is accepted (added, and told with its fingerprint) or"
-        " refused.",
+        description="Whether a host that is not in `known_hosts` is accepted (its key is added and shown) or refused.",
         json_schema_extra=OURS,
     )
     known_hosts: Text | None = Field(
-        default=None,
-        description="File with known host keys; the user's own without it.",
-        json_schema_extra=OURS,
+        default=None, description="File with known host keys; the user's own without it.", json_schema_extra=OURS
     )
 
     @property
@@ -118,7 +115,7 @@ class Ssh(BaseModel):
         return tuple(hop.strip() for hop in (self.proxy or "").split(",") if hop.strip())
 
     def says(self, key: str) -> bool:
-        """Whether the file has a key; else ``~/.ssh/config`` may say it."""
+        """Whether the file sets a key; otherwise ``~/.ssh/config`` may."""
         return key in self.model_fields_set
 
 
@@ -162,24 +159,19 @@ class Boot(BaseModel):
     )
 
     def allows_without(self, left_out: int, host_count: int) -> bool:
-        """Whether a deploy may go on without so many hosts of the app.
-
-        Args:
-            left_out: how many cannot be reached.
-            host_count: how many there are.
-        """
+        """Whether a deploy may go on with ``left_out`` of the app's hosts unreachable."""
         if isinstance(self.max_unavailable, str):
             return left_out * 100 <= host_count * int(self.max_unavailable.removesuffix("%"))
         return self.max_unavailable is None or left_out <= self.max_unavailable
 
     @property
     def watch_slices(self) -> tuple[int, ...]:
-        """Seconds of each go of the watch on a host; none if there is no watch."""
+        """Seconds of each slice of the watch on a host; empty without a watch."""
         return () if self.watch is None else self.watch.slices
 
     @property
     def pause(self) -> int:
-        """Seconds between two batches (Kamal 1.9 waits 2 unless told otherwise)."""
+        """Seconds between two batches, 2 by default as in Kamal 1.9."""
         return 2 if self.wait is None else self.wait
 
     def batch_size(self, host_count: int) -> int | None:
@@ -189,7 +181,7 @@ class Boot(BaseModel):
         return self.limit
 
     def batches(self, hosts: Sequence[str]) -> list[tuple[str, ...]]:
-        """Hosts that boot together, ``limit`` at a time, in their order."""
+        """Hosts that boot together, in their order."""
         size = self.batch_size(len(hosts)) or max(len(hosts), 1)
         return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
@@ -203,20 +195,20 @@ class Logging(BaseModel):
     options: dict[str, Text] = Field(default={}, description="Options of the log driver, as `--log-opt`.")
 
     def merged_with(self, own: Self) -> Self:
-        """These settings with a role's own laid over them."""
+        """These settings with a role's own merged over them."""
         driver = own.driver if own.driver is not None else self.driver
         return self.model_copy(update={"driver": driver, "options": self.options | own.options})
 
 
 def to_interval(text: str) -> str:
-    """A duration as Docker reads it."""
+    """A duration in Docker's notation."""
     if not re.fullmatch(r"0|(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+", text, re.ASCII):
         raise problem("should be a duration such as 1s or 1m30s")
     return text
 
 
 def to_cord(value: object) -> str | None:
-    """The folder of the cord inside the container; ``false`` means none."""
+    """The folder of the cord in the container; ``false`` means none."""
     if getattr(value, "value", value) is False or value is None:
         return None
     text = to_text(value)
@@ -236,8 +228,7 @@ class Healthcheck(BaseModel):
     cmd: Text | None = Field(default=None, description="Command; `curl` on `port` and `path` without it.")
     interval: Annotated[Text, AfterValidator(to_interval)] = Field(default="1s", description="Time between two checks.")
     max_attempts: Count = Field(
-        default=7,
-        description="Looks at a new container before it counts as failed; the n-th wait is n seconds.",
+        default=7, description="Checks of a new container before it counts as failed; the n-th wait is n seconds."
     )
     port: Port = Field(default=3000, description="Port of the app in the container.")
     path: Text = Field(default="/up", description="Path to ask for.")
@@ -257,17 +248,16 @@ class Healthcheck(BaseModel):
 
     @property
     def probes(self) -> bool:
-        """Whether one of cmd, port and path was written down."""
+        """Whether the file sets ``cmd``, ``port`` or ``path``."""
         return bool(self.model_fields_set & {"cmd", "port", "path"})
 
     def merged_with(self, own: Self) -> Self:
-        """These settings with a role's own laid over them."""
+        """These settings with a role's own merged over them."""
         return self.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
 
 Options = dict[str, Option]
-"""Options of a command line in the order of the file: text, ``true`` for a bare switch, or a list."""
-
+"""Options of a command line, in the file's order: text, ``true`` for a bare switch, or a list."""
 RELEASE_SECONDS = 600
 
 
@@ -298,7 +288,7 @@ class Release(BaseModel):
 
 
 def to_release(value: Any) -> Any:
-    """A command alone is short for a section."""
+    """Take a command alone as a section."""
     return value if isinstance(value, Map | dict | Release) else {"cmd": value}
 
 
@@ -314,13 +304,12 @@ ReleaseSetting = Annotated[
 StopWaitTime = Annotated[
     Count | None, Field(description="Seconds between TERM and KILL for app containers; Docker's 10 without it.")
 ]
-
 ReadinessDelay = Annotated[Count, Field(description="Seconds that a container without health check must keep running.")]
 
 DeployTimeout = Annotated[
     Seconds | None,
     Field(
-        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` says.",
+        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` decides.",
         json_schema_extra=OURS,
     ),
 ]
@@ -329,7 +318,7 @@ DrainTimeout = Annotated[
     Seconds | None,
     Field(
         description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
-        " without it), and then to end its requests after TERM, unless `stop_wait_time` says.",
+        " without it), and then to end its requests after TERM, unless `stop_wait_time` is set.",
         json_schema_extra=OURS,
     ),
 ]
@@ -337,5 +326,4 @@ DrainTimeout = Annotated[
 PullTimeout = Annotated[
     Seconds, Field(description="Seconds that the pull of one image may take.", json_schema_extra=OURS)
 ]
-
 PULL_SECONDS = 1800

@@ -1,4 +1,4 @@
-"""The section ``servers``: roles, their hosts, and a role as it takes effect."""
+"""The section ``servers``: roles, their hosts, and the effective settings of a role."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
 from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, parse_address, problem
 
 LIST_ROLE = "web"
-"""The role that all hosts have when ``servers`` is a plain list (Kamal)."""
-
+"""The role of all hosts in a plain list (Kamal)."""
 SSH_PORT = 22
-
 CONNECTION = frozenset({"user", "port", "key", "sudo"})
-"""The settings of a host that say how it is reached."""
+"""The settings of a host for its connection."""
 
 
 def to_host(text: str) -> str:
-    """The name of a host among all: its name or address, and a port that is not 22, as in ``[2001:db8::1]:2222``.
+    """The name by which a host is known: its name or address, and a port other than 22, as in ``[2001:db8::1]:2222``.
 
     Kamal 1.9 and ``ssh`` take ``[ssh://][user@]host[:port]``. Behind one address there may be several hosts.
     """
@@ -36,7 +34,7 @@ def to_host(text: str) -> str:
 
 
 def is_host(text: str) -> bool:
-    """Whether a text that no configuration says, but a host or a file, can be the name or address of a host."""
+    """Whether text that came from a host or a file can be the name or address of a host."""
     try:
         return Server(host=text).host == text and text.isprintable() and not text.startswith("-")
     except ValidationError:
@@ -44,7 +42,7 @@ def is_host(text: str) -> bool:
 
 
 def one_or_many(value: object) -> object:
-    """A single text is a list of one."""
+    """Take a single text as a list of one."""
     return value if isinstance(value, list | tuple | dict) else (value,)
 
 
@@ -65,12 +63,12 @@ class Server(BaseModel):
 
     @property
     def address(self) -> str:
-        """The name or address alone, without a port: what is connected to, and stands in URLs."""
+        """The name or address without a port, to connect to and for URLs."""
         parsed = parse_address(self.host)
         return parsed.host if parsed is not None else self.host
 
     def joined_with(self, other: Server) -> Server:
-        """The same host in another role: connection settings from whichever has them, and all tags."""
+        """The same host in another role: connection settings from either, and all tags."""
         settings = {name: getattr(other, name) for name in CONNECTION & other.model_fields_set}
         tags = tuple(dict.fromkeys((*self.tags, *other.tags)))
         return self.model_copy(update={**settings, "tags": tags})
@@ -106,7 +104,7 @@ class Server(BaseModel):
 
 
 def _with_parts(entry: dict[str, Any]) -> dict[str, Any]:
-    """A host's settings with the user and the port that its name brings along."""
+    """Add the user and the port that a host's name contains to its settings."""
     host = entry.get("host")
     text = host.text if isinstance(host, Scalar) else host
     address = parse_address(text) if isinstance(text, str) else None
@@ -142,7 +140,7 @@ class RoleSection(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def list_form(cls, value: Any) -> Any:
-        """A list is the hosts of a role without settings."""
+        """Take a list as the hosts of a role without settings."""
         if isinstance(value, Seq):
             return Map({"hosts": value}, value.place)
         if isinstance(value, list | tuple):
@@ -153,7 +151,7 @@ class RoleSection(BaseModel):
 
 
 def to_roles(value: object) -> object:
-    """A plain list of hosts is the role ``web``."""
+    """Take a plain list of hosts as the role ``web``."""
     if isinstance(value, Seq):
         return Map({LIST_ROLE: value}, value.place)
     if isinstance(value, list | tuple):
@@ -171,15 +169,12 @@ Servers = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """Hosts that run the image in the same way.
+    """Hosts that run the image in the same way, with effective settings; ``labels`` are the role's own.
 
     Args:
-        labels: the role's own; the root's are in ``Config.labels``.
         running_traefik: whether the proxy routes to it.
         healthcheck: effective; without the proxy only the role's own settings count.
         own_healthcheck: whether the role itself sets cmd, port or path.
-        asset_path: the role's, or the root's.
-        replicas: containers on each host.
     """
 
     name: str
@@ -196,7 +191,7 @@ class Role:
     replicas: int = 1
 
     def runs_on(self, host: str) -> bool:
-        """Whether the host is one of the role's."""
+        """Whether a host has the role."""
         return host in self.hosts
 
     @cached_property
@@ -206,10 +201,10 @@ class Role:
 
     @property
     def has_healthcheck(self) -> bool:
-        """Whether Docker gets a health check from us."""
+        """Whether its containers get a health check."""
         return (self.running_traefik or self.own_healthcheck) and bool(self.healthcheck.command.strip())
 
     @property
     def uses_cord(self) -> bool:
-        """Whether containers are taken out of rotation by a cord."""
+        """Whether a cord takes its containers out of traffic."""
         return self.running_traefik and self.has_healthcheck and self.healthcheck.cord is not None

@@ -1,9 +1,10 @@
-"""Types of single values, as lenient and as strict as Kamal, and a host as ``ssh`` and Kamal take it."""
+"""Types of single values, as lenient and as strict as Kamal, and the notation of hosts."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,23 +15,22 @@ from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 
 SECTION = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=False)
 """How every section of deploy.yml is parsed: immutable, unknown keys refused, values never in messages."""
-
 OURS: dict[str, Any] = {"x-kamal": False}
 """Marks a key that Kamal 1.9 does not have."""
 
 
 def problem(message: str, at: object = None) -> PydanticCustomError:
-    """The error of one value; ``at`` is the node to point at when it is not the validated one."""
+    """An error in one value; ``at`` is the node to point to if it is another one."""
     return PydanticCustomError("config", "{message}", {"message": message, "place": place_of(at)})
 
 
 def plain(value: object) -> object:
-    """What YAML made of a scalar; any other value as it is."""
+    """The value of a scalar; any other value unchanged."""
     return value.value if isinstance(value, Scalar) else value
 
 
 def to_text(value: object) -> str:
-    """Text, number or boolean, as it was written."""
+    """Text, number or boolean, as written."""
     if isinstance(value, Scalar) and value.value is not None:
         return value.text
     if isinstance(value, bool):
@@ -41,7 +41,7 @@ def to_text(value: object) -> str:
 
 
 def to_filled_text(value: object) -> str:
-    """Text that holds more than white space; Kamal calls anything less missing."""
+    """Text that holds more than white space; Kamal treats anything less as missing."""
     text = to_text(value)
     if not text.strip():
         raise problem("is required")
@@ -49,35 +49,23 @@ def to_filled_text(value: object) -> str:
 
 
 def to_int(value: object) -> int:
-    """An integer; text that looks like one does not count."""
+    """An integer; text that looks like one is refused."""
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int):
         raise problem("should be an integer")
     return number
 
 
-def to_seconds(value: object) -> int:
-    """A time to wait: a positive integer."""
-    number = to_int(value)
-    if number < 1:
-        raise problem("should be a positive number of seconds")
-    return number
+def at_least(least: int, message: str) -> Callable[[object], int]:
+    """A validator of integers from ``least`` on."""
 
+    def validate(value: object) -> int:
+        number = to_int(value)
+        if number < least:
+            raise problem(message)
+        return number
 
-def to_positive(value: object) -> int:
-    """An integer from one on."""
-    number = to_int(value)
-    if number < 1:
-        raise problem("should be a positive number")
-    return number
-
-
-def to_count(value: object) -> int:
-    """An integer that is not negative."""
-    number = to_int(value)
-    if number < 0:
-        raise problem("should not be negative")
-    return number
+    return validate
 
 
 def to_port(value: object) -> int:
@@ -89,7 +77,7 @@ def to_port(value: object) -> int:
 
 
 def to_bool(value: object) -> bool:
-    """A boolean; text does not count."""
+    """A boolean; text is refused."""
     flag = plain(value)
     if not isinstance(flag, bool):
         raise problem("should be a boolean")
@@ -97,7 +85,7 @@ def to_bool(value: object) -> bool:
 
 
 def to_option(value: object) -> str | bool | tuple[str, ...] | None:
-    """Anything that a command line option can be: text, a switch, nothing, or a list of texts."""
+    """The value of a command-line option: text, a switch, nothing, or a list of texts."""
     if isinstance(value, Seq | list | tuple):
         return tuple(to_text(item) for item in value)
     if isinstance(value, Map | dict):
@@ -107,7 +95,7 @@ def to_option(value: object) -> str | bool | tuple[str, ...] | None:
 
 
 def to_names(value: object) -> object:
-    """Text as it is, or a list of exactly one name of an environment variable."""
+    """Text, or a list of exactly one name of an environment variable."""
     if not isinstance(value, Seq | list | tuple):
         return to_filled_text(value)
     if len(value) != 1 or isinstance(value[0], Map | Seq):
@@ -121,7 +109,7 @@ def to_limit(value: object) -> int | str:
 
 
 def to_share(value: object) -> int | str:
-    """A number, also as text, or a percentage; none at all may be meant."""
+    """A number from zero, also as text, or a percentage."""
     return _share(value, 0, "should be a number or a percentage such as 25%")
 
 
@@ -137,23 +125,14 @@ def _share(value: object, least: int, otherwise: str) -> int | str:
 
 
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
-
 FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
-
 Int = Annotated[int, BeforeValidator(to_int)]
-
-Positive = Annotated[int, BeforeValidator(to_positive)]
-
-Count = Annotated[int, BeforeValidator(to_count)]
-
-Seconds = Annotated[int, BeforeValidator(to_seconds)]
-
+Positive = Annotated[int, BeforeValidator(at_least(1, "should be a positive number"))]
+Count = Annotated[int, BeforeValidator(at_least(0, "should not be negative"))]
+Seconds = Annotated[int, BeforeValidator(at_least(1, "should be a positive number of seconds"))]
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
-
 Flag = Annotated[bool, BeforeValidator(to_bool)]
-
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
-
 OptionScalar = str | int | float | bool | None
 
 Option = Annotated[
@@ -164,22 +143,20 @@ Option = Annotated[
 Lookup = Annotated[
     str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
 ]
-
 SecretLookup = Annotated[SecretStr | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | list[str])]
-
 KAMAL_VERSION = "1.9.2"
-"""The Kamal whose behaviour this package has."""
+"""The version of Kamal that kp behaves like."""
 
 
 def check_service_name(name: str) -> str:
-    """Letters, digits, hyphens and underscores only."""
+    """Accept letters, digits, hyphens and underscores."""
     if not re.fullmatch(r"[a-z0-9_-]+", name, re.IGNORECASE | re.ASCII):
         raise problem("Service name can only include alphanumeric characters, hyphens, and underscores")
     return name
 
 
 def check_run_directory(path: str) -> str:
-    """Kamal's shells make a leading ``~/`` the home, below which a relative path lies in any case; ours do not."""
+    """Resolve a leading ``~/``: relative paths are below the home, and kp's own commands leave it to no shell."""
     relative = path.removeprefix("~/").lstrip("/") if path.startswith("~/") else path
     if not relative or relative.startswith("~") or "$" in relative:
         raise problem(
@@ -189,14 +166,14 @@ def check_run_directory(path: str) -> str:
 
 
 def check_retained(count: int) -> int:
-    """At least one container has to stay."""
+    """Require at least one container."""
     if count < 1:
         raise problem("Must retain at least 1 container")
     return count
 
 
 def check_minimum_version(version: str) -> str:
-    """A version of Kamal that is not newer than the one we are."""
+    """Accept a version of Kamal up to the one that kp stands in for."""
     if not re.fullmatch(r"[0-9]{1,20}(\.[0-9A-Za-z]{1,20})*", version):
         raise problem("should be a version such as 1.9.2")
     if segments(version) > segments(KAMAL_VERSION):
@@ -205,7 +182,7 @@ def check_minimum_version(version: str) -> str:
 
 
 def segments(version: str) -> list[tuple[int, int, str]]:
-    """What RubyGems compares: numbers by value, letters (a pre-release) below any number."""
+    """The segments that RubyGems compares: numbers by value, letters (a pre-release) below any number."""
     parts = re.findall(r"[0-9]+|[A-Za-z]+", version)
     known = [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
     while known and known[-1] == (1, 0, ""):
@@ -221,7 +198,7 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True)
 class Address:
-    """A host as ``ssh`` and Kamal take it: ``[ssh://][user@]host[:port]``, an IPv6 address with a port in brackets."""
+    """A host in the notation of ``ssh`` and Kamal: ``[ssh://][user@]host[:port]``; IPv6 with a port in brackets."""
 
     host: str
     user: str | None = None
@@ -229,7 +206,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address | None:
-    """The parts of an address; ``None`` if it is none."""
+    """The parts of an address; ``None`` if the text is none."""
     if is_ipv6(text.removeprefix("ssh://").rpartition("@")[2]):
         user, _, host = text.removeprefix("ssh://").rpartition("@")
         return Address(host, user or None)
@@ -244,7 +221,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_ipv6(text: str) -> bool:
-    """Whether a text is an IPv6 address, perhaps with a zone."""
+    """Whether a text is an IPv6 address, with or without a zone."""
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

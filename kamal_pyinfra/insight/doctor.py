@@ -75,17 +75,11 @@ class Needs:
 
 
 OLDEST_DOCKER = (20, 10)
-
 LEAST_SPACE = 2 * 1024**3
-
 LEAST_FREE = 0.10
-
 MOST_SKEW = 30
-
 MOST_SHARE = 0.90
-
 HERE = "this machine"
-
 LOCAL = ("localhost", "127.", "[::1]")
 
 
@@ -282,7 +276,6 @@ def gigabytes(number: int) -> str:
 
 
 HUB = "registry-1.docker.io"
-
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
@@ -315,7 +308,7 @@ def _pulls_from(config: Config, host: str) -> str:
 
 def registry_host(config: Config) -> str:
     """The host that the image is pulled from."""
-    return "" if config.registry.is_own else config.registry.server or HUB
+    return "" if config.registry.is_built_in else config.registry.server or HUB
 
 
 def shares(config: Config, host: str) -> Iterator[Share]:
@@ -335,9 +328,7 @@ def shares(config: Config, host: str) -> Iterator[Share]:
 def limits_of(container: str, options: Options) -> Share:
     """The limits in options of ``docker run``."""
     return Share(
-        container=container,
-        cpus=to_cpus(options.get("cpus")),
-        memory=to_bytes(options.get("memory", options.get("m"))),
+        container=container, cpus=to_cpus(options.get("cpus")), memory=to_bytes(options.get("memory", options.get("m")))
     )
 
 

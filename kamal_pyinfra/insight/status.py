@@ -14,9 +14,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 PROXY = "proxy"
-
 MISSING = "missing"
-
 UNKNOWN = "unknown"
 
 

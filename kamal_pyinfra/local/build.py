@@ -168,7 +168,7 @@ def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
 
 def _has_registry(config: Config, programs: Programs) -> bool:
     """Whether there is one to push to, and it knows this machine; else hosts get the image from here."""
-    if config.registry.is_own:
+    if config.registry.is_built_in:
         return own_registry.started(config.registry, programs)
     _log_in(config, programs)
     return True

@@ -94,7 +94,7 @@ def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
     if kind is BuilderKind.NATIVE:
         return NATIVE
     # BuildKit in a container has a loopback of its own, on which there is no registry.
-    options = ("--driver-opt", "network=host") if config.registry.is_own else ()
+    options = ("--driver-opt", "network=host") if config.registry.is_built_in else ()
     builder = ImageBuilder(kind=kind, name=naming.builder_name(config, kind), options=options)
     if kind is BuilderKind.NATIVE_CACHED:
         return builder

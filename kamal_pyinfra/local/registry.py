@@ -202,7 +202,7 @@ def started(registry: Registry, programs: Programs) -> bool:
     Raises:
         BuildFailed: its port is another program's, or it does not answer once it runs.
     """
-    port = registry.own_port
+    port = registry.built_in_port
     if not _is_ours(port, programs):
         if is_taken(port):
             raise BuildFailed(
@@ -225,7 +225,7 @@ def _is_ours(port: int, programs: Programs) -> bool:
 
 
 def _has_begun(registry: Registry, programs: Programs) -> bool:
-    port = registry.own_port
+    port = registry.built_in_port
     if not programs.ask(start(port)).succeeded:
         said = programs.ask(run(port, registry.image), seconds=FETCH_SECONDS)
         if not said.succeeded:
@@ -242,4 +242,4 @@ def _has_begun(registry: Registry, programs: Programs) -> bool:
 
 def removed(registry: Registry, programs: Programs) -> bool:
     """Have it gone; its volume stays. Returns whether it was there."""
-    return programs.ask(remove(registry.own_port)).succeeded
+    return programs.ask(remove(registry.built_in_port)).succeeded

@@ -180,7 +180,7 @@ def lend(state: State, host: Host, run: Run, image: str, service: str) -> str | 
         return None
     transport = _transport(host)
     if digest is not None and (transport is None or _is_lent(host, transport, run)):
-        return commands.pull(image, digest, service, run.config.registry.own_port)
+        return commands.pull(image, digest, service, run.config.registry.built_in_port)
     return was_loaded(image, service) if _send(host, image, run.config.pull_timeout) else None
 
 
@@ -191,7 +191,7 @@ def take_back(host: Host, run: Run) -> None:
     if connections is None or transport is None:
         return
     with gevent.Timeout(ANSWER_SECONDS, False):
-        transport.cancel_port_forward(LOOPBACK, run.config.registry.own_port)
+        transport.cancel_port_forward(LOOPBACK, run.config.registry.built_in_port)
     connections.kill(timeout=ANSWER_SECONDS)
 
 
@@ -206,7 +206,7 @@ def _digest(state: State, host: Host, run: Run, image: str) -> str | None:
         if not own_registry.started(config.registry, Programs(host.log, host.log)):
             return None
         _STARTED.add(state)
-    return own_registry.digest(config.registry.own_port, config.image, image.rpartition(":")[2])
+    return own_registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
 
 
 def _transport(host: Host) -> Any:
@@ -215,7 +215,7 @@ def _transport(host: Host) -> Any:
 
 
 def _is_lent(host: Host, transport: Any, run: Run) -> bool:
-    port, connections = run.config.registry.own_port, Group()
+    port, connections = run.config.registry.built_in_port, Group()
     try:
         with gevent.Timeout(ANSWER_SECONDS, SSHException("no answer")):
             transport.request_port_forward(LOOPBACK, port, _joiner(connections, port, run.config.image))

@@ -68,7 +68,7 @@ def present(run: Run) -> Generator[PyinfraCommand, None, None]:
 
 def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
     audit = audited(run, f"Pulled image with version {run.version}")
-    if run.config.registry.is_own:
+    if run.config.registry.is_built_in:
         yield OwnPull(run, change, audit)
     else:
         yield InTurn(pulling(run, chain(commands.pull(change.image, change.service), audit)), run)

@@ -11,7 +11,6 @@ from kamal_pyinfra.errors import ConfigError
 
 PLACEHOLDER_HOST = "192.0.2.10"
 """An address that no server has (RFC 5737)."""
-
 HOST = re.compile(
     r"(?:(?P<user>[^@\s:/,]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?", re.ASCII
 )
@@ -65,16 +64,16 @@ def read_answers(
     """
     server, name = split_image(image or service.strip("_-") or "app")
     server = (registry or server or "").removeprefix("https://").rstrip("/") or None
-    is_own = username is None and (server is None or LOOPBACK.fullmatch(server) is not None)
+    is_built_in = username is None and (server is None or LOOPBACK.fullmatch(server) is not None)
     server = None if server in HUB else server
     is_theirs = bool(username) and (image is None or (server is None and "/" not in name))
     known = username or (name.partition("/")[0] if "/" in name else None)
-    missing = {"servers": not hosts, "user name at the registry": not is_own and known is None}
+    missing = {"servers": not hosts, "user name at the registry": not is_built_in and known is None}
     answers = Answers(
         hosts=tuple(to_host(host) for host in hosts) or (Host(name=PLACEHOLDER_HOST),),
         image=f"{username.lower()}/{name}" if is_theirs and username else name,
         registry=server,
-        username=None if is_own else known or PLACEHOLDER_USER,
+        username=None if is_built_in else known or PLACEHOLDER_USER,
         guesses=tuple(what for what, is_missing in missing.items() if is_missing),
     )
     problems = complaints(answers)

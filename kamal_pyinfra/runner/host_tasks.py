@@ -188,7 +188,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     if run.is_dry:
         _show(run, hosts if is_remote else (), report, registry_tasks.log_in)
         return
-    if run.config.registry.is_own:
+    if run.config.registry.is_built_in:
         report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
         return
     registry_credentials(run.config)
@@ -209,7 +209,7 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
     if run.is_dry:
         _show(run, hosts if is_remote else (), report, registry_tasks.log_out)
         return
-    if run.config.registry.is_own:
+    if run.config.registry.is_built_in:
         was_there = own_registry.removed(run.config.registry, Programs(report.output, report.warned))
         report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
         return
@@ -223,5 +223,5 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
 
 def _show(run: Run, hosts: Collection[str], report: Report, decide: Decide) -> None:
     """Say what a dry run would change on hosts; this machine's Docker is not asked."""
-    if hosts and not run.config.registry.is_own:
+    if hosts and not run.config.registry.is_built_in:
         report.planned(preview(run, hosts, decide))

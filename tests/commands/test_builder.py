@@ -255,7 +255,7 @@ def test_names_that_steer_docker_are_refused_and_no_others(section: str, name: s
     if name in USUAL.split():
         assert golden_config(text).builder.model_fields_set
         return
-    with pytest.raises(ConfigError, match=f"{name} steers docker itself and cannot be handed to a build"):
+    with pytest.raises(ConfigError, match=f"{name} controls docker itself and cannot be passed to a build"):
         golden_config(text)
 
 

@@ -19,7 +19,7 @@ IMAGES = {
     "acme/shop:latest": "image: an image has no tag here, as its tag is the version; write acme/shop",
     "acme/shop@sha256:" + "a" * 64: "image: an image has no digest here, as its tag is the version; write acme/shop",
     "acme/shop:v1@sha256:" + "a" * 64: "image: an image has no digest here, as its tag is the version; write acme/shop",
-    "ghcr.io/acme/shop": "image: the registry's server goes before it by itself; write acme/shop",
+    "ghcr.io/acme/shop": "image: kp adds the registry's server; write acme/shop",
     "https://ghcr.io/acme/shop": "image: an image has no https://; write ghcr.io/acme/shop",
     "/acme/shop/": f"image: '/acme/shop/' is no name that a registry takes ({RULES}); write acme/shop",
     "acme//shop": f"image: 'acme//shop' is no name that a registry takes ({RULES}); write such as acme/shop",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kamal_pyinfra.config.router_rules import rule_problem
 from tests.config.conftest import Load, Problems
 
-WAY_OUT = "Traefik wants a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
+WAY_OUT = "write a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ WAY_OUT = "Traefik wants a rule such as Host(`shop.example.com`) && PathPrefix(`
         ("Host(shop.example.com)", "what is in the brackets must be in backticks: `shop.example.com`"),
         ("Host('a.example.com')", "what is in the brackets must be in backticks: `'a.example.com'`"),
         ("Host(shop)", "what is in the brackets must be in backticks: `shop`"),
-        ("Host(`a`", "it has not as many opening brackets as closing ones"),
-        ("Host(`a`))", "it has not as many opening brackets as closing ones"),
-        ("(Host(`a`) && Path(`/`)", "it has not as many opening brackets as closing ones"),
+        ("Host(`a`", "its opening and closing brackets do not match"),
+        ("Host(`a`))", "its opening and closing brackets do not match"),
+        ("(Host(`a`) && Path(`/`)", "its opening and closing brackets do not match"),
         ("Host(`a.example.com)", "a ` has no end"),
         ("Hots(`a`)", "there is no matcher Hots (did you mean `Host`?)"),
         ("Host(`a`) & Path(`/`)", "& is no part of a rule"),

@@ -50,7 +50,7 @@ def test_the_sample_of_a_section() -> None:
 
 def test_keys_of_ours_and_defaults_are_named() -> None:
     text = sample("ssh")
-    said = "  # Seconds to wait for a connection; without it what `~/.ssh/config` says. Not in Kamal 1.9.\n"
+    said = "  # Seconds to wait for a connection; without it those in `~/.ssh/config`. Not in Kamal 1.9.\n"
     assert f"{said}  connect_timeout: 10\n" in text
     assert "  # Command to connect through.\n  # proxy_command: ssh -W %h:%p jump.example.com\n" in text
     assert "# How hosts are reached. More: `kp docs ssh`.\nssh:\n" in sample()

@@ -253,7 +253,7 @@ def test_what_was_answered_is_what_is_read_back(hosts, image, registry, username
     assert [(server.host, server.user, server.port) for server in config.role("web").servers] == [
         (host.name, host.user, host.port) for host in hosts
     ]
-    seen = (config.image, config.registry.server, config.registry.username, config.registry.is_own)
+    seen = (config.image, config.registry.server, config.registry.username, config.registry.is_built_in)
     assert seen == (image, server or (None if username else "localhost:5555"), username, username is None)
     expected = command or f"curl -f http://localhost{'' if port == 80 else f':{port}'}/up || exit 1"
     assert config.healthcheck.command == expected

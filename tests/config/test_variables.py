@@ -228,7 +228,7 @@ def test_what_git_says_of_the_commit_needs_no_ruby(project: Path, load: Load) ->
 
 def test_git_without_an_answer_is_named_with_the_way_out(problems: Problems) -> None:
     assert problems(builder="{args: {SHA: <%= `git rev-parse HEAD`.strip %>}}") == (
-        "5:23 builder/args/SHA: git has no answer (not a git repository (or any of the parent directories): .git); "
+        "5:23 builder/args/SHA: git failed (not a git repository (or any of the parent directories): .git); "
         'write `<%= ENV["SHA"] %>` and run `SHA=$(git rev-parse HEAD) kp deploy`'
     )
 

@@ -106,12 +106,12 @@ KEYS = {
     ),
     "builder argument": (
         {"builder": "{args: {PATH: x}, secrets: [DOCKER_HOST]}"},
-        "5:24 builder/args/PATH: PATH steers docker itself and cannot be handed to a build\n"
-        "5:38 builder/secrets/0: DOCKER_HOST steers docker itself and cannot be handed to a build",
+        "5:24 builder/args/PATH: PATH controls docker itself and cannot be passed to a build\n"
+        "5:38 builder/secrets/0: DOCKER_HOST controls docker itself and cannot be passed to a build",
     ),
     "registry": (
         {"registry": "{server: x}"},
-        "3:11 registry: username and password missing; only a registry of your own needs none: leave the section out",
+        "3:11 registry: username and password missing; only the built-in registry needs none: leave the section out",
     ),
     "map as name": ({"registry": "{username: [{A: b}], password: p}"}, f"3:22 registry/username: {LOOKUP}"),
     "ssh": (

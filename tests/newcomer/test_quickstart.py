@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.config.image import OWN_IMAGE
+from kamal_pyinfra.config.image import BUILT_IN_IMAGE
 from kamal_pyinfra.config.traefik import Traefik
 from tests.e2e.bases import build_python
 from tests.lab import images
@@ -27,7 +27,7 @@ def images_of_hub(tmp_path: Path) -> Iterator[dict[str, str]]:
     lab, ours, tag = Lab.load(), images.wanted(), f"{Lab.load().name}-newcomer"
     (tmp_path / "python").mkdir()
     build_python(lab, tmp_path / "python", tag)
-    yield {"python:3.13-slim": tag, OWN_IMAGE: ours["registry"], Traefik().image: ours["traefik"]}
+    yield {"python:3.13-slim": tag, BUILT_IN_IMAGE: ours["registry"], Traefik().image: ours["traefik"]}
     lab.docker("image", "rm", "--force", tag, check=False)
 
 

@@ -95,7 +95,7 @@ FLEET = Fleet()
 
 def a_run(port: int, seconds: int = 60) -> Any:
     sections = {
-        "registry": SimpleNamespace(own_port=port, image="registry:2"),
+        "registry": SimpleNamespace(built_in_port=port, image="registry:2"),
         "sshkit": SimpleNamespace(max_concurrent_starts=1),
         "image": "acme/shop",
     }

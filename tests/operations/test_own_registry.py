@@ -143,22 +143,22 @@ def test_a_container_of_its_name_that_is_elsewhere_is_named_with_the_way_out(
 ) -> None:
     with pytest.raises(BuildFailed) as failed:
         started(registry, Docker({"start": YES}, {"start": lambda: published}))
-    name = f"kp-registry-{registry.own_port}"
+    name = f"kp-registry-{registry.built_in_port}"
     assert str(failed.value) == (
-        f"The container {name} does not run at 127.0.0.1:{registry.own_port}: remove it with `docker rm -f {name}` "
-        "(its volume stays), and run the same command again"
+        f"The container {name} does not run at 127.0.0.1:{registry.built_in_port}: "
+        f"remove it with `docker rm -f {name}` (its volume stays), and run the same command again"
     )
 
 
 def test_one_that_never_answers_is_given_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_registry, "START_SECONDS", 0.3)
     with pytest.raises(BuildFailed) as failed:
-        started(registry, Docker({"start": YES}, {"start": lambda: f"true 127.0.0.1:{registry.own_port}"}))
-    port = registry.own_port
+        started(registry, Docker({"start": YES}, {"start": lambda: f"true 127.0.0.1:{registry.built_in_port}"}))
+    port = registry.built_in_port
     assert str(failed.value) == f"The container kp-registry-{port} runs, but localhost:{port} does not answer"
 
 
 def test_it_goes_and_its_volume_stays(registry: Registry) -> None:
     docker = Docker({"rm": YES})
     assert own_registry.removed(registry, docker)  # type: ignore[arg-type]
-    assert docker.calls == [["docker", "rm", "--force", f"kp-registry-{registry.own_port}"]]
+    assert docker.calls == [["docker", "rm", "--force", f"kp-registry-{registry.built_in_port}"]]

@@ -195,7 +195,7 @@ def _say_of_this_machine(options: Options, run: Run, what: str, *, is_local: boo
     if not options.dry_run:
         return
     registry = run.config.registry
-    if registry.is_own:
+    if registry.is_built_in:
         say(f"The registry of your own would {'be ended' if what == 'log out of' else 'start when it is needed'}.")
     elif is_local:
         say(f"This machine would {what} {registry.server or 'Docker Hub'}.")

@@ -1,4 +1,4 @@
-"""The forms of ERB that need no Ruby: what a tag stands for."""
+"""The forms of ERB that need no Ruby, and their values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from pathlib import Path
 from kamal_pyinfra.config.git import answer
 
 TAG = re.compile(r"(?P<literal><%%)|(?P<tag><%(?P<code>.*?)(?P<end>(?<!%)%>|\Z))", re.DOTALL)
-
 MARKER = re.compile("\ue000([0-9]+)\ue001*\ue002")
-
 LITERAL = "\ue003\ue001\ue001"
-"""Stands for ``<%``, written ``<%%``."""
-
+"""Replaces ``<%``, written ``<%%``."""
 QUOTED = r"""(?P<{0}q>["'])(?P<{0}>[^"'\\\n#]*)(?P={0}q)"""
-
 TRIMS = r"(?P<trims>(?:\.(?:strip|chomp|rstrip|to_s)(?:\(\))?)*)"
-
 SLICE = r"(?:\[\s*0\s*(?P<dots>,|\.\.\.?)\s*(?P<count>[0-9]{1,3})\s*\])?(?:\.first\((?P<first>[0-9]{1,3})\))?"
 
 ENV = re.compile(
@@ -34,9 +29,7 @@ ENV = re.compile(
 )
 
 FILE = re.compile(rf"(?:File|IO)\.read\(?\s*{QUOTED.format('path')}\s*\)?{TRIMS}")
-
 COMMAND = re.compile(r"(?:`([^`]*)`|%x(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}))(.*)", re.DOTALL)
-
 AFTER_COMMAND = re.compile(TRIMS + SLICE + r"(?P<trims2>(?:\.(?:strip|chomp))*)")
 
 GIT = re.compile(
@@ -51,7 +44,7 @@ GIT = re.compile(
 HARMLESS = re.compile(
     r"""(?:require[ (]\s*["'][\w/-]+["']\s*\)?|Dotenv\.load(?:\(\s*\)|[ (]\s*["']\.env["']\s*\)?)?|\#.*)?""", re.ASCII
 )
-"""Statements that print nothing and do nothing that is needed here: ``.env`` is read anyway, by Kamal 1.9 too."""
+"""Statements that print nothing and are not needed: ``.env`` is read anyway, by Kamal 1.9 too."""
 
 UNDERSTOOD = (
     'only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, <%= File.read("FILE") %> and '
@@ -66,22 +59,18 @@ NAMES = {
     "ibmcloud": "ICR_PASSWORD",
     "scw": "SCW_PASSWORD",
 }
-"""What a registry's password is called by the command that prints it."""
+"""Names for a registry's password, by the command that prints it."""
 
 KEY = re.compile(r"""(?:^\s*(?:-\s+)*|[{,]\s*)["']?([A-Za-z_][\w.-]*)["']?:\s+["']?""", re.ASCII)
-
 NAME = re.compile(r"""^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=|:\s)\s*["']?""", re.ASCII)
-
 ITEM = re.compile(r"""\s*(?:-\s*)+["']?|.*[\[,]\s*["']?""")
-
 CREDENTIALS = {"username": "REGISTRY_USERNAME", "password": "REGISTRY_PASSWORD"}
-
 LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A variable that a file asks for; ``default`` is ``None`` when there is none."""
+    """A variable with its default, if there is one."""
 
     name: str
     default: str | None
@@ -89,12 +78,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class FileText:
-    """The text of a file of the project.
-
-    Args:
-        is_trimmed: without the line breaks and blanks at its ends.
-        way_out: what to do where it cannot be read.
-    """
+    """The text of a file of the project; ``way_out`` tells what to do if it cannot be read."""
 
     path: str
     is_trimmed: bool
@@ -103,7 +87,7 @@ class FileText:
 
 @dataclass(frozen=True)
 class GitAnswer:
-    """What a git command prints, or so many characters of it."""
+    """The output of a git command, or its first ``length`` characters."""
 
     arguments: tuple[str, ...]
     is_trimmed: bool
@@ -113,19 +97,14 @@ class GitAnswer:
 
 @dataclass(frozen=True)
 class Constant:
-    """A text, such as that of a tag that prints nothing inside a word."""
+    """Fixed text, such as that of a tag inside a word that prints nothing."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A tag that is not understood.
-
-    Args:
-        line: where it is in the file.
-        is_certain: it counts whatever becomes of it; else only if it is part of a value, not of a comment.
-    """
+    """A tag that is not understood; unless it is certain, it counts only as part of a value, not in a comment."""
 
     message: str
     line: int
@@ -134,16 +113,14 @@ class Refused:
 
 
 Value = Lookup | FileText | GitAnswer | Constant
-
 Tag = Value | Refused
 
 
 @dataclass(frozen=True)
 class Template:
-    """A text whose tags became markers, and what the markers stand for.
+    """A text with markers in place of its tags.
 
-    Args:
-        lines: how many lines of the source each line of the text stands for; tags may have line breaks.
+    ``lines`` has the source's line for each line of the text, since tags may contain line breaks.
     """
 
     text: str
@@ -152,20 +129,20 @@ class Template:
     problems: tuple[Refused, ...] = ()
 
     def line(self, number: int) -> int:
-        """The line of the source that a line of the text is, counted from 1."""
+        """The source's line for a line of the text, counted from 1."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else number
 
 
 @dataclass
 class Reader:
-    """Replaces the tags of one source."""
+    """Replace the tags of one source by markers."""
 
     source: str
     tags: list[Tag] = field(default_factory=list)
     problems: list[Refused] = field(default_factory=list)
 
     def replacement(self, found: re.Match[str]) -> str:
-        """What stands for a tag while YAML is read."""
+        """The text that replaces a tag while YAML is parsed."""
         if found["literal"]:
             return LITERAL
         if found["code"].startswith("="):
@@ -175,18 +152,18 @@ class Reader:
         return self.nothing(found)
 
     def value(self, found: re.Match[str]) -> Tag:
-        """What a tag with ``=`` stands for."""
+        """The value of a tag with ``=``."""
         value = value_of(found, Asked.at(self.source, found.start(), "kp deploy", knows_lists=True))
         return self.refused(found, value) if isinstance(value, str) else value
 
     def refused(self, found: re.Match[str], message: str) -> Refused:
-        """A tag that is not understood, with its place; a ``#`` before it may make it a comment."""
+        """A refused tag with its place; a ``#`` before it may make it a comment."""
         before = self.source[self.source.rfind("\n", 0, found.start()) + 1 : found.start()]
         place = line_and_column(self.source, found.start())
         return Refused(message, *place, is_certain=re.search(r"(?:\A|\s)#", before) is None)
 
     def nothing(self, found: re.Match[str]) -> str:
-        """What stands for a tag that prints nothing: blanks, but none inside a word or at the end of a line."""
+        """Blanks for a tag that prints nothing, but none inside a word or at the end of a line."""
         before, after = self.source[: found.start()][-1:], self.source[found.end() :][:1]
         if before.strip(" \n[{,:") and after.strip(" \n]},:"):
             return self.marker(Constant(""), found)
@@ -201,14 +178,14 @@ class Reader:
 
 
 def read_template(source: str) -> Template:
-    """Replace every tag by a marker, or by nothing if it prints nothing."""
+    """Replace each tag by a marker, or by nothing if it prints nothing."""
     reader = Reader(source)
     text = TAG.sub(reader.replacement, source)
     return Template(text, tuple(reader.tags), source_lines(source), tuple(reader.problems))
 
 
 def source_lines(source: str) -> tuple[int, ...]:
-    """The line of the source at which each line begins once tags have no line breaks."""
+    """The source's line at which each line begins once line breaks in tags are gone."""
     inside = [found[0].count("\n") for found in TAG.finditer(source)]
     if not any(inside):
         return ()
@@ -218,13 +195,13 @@ def source_lines(source: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Asked:
-    """The line that a tag is on, as far as it tells what a value is called.
+    """The line around a tag, from which a value gets its name.
 
     Args:
         key: the name before ``:`` or ``=``; empty for none.
-        is_whole: nothing else stands on the line.
-        command: of kp, that the value is wanted for.
-        knows_lists: a value may be a list of one variable's name, as the registry's password.
+        is_whole: whether nothing else stands on the line.
+        command: the command of kp that needs the value.
+        knows_lists: whether the value may be a list of one variable's name, as the registry's password.
     """
 
     key: str
@@ -234,7 +211,7 @@ class Asked:
 
     @classmethod
     def at(cls, source: str, offset: int, command: str, *, knows_lists: bool = False) -> Asked:
-        """The line around an offset; an item of a list is called as the list."""
+        """The line around an offset; an item of a list is named like the list."""
         start = source.rfind("\n", 0, offset) + 1
         before = source[start:offset]
         keys = list((KEY if knows_lists else NAME).finditer(before))
@@ -245,14 +222,14 @@ class Asked:
         return cls(above[-1] if above and is_item else "", is_item, command, knows_lists)
 
     def variable(self, program: str = "") -> str:
-        """A name for the value."""
+        """A name for a variable with the value."""
         if self.key in CREDENTIALS:
             known = (name for start, name in NAMES.items() if program.startswith(start))
             return next(known, CREDENTIALS[self.key]) if self.key == "password" else CREDENTIALS[self.key]
         return re.sub(r"\W", "_", self.key.upper(), flags=re.ASCII).strip("_") or "VALUE"
 
     def way_out(self, program: str = "") -> str:
-        """What to write instead, and how to give it a value."""
+        """Advice on what to write instead, and how to set the variable."""
         name = self.variable(program)
         written = f"<%= ENV[{name!r}] %>".replace("'", '"')
         if self.knows_lists and self.is_whole and self.key in CREDENTIALS:
@@ -263,7 +240,7 @@ class Asked:
 
 
 def value_of(found: re.Match[str], asked: Asked) -> Value | str:
-    """What a tag with ``=`` stands for, or what is wrong with it."""
+    """The value of a tag with ``=``, or what is wrong with it."""
     if not found["end"]:
         return "this tag of ERB has no end: write %>"
     code = re.sub(r"\A=|-\Z", "", found["code"]).strip()
@@ -281,7 +258,7 @@ def value_of(found: re.Match[str], asked: Asked) -> Value | str:
 
 
 def command_value(command: re.Match[str], asked: Asked) -> Value | str:
-    """What a command would print, where it is git's; else which variable to set."""
+    """The value of a git command; for any other command, which variable to set."""
     program = " ".join(next((text for text in command.groups()[:4] if text is not None), "").split())
     after = AFTER_COMMAND.fullmatch(command[5].strip())
     if after and GIT.fullmatch(program):
@@ -294,7 +271,7 @@ def command_value(command: re.Match[str], asked: Asked) -> Value | str:
 
 
 def is_harmless(found: re.Match[str]) -> bool:
-    """Whether a tag without ``=`` does nothing that is needed here."""
+    """Whether a tag without ``=`` can be ignored."""
     statements = re.split(r"[;\n]", re.sub(r"\A-|-\Z", "", found["code"]))
     return bool(found["end"]) and all(HARMLESS.fullmatch(each.strip()) for each in statements)
 
@@ -313,38 +290,28 @@ def statement_complaint(code: str) -> str:
 
 
 def line_and_column(source: str, offset: int) -> tuple[int, int]:
-    """The position of an offset, counted from 1."""
+    """Line and column of an offset, counted from 1."""
     return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
 
 
 MOST_BYTES = 100_000
-"""More than that fits on no command line."""
+"""No command line takes more."""
 
 
 class Unanswered(Exception):
-    """A tag has no value; the text says why and what to do."""
+    """A tag without a value; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """Gives tags their values.
-
-    Args:
-        environ: names and values.
-        root: the project's folder; files are read inside it alone.
-        answers: what git has said already.
-    """
+    """Values of tags, from variables, from files inside ``root`` alone, and from git, whose ``answers`` are kept."""
 
     environ: Mapping[str, str]
     root: Path
     answers: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def of(self, tag: Value) -> str:
-        """The value of a tag.
-
-        Raises:
-            Unanswered: it has none.
-        """
+        """The value of a tag; raise :class:`Unanswered` if it has none."""
         if isinstance(tag, Lookup):
             return self.variable(tag)
         if isinstance(tag, FileText):
@@ -352,7 +319,7 @@ class Values:
         return tag.text if isinstance(tag, Constant) else self.git(tag)
 
     def variable(self, lookup: Lookup) -> str:
-        """The value of a variable, or the default."""
+        """The value of a variable, or its default."""
         found = self.environ.get(lookup.name, lookup.default)
         if found is None:
             raise Unanswered(f"{lookup.name} is not set; add it to .env or export it")
@@ -388,11 +355,11 @@ class Values:
         return text
 
     def git(self, asked: GitAnswer) -> str:
-        """What git says of the project."""
+        """The output of a git command in the project's folder."""
         if asked.arguments not in self.answers:
             said = answer(self.root, *asked.arguments)
             if said.error is not None:
-                raise Unanswered(f"git has no answer ({said.error}); {asked.way_out}")
+                raise Unanswered(f"git failed ({said.error}); {asked.way_out}")
             self.answers[asked.arguments] = said.text
         text = self.answers[asked.arguments]
         return text[: asked.length] if asked.is_trimmed or asked.length is not None else f"{text}\n"

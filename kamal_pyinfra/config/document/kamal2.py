@@ -1,4 +1,4 @@
-"""Files of Kamal 2, told by keys that Kamal 1.9 does not have: one line in place of many wrong hints."""
+"""Recognition of Kamal 2's files by keys that Kamal 1.9 lacks: one message in place of many misleading ones."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ INSTEAD = {
 
 
 def kamal_2_problem(tree: Map, root: Path) -> Problem | None:
-    """The one line about a file of Kamal 2; ``None`` for any other file.
-
-    Args:
-        tree: what was read of one file.
-        root: the project's folder, whose `.kamal/secrets` is named too.
-    """
+    """The one problem of a file of Kamal 2, which also names ``.kamal/secrets`` below ``root``; ``None`` for others."""
     found = dict(signs(tree))
     if not found:
         return None
@@ -60,6 +55,6 @@ def signs(tree: Map) -> Iterator[tuple[str, Place]]:
 
 
 def section(tree: Map, key: str) -> dict[str, Node]:
-    """A map of the document; empty if there is none of that name."""
+    """A map of the document; empty if there is none by that key."""
     found = tree.get(key)
     return found if isinstance(found, Map) else {}

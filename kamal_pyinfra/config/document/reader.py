@@ -1,4 +1,4 @@
-"""YAML text becomes the tree: keys checked, aliases resolved, size limited."""
+"""YAML text as a tree: keys checked, aliases resolved, size limited."""
 
 from __future__ import annotations
 
@@ -14,18 +14,14 @@ from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Probl
 from kamal_pyinfra.config.document.variables import Filling, fill, keeps_references
 
 MAX_DEPTH = 40
-
 MAX_BYTES = 1_000_000
-
 TAB = "found character '\\t' that cannot start any token"
-
 DOCUMENT_END = re.compile(r"(\.\.\.|---)(?=\s|\Z)")
-
 ENDS = {"...": "`...` ends the file here", "---": "`---` begins a second document here"}
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's own, with a limit on nesting."""
+    """PyYAML's loader with a limit on nesting."""
 
     depth = 0
 
@@ -41,7 +37,7 @@ class Loader(yaml.SafeLoader):
 
 
 def read_text(path: Path) -> str | Problem:
-    """The text of a file, or why there is none."""
+    """The text of a file, or why it cannot be read."""
     start = Position(str(path), 1, 1)
     try:
         content = path.read_bytes()
@@ -60,7 +56,7 @@ def read_text(path: Path) -> str | Problem:
 
 
 def parse(text: str, file: str) -> yaml.Node | Problem:
-    """The document's root node, or the first problem that keeps YAML from being read."""
+    """The document's root node, or the first syntax problem."""
     try:
         node = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
@@ -77,7 +73,7 @@ def parse(text: str, file: str) -> yaml.Node | Problem:
 
 
 def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
-    """What PyYAML says in two lines and a drawing, in one line."""
+    """PyYAML's error in one line."""
     mark = error.problem_mark or error.context_mark
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
     if error.problem == "too_deep":
@@ -107,7 +103,7 @@ def tab_in_indentation(text: str, line: int) -> tuple[int, int] | None:
 
 
 def document_end(text: str, line: int) -> tuple[str, int] | None:
-    """The marker that ends the first document before a line, or on it, and the marker's line."""
+    """The marker that ends the first document before a line or on it, and its line."""
     is_begun = False
     for number, content in enumerate(text.split("\n")[:line], 1):
         marker = DOCUMENT_END.match(content)
@@ -118,36 +114,27 @@ def document_end(text: str, line: int) -> tuple[str, int] | None:
 
 
 MAX_NODES = 20_000
-
 YAML = "tag:yaml.org,2002:"
-
 MERGE_KEY = f"{YAML}merge"
-
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
-
 SCALAR_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
-
 RULES = yaml.SafeLoader("")
-
 NUMBERS = yaml.constructor.SafeConstructor()
 
 
 class TooLargeError(Exception):
-    """The document grows beyond any deploy.yml: aliases inside aliases, or aliases of themselves."""
+    """A document larger than any deploy.yml, by aliases inside aliases or of themselves."""
 
 
 @dataclass
 class TreeBuilder:
-    """Turns the nodes of one file into a tree, and collects what is wrong with it.
+    """Turn the nodes of one file into a tree, and collect its problems.
 
     Args:
-        file: what the file is called in messages.
-        template: what its tags of ERB stand for.
-        values: what variables are replaced from.
         unset: problems that do not matter where another file replaces the value.
-        unknown: where values are that have a problem of this kind, so that nothing else need be said of them.
+        unknown: positions of values with a problem of this kind, of which nothing else is reported.
         refused: tags that are not understood and part of a value, with the value's path.
-        outer: the nodes that are being built; ``<<`` leads deeper without a longer path.
+        outer: the nodes being built; ``<<`` leads deeper without a longer path.
     """
 
     file: str
@@ -205,7 +192,7 @@ class TreeBuilder:
         return Map({**merged, **own}, place)
 
     def merged(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Node]:
-        """What ``<<`` brings: a map, or a list of maps of which the first wins."""
+        """The entries that ``<<`` adds: those of a map, or of a list of maps of which the first wins."""
         maps = node.value if isinstance(node, yaml.SequenceNode) else [node]
         place = Place(self.position(node), "/".join(path))
         built = [self.build(item, path) for item in maps]
@@ -215,7 +202,7 @@ class TreeBuilder:
         return dict(chain.from_iterable(found))
 
     def key(self, node: yaml.Node, path: tuple[str, ...]) -> str | None:
-        """The text of a key; ``None``, with a problem, for a key that has none."""
+        """The text of a key; ``None``, with a problem, if it has none."""
         place = Place(self.position(node), "/".join(path))
         if not isinstance(node, yaml.ScalarNode) or node.tag == f"{YAML}null":
             self.complain(place, "a key should be a string")
@@ -225,7 +212,7 @@ class TreeBuilder:
         return text if len(self.refused) == known else None
 
     def build_scalar(self, node: yaml.ScalarNode, path: tuple[str, ...], place: Place) -> Scalar:
-        """A single value; plain text that changed is given the type of what it became."""
+        """A single value; changed plain text gets the type of its new text."""
         filled = self.filled(node.value, path, place)
         text = filled.text
         is_implicit = node.style is None and node.tag == implicit_tag(node.value)
@@ -258,21 +245,21 @@ class TreeBuilder:
         return [*self.problems, *refused]
 
     def position(self, node: yaml.Node) -> Position:
-        """Where a node begins."""
+        """The position of a node's first character."""
         return Position(self.file, self.template.line(node.start_mark.line + 1), node.start_mark.column + 1)
 
     def complain(self, place: Place, message: str) -> None:
-        """Note a problem."""
+        """Record a problem."""
         self.problems.append(Problem(place.position, place.path, message))
 
 
 def implicit_tag(text: str) -> str:
-    """The tag that YAML gives to plain text."""
+    """YAML's tag for plain text."""
     return str(RULES.resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call] # PyYAML has no types here
 
 
 def typed(tag: str, text: str) -> str | int | bool | None:
-    """The value of a scalar as far as deploy.yml has a use for its type."""
+    """The value of a scalar, typed where deploy.yml needs the type."""
     if tag == f"{YAML}null":
         return None
     if tag == f"{YAML}bool":

@@ -1,4 +1,4 @@
-"""Where a configuration comes from: files, destinations, ``.env`` values."""
+"""Origin of a configuration: files, destinations, ``.env`` values."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", re.ASCII)
-
 SINGLE = re.compile(r"=[^\S\r\n]*'((?:\\'|[^'])*)'")
-
 COLON = re.compile(r"\s*(?:export\s+)?([\w.]+):[ \t]+(.*)", re.ASCII)
-
 COMMAND = re.compile(r"(?<!\\)\$\(")
 
 
 class Environment(Mapping[str, str]):
-    """Names and values; values never show when it is printed."""
+    """Names and values; printing it shows no value."""
 
     __slots__ = ("_values",)
 
@@ -48,7 +45,7 @@ class Environment(Mapping[str, str]):
 
 
 def env_files(root: Path, destination: str | None) -> list[Path]:
-    """The files that are read, first those that win."""
+    """The env files, those that win first."""
     names = [".env"] if destination is None else [f".env.{destination}", ".env"]
     return [root / name for name in names if (root / name).is_file()]
 
@@ -56,7 +53,7 @@ def env_files(root: Path, destination: str | None) -> list[Path]:
 def load_environment(
     process: Mapping[str, str], root: Path, destination: str | None
 ) -> tuple[Environment, list[Problem]]:
-    """The merged variables, and what is wrong with the files; the process environment is not touched."""
+    """Variables of the process and the env files, and the files' problems; the process environment stays unchanged."""
     merged = dict(process)
     problems: list[Problem] = []
     for path in env_files(root, destination):
@@ -71,7 +68,7 @@ def load_environment(
 
 
 def parse_env_file(text: str, file: str, known: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
-    """The variables of one file; those already known are used for ``$NAME`` before its own."""
+    """Variables of one file and its problems; ``known`` ones win for ``$NAME``."""
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
@@ -98,7 +95,7 @@ def complaint(binding: Binding) -> str | None:
 
 
 def with_equals_sign(binding: Binding) -> Binding:
-    """A line ``NAME: value``, as Kamal's dotenv allows, as if it had an equals sign; any other line as it is."""
+    """A line ``NAME: value``, which Kamal's dotenv allows, with an equals sign; any other line unchanged."""
     from dotenv.parser import parse_stream
 
     found = COLON.fullmatch(binding.original.string.rstrip("\n")) if binding.error else None
@@ -109,7 +106,7 @@ def with_equals_sign(binding: Binding) -> Binding:
 
 
 def interpolate(binding: Binding, known: Mapping[str, str]) -> str:
-    """The value with ``$NAME`` and ``${NAME}`` replaced as Kamal's dotenv does; what single quotes hold is literal."""
+    """The value with ``$NAME`` and ``${NAME}`` replaced as Kamal's dotenv does; single-quoted text is literal."""
     value = binding.value or ""
     if is_literal(binding):
         written = SINGLE.search(binding.original.string)
@@ -122,20 +119,13 @@ def interpolate(binding: Binding, known: Mapping[str, str]) -> str:
 
 
 def is_literal(binding: Binding) -> bool:
-    """Whether the value stands in single quotes."""
+    """Whether the value is in single quotes."""
     return binding.original.string.partition("=")[2].lstrip(" \t").startswith("'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Files, destination and environment of a loaded configuration.
-
-    Args:
-        path: the main file.
-        root: the project's folder.
-        environ: process environment and env files, merged.
-        positions: where each path of the document was written.
-    """
+    """Files, destination and environment of a loaded configuration; ``positions`` are by path of the document."""
 
     path: Path = Path("config/deploy.yml")
     root: Path = field(default_factory=Path.cwd)
@@ -144,7 +134,7 @@ class Source:
     positions: Mapping[str, Position] = field(default_factory=dict, repr=False)
 
     def located(self, path: str, message: str) -> str:
-        """A problem line for a path of the document."""
+        """A problem's line for a path of the document."""
         position = self.positions.get(path)
         return f"{path}: {message}" if position is None else f"{position} {path}: {message}"
 
@@ -155,11 +145,7 @@ def destination_path(path: Path, destination: str) -> Path:
 
 
 def check_destination(destination: str | None) -> None:
-    """A destination becomes part of file and container names.
-
-    Raises:
-        ConfigError: it cannot.
-    """
+    """Raise ConfigError for a destination that cannot be part of file and container names."""
     if destination is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", destination, re.ASCII):
         raise ConfigError(f"destination {destination!r} can only include letters, digits, `_`, `.` and `-`")
 
@@ -176,13 +162,13 @@ def destinations(path: Path) -> list[str]:
 
 
 def choose(path: Path) -> str:
-    """That there are destinations to choose from; nothing if there are none."""
+    """Advice to choose a destination; empty if there is none."""
     found = destinations(path)
     return f"; there are destinations: {', '.join(found)}; choose one with -d" if found else ""
 
 
 def meant(path: Path, destination: str) -> str:
-    """Which destinations there are in place of one that has no file; nothing if there are none."""
+    """Advice on destinations that have a file; empty if there is none."""
     found = destinations(path)
     hint = did_you_mean(destination, found)
     return f"; there are destinations: {', '.join(found)}{hint}" if found else ""

@@ -1,4 +1,4 @@
-"""The tree of located values, and problems that point into it."""
+"""The tree of values with their places, and problems that point into it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: in its file, and in the document.
+    """Where a value is written.
 
     Args:
-        position: where the value begins.
+        position: its first character.
         path: keys and list indexes that lead to it, such as ``servers/web/hosts/0``.
-        key: where its key begins; ``None`` for list items and for the document itself.
+        key: first character of its key; ``None`` for list items and for the document itself.
     """
 
     position: Position
@@ -39,13 +39,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value: its type as YAML sees it, and the text as it was written.
+    """A single value: its type in YAML, and its text as written.
 
     Args:
         value: ``None``, a boolean or an integer where YAML says so; the text for all the rest.
         text: the source text, so that ``1.10``, ``0123`` and ``yes`` can stay what they are.
-        parts: the text in pieces, by turns written in the file and put there from a variable, a file or git; empty if
-            all of it was written.
+        parts: the text, alternately written in the file and inserted from a variable, a file or git; empty if all of it
+            was written.
     """
 
     value: str | int | bool | None
@@ -79,7 +79,7 @@ def place_of(value: object) -> Place | None:
 
 
 def merge(base: Node, override: Node) -> Node:
-    """Maps merge key by key and recursively; anything else in ``override`` replaces what ``base`` has."""
+    """Merge maps recursively; anything else in ``override`` replaces its counterpart in ``base``."""
     if not (isinstance(base, Map) and isinstance(override, Map)):
         return override
     merged = dict(base)
@@ -114,7 +114,7 @@ MESSAGES = {
 
 
 class Problem(NamedTuple):
-    """One problem; sorting brings those of one file together, top to bottom."""
+    """One problem; sorting orders those of one file from top to bottom."""
 
     position: Position
     path: str
@@ -132,13 +132,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def found_problems(error: ValidationError, tree: Map, model: type[BaseModel]) -> list[Problem]:
-    """The problems of a validation, each where it was written.
-
-    Args:
-        error: what pydantic found.
-        tree: the document that was validated.
-        model: the model it was validated against, for the keys that would have been right.
-    """
+    """The problems of a validation against ``model``, each with the place where its value is written."""
     return [to_problem(dict(details), tree, model) for details in error.errors(include_url=False)]
 
 
@@ -160,7 +154,7 @@ def to_problem(details: Mapping[str, Any], tree: Map, model: type[BaseModel]) ->
 
 
 def nearest(tree: Node, loc: tuple[int | str, ...]) -> Place:
-    """The place that a location leads to; steps that the file does not have are left out."""
+    """The place of a location, as far as the file has its steps."""
     for step in loc:
         if isinstance(tree, Map) and step in tree:
             tree = tree[str(step)]
@@ -170,7 +164,7 @@ def nearest(tree: Node, loc: tuple[int | str, ...]) -> Place:
 
 
 def known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section that a location ends in."""
+    """The keys of the section at the end of a location."""
     section = model
     for step in loc[:-1]:
         field = section.model_fields.get(str(step))
@@ -179,7 +173,7 @@ def known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
 
 
 def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a type is made of."""
+    """The models that a type contains."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in getattr(annotation, "__args__", ()):

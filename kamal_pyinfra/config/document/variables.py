@@ -1,4 +1,4 @@
-"""``${NAME}`` and tags of ERB in a text: the text with their values in place."""
+"""``${NAME}`` and tags of ERB in a text, replaced by their values."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 
 @dataclass
 class Filling:
-    """A text whose markers and references are being replaced.
+    """A text in which markers and references are being replaced.
 
     Args:
-        parts: the text as it came out, in pieces; every second one stands for a marker.
-        unset: why parts have no value.
-        refused: numbers of the tags in it that are not understood.
+        parts: the result, alternately written text and values of markers.
+        unset: why references have no value.
+        refused: numbers of its tags that are not understood.
     """
 
     tags: Sequence[Tag]
@@ -48,11 +48,11 @@ class Filling:
 
     @property
     def text(self) -> str:
-        """The text as it came out."""
+        """The result."""
         return "".join(self.parts)
 
     def value_of(self, tag: Value) -> str:
-        """The value of a tag; a line break at the end of a file or of an answer is left out, as YAML would."""
+        """The value of a tag; without the line break at the end of a file or of git's output, as YAML would."""
         try:
             found = self.values.of(tag)
         except Unanswered as error:
@@ -61,28 +61,21 @@ class Filling:
         return found.rstrip("\r\n") if isinstance(tag, FileText | GitAnswer) else found
 
     def marked(self, number: int) -> str:
-        """What stands for a marker."""
+        """The value of a marker."""
         tag = self.tags[number] if number < len(self.tags) else None
         if isinstance(tag, Refused):
             self.refused.append(number)
         return "" if tag is None or isinstance(tag, Refused) else self.value_of(tag)
 
     def reference(self, match: re.Match[str]) -> str:
-        """What stands for ``${NAME}``."""
+        """The value of ``${NAME}``."""
         return match[0][1:] if match[0].startswith("$$") else self.value_of(Lookup(match[1], None))
 
 
 def fill(text: str, tags: Sequence[Tag], values: Values, *, references: bool) -> Filling:
-    """The text with values for its markers and references.
+    """The text of a YAML scalar with its markers and, if ``references``, each ``${NAME}`` replaced.
 
-    What a variable or a file holds is never looked at again. ``$${NAME}`` gives ``${NAME}``; any other form, such as
-    ``${NAME:-x}``, is left alone.
-
-    Args:
-        text: the text of a YAML scalar.
-        tags: what the markers stand for.
-        values: what tags and references are replaced from.
-        references: whether ``${NAME}`` is replaced too.
+    Values are not replaced again. ``$${NAME}`` gives ``${NAME}``; other forms such as ``${NAME:-x}`` stay.
     """
     filling = Filling(tags, values)
     parts = MARKER.split(text)
@@ -97,7 +90,7 @@ def fill(text: str, tags: Sequence[Tag], values: Values, *, references: bool) ->
 
 
 def keeps_references(path: tuple[str, ...]) -> bool:
-    """Whether a value belongs to an ``env`` section, whose references are for the shell of the host."""
+    """Whether a value belongs to an ``env`` section, whose references the host's shell expands."""
     depth = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}.get(path[0] if path else "")
     return depth is not None and len(path) > depth and path[depth] == "env"
 
@@ -110,12 +103,7 @@ TEXT_TAG = re.compile(
 
 @dataclass
 class Renderer:
-    """Replaces the tags of one template.
-
-    Args:
-        command: of kp, that the text is wanted for.
-        has_comments: whether a line that begins with ``#`` is a comment, whose tags are left alone.
-    """
+    """Replace the tags of one template; arguments are those of :func:`render_erb`."""
 
     source: str
     path: Path
@@ -125,7 +113,7 @@ class Renderer:
     problems: list[Problem] = field(default_factory=list)
 
     def replacement(self, found: re.Match[str]) -> str:
-        """What a tag becomes."""
+        """The text that replaces a tag."""
         if found["literal"]:
             return "<%"
         code = found["code"]
@@ -142,7 +130,7 @@ class Renderer:
         return indent + end
 
     def value(self, found: re.Match[str]) -> str:
-        """What a tag with ``=`` stands for; nothing, with a problem, if it is not known."""
+        """The value of a tag with ``=``; empty, with a problem, if it is unknown."""
         value = value_of(found, Asked.at(self.source, found.start("tag"), self.command))
         try:
             if not isinstance(value, str):
@@ -158,30 +146,22 @@ class Renderer:
         return self.source[start : found.start("tag")].lstrip().startswith("#")
 
     def complain(self, found: re.Match[str], message: str) -> None:
-        """Note a problem of a tag."""
+        """Record a problem of a tag."""
         place = Position(str(self.path), *line_and_column(self.source, found.start("tag")))
         self.problems.append(Problem(place, "", message))
 
 
 def unset(name: str) -> str:
-    """That a variable has no value, and the way out; an old ``.env`` does not count."""
+    """Message for a variable without value; an old ``.env`` does not count."""
     return f'{name} is not set; export it, or write <%= ENV.fetch("{name}", "") %> if it may be empty'
 
 
 def render_erb(
     source: str, path: Path, values: Values, *, command: str = "kp envify", has_comments: bool = True
 ) -> str:
-    """The text with every tag replaced.
+    """The text with every tag replaced; a ConfigError has a line for each tag without a value.
 
-    Args:
-        source: the template.
-        path: where it was read, for messages.
-        values: what tags stand for.
-        command: of kp, that the text is wanted for.
-        has_comments: whether a line that begins with ``#`` is a comment, whose tags are left alone.
-
-    Raises:
-        ConfigError: with a line for each tag that is not understood, or has no value.
+    ``command`` is the command of kp that needs the text; ``has_comments`` leaves tags on lines with ``#`` alone.
     """
     renderer = Renderer(source, path, values, command, has_comments)
     text = TEXT_TAG.sub(renderer.replacement, source)

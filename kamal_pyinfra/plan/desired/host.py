@@ -95,7 +95,7 @@ def accessory_env_directory(config: Config) -> str:
 
 def registry_of(run: Run) -> Registry | None:
     """Where images come from; ``None`` if nobody logs in there, or not now since the password is not known here."""
-    if run.config.registry.is_own:
+    if run.config.registry.is_built_in:
         return None
     try:
         username, password = registry_credentials(run.config)

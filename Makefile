@@ -42,10 +42,11 @@ package: venv ## build wheel and sdist into dist/ twice, compare, and use the wh
 sbom: venv ## write sbom.cdx.json: what users install, as CycloneDX JSON
 	scripts/supply-chain sbom
 
-lint: venv ## formatting, style and types
+lint: venv ## formatting, style and types, and the shell that hosts run
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	scripts/lint-shell
 
 format: venv ## put the code in shape
 	$(PYTHON) -m ruff format .

@@ -28,9 +28,8 @@ from kamal_pyinfra.shell import app as commands
 from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.proxy.gate import await_served
-from kamal_pyinfra.shell.rollout import drain, ending
+from kamal_pyinfra.shell.rollout import TURNED_BAD, Watched, drain, ending, watch
 from kamal_pyinfra.shell.script import both, chain, guarded
-from kamal_pyinfra.shell.watch import TURNED_BAD, Watched, watch
 
 
 @operation()

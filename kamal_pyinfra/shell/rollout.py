@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kamal_pyinfra.naming import PROXY_CONTAINER, replaced_name
+from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes.containers import (
     AwaitContainer,
     BootContainer,
@@ -13,22 +14,16 @@ from kamal_pyinfra.plan.changes.containers import (
     StopContainer,
 )
 from kamal_pyinfra.plan.docker_values import given_networks
-from kamal_pyinfra.plan.fleet_state import SILENT
 from kamal_pyinfra.plan.proxy.gate import has_routers
 from kamal_pyinfra.plan.state.desired import AppContainer
 from kamal_pyinfra.shell import app
-from kamal_pyinfra.shell.health import (
-    FIRST_CHECK,
-    REPORT,
-    SERVING_FORMAT,
-    STILL_READY,
-    await_functions,
-    await_ready,
-    await_unhealthy,
-    still_ready,
-)
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
-from kamal_pyinfra.shell.script import ABSENT, beside, chain, join, words
+from kamal_pyinfra.shell.health import await_ready, await_unhealthy, still_ready
+from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers
+from kamal_pyinfra.shell.script import beside, chain, join, quote, words
+
+FIRST_CHECK = "sleep 0.2"
+"""Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
 
 
 def boot(
@@ -50,8 +45,8 @@ def boot(
         by_replica.setdefault(change.container.replica, []).append((change, audit))
     steps = [_boot_together(by_replica[replica], suffix, engine) for replica in sorted(by_replica)]
     script = chain(*steps)
-    checks = (SHARE_NETWORK if "share_network " in script else "") + (AWAIT_PORT if "await_port " in script else "")
-    return f": {BOOT_MARK}{run_id}\n" + await_functions() + checks + script
+    needed = [name for name in ("await_ready", "share_network", "await_port") if f"{name} " in script]
+    return f": {BOOT_MARK}{run_id}\n" + functions(*needed) + script
 
 
 def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, engine: str | None) -> str:
@@ -67,7 +62,7 @@ def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, en
 def gate(changes: Sequence[BootContainer]) -> str:
     """Look once more at containers that were ready, now that all others are: one may have crashed meanwhile."""
     looks = (still_ready(change.container, has_run=isinstance(change, AwaitContainer)) for change in changes)
-    return REPORT + STILL_READY + chain(*looks)
+    return functions("still_ready") + chain(*looks)
 
 
 def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
@@ -97,57 +92,6 @@ def _await_port(change: BootContainer) -> str:
     return chain(wait, app.tie_cord(container.cord))
 
 
-EXPOSED_PORTS = "{{range $port, $_ := .Config.ExposedPorts}}{{println $port}}{{end}}"
-
-AWAIT_PORT = rf"""listening() {{
-  cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2> /dev/null | awk '
-    $4 == "0A" {{
-      split($2, at, ":")
-      if (at[1] !~ /^(0000000000000000FFFF0000)?......7F$/ && at[1] != "00000000000000000000000001000000") print at[2]
-    }}'
-}}
-await_port() {{
-  now; began=$now; port=$2
-  pid=$(docker inspect --format '{{{{.State.Pid}}}}' "$1") || return 1
-  [ -n "$port" ] || port=$(docker inspect --format '{EXPOSED_PORTS}' "$1" | sed '/^$/d' | sort -n | head -n 1)
-  port=${{port%/*}}
-  case "$port" in '' | 0* | *[!0-9]*) return 0 ;; esac
-  wanted=$(printf '%04X' "$port")
-  while [ -n "$(cat "/proc/$pid/net/tcp" 2> /dev/null)" ]; do
-    ports=$(listening "$pid" | sort -u | tr '\n' ' '); now
-    case " $ports" in *" $wanted "*) return 0 ;; esac
-    if [ $(( now - began )) -ge $(( $3 * 100 )) ]; then
-      others=; for each in $ports; do others="$others $(( 0x$each ))"; done
-      report "$1" "nothing listens on port $port, where the proxy would ask it (but on:${{others:- none}})" "$4"
-      return 1
-    fi
-    sleep 0.1
-  done
-}}
-"""
-"""The kernel shows which sockets listen in a container, and whether the loopback alone reaches them. Where it does not
-show them, or the container has ended meanwhile, what follows decides."""
-
-PROXY_NETWORKS = (
-    "{{.HostConfig.NetworkMode}} {{range $name, $network := .NetworkSettings.Networks}}"
-    "{{$name}} {{$network.NetworkID}} {{end}}"
-)
-
-SHARE_NETWORK = f"""share_network() {{
-  name=$1; shift
-  there=$(docker inspect --format '{PROXY_NETWORKS}' {PROXY_CONTAINER} 2> /dev/null) || return 0
-  for network in "$@"; do
-    case " $there" in ' host '* | *" $network"*) return 0 ;; esac
-  done
-  echo "$name: the proxy cannot reach it: it would be on $*, the proxy is on ${{there#* }}" |
-    sed 's/ [0-9a-f]\\{{64\\}}//g' >&2
-  return 1
-}}
-"""
-"""A container that is healthy gets its share of the requests at once, so this is asked before there is one. A network
-may be given by the beginning of its id."""
-
-
 def _share_network(container: AppContainer) -> str:
     networks = given_networks(container.options)
     return (
@@ -173,65 +117,6 @@ def stop(changes: Sequence[StopContainer]) -> str:
 
 BOOT_MARK = "kp-boot:"
 
-# A run that is interrupted drops its connections; the scripts on the hosts notice that within half a second,
-# and Docker may have been creating a container for them. `[k]p` is found in their text, but not in this one.
-AWAIT_END_OF_BOOT = """waited=0
-while grep -qs '[k]p-boot:{run_id}' /proc/[0-9]*/cmdline && [ "$waited" -lt 50 ]; do
-  sleep 0.2; waited=$(( waited + 1 ))
-done
-[ "$waited" -eq 0 ] || sleep 1
-"""
-
-ENGINE_SECONDS = 10
-"""So long a take-back waits for an engine that is started again; without one nothing can be brought back."""
-
-REVERT = (
-    """ask() {
-  { error=$(docker inspect --format "$1" "$2" 2>&1 >&3); } 3>&1 && return 0
-  case "$error" in ABSENT) return 0 ;; esac
-  echo "$error" >&2; return 1
-}
-await_engine() {
-  waited=0
-  until error=$(docker version 2>&1 > /dev/null); do
-    [ "$waited" -lt ENGINE_SECONDS ] || { echo "$error" >&2; echo "SILENT" >&2; exit 1; }
-    sleep 1; waited=$(( waited + 1 ))
-  done
-}
-this_runs() {
-  run=$1; shift
-  for name in "$@"; do
-    hostname=$(ask '{{.Config.Hostname}}' "$name") || return 1
-    case "$hostname" in *-"$run") echo "$name" ;; esac
-  done
-}
-is_there() { found=$(ask '{{.Id}}' "$1") || return 2; [ -n "$found" ]; }
-revert() {
-  ours=$(this_runs "$2" "$1") || return 1
-  if [ -n "$ours" ]; then
-    docker stop $4 "$1" > /dev/null; docker rm -f "$1" > /dev/null || return 1
-  fi
-  is_there "$3"
-  case "$?" in 0) docker rename "$3" "$1" ;; 1) ;; *) return 1 ;; esac
-}
-keep_what_serves() {
-  [ -n "$lost" ] || return 0
-  for name in "$@"; do
-    serving=$(ask 'SERVING' "$name") || exit 1
-    case "$serving" in
-      healthy | none) echo "an old container did not come back; $name stays" >&2; exit 1 ;;
-    esac
-  done
-}
-lost=
-""".replace("SERVING", SERVING_FORMAT)
-    .replace("ABSENT", ABSENT)
-    .replace("SILENT", SILENT)
-    .replace("ENGINE_SECONDS", str(ENGINE_SECONDS))
-)
-"""Only a container whose host name carries this run's id is this run's; one that was to be replaced may still
-have the name, and serve. A container is not there where Docker says so; where it says nothing, that is not known."""
-
 
 def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:
     """Bring the old containers back and take this run's containers away, without losing a request.
@@ -244,16 +129,16 @@ def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, ru
     names = tuple(change.container.name for change in new)
     corded = tuple(change for change in new if change.container.cord)
     return (
-        AWAIT_END_OF_BOOT.format(run_id=run_id)
-        + await_functions()
-        + route_functions()
-        + REVERT
+        functions("await_end_of_boot", "await_engine", "is_there", "await_ready", "keep_what_serves", "revert")
+        + functions("this_runs", "note_servers", "await_unhealthy", "await_dropped")
         + " ; ".join(
             part
             for part in (
+                f"await_end_of_boot {words(run_id)}",
                 "await_engine" if new or stops else "",
+                "lost=",
                 *(_revive(change) for change in stops),
-                f"keep_what_serves {words(*names)}" if new else "",
+                f'keep_what_serves "$lost" {words(*names)}' if new else "",
                 _note_servers(corded, run_id) if corded else "",
                 *(app.cut_cord(_cord(change)) for change in corded),
                 *(_await_gone(change, run_id) for change in corded),
@@ -331,8 +216,7 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
         return chain(f"{{ {{ {meanwhile}; }} || true; }}" if meanwhile else "", then)
     waiting = chain(*(_await_drained_gone(change) for change in corded), _stop_what_stayed(corded), await_dropped())
     return (
-        await_functions()
-        + route_functions()
+        functions("note_servers", "await_unhealthy", "await_dropped")
         + "stayed=; "
         + chain(
             note_servers(tuple(change.name for change in corded)),
@@ -367,3 +251,66 @@ def _stop_what_stayed(changes: Sequence[StopContainer]) -> str:
     timeout = f"-t {max(timeouts)} " if timeouts else ""
     stop = f'docker stop {timeout}$stayed > /dev/null && echo "${{stayed# }}" {words(FORCED)} >&2'
     return f'{{ [ -z "$stayed" ] || {{ {stop}; }}; }}'
+
+
+TURNED_BAD = "went bad after the switch"
+"""Stands in what a host says of a version that must go; any other failure says nothing against it."""
+ASK = (
+    "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
+    " else wget -q -T 5 -O /dev/null {0}; fi; }}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A new container.
+
+    Args:
+        has_run: it was not started by this run, so it may have restarted before.
+        log_lines: of its log, to show when it turns bad.
+        is_probed: whether the command and the URL are about it.
+    """
+
+    name: str
+    has_run: bool
+    log_lines: int
+    is_probed: bool
+
+
+def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd: str | None, url: str | None) -> str:
+    """Look at containers again and again; exit 1 with a report, and the old ones let back, when one turns bad.
+
+    Args:
+        watched: the new containers.
+        cords: folders of the old ones that run with a cut cord.
+        seconds: how long.
+        cmd: for a shell in the containers, about once a second.
+        url: to ask from the host, about once a second.
+    """
+    ties = chain(*(app.tie_cord(cord) for cord in cords)) or ":"
+    firsts = [
+        f"first{number}={f'$(restarts_of {words(each.name)}) || exit 1' if each.has_run else '0'}"
+        for number, each in enumerate(watched)
+    ]
+    inspections = [
+        f'keeps_well {words(each.name, each.log_lines)} "$first{number}"' for number, each in enumerate(watched)
+    ]
+    probes = [
+        f"probe {words(each.name, each.log_lines, script)}"
+        for each in watched
+        if each.is_probed and (script := probe_of(each.name, cmd=cmd, url=url))
+    ]
+    return (
+        f"{functions('turned_bad', 'keeps_well', 'restarts_of', 'probe', 'keep_watch')}"
+        f"let_back() {{ {ties}; }}\ninspect_all() {{ {'; '.join(inspections)}; }}\n"
+        f"probe_all() {{ {'; '.join(probes) or ':'}; }}\n"
+        f"{'; '.join(firsts)}; keep_watch {words(seconds)}"
+    )
+
+
+def probe_of(name: str, *, cmd: str | None, url: str | None) -> str:
+    """What must succeed for a container, as a shell line; empty if nothing was asked for."""
+    return chain(
+        f"docker exec {words(name)} sh -c {quote(cmd)}" if cmd else "",
+        ASK.format(words(url)) if url else "",
+    )

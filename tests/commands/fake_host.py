@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from kamal_pyinfra.shell.health import PROBE_FORMAT, PROGRESS_FORMAT, SERVING_FORMAT, STATE_FORMAT
-from kamal_pyinfra.shell.proxy.gate import ENGINE_FORMAT, NETWORKS_FORMAT
-from kamal_pyinfra.shell.proxy.traefik import NOTED_FORMAT
+from kamal_pyinfra.shell.library import functions
+
+
+def template(function: str, nth: int = 0) -> str:
+    """The template that a shell function gives to Docker."""
+    body = functions(function).partition(f"{function}() ")[2].partition("\n}\n")[0]
+    return re.findall("--format '([^']*)'", body)[nth]
+
 
 FORMATS = {
-    STATE_FORMAT: "STATE",
-    PROBE_FORMAT: "PROBE",
-    PROGRESS_FORMAT: "PROGRESS",
-    SERVING_FORMAT: "SERVING",
-    NOTED_FORMAT: "NOTED",
-    NETWORKS_FORMAT: "NETWORKS",
-    ENGINE_FORMAT: "ENGINE",
+    template("state_of"): "STATE",
+    template("report"): "PROBE",
+    template("tell_probe"): "PROGRESS",
+    template("serving_state_of"): "SERVING",
+    template("note_servers"): "NOTED",
+    template("refuse"): "NETWORKS",
+    template("refuse", 1): "ENGINE",
     "{{.Config.Hostname}}": "HOSTNAME",
     "{{.Id}}": "ID",
 }

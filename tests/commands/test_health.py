@@ -6,13 +6,14 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.shell.health import REPORT, STILL_READY, await_functions, await_ready, await_unhealthy, still_ready
+from kamal_pyinfra.shell.health import await_functions, await_ready, await_unhealthy, still_ready
+from kamal_pyinfra.shell.library import functions
 from tests.commands import builders
 from tests.commands.fake_host import Answer, FakeHost
 
 READY = await_functions() + await_ready(builders.app_container(deadline=6, readiness_delay=4, log_lines=50))
-STILL = REPORT + STILL_READY + still_ready(builders.app_container(log_lines=50))
-GONE = await_functions() + await_unhealthy("shop-web-v1", seconds=5)
+STILL = functions("still_ready") + still_ready(builders.app_container(log_lines=50))
+GONE = functions("await_unhealthy") + await_unhealthy("shop-web-v1", seconds=5)
 STATE = "inspect --format STATE shop-web-v2"
 PROCESS = "inspect --format {{.State.Pid}} shop-web-v2"
 PROBE = "inspect --format PROBE shop-web-v2"

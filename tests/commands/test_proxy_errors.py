@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kamal_pyinfra.shell.proxy.gate import gate_functions
+from kamal_pyinfra.shell.library import functions
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ from kamal_pyinfra.shell.proxy.gate import gate_functions
 )
 def test_a_log_that_cannot_be_read_or_holds_no_errors_proves_nothing(driver: str, arguments: str, code: int) -> None:
     settings = f"log=; readable=no; driver={driver}; proxy='true [\"{arguments}\"]'"
-    script = f"{gate_functions()}{settings}; logs_errors"
+    script = f"{functions('logs_errors')}{settings}; logs_errors"
     assert subprocess.run(["sh", "-c", script], check=False, capture_output=True, timeout=30).returncode == code

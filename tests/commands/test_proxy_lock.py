@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.shell.proxy.container import CHANGED, LOCK_FOLDER, alone, alone_if_unmoved
+from kamal_pyinfra.shell.proxy.container import alone, alone_if_unmoved
 from tests.commands.builders import golden_config, new_run
+
+LOCK_FOLDER = "/run/lock"
+CHANGED = "another run has changed the proxy meanwhile; run the same command again"
 
 DOCKER = """#!/bin/sh
 [ "$1 $2 $3" = "container inspect --format" ] || exit 99

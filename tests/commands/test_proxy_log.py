@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.changes.containers import StopContainer
-from kamal_pyinfra.shell.proxy.traefik import PROXY_LOG, await_dropped, note_servers, route_functions
+from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from kamal_pyinfra.shell.rollout import drain
 from tests.commands.fake_host import SLEEP, FakeHost
 from tests.commands.test_proxy_routes import NOTED, SERVE
@@ -223,4 +224,4 @@ def test_every_awk_that_is_here_reads_the_same(host, received, built, awk):
 )
 def test_whether_a_log_reaches_back(host, since, lines, code):
     host.log.write_text(logged(lines))
-    assert host.run(f"{PROXY_LOG}log='{host.log}'; reaches_back '{since}'").code == code
+    assert host.run(f"{functions('reaches_back')}log='{host.log}'; reaches_back '{since}'").code == code

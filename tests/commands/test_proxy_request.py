@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell.health import NOW
-from kamal_pyinfra.shell.proxy.request import request_functions
+from kamal_pyinfra.shell.library import functions
 
 ANSWER = "0123456789abcdef0123456789abcdef"
 ASK = 'ask_gate {address} {port} {scheme} shop.example.com {path} {answer} 2; echo "$said"\n'
@@ -86,7 +85,7 @@ def ask(tmp_path: Path):
                 (tmp_path / name).symlink_to(found)
         if tool == "busybox":
             (tmp_path / "wget").symlink_to(shutil.which("busybox"))
-        script = NOW + request_functions() + ASK.format(**({"address": "127.0.0.1", "answer": ANSWER} | values))
+        script = functions("ask_gate") + ASK.format(**({"address": "127.0.0.1", "answer": ANSWER} | values))
         environ = {"PATH": str(tmp_path), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
         ended = subprocess.run(
             ["/bin/sh", "-c", script], env=environ, capture_output=True, text=True, timeout=20, check=False

@@ -13,7 +13,7 @@ from kamal_pyinfra.shell import app, rollout
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from tests.commands import builders
-from tests.commands.fake_host import Answer, FakeHost
+from tests.commands.fake_host import Answer, FakeHost, template
 
 CONTAINER = builders.app_container()
 NEW = "shop-web-v2"
@@ -144,7 +144,7 @@ def test_a_container_that_has_to_listen_gets_its_cord_once_it_does(docker, liste
 
 def test_without_a_port_in_the_labels_it_is_the_lowest_that_the_image_exposes(docker, listening):
     docker.docker(PID, str(os.getpid()))
-    docker.docker(f"inspect --format {rollout.EXPOSED_PORTS} {NEW}", f"65535/tcp\n{listening}/tcp\n\n")
+    docker.docker(f"inspect --format {template('await_port', 1)} {NEW}", f"65535/tcp\n{listening}/tcp\n\n")
     assert docker.run(boot(builders.boot(awaited_port=""))).code == 0
     assert (docker.home / CORD).exists()
 
@@ -172,7 +172,7 @@ def test_one_that_does_not_listen_for_others_never_gets_its_cord(docker, address
 def test_what_the_host_cannot_see_is_left_to_the_gate(docker, pid, exposed):
     """No port, a process that has ended or may not be seen: it becomes healthy, and the proxy is asked."""
     docker.docker(PID, str(os.getpid()) if pid == "ours" else pid)
-    docker.docker(f"inspect --format {rollout.EXPOSED_PORTS} {NEW}", exposed)
+    docker.docker(f"inspect --format {template('await_port', 1)} {NEW}", exposed)
     assert docker.run(boot(builders.boot(awaited_port=""))).code == 0
     assert (docker.home / CORD).exists()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.shell.watch import Watched, watch
+from kamal_pyinfra.shell.rollout import Watched, watch
 from tests.commands.fake_host import Answer, FakeHost
 
 NEW = "shop-web-v2"

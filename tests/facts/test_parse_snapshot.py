@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_lock, parse_snapshot
 from kamal_pyinfra.plan.state.digest import clear_check
 from kamal_pyinfra.plan.state.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
-from kamal_pyinfra.shell.health import PROBE_FORMAT, SERVING_FORMAT, STATE_FORMAT
-from kamal_pyinfra.shell.proxy.traefik import NOTED_FORMAT
 from kamal_pyinfra.shell.snapshot import GO_NAMES, sums_template
+from tests.commands.fake_host import template
 from tests.facts.go_template import render
 from tests.facts.looked_at import lines_of
 
@@ -212,13 +211,13 @@ def test_a_name_that_would_end_the_template_is_not_asked_for():
 )
 def test_the_formats_of_the_waiting_loops_on_real_containers(name, state, serving, noted):
     container = inspected(name)
-    assert render(STATE_FORMAT, container) == state
-    assert render(SERVING_FORMAT, container) == serving
-    assert render(NOTED_FORMAT, container) == noted
+    assert render(template("state_of"), container) == state
+    assert render(template("serving_state_of"), container) == serving
+    assert render(template("note_servers"), container) == noted
 
 
 def test_the_last_probe_of_a_real_container_is_one_line():
-    text = render(PROBE_FORMAT.replace('{{"\\n"}}', "\n"), inspected("shop-web-running"))
+    text = render(template("report").replace('{{"\\n"}}', "\n"), inspected("shop-web-running"))
     assert text.startswith('health check exited 0: "  % Total')
     assert text.count("\n") == 1
 

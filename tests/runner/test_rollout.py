@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.runner.rollout import Rollout
-from kamal_pyinfra.shell.watch import TURNED_BAD
+from kamal_pyinfra.shell.rollout import TURNED_BAD
 from tests.conftest import MakeConfig, a_run
 
 WEB = ["192.0.2.1", "192.0.2.2"]

@@ -1,0 +1,68 @@
+"""The shell functions of the package: each file is nothing else, and a script brings along what it calls."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kamal_pyinfra.shell import library
+from kamal_pyinfra.shell.library import functions
+
+FOLDER = Path(library.__file__).with_name("sh")
+FILES = sorted(FOLDER.glob("*.sh"))
+SHELLS = [shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
+
+
+def test_a_function_brings_along_what_it_calls_and_nothing_else():
+    text = functions("still_ready")
+    assert re.findall(r"^(\w+)\(\) ", text, re.MULTILINE) == ["printable", "report", "state_of", "still_ready"]
+
+
+def test_each_function_comes_once_whoever_calls_it():
+    text = functions("await_ready", "still_ready", "await_ready")
+    assert text.count("report() {") == text.count("await_ready() {") == 1
+
+
+def test_comments_and_indentation_stay_at_home():
+    assert functions("now") == "now() {\nread -r now _ < /proc/uptime\nnow=${now%.*}${now#*.}\n}\n"
+
+
+def test_a_name_that_is_nowhere_is_an_error_here_and_not_on_a_host():
+    with pytest.raises(KeyError, match="await_redy"):
+        functions("await_redy")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_holds_functions_and_comments_only(path: Path):
+    rest = library.DEFINITION.sub("", path.read_text("utf-8"))
+    assert [line for line in rest.splitlines() if line and not line.startswith("#")] == []
+
+
+def test_no_two_functions_have_one_name():
+    names = [name for path in FILES for name in library.DEFINITION.findall(path.read_text("utf-8"))]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_all_of_them_can_be_read_by_every_shell(shell: list[str]):
+    names = [name for path in FILES for name in library.DEFINITION.findall(path.read_text("utf-8"))]
+    ended = subprocess.run([*shell, "-n"], input=functions(*names), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_what_hosts_run_is_posix_and_in_shape(tmp_path: Path):
+    """`make lint` fails on a script that is not."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree("scripts", scripts)
+    shutil.copytree(".ci", tmp_path / ".ci")
+    shutil.copytree(FOLDER, tmp_path / "kamal_pyinfra/shell/sh")
+    bad = tmp_path / "kamal_pyinfra/shell/sh/bad.sh"
+    for text, complaint in (("bad() {\n  rm -f $1\n}\n", "SC2086"), ("bad() {\n rm -f bad\n}\n", "bad.sh")):
+        bad.write_text(text)
+        ended = subprocess.run([scripts / "lint-shell"], capture_output=True, text=True, check=False, timeout=120)
+        assert ended.returncode == 1
+        assert complaint in ended.stdout

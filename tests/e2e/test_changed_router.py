@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from kamal_pyinfra.config import load_config
+from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.script import chain
+from tests.commands.builders import counted_by_docker
+from tests.conftest import a_run
 from tests.e2e.project import Project
 from tests.lab.images import build_traefik
 from tests.lab.lab import Lab
@@ -127,6 +134,49 @@ def test_a_deploy_without_a_change_goes_back_to_the_usual_names(shop: Project) -
     assert f"{ROUTER}.priority" not in renamed
     usual = labels(shop, serving(shop))
     assert (usual[f"{ROUTER}.priority"], usual.get("kp.suffix")) == ("7", None)
+
+
+OURS = r"(?:kp\.[a-z]+|traefik\.http\.[a-z]+\.kp-gate-[^=]*|traefik\.http\.routers\.shop-web\.service)="
+NOT_KAMALS = re.compile(f" --label (?:'{OURS}[^']*'|{OURS}[^ ]*)")
+MOUNTS = '{{ range .Mounts }}{{printf "%s %s\\n" .Source .Destination}}{{ end }}'
+CORD = f"docker inspect -f '{MOUNTS}' OLD | awk '$2 == \"/tmp/kamal-cord\" {{print $1}}'"
+STATE = "docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "
+KAMAL = """until [ "$({state}{new})" = healthy ]; do sleep 0.2; done; sleep 2
+rm -r "$({cord})"
+until [ "$({state}{old})" = unhealthy ]; do sleep 0.2; done; sleep 2
+docker stop {old} > /dev/null
+docker tag {image}:{version} {image}:latest
+"""
+"""What Kamal 1.9 does on a host to switch; it sleeps 5 s each time."""
+
+
+def kamal_deploys(project: Project, version: str) -> None:
+    """Switch by Kamal's own lines, to a container as Kamal runs it."""
+    config = load_config(project.folder / "config/deploy.yml", environ=project.environment(version))
+    (new,) = desired_host(a_run(config, version, run_id="b" * 32), project.lab.hosts["web1"]).containers
+    run = app.run(counted_by_docker(new)).replace(":/tmp/kamal-cord:ro ", ":/tmp/kamal-cord ")
+    old, image = serving(project), new.image.removesuffix(f":{version}")
+    switch = KAMAL.format(
+        state=STATE, new=new.name, old=old, cord=CORD.replace("OLD", old), image=image, version=version
+    )
+    start = chain(app.tie_cord(new.cord), f"docker rm -f {new.name} > /dev/null 2>&1 || true", NOT_KAMALS.sub("", run))
+    project.lab.ssh("web1", f"{start}\n{switch}", timeout=90)
+
+
+def test_kamal_takes_over_beside_another_name_and_kp_after_it(shop: Project) -> None:
+    """Whatever kp's router is called, Kamal's must stand beside it; kp then finds nothing to change, and goes on."""
+    shop.change(lambda config: config.pop("asset_path"))
+    with Load((shop.url("web1"),), seconds=180) as load:
+        deploy(shop, {f"{ROUTER}.priority": "9"})
+        assert "kp.suffix" in labels(shop, serving(shop))
+        version = "v1" if serving(shop).endswith("v2") else "v2"
+        kamal_deploys(shop, version)
+        assert shop.served("web1") == version
+        assert not [name for name in labels(shop, serving(shop)) if name == "kp.digest" or "kp-gate" in name]
+        plan = shop.kp("plan", version=version).stdout
+        deploy(shop, CHANGES["a rule"])
+    assert load.report.failures == ()
+    assert plan == f"shop {version}: nothing to change.\n"
 
 
 def test_a_rollback_to_a_container_with_the_old_router_loses_no_request(shop: Project) -> None:

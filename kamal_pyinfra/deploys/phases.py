@@ -21,16 +21,10 @@ from kamal_pyinfra.operations import host as files
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, underway
-from kamal_pyinfra.plan.diff.host import (
-    diff_assets,
-    diff_directories,
-    diff_docker,
-    diff_env_files,
-    diff_images,
-    diff_login,
-    diff_missing_accessories,
-    diff_proxy,
-)
+from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
+from kamal_pyinfra.plan.diff.app import diff_assets
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_docker, diff_env_files, diff_images, diff_login
+from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.run import Run
 
 

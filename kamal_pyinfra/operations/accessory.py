@@ -13,7 +13,7 @@ from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import current_host, look, seen
 from kamal_pyinfra.plan.changes.containers import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
 from kamal_pyinfra.plan.compare.container import files_to_upload
-from kamal_pyinfra.plan.diff.host import diff_missing_accessories
+from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
 from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload

@@ -19,8 +19,9 @@ from kamal_pyinfra.plan.changes.containers import (
     StopContainer,
     SyncAssets,
 )
+from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.diff.gates import boot_gates
-from kamal_pyinfra.plan.diff.host import diff_assets, diff_containers, diff_leftovers, diff_old_containers, diff_release
+from kamal_pyinfra.plan.diff.leftovers import diff_leftovers
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run

@@ -12,8 +12,8 @@ from kamal_pyinfra.operations.apply import removal
 from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.run_state import current_host, look
 from kamal_pyinfra.plan.changes.host import TagLatest
-from kamal_pyinfra.plan.diff.host import diff_containers, diff_leftovers, diff_old_containers, diff_record, diff_tag
-from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost

@@ -14,7 +14,7 @@ from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, StartProxy
 from kamal_pyinfra.plan.changes.host import RemoveEnvFile
 from kamal_pyinfra.plan.diff.gates import running_gates
-from kamal_pyinfra.plan.diff.host import diff_proxy
+from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run

@@ -11,8 +11,8 @@ from kamal_pyinfra.operations.finish import note
 from kamal_pyinfra.operations.run_state import underway
 from kamal_pyinfra.plan.changes.containers import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff.gates import boot_gates
-from kamal_pyinfra.plan.diff.host import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.state.record import record_text

@@ -8,8 +8,8 @@ import pytest
 
 from kamal_pyinfra.plan.changes.containers import AwaitContainer, ReplaceContainer
 from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.diff.app import diff_containers
 from kamal_pyinfra.plan.diff.gates import boot_gates
-from kamal_pyinfra.plan.diff.host import diff_containers
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, stopped

@@ -12,8 +12,9 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.naming import OWNER_LABEL
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
-from kamal_pyinfra.plan.diff.host import diff_host, diff_proxy
+from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.plan import HostTask
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost

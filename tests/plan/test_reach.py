@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.plan.diff.host import diff_containers
+from kamal_pyinfra.plan.diff.app import diff_containers
 from kamal_pyinfra.plan.proxy.reach import Reach, new_reach
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import ClassVar
 
 from kamal_pyinfra.plan.compare.fields import Difference
@@ -32,6 +33,7 @@ class Change:
 
     usual_action: ClassVar[Action] = Action.UPDATE
     kind: ClassVar[str] = ""
+    subject_field: ClassVar[str] = "name"
 
     cause: str
     role: str = ""
@@ -47,4 +49,5 @@ class Change:
     @property
     def subject(self) -> str:
         """What changes: the name of a container, file, image or folder."""
-        raise NotImplementedError
+        value = attrgetter(self.subject_field)(self)
+        return value if isinstance(value, str) else ", ".join(value)

@@ -15,15 +15,11 @@ class SyncAssets(Change):
     """The files of a version get extracted, and old and new ones get each other's."""
 
     kind = "assets"
+    subject_field = "assets.volume"
 
     assets: Assets
     image: str
     old_containers: tuple[str, ...]
-
-    @property
-    def subject(self) -> str:
-        """The folder that the container mounts."""
-        return self.assets.volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +34,7 @@ class BootContainer(Change):
 
     usual_action = Action.CREATE
     kind = "container"
+    subject_field = "container.name"
 
     container: AppContainer
     replaces: tuple[str, ...] = ()
@@ -47,11 +44,6 @@ class BootContainer(Change):
     def action(self) -> Action:
         """A predecessor makes it a replacement."""
         return Action.REPLACE if self.replaces else self.usual_action
-
-    @property
-    def subject(self) -> str:
-        """Its name."""
-        return self.container.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +91,6 @@ class StopContainer(Change):
     drain_timeout: int
     stop_timeout: int | None
 
-    @property
-    def subject(self) -> str:
-        """Its name."""
-        return self.name
-
 
 @dataclass(frozen=True, kw_only=True)
 class AccessoryChange(Change):
@@ -116,14 +103,10 @@ class AccessoryChange(Change):
 
     kind = "accessory"
     verb: ClassVar[str] = ""
+    subject_field = "container"
 
     name: str
     container: str
-
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.container
 
     @property
     def command(self) -> str:
@@ -195,13 +178,9 @@ class RunProxy(Change):
 
     usual_action = Action.CREATE
     kind = "proxy"
+    subject_field = "proxy.name"
 
     proxy: Proxy
-
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.proxy.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,11 +205,6 @@ class SwitchProxy(Change):
 
     name: str
 
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.name
-
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveProxy(Change):
@@ -240,11 +214,6 @@ class RemoveProxy(Change):
     kind = "proxy"
 
     name: str
-
-    @property
-    def subject(self) -> str:
-        """Its container."""
-        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,13 +226,9 @@ class RunRelease(Change):
     """The release command runs in a container of the new version."""
 
     kind = "release"
+    subject_field = "release.cmd"
 
     release: ReleaseCommand
-
-    @property
-    def subject(self) -> str:
-        """What is run."""
-        return self.release.cmd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,8 +250,3 @@ class StartContainer(Change):
     deadline: int
     readiness_delay: int
     log_lines: int
-
-    @property
-    def subject(self) -> str:
-        """Its name."""
-        return self.name

@@ -14,11 +14,9 @@ class InstallDocker(Change):
 
     usual_action = Action.CREATE
     kind = "docker"
+    subject_field = "engine"
 
-    @property
-    def subject(self) -> str:
-        """The engine."""
-        return "docker"
+    engine: str = "docker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +25,9 @@ class CreateDirectories(Change):
 
     usual_action = Action.CREATE
     kind = "directory"
+    subject_field = "paths"
 
     paths: tuple[str, ...]
-
-    @property
-    def subject(self) -> str:
-        """All folders."""
-        return ", ".join(self.paths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +35,9 @@ class WriteEnvFile(Change):
     """A file of secrets gets written."""
 
     kind = "env file"
+    subject_field = "file.path"
 
     file: EnvFile
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.file.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +52,9 @@ class ProtectEnvFile(Change):
     """A file of secrets that others could read gets its mode back."""
 
     kind = "env file"
+    subject_field = "file.path"
 
     file: EnvFile
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.file.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +84,10 @@ class PullImage(Change):
 
     usual_action = Action.CREATE
     kind = "image"
+    subject_field = "image"
 
     image: str
     service: str
-
-    @property
-    def subject(self) -> str:
-        """Its reference."""
-        return self.image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +95,10 @@ class TagLatest(Change):
     """The tag that says which version is in service moves."""
 
     kind = "tag"
+    subject_field = "tag"
 
     image: str
     tag: str
-
-    @property
-    def subject(self) -> str:
-        """The tag."""
-        return self.tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +115,6 @@ class RemoveContainer(Change):
     name: str
     is_running: bool = False
 
-    @property
-    def subject(self) -> str:
-        """Its name."""
-        return self.name
-
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveImage(Change):
@@ -149,13 +122,9 @@ class RemoveImage(Change):
 
     usual_action = Action.REMOVE
     kind = "image"
+    subject_field = "image"
 
     image: str
-
-    @property
-    def subject(self) -> str:
-        """Its reference."""
-        return self.image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,14 +138,10 @@ class RemoveUntagged(Change):
 
     usual_action = Action.REMOVE
     kind = "image"
+    subject_field = "image"
 
     image: str
     service: str
-
-    @property
-    def subject(self) -> str:
-        """What Docker calls them."""
-        return self.image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,13 +150,9 @@ class RemoveFile(Change):
 
     usual_action = Action.REMOVE
     kind = "file"
+    subject_field = "path"
 
     path: str
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,13 +168,9 @@ class RemoveDirectory(Change):
 
     usual_action = Action.REMOVE
     kind = "directory"
+    subject_field = "path"
 
     path: str
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,14 +178,10 @@ class ForgetHosts(Change):
     """The record on a host no longer names hosts that left the configuration."""
 
     kind = "record"
+    subject_field = "path"
 
     path: str
     hosts: tuple[str, ...]
-
-    @property
-    def subject(self) -> str:
-        """Its path."""
-        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,10 +190,6 @@ class BuildImage(Change):
 
     usual_action = Action.CREATE
     kind = "build"
+    subject_field = "image"
 
     image: str
-
-    @property
-    def subject(self) -> str:
-        """Its reference."""
-        return self.image

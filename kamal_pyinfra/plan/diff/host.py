@@ -110,24 +110,6 @@ def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
     return (PullImage(image=desired.image, service=desired.owner.service, cause=cause, is_drift=is_drift),)
 
 
-__all__ = [
-    "diff_assets",
-    "diff_containers",
-    "diff_directories",
-    "diff_docker",
-    "diff_env_files",
-    "diff_host",
-    "diff_images",
-    "diff_leftovers",
-    "diff_login",
-    "diff_missing_accessories",
-    "diff_old_containers",
-    "diff_proxy",
-    "diff_record",
-    "diff_release",
-    "diff_tag",
-]
-
 STEPS = (
     diff_docker,
     diff_directories,

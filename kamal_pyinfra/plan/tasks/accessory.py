@@ -10,8 +10,8 @@ from kamal_pyinfra.plan.changes.host import CreateDirectories
 from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, removal_of
-from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login, diff_missing_accessories
+from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, diff_missing_accessories, removal_of
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.plan import HostTask, silent_docker
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost

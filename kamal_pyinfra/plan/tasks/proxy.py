@@ -7,8 +7,8 @@ from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, SwitchProxy
 from kamal_pyinfra.plan.changes.host import RemoveEnvFile
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
-from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login, diff_proxy
-from kamal_pyinfra.plan.diff.proxy import contradictions, foreign_proxy, refused_proxy
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
+from kamal_pyinfra.plan.diff.proxy import contradictions, diff_proxy, foreign_proxy, refused_proxy
 from kamal_pyinfra.plan.plan import HostTask, silent_docker
 from kamal_pyinfra.plan.proxy.traefik import proxy_users
 from kamal_pyinfra.plan.run import Run

@@ -24,12 +24,12 @@ from kamal_pyinfra.shell import image as image_commands
 from kamal_pyinfra.shell.files import remove_files
 from kamal_pyinfra.shell.proxy import container as commands
 from kamal_pyinfra.shell.proxy.container import (
-    alone,
-    alone_if_unmoved,
     replace_by_serving,
     replace_by_working,
     run_serving,
     serving_functions,
+    with_proxy_lock,
+    with_proxy_lock_if_unchanged,
 )
 from kamal_pyinfra.shell.script import chain, guarded
 
@@ -74,7 +74,7 @@ def rebooted(run: Run) -> Generator[StringCommand, None, None]:
         running = (each for each in observed.containers if each.is_running)
         routed = running_gates(running, proxy_arguments(change.proxy))
         script = chain(new(change.proxy, routed), audited(run, "Rebooted traefik"))
-        yield StringCommand(pulling(run, f"{serving_functions()}{alone(script)}"))
+        yield StringCommand(pulling(run, f"{serving_functions()}{with_proxy_lock(script)}"))
 
 
 @operation()
@@ -130,7 +130,7 @@ def _switched(run: Run, changes: tuple[Change, ...], *steps: Step) -> Generator[
 
 def _at_once(script: str) -> StringCommand:
     """A change that takes a moment; another run's is waited for as long again."""
-    return StringCommand(guarded(alone(script, seconds=SWITCH_SECONDS), seconds=2 * SWITCH_SECONDS))
+    return StringCommand(guarded(with_proxy_lock(script, seconds=SWITCH_SECONDS), seconds=2 * SWITCH_SECONDS))
 
 
 def _if_unmoved(change: Change, observed: ObservedHost) -> str:
@@ -138,7 +138,9 @@ def _if_unmoved(change: Change, observed: ObservedHost) -> str:
     if not isinstance(change, RunProxy):
         raise TypeError(change)
     there = observed.container(change.proxy.name)
-    script = alone_if_unmoved(_command(change, observed), proxy=change.proxy, seen=there.id if there else "")
+    script = with_proxy_lock_if_unchanged(
+        _command(change, observed), proxy=change.proxy, seen=there.id if there else ""
+    )
     return f"{serving_functions()}{script}" if isinstance(change, ReplaceProxy) else script
 
 

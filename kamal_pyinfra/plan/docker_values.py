@@ -74,12 +74,12 @@ Options = tuple[tuple[str, object], ...]
 """``docker run`` options in the order of the configuration; a value may be a list or a boolean."""
 
 
-def are_given(options: Options, *names: str) -> bool:
+def is_in_options(options: Options, *names: str) -> bool:
     """Whether options say what a key of the configuration would."""
     return any(name in names for name, _ in options)
 
 
-def given_names(options: Options, name: str) -> frozenset[str] | None:
+def names_in_options(options: Options, name: str) -> frozenset[str] | None:
     """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
 
     Args:

@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.diff.accessory import diff_accessories
 from kamal_pyinfra.plan.diff.app import diff_containers, edited_files
 from kamal_pyinfra.plan.diff.host import diff_docker, diff_host
 from kamal_pyinfra.plan.diff.leftovers import is_former
-from kamal_pyinfra.plan.diff.proxy import contradictions
+from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
 from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.proxy.traefik import routes_of
 from kamal_pyinfra.plan.run import Command, Run
@@ -52,7 +52,7 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
         *(taken_accessories(desired, observed) if run.behaviour.boots_accessories else ()),
         *_clashing_routes(desired, observed),
         *_held_ports(desired, observed),
-        *contradictions(desired, observed),
+        *proxy_conflicts(desired, observed),
         *_unknown_secrets(desired, observed),
     ]
 
@@ -253,7 +253,7 @@ def _never_here(run: Run, desired: DesiredHost, observed: ObservedHost) -> Itera
         yield f"has nothing of {naming.service_name(run.config)}, no container and no record of it: left alone"
 
 
-def departed_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
+def former_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
     """Hosts, with their roles, that a record knows and neither the configuration nor the run does."""
     recorded: dict[str, dict[str, None]] = {}
     records = [observed[host].record for host in sorted(observed)]
@@ -271,7 +271,7 @@ def _left_out(run: Run, hosts: Iterable[str]) -> Iterator[str]:
 
 
 def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
-    for host, roles in departed_hosts(run, observed).items():
+    for host, roles in former_hosts(run, observed).items():
         what = ", ".join(roles) or "accessories"
         yield (
             f"{host} ({what}) is not in the config any more: `kp deploy --decommission` removes "
@@ -299,7 +299,7 @@ def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostTask:
+class TaskDecision:
     """What one host has to go through.
 
     Args:
@@ -312,7 +312,7 @@ class HostTask:
     refusals: tuple[str, ...] = ()
 
 
-Decide = Callable[[Run, ObservedHost], HostTask]
+Decide = Callable[[Run, ObservedHost], TaskDecision]
 """What a command changes on a host that looks like this."""
 
 
@@ -349,7 +349,7 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
     )
 
 
-def silent_docker(observed: ObservedHost) -> tuple[str, ...]:
+def docker_errors(observed: ObservedHost) -> tuple[str, ...]:
     """Why nothing can be decided on a host whose engine does not say what is there; one without engine has nothing."""
     if not observed.docker.error:
         return ()

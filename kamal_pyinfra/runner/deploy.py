@@ -59,10 +59,10 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
     Raises:
         HostFailed: a host could not be reached or looked at.
     """
-    from kamal_pyinfra.plan.plan import departed_hosts
+    from kamal_pyinfra.plan.plan import former_hosts
     from kamal_pyinfra.runner.queries.observe import observe
 
-    return departed_hosts(run, observe(run, hosts))
+    return former_hosts(run, observe(run, hosts))
 
 
 def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
@@ -110,11 +110,11 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
         load_meanwhile(CARRYING_OUT, operates=True)
         observed = session.observe()
 
-        from kamal_pyinfra.plan.output.file import require_same_plan, require_unmoved
+        from kamal_pyinfra.plan.output.file import require_same_plan, require_unchanged
         from kamal_pyinfra.runner.rollout import carry_out
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
-            require_unmoved(file, observed)
+            require_unchanged(file, observed)
             return require_same_plan(file, run, observed)
 
         found = require_all(observed)

@@ -59,10 +59,10 @@ def _health(container: AppContainer, engine: str | None) -> str:
     health = container.health
     if health is None:
         return ""
-    if not health.prompt_command:
+    if not health.retrying_command:
         return words("--health-cmd", health.command, "--health-interval", health.interval)
     return words(
-        *("--health-cmd", health.prompt_command, "--health-interval", health.interval),
+        *("--health-cmd", health.retrying_command, "--health-interval", health.interval),
         *("--health-timeout", PROBE_TIMEOUT, "--health-retries", 1),
         *(_start_probes(container) if _major(engine) >= START_PROBES_SINCE else ()),
     )

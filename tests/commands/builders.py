@@ -143,4 +143,4 @@ def new_run(config: Config, version: str = "newsha", **fields: object) -> Run:
 
 def counted_by_docker(container: AppContainer) -> AppContainer:
     """The container with the health check that Kamal would give it."""
-    return replace_fields(container, health=container.health and replace_fields(container.health, prompt_command=""))
+    return replace_fields(container, health=container.health and replace_fields(container.health, retrying_command=""))

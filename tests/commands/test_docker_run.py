@@ -120,7 +120,7 @@ def test_an_app_container_is_run_as_kamal_runs_it(host, line, tag):
     ],
 )
 def test_a_check_that_tries_again_by_itself_counts_at_once_and_starts_early_where_docker_can(engine, start):
-    health = Health(command="true", interval="1s", prompt_command="again and again")
+    health = Health(command="true", interval="1s", retrying_command="again and again")
     words = arguments(app.run(builders.app_container(health=health, cord=None, cord_target=None), engine=engine))
     at = words.index("--health-cmd")
     assert words[at : words.index("--label")] == [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.shell.proxy.container import alone, alone_if_unmoved
+from kamal_pyinfra.shell.proxy.container import with_proxy_lock, with_proxy_lock_if_unchanged
 from tests.commands.builders import golden_config, new_run
 
 LOCK_FOLDER = "/run/lock"
@@ -77,19 +77,19 @@ def run(script: str, folder: Path, shell: tuple[str, ...] = ("sh",)) -> tuple[in
 def test_a_change_is_made_only_to_what_was_seen(tmp_path, proxy, there, seen, answer):
     if there is not None:
         (tmp_path / "there").write_text(there.replace("WANTED", proxy.digest))
-    assert run(alone_if_unmoved("echo changed", proxy=proxy, seen=seen), tmp_path) == answer
+    assert run(with_proxy_lock_if_unchanged("echo changed", proxy=proxy, seen=seen), tmp_path) == answer
 
 
 def test_of_eight_services_one_changes_it_at_a_time(tmp_path, proxy):
     run("true", tmp_path)  # the program is there
-    change = alone("mkdir busy || exit 3; sleep 0.05; rmdir busy; echo done")
+    change = with_proxy_lock("mkdir busy || exit 3; sleep 0.05; rmdir busy; echo done")
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda _: run(change, tmp_path), range(8))) == [(0, "done\n", "")] * 8
 
 
 def test_of_eight_services_that_found_none_one_makes_it(tmp_path, proxy):
     run("true", tmp_path)
-    change = alone_if_unmoved(f"echo 'new {proxy.digest}' > there; echo made", proxy=proxy, seen="")
+    change = with_proxy_lock_if_unchanged(f"echo 'new {proxy.digest}' > there; echo made", proxy=proxy, seen="")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: run(change, tmp_path), range(8)))
     assert sorted(answers) == [(0, "", "")] * 7 + [(0, "made\n", "")]
@@ -97,7 +97,7 @@ def test_of_eight_services_that_found_none_one_makes_it(tmp_path, proxy):
 
 @pytest.mark.parametrize("seen", ["", "abc"])
 def test_an_engine_that_does_not_answer_has_not_been_changed_by_another_run(proxy, seen, tmp_path):
-    script = alone_if_unmoved("echo changed", proxy=proxy, seen=seen)
+    script = with_proxy_lock_if_unchanged("echo changed", proxy=proxy, seen=seen)
     run("true", tmp_path)
     (tmp_path / "bin/docker").write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2; exit 1\n")
     (tmp_path / "bin/docker").chmod(0o755)
@@ -113,22 +113,22 @@ STALLED = (
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_the_lock_is_a_file_that_only_users_of_the_engine_can_open(tmp_path, shell):
-    assert run(alone("echo changed"), tmp_path, shell) == (0, "changed\n", "")
+    assert run(with_proxy_lock("echo changed"), tmp_path, shell) == (0, "changed\n", "")
     [made] = (tmp_path / "lock").iterdir()
     assert (made.name, made.stat().st_mode & 0o777, made.stat().st_gid) == ("kp-proxy.0", 0o660, os.getgid())
-    assert run(alone("echo changed"), tmp_path, shell) == (0, "changed\n", "")
+    assert run(with_proxy_lock("echo changed"), tmp_path, shell) == (0, "changed\n", "")
     assert [each.name for each in (tmp_path / "lock").iterdir()] == ["kp-proxy.0"]
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_lock_that_is_held_is_waited_for_as_long_as_agreed(tmp_path, shell):
-    run(alone("true"), tmp_path)
+    run(with_proxy_lock("true"), tmp_path)
     held = tmp_path / "lock/kp-proxy.0"
     with held.open() as opened:
         fcntl.flock(opened, fcntl.LOCK_EX)
-        ended = run(alone("echo changed", seconds=1), tmp_path, shell)
+        ended = run(with_proxy_lock("echo changed", seconds=1), tmp_path, shell)
     assert ended == (1, "", STALLED.format(f"{held}`"))
-    assert run(alone("echo changed", seconds=1), tmp_path, shell) == (0, "changed\n", "")
+    assert run(with_proxy_lock("echo changed", seconds=1), tmp_path, shell) == (0, "changed\n", "")
 
 
 def squat_open(path: Path) -> None:
@@ -159,7 +159,7 @@ def test_what_another_user_put_there_is_passed_by(tmp_path, shell, squat):
     run("true", tmp_path)
     for number in (0, 1):
         squat(tmp_path / f"lock/kp-proxy.{number}")
-    change = alone("echo changed", seconds=5)
+    change = with_proxy_lock("echo changed", seconds=5)
     assert [run(change, tmp_path, shell) for _ in range(2)] == [(0, "changed\n", "")] * 2
     assert sorted(each.name for each in (tmp_path / "lock").iterdir()) == ["kp-proxy.0", "kp-proxy.1", "kp-proxy.2"]
     assert not (tmp_path / "lock/nowhere").exists()
@@ -171,12 +171,12 @@ def test_a_folder_full_of_such_files_is_named(tmp_path):
         squat_dangling(tmp_path / f"lock/kp-proxy.{number}")
     locks = tmp_path / "lock"
     reason = f"files of other users in {locks} are in the way of the proxy's lock: remove {locks}/kp-proxy.*\n"
-    assert run(alone("echo changed"), tmp_path) == (1, "", reason)
+    assert run(with_proxy_lock("echo changed"), tmp_path) == (1, "", reason)
 
 
 def test_without_the_socket_of_the_engine_the_lock_is_the_users_own(tmp_path):
     run("true", tmp_path)
-    script = "unset DOCKER_HOST; " + alone("echo changed").replace("/var/run/docker.sock", f"{tmp_path}/none")
+    script = "unset DOCKER_HOST; " + with_proxy_lock("echo changed").replace("/var/run/docker.sock", f"{tmp_path}/none")
     assert run(script, tmp_path) == (0, "changed\n", "")
     [made] = (tmp_path / "lock").iterdir()
     assert made.stat().st_mode & 0o777 == 0o600

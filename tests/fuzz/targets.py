@@ -17,7 +17,7 @@ from kamal_pyinfra.config.secrets import redacted_dict
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_snapshot
 from kamal_pyinfra.plan.output.document import plan_document
-from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file, require_same_plan, require_unmoved
+from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file, require_same_plan, require_unchanged
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.state.observed import ObservedHost
@@ -91,7 +91,7 @@ def read_plan_file(data: bytes) -> None:
     except ConfigError as error:
         require_lines(error.problems, re.compile(r"plan\.json: \S"))
         return
-    for require in (lambda: require_unmoved(file, {HOST: seen}), lambda: require_same_plan(file, run, {HOST: seen})):
+    for require in (lambda: require_unchanged(file, {HOST: seen}), lambda: require_same_plan(file, run, {HOST: seen})):
         try:
             require()
         except PlanRefused as refusal:

@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.state.observed import ObservedFile, Status
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
 from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from kamal_pyinfra.shell.image import log_in
-from kamal_pyinfra.shell.proxy.container import alone, replace_by_serving, run_serving, serving_functions
+from kamal_pyinfra.shell.proxy.container import replace_by_serving, run_serving, serving_functions, with_proxy_lock
 from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -59,7 +59,7 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
         ),
     )
     script = (
-        f"{serving_functions()}{alone('')}"
+        f"{serving_functions()}{with_proxy_lock('')}"
         f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, gates)}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
@@ -73,7 +73,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(fresh, traefik)
     script = (
-        f"{serving_functions()}{alone('')}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f"{serving_functions()}{with_proxy_lock('')}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
@@ -83,7 +83,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
 
 
-AT_ONCE = alone("", seconds=60)
+AT_ONCE = with_proxy_lock("", seconds=60)
 STOP = f"docker stop traefik > /dev/null && {AUDIT.format('Stopped traefik')}"
 START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 

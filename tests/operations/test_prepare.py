@@ -25,7 +25,7 @@ from kamal_pyinfra.shell.files import measured, write_secret
 from kamal_pyinfra.shell.host import INSTALL_DOCKER
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy import container as proxy_commands
-from kamal_pyinfra.shell.proxy.container import alone_if_unmoved, replace_by_working, serving_functions
+from kamal_pyinfra.shell.proxy.container import replace_by_working, serving_functions, with_proxy_lock_if_unchanged
 from kamal_pyinfra.shell.script import both, guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
 from tests.operations.fleet import changed, failed
@@ -176,7 +176,9 @@ def test_a_missing_proxy_is_run(fleet, run):
     hosts = fleet(fresh)
     wanted = desired_host(run, PRIMARY).proxy
     command = guarded(
-        alone_if_unmoved(proxy_commands.run(wanted), proxy=wanted, seen=""), seconds=1800, key="pull_timeout"
+        with_proxy_lock_if_unchanged(proxy_commands.run(wanted), proxy=wanted, seen=""),
+        seconds=1800,
+        key="pull_timeout",
     )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
@@ -193,7 +195,7 @@ def with_proxy(run, host, **fields):
 def test_a_stopped_proxy_is_started(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, status=Status.EXITED))
     wanted = desired_host(run, PRIMARY).proxy
-    start = alone_if_unmoved("docker start traefik > /dev/null", proxy=wanted, seen="id-of-traefik")
+    start = with_proxy_lock_if_unchanged("docker start traefik > /dev/null", proxy=wanted, seen="id-of-traefik")
     command = guarded(start, seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
@@ -205,7 +207,7 @@ def test_a_proxy_with_other_settings_is_replaced(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, image="traefik:v2.10"))
     wanted = desired_host(run, PRIMARY).proxy
     gates = running_gates(deployed(run, PRIMARY).containers, proxy_arguments(wanted))
-    replace_it = alone_if_unmoved(replace_by_working(wanted, gates), proxy=wanted, seen="id-of-traefik")
+    replace_it = with_proxy_lock_if_unchanged(replace_by_working(wanted, gates), proxy=wanted, seen="id-of-traefik")
     command = guarded(f"{serving_functions()}{replace_it}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)

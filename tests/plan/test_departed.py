@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file
 from kamal_pyinfra.plan.output.text import render_text
-from kamal_pyinfra.plan.plan import departed_hosts, make_plan
+from kamal_pyinfra.plan.plan import former_hosts, make_plan
 from kamal_pyinfra.plan.state.observed import ObservedHost, Status
 from kamal_pyinfra.plan.state.record import Record, parse_record, record_text
 from tests.conftest import MakeConfig, a_run
@@ -57,12 +57,12 @@ def test_every_record_is_asked_for_hosts_that_left(config: MakeConfig) -> None:
         "192.0.2.2": fresh("192.0.2.2", record=Record(hosts={GONE: ("job",), "192.0.2.2": ("web",)})),
         "192.0.2.3": fresh("192.0.2.3"),
     }
-    assert departed_hosts(a_run(three), seen) == {"192.0.2.8": ("web",), GONE: ("job",)}
-    assert departed_hosts(a_run(three, forgotten=("192.0.2.8",), decommissioned=(GONE,)), seen) == {}
+    assert former_hosts(a_run(three), seen) == {"192.0.2.8": ("web",), GONE: ("job",)}
+    assert former_hosts(a_run(three, forgotten=("192.0.2.8",), decommissioned=(GONE,)), seen) == {}
 
 
 def test_a_host_that_came_back_did_not_leave(config: MakeConfig) -> None:
-    assert departed_hosts(a_run(config(**BEFORE)), {HOST: recorded(config(**BEFORE), HOST)}) == {}
+    assert former_hosts(a_run(config(**BEFORE)), {HOST: recorded(config(**BEFORE), HOST)}) == {}
 
 
 def test_forgetting_a_host_is_a_plan_of_its_own(config: MakeConfig) -> None:

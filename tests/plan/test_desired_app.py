@@ -197,7 +197,7 @@ def test_a_check_watches_its_cord_unless_it_may_be_ended_for_that(
 ) -> None:
     web = container(config(servers={"web": {"hosts": [HOST], "options": options}}))
     assert web.health is not None
-    assert ("/tmp/kamal-cord/standby" in web.health.prompt_command) == stands_by
+    assert ("/tmp/kamal-cord/standby" in web.health.retrying_command) == stands_by
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.desired.host import desired_host, owner_of
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy
-from kamal_pyinfra.plan.plan import HostTask
+from kamal_pyinfra.plan.plan import TaskDecision
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.state.record import Record
@@ -95,7 +95,7 @@ def test_a_proxy_that_somebody_else_started_is_refused_by_name(
         assert refusal(loaded, seen, command=command) == REFUSED
     assert diff_proxy(desired_host(a_run(loaded), HOST), seen) == ()
     run = a_run(loaded, command="traefik")
-    tasks: list[Callable[[Run, ObservedHost], HostTask]] = [
+    tasks: list[Callable[[Run, ObservedHost], TaskDecision]] = [
         proxy_tasks.boot,
         proxy_tasks.reboot,
         proxy_tasks.start,

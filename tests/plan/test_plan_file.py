@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError, PlanRefused
-from kamal_pyinfra.plan.output.file import PlanFile, parse_plan_file, plan_file, require_same_plan, require_unmoved
+from kamal_pyinfra.plan.output.file import PlanFile, parse_plan_file, plan_file, require_same_plan, require_unchanged
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
 from kamal_pyinfra.plan.state.record import Record
@@ -59,7 +59,7 @@ def test_no_secret_and_no_sum_of_one_is_in_the_file(config: MakeConfig) -> None:
 def test_the_plan_of_an_unmoved_fleet_is_the_same(config: MakeConfig) -> None:
     seen = deployed(config(**SECTIONS), "v1")
     file = file_of(config(**SECTIONS), seen)
-    require_unmoved(file, {HOST: seen})
+    require_unchanged(file, {HOST: seen})
     assert require_same_plan(file, a_run(config(**SECTIONS)), {HOST: seen}).version == "v2"
 
 
@@ -112,7 +112,7 @@ def test_a_fleet_that_moved_is_refused_and_what_moved_is_said(config: MakeConfig
     move, lines = MOVES[kind]
     seen = deployed(config(**SECTIONS), "v1")
     with pytest.raises(PlanRefused) as refused:
-        require_unmoved(file_of(config(**SECTIONS), seen), {HOST: move(seen)})
+        require_unchanged(file_of(config(**SECTIONS), seen), {HOST: move(seen)})
     assert str(refused.value).splitlines() == [
         "The fleet has moved since the plan was made; nothing was changed.",
         *(f"  {line}" for line in lines),
@@ -125,14 +125,14 @@ def test_a_host_more_or_less_is_a_move(config: MakeConfig) -> None:
     file = file_of(config(), seen)
     for fleet in ({}, {HOST: seen, "192.0.2.2": replace(seen, host="192.0.2.2")}):
         with pytest.raises(PlanRefused, match="The fleet has moved"):
-            require_unmoved(file, fleet)
+            require_unchanged(file, fleet)
 
 
 def test_of_many_moves_the_first_are_shown(config: MakeConfig) -> None:
     seen = deployed(config(), "v1")
     more = tuple(ObservedImage(reference=f"acme/shop:v{number:02}", id="sha256:x") for number in range(10, 40))
     with pytest.raises(PlanRefused) as refused:
-        require_unmoved(file_of(config(), seen), {HOST: replace(seen, images=(*seen.images, *more))})
+        require_unchanged(file_of(config(), seen), {HOST: replace(seen, images=(*seen.images, *more))})
     lines = str(refused.value).splitlines()
     assert len(lines) == 23
     assert lines[-2] == "  and 10 more"

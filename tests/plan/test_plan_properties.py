@@ -20,7 +20,7 @@ from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.plan.output.file import plan_file
 from kamal_pyinfra.plan.output.text import render_text
-from kamal_pyinfra.plan.plan import Plan, departed_hosts, make_plan
+from kamal_pyinfra.plan.plan import Plan, former_hosts, make_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.digest import digest_lines
 from kamal_pyinfra.plan.state.observed import (
@@ -168,7 +168,7 @@ def case(config: MakeConfig) -> Case:
         roles = data.draw(st.sampled_from([(), (), ("web",)]))
         run = a_run(ours, data.draw(VERSIONS), command=command, roles=roles, run_id="f" * 32)
         seen = data.draw(fleets([ours, before, neighbour, blog]))
-        departed = tuple(departed_hosts(run, seen))
+        departed = tuple(former_hosts(run, seen))
         done_with = data.draw(st.sampled_from([{}, {"decommissioned": departed}, {"forgotten": departed}]))
         return replace(run, **done_with), seen
 

@@ -12,7 +12,7 @@ import pytest
 
 from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.plan.desired import app as prompt_check
-from kamal_pyinfra.plan.desired.app import prompt_command
+from kamal_pyinfra.plan.desired.app import retrying_command
 from tests.e2e.project import eventually
 
 SHELLS = ("dash", "bash", "busybox sh")
@@ -31,7 +31,7 @@ def probe(shell: list[str], folder: Path, command: str, interval: str = "1s") ->
     """One probe of a container that mounts `folder/cord` as its cord's folder."""
     check = Healthcheck(cmd=command, interval=interval, cord=str(folder / "cord"))
     return subprocess.run(
-        [*shell, "-c", prompt_command(check)], cwd=folder, capture_output=True, text=True, check=False, timeout=30
+        [*shell, "-c", retrying_command(check)], cwd=folder, capture_output=True, text=True, check=False, timeout=30
     )
 
 
@@ -85,7 +85,7 @@ def stand_by(folder: Path, seconds: int) -> Path:
 
 def during_a_probe(shell: list[str], folder: Path, command: str, act: str) -> tuple[int, int]:
     """Do something while a probe of a healthy app stands by, which then asks a second time."""
-    script = prompt_command(Healthcheck(cmd=command, cord=str(folder / "cord")))
+    script = retrying_command(Healthcheck(cmd=command, cord=str(folder / "cord")))
     with subprocess.Popen([*shell, "-c", script], cwd=folder, stdout=subprocess.DEVNULL) as process:
         eventually(lambda: (folder / "calls").exists() and calls(folder) == 2)
         assert process.poll() is None
@@ -130,7 +130,7 @@ def test_an_image_that_lacks_a_program_has_short_probes(shell: list[str], standi
     nothing = standing_by / lacks
     nothing.write_text("#!/bin/sh\nexit 127\n")
     nothing.chmod(0o755)
-    script = prompt_command(Healthcheck(cmd="./attempt 1 || exit 1", cord=str(standing_by / "cord")))
+    script = retrying_command(Healthcheck(cmd="./attempt 1 || exit 1", cord=str(standing_by / "cord")))
     here = f"{standing_by}{os.pathsep}{os.environ['PATH']}"
     # busybox has both built in, and would not look.
     shadowed = script.replace(f"{lacks} ", f"./{lacks} ") if shell[0] == "busybox" else script
@@ -139,9 +139,9 @@ def test_an_image_that_lacks_a_program_has_short_probes(shell: list[str], standi
 
 
 def test_a_probe_does_not_stand_by_where_docker_may_end_it_sooner() -> None:
-    assert "standby" not in prompt_command(Healthcheck(), stands_by=False)
+    assert "standby" not in retrying_command(Healthcheck(), stands_by=False)
 
 
 def test_docker_counts_where_tries_would_outlast_its_patience() -> None:
-    assert prompt_command(Healthcheck(interval="5s")) != ""
-    assert prompt_command(Healthcheck(interval="6s")) == ""
+    assert retrying_command(Healthcheck(interval="5s")) != ""
+    assert retrying_command(Healthcheck(interval="6s")) == ""

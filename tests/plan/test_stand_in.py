@@ -11,7 +11,7 @@ from kamal_pyinfra.facts.doctor import parse_examined
 from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.plan.plan import refuse, silent_docker
+from kamal_pyinfra.plan.plan import docker_errors, refuse
 from tests.commands.builders import golden_config, new_run
 
 HOST = "10.0.0.1"
@@ -32,7 +32,7 @@ def test_no_plan_is_made_for_it(command: str) -> None:
 
 
 def test_smaller_commands_name_it_in_the_same_words() -> None:
-    assert silent_docker(OBSERVED) == (LINE,)
+    assert docker_errors(OBSERVED) == (LINE,)
 
 
 def test_the_doctor_names_it_and_the_way_out() -> None:

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.compare.fields import (
 )
 from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART, logging_differences, option_differences
 from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
-from kamal_pyinfra.plan.docker_values import Options, are_given, as_items, from_seconds, split_command, to_seconds
+from kamal_pyinfra.plan.docker_values import Options, as_items, from_seconds, is_in_options, split_command, to_seconds
 from kamal_pyinfra.plan.proxy.router_names import usual_labels
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES, proxy_arguments
 from kamal_pyinfra.plan.state.desired import (
@@ -126,7 +126,7 @@ def command_differences(
     cmd: str | None, options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Whether a container was started with another command."""
-    if cmd is None and are_given(options, "entrypoint"):
+    if cmd is None and is_in_options(options, "entrypoint"):
         return  # the image's does not count then
     wanted = split_command(cmd) if cmd is not None else (defaults.command if defaults else observed.command)
     if wanted != observed.command:
@@ -136,7 +136,7 @@ def command_differences(
 
 def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageDefaults | None) -> Iterator[Difference]:
     if desired.health is None:
-        if are_given(desired.options, "health-cmd", "no-healthcheck"):
+        if is_in_options(desired.options, "health-cmd", "no-healthcheck"):
             return
         # Without knowing the image, a health check may be its own.
         surplus = observed.health_command if defaults and observed.health_command != defaults.health_command else None
@@ -145,7 +145,7 @@ def _health(desired: AppContainer, observed: ObservedContainer, defaults: ImageD
                 field="health check", before=surplus, after=(defaults and defaults.health_command) or "none"
             )
         return
-    if observed.health_command not in {desired.health.command, desired.health.prompt_command}:
+    if observed.health_command not in {desired.health.command, desired.health.retrying_command}:
         yield Difference(field="health check", before=observed.health_command or "none", after=desired.health.command)
     if observed.health_command and to_seconds(desired.health.interval) != observed.health_interval:
         before = from_seconds(observed.health_interval)

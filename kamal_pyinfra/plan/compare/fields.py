@@ -9,7 +9,7 @@ from typing import Self
 
 from kamal_pyinfra.config.env import is_for_host
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.docker_values import Options, given_names
+from kamal_pyinfra.plan.docker_values import Options, names_in_options
 from kamal_pyinfra.plan.proxy.gate import without_gate
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.digest import clear_check
@@ -79,7 +79,7 @@ def surplus_env_differences(
     names: Iterable[str], options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
 ) -> Iterator[Difference]:
     """Variables that are there although nothing asks for them, also those that were secret once."""
-    others = given_names(options, "env")
+    others = names_in_options(options, "env")
     if defaults is None or others is None:
         return
     wanted = {*names, *observed.secret_checks, *OWN_VARIABLES, *others}
@@ -115,7 +115,7 @@ def label_differences(
     for name, value in labels:
         if observed.labels.get(name) != value:
             yield Difference(field=f"label {name}", before=observed.labels.get(name, NOT_SET), after=value)
-    others = given_names(options, "label")
+    others = names_in_options(options, "label")
     if defaults is None or others is None:
         return
     wanted = {name for name, _ in labels}.union(OWN_LABELS, others)

@@ -9,7 +9,7 @@ from posixpath import normpath
 from typing import Any
 
 from kamal_pyinfra.plan.compare.fields import NOT_SET, Difference
-from kamal_pyinfra.plan.docker_values import Options, are_given, from_bytes, from_nano_cpus, to_bytes, to_nano_cpus
+from kamal_pyinfra.plan.docker_values import Options, from_bytes, from_nano_cpus, is_in_options, to_bytes, to_nano_cpus
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 Reader = Callable[[tuple[object, ...]], object]
@@ -224,7 +224,7 @@ def logging_differences(wanted: Options, options: Options, observed: ObservedCon
         options: the ``docker run`` options as written; where they speak of logging too, only the digest can tell.
         observed: the container.
     """
-    if not observed.log_driver or are_given(options, "log-driver", "log-opt"):
+    if not observed.log_driver or is_in_options(options, "log-driver", "log-opt"):
         return
     drivers = [str(value) for flag, value in wanted if flag == "--log-driver"]
     if drivers and drivers[0] != observed.log_driver:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, model
 from kamal_pyinfra.config.sections import Healthcheck
-from kamal_pyinfra.plan.docker_values import are_given, log_options, to_seconds
+from kamal_pyinfra.plan.docker_values import is_in_options, log_options, to_seconds
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, EnvFile, Health
@@ -24,7 +24,7 @@ STANDBY_LOOKS, STANDBY_PAUSE = 100, 0.1
 LOOKS_BETWEEN_CHECKS = 10
 
 
-def prompt_command(check: Healthcheck, *, stands_by: bool = True) -> str:
+def retrying_command(check: Healthcheck, *, stands_by: bool = True) -> str:
     """The health check that tries again by itself and looks for the cord each time; see :class:`Health`.
 
     With a long interval it would have to hold out longer than Docker lets a probe run.
@@ -126,7 +126,9 @@ def health_of(role: Role) -> Health | None:
     return Health(
         command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
         interval=check.interval,
-        prompt_command=prompt_command(check, stands_by=not are_given(tuple(role.options.items()), "health-timeout")),
+        retrying_command=retrying_command(
+            check, stands_by=not is_in_options(tuple(role.options.items()), "health-timeout")
+        ),
     )
 
 

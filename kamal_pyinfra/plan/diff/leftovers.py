@@ -23,7 +23,7 @@ from kamal_pyinfra.plan.changes.host import (
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories
 from kamal_pyinfra.plan.diff.app import booting_containers, diff_containers, diff_old_containers, stopping_containers
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
-from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
@@ -39,7 +39,7 @@ NO_TAG = "<none>"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remaining:
+class Surplus:
     """A service's part of a host once a command is over.
 
     Args:
@@ -67,14 +67,14 @@ def newest_first(containers: Iterable[ObservedContainer]) -> tuple[ObservedConta
     return tuple(sorted(containers, key=lambda each: (each.created, each.name), reverse=True))
 
 
-def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[RemoveContainer]:
+def surplus_containers(surplus: Surplus, retain: int | None) -> Iterator[RemoveContainer]:
     """Per role the newest stopped versions are kept; a replaced container serves no rollback.
 
     A replica too many of the version in service goes when its version does: it would be wanted again.
     """
     kept: dict[str, list[str]] = {}
-    serving = {first_replica(name) for name in remaining.in_service}
-    for old in remaining.stopped:
+    serving = {first_replica(name) for name in surplus.in_service}
+    for old in surplus.stopped:
         if REPLACED_MARK in old.name:
             yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
             continue
@@ -88,18 +88,18 @@ def surplus_containers(remaining: Remaining, retain: int | None) -> Iterator[Rem
             yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
 
 
-def recent_images(remaining: Remaining, observed: ObservedHost) -> frozenset[str]:
+def recent_images(surplus: Surplus, observed: ObservedHost) -> frozenset[str]:
     """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
 
     Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come from
     another repository starts none of our images.
     """
-    owner = remaining.owner
-    roles = (naming.joined(owner.service, role, owner.destination) for role in remaining.known_roles)
-    ours = {*remaining.prefixes, *roles}
+    owner = surplus.owner
+    roles = (naming.joined(owner.service, role, owner.destination) for role in surplus.known_roles)
+    ours = {*surplus.prefixes, *roles}
     files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
     neighbours = [each for each in observed.containers if each.role and not owner.is_service_of(each)]
-    alike = [each for each in neighbours if each.image.startswith(f"{remaining.repository}:")]
+    alike = [each for each in neighbours if each.image.startswith(f"{surplus.repository}:")]
     others = {naming.joined(each.service, each.role, each.destination) for each in neighbours if each not in alike}
     if files <= ours | others and not alike:
         return frozenset()
@@ -107,59 +107,58 @@ def recent_images(remaining: Remaining, observed: ObservedHost) -> frozenset[str
     return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
 
 
-def unused_images(remaining: Remaining, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
+def unused_images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
     """Versions of the app that no container uses any more; ``latest`` is no version."""
-    kept = remaining.images | recent_images(remaining, observed)
+    kept = surplus.images | recent_images(surplus, observed)
     kept |= {container.image for container in observed.containers if container.name not in gone}
     for image in sorted(observed.images, key=lambda image: image.reference):
         repository, _, tag = image.reference.rpartition(":")
         is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
-        if repository == remaining.repository and is_version and image.reference not in kept:
+        if repository == surplus.repository and is_version and image.reference not in kept:
             yield RemoveImage(image=image.reference, cause="no container uses it")
 
 
-def untagged_images(remaining: Remaining, observed: ObservedHost) -> tuple[RemoveUntagged, ...]:
+def untagged_images(surplus: Surplus, observed: ObservedHost) -> tuple[RemoveUntagged, ...]:
     """Images whose tag went to a newer one, unless a container or another tag needs them."""
     used = {container.image_id for container in observed.containers}
     tagged = {image.id for image in observed.images if not image.reference.endswith(f":{NO_TAG}")}
-    reference = f"{remaining.repository}:{NO_TAG}"
+    reference = f"{surplus.repository}:{NO_TAG}"
     lost = [image for image in observed.images if image.reference == reference and image.id not in used | tagged]
     if not lost:
         return ()
-    service = remaining.owner.service
+    service = surplus.owner.service
     return (RemoveUntagged(image=reference, service=service, cause=f"{len(lost)} lost the tag"),)
 
 
-def unused_cords(remaining: Remaining, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+def unused_cords(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
     """Cord directories of our roles that no container mounts."""
     pattern = re.compile(
-        "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in remaining.prefixes)
-        or r"(?!)"
+        "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in surplus.prefixes) or r"(?!)"
     )
     for path in sorted(observed.cords):
-        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in remaining.mounted:
+        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in surplus.mounted:
             yield RemoveDirectory(path=path, cause="no container mounts it")
 
 
-def unused_assets(remaining: Remaining, observed: ObservedHost) -> Iterator[RemoveDirectory]:
+def unused_assets(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
     """Asset folders of our roles that belong to no container in service."""
-    kept = remaining.in_service | {source.rpartition("/")[2] for source in remaining.mounted}
+    kept = surplus.in_service | {source.rpartition("/")[2] for source in surplus.mounted}
     for path in sorted(observed.assets):
         name = path.rpartition("/")[2]
-        if name not in kept and _belongs(name, remaining, observed):
+        if name not in kept and _belongs(name, surplus, observed):
             yield RemoveDirectory(path=path, cause="its version is not in service")
 
 
-def _belongs(name: str, remaining: Remaining, observed: ObservedHost) -> bool:
+def _belongs(name: str, surplus: Surplus, observed: ObservedHost) -> bool:
     """Whether an asset folder is ours: ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``."""
-    owner = remaining.owner
+    owner = surplus.owner
     others = {
         *((other.service, other.role, other.destination) for other in observed.containers if other.role),
-        *((owner.service, role, owner.destination) for role in remaining.known_roles),
+        *((owner.service, role, owner.destination) for role in surplus.known_roles),
     }
     prefixes = {"-".join(filter(None, parts)) for parts in others}
-    owners = [prefix for prefix in prefixes.union(remaining.prefixes) if name.startswith(f"{prefix}-")]
-    return bool(owners) and max(owners, key=len) in remaining.prefixes
+    owners = [prefix for prefix in prefixes.union(surplus.prefixes) if name.startswith(f"{prefix}-")]
+    return bool(owners) and max(owners, key=len) in surplus.prefixes
 
 
 def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
@@ -190,13 +189,13 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
     """
     if desired.is_leaving and not is_former(desired, observed):
         return ()
-    remaining = _remaining(desired, observed)
-    containers = (*_surplus_containers(desired, observed, remaining), *_stepping_aside(desired, observed))
+    surplus = _surplus(desired, observed)
+    containers = (*_surplus_containers(desired, observed, surplus), *_stepping_aside(desired, observed))
     gone = {change.name for change in containers}
     return (
         *containers,
-        *(unused_images(remaining, observed, gone) if desired.retain_containers is not None else ()),
-        *_unused_folders(desired, observed, remaining),
+        *(unused_images(surplus, observed, gone) if desired.retain_containers is not None else ()),
+        *_unused_folders(desired, observed, surplus),
         *_unused_env_files(desired, observed),
         *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
     )
@@ -214,10 +213,10 @@ def is_former(desired: DesiredHost, observed: ObservedHost) -> bool:
     return bool(record.service) or desired.host in record.hosts
 
 
-def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
+def _surplus(desired: DesiredHost, observed: ObservedHost) -> Surplus:
     wanted = frozenset(container.name for container in desired.containers)
     former = () if desired.owner.roles else sorted(_former_roles(desired, observed))
-    return Remaining(
+    return Surplus(
         owner=desired.owner,
         repository=desired.run.config.repository,
         prefixes=(*desired.prefixes, *(_prefix(desired, role) for role in former)),
@@ -231,15 +230,13 @@ def _remaining(desired: DesiredHost, observed: ObservedHost) -> Remaining:
     )
 
 
-def _surplus_containers(
-    desired: DesiredHost, observed: ObservedHost, remaining: Remaining
-) -> Iterator[RemoveContainer]:
-    surplus = surplus_containers(remaining, desired.retain_containers)
+def _surplus_containers(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveContainer]:
+    changes = surplus_containers(surplus, desired.retain_containers)
     if not desired.is_leaving:
-        yield from surplus
+        yield from changes
         return
     stopping = stopping_containers(desired, observed)
-    for change in surplus:
+    for change in changes:
         part_of = change.name if change.name in stopping else ""
         yield replace(change, cause=_left(desired), part_of=part_of)
 
@@ -259,13 +256,13 @@ def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[Re
             yield RemoveContainer(name=name, role=change.role, cause="was replaced", part_of=change.container.name)
 
 
-def _unused_folders(desired: DesiredHost, observed: ObservedHost, remaining: Remaining) -> Iterator[RemoveDirectory]:
+def _unused_folders(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveDirectory]:
     """Folders of a container that is replaced go along with it."""
     stops = diff_old_containers(desired, observed)
     owners = {change.cord: change.part_of for change in stops} | {change.name: change.part_of for change in stops}
-    for change in unused_cords(remaining, observed):
+    for change in unused_cords(surplus, observed):
         yield replace(change, part_of=owners.get(observed.absolute(change.path), ""))
-    for change in unused_assets(remaining, observed):
+    for change in unused_assets(surplus, observed):
         yield replace(change, part_of=owners.get(change.path.rpartition("/")[2], ""))
 
 
@@ -317,7 +314,7 @@ def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator
     cause = _left(desired)
     proxy = observed.container(naming.PROXY_CONTAINER)
     others = (other for other in observed.containers if not desired.owner.is_service_of(other))
-    if proxy is not None and not foreign_proxy(observed) and not proxy_users(others):
+    if proxy is not None and not foreign_proxy(observed) and not services_behind_proxy(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
         env_file = naming.proxy_env_file(desired.run.config)
         if env_file in observed.files:

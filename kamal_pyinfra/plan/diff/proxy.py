@@ -43,7 +43,7 @@ def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
     )
 
 
-def other_owner(own_name: str, observed: ObservedHost) -> str:
+def other_services(own_name: str, observed: ObservedHost) -> str:
     """Other services that run on the host, unless the running proxy was started for ours."""
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None or proxy.labels.get(naming.OWNER_LABEL) == own_name:
@@ -75,7 +75,7 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     return ()
 
 
-def contradictions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+def proxy_conflicts(desired: DesiredHost, observed: ObservedHost) -> list[str]:
     """Why the proxy that is there must not be changed as ``traefik:`` asks for: somebody else's, or others use it."""
     if desired.proxy is None:
         return []
@@ -84,7 +84,7 @@ def contradictions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
         *(
             f"{desired.host}: `traefik:` contradicts the running proxy of {owner} ({change.cause})"
             for change in diff_proxy(desired, observed)
-            if isinstance(change, ReplaceProxy) and (owner := other_owner(change.proxy.owner, observed))
+            if isinstance(change, ReplaceProxy) and (owner := other_services(change.proxy.owner, observed))
         ),
     ]
 

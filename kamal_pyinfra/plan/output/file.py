@@ -53,7 +53,7 @@ def _container_facts(container: ObservedContainer) -> Iterator[tuple[str, str]]:
             yield f"{name} {field}", " ".join(map(str, values))
 
 
-def moved(before: Mapping[str, Facts], now: Mapping[str, Facts]) -> list[str]:
+def changed_facts(before: Mapping[str, Facts], now: Mapping[str, Facts]) -> list[str]:
     """What is different between two looks at a fleet, a line each: ``192.0.2.1: container x state: a → b``."""
     return [
         f"{host}: {fact}: {before.get(host, {}).get(fact, ABSENT)} → {now.get(host, {}).get(fact, ABSENT)}"
@@ -143,13 +143,13 @@ def parse_plan_file(text: str, name: str) -> PlanFile:
     return found
 
 
-def require_unmoved(file: PlanFile, observed: Mapping[str, ObservedHost]) -> None:
+def require_unchanged(file: PlanFile, observed: Mapping[str, ObservedHost]) -> None:
     """Make sure that the fleet is what it was when the plan was made.
 
     Raises:
         PlanRefused: with what moved.
     """
-    lines = moved(file.fleet, {host: host_facts(seen) for host, seen in observed.items()})
+    lines = changed_facts(file.fleet, {host: host_facts(seen) for host, seen in observed.items()})
     if lines:
         raise PlanRefused(_refusal("The fleet has moved since the plan was made", lines))
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from kamal_pyinfra.plan.docker_values import given_names
+from kamal_pyinfra.plan.docker_values import names_in_options
 from kamal_pyinfra.plan.state.desired import AppContainer
 
 MARK = "kp-gate-"
@@ -101,7 +101,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         container: with the labels that it is to have otherwise.
     """
     labels = _all_labels(container)
-    if not has_routers(labels) or given_names(container.options, "label") is None:
+    if not has_routers(labels) or names_in_options(container.options, "label") is None:
         return ()
     ask, answer = _tokens(container)
     name, prefix = f"{MARK}{ask}", "traefik.http"

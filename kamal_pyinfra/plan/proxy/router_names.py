@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from kamal_pyinfra.naming import SUFFIX_LABEL
-from kamal_pyinfra.plan.docker_values import Options, given_names
+from kamal_pyinfra.plan.docker_values import Options, names_in_options
 from kamal_pyinfra.plan.state.desired import AppContainer
 from kamal_pyinfra.plan.state.digest import digest_values
 from kamal_pyinfra.plan.state.observed import ObservedContainer
@@ -242,7 +242,7 @@ def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> t
     By itself it publishes whatever has a port, under the container's name (``exposedByDefault``). The label comes with
     the next container: none is replaced for it.
     """
-    others = given_names(options, "label")
+    others = names_in_options(options, "label")
     names = {name.lower() for name in (*(name for name, _ in labels), *(others or ()))}
     is_asked_for = others is None or any(name.startswith("traefik.") for name in names)
     return () if is_asked_for else (HIDDEN,)

@@ -178,7 +178,7 @@ def _scalar(value: object) -> str:
 ROUTE_LABEL = "traefik."
 
 
-def proxy_users(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
+def services_behind_proxy(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """Services whose containers the proxy of their host routes to, when they run."""
     routed = (each for each in containers if each.name != naming.PROXY_CONTAINER and _is_routed(each))
     return tuple(sorted({each.service_name for each in routed}))

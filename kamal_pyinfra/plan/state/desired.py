@@ -102,14 +102,14 @@ class Health:
     Args:
         command: shell text that Docker runs inside the container, as Kamal 1.9 spells it.
         interval: Docker duration between two probes, for example ``1s``.
-        prompt_command: the same check, which tries again by itself for as long as Docker's three probes would, so
+        retrying_command: the same check, which tries again by itself for as long as Docker's three probes would, so
             that one failure can count and a cut cord shows at the next probe, or at once to one that stands by;
             empty if Docker is to count.
     """
 
     command: str
     interval: str
-    prompt_command: str = field(default="", compare=False)
+    retrying_command: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, diff_missing_accessories, removal_of
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
-from kamal_pyinfra.plan.plan import HostTask, silent_docker
+from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
@@ -20,7 +20,7 @@ from kamal_pyinfra.plan.state.observed import ObservedHost
 ASKED_FOR = "asked for"
 
 
-def boot(run: Run, observed: ObservedHost) -> HostTask:
+def boot(run: Run, observed: ObservedHost) -> TaskDecision:
     """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too.
 
     Raises:
@@ -33,12 +33,12 @@ def boot(run: Run, observed: ObservedHost) -> HostTask:
         *diff_login(desired, observed),
         *diff_missing_accessories(desired, observed),
     )
-    return HostTask(changes=changes, refusals=_refusals(desired, observed))
+    return TaskDecision(changes=changes, refusals=_refusals(desired, observed))
 
 
-def upload(run: Run, observed: ObservedHost) -> HostTask:
+def upload(run: Run, observed: ObservedHost) -> TaskDecision:
     """Files are what they are on this machine."""
-    return HostTask(changes=diff_uploads(desired_host(run, observed.host), observed))
+    return TaskDecision(changes=diff_uploads(desired_host(run, observed.host), observed))
 
 
 def diff_uploads(desired: DesiredHost, observed: ObservedHost) -> tuple[UploadFiles, ...]:
@@ -51,9 +51,9 @@ def diff_uploads(desired: DesiredHost, observed: ObservedHost) -> tuple[UploadFi
     )
 
 
-def directories(run: Run, observed: ObservedHost) -> HostTask:
+def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     """Folders are there."""
-    return HostTask(changes=diff_accessory_directories(desired_host(run, observed.host), observed))
+    return TaskDecision(changes=diff_accessory_directories(desired_host(run, observed.host), observed))
 
 
 def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateDirectories, ...]:
@@ -63,28 +63,28 @@ def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> 
     return (CreateDirectories(paths=missing, cause="not found"),) if missing else ()
 
 
-def start(run: Run, observed: ObservedHost) -> HostTask:
+def start(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that are there run."""
     return _switch(run, observed, when=(False,), cause="is not running")
 
 
-def stop(run: Run, observed: ObservedHost) -> HostTask:
+def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories do not run."""
     return _switch(run, observed, when=(True,), cause="stops", is_needed=False)
 
 
-def restart(run: Run, observed: ObservedHost) -> HostTask:
+def restart(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that are there have been stopped and started."""
     return _switch(run, observed, when=(True, False), cause="restarts")
 
 
 def _switch(
     run: Run, observed: ObservedHost, *, when: tuple[bool, ...], cause: str, is_needed: bool = True
-) -> HostTask:
+) -> TaskDecision:
     desired = desired_host(run, observed.host)
     there = {each.name: each for each in observed.containers}
     missing = [each.key for each in desired.accessories if each.name not in there and is_needed]
-    return HostTask(
+    return TaskDecision(
         changes=tuple(
             SwitchAccessory(name=each.key, container=each.name, cause=cause)
             for each in desired.accessories
@@ -97,22 +97,22 @@ def _switch(
     )
 
 
-def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> HostTask:
+def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> TaskDecision:
     """Accessories are gone, in the configuration or not; their folders stay unless asked for."""
     desired = desired_host(replace(run, command="accessory", keeps_env=True), observed.host)
     changes = tuple(_removals(run, desired, observed, with_data=with_data))
     kept = "" if with_data else ", ".join(change.container for change in changes)
-    return HostTask(
+    return TaskDecision(
         changes=changes,
         notes=(f"data stays: folder {kept}, volumes; --data removes the folder",) if kept else (),
         refusals=_refusals(desired, observed),
     )
 
 
-def prune(run: Run, observed: ObservedHost) -> HostTask:
+def prune(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that left the configuration are gone; their folders and volumes stay."""
     desired = desired_host(run, observed.host)
-    return HostTask(changes=diff_left_accessories(desired, observed), refusals=silent_docker(observed))
+    return TaskDecision(changes=diff_left_accessories(desired, observed), refusals=docker_errors(observed))
 
 
 def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_data: bool) -> Iterator[RemoveAccessory]:
@@ -151,4 +151,4 @@ def _removal(
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
     if not observed.docker.installed:
         return (f"{observed.host}: docker is not installed; run `kp setup` first",)
-    return (*silent_docker(observed), *taken_accessories(desired, observed))
+    return (*docker_errors(observed), *taken_accessories(desired, observed))

@@ -13,13 +13,13 @@ from kamal_pyinfra.plan.changes.containers import StartContainer, StopContainer
 from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveImage
 from kamal_pyinfra.plan.desired.host import owner_of
 from kamal_pyinfra.plan.diff.leftovers import newest_first
-from kamal_pyinfra.plan.plan import HostTask, silent_docker
+from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_removed_app
 
 
-def start(run: Run, observed: ObservedHost, *, version: str | None) -> HostTask:
+def start(run: Run, observed: ObservedHost, *, version: str | None) -> TaskDecision:
     """Each role of the host runs again.
 
     Args:
@@ -27,10 +27,10 @@ def start(run: Run, observed: ObservedHost, *, version: str | None) -> HostTask:
         observed: the host as it is.
         version: which one; without it the one that was in service last, where none runs.
     """
-    if refusals := silent_docker(observed):
-        return HostTask(refusals=refusals)
+    if refusals := docker_errors(observed):
+        return TaskDecision(refusals=refusals)
     found = [each for role in _roles(run, observed) for each in _starts(run, role, observed, version)]
-    return HostTask(
+    return TaskDecision(
         changes=tuple(each for each in found if isinstance(each, Change)),
         refusals=tuple(f"{observed.host}: {each}" for each in found if isinstance(each, str)),
     )
@@ -65,20 +65,20 @@ def _start(run: Run, role: Role, observed: ObservedHost, container: ObservedCont
     )
 
 
-def stop(run: Run, observed: ObservedHost) -> HostTask:
+def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """No container of the app runs; each is drained first."""
     running = [each for each in _containers(run, observed) if each.is_running]
     changes = tuple(_stop(run, each, observed, "stops; the role is out of service") for each in running)
-    return HostTask(changes=changes, refusals=silent_docker(observed))
+    return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
-def stale(run: Run, observed: ObservedHost) -> HostTask:
+def stale(run: Run, observed: ObservedHost) -> TaskDecision:
     """No version runs beside the one in service; each is drained first."""
     changes = tuple(
         _stop(run, each, observed, f"stops; {kept.name} is in service")
         for each, kept in stale_containers(run, observed)
     )
-    return HostTask(changes=changes, refusals=silent_docker(observed))
+    return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def stale_containers(run: Run, observed: ObservedHost) -> Iterator[tuple[ObservedContainer, ObservedContainer]]:
@@ -91,27 +91,27 @@ def stale_containers(run: Run, observed: ObservedHost) -> Iterator[tuple[Observe
         yield from ((each, kept) for each in here if each not in replicas)
 
 
-def remove(run: Run, observed: ObservedHost) -> HostTask:
+def remove(run: Run, observed: ObservedHost) -> TaskDecision:
     """No container of the app, running or not, and no image that nobody else uses."""
-    return HostTask(changes=diff_removed_app(run, observed), refusals=silent_docker(observed))
+    return TaskDecision(changes=diff_removed_app(run, observed), refusals=docker_errors(observed))
 
 
-def remove_containers(run: Run, observed: ObservedHost) -> HostTask:
+def remove_containers(run: Run, observed: ObservedHost) -> TaskDecision:
     """No stopped container of the app."""
     stopped = [each for each in _containers(run, observed) if not each.is_running]
     changes = tuple(RemoveContainer(name=each.name, role=each.role, cause="is stopped") for each in stopped)
-    return HostTask(changes=changes, refusals=silent_docker(observed))
+    return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
-def remove_container(run: Run, observed: ObservedHost, *, version: str) -> HostTask:
+def remove_container(run: Run, observed: ObservedHost, *, version: str) -> TaskDecision:
     """No container of a version; refused while one runs."""
     found = [each for each in _containers(run, observed) if each.version == version]
     running = tuple(f"{observed.host}: {each.name} runs; `kp app stop` first" for each in found if each.is_running)
     changes = tuple(RemoveContainer(name=each.name, role=each.role, cause="asked for") for each in found)
-    return HostTask(changes=changes, refusals=(*silent_docker(observed), *running))
+    return TaskDecision(changes=changes, refusals=(*docker_errors(observed), *running))
 
 
-def remove_images(run: Run, observed: ObservedHost) -> HostTask:
+def remove_images(run: Run, observed: ObservedHost) -> TaskDecision:
     """No image of the app that no container uses."""
     config = run.config
     used = {name for each in observed.containers for name in (each.image, each.image_id)}
@@ -120,7 +120,7 @@ def remove_images(run: Run, observed: ObservedHost) -> HostTask:
         repository, _, tag = image.rpartition(":")
         if repository == config.repository and (tag == config.latest_tag or not tag.startswith(("latest", "<"))):
             changes.append(RemoveImage(image=image, cause="no container uses it"))
-    return HostTask(changes=tuple(changes), refusals=silent_docker(observed))
+    return TaskDecision(changes=tuple(changes), refusals=docker_errors(observed))
 
 
 def version_in_service(run: Run, observed: Mapping[str, ObservedHost]) -> str:

@@ -15,36 +15,36 @@ from kamal_pyinfra.plan.diff.host import (
     missing_directories,
     missing_docker,
 )
-from kamal_pyinfra.plan.diff.proxy import contradictions
-from kamal_pyinfra.plan.plan import HostTask, silent_docker
-from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
+from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
+from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 
 
-def push(run: Run, observed: ObservedHost) -> HostTask:
+def push(run: Run, observed: ObservedHost) -> TaskDecision:
     """Every env file has today's content.
 
     Raises:
         ConfigError: a secret has no value.
     """
     desired = desired_host(run, observed.host)
-    return HostTask(
+    return TaskDecision(
         changes=(*diff_directories(desired, observed), *diff_env_files(desired, observed)),
-        refusals=(*silent_docker(observed), *collisions(desired, observed), *contradictions(desired, observed)),
+        refusals=(*docker_errors(observed), *collisions(desired, observed), *proxy_conflicts(desired, observed)),
     )
 
 
-def delete(run: Run, observed: ObservedHost) -> HostTask:
+def delete(run: Run, observed: ObservedHost) -> TaskDecision:
     """No env file of ours is there; the proxy's stays as long as another service shares it."""
     files = diff_deleted_env_files(run, observed)
     proxy_file = naming.proxy_env_file(run.config)
     others = _other_proxy_users(run, observed)
     stays = proxy_file in observed.files and others and not run.roles
-    return HostTask(
+    return TaskDecision(
         changes=files,
         notes=(f"{proxy_file} stays: {', '.join(others)} uses the proxy",) if stays else (),
-        refusals=silent_docker(observed),
+        refusals=docker_errors(observed),
     )
 
 
@@ -61,17 +61,17 @@ def diff_deleted_env_files(run: Run, observed: ObservedHost, cause: str = "asked
 
 def _other_proxy_users(run: Run, observed: ObservedHost) -> tuple[str, ...]:
     ours = owner_of(run)
-    return proxy_users(each for each in observed.containers if not ours.owns(each))
+    return services_behind_proxy(each for each in observed.containers if not ours.owns(each))
 
 
-def bootstrap(run: Run, observed: ObservedHost) -> HostTask:
+def bootstrap(run: Run, observed: ObservedHost) -> TaskDecision:
     """Docker answers, and the folders are there that everything else is put into."""
     folders = missing_directories(directories(run.config, with_proxy=False), observed)
-    refusals = silent_docker(observed) if observed.docker.stand_in else ()
-    return HostTask(changes=(*missing_docker(observed), *folders), refusals=refusals)
+    refusals = docker_errors(observed) if observed.docker.stand_in else ()
+    return TaskDecision(changes=(*missing_docker(observed), *folders), refusals=refusals)
 
 
-def pull(run: Run, observed: ObservedHost) -> HostTask:
+def pull(run: Run, observed: ObservedHost) -> TaskDecision:
     """The image is fetched, also where one of that version is.
 
     Raises:
@@ -79,18 +79,18 @@ def pull(run: Run, observed: ObservedHost) -> HostTask:
     """
     desired = desired_host(run, observed.host)
     parts = (diff(desired, observed) for diff in (diff_docker, diff_directories, diff_login, diff_images))
-    return HostTask(changes=tuple(change for part in parts for change in part))
+    return TaskDecision(changes=tuple(change for part in parts for change in part))
 
 
 CAUSE = "asked for"
 
 
-def log_in(run: Run, observed: ObservedHost) -> HostTask:
+def log_in(run: Run, observed: ObservedHost) -> TaskDecision:
     """The engine gets the credentials anew, since what it has cannot be read."""
-    return HostTask(changes=(LogIn(server=run.config.registry.server, cause=CAUSE),))
+    return TaskDecision(changes=(LogIn(server=run.config.registry.server, cause=CAUSE),))
 
 
-def log_out(run: Run, observed: ObservedHost) -> HostTask:
+def log_out(run: Run, observed: ObservedHost) -> TaskDecision:
     """The engine has no credentials."""
     changes = (LogOut(server=run.config.registry.server, cause=CAUSE),) if observed.logged_in else ()
-    return HostTask(changes=changes)
+    return TaskDecision(changes=changes)

@@ -8,9 +8,9 @@ from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage,
 from kamal_pyinfra.plan.changes.host import RemoveEnvFile
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
-from kamal_pyinfra.plan.diff.proxy import contradictions, diff_proxy, foreign_proxy, refused_proxy
-from kamal_pyinfra.plan.plan import HostTask, silent_docker
-from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.diff.proxy import diff_proxy, foreign_proxy, proxy_conflicts, refused_proxy
+from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
+from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
@@ -18,27 +18,27 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 ASKED_FOR = "asked for"
 
 
-def boot(run: Run, observed: ObservedHost) -> HostTask:
+def boot(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy runs as ``traefik:`` says.
 
     Raises:
         ConfigError: a secret has no value.
     """
     desired = desired_host(run, observed.host)
-    return HostTask(
+    return TaskDecision(
         changes=(*_prepared(desired, observed), *diff_proxy(desired, observed)),
         refusals=_refusals(desired, observed),
     )
 
 
-def reboot(run: Run, observed: ObservedHost) -> HostTask:
+def reboot(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy is replaced by one as ``traefik:`` says, whether it differs or not.
 
     Raises:
         ConfigError: a secret has no value.
     """
     desired = desired_host(run, observed.host)
-    return HostTask(
+    return TaskDecision(
         changes=(*_prepared(desired, observed), *diff_rebooted_proxy(desired, observed)),
         notes=interrupted(run, observed),
         refusals=_refusals(desired, observed),
@@ -54,46 +54,46 @@ def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[R
     return (ReplaceProxy(proxy=desired.proxy, cause=f"{ASKED_FOR}; interrupts traffic"),)
 
 
-def start(run: Run, observed: ObservedHost) -> HostTask:
+def start(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy that is there runs."""
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None:
         return _missing(observed)
     if refusals := refused_proxy(observed):
-        return HostTask(refusals=refusals)
-    return HostTask(changes=() if proxy.is_running else (_switch(f"is {proxy.status}"),))
+        return TaskDecision(refusals=refusals)
+    return TaskDecision(changes=() if proxy.is_running else (_switch(f"is {proxy.status}"),))
 
 
-def stop(run: Run, observed: ObservedHost) -> HostTask:
+def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy that is there does not run."""
     proxy = observed.container(naming.PROXY_CONTAINER)
     if proxy is None or not proxy.is_running:
-        return HostTask(refusals=silent_docker(observed))
+        return TaskDecision(refusals=docker_errors(observed))
     if refusals := refused_proxy(observed):
-        return HostTask(refusals=refusals)
-    return HostTask(changes=(_switch("stops; nothing is served"),), notes=interrupted(run, observed))
+        return TaskDecision(refusals=refusals)
+    return TaskDecision(changes=(_switch("stops; nothing is served"),), notes=interrupted(run, observed))
 
 
-def restart(run: Run, observed: ObservedHost) -> HostTask:
+def restart(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy that is there has been stopped and started."""
     if observed.container(naming.PROXY_CONTAINER) is None:
         return _missing(observed)
     if refusals := refused_proxy(observed):
-        return HostTask(refusals=refusals)
-    return HostTask(changes=(_switch("restarts; interrupts traffic"),), notes=interrupted(run, observed))
+        return TaskDecision(refusals=refusals)
+    return TaskDecision(changes=(_switch("restarts; interrupts traffic"),), notes=interrupted(run, observed))
 
 
-def remove(run: Run, observed: ObservedHost) -> HostTask:
+def remove(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy, its image and its secrets are gone, unless another service uses it."""
     if refusals := refused_proxy(observed):
-        return HostTask(refusals=refusals)
+        return TaskDecision(refusals=refusals)
     users = other_users(run, observed)
     proxy = observed.container(naming.PROXY_CONTAINER)
     if users and proxy is not None:
-        return HostTask(refusals=(f"{observed.host}: the proxy stays, {', '.join(users)} uses it",))
-    return HostTask(
+        return TaskDecision(refusals=(f"{observed.host}: the proxy stays, {', '.join(users)} uses it",))
+    return TaskDecision(
         changes=diff_removed_proxy(run, observed, cause=ASKED_FOR),
-        refusals=silent_docker(observed),
+        refusals=docker_errors(observed),
     )
 
 
@@ -113,12 +113,12 @@ def diff_removed_proxy(run: Run, observed: ObservedHost, *, cause: str) -> tuple
 
 def other_users(run: Run, observed: ObservedHost) -> tuple[str, ...]:
     """Other services that the proxy of a host routes to."""
-    return proxy_users(each for each in observed.containers if not _is_ours(run, each))
+    return services_behind_proxy(each for each in observed.containers if not _is_ours(run, each))
 
 
 def interrupted(run: Run, observed: ObservedHost) -> tuple[str, ...]:
     """Who else will notice."""
-    users = proxy_users(each for each in observed.containers if each.is_running and not _is_ours(run, each))
+    users = services_behind_proxy(each for each in observed.containers if each.is_running and not _is_ours(run, each))
     return (f"also interrupts {', '.join(users)}",) if users else ()
 
 
@@ -138,12 +138,12 @@ def _prepared(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
     if not observed.docker.installed:
         return (f"{observed.host}: docker is not installed; run `kp setup` first",)
-    return (*silent_docker(observed), *contradictions(desired, observed))
+    return (*docker_errors(observed), *proxy_conflicts(desired, observed))
 
 
-def _missing(observed: ObservedHost) -> HostTask:
-    refusals = silent_docker(observed) or (f"{observed.host}: there is no proxy; run `kp traefik boot`",)
-    return HostTask(refusals=refusals)
+def _missing(observed: ObservedHost) -> TaskDecision:
+    refusals = docker_errors(observed) or (f"{observed.host}: there is no proxy; run `kp traefik boot`",)
+    return TaskDecision(refusals=refusals)
 
 
 def _switch(cause: str) -> SwitchProxy:

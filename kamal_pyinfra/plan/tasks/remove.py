@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.changes.host import (
 )
 from kamal_pyinfra.plan.desired.host import owner_of
 from kamal_pyinfra.plan.diff.leftovers import (
-    Remaining,
+    Surplus,
     newest_first,
     recent_images,
     surplus_containers,
@@ -28,8 +28,8 @@ from kamal_pyinfra.plan.diff.leftovers import (
 )
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
 from kamal_pyinfra.plan.docker_values import registry_of_image
-from kamal_pyinfra.plan.plan import HostTask, silent_docker
-from kamal_pyinfra.plan.proxy.traefik import proxy_users
+from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
+from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
 from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
@@ -45,7 +45,7 @@ def registry_users(server: str | None, containers: Iterable[ObservedContainer]) 
 CAUSE = "the service is removed"
 
 
-def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> HostTask:
+def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> TaskDecision:
     """All of it, in the order in which it can go.
 
     Args:
@@ -61,16 +61,16 @@ def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> HostTas
         *diff_logout(run, observed),
         *(diff_purged(run, observed) if purges else ()),
     )
-    return HostTask(
+    return TaskDecision(
         changes=changes,
         notes=(*_stays(run, observed, purges=purges), *accessories(run, observed).notes),
-        refusals=silent_docker(observed),
+        refusals=docker_errors(observed),
     )
 
 
-def accessories(run: Run, observed: ObservedHost) -> HostTask:
+def accessories(run: Run, observed: ObservedHost) -> TaskDecision:
     """The service's accessories, unless only some roles go; their data stays."""
-    return HostTask() if run.roles else accessory_tasks.remove(run, observed)
+    return TaskDecision() if run.roles else accessory_tasks.remove(run, observed)
 
 
 def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
@@ -84,7 +84,7 @@ def _stays(run: Run, observed: ObservedHost, *, purges: bool) -> Iterator[str]:
     others = others_on(run, observed)
     if _is_routed(run, observed) and (what := foreign_proxy(observed)):
         yield f"the container traefik stays: neither kp nor Kamal started it ({what})"
-    elif _is_routed(run, observed) and (users := proxy_users(others)):
+    elif _is_routed(run, observed) and (users := services_behind_proxy(others)):
         yield f"the proxy stays: {', '.join(users)} uses it"
     if observed.logged_in and (users := registry_users(run.config.registry.server, others)):
         yield f"the login to the registry stays: {', '.join(users)} uses it"
@@ -116,10 +116,10 @@ def _images(run: Run, observed: ObservedHost) -> Iterator[RemoveImage]:
 def diff_removed_files(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
     """The secrets of our roles, cords and assets."""
     paths = [naming.role_env_file(run.config, role.name) for role in run.config.roles if run.includes(role.name)]
-    remaining = _nothing_remains(run)
+    surplus = _nothing_remains(run)
     folders: tuple[RemoveDirectory, ...] = (
-        *unused_cords(remaining, observed),
-        *unused_assets(remaining, observed),
+        *unused_cords(surplus, observed),
+        *unused_assets(surplus, observed),
     )
     files = (RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files)
     return (*files, *folders, *_records(run, observed))
@@ -134,7 +134,7 @@ def _records(run: Run, observed: ObservedHost) -> Iterator[Change]:
 
 def diff_unneeded_proxy(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
     """The proxy, where a role of ours was behind it and nobody is any more."""
-    if not _is_routed(run, observed) or foreign_proxy(observed) or proxy_users(others_on(run, observed)):
+    if not _is_routed(run, observed) or foreign_proxy(observed) or services_behind_proxy(others_on(run, observed)):
         return ()
     return diff_removed_proxy(run, observed, cause="no service uses it")
 
@@ -143,9 +143,9 @@ def _is_routed(run: Run, observed: ObservedHost) -> bool:
     return any(role.running_traefik and role.runs_on(observed.host) for role in run.config.roles)
 
 
-def unneeded_proxy(run: Run, observed: ObservedHost) -> HostTask:
+def unneeded_proxy(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy's part of it."""
-    return HostTask(changes=diff_unneeded_proxy(run, observed))
+    return TaskDecision(changes=diff_unneeded_proxy(run, observed))
 
 
 def diff_logout(run: Run, observed: ObservedHost) -> tuple[LogOut, ...]:
@@ -162,9 +162,9 @@ def diff_purged(run: Run, observed: ObservedHost) -> tuple[RemoveFile, ...]:
     return (RemoveFile(path=log, cause="purge"),) if log in observed.files else ()
 
 
-def _nothing_remains(run: Run) -> Remaining:
+def _nothing_remains(run: Run) -> Surplus:
     config = run.config
-    return Remaining(
+    return Surplus(
         owner=owner_of(run),
         repository=config.repository,
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),
@@ -175,7 +175,7 @@ def _nothing_remains(run: Run) -> Remaining:
     )
 
 
-def containers(run: Run, observed: ObservedHost, *, retain: int) -> HostTask:
+def containers(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Stopped containers beyond those retained, and folders that no container needs.
 
     Args:
@@ -183,51 +183,51 @@ def containers(run: Run, observed: ObservedHost, *, retain: int) -> HostTask:
         observed: the host as it is.
         retain: how many stopped containers stay of each role.
     """
-    remaining = _remaining(run, observed)
-    surplus = tuple(surplus_containers(remaining, retain))
-    folders = (*unused_cords(remaining, observed), *unused_assets(remaining, observed))
-    return HostTask(changes=(*surplus, *folders), refusals=silent_docker(observed))
+    surplus = _surplus(run, observed)
+    removals = tuple(surplus_containers(surplus, retain))
+    folders = (*unused_cords(surplus, observed), *unused_assets(surplus, observed))
+    return TaskDecision(changes=(*removals, *folders), refusals=docker_errors(observed))
 
 
-def images(run: Run, observed: ObservedHost) -> HostTask:
+def images(run: Run, observed: ObservedHost) -> TaskDecision:
     """Versions that no container uses, and images that lost their tag."""
     changes = _prunable_images(run, observed, gone=set())
-    return HostTask(changes=changes, notes=_spared(run, observed, gone=set()), refusals=silent_docker(observed))
+    return TaskDecision(changes=changes, notes=_spared(run, observed, gone=set()), refusals=docker_errors(observed))
 
 
-def everything(run: Run, observed: ObservedHost, *, retain: int) -> HostTask:
+def everything(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Containers, the images that only these used, and folders."""
-    remaining = _remaining(run, observed)
-    surplus = tuple(surplus_containers(remaining, retain))
-    gone = {change.name for change in surplus}
+    surplus = _surplus(run, observed)
+    removals = tuple(surplus_containers(surplus, retain))
+    gone = {change.name for change in removals}
     changes = (
-        *surplus,
+        *removals,
         *_prunable_images(run, observed, gone=gone),
-        *unused_cords(remaining, observed),
-        *unused_assets(remaining, observed),
+        *unused_cords(surplus, observed),
+        *unused_assets(surplus, observed),
     )
-    return HostTask(changes=changes, notes=_spared(run, observed, gone=gone), refusals=silent_docker(observed))
+    return TaskDecision(changes=changes, notes=_spared(run, observed, gone=gone), refusals=docker_errors(observed))
 
 
 def _spared(run: Run, observed: ObservedHost, gone: set[str]) -> tuple[str, ...]:
     """Images that would go if no other destination or service might be about to start them."""
-    remaining = _remaining(run, observed)
+    surplus = _surplus(run, observed)
     forgetful = replace(observed, now=0.0)
-    going = {change.image for change in unused_images(remaining, forgetful, gone)}
-    spared = sorted(going & recent_images(remaining, observed))
+    going = {change.image for change in unused_images(surplus, forgetful, gone)}
+    spared = sorted(going & recent_images(surplus, observed))
     return tuple(f"{image} stays: it is new, and others on the host may be about to start it" for image in spared)
 
 
 def _prunable_images(run: Run, observed: ObservedHost, gone: set[str]) -> tuple[Change, ...]:
-    remaining = _remaining(run, observed)
-    return (*unused_images(remaining, observed, gone), *untagged_images(remaining, observed))
+    surplus = _surplus(run, observed)
+    return (*unused_images(surplus, observed, gone), *untagged_images(surplus, observed))
 
 
-def _remaining(run: Run, observed: ObservedHost) -> Remaining:
+def _surplus(run: Run, observed: ObservedHost) -> Surplus:
     config, owner = run.config, owner_of(run)
     serving = tuple(_in_service(owner, observed))
     running = (each for each in observed.containers if each.is_running)
-    return Remaining(
+    return Surplus(
         owner=owner,
         repository=config.repository,
         prefixes=tuple(naming.container_prefix(config, role.name) for role in config.roles if run.includes(role.name)),

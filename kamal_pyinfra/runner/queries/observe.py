@@ -13,7 +13,7 @@ from kamal_pyinfra.insight.routed import Routed, parse_routes
 from kamal_pyinfra.insight.status import StatusRow, status_rows
 from kamal_pyinfra.plan.desired.host import owner_of
 from kamal_pyinfra.plan.diff.gates import started_gates
-from kamal_pyinfra.plan.plan import silent_docker
+from kamal_pyinfra.plan.plan import docker_errors
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
@@ -40,7 +40,7 @@ def require_docker(seen: Mapping[str, ObservedHost]) -> None:
     Raises:
         HostFailed: with every host whose Docker does not answer.
     """
-    silent = {host: silent_docker(looked) for host, looked in seen.items()}
+    silent = {host: docker_errors(looked) for host, looked in seen.items()}
     lines = [line for host in seen for line in silent[host]]
     if lines:
         raise HostFailed("\n".join(lines), [host for host, said in silent.items() if said])

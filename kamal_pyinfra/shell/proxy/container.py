@@ -46,7 +46,7 @@ def remove(name: str) -> str:
     return chain(stop(name), f"docker rm {words(name)} > /dev/null")
 
 
-def have_image(proxy: Proxy) -> str:
+def pull_if_missing(proxy: Proxy) -> str:
     """Fetch the image unless it is there."""
     image = words(proxy.image)
     return f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}"
@@ -56,7 +56,7 @@ WAIT_SECONDS = 600
 """Another run may be pulling the proxy's image."""
 
 
-def alone(script: str, *, seconds: int = WAIT_SECONDS) -> str:
+def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     """A script that waits until no other run changes the proxy of this host.
 
     Args:
@@ -66,7 +66,7 @@ def alone(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     return f"{functions('take_proxy_lock')}take_proxy_lock {words(seconds)}; {script}"
 
 
-def alone_if_unmoved(script: str, *, proxy: Proxy, seen: str) -> str:
+def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, seen: str) -> str:
     """The same for a script that was decided on by a snapshot of the proxy.
 
     Args:
@@ -75,7 +75,7 @@ def alone_if_unmoved(script: str, *, proxy: Proxy, seen: str) -> str:
         seen: id of the container that was there; empty if there was none.
     """
     check = f"require_unmoved_proxy {words(seen, proxy.digest)}"
-    return f"{functions('require_unmoved_proxy')}{alone(f'{check}; {script}')}"
+    return f"{functions('require_unmoved_proxy')}{with_proxy_lock(f'{check}; {script}')}"
 
 
 REMOVE_ASIDE = "docker rm traefik_replaced > /dev/null"
@@ -97,7 +97,7 @@ def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
         routed: what is asked of it about the containers behind it, of whatever service.
     """
     return chain(
-        have_image(proxy),
+        pull_if_missing(proxy),
         "clear_aside",
         "step_aside",
         f"{{ {run_serving(proxy, routed)} || come_back; }}",
@@ -117,7 +117,7 @@ def replace_by_working(proxy: Proxy, routed: Sequence[Gate]) -> str:
     wait = chain(note, f"works {question(asked) if asked else ''}".rstrip())
     new = chain(run(proxy), f"( {functions('note_gates', 'works')}{wait} )")
     return chain(
-        have_image(proxy),
+        pull_if_missing(proxy),
         "clear_aside",
         "step_aside",
         f"{{ {new} || come_back; }}",

@@ -89,16 +89,13 @@ def names_in_options(options: Options, name: str) -> frozenset[str] | None:
     written = dict(options)
     if f"{name}-file" in written:
         return None
-    given = written.get(name, ())
-    values = given if isinstance(given, list | tuple) else (given,)
-    return frozenset(str(value).partition("=")[0] for value in values)
+    return frozenset(str(value).partition("=")[0] for value in as_items(written.get(name, ())))
 
 
 def given_networks(options: Options) -> tuple[str, ...]:
     """The networks that options name; none where Docker decides, or where the container has no address of its own."""
     written = dict(options)
-    given = written.get("network", written.get("net", ()))
-    values = [str(value) for value in (given if isinstance(given, list | tuple) else (given,))]
+    values = [str(value) for value in as_items(written.get("network", written.get("net", ())))]
     is_known = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value) for value in values)
     return tuple(values) if is_known and not {"host", "none", "default"} & set(values) else ()
 
@@ -108,8 +105,7 @@ def published_ports(options: Options) -> frozenset[str]:
     written = dict(options)
     found = set()
     for name in ("publish", "p"):
-        given = written.get(name, ())
-        for value in given if isinstance(given, list | tuple) else (given,):
+        for value in as_items(written.get(name, ())):
             host_port = str(value).partition("/")[0].rpartition(":")[0].rpartition(":")[2]
             found |= {host_port} if host_port.isascii() and host_port.isdigit() else set()
     return frozenset(found)

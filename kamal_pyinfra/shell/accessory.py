@@ -10,7 +10,15 @@ from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AccessoryContainer
-from kamal_pyinfra.shell.container import SERVICE, docker_run, docker_run_once, environment, labels, logging
+from kamal_pyinfra.shell.container import (
+    SERVICE,
+    docker_run,
+    docker_run_once,
+    environment,
+    labels,
+    logging,
+    pull_if_missing,
+)
 from kamal_pyinfra.shell.files import CUT_SHORT, receive
 from kamal_pyinfra.shell.script import ABSENT, chain, join, words
 
@@ -42,9 +50,8 @@ def _volume(volume: str) -> str:
 
 def replace(accessory: AccessoryContainer) -> str:
     """Replace the container; the image is there before the old one stops. Volumes and folders stay."""
-    image = words(accessory.image)
     return chain(
-        f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}",
+        pull_if_missing(accessory.image),
         stop(accessory.name),
         remove(accessory.name),
         run(accessory),

@@ -30,6 +30,12 @@ def docker_run_once(spec: ContainerSpec, *more: str, command: str | None = None)
     return docker_run(spec, *more, last=words("--label", "=".join(HIDDEN)), command=command)
 
 
+def pull_if_missing(image: str) -> str:
+    """Fetch an image unless it is there."""
+    name = words(image)
+    return f"{{ docker image inspect {name} > /dev/null 2>&1 || docker pull --quiet {name} > /dev/null; }}"
+
+
 def environment(spec: ContainerSpec) -> str:
     """The secrets from a file, then the clear variables."""
     return join(

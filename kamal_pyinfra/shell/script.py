@@ -7,6 +7,7 @@ import shlex
 
 from kamal_pyinfra.config.env import pieces
 from kamal_pyinfra.errors import PlanRefused
+from kamal_pyinfra.plan.docker_values import as_items
 
 BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 """Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
@@ -63,11 +64,7 @@ def flags(options: tuple[tuple[str, object], ...]) -> str:
 
     ``false`` becomes ``--key=false``: as a word of its own Docker would take it for the image.
     """
-    return " ".join(_flag(name, item) for name, value in options for item in _items(value))
-
-
-def _items(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    return " ".join(_flag(name, item) for name, value in options for item in as_items(value))
 
 
 def _flag(name: str, value: object) -> str:

@@ -9,7 +9,15 @@ from posixpath import normpath
 from typing import Any
 
 from kamal_pyinfra.plan.compare.fields import NOT_SET, Difference
-from kamal_pyinfra.plan.docker_values import Options, from_bytes, from_nano_cpus, is_in_options, to_bytes, to_nano_cpus
+from kamal_pyinfra.plan.docker_values import (
+    Options,
+    as_items,
+    from_bytes,
+    from_nano_cpus,
+    is_in_options,
+    to_bytes,
+    to_nano_cpus,
+)
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 Reader = Callable[[tuple[object, ...]], object]
@@ -177,7 +185,7 @@ def option_differences(
         is_same: whether the container was created from this very configuration, so that only what
             ``docker update`` changes can differ.
     """
-    written = {name: _values(value) for name, value in desired}
+    written = {name: as_items(value) for name, value in desired}
     for option in OPTIONS:
         if option.field not in observed or (is_same and not option.is_mutable):
             continue
@@ -206,10 +214,6 @@ def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, 
     if seen is None:
         return _as_written(observed[option.field])
     return option.write(seen) if seen else NOT_SET
-
-
-def _values(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _as_written(values: tuple[object, ...]) -> str:

@@ -12,7 +12,7 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.docker_values import log_options
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, Upload
-from kamal_pyinfra.plan.state.digest import checks_of, digest_bytes, digest_lines, watched_lines, with_digest
+from kamal_pyinfra.plan.state.digest import checks_of, digest_content, digest_lines, watched_lines, with_digest
 
 WORKING_FOLDER = "$PWD/"
 """How a volume's source below the SSH user's home begins; only the host knows that folder."""
@@ -88,7 +88,7 @@ def _uploads(run: Run, name: str, container: str) -> tuple[Upload, ...]:
         Upload(
             path=_file_path(target, container),
             content=content,
-            digest="" if content is None else digest_bytes(content),
+            digest="" if content is None else digest_content(content),
         )
         for target, content in paths.items()
     )

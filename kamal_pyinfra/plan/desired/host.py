@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.state.desired import (
     Registry,
     ReleaseCommand,
 )
-from kamal_pyinfra.plan.state.digest import checks_of, digest_text
+from kamal_pyinfra.plan.state.digest import checks_of, digest_content
 from kamal_pyinfra.plan.state.observed import Owner
 
 
@@ -143,7 +143,7 @@ def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile
     return EnvFile(
         path=path,
         content=content,
-        digest=digest_text(text),
+        digest=digest_content(text),
         names=names,
         checks=checks_of(text.split("\n")),
         role=role,

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from kamal_pyinfra.plan.docker_values import names_in_options
+from kamal_pyinfra.plan.docker_values import as_items, names_in_options
 from kamal_pyinfra.plan.state.desired import AppContainer
 
 MARK = "kp-gate-"
@@ -198,8 +198,7 @@ def has_routers(labels: Mapping[str, str]) -> bool:
 
 def _all_labels(container: AppContainer) -> dict[str, str]:
     """Also those among the role's options."""
-    given = dict(container.options).get("label", ())
-    texts = given if isinstance(given, list | tuple) else (given,)
+    texts = as_items(dict(container.options).get("label", ()))
     extra = (str(text).partition("=") for text in texts if text)
     return {**{name: value for name, _, value in extra}, **dict(container.labels)}
 

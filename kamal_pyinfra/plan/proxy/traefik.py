@@ -199,8 +199,7 @@ def published_ports(config: Config) -> Iterator[int]:
     if traefik.publish:
         yield from host_ports(f"{traefik.host_port}:80")
     for name in ("publish", "p"):
-        values = traefik.options.get(name)
-        for value in values if isinstance(values, tuple) else (values,):
+        for value in as_items(traefik.options.get(name)):
             yield from host_ports(str(value))
 
 

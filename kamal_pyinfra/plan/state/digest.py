@@ -15,12 +15,7 @@ from kamal_pyinfra.config.secrets import secret_value
 from kamal_pyinfra.plan.state.desired import ContainerSpec
 
 
-def digest_text(text: str) -> str:
-    """SHA-256 of a text, hexadecimal."""
-    return digest_bytes(text)
-
-
-def digest_bytes(content: str | bytes) -> str:
+def digest_content(content: str | bytes) -> str:
     """SHA-256 of a content, hexadecimal."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
@@ -34,7 +29,7 @@ def digest_values(values: Mapping[str, object]) -> str:
     Returns:
         32 hexadecimal digits.
     """
-    return digest_text(json.dumps(values, sort_keys=True, default=list, ensure_ascii=True))[:32]
+    return digest_content(json.dumps(values, sort_keys=True, default=list, ensure_ascii=True))[:32]
 
 
 Spec = TypeVar("Spec", bound=ContainerSpec)

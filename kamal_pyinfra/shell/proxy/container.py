@@ -8,7 +8,7 @@ from kamal_pyinfra.naming import OWNER_LABEL
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.proxy.traefik import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.state.desired import Proxy
-from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, volumes
+from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, pull_if_missing, volumes
 from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.proxy.gate import ask_gates, note_gates, question
 from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS
@@ -44,12 +44,6 @@ def stop(name: str) -> str:
 def remove(name: str) -> str:
     """Stop and remove the container."""
     return chain(stop(name), f"docker rm {words(name)} > /dev/null")
-
-
-def pull_if_missing(proxy: Proxy) -> str:
-    """Fetch the image unless it is there."""
-    image = words(proxy.image)
-    return f"{{ docker image inspect {image} > /dev/null 2>&1 || docker pull --quiet {image} > /dev/null; }}"
 
 
 WAIT_SECONDS = 600
@@ -97,7 +91,7 @@ def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
         routed: what is asked of it about the containers behind it, of whatever service.
     """
     return chain(
-        pull_if_missing(proxy),
+        pull_if_missing(proxy.image),
         "clear_aside",
         "step_aside",
         f"{{ {run_serving(proxy, routed)} || come_back; }}",
@@ -117,7 +111,7 @@ def replace_by_working(proxy: Proxy, routed: Sequence[Gate]) -> str:
     wait = chain(note, f"works {question(asked) if asked else ''}".rstrip())
     new = chain(run(proxy), f"( {functions('note_gates', 'works')}{wait} )")
     return chain(
-        pull_if_missing(proxy),
+        pull_if_missing(proxy.image),
         "clear_aside",
         "step_aside",
         f"{{ {new} || come_back; }}",

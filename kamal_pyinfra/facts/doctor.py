@@ -1,4 +1,4 @@
-"""The output of the doctor's script → Examined. Nothing is judged here."""
+"""The output of the doctor's script → Findings. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kamal_pyinfra.facts.snapshot import Rows
-from kamal_pyinfra.plan.state.observed import Disk, Docker, Examined
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
 
 PUBLISHED = re.compile(r":(\d{1,5})(?:-(\d{1,5}))?->[\d-]+/tcp", re.ASCII)
 
 
-def parse_examined(output: Iterable[str]) -> Examined:
+def parse_findings(output: Iterable[str]) -> Findings:
     """One value from the lines of the script.
 
     Raises:
@@ -19,7 +19,7 @@ def parse_examined(output: Iterable[str]) -> Examined:
     """
     rows = Rows("the look", output)
     kilobytes = _number(rows, "memory")
-    return Examined(
+    return Findings(
         user=rows.text("user"),
         docker=_docker(rows),
         clock=_number(rows, "clock"),

@@ -1,4 +1,4 @@
-"""Where the app can be reached, as the configuration tells it."""
+"""URLs of the app according to the configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kamal_pyinfra.plan.proxy.traefik import path_suffix, paths_of_rule, port_su
 
 
 def addresses(config: Config) -> tuple[str, ...]:
-    """URLs of the roles behind the proxy: the names of their rules, else their hosts."""
+    """URLs of the roles behind the proxy: the names in their rules, else their hosts."""
     roles = (role for role in config.roles if role.running_traefik)
     return tuple(dict.fromkeys(url for role in roles for url in _of_role(config, role)))
 
@@ -26,5 +26,5 @@ def _of_role(config: Config, role: Role) -> list[str]:
 
 
 def in_url(address: str) -> str:
-    """A name or address as it stands in a URL (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
+    """A name or address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
     return f"[{address.replace('%', '%25')}]" if ":" in address else address

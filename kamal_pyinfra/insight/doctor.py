@@ -1,4 +1,4 @@
-"""What a host needs, and the verdict on what was found there."""
+"""Requirements of a host, and verdicts on what was found there."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.plan.docker_values import registry_of_image
 from kamal_pyinfra.plan.proxy.traefik import published_ports
-from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, Disk, Examined
+from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, Disk, Findings
 from kamal_pyinfra.text import one_line
 
 
 class Verdict(StrEnum):
-    """What a check came to: only ``fail`` keeps a deploy from working."""
+    """The result of a check: only ``fail`` prevents a deploy."""
 
     OK = "ok"
     WARN = "warn"
@@ -25,13 +25,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One question about a host, its answer and what to do about it.
+    """One check of a host: a verdict, what was found, and what to do if not all is well.
 
-    Args:
-        host: name in the configuration, or ``this machine``.
-        name: what was looked at, such as ``disk``.
-        message: what was found.
-        way_out: what to do; empty when all is well.
+    ``host`` is a name in the configuration, or ``this machine``; ``name`` is the subject, such as ``disk``.
     """
 
     host: str
@@ -43,12 +39,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one container may use of a host.
-
-    Args:
-        container: the role or accessory.
-        memory: in bytes.
-    """
+    """Limits of one container, a role's or an accessory's; ``memory`` is in bytes."""
 
     container: str
     cpus: float = 0.0
@@ -56,12 +47,12 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a host should be able to do.
+class Requirements:
+    """What a host must provide.
 
     Args:
         address: ``USER@HOST -p PORT``, to be tried by hand.
-        ports: host ports that the proxy publishes here.
+        ports: host ports that the proxy publishes.
         registry: the registry's host.
         shares: containers with limits on this host.
     """
@@ -83,63 +74,61 @@ HERE = "this machine"
 LOCAL = ("localhost", "127.", "[::1]")
 
 
-def judge_unreachable(needs: Needs, said: Sequence[str]) -> tuple[Check, ...]:
-    """A host that could not be examined."""
-    message = one_line(re.sub(r"^\[[^]]*\]\s*", "", said[-1])) if said else "no answer in time"
+def check_unreachable(requirements: Requirements, output: Sequence[str]) -> tuple[Check, ...]:
+    """The check of a host that did not answer."""
+    message = one_line(re.sub(r"^\[[^]]*\]\s*", "", output[-1])) if output else "no answer in time"
     sudo = " sudo -n true" if "sudo" in message else ""
-    way_out = f"see that `ssh {needs.address}{sudo}` works from here"
-    return (Check(host=needs.host, name="ssh", verdict=Verdict.FAIL, message=message, way_out=way_out),)
+    way_out = f"make `ssh {requirements.address}{sudo}` work from the deploying machine"
+    return (Check(host=requirements.host, name="ssh", verdict=Verdict.FAIL, message=message, way_out=way_out),)
 
 
-def judge(needs: Needs, examined: Examined, *, skew: int) -> tuple[Check, ...]:
-    """Every check of a host that answered.
-
-    Args:
-        needs: what it should be able to do.
-        examined: what was found.
-        skew: seconds by which its clock is ahead of this machine's.
-    """
+def check_host(requirements: Requirements, findings: Findings, *, skew: int) -> tuple[Check, ...]:
+    """Every check of a host that answered; ``skew`` is by how many seconds its clock is ahead of the local one."""
     answers = (
-        ("ssh", (Verdict.OK, f"connected as {examined.user}", "")),
-        ("docker", docker(examined)),
-        *(("disk", disk(each)) for each in examined.disks),
+        ("ssh", (Verdict.OK, f"connected as {findings.user}", "")),
+        ("docker", docker(findings)),
+        *(("disk", disk(each)) for each in findings.disks),
         ("clock", clock(skew)),
-        *(("port", port(each, examined)) for each in needs.ports),
-        *([("registry", registry(needs.registry, examined.registry, "the host"))] if needs.registry else []),
-        ("directory", directory(needs, examined)),
-        *(("limits", each) for each in limits(needs.shares, examined)),
+        *(("port", port(each, findings)) for each in requirements.ports),
+        *(
+            [("registry", registry(requirements.registry, findings.registry, "the host"))]
+            if requirements.registry
+            else []
+        ),
+        ("directory", directory(requirements, findings)),
+        *(("limits", each) for each in limits(requirements.shares, findings)),
     )
-    return tuple(check(needs.host, name, answer) for name, answer in answers)
+    return tuple(check(requirements.host, name, answer) for name, answer in answers)
 
 
 Answer = tuple[Verdict, str, str]
 
 
 def check(host: str, name: str, answer: Answer) -> Check:
-    """An answer with its question."""
+    """A check from its parts."""
     return Check(host=host, name=name, verdict=answer[0], message=one_line(answer[1]), way_out=answer[2])
 
 
-def docker(examined: Examined) -> Answer:
-    """The engine: there, new enough, and ours to use."""
-    found = examined.docker
+def docker(findings: Findings) -> Answer:
+    """Docker must be installed, recent enough, and usable by the SSH user."""
+    found = findings.docker
     if not found.installed:
         return Verdict.FAIL, "not installed", "`kp setup` installs it"
     if found.stand_in:
         return Verdict.FAIL, found.error, FOREIGN_WAY_OUT
     if "permission denied" in found.error.lower():
-        way_out = f"`usermod -aG docker {examined.user}` there, or `sudo: true` for this host"
-        return Verdict.FAIL, f"{examined.user} may not use it", way_out
+        way_out = f"`usermod -aG docker {findings.user}` there, or `sudo: true` for this host"
+        return Verdict.FAIL, f"{findings.user} may not use it", way_out
     if found.error:
         return Verdict.FAIL, f"does not answer: {found.error}", "`systemctl status docker` there"
     numbers = tuple(int(number) for number in re.findall(r"\d+", found.version)[:2])
     if numbers < OLDEST_DOCKER:
         return Verdict.WARN, f"version {found.version}", "20.10 is the oldest that this is tested with; upgrade"
-    return Verdict.OK, f"version {found.version}, usable by {examined.user}", ""
+    return Verdict.OK, f"version {found.version}, usable by {findings.user}", ""
 
 
 def disk(found: Disk) -> Answer:
-    """Room for images and logs."""
+    """Images and logs need space."""
     free = found.available / found.size if found.size else 1.0
     message = f"{gigabytes(found.available)} ({free:.0%}) free at {found.path}"
     if free < LEAST_FREE or found.available < LEAST_SPACE:
@@ -148,65 +137,65 @@ def disk(found: Disk) -> Answer:
 
 
 def clock(skew: int) -> Answer:
-    """Tokens, certificates and logs rely on it."""
+    """Tokens, certificates and logs rely on the time."""
     if abs(skew) > MOST_SKEW:
         direction = "ahead of" if skew > 0 else "behind"
         return Verdict.WARN, f"{abs(skew)} s {direction} this machine", "`timedatectl set-ntp true` there, or here"
     return Verdict.OK, "as here", ""
 
 
-def port(number: int, examined: Examined) -> Answer:
-    """The proxy must get the port, or have it."""
-    container = examined.published.get(number)
+def port(number: int, findings: Findings) -> Answer:
+    """The proxy must have the port, or be able to take it."""
+    container = findings.published.get(number)
     if container == "traefik":
         return Verdict.OK, f"{number} is published by the proxy", ""
     if container is not None:
         return Verdict.FAIL, f"{number} is published by container {container}", "stop it, or set traefik/host_port"
-    if number in examined.listening:
-        program = examined.programs.get(number, "another program")
+    if number in findings.listening:
+        program = findings.programs.get(number, "another program")
         return Verdict.FAIL, f"{number} is taken by {program}", "stop it, or set traefik/host_port"
     return Verdict.OK, f"{number} is free", ""
 
 
-def registry(server: str, said: str, who: str) -> Answer:
-    """Images are pulled by the host, and pushed from here."""
-    scheme, _, code = said.partition(" ")
-    if not said:
-        return Verdict.WARN, f"{server} was not asked: there is neither curl, wget nor bash", ""
+def registry(server: str, answer: str, who: str) -> Answer:
+    """The host pulls images; the deploying machine pushes them."""
+    scheme, _, code = answer.partition(" ")
+    if not answer:
+        return Verdict.WARN, f"{server} was not tried: neither curl, wget nor bash is installed", ""
     if scheme == "failed" or code.startswith("5"):
         what = f"{server} answers {code}" if code else f"{server} cannot be reached"
-        return Verdict.FAIL, what, f"look at the name, the firewall and the proxy settings of {who}"
+        return Verdict.FAIL, what, f"check the name, the firewall and the proxy settings of {who}"
     if scheme == "http" and not server.startswith(LOCAL):
         way_out = "Docker wants HTTPS unless the registry is in its `insecure-registries`"
         return Verdict.WARN, f"{server} answers without TLS only", way_out
     return Verdict.OK, f"{server} answers", ""
 
 
-def directory(needs: Needs, examined: Examined) -> Answer:
-    """Where env files, cords and the lock live."""
-    if examined.is_writable:
-        return Verdict.OK, f"{needs.run_directory} can be written to", ""
-    way_out = f"give it to {examined.user}, or set run_directory"
-    return Verdict.FAIL, f"{needs.run_directory} cannot be written to by {examined.user}", way_out
+def directory(requirements: Requirements, findings: Findings) -> Answer:
+    """The run directory holds env files, cords and the lock."""
+    if findings.is_writable:
+        return Verdict.OK, f"{requirements.run_directory} can be written to", ""
+    way_out = f"give it to {findings.user}, or set run_directory"
+    return Verdict.FAIL, f"{requirements.run_directory} cannot be written to by {findings.user}", way_out
 
 
-def limits(shares: Sequence[Share], examined: Examined) -> Iterator[Answer]:
-    """What containers may use leaves some for the host itself."""
+def limits(shares: Sequence[Share], findings: Findings) -> Iterator[Answer]:
+    """Limits of containers must leave something for the host itself."""
     cpus, memory = sum(share.cpus for share in shares), sum(share.memory for share in shares)
-    if cpus and examined.cpus:
+    if cpus and findings.cpus:
         most = max(shares, key=lambda share: share.cpus)
-        if most.cpus > examined.cpus:
-            message = f"{most.container} asks for {most.cpus:g} CPUs, the host has {examined.cpus}"
+        if most.cpus > findings.cpus:
+            message = f"{most.container} asks for {most.cpus:g} CPUs, the host has {findings.cpus}"
             yield Verdict.FAIL, message, "Docker refuses that; lower options/cpus"
         else:
-            yield share_of(f"{cpus:g} of {examined.cpus} CPUs", cpus / examined.cpus, shares, "cpus")
-    if memory and examined.memory:
-        what = f"{gigabytes(memory)} of {gigabytes(examined.memory)} memory"
-        yield share_of(what, memory / examined.memory, shares, "memory")
+            yield share_of(f"{cpus:g} of {findings.cpus} CPUs", cpus / findings.cpus, shares, "cpus")
+    if memory and findings.memory:
+        what = f"{gigabytes(memory)} of {gigabytes(findings.memory)} memory"
+        yield share_of(what, memory / findings.memory, shares, "memory")
 
 
 def share_of(what: str, part: float, shares: Sequence[Share], option: str) -> Answer:
-    """Whether containers may use too much."""
+    """Whether the limits of containers are too high."""
     names = ", ".join(share.container for share in shares if getattr(share, option))
     if part > MOST_SHARE:
         return (
@@ -217,41 +206,41 @@ def share_of(what: str, part: float, shares: Sequence[Share], option: str) -> An
     return Verdict.OK, f"{names} may use {what} ({part:.0%})", ""
 
 
-def judge_docker_here(answer: str, said: str, *, is_needed: bool) -> Check:
-    """Whether images can be built here.
+def check_local_docker(version: str, error: str, *, is_needed: bool) -> Check:
+    """Whether the deploying machine can build images.
 
     Args:
-        answer: version of the engine that docker talks to; empty without one.
-        said: what docker said instead; empty where there is no docker.
-        is_needed: whether images come from here and nowhere else, as without a registry.
+        version: of the engine that docker talks to; empty without one.
+        error: of docker; empty if it is not installed.
+        is_needed: whether images come from the deploying machine alone, as with the built-in registry.
     """
-    if answer:
-        return check(HERE, "docker", (Verdict.OK, f"version {answer}", ""))
+    if version:
+        return check(HERE, "docker", (Verdict.OK, f"version {version}", ""))
     verdict = Verdict.FAIL if is_needed else Verdict.WARN
     elsewhere = "" if is_needed else ", or deploy what was built elsewhere with `--skip-push`"
-    if not said:
+    if not error:
         return check(HERE, "docker", (verdict, "not installed, so no image can be built", f"install it{elsewhere}"))
-    may_not = "permission denied" in said.lower()
-    cure = "`sudo usermod -aG docker $USER`, then log in again" if may_not else "see that `docker version` works here"
-    return check(HERE, "docker", (verdict, f"does not answer: {said}", f"{cure}{elsewhere}"))
+    may_not = "permission denied" in error.lower()
+    cure = "`sudo usermod -aG docker $USER`, then log in again" if may_not else "make `docker version` work here"
+    return check(HERE, "docker", (verdict, f"does not answer: {error}", f"{cure}{elsewhere}"))
 
 
-def judge_registry_here(server: str, said: str) -> Check:
-    """Whether an image could be pushed from here; a host may still pull what others pushed."""
-    verdict, message, way_out = registry(server, said, HERE)
+def check_local_registry(server: str, answer: str) -> Check:
+    """Whether the deploying machine can push; a failure is a warning, since hosts may pull what others pushed."""
+    verdict, message, way_out = registry(server, answer, HERE)
     softened = Verdict.WARN if verdict is Verdict.FAIL else verdict
     return check(HERE, "registry", (softened, message, way_out))
 
 
-def judge_names(
+def check_names(
     rules: Mapping[str, tuple[str, ...]], addresses: Mapping[str, tuple[str, ...]], *, for_certificates: bool
 ) -> tuple[Check, ...]:
-    """Whether each name of a ``Host(...)`` rule leads to the hosts that answer to it.
+    """Whether each name of a ``Host(...)`` rule resolves to the hosts that serve it.
 
     Args:
-        rules: names, and the hosts of their roles.
+        rules: names, with the hosts of their roles.
         addresses: of names and hosts; empty where there is none.
-        for_certificates: whether the proxy will ask for certificates in these names.
+        for_certificates: whether the proxy will request certificates for these names.
     """
     return tuple(check(HERE, "name", name(each, rules[each], addresses, for_certificates)) for each in rules)
 
@@ -260,7 +249,7 @@ def name(each: str, hosts: Sequence[str], addresses: Mapping[str, tuple[str, ...
     """One name of a rule."""
     found = addresses.get(each, ())
     ours = {address for host in hosts for address in (host, *addresses.get(host, ()))}
-    reason = "no certificate can be had before" if for_certificates else "nobody gets here by it before"
+    reason = "no certificate can be issued before" if for_certificates else "no user can reach the app by it before"
     if not found:
         return Verdict.WARN, f"{each} does not resolve", f"add a DNS record to {', '.join(hosts)}; {reason}"
     strangers = [address for address in found if address not in ours]
@@ -271,7 +260,7 @@ def name(each: str, hosts: Sequence[str], addresses: Mapping[str, tuple[str, ...
 
 
 def gigabytes(number: int) -> str:
-    """Bytes for people."""
+    """Bytes as readable text."""
     return f"{number / 1024**3:.1f} GB"
 
 
@@ -279,16 +268,10 @@ HUB = "registry-1.docker.io"
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
-def needs_of(config: Config, server: Server, address: str = "") -> Needs:
-    """What one host should be able to do.
-
-    Args:
-        config: the configuration.
-        server: the host.
-        address: what a person types after ``ssh`` to get there.
-    """
+def requirements_of(config: Config, server: Server, address: str = "") -> Requirements:
+    """The requirements of one host; ``address`` is what a user types after ``ssh``."""
     is_proxied = any(role.running_traefik and role.runs_on(server.host) for role in config.roles)
-    return Needs(
+    return Requirements(
         host=server.host,
         address=address,
         run_directory=config.run_directory,
@@ -333,12 +316,12 @@ def limits_of(container: str, options: Options) -> Share:
 
 
 def to_cpus(value: object) -> float:
-    """A number of CPUs; nothing for what is none."""
+    """A number of CPUs; 0 for other values."""
     text = str(value)
     return float(text) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", text, re.ASCII) else 0.0
 
 
 def to_bytes(value: object) -> int:
-    """An amount of memory as Docker reads it; nothing for what is none."""
+    """An amount of memory in Docker's notation; 0 for other values."""
     found = re.fullmatch(r"(\d+)([bkmgt]?)b?", str(value).lower(), re.ASCII)
     return int(found[1]) * UNITS[found[2]] if found else 0

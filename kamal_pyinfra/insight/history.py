@@ -1,4 +1,4 @@
-"""Who deployed what: read from the lines of audit logs, ours and Kamal's."""
+"""History of deploys, read from the audit logs of kp and Kamal."""
 
 from __future__ import annotations
 
@@ -23,17 +23,14 @@ STEPS_APART = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """One deploy, as audit logs tell of it.
+    """One deploy, as audit logs record it; Kamal's lack command and summary.
 
     Args:
-        at: UTC time when it began, ISO 8601; of Kamal's the time of its first line.
-        by: who did it.
-        command: such as ``deploy``; of Kamal's deploys it is not known, and empty.
-        seconds: how long it took; of Kamal's from its first to its last line.
+        at: UTC time of its start, ISO 8601; for Kamal the time of its first line.
+        seconds: its duration; for Kamal from its first to its last line.
         result: one of the constants of this module.
         where: phase and hosts of a failure.
-        summary: what was changed; empty for Kamal's.
-        hosts: whose logs tell of it.
+        hosts: whose logs record it.
         tool: ``kp``, or ``other`` for Kamal and for a run that was killed.
     """
 
@@ -54,7 +51,7 @@ class Deployed:
 
 
 def deploy_message(result: str, plan: Plan, *, seconds: float, where: str) -> str:
-    """The line of the audit log about a whole deploy."""
+    """The audit line about a whole deploy."""
     counts = [
         f"{plan.counts[action]} {word}"
         for action, word in (DONE if result == FINISHED else MEANT)
@@ -73,11 +70,7 @@ class _Line:
 
 
 def history(logs: Mapping[str, Sequence[str]]) -> tuple[Deployed, ...]:
-    """All deploys that the logs tell of, the newest first.
-
-    Args:
-        logs: host → lines of its audit log.
-    """
+    """All deploys in the audit logs, given as lines by host; the newest first."""
     lines = sorted((line for host in logs for line in _lines(host, logs[host])), key=lambda line: (line.at, line.host))
     ours = {(line.at, line.by, found[3]): _ours(line, found) for line, found in _matching(lines, OURS)}
     kamals: list[Deployed] = []
@@ -119,9 +112,9 @@ def _ours(line: _Line, found: re.Match[str]) -> Deployed:
 
 
 def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> None:
-    """Kamal writes a line for each container and tag: those that are close together are of one deploy.
+    """Add a line of Kamal, which writes one for each container and tag: lines close together are one deploy.
 
-    All lines of a run of kp carry the time at which it began, also those of one that was killed.
+    All lines of a run of kp have the time of its start, also those of one that was killed.
     """
     for number in range(len(kamals) - 1, -1, -1):
         each = kamals[number]
@@ -149,7 +142,7 @@ def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> 
 
 
 def seconds_of(at: str) -> float:
-    """Seconds of a UTC time, counted from some fixed moment."""
+    """Seconds of a UTC time from some fixed moment."""
     year, month, day, hour, minute, second = (int(part) for part in re.findall(r"\d+", at)[:6])
     # Days from March on, so that a leap day is the last of its year.
     moved = year - (month < 3)

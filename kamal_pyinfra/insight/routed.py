@@ -1,4 +1,4 @@
-"""What came of asking the proxy of a host about a container that runs there."""
+"""Whether the proxy of a host routes to a container there."""
 
 from __future__ import annotations
 
@@ -14,29 +14,19 @@ HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """One answer.
-
-    Args:
-        answer: ``yes``, ``no`` or ``not known``; empty if nobody asked.
-        reason: why not.
-    """
+    """One answer of a proxy: ``yes``, ``no`` or ``not known``; empty if it was not asked. ``reason`` tells why not."""
 
     answer: str = ""
     reason: str = ""
 
     @property
     def text(self) -> str:
-        """For a cell of a table."""
+        """The answer in a cell of a table."""
         return f"{self.answer}: {self.reason}" if self.reason else self.answer
 
 
 def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
-    """The answers by container, from what a host printed; lines without the mark are of no interest.
-
-    Args:
-        lines: ``MARK CONTAINER HOW WHY``.
-        mark: with the space behind it.
-    """
+    """Answers by container, from a host's lines ``MARK CONTAINER HOW WHY``; ``mark`` includes its space."""
     found: dict[str, Routed] = {}
     for line in lines:
         if line.startswith(mark):
@@ -49,11 +39,10 @@ def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What a gate found out of the proxy of a host.
+    """Proof by the gate that the proxy of a host routes to a new container.
 
     Args:
-        container: the new one.
-        kind: ``request`` or ``log``, by which it was proven that the proxy routes there, or ``none``.
+        kind: how it was proven, or ``none``.
         reason: why nothing was proven; empty otherwise.
     """
 
@@ -64,7 +53,7 @@ class Proof:
 
 
 def parse_proof(host: str, text: str) -> Proof | None:
-    """``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` for any other text."""
+    """The proof in ``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` otherwise."""
     container, _, rest = one_line(text).partition(" ")
     kind, _, reason = rest.partition(" ")
     match kind:
@@ -76,12 +65,9 @@ def parse_proof(host: str, text: str) -> Proof | None:
 
 
 def what_serves(what: str, urls: Sequence[str], proofs: Sequence[Proof]) -> str:
-    """The last line of a rollout: that it serves only where a request through each proxy was answered.
+    """The last line of a rollout, which claims that the version serves only if each proxy answered a request.
 
-    Args:
-        what: service and version.
-        urls: where the app can be reached.
-        proofs: of all new containers behind the proxy.
+    ``what`` is service and version; ``proofs`` are of all new containers behind the proxy.
     """
     if not proofs:
         return f"{what} runs; no container behind the proxy was started, so the proxy was not asked"
@@ -91,7 +77,9 @@ def what_serves(what: str, urls: Sequence[str], proofs: Sequence[Proof]) -> str:
         return f"{what} serves at {' '.join(urls)}"
     parts = [f"that the proxy routes to it was not proven on {_places(unproven)}"] if unproven else []
     if logged:
-        parts.append(f"no request was sent through the proxy on {_hosts(logged)}: its log says that it routes")
+        parts.append(
+            f"no request was sent through the proxy on {_hosts(logged)}: only its log shows that it routes there"
+        )
     return f"{what} runs; {'; '.join(parts)}"
 
 
@@ -106,15 +94,8 @@ def _hosts(proofs: Sequence[Proof]) -> str:
     return ", ".join(dict.fromkeys(each.host for each in proofs))
 
 
-def judge_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:
-    """Whether the proxy of a host routes to what runs there.
-
-    Args:
-        host: its name.
-        engine: version of its Docker.
-        proxy: image of its proxy.
-        routes: what the proxy was asked.
-    """
+def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:
+    """Whether the proxy of a host routes to the containers there; ``engine`` is Docker's version."""
     return tuple(_check(host, f"Docker {engine} and {proxy}", name, each) for name, each in routes.items())
 
 
@@ -123,7 +104,7 @@ def _check(host: str, pair: str, container: str, routed: Routed) -> Check:
         return Check(host=host, name="proxy", verdict=Verdict.OK, message=f"routes to {container}")
     if routed.answer == "no":
         message = f"{container} is not served ({pair}): {routed.reason}"
-        way_out = "mend what the proxy's log names; see docs/reference/troubleshooting.md"
+        way_out = "fix what the proxy's log names; see docs/reference/troubleshooting.md"
         return Check(host=host, name="proxy", verdict=Verdict.FAIL, message=one_line(message), way_out=way_out)
     message = f"whether it routes to {container} is not known: {routed.reason}"
     return Check(host=host, name="proxy", verdict=Verdict.WARN, message=one_line(message))

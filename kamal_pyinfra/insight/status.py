@@ -20,13 +20,13 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRow:
-    """One container of one host, or a role that should have one and has none.
+    """One container of one host, or a role that lacks one.
 
     Args:
         role: of the app, or ``proxy``.
         replica: its number among the role's containers on the host, counted from 1.
         since: RFC 3339 time of its last start; empty if it does not run.
-        drift: causes of the changes that would undo what somebody did by hand.
+        drift: causes of the changes that would undo what was done outside kp.
         routed: whether the proxy routes to it: ``yes``, ``no: WHY`` or ``not known: WHY``; empty where it need not.
     """
 
@@ -53,14 +53,9 @@ class StatusRow:
 def status_rows(
     run: Run, observed: Mapping[str, ObservedHost], routes: Mapping[str, Mapping[str, Routed]] | None = None
 ) -> tuple[StatusRow, ...]:
-    """All rows, hosts in the order of the configuration.
+    """All rows, hosts in the order of the configuration; ``routes`` are by host and container.
 
-    What should run is what the last run put into service, whatever version is checked out here.
-
-    Args:
-        run: the configuration and the run's fixed values.
-        observed: the hosts as they are.
-        routes: what the proxies were asked, by host and container.
+    The version that the last run put into service should run, whatever version is checked out locally.
     """
     asked = routes or {}
     return tuple(
@@ -91,7 +86,7 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
 
 
 def version_in_service(run: Run, observed: ObservedHost) -> str:
-    """The version of the last run of ours here; on a host without record the newest one that runs."""
+    """The version of the last run on the host; without a record the newest one that runs."""
     if observed.record is not None:
         return observed.record.version
     running = owner_of(run).running(observed.containers)
@@ -114,7 +109,7 @@ def _cause(change: Change) -> str:
 
 
 def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, ...]) -> StatusRow:
-    """The role's container that ran last says why none runs."""
+    """The role's stopped container, which shows why none runs, or a row without a container."""
     stopped = [each for each in observed.containers if each.role == role and each.version == version]
     if stopped:
         return _row(observed.host, role, version, stopped[0], drift)
@@ -147,9 +142,9 @@ class Retained:
     """One version that is still there.
 
     Args:
-        created: RFC 3339 time when its newest container was made.
+        created: RFC 3339 time of its newest container.
         is_in_service: whether it runs on any host.
-        missing: hosts that lack its image, so that a rollback would be refused.
+        missing: hosts that lack its image, which refuse a rollback.
     """
 
     version: str
@@ -159,12 +154,12 @@ class Retained:
 
     @property
     def is_offered(self) -> bool:
-        """Whether a rollback to it makes sense and can be done."""
+        """Whether a rollback to it makes sense and is possible."""
         return not self.is_in_service and not self.missing
 
 
 def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[Retained, ...]:
-    """Versions of which a container is left on any host, the newest first."""
+    """Versions with a container left on any host, the newest first."""
     owner = owner_of(run)
     left: dict[str, list[ObservedContainer]] = {}
     for host in observed.values():

@@ -1,4 +1,4 @@
-"""What ``kp init`` was told: hosts, image and registry, checked before a file is written."""
+"""Hosts, image and registry for ``kp init``, checked before a file is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kamal_pyinfra.config.image import LOOPBACK
+from kamal_pyinfra.config.image import LOOPBACK, PATH, split_domain
 from kamal_pyinfra.errors import ConfigError
 
 PLACEHOLDER_HOST = "192.0.2.10"
@@ -15,7 +15,6 @@ HOST = re.compile(
     r"(?:(?P<user>[^@\s:/,]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?", re.ASCII
 )
 IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*", re.ASCII)
-IMAGE = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*", re.ASCII)
 SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
 HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
 PLACEHOLDER_USER = "acme"
@@ -23,7 +22,7 @@ PLACEHOLDER_USER = "acme"
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """One server, and how it is reached if that was said."""
+    """One server, and how to connect if the user gave it."""
 
     name: str
     user: str | None = None
@@ -32,12 +31,12 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What goes into deploy.yml besides what the folder tells.
+    """Contents of deploy.yml besides those found in the folder.
 
     Args:
         registry: host of the registry; ``None`` for Docker Hub, or for none.
-        username: there; ``None`` for the registry that kp keeps by itself.
-        guesses: what somebody has to put right, because nobody said it.
+        username: there; ``None`` for the built-in registry.
+        guesses: what the user did not give and must correct.
     """
 
     hosts: tuple[Host, ...]
@@ -50,20 +49,13 @@ class Answers:
 def read_answers(
     service: str, *, hosts: Sequence[str], image: str | None, registry: str | None, username: str | None
 ) -> Answers:
-    """Check what was said, and put placeholders where nothing was.
+    """Check the user's answers and fill the others with placeholders; a ConfigError has a line for each unusable one.
 
-    Args:
-        service: the image's name unless it was said.
-        hosts: each ``[USER@]HOST[:PORT]``.
-        image: may begin with the registry's host.
-        registry: host of the registry; wins over that in ``image``. Without one, and without a user, none is wanted.
-        username: for the registry; the first part of the image's name unless it was said.
-
-    Raises:
-        ConfigError: something cannot be used; one line for each.
+    ``image`` may begin with the registry's host, but ``registry`` wins. Without a registry and a user, none is wanted;
+    the first part of the image's name is the user unless one is given.
     """
-    server, name = split_image(image or service.strip("_-") or "app")
-    server = (registry or server or "").removeprefix("https://").rstrip("/") or None
+    domain, name = split_domain(image or service.strip("_-") or "app")
+    server = (registry or domain).removeprefix("https://").rstrip("/") or None
     is_built_in = username is None and (server is None or LOOPBACK.fullmatch(server) is not None)
     server = None if server in HUB else server
     is_theirs = bool(username) and (image is None or (server is None and "/" not in name))
@@ -83,9 +75,9 @@ def read_answers(
 
 
 def complaints(answers: Answers) -> list[str]:
-    """What Docker would not take."""
+    """Messages about what Docker would refuse."""
     found = []
-    if not IMAGE.fullmatch(answers.image):
+    if not PATH.fullmatch(answers.image):
         found.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
     if answers.registry is not None and not SERVER.fullmatch(answers.registry):
         found.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
@@ -96,11 +88,7 @@ def complaints(answers: Answers) -> list[str]:
 
 
 def to_host(text: str) -> Host:
-    """A server from ``[USER@]HOST[:PORT]``.
-
-    Raises:
-        ConfigError: it is something else.
-    """
+    """The server of ``[USER@]HOST[:PORT]``; raise ConfigError for other text."""
     if IPV6.fullmatch(text):
         return Host(name=text)
     found = HOST.fullmatch(text)
@@ -110,16 +98,8 @@ def to_host(text: str) -> Host:
     return Host(name=found["host"].strip("[]"), user=found["user"], port=port)
 
 
-def split_image(image: str) -> tuple[str | None, str]:
-    """The registry's host, if the name begins with one, and the rest (Docker's own rule)."""
-    first, slash, rest = image.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first):
-        return first, rest
-    return None, image
-
-
 def split_account(text: str) -> tuple[str | None, str | None]:
-    """Registry and user from ``[SERVER/]USER``, or a registry alone; a user alone is one of Docker Hub."""
+    """Registry and user of ``[SERVER/]USER``, or of a registry alone; a user alone is one of Docker Hub."""
     first, _, rest = text.strip().partition("/")
     is_server = first == "localhost" or "." in first or ":" in first
     return (first, rest or None) if is_server else (None, text.strip() or None)

@@ -1,4 +1,4 @@
-"""``.env`` from an ERB or Jinja template."""
+"""Rendering of ``.env`` from an ERB or Jinja template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 UNDEFINED = re.compile(r"'([A-Za-z_]\w*)' is undefined", re.ASCII)
-
 FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What an expression of a template can raise by itself."""
 
@@ -28,13 +27,7 @@ FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeEr
 def render_jinja(source: str, path: Path, environ: Mapping[str, str]) -> str:
     """The text with every expression replaced; ``NAME`` and ``env["NAME"]`` are the variables.
 
-    Args:
-        source: the template.
-        path: where it was read, for messages.
-        environ: names and values.
-
-    Raises:
-        ConfigError: the template cannot be read, does what is not allowed, or asks for a variable that is not set.
+    Raises ConfigError if the template cannot be read, does what is not allowed, or needs a variable that is not set.
     """
     from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError  # noqa: PLC0415 - only for templates
 
@@ -49,7 +42,7 @@ def render_jinja(source: str, path: Path, environ: Mapping[str, str]) -> str:
 
 
 def undefined(message: str) -> str:
-    """What is not defined, and the way out; any other message than that of a plain name could show a value."""
+    """The name without a value and what to do; other messages than that of a plain name could show a value."""
     found = UNDEFINED.fullmatch(message)
     if found is None:
         return "a value is not defined"
@@ -58,7 +51,7 @@ def undefined(message: str) -> str:
 
 
 def template(source: str, path: Path) -> Template:
-    """The compiled template; it can include no other file."""
+    """The compiled template; it cannot include another file."""
     from jinja2 import FunctionLoader, StrictUndefined  # noqa: PLC0415 - only for templates
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
@@ -71,18 +64,18 @@ def template(source: str, path: Path) -> Template:
 
 
 def located(path: Path, line: int, message: str) -> ConfigError:
-    """One problem of the template."""
+    """An error at a line of the template."""
     return ConfigError(str(Problem(Position(str(path), line, 1), "", message)))
 
 
 def line_in(path: Path, error: BaseException) -> int:
-    """The line of the template in which it was; Jinja puts its own lines into the traceback."""
+    """The line of the template at which an error arose; Jinja adds its own lines to the traceback."""
     lines = [trace.tb_lineno for trace in traces(error) if trace.tb_frame.f_code.co_filename == str(path)]
     return lines[-1] if lines else 1
 
 
 def traces(error: BaseException) -> Iterator[TracebackType]:
-    """The steps of a traceback, outermost first."""
+    """Steps of a traceback, outermost first."""
     trace = error.__traceback__
     while trace is not None:
         yield trace
@@ -98,23 +91,15 @@ def env_name(destination: str | None) -> str:
 
 
 def template_names(destination: str | None) -> list[str]:
-    """The names that a template may have."""
+    """Names that the template may have."""
     return [env_name(destination) + kind for kind in KINDS]
 
 
 def envify(root: Path, destination: str | None, environ: Mapping[str, str]) -> str | None:
-    """Write the env file from its template, for its owner only and all at once.
+    """Write the env file from its template, readable by its owner only and all at once.
 
-    Args:
-        root: the project's folder.
-        destination: whose file; ``None`` for ``.env``.
-        environ: the process environment alone: what an old ``.env`` says must not come back (Kamal 1.9 §8.1).
-
-    Returns:
-        The template's name; ``None`` if there is none, and then nothing was written.
-
-    Raises:
-        ConfigError: there are two templates, or the one there is cannot be used.
+    ``environ`` is the process environment alone, so that an old ``.env`` has no influence (Kamal 1.9 §8.1).
+    Returns the template's name, or ``None`` without one; raises ConfigError for two templates or an unusable one.
     """
     template = find_template(root, destination)
     if template is None:
@@ -131,11 +116,7 @@ def envify(root: Path, destination: str | None, environ: Mapping[str, str]) -> s
 
 
 def find_template(root: Path, destination: str | None) -> str | None:
-    """The name of the template that is there; ``None`` if there is none.
-
-    Raises:
-        ConfigError: there are two.
-    """
+    """The name of the template; ``None`` without one, ConfigError with two."""
     check_destination(destination)
     found = [name for name in template_names(destination) if (root / name).is_file()]
     if len(found) > 1:
@@ -144,11 +125,7 @@ def find_template(root: Path, destination: str | None) -> str | None:
 
 
 def check(text: str, name: str, template: str) -> None:
-    """Make sure that the result can be read back.
-
-    Raises:
-        ConfigError: with the lines that cannot; never with what they say.
-    """
+    """Raise ConfigError with the lines that could not be read back, without their contents."""
     problems = parse_env_file(text, name, {})[1]
     if problems:
         lines = [

@@ -1,4 +1,4 @@
-"""Documented samples and the JSON Schema of deploy.yml, made from the models."""
+"""Documented samples and the JSON Schema of deploy.yml, generated from the models."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SERVERS = f"""\
 # Roles have a list of hosts, or a hash with settings (`kp docs role`).
 servers:
   # A host is written as HOST, HOST: TAG, HOST: [TAG, ...] or HOST: {{KEY: VALUE, ...}}. Tags choose from
-  # `env/tags`; user, port, key and sudo (not in Kamal 1.9) say how this host is reached, if not as `ssh` says.
+  # `env/tags`; user, port, key and sudo (not in Kamal 1.9) set the connection to this host where it differs from `ssh`.
   web:{HOSTS.replace(chr(10), chr(10) + "    ")}
   job:
     hosts:
@@ -166,19 +166,17 @@ SECTIONS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "sshkit": (Sshkit, ("sshkit",)),
     "traefik": (Traefik, ("traefik",)),
 }
-"""What ``kp docs`` has a page for (Kamal 1.9), and where in the file it stands."""
+"""The pages of ``kp docs`` (Kamal 1.9), and the section's place in the file."""
 
 PAGES = {name: name for name in SECTIONS} | {"accessories": "accessory"}
-"""Where more is said of a key that holds a section."""
-
+"""Pages about keys that hold a section."""
 NOTHING = "# ..."
 
 
 def sample(section: str = "configuration") -> str:
-    """The documented sample of a section or of a single key of the file, as it could stand in deploy.yml.
+    """The documented sample of a section or a single key, as it could stand in deploy.yml.
 
-    Raises:
-        ConfigError: there is no such section; the message lists those there are.
+    Raises ConfigError for an unknown section, with a list of all.
     """
     section = PAGES.get(section, section)
     if section not in SECTIONS and section in Config.model_fields:
@@ -196,13 +194,13 @@ def sample(section: str = "configuration") -> str:
 
 
 def keys(model: type[BaseModel], depth: int) -> Iterator[str]:
-    """The keys of a section, each below what it means."""
+    """The keys of a section, each below its meaning."""
     for name in model.model_fields:
         yield from key(model, name, depth)
 
 
 def key(model: type[BaseModel], name: str, depth: int) -> Iterator[str]:
-    """A key of a section below what it means."""
+    """A key of a section below its meaning."""
     field = model.model_fields[name]
     value = VALUES.get(model.__name__, {}).get(name) or default_text(field)
     yield from comment(meaning(name, field, value), depth)
@@ -211,19 +209,19 @@ def key(model: type[BaseModel], name: str, depth: int) -> Iterator[str]:
 
 
 def meaning(name: str, field: FieldInfo, value: str) -> str:
-    """What a key means, whether it must be there, and its default where the sample shows another value."""
+    """A key's meaning, whether it is required, and its default where the sample shows another value."""
     default = default_text(field)
-    said = [field.description or ""]
+    texts = [field.description or ""]
     if field.is_required():
-        said.append("Required.")
+        texts.append("Required.")
     elif default not in (value, NOTHING, "", "{}", "[]"):
-        said.append(f"Default: {default}.")
+        texts.append(f"Default: {default}.")
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-kamal") is False:
-        said.append("Not in Kamal 1.9.")
+        texts.append("Not in Kamal 1.9.")
     page = PAGES.get(name)
     if page is not None and value.startswith("\n"):
-        said.append(f"More: `kp docs {page}`.")
-    return " ".join(said)
+        texts.append(f"More: `kp docs {page}`.")
+    return " ".join(texts)
 
 
 def comment(text: str, depth: int) -> list[str]:
@@ -243,7 +241,7 @@ def entry(name: str, value: str, depth: int) -> list[str]:
 
 
 def default_text(field: FieldInfo) -> str:
-    """A default as YAML; for what has none, the empty value of its type."""
+    """A default as YAML; without one, the empty value of its type."""
     value = None if field.is_required() else field.default
     if isinstance(value, BaseModel):
         return "{}"

@@ -1,4 +1,4 @@
-"""What a folder tells about its app: framework, Dockerfile, port, health page."""
+"""Facts about an app that its folder shows: framework, Dockerfile, port, health page."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ from urllib.parse import urlsplit
 from kamal_pyinfra.config.git import git
 
 PYTHON_LISTS = ("requirements.txt", "requirements/base.txt", "requirements/production.txt", "pyproject.toml", "Pipfile")
-
 PYTHON_PROBE = "python -c \"from urllib.request import urlopen; urlopen('{url}')\""
-
 NODE_PROBE = "node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))\""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Framework:
-    """What an app made with it looks like unless its folder says otherwise.
+    """Defaults for an app of a framework; ``probe`` is a health check that needs only the language.
 
     Args:
-        port: where its server listens.
-        probe: a health check that needs nothing but the language itself; ``{url}`` is filled in.
-        has_health_page: whether a new app answers at ``/up`` already.
+        has_health_page: whether a new app answers at ``/up``.
         asset_path: folder in the image with files that old and new pages need.
         clear: environment that it reads.
         secret: secrets that it reads.
@@ -54,18 +50,14 @@ RAILS = Framework(
 )
 
 DJANGO = Framework(name="Django", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
-
 FASTAPI = Framework(name="FastAPI", port=8000, probe=PYTHON_PROBE)
-
 FLASK = Framework(name="Flask", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
-
 NODE = Framework(name="Node", port=3000, probe=NODE_PROBE, clear=(("NODE_ENV", "production"),))
-
 PYTHON = {"django": DJANGO, "fastapi": FASTAPI, "flask": FLASK}
 
 
 def find_framework(folder: Path) -> Framework | None:
-    """The framework that the folder's list of dependencies names."""
+    """The framework in the folder's list of dependencies."""
     if re.search(r"^\s*gem\s+[\"']rails[\"']", text_of(folder / "Gemfile"), re.M):
         return RAILS
     wanted = "\n".join(text_of(folder / name) for name in PYTHON_LISTS)
@@ -78,7 +70,7 @@ def find_framework(folder: Path) -> Framework | None:
 
 
 def is_node(folder: Path) -> bool:
-    """Whether there is a package.json that can be read."""
+    """Whether there is a valid package.json."""
     try:
         return isinstance(json.loads(text_of(folder / "package.json")), dict)
     except ValueError:
@@ -86,7 +78,7 @@ def is_node(folder: Path) -> bool:
 
 
 def text_of(path: Path, limit: int = 200_000) -> str:
-    """The text of a file, empty if there is none or it is too large to be written by hand."""
+    """The text of a file; empty if there is none or it is too large to be handwritten."""
     try:
         return path.read_text("utf-8", errors="replace") if path.stat().st_size <= limit else ""
     except OSError:
@@ -94,22 +86,19 @@ def text_of(path: Path, limit: int = 200_000) -> str:
 
 
 IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
-
 _IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
 NEVER = re.compile(r"(?!)")
-
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
 
 
 @dataclass(kw_only=True)
 class Image:
-    """The last stage of a Dockerfile, with what it takes over from earlier ones.
+    """The last stage of a Dockerfile, with what it inherits from earlier ones.
 
     Args:
         port: the first port that it exposes.
         healthcheck: the command of its ``HEALTHCHECK``, as one shell line.
-        has_curl: whether curl is installed by one of its ``RUN`` lines.
+        has_curl: whether one of its ``RUN`` lines installs curl.
     """
 
     port: int | None = None
@@ -119,7 +108,7 @@ class Image:
 
 
 def read_dockerfile(text: str) -> Image:
-    """The image that the file makes; lines that are not understood are passed over."""
+    """The image of a Dockerfile; lines that are not understood are ignored."""
     stages: dict[str, Image] = {}
     image = Image()
     for word, rest in instructions(text):
@@ -146,14 +135,11 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def from_stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Image:
-    """A new stage, which takes over what the stage it is made from has."""
+    """A new stage that inherits from the stage it is based on."""
     words = [word for word in rest.split() if not word.startswith("--")]
     parent = stages.get(words[0].lower(), Image(variables=globals_)) if words else Image()
     image = Image(
-        port=parent.port,
-        healthcheck=parent.healthcheck,
-        has_curl=parent.has_curl,
-        variables=dict(parent.variables),
+        port=parent.port, healthcheck=parent.healthcheck, has_curl=parent.has_curl, variables=dict(parent.variables)
     )
     if len(words) == 3 and words[1].lower() == "as":
         stages[words[2].lower()] = image
@@ -187,14 +173,10 @@ def health_command(rest: str) -> str | None:
 
 
 def is_ignored(name: str, text: str) -> bool:
-    """Whether a file in the folder of a build's context stays out of the image by a ``.dockerignore``.
+    """Whether a ``.dockerignore`` keeps a file directly in the build context out of the image.
 
-    The last pattern that fits counts, ``!`` takes a file in again, and ``#`` begins a comment only as the first
+    The last pattern that matches counts, ``!`` includes a file again, and ``#`` begins a comment only as the first
     character of a line. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
-
-    Args:
-        name: of the file, which is in no folder below the context's.
-        text: of the ``.dockerignore``.
     """
     ignored = False
     for line in text.removeprefix("\ufeff").splitlines():
@@ -209,7 +191,7 @@ def is_ignored(name: str, text: str) -> bool:
 
 
 def _ignoring(pattern: str) -> re.Pattern[str]:
-    """A pattern of Go's ``filepath.Match``, in which ``**`` is any number of folders; a wrong one fits nothing."""
+    """A pattern of Go's ``filepath.Match``, in which ``**`` is any number of folders; an invalid one never matches."""
     parts = (
         _IGNORE_PARTS.get(found[0]) or _class(found) or re.escape(found[0][-1]) for found in IGNORE.finditer(pattern)
     )
@@ -225,17 +207,11 @@ def _class(found: re.Match[str]) -> str:
 
 
 DEFAULT_PORT = 3000
-
 DEFAULT_PATH = "/up"
-
 MOST_FILES = 400
-
 SOURCES = {".py", ".rb", ".js", ".mjs", ".cjs", ".ts"}
-
 NOT_OURS = {"node_modules", "vendor", "dist", "build", "tests", "test", "spec", "venv", "__pycache__"}
-
 HEALTH_PAGE = re.compile(r"""["'](/?)(up|healthz?|livez|readyz)/?["']""", re.ASCII)
-
 URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?(/[^\s\"'|)]*)?", re.ASCII)
 
 
@@ -244,10 +220,9 @@ class Project:
     """A folder with an app.
 
     Args:
-        service: a name for it: of git's remote, else of the folder.
-        image: what its Dockerfile makes; ``None`` without one.
+        service: a name for it: that of git's remote, else of the folder.
         health_page: path of a health page that its sources mention.
-        machine: processor of this machine, as ``uname -m`` says.
+        machine: processor of the deploying machine, as ``uname -m`` prints it.
     """
 
     service: str
@@ -258,24 +233,24 @@ class Project:
 
     @property
     def is_built_for_itself(self) -> bool:
-        """Whether this machine's own kind of processor will do: most servers have the same."""
+        """Whether an image for the deploying machine's own processor suffices: most servers have the same."""
         return self.machine in ("x86_64", "AMD64")
 
     @property
     def port(self) -> int:
-        """Where the app listens in the container."""
+        """The port of the app in its container."""
         exposed = self.image.port if self.image else None
         return exposed or (self.framework.port if self.framework else DEFAULT_PORT)
 
     @property
     def path(self) -> str:
-        """The page to ask whether the app is healthy."""
+        """The page that shows whether the app is healthy."""
         asked = URL.search(self.image.healthcheck) if self.image and self.image.healthcheck else None
         return (asked[2] if asked else None) or self.health_page or DEFAULT_PATH
 
     @property
     def health_command(self) -> str | None:
-        """A health check to write down; ``None`` where asking with curl, the default, will do."""
+        """A health check to write; ``None`` where the default, a request by curl, suffices."""
         own = self.image.healthcheck if self.image else None
         if own is not None and own.isprintable() and "<%" not in own:
             asked = URL.search(own) if own.startswith("curl ") else None
@@ -287,14 +262,14 @@ class Project:
 
     @property
     def knows_health_page(self) -> bool:
-        """Whether something says that the app has a health page."""
+        """Whether there is a sign that the app has a health page."""
         has_own = self.image is not None and self.image.healthcheck is not None
         is_built_in = self.framework is not None and self.framework.has_health_page
         return has_own or is_built_in or self.health_page is not None
 
 
-def look_at(folder: Path) -> Project:
-    """Read what is there; nothing is run but git."""
+def read_project(folder: Path) -> Project:
+    """Read the folder; no program but git is run."""
     dockerfile = folder / "Dockerfile"
     return Project(
         service=service_name(folder),
@@ -314,7 +289,7 @@ def service_name(folder: Path) -> str:
 
 
 def find_health_page(folder: Path) -> str | None:
-    """The first health page that a source file names, as a route or as a path of Django's."""
+    """The first health page that a source file names, as a route or as a path of Django."""
     for path in islice(sources(folder), MOST_FILES):
         for slash, page in HEALTH_PAGE.findall(text_of(path)):
             if slash or "urls" in path.name:
@@ -323,7 +298,7 @@ def find_health_page(folder: Path) -> str | None:
 
 
 def sources(folder: Path, depth: int = 3) -> Iterator[Path]:
-    """Source files that are the app's own, those of the folder itself first."""
+    """The app's own source files, those directly in the folder first."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:

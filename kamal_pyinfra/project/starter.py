@@ -1,4 +1,4 @@
-"""The files that ``kp init`` writes, as values."""
+"""The files of ``kp init``, as values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from kamal_pyinfra.project.scan import Project
 from kamal_pyinfra.project.write import File
 
 SCHEMA = "deploy.schema.json"
-
 PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
-
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
-
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def deploy_yml(project: Project, answers: Answers) -> str:
-    """The whole file."""
+    """The text of deploy.yml."""
     where = (head(project, answers), servers(answers), registry(answers), builder(project))
     what = (env(project), healthcheck(project), rest(project))
     lines = [line for part in (*where, *what) for line in (*part, "")]
@@ -30,14 +27,14 @@ def deploy_yml(project: Project, answers: Answers) -> str:
 
 
 def next_step(project: Project, answers: Answers) -> str:
-    """What to do once the files are there."""
+    """What the user does after the files are written."""
     password = ("the registry's password",) if answers.username is not None else ()
     wanted = " and ".join((*password, *(project.framework.secret if project.framework else ())))
     return f"write {wanted} into .env, then run `kp setup`" if wanted else "run `kp setup`"
 
 
 def head(project: Project, answers: Answers) -> Iterator[str]:
-    """Where to read more, the service and its image."""
+    """Where to read more; the service and its image."""
     yield f"# yaml-language-server: $schema=./{SCHEMA}"
     yield "# How this app is deployed. `kp docs` explains every key; `kp config` prints what kp reads here."
     yield ""
@@ -49,7 +46,7 @@ def head(project: Project, answers: Answers) -> Iterator[str]:
 
 
 def servers(answers: Answers) -> Iterator[str]:
-    """The role web, and how to add another."""
+    """The role web, and an example of another."""
     yield "# Servers that you reach over SSH, by role. Role `web` is behind the proxy."
     yield "servers:"
     yield "  web:"
@@ -62,7 +59,7 @@ def servers(answers: Answers) -> Iterator[str]:
 
 
 def server(host: Host) -> Iterator[str]:
-    """One host with what is special about reaching it."""
+    """One host with the settings of its connection."""
     settings = {"user": host.user and scalar(host.user), "port": host.port}
     own = {key: value for key, value in settings.items() if value is not None}
     yield f"    - {scalar(host.name)}" + (":" if own else "")
@@ -70,14 +67,14 @@ def server(host: Host) -> Iterator[str]:
 
 
 def registry(answers: Answers) -> Iterator[str]:
-    """Where the image is pushed and pulled; where none is needed, how to name one later."""
+    """The registry of the image; where none is needed, an example of one."""
     if answers.username is None and answers.registry is None:
-        yield "# No registry is needed: kp keeps one on this machine and lends it to the servers while they pull."
+        yield "# No registry is needed: kp runs one on this machine, and servers reach it through SSH while they pull."
         yield "# To deploy from several machines, or from CI, name one that all of them reach:"
         yield from (f"# {line}" for line in account(Answers(hosts=(), image="", username=PLACEHOLDER_USER)))
         return
     if answers.username is None:
-        yield "# The registry that kp keeps on this machine and lends to the servers while they pull."
+        yield "# The registry that kp runs on this machine; servers reach it through SSH while they pull."
         yield "registry:"
         yield f"  server: {scalar(answers.registry or '')}"
         return
@@ -86,7 +83,7 @@ def registry(answers: Answers) -> Iterator[str]:
 
 
 def account(answers: Answers) -> Iterator[str]:
-    """The section for a registry that wants a user."""
+    """The section for a registry with a user."""
     yield "registry:"
     yield f"  server: {scalar(answers.registry)}" if answers.registry else "  # server: registry.example.com"
     yield f"  username: {scalar(answers.username or '')}"
@@ -95,7 +92,7 @@ def account(answers: Answers) -> Iterator[str]:
 
 
 def builder(project: Project) -> Iterator[str]:
-    """For which processors; two kinds need an emulator, which a fresh Linux machine lacks."""
+    """The architectures; two of them need an emulator, which a fresh Linux machine lacks."""
     if project.is_built_for_itself:
         yield "# Built for processors like this machine's (amd64). Without this section: for amd64 and arm64."
         yield "builder:"
@@ -122,12 +119,12 @@ def env(project: Project) -> Iterator[str]:
 
 
 def clear(project: Project) -> tuple[tuple[str, str], ...]:
-    """Variables that may be shown; one at least, as an example."""
+    """Variables that may be shown; at least one, as an example."""
     return (("PORT", str(project.port)), *(project.framework.clear if project.framework else ()))
 
 
 def healthcheck(project: Project) -> Iterator[str]:
-    """What must answer before a new version gets requests."""
+    """The condition for traffic to a new version."""
     yield "# A new version gets requests once it answers here; until then the old one serves."
     yield "healthcheck:"
     command = project.health_command
@@ -139,12 +136,12 @@ def healthcheck(project: Project) -> Iterator[str]:
 
 
 def rest(project: Project) -> Iterator[str]:
-    """What many apps need sooner or later."""
+    """Settings that many apps need later."""
     asset_path = project.framework.asset_path if project.framework else None
     yield "# Files that pages of the old and of the new version both need while versions change."
     yield f"asset_path: {asset_path}" if asset_path else "# asset_path: /app/public/assets"
     yield ""
-    yield "# How servers are reached; root at port 22 unless told otherwise."
+    yield "# How servers are reached; root at port 22 by default."
     yield "# ssh:"
     yield "#   user: deploy"
     yield ""
@@ -162,7 +159,7 @@ def rest(project: Project) -> Iterator[str]:
 
 
 def scalar(text: str) -> str:
-    """A text as YAML would be read back, with nothing in it that is replaced."""
+    """A text in YAML that reads back the same, with nothing in it that would be replaced."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
@@ -182,7 +179,6 @@ HOOKS = (
 
 SCRIPTS = ("setup", "deploy", "redeploy", "rollback", "env_push", "prune", "traefik_reboot")
 """Every script of `deploys/`."""
-
 WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
 
 USAGE = {
@@ -200,11 +196,8 @@ globals().update(load_groups())
 '''
 
 VALUES = "Values of the variables of config/deploy.yml."
-
 EXAMPLE = "Copy to .env, fill in, and keep that out of git."
-
 IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
-
 NOT_IN_IMAGES = (".env", ".env.*")
 
 
@@ -223,7 +216,7 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
 
 
 def env_text(project: Project, answers: Answers, about: str) -> str:
-    """An env file without values; what the app itself needs must be set before it counts."""
+    """An env file without values; a secret of the app counts only once it has a value."""
     password = (f"{PASSWORD}=",) if answers.username is not None else ()
     secrets = project.framework.secret if project.framework else ()
     return "".join(f"{line}\n" for line in (f"# {about}", *password, *(f"# {name}=" for name in secrets)))

@@ -1,4 +1,4 @@
-"""Which version a command is about."""
+"""The version that a command is about."""
 
 from __future__ import annotations
 
@@ -13,18 +13,10 @@ from kamal_pyinfra.naming import TAG
 
 
 def resolve_version(config: Config, *, version: str | None = None, environ: Mapping[str, str] | None = None) -> str:
-    """The version: the one asked for, else ``VERSION``, else the git commit.
+    """The version: ``version``, else ``VERSION`` of ``environ`` (by default that of ``config``), else the git commit.
 
-    A working tree with changes is a version of its own when ``builder.context`` builds it as it is; call this
-    once per run, since that version ends in a random suffix.
-
-    Args:
-        config: whose ``root`` is the repository.
-        version: value of ``--version``.
-        environ: where ``VERSION`` is looked up; by default where ``config`` has its secrets from.
-
-    Raises:
-        ConfigError: there is no version, or Docker would not take it as a tag.
+    A changed working tree that ``builder.context`` builds is a version of its own, with a random suffix: call this once
+    per run. Raises ConfigError without a version, or for one that Docker does not take as a tag.
     """
     declared = (config.environ if environ is None else environ).get("VERSION")
     found = version or declared or git_version(config)
@@ -37,7 +29,7 @@ def resolve_version(config: Config, *, version: str | None = None, environ: Mapp
 
 
 def git_version(config: Config) -> str:
-    """The commit, marked when changes that are not in it would be built."""
+    """The commit, marked if changes beyond it would be built."""
     commit = head_commit(config.root)
     if config.builder.context is not None and has_uncommitted_changes(config.root):
         return f"{commit}_uncommitted_{secrets.token_hex(8)}"
@@ -45,10 +37,10 @@ def git_version(config: Config) -> str:
 
 
 def git_name() -> str:
-    """Git's user name here, else the login name: who locks."""
+    """Git's user name, else the login name; recorded in the lock."""
     return git(Path.cwd(), "config", "user.name") or login_name()
 
 
 def git_email() -> str:
-    """Git's user email here, else the login name: who is in audit lines."""
+    """Git's user email, else the login name; recorded in audit lines."""
     return git(Path.cwd(), "config", "user.email") or login_name()

@@ -1,4 +1,4 @@
-"""Writing files of the project: whole or not at all, and secrets for their owner only."""
+"""Writing of the project's files: whole or not at all, and secrets for their owner only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from kamal_pyinfra.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """One file to write where there is none; for ``lines`` also where there is one that lacks them.
-
-    Args:
-        path: from the project's folder.
-        lines: what must be in it; its first line tells whether it is.
-    """
+    """One file to create; ``lines`` are also added to an existing file that lacks the first of them."""
 
     path: str
     text: str = ""
@@ -29,23 +24,19 @@ class File:
 
 
 class Written(NamedTuple):
-    """What became of a file: ``created``, ``added to`` or ``kept``."""
+    """The outcome for a file: ``created``, ``added to`` or ``kept``."""
 
     path: str
     outcome: str
 
 
 def create_missing(root: Path, wanted: Iterable[File]) -> list[Written]:
-    """Write files where there are none; what is there stays as it is.
-
-    Raises:
-        ConfigError: a file or folder cannot be written.
-    """
+    """Create missing files and keep the others; raise ConfigError if one cannot be written."""
     return [Written(file.path, put(root, file)) for file in wanted]
 
 
 def put(root: Path, file: File) -> str:
-    """Write one file unless it is there, or add the lines that it lacks."""
+    """Create one file unless it exists, or add the lines that it lacks."""
     path = root / file.path
     if file.lines:
         return add_lines(path, file.lines)
@@ -72,11 +63,7 @@ def add_lines(path: Path, lines: tuple[str, ...]) -> str:
 
 
 def write(path: Path, text: str, *, mode: int) -> None:
-    """Put a text into a file all at once; nobody sees half of it, and of a secret nobody sees any.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
+    """Replace a file at once, so that no reader gets half of it, nor a secret; raise ConfigError if that fails."""
     target = path.resolve()
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
@@ -94,11 +81,7 @@ def write(path: Path, text: str, *, mode: int) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all at once.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
+    """Replace a file, or a link, by one that only its owner can read; raise ConfigError if that fails."""
 
     draft = path.with_name(f".{path.name}.tmp")
     try:

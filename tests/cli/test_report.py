@@ -187,7 +187,8 @@ def test_a_long_log_does_not_push_out_why_a_host_failed() -> None:
         ),
         (
             [("web1", "log"), ("web2", "log")],
-            "shop v2 runs; no request was sent through the proxy on web1, web2: its log says that it routes",
+            "shop v2 runs; no request was sent through the proxy on web1, web2: "
+            "only its log shows that it routes there",
         ),
         (
             [
@@ -198,7 +199,7 @@ def test_a_long_log_does_not_push_out_why_a_host_failed() -> None:
                 ("x", "nonsense"),
             ],
             "shop v2 runs; that the proxy routes to it was not proven on web1, job1: a, web2: b; "
-            "no request was sent through the proxy on web3: its log says that it routes",
+            "no request was sent through the proxy on web3: only its log shows that it routes there",
         ),
     ],
 )

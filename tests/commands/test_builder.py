@@ -260,7 +260,7 @@ def test_names_that_steer_docker_are_refused_and_no_others(section: str, name: s
 
 
 def test_a_proxy_is_no_secret_of_a_build():
-    with pytest.raises(ConfigError, match=r"HTTPS_PROXY steers docker itself and cannot be a secret .*below `args`"):
+    with pytest.raises(ConfigError, match=r"HTTPS_PROXY controls docker itself and cannot be a secret .*below `args`"):
         golden_config(f"{PLAIN}builder: {{secrets: [HTTPS_PROXY]}}")
 
 

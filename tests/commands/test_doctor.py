@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.doctor import parse_findings
 from kamal_pyinfra.facts.snapshot import SnapshotError
-from kamal_pyinfra.plan.state.observed import Disk, Docker, Examined
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
 from kamal_pyinfra.shell import host as engine
 from kamal_pyinfra.shell.host import examine
 from tests.commands.fake_host import Answer, FakeHost
@@ -36,10 +36,10 @@ def fit(host: FakeHost) -> FakeHost:
     return host
 
 
-def look(host: FakeHost, run_directory: str = ".kamal") -> Examined:
+def look(host: FakeHost, run_directory: str = ".kamal") -> Findings:
     ran = host.run(examine(registry="registry.example.com", run_directory=run_directory))
     assert (ran.code, ran.err) == (0, "")
-    return parse_examined(ran.out.splitlines())
+    return parse_findings(ran.out.splitlines())
 
 
 def test_everything_is_seen(fit: FakeHost) -> None:
@@ -82,7 +82,7 @@ def test_hosts_without_docker_and_without_curl(fit: FakeHost) -> None:
     script = examine(registry="registry.example.com", run_directory=".kamal")
     ran = fit.run(f"/bin/rm {fit.bin}/docker {fit.bin}/curl; PATH={fit.bin}; {script}")
     assert (ran.code, ran.err) == (0, "")
-    found = parse_examined(ran.out.splitlines())
+    found = parse_findings(ran.out.splitlines())
     assert (found.docker, found.registry) == (Docker(installed=False), "")
 
 
@@ -116,7 +116,7 @@ container udp 0.0.0.0:53->53/udp
 container plain
 registry tcp
 end"""
-    assert parse_examined(lines.splitlines()) == Examined(
+    assert parse_findings(lines.splitlines()) == Findings(
         user="deploy",
         docker=Docker(installed=True, version="20.10.5"),
         clock=1700000000,
@@ -137,4 +137,4 @@ end"""
 @pytest.mark.parametrize(("lines", "problem"), [(["user x"], "cut short"), (["cpus many", "end"], "cannot be read")])
 def test_a_look_that_is_no_look_is_an_error(lines: list[str], problem: str) -> None:
     with pytest.raises(SnapshotError, match=re.escape(problem)):
-        parse_examined(lines)
+        parse_findings(lines)

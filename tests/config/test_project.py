@@ -17,8 +17,8 @@ from kamal_pyinfra.project.scan import (
     RAILS,
     Project,
     find_framework,
-    look_at,
     read_dockerfile,
+    read_project,
 )
 
 
@@ -99,7 +99,7 @@ def test_django_is_known_by_its_manager_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_health_page_is_found_in_the_sources(file: str, text: str, path: str | None, tmp_path: Path) -> None:
-    assert look_at(fill(tmp_path, {file: text})).health_page == path
+    assert read_project(fill(tmp_path, {file: text})).health_page == path
 
 
 PYTHON_UP = "python -c \"from urllib.request import urlopen; urlopen('http://localhost:8000/up')\""
@@ -148,4 +148,4 @@ def test_the_service_has_the_name_of_the_repository_else_of_the_folder(
     if remote is not None:
         subprocess.run(["git", "init", "-q", folder], check=True)
         subprocess.run(["git", "-C", folder, "remote", "add", "origin", remote], check=True)
-    assert look_at(folder).service == name
+    assert read_project(folder).service == name

@@ -17,7 +17,7 @@ from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.load import validate
 from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, split_image, to_host
+from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, to_host
 from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project
 from kamal_pyinfra.project.starter import HOOKS, SCRIPTS, deploy_yml, starter_files
 
@@ -44,7 +44,7 @@ servers:
   #     - 192.0.2.10
   #   cmd: bin/jobs
 
-# No registry is needed: kp keeps one on this machine and lends it to the servers while they pull.
+# No registry is needed: kp runs one on this machine, and servers reach it through SSH while they pull.
 # To deploy from several machines, or from CI, name one that all of them reach:
 # registry:
 #   # server: registry.example.com
@@ -71,7 +71,7 @@ healthcheck:
 # Files that pages of the old and of the new version both need while versions change.
 # asset_path: /app/public/assets
 
-# How servers are reached; root at port 22 unless told otherwise.
+# How servers are reached; root at port 22 by default.
 # ssh:
 #   user: deploy
 
@@ -140,7 +140,7 @@ def test_a_registry_of_ones_own_at_another_port_and_a_machine_unlike_most_server
     answers = read_answers(
         "hello", hosts=["192.0.2.10"], image="localhost:5000/acme/hello", registry=None, username=None
     )
-    ours = "The registry that kp keeps on this machine and lends to the servers while they pull."
+    ours = "The registry that kp runs on this machine; servers reach it through SSH while they pull."
     built = DEFAULT.partition("# Built")[2].partition("# Environment")[0]
     assert deploy_yml(Project(service="hello", machine="arm64"), answers) == changed(
         (f"No registry{NO_REGISTRY}", f'{ours}\nregistry:\n  server: "localhost:5000"\n\n'),
@@ -331,7 +331,6 @@ def test_all_that_cannot_be_used_is_said_at_once() -> None:
         "--registry: 'a b' is no registry; write HOST or HOST:PORT\n"
         "--username: is empty or has control characters"
     )
-    assert split_image("a:b") == (None, "a:b")
 
 
 def test_the_file_loads_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

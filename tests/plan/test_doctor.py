@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.insight.doctor import (
     Check,
-    Needs,
+    Requirements,
     Share,
-    judge,
-    judge_docker_here,
-    judge_names,
-    judge_registry_here,
-    judge_unreachable,
-    needs_of,
+    check_host,
+    check_local_docker,
+    check_local_registry,
+    check_names,
+    check_unreachable,
+    requirements_of,
     to_bytes,
     to_cpus,
 )
 from kamal_pyinfra.plan.proxy.traefik import host_ports, host_rules
-from kamal_pyinfra.plan.state.observed import Disk, Docker, Examined
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
 from tests.conftest import MakeConfig
 
 GB = 1024**3
-NEEDS = Needs(
+NEEDS = Requirements(
     host="web1",
     address="deploy@web1 -p 22",
     run_directory=".kamal",
@@ -35,7 +35,7 @@ NEEDS = Needs(
     registry="registry.example.com",
     shares=(Share(container="web", cpus=1, memory=2 * GB), Share(container="db", memory=GB)),
 )
-FIT = Examined(
+FIT = Findings(
     user="deploy",
     docker=Docker(installed=True, version="26.1.5"),
     clock=1000,
@@ -55,13 +55,13 @@ def text(checks: Iterable[Check]) -> str:
     )
 
 
-def problems(needs: Needs = NEEDS, skew: int = 0, **found: object) -> str:
-    checks = judge(needs, replace(FIT, **found), skew=skew)
+def problems(needs: Requirements = NEEDS, skew: int = 0, **found: object) -> str:
+    checks = check_host(needs, replace(FIT, **found), skew=skew)
     return text(tuple(check for check in checks if check.verdict != "ok"))
 
 
 def test_a_host_that_is_fit() -> None:
-    assert text(judge(NEEDS, FIT, skew=-30)) == (
+    assert text(check_host(NEEDS, FIT, skew=-30)) == (
         "web1 ssh ok: connected as deploy\n"
         "web1 docker ok: version 26.1.5, usable by deploy\n"
         "web1 disk ok: 50.0 GB (50%) free at /home/deploy\n"
@@ -134,7 +134,7 @@ def test_a_port_that_is_not_ours(found: dict[str, object], said: str) -> None:
     assert problems(**found) == f"web1 port fail: {said} -> stop it, or set traefik/host_port\n"
 
 
-LOOK = "look at the name, the firewall and the proxy settings of the host"
+LOOK = "check the name, the firewall and the proxy settings of the host"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,11 @@ LOOK = "look at the name, the firewall and the proxy settings of the host"
             "warn: registry.example.com answers without TLS only -> "
             "Docker wants HTTPS unless the registry is in its `insecure-registries`",
         ),
-        ("registry.example.com", "", "warn: registry.example.com was not asked: there is neither curl, wget nor bash"),
+        (
+            "registry.example.com",
+            "",
+            "warn: registry.example.com was not tried: neither curl, wget nor bash is installed",
+        ),
     ],
 )
 def test_the_registry_must_answer_the_host(server: str, said: str, problem: str | None) -> None:
@@ -161,7 +165,7 @@ def test_the_registry_must_answer_the_host(server: str, said: str, problem: str 
 
 def test_without_a_registry_images_must_be_built_here() -> None:
     assert text(
-        judge_docker_here(answer, said, is_needed=is_needed)
+        check_local_docker(answer, said, is_needed=is_needed)
         for is_needed in (True, False)
         for answer, said in (("26.1.5", ""), ("", ""), ("", "connect: permission denied"), ("", "exit code 1"))
     ) == (
@@ -169,23 +173,23 @@ def test_without_a_registry_images_must_be_built_here() -> None:
         "this machine docker fail: not installed, so no image can be built -> install it\n"
         "this machine docker fail: does not answer: connect: permission denied -> "
         "`sudo usermod -aG docker $USER`, then log in again\n"
-        "this machine docker fail: does not answer: exit code 1 -> see that `docker version` works here\n"
+        "this machine docker fail: does not answer: exit code 1 -> make `docker version` work here\n"
         "this machine docker ok: version 26.1.5\n"
         "this machine docker warn: not installed, so no image can be built -> "
         "install it, or deploy what was built elsewhere with `--skip-push`\n"
         "this machine docker warn: does not answer: connect: permission denied -> "
         "`sudo usermod -aG docker $USER`, then log in again, or deploy what was built elsewhere with `--skip-push`\n"
         "this machine docker warn: does not answer: exit code 1 -> "
-        "see that `docker version` works here, or deploy what was built elsewhere with `--skip-push`\n"
+        "make `docker version` work here, or deploy what was built elsewhere with `--skip-push`\n"
     )
 
 
 def test_from_here_a_registry_that_is_out_of_reach_is_a_warning() -> None:
     assert text(
-        (judge_registry_here("r.example.com", "failed"), judge_registry_here("r.example.com", "https 200"))
+        (check_local_registry("r.example.com", "failed"), check_local_registry("r.example.com", "https 200"))
     ) == (
         "this machine registry warn: r.example.com cannot be reached -> "
-        "look at the name, the firewall and the proxy settings of this machine\n"
+        "check the name, the firewall and the proxy settings of this machine\n"
         "this machine registry ok: r.example.com answers\n"
     )
 
@@ -219,8 +223,8 @@ def test_containers_that_may_take_all_of_a_host() -> None:
     ],
 )
 def test_a_host_that_cannot_be_reached(said: tuple[str, ...], message: str) -> None:
-    assert text(judge_unreachable(NEEDS, said)) == (
-        f"web1 ssh fail: {message} -> see that `ssh deploy@web1 -p 22` works from here\n"
+    assert text(check_unreachable(NEEDS, said)) == (
+        f"web1 ssh fail: {message} -> make `ssh deploy@web1 -p 22` work from the deploying machine\n"
     )
 
 
@@ -233,7 +237,7 @@ ADDRESSES = {
 
 
 def names(*rules: str, for_certificates: bool = False) -> str:
-    return text(judge_names(dict.fromkeys(rules, ("192.0.2.1", "web2")), ADDRESSES, for_certificates=for_certificates))
+    return text(check_names(dict.fromkeys(rules, ("192.0.2.1", "web2")), ADDRESSES, for_certificates=for_certificates))
 
 
 def test_names_of_rules_lead_to_their_hosts() -> None:
@@ -243,9 +247,9 @@ def test_names_of_rules_lead_to_their_hosts() -> None:
         "this machine name warn: www.example.com resolves to 192.0.2.99, which is none of its hosts -> "
         "if that is no load balancer of yours, point it to 192.0.2.1, web2\n"
         "this machine name warn: gone.example.com does not resolve -> "
-        "add a DNS record to 192.0.2.1, web2; nobody gets here by it before\n"
+        "add a DNS record to 192.0.2.1, web2; no user can reach the app by it before\n"
     )
-    assert names("gone.example.com", for_certificates=True).endswith("; no certificate can be had before\n")
+    assert names("gone.example.com", for_certificates=True).endswith("; no certificate can be issued before\n")
 
 
 def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
@@ -266,7 +270,7 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
         },
         run_directory="/opt/kamal",
     )
-    assert needs_of(found, found.all_hosts[-1], "root@192.0.2.9 -p 22") == Needs(
+    assert requirements_of(found, found.all_hosts[-1], "root@192.0.2.9 -p 22") == Requirements(
         host="192.0.2.9",
         address="root@192.0.2.9 -p 22",
         run_directory="/opt/kamal",
@@ -276,8 +280,8 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
     )
     addresses = ("root@192.0.2.1 -p 22", "app@192.0.2.2 -p 2222")
     asked = zip(found.role_hosts, addresses, strict=True)
-    assert [needs_of(found, server, address) for server, address in asked] == [
-        Needs(
+    assert [requirements_of(found, server, address) for server, address in asked] == [
+        Requirements(
             host="192.0.2.1",
             address="root@192.0.2.1 -p 22",
             run_directory="/opt/kamal",
@@ -285,7 +289,7 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
             registry="registry.example.com",
             shares=(Share(container="web", memory=GB // 2), Share(container="traefik", memory=GB)),
         ),
-        Needs(
+        Requirements(
             host="192.0.2.2",
             address="app@192.0.2.2 -p 2222",
             run_directory="/opt/kamal",
@@ -304,8 +308,8 @@ def test_what_the_configuration_asks_of_a_host(config: MakeConfig) -> None:
 
 def test_a_proxy_that_publishes_nothing_needs_no_port(config: MakeConfig) -> None:
     found = config(traefik={"publish": False})
-    assert needs_of(found, found.role_hosts[0]).ports == ()
-    assert needs_of(found, found.role_hosts[0]).registry == "registry-1.docker.io"
+    assert requirements_of(found, found.role_hosts[0]).ports == ()
+    assert requirements_of(found, found.role_hosts[0]).registry == "registry-1.docker.io"
 
 
 def test_the_names_of_host_rules(config: MakeConfig) -> None:

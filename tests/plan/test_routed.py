@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.insight.doctor import Check, Verdict
-from kamal_pyinfra.insight.routed import Proof, Routed, judge_routes, parse_proof, parse_routes, what_serves
+from kamal_pyinfra.insight.routed import Proof, Routed, check_routes, parse_proof, parse_routes, what_serves
 
 LINES = [
     "a greeting of the login shell",
@@ -33,7 +33,7 @@ def test_the_last_line_is_made_of_what_the_gates_printed():
     assert what_serves("shop v2", ["http://web1/"], proofs[:1]) == "shop v2 serves at http://web1/"
     assert what_serves("shop v2", ["http://web1/"], proofs) == (
         "shop v2 runs; that the proxy routes to it was not proven on web2: no proxy runs here; "
-        "no request was sent through the proxy on web3: its log says that it routes"
+        "no request was sent through the proxy on web3: only its log shows that it routes there"
     )
 
 
@@ -61,7 +61,7 @@ def test_lines_without_the_mark_and_unknown_answers_are_noise():
                 name="proxy",
                 verdict=Verdict.FAIL,
                 message="shop-web-v2 is not served (Docker 29.0.1 and traefik:v3.5): client version 1.24 is too old",
-                way_out="mend what the proxy's log names; see docs/reference/troubleshooting.md",
+                way_out="fix what the proxy's log names; see docs/reference/troubleshooting.md",
             ),
         ),
         (
@@ -76,4 +76,4 @@ def test_lines_without_the_mark_and_unknown_answers_are_noise():
     ],
 )
 def test_doctor_names_the_pair_of_engine_and_proxy(routed, check):
-    assert judge_routes("web1", "29.0.1", "traefik:v3.5", {"shop-web-v2": routed}) == (check,)
+    assert check_routes("web1", "29.0.1", "traefik:v3.5", {"shop-web-v2": routed}) == (check,)

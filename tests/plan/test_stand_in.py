@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.doctor import parse_findings
 from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
 from kamal_pyinfra.plan.desired.host import desired_host
@@ -36,7 +36,7 @@ def test_smaller_commands_name_it_in_the_same_words() -> None:
 
 
 def test_the_doctor_names_it_and_the_way_out() -> None:
-    examined = parse_examined(["user deploy", "docker-other podman", "end"])
+    examined = parse_findings(["user deploy", "docker-other podman", "end"])
     assert docker(examined) == (
         Verdict.FAIL,
         "podman stands in for docker; kp needs Docker",

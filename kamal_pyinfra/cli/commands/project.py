@@ -45,14 +45,14 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
 
     from kamal_pyinfra.config.load import require_kamal_1
     from kamal_pyinfra.project.answers import read_answers
-    from kamal_pyinfra.project.scan import look_at
+    from kamal_pyinfra.project.scan import read_project
     from kamal_pyinfra.project.starter import next_step, starter_files
     from kamal_pyinfra.project.write import create_missing
 
     if bundle:
         say(BUNDLE, err=True)
     folder = Path.cwd()
-    project = look_at(folder)
+    project = read_project(folder)
     is_new = not (folder / "config/deploy.yml").exists()
     if not is_new:
         require_kamal_1(Path("config/deploy.yml"), folder)
@@ -70,14 +70,15 @@ def ask(
     project: Project, hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None
 ) -> tuple[tuple[str, ...], str | None, str | None, str | None]:
     """The three questions, without those that an option has answered."""
-    from kamal_pyinfra.project.answers import split_account, split_image
+    from kamal_pyinfra.config.image import split_domain
+    from kamal_pyinfra.project.answers import split_account
 
     if not hosts:
         hosts = tuple(click.prompt("Servers, separated by blanks").replace(",", " ").split())
     if image is None:
         answer = click.prompt("Name of the image", default=project.service)
         image = None if answer == project.service else answer
-    server = registry or split_image(image or "")[0]
+    server = registry or split_domain(image or "")[0] or None
     if username is None and server is None:
         answer = click.prompt(REGISTRY, default="", show_default=False)
         registry, username = split_account(answer)

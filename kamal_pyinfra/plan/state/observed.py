@@ -334,7 +334,7 @@ class Disk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
+class Findings:
     """What one look found on a host. What could not be found out is ``None``.
 
     Args:

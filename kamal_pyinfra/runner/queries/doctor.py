@@ -15,17 +15,17 @@ import gevent
 from pyinfra.api.host import Host
 
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.facts.doctor import parse_examined
+from kamal_pyinfra.facts.doctor import parse_findings
 from kamal_pyinfra.facts.snapshot import SnapshotError
-from kamal_pyinfra.insight import doctor as judgement
-from kamal_pyinfra.insight.doctor import Check, Needs, needs_of, registry_host
-from kamal_pyinfra.insight.routed import judge_routes
+from kamal_pyinfra.insight import doctor as checking
+from kamal_pyinfra.insight.doctor import Check, Requirements, registry_host, requirements_of
+from kamal_pyinfra.insight.routed import check_routes
 from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.proxy.traefik import asks_for_certificates, host_rules
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.observed import Examined, ObservedHost
+from kamal_pyinfra.plan.state.observed import Findings, ObservedHost
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.queries.observe import ask_proxies
 from kamal_pyinfra.runner.session import Session, interruptible
@@ -106,7 +106,7 @@ PATIENCE = DOCTOR_SECONDS + 10
 class Look:
     """What came back from one host: what was found, or what it said instead."""
 
-    examined: Examined | None = None
+    examined: Findings | None = None
     skew: int = 0
     said: tuple[str, ...] = ()
 
@@ -118,7 +118,7 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     """
     config = run.config
     chosen = [server for server in config.all_hosts if server.host in set(hosts)]
-    needs = {server.host: needs_of(config, server, ssh_address(config, server)) for server in chosen}
+    needs = {server.host: requirements_of(config, server, ssh_address(config, server)) for server in chosen}
     with interruptible(), Session(run, hosts) as session:
         looks = session.each(lambda host: _look(host, needs[host.name]))
         routes = _routes(run, session, [host for host, look in looks.items() if _has_docker(look)])
@@ -127,9 +127,9 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     for host, wanted in needs.items():
         look = looks.get(host) or Look(said=said.get(host, ()))
         if look.examined is None:
-            checks += judgement.judge_unreachable(wanted, look.said)
+            checks += checking.check_unreachable(wanted, look.said)
         else:
-            checks += [*judgement.judge(wanted, look.examined, skew=look.skew), *routes.get(host, ())]
+            checks += [*checking.check_host(wanted, look.examined, skew=look.skew), *routes.get(host, ())]
     return checks
 
 
@@ -143,7 +143,7 @@ def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tup
         looks = session.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query), hosts)
     observed = {host: look for host, look in looks.items() if isinstance(look, ObservedHost)}
     return {
-        host: judge_routes(host, observed[host].docker.version, _proxy_image(observed[host]), routes)
+        host: check_routes(host, observed[host].docker.version, _proxy_image(observed[host]), routes)
         for host, routes in ask_proxies(run, session, observed).items()
     }
 
@@ -153,21 +153,21 @@ def _proxy_image(observed: ObservedHost) -> str:
     return proxy.image if proxy is not None else "no proxy"
 
 
-def _look(host: Host, needs: Needs) -> Look:
+def _look(host: Host, needs: Requirements) -> Look:
     command = examine(registry=needs.registry, run_directory=needs.run_directory)
     began = time.time()
     with gevent.Timeout(PATIENCE, exception=False):
         succeeded, output = execute(host, command)
         lines = tuple(sanitized(line) for line in (output.stdout_lines if succeeded else output.stderr_lines))
         try:
-            examined = parse_examined(lines) if succeeded else None
+            examined = parse_findings(lines) if succeeded else None
         except SnapshotError as error:
             return Look(said=(str(error),))
         return Look(examined=examined, skew=_skew(examined, began, time.time()), said=lines)
     return Look(said=(f"no answer within {PATIENCE} s",))
 
 
-def _skew(examined: Examined | None, began: float, ended: float) -> int:
+def _skew(examined: Findings | None, began: float, ended: float) -> int:
     """Seconds by which the host is ahead; the look itself took some, and those do not count."""
     clock = examined.clock if examined is not None else None
     if clock is None or began - 1 <= clock <= ended:
@@ -180,7 +180,7 @@ def _checks_here(run: Run) -> list[Check]:
     server = registry_host(config)
     rules = host_rules(config)
     addresses = look_up({*rules, *(host for hosts in rules.values() for host in hosts)})
-    names = judgement.judge_names(rules, addresses, for_certificates=asks_for_certificates(config))
-    registry = [judgement.judge_registry_here(server, ask_registry(server))] if server else []
-    docker = judgement.judge_docker_here(*ask_docker(), is_needed=not server)
+    names = checking.check_names(rules, addresses, for_certificates=asks_for_certificates(config))
+    registry = [checking.check_local_registry(server, ask_registry(server))] if server else []
+    docker = checking.check_local_docker(*ask_docker(), is_needed=not server)
     return [docker, *registry, *names]

@@ -6,20 +6,6 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from kamal_pyinfra.deploys.phases import (
-        boot,
-        bootstrap,
-        finish,
-        lock,
-        prepare,
-        pull,
-        release,
-        retire,
-        revert,
-        switch,
-        unlock,
-        watch,
-    )
     from kamal_pyinfra.deploys.tasks import (
         boot_accessories,
         boot_proxy,
@@ -49,24 +35,17 @@ if typing.TYPE_CHECKING:
     )
 
 __all__ = [
-    "boot",
     "boot_accessories",
     "boot_proxy",
-    "bootstrap",
     "bootstrap_server",
     "delete_env",
-    "finish",
-    "lock",
     "log_in",
     "log_out",
     "make_accessory_directories",
-    "prepare",
     "prune",
-    "pull",
     "purge",
     "push_env",
     "reboot_proxy",
-    "release",
     "remove",
     "remove_accessories",
     "remove_app",
@@ -74,18 +53,13 @@ __all__ = [
     "remove_proxy",
     "restart_accessories",
     "restart_proxy",
-    "retire",
-    "revert",
     "start_accessories",
     "start_app",
     "start_proxy",
     "stop_accessories",
     "stop_app",
     "stop_proxy",
-    "switch",
-    "unlock",
     "upload_accessories",
-    "watch",
 ]
 
 

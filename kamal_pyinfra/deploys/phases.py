@@ -1,26 +1,40 @@
-"""observe → plan → **lock → prepare → boot → GATE → switch → (watch → retire) → finish → unlock**.
+"""One story of a deploy: the phases, their order, and what becomes of the run when one fails.
 
-Every phase calls the same operations on every host; each operation decides for itself that there is nothing
-to do. pyinfra finishes an operation on all hosts before the next one begins, so the end of a phase is a
-barrier: after ``boot`` every container of the batch is healthy, or the run stops.
+Both front doors walk :func:`steps`: `kp` in ``runner/rollout.py``, a round of pyinfra for each step, and
+`pyinfra … deploys/deploy.py` in ``deploys/pyinfra_cli/rollout.py``, all steps as one deploy of pyinfra's. A phase calls
+the same operations on every host, and pyinfra finishes an operation on all hosts before the next one begins: after
+``boot`` every container of the batch is healthy, or the run stops.
+
+What the doors still do differently:
+
+==============================  ============================  =====================================================
+\\                               `pyinfra … deploy.py`          why
+==============================  ============================  =====================================================
+a host fails after the gate     ends the run there            pyinfra has one limit for failed hosts in a run
+`--skip-unreachable`            there is none                 pyinfra stops at a host that it cannot connect to
+`boot.watch`                    all slices are one operation  the same order of operations on every host is fixed
+                                after the other               before the first one runs
+the snapshot of the plan        is taken anew under the lock  pyinfra's user confirms between the two
+without changes                 no lock left behind is        the lock is looked at by the operation that takes it
+                                removed
+events, progress, timings       pyinfra's own output          pyinfra prints it
+==============================  ============================  =====================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import accessory as accessories
-from kamal_pyinfra.operations import app, image, proxy
-from kamal_pyinfra.operations import app as assets
-from kamal_pyinfra.operations import app as releases
-from kamal_pyinfra.operations import app as watching
-from kamal_pyinfra.operations import host as docker
-from kamal_pyinfra.operations import host as files
+from kamal_pyinfra.operations import accessory, app, host, image, proxy
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, underway
+from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
 from kamal_pyinfra.plan.diff.app import diff_assets
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_docker, diff_env_files, diff_images, diff_login
@@ -28,16 +42,24 @@ from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.run import Run
 
 
+@deploy("Build")
+def build(run: Run) -> None:
+    """Have the image in the registry; `kp`, which shows the build, does it itself."""
+    from kamal_pyinfra.operations.plan import image_built  # noqa: PLC0415 - with all that builds, which kp does not need
+
+    image_built(run=run, name="Build and push the image")
+
+
 @deploy("Lock")
-def lock(run: Run) -> None:
-    """Take the deploy lock on the primary host."""
-    locks.held(run=run, name="Take the deploy lock")
+def lock(run: Run, on_wait: Callable[[str], object] | None = None) -> None:
+    """Take the deploy lock on the primary host, as soon as it is free if the run may wait for it."""
+    locks.held(run=run, on_wait=on_wait, name="Take the deploy lock")
 
 
 @deploy("Bootstrap")
 def bootstrap(run: Run) -> None:
     """Docker on a new host, before the hook ``docker-setup``."""
-    docker.installed(run=run, name="Have Docker")
+    host.installed(run=run, name="Have Docker")
 
 
 @deploy("Prepare")
@@ -47,28 +69,28 @@ def prepare(run: Run) -> None:
     The engine's own work for an operation counts, also where there is nothing to do, which is often known before.
     """
     if may_need(run, diff_docker):
-        docker.installed(run=run, name="Have Docker")
+        host.installed(run=run, name="Have Docker")
     if may_need(run, diff_directories):
-        files.directories(run=run, name="Create folders")
+        host.directories(run=run, name="Create folders")
     if may_need(run, diff_env_files):
-        files.env_files(run=run, name="Write env files")
+        host.env_files(run=run, name="Write env files")
     if may_need(run, diff_login):
         image.logged_in(run=run, name="Log in to the registry")
     if may_need(run, diff_missing_accessories):
-        accessories.booted(run=run, name="Boot accessories")
+        accessory.booted(run=run, name="Boot accessories")
     if may_need(run, diff_images):
         image.present(run=run, name="Pull the image")
     if may_need(run, diff_proxy):
         proxy.running(run=run, name="Run the proxy")
     if may_need(run, diff_assets):
-        assets.synced(run=run, name="Sync assets")
+        app.synced(run=run, name="Sync assets")
 
 
 @deploy("Pull")
 def pull(run: Run) -> None:
-    """The image alone."""
-    docker.installed(run=run, name="Have Docker")
-    files.directories(run=run, name="Create folders")
+    """The image alone, for ``kp build pull``."""
+    host.installed(run=run, name="Have Docker")
+    host.directories(run=run, name="Create folders")
     image.logged_in(run=run, name="Log in to the registry")
     image.present(run=run, name="Pull the image")
 
@@ -76,7 +98,7 @@ def pull(run: Run) -> None:
 @deploy("Release")
 def release(run: Run) -> None:
     """Run the release command once, before anything boots."""
-    releases.released(run=run, name="Run the release command")
+    app.released(run=run, name="Run the release command")
 
 
 @deploy("Boot")
@@ -88,7 +110,7 @@ def boot(run: Run, batch: Sequence[str]) -> None:
 
 
 @deploy("Switch")
-def switch(run: Run, batch: Sequence[str], finishes: bool = False) -> None:
+def switch(run: Run, batch: Sequence[str], finishes: bool) -> None:
     """Take a batch's old containers out of traffic and stop them, unless the new version is watched first."""
     app.drained(run=run, batch=batch, finishes=finishes, name="Drain the old version")
 
@@ -96,7 +118,7 @@ def switch(run: Run, batch: Sequence[str], finishes: bool = False) -> None:
 @deploy("Watch")
 def watch(run: Run, batch: Sequence[str], seconds: int) -> None:
     """See whether a batch's new containers keep well, while the old ones can still come back."""
-    watching.watched(run=run, batch=batch, seconds=seconds, name="Watch the new version")
+    app.watched(run=run, batch=batch, seconds=seconds, name="Watch the new version")
 
 
 @deploy("Retire")
@@ -113,9 +135,15 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 
 @deploy("Finish")
 def finish(run: Run) -> None:
-    """Mark the version in service and remove what nobody needs."""
+    """Mark the version in service and remove what nobody needs, where the switch has not done so."""
     if current_host().name not in underway(current_state()).finished:
-        finished(run=run, name="Mark the version in service, remove leftovers", _if=is_under_way)
+        finished(run=run, name="Mark the version in service, remove leftovers", _if=is_unfinished)
+
+
+@deploy("Unlock")
+def unlock(run: Run) -> None:
+    """Give the deploy lock back."""
+    locks.released(run=run, name="Release the deploy lock")
 
 
 def is_under_way() -> bool:
@@ -123,7 +151,115 @@ def is_under_way() -> bool:
     return underway(current_state()).is_locked
 
 
-@deploy("Unlock")
-def unlock(run: Run) -> None:
-    """Give the deploy lock back."""
-    locks.released(run=run, name="Release the deploy lock")
+def is_unfinished() -> bool:
+    """The same, on a host that was not finished with the switch."""
+    return is_under_way() and current_host().name not in underway(current_state()).finished
+
+
+class Failure(Enum):
+    """What becomes of a run when a host fails in a phase."""
+
+    STOPS = auto()
+    LEAVES_OUT = auto()
+    """As above; but with ``--skip-unreachable`` the run goes on without a host that cannot be reached any more."""
+    GOES_ON = auto()
+    """The other hosts go on to the end, which the failure is told at: the new version serves already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One phase of a rollout.
+
+    Args:
+        deploy: what it does on hosts.
+        failure: what becomes of the run when a host fails.
+        state: what is known of the fleet then, if nothing is in doubt.
+        is_reverted: whether what was begun is undone then: the old version is brought back.
+    """
+
+    deploy: Callable[..., object]
+    failure: Failure = Failure.STOPS
+    state: str = ""
+    is_reverted: bool = False
+
+    @property
+    def name(self) -> str:
+        """``boot``, for events and messages."""
+        return str(getattr(self.deploy, "_inner", self.deploy).__name__)
+
+
+BUILD = Phase(deploy=build)
+LOCK = Phase(deploy=lock)
+BOOTSTRAP = Phase(deploy=bootstrap, state=fleet_state.UNSWITCHED)
+PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED)
+RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED)
+BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, is_reverted=True)
+SWITCH = Phase(deploy=switch, failure=Failure.GOES_ON)
+WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, is_reverted=True)
+RETIRE = Phase(deploy=retire, failure=Failure.GOES_ON)
+FINISH = Phase(deploy=finish, failure=Failure.GOES_ON)
+UNLOCK = Phase(deploy=unlock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a rollout: a phase, a hook on this machine, or a pause.
+
+    Args:
+        phase: what it does on hosts.
+        hook: ``pre-deploy``.
+        pause: seconds.
+        batch: the hosts that it is about; empty for all.
+        number: of the batch, counted from 1.
+        of: how many batches there are.
+        rounds: arguments of the phase, besides the run, for each time that it is done.
+    """
+
+    phase: Phase | None = None
+    hook: str = ""
+    pause: int = 0
+    batch: tuple[str, ...] = ()
+    number: int = 0
+    of: int = 0
+    rounds: tuple[dict[str, Any], ...] = field(default=({},))
+
+
+def steps(run: Run, hosts: Callable[[], Sequence[str]]) -> Iterator[Step]:
+    """The whole rollout, in its order: nothing that serves stops before its successor is healthy.
+
+    Args:
+        run: the run's fixed values.
+        hosts: names of the hosts that still take part; asked again where the next steps depend on them.
+    """
+    yield Step(phase=BUILD)
+    yield Step(phase=LOCK)
+    if run.is_setup:
+        yield Step(phase=BOOTSTRAP)
+        yield Step(hook="docker-setup")
+    if run.behaviour.calls_deploy_hooks:
+        yield Step(hook="pre-deploy")
+    yield Step(phase=PREPARE)
+    if run.release_host in hosts():
+        yield Step(phase=RELEASE)
+    batches = run.batches(hosts())
+    for number, batch in enumerate(batches, start=1):
+        yield from _batch_steps(run, batch, number, len(batches))
+    yield Step(phase=FINISH)
+    yield Step(phase=UNLOCK)
+    if run.behaviour.calls_deploy_hooks:
+        yield Step(hook="post-deploy")
+
+
+def _batch_steps(run: Run, batch: tuple[str, ...], number: int, of: int) -> Iterator[Step]:
+    """One batch: the new version beside the old one, the gate, the switch, and the old one goes."""
+    boot, here = run.config.boot, {"batch": batch}
+    is_watched = boot.watch is not None
+    # Where no batch can take another one back, each host does at once what ends the run there.
+    switching = {**here, "finishes": of == 1 and not is_watched}
+    yield Step(phase=BOOT, batch=batch, number=number, of=of, rounds=(here,))
+    yield Step(phase=SWITCH, batch=batch, rounds=(switching,))
+    if is_watched:
+        yield Step(phase=WATCH, batch=batch, rounds=tuple({**here, "seconds": each} for each in boot.watch_slices))
+        yield Step(phase=RETIRE, batch=batch, rounds=(here,))
+    if number < of and boot.pause:
+        yield Step(pause=boot.pause)

@@ -54,7 +54,8 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     announce(changes)
     script = chain(rollout.stand_by(diff_old_containers(*look(run))), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
-    underway(current_state()).begun.add(current_host().name)
+    if current_state().is_executing:
+        underway(current_state()).begun.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 
@@ -104,13 +105,12 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     """
     if current_state().is_executing:
         underway(current_state()).switched.update(batch)
-    if current_host().name not in batch:
+    else:
+        finishes = False  # the last phase shows what it will do
+    if current_host().name not in batch or not is_noted_while_switching(*look(run)):
         current_host().noop("nothing to drain")
         return
     desired, observed = look(run)
-    if not is_noted_while_switching(desired, observed):
-        current_host().noop("nothing to drain")
-        return
     changes = diff_old_containers(desired, observed)
     stops = () if run.config.boot.watch is not None else changes
     announce(stops)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import gevent
+from paramiko import SSHException
 from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
+from pyinfra.api.util import log_host_command_error
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.run_state import current_host, current_state, forget, look, underway
+from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, forget, look, underway
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands
@@ -47,12 +49,14 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
 
 
 @operation()
-def held(run: Run, message: str = AUTOMATIC_MESSAGE, waits: bool = False) -> Generator[PyinfraCommand, None, None]:
+def held(
+    run: Run, message: str = AUTOMATIC_MESSAGE, on_wait: Callable[[str], object] | None = None
+) -> Generator[PyinfraCommand, None, None]:
     """This run holds the lock on the primary host.
 
-    + run: the run's fixed values.
+    + run: the run's fixed values; it may wait for a held lock.
     + message: why it is locked.
-    + waits: for a held lock, as long as the run may; else whoever runs the operation does.
+    + on_wait: called with who has it, in place of pyinfra's log.
 
     A lock that a killed process of this machine left behind is taken over, and with ``--lock-wait`` a stale one. As
     long as the run lasts the lock's lease is renewed.
@@ -60,14 +64,9 @@ def held(run: Run, message: str = AUTOMATIC_MESSAGE, waits: bool = False) -> Gen
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
-    directory = naming.lock_directory(run.config)
-    content = lock_content(run, message)
-    command = chain(_take_over(run), f"{{ {commands.acquire(directory, content, lease=lease.SECONDS)}; }}")
-    lease.asking(current_state())
-    if waits and run.lock_wait:
-        yield FunctionCommand(_take_patiently, (run, command), {})
-    else:
-        yield _on_primary(run, command)
+    directory, content = naming.lock_directory(run.config), lock_content(run, message)
+    left = look(run)[1].lock if current_host().name == run.config.primary_host else None
+    yield FunctionCommand(_take, (run, content, left, on_wait), {})
     lease.begin(current_state(), run.config.primary_host, commands.renew(directory, content, lease=lease.SECONDS))
     record = underway(current_state())
     record.is_locked = record.has_worked = True
@@ -111,13 +110,10 @@ def keeper(run: Run) -> str:
     return run.config.primary_host if run.config.primary_host in names else names[0]
 
 
-def _take_over(run: Run) -> str:
-    """What removes the lock of a process that is gone; empty if there is none."""
-    if current_host().name != run.config.primary_host:
-        return ""
-    _, observed = look(run)
-    held_by = observed.lock
-    if held_by is not None and not is_dead(held_by.holder) and run.lock_wait is not None and held_by.is_stale:
+def _take_over(run: Run, held_by: LockDetails | None) -> str:
+    """What removes a lock that nobody is behind; empty if there is none."""
+    is_waited_for = held_by is not None and run.lock_wait is not None and not is_dead(held_by.holder)
+    if held_by is not None and is_waited_for and held_by.is_stale:
         return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=True)
     return clearing_command(run, held_by)
 
@@ -159,25 +155,43 @@ def pause_after(look: float) -> float:
     return random.uniform(*POLL_SECONDS) * min(max(look / BUSY_LOOK_SECONDS, 1), MOST_PAUSES)  # noqa: S311
 
 
-def _take_patiently(state: State, host: Host, run: Run, command: str) -> bool:
-    """Take the lock as soon as it is free, or stale, within the seconds that the run may wait."""
-    primary, deadline = _primary(state, run), time.monotonic() + (run.lock_wait or 0)
-    seen = ""
+def waiting_message(lock: LockDetails, seconds: float) -> str:
+    """What is waited for."""
+    what = f"`{one_line(lock.command)}` of " if lock.command else ""
+    return f"waiting up to {seconds:.0f} s for the deploy lock held by {what}{one_line(lock.locked_by)}"
+
+
+def _take(
+    state: State, host: Host, run: Run, content: str, left: LockDetails | None, on_wait: Callable[[str], object] | None
+) -> bool:
+    """Take the lock, as soon as it is free or nobody is behind it, within the seconds that the run may wait."""
+    deadline, shown = time.monotonic() + (run.lock_wait or 0), ""
     while True:
         began = time.monotonic()
-        lease.asking(state)
-        succeeded, output = execute(primary, command)
-        took = time.monotonic() - began
-        held_by = commands.answer(output.stdout_lines, commands.HELD)
-        if succeeded or held_by is None or time.monotonic() >= deadline:
-            for line in () if succeeded else output.stdout_lines + output.stderr_lines:
+        attempt = underway(state).lock = _try_to_take(state, host, run, content, left)
+        took, left = time.monotonic() - began, attempt.held_by
+        if attempt.is_taken or left is None or time.monotonic() >= deadline:
+            for line in attempt.output:
                 host.log(line)
-            return succeeded
-        details = parse_lock(held_by)
-        if details.content != seen:
-            seen = details.content
-            host.log(f"waiting for the deploy lock held by {one_line(details.locked_by)}")
-        if details.is_stale:
-            execute(primary, commands.take_over(naming.lock_directory(run.config), seen, is_expired=True))
-        else:
-            gevent.sleep(pause_after(took))
+            return attempt.is_taken
+        if left.content != shown:
+            shown = left.content
+            (on_wait or host.log)(waiting_message(left, deadline - time.monotonic()))
+        gevent.sleep(min(pause_after(took), max(0.0, deadline - time.monotonic())))
+
+
+def _try_to_take(state: State, host: Host, run: Run, content: str, left: LockDetails | None) -> LockAttempt:
+    acquire = commands.acquire(naming.lock_directory(run.config), content, lease=lease.SECONDS)
+    lease.asking(state)
+    try:
+        succeeded, output = execute(_primary(state, run), chain(_take_over(run, left), f"{{ {acquire}; }}"))
+    except (OSError, SSHException) as error:
+        log_host_command_error(host, error)
+        return LockAttempt()
+    held_by = commands.answer(output.stdout_lines, commands.HELD)
+    return LockAttempt(
+        is_taken=succeeded,
+        mark=(commands.answer(output.stdout_lines, commands.TAKEN) or "").strip(),
+        held_by=None if succeeded or held_by is None else parse_lock(held_by),
+        output=() if succeeded else tuple(output.stdout_lines + output.stderr_lines),
+    )

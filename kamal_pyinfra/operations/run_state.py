@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_hos
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.digest import NAME
-from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.state.observed import LockDetails, ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
@@ -150,12 +150,30 @@ def forget(state: State, host: str | None = None) -> None:
         del seen[key]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LockAttempt:
+    """What the host with the lock answered when this run asked for it.
+
+    Args:
+        is_taken: whether this run has it now.
+        mark: changes whenever a lock is taken or given back; empty if the host cannot tell.
+        held_by: who has it, if that is why it was not taken.
+        output: what the host said if it was not.
+    """
+
+    is_taken: bool = False
+    mark: str = ""
+    held_by: LockDetails | None = None
+    output: tuple[str, ...] = ()
+
+
 @dataclass
 class Underway:
     """One deploy that pyinfra executes.
 
     Args:
         began: when, by the monotonic clock.
+        lock: the last answer of the host with the lock.
         is_locked: whether this run holds the lock.
         has_worked: whether it has held the lock: there was something to do.
         begun: hosts on which new containers may have been started.
@@ -168,6 +186,7 @@ class Underway:
     """
 
     began: float = field(default_factory=time.monotonic)
+    lock: LockAttempt = LockAttempt()
     is_locked: bool = False
     has_worked: bool = False
     begun: set[str] = field(default_factory=set)

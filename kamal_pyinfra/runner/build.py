@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from kamal_pyinfra import deploys
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as commands
 from kamal_pyinfra.local import builder as local_builder
@@ -77,7 +77,7 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         steps = Steps(session, report)
         with what_is_done_stays():
             for group in pull_order(_mirrors(session)):
-                steps.phase("pull", deploys.pull, hosts=group, is_strict=False)
+                steps.phase("pull", phases.pull, hosts=group, is_strict=False)
         if session.failures:
             steps.fail("Nothing was switched; the other hosts have the image.")
 

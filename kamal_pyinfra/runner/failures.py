@@ -168,12 +168,6 @@ def lock_process(lock: LockDetails) -> list[tuple[str, str]]:
     return [(name, text) for name, text in known if text]
 
 
-def waiting_message(lock: LockDetails, seconds: float) -> str:
-    """What is waited for."""
-    what = f"`{one_line(lock.command)}` of " if lock.command else ""
-    return f"waiting up to {seconds:.0f} s for the deploy lock held by {what}{one_line(lock.locked_by)}"
-
-
 def release_refusal(lock: LockDetails, performer: str) -> str:
     """Why a lock is not given back to somebody."""
     if lock.owner != performer:

@@ -8,22 +8,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import gevent
-from pyinfra.api.state import State
-
-from kamal_pyinfra import deploys, naming
+from kamal_pyinfra import naming
+from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.lock import clearing_command, lock_content, may_release, pause_after
-from kamal_pyinfra.operations.run_state import forget, remember
+from kamal_pyinfra.operations.lock import clearing_command, lock_content, may_release
+from kamal_pyinfra.operations.run_state import forget, remember, underway
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
-from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal, waiting_message
+from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import lock as lock_commands
-from kamal_pyinfra.shell.lock import HELD, STATE, TAKEN, answer, state, tells
+from kamal_pyinfra.shell.lock import tells
 from kamal_pyinfra.text import sanitized
 
 if TYPE_CHECKING:
@@ -35,12 +33,8 @@ SECONDS = 10
 
 def is_unmoved(session: Session) -> bool:
     """Whether nobody took or gave back a lock between the last look and this run's own lock, taken just now."""
-    primary = session.run.config.primary_host
-    looked = session.looks.get(primary)
-    if looked is None:
-        return False
-    marked = (answer(_last_output(session.state, primary), TAKEN) or "").strip()
-    return tells(marked) and marked == looked.lock_mark
+    looked, mark = session.looks.get(session.run.config.primary_host), underway(session.state).lock.mark
+    return looked is not None and tells(mark) and mark == looked.lock_mark
 
 
 def keep_or_forget(session: Session, *, is_unmoved: bool) -> None:
@@ -54,13 +48,6 @@ def keep_or_forget(session: Session, *, is_unmoved: bool) -> None:
     forget(session.state)
     if is_unmoved and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
         remember(session.state, session.looks)
-
-
-def _last_output(state: State, host: str) -> list[str]:
-    """What the operations of the last round printed on a host, on standard output."""
-    found = state.inventory.get_host(host)
-    metas = (data.operation_meta for data in state.ops[found].values())
-    return [line for meta in metas if meta.is_complete() for line in meta.stdout_lines]
 
 
 NOT_RELEASED = (
@@ -123,58 +110,17 @@ def clear_left_behind(session: Session) -> None:
 
 def _take(steps: Steps) -> None:
     """Take the lock, as soon as it is free if the run may wait for it."""
-    patience = steps.session.run.lock_wait or 0
-    deadline = time.monotonic() + patience
-    forget(steps.session.state)
-    remember(steps.session.state, steps.session.looks)  # whoever holds it was seen; taking over compares again
-    holder = _holder_if_held(steps)
-    while holder is not None:
-        if time.monotonic() >= deadline:
-            raise LockHeld(lock_message(holder, waited=patience))
-        _wait(steps, holder, deadline)
-        forget(steps.session.state)
-        holder = _holder_if_held(steps)
-
-
-def _holder_if_held(steps: Steps) -> LockDetails | None:
-    """Try to take the lock; who has it if it is not free.
-
-    Raises:
-        HostFailed: it could not be taken for another reason.
-    """
-    session = steps.session
-    primary = session.run.config.primary_host
-    if steps.phase("lock", deploys.lock, hosts=[primary]):
-        forget(session.state)
-        return None
-    failure = session.failures[primary]
-    if (held := answer(failure.output, HELD)) is not None:
-        session.readmit()
-        del session.failures[primary]
-        return parse_lock(held)
-    raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
-
-
-def _wait(steps: Steps, holder: LockDetails, deadline: float) -> None:
-    """Until the lock is free or stale, whoever holds it meanwhile; or the time is up."""
     session, primary = steps.session, steps.session.run.config.primary_host
-    look = state(naming.lock_directory(session.run.config))
-    steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
-    took = 0.0
-    while time.monotonic() < deadline:
-        gevent.sleep(min(pause_after(took), max(0.0, deadline - time.monotonic())))
-        began = time.monotonic()
-        succeeded, output = session.execute(look, hosts=[primary])[primary]
-        took = time.monotonic() - began
-        shown = answer(output.stdout_lines, STATE) if succeeded else None
-        if shown is None:
-            return  # free; or the next attempt says what is wrong
-        seen = parse_lock(shown)
-        if seen.is_stale:
-            return
-        if seen.content != holder.content:
-            holder = seen
-            steps.report.warned(waiting_message(holder, deadline - time.monotonic()))
+    forget(session.state)
+    remember(session.state, session.looks)  # whoever holds it was seen; taking over compares again
+    if steps.phase("lock", phases.lock, hosts=[primary], arguments={"on_wait": steps.report.warned}):
+        return
+    attempt, failure = underway(session.state).lock, session.failures[primary]
+    if attempt.held_by is not None:
+        raise LockHeld(lock_message(attempt.held_by, waited=session.run.lock_wait or 0))
+    if attempt.output:
+        failure = replace(failure, output=tuple(sanitized(line) for line in attempt.output))
+    raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
 
 
 def _release_after_failure(steps: Steps) -> None:
@@ -199,7 +145,7 @@ def _release(steps: Steps) -> HostFailure | None:
         session.failures = {}
         if not session.is_active(primary):  # a phase without hosts would count as done
             left = HostFailure(host=primary, phase="unlock", operation="", output=("it cannot be reached",))
-        elif steps.phase("unlock", deploys.unlock, hosts=[primary]):
+        elif steps.phase("unlock", phases.unlock, hosts=[primary]):
             left = None
             break
         else:

@@ -1,13 +1,13 @@
-"""Carries out a deploy's plan: walks the phases, takes back what failed."""
+"""Carries out a deploy's plan: walks the steps, reverts what failed, says what is known of the fleet."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import ExitStack, contextmanager
 
-from kamal_pyinfra import deploys
+from kamal_pyinfra.deploys import phases
+from kamal_pyinfra.deploys.phases import Failure, Phase, Step
 from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
 from kamal_pyinfra.operations.app import turned_bad
@@ -20,26 +20,31 @@ from kamal_pyinfra.runner.lock import clear_left_behind, keep_or_forget, locked
 from kamal_pyinfra.runner.progress.emitter import Progress, Report
 from kamal_pyinfra.runner.session import Session, Steps
 
-"""`kp app boot` rolls out as a deploy does, without a deploy's hooks (Kamal 1.9)."""
-
 
 class Rollout:
-    """One deploy under way.
+    """One deploy under way: walks the steps of :mod:`kamal_pyinfra.deploys.phases`, and reverts what failed.
 
     Args:
         session: connections to the hosts that take part.
         report: told about every phase.
+        plan: what the deploy is to change.
+        began: when the command did, by the monotonic clock.
         check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
 
-    def __init__(self, session: Session, report: Report, check: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, session: Session, report: Report, plan: Plan, *, began: float, check: Callable[[], object] | None = None
+    ) -> None:
         self.session = session
         self.check = check
-        self.noted: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.plan = plan
+        self.began = began
         self.steps = Steps(session, report)
         self.run: Run = session.run
+        self.is_unmoved = False
         self.begun: list[str] = []
         self.past_gate: list[str] = []
+        self.is_over = False
         self.taken_back: tuple[str, ...] = ()
         self.stuck: dict[str, str] = {}
 
@@ -47,96 +52,98 @@ class Rollout:
         """Make the changes.
 
         Raises:
-            LockHeld: somebody else is deploying; nothing was changed.
+            BuildFailed: the image could not be built. LockHeld: somebody else is deploying; nothing was changed.
             LockLost: the lock was taken away, and no host had failed before.
             HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
             Interrupted: a signal came; what was begun before the gate was taken back.
         """
         try:
-            with locked(self.steps) as unmoved, self.noted():
-                if self.check is not None:
-                    self.check()
-                self._prepare_for_changes()
-                keep_or_forget(self.session, is_unmoved=unmoved)
-                self._make_changes()
+            with ExitStack() as held:
+                for step in phases.steps(self.run, lambda: self.session.hosts):
+                    self._do(step, held)
         except Interrupted as error:
-            raise Interrupted(error.signal_number, self._state_when_interrupted()) from error
+            raise Interrupted(error.signal_number, error.fleet or self._state_when_interrupted()) from error
         except LockLost as error:
             if not self.session.failures:
                 raise
             self.steps.fail(str(error))  # what failed before that is why, or at least the first thing to mend
 
-    def _prepare_for_changes(self) -> None:
-        if self.run.is_setup:
-            if not self.steps.phase("bootstrap", deploys.bootstrap):
-                self.steps.fail(fleet_state.before_the_switch(self._outputs()))
-            self.steps.hook("docker-setup")
-        if self.run.behaviour.calls_deploy_hooks:
-            self.steps.hook("pre-deploy")
+    def _do(self, step: Step, held: ExitStack) -> None:
+        """One step; the lock is held in between, and given back whatever happens."""
+        if step.phase is None:
+            self._do_here(step)
+        elif step.phase is phases.BUILD:
+            if self.plan.build is not None:
+                build(self.run, self.steps.report)
+        elif step.phase is phases.LOCK:
+            self.is_unmoved = held.enter_context(locked(self.steps))
+            held.enter_context(outcome_noted(self.session, self.plan, self.began))
+            if self.check is not None:
+                self.check()
+        elif step.phase is phases.UNLOCK:
+            self.is_over = True
+            held.close()
+        else:
+            self._do_on_hosts(step, step.phase)
 
-    def _make_changes(self) -> None:
-        if not self._phase("prepare", deploys.prepare):
-            self.steps.fail(fleet_state.before_the_switch(self._outputs()))
-        if self.run.release_host in self.session.hosts and not self.steps.phase("release", deploys.release):
-            self.steps.fail(fleet_state.before_the_switch(self._outputs(), fleet_state.UNBOOTED))
-        batches = self.run.batches(self.session.hosts)
-        for number, batch in enumerate(batches, start=1):
-            self.steps.report.batch_began(number, len(batches), batch)
-            self._roll_out_batch(batch, is_only=len(batches) == 1)
-            if number < len(batches):
-                time.sleep(self.run.config.boot.pause)
-        self.steps.phase("finish", deploys.finish, is_strict=False)
-        if self.session.failures:
-            uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == "finish"]
+    def _do_here(self, step: Step) -> None:
+        if step.hook:
+            runtime = time.monotonic() - self.began if self.is_over else None
+            self.steps.hook(step.hook, runtime=runtime)
+        time.sleep(step.pause)
+
+    def _do_on_hosts(self, step: Step, phase: Phase) -> None:
+        if phase is phases.PREPARE:
+            keep_or_forget(self.session, is_unmoved=self.is_unmoved)
+        if phase is phases.BOOT:
+            self._boot(step, phase)
+        elif phase is phases.WATCH:
+            self._watch(step, phase)
+        elif not self._succeeds(step, phase) and phase.failure is not Failure.GOES_ON:
+            self.steps.fail(fleet_state.before_the_switch(self._outputs(), phase.state))
+        if phase is phases.FINISH and self.session.failures:
+            uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == phase.name]
             outputs = self._outputs()
             self.steps.fail(fleet_state.after_the_gate(self.run.version, self.past_gate, outputs, uncleaned=uncleaned))
 
-    def _roll_out_batch(self, batch: Sequence[str], *, is_only: bool) -> None:
-        self.begun += batch
+    def _succeeds(self, step: Step, phase: Phase) -> bool:
+        """Whether a phase succeeded; with ``--skip-unreachable`` hosts that are gone may not count."""
+        may_leave_out = phase.failure is Failure.LEAVES_OUT
+        is_strict = phase.failure is Failure.STOPS or (may_leave_out and not self.run.skips_unreachable)
+        hosts, (arguments,) = step.batch or None, step.rounds
+        if self.steps.phase(phase.name, phase.deploy, hosts=hosts, arguments=arguments, is_strict=is_strict):
+            return True
+        return may_leave_out and bool(self.session.leave_out_unreachable())
+
+    def _boot(self, step: Step, phase: Phase) -> None:
+        self.steps.report.batch_began(step.number, step.of, step.batch)
+        self.begun += step.batch
         is_healthy = False
         try:
-            is_healthy = self._phase("boot", deploys.boot, hosts=batch, arguments={"batch": tuple(batch)})
+            is_healthy = self._succeeds(step, phase)
         finally:
-            self.steps.report.gate(batch, passed=is_healthy)
+            self.steps.report.gate(step.batch, passed=is_healthy)
             if not is_healthy:
-                self._take_back(batch)
+                self._take_back(step.batch)
         if not is_healthy:
-            self.steps.fail(self._state_after_taking_back(batch))
-        self.past_gate += [host for host in batch if host in self.session.hosts]  # not one that was left out
-        arguments = {"batch": tuple(batch), "finishes": is_only and self.run.config.boot.watch is None}
-        self.steps.phase("switch", deploys.switch, hosts=batch, arguments=arguments, is_strict=False)
-        if self.run.config.boot.watch is not None:
-            self._watch(batch)
-            self.steps.phase("retire", deploys.retire, hosts=batch, arguments={"batch": tuple(batch)}, is_strict=False)
+            self.steps.fail(self._state_after_taking_back(step.batch))
+        self.past_gate += [host for host in step.batch if host in self.session.hosts]  # not one that was left out
 
-    def _watch(self, batch: Sequence[str]) -> None:
-        self.steps.report.phase_began("watch", batch)
+    def _watch(self, step: Step, phase: Phase) -> None:
+        """A host that is lost while it watches says nothing against the version."""
+        self.steps.report.phase_began(phase.name, step.batch)
         is_bad = False
-        for seconds in self.run.config.boot.watch_slices:
-            hosts = [host for host in batch if host not in self.session.failures]
-            self.session.round(deploys.watch, hosts=hosts, is_strict=False, batch=tuple(batch), seconds=seconds)
+        for arguments in step.rounds:
+            hosts = [host for host in step.batch if host not in self.session.failures]
+            self.session.round(phase.deploy, hosts=hosts, is_strict=False, **arguments)
             is_bad = turned_bad(self.session.state)
             if is_bad:
                 break
-        self.steps.report.phase_ended("watch", succeeded=not is_bad)
+        self.steps.report.phase_ended(phase.name, succeeded=not is_bad)
         if is_bad:
-            self._take_back(batch)
-            self.past_gate = [host for host in self.past_gate if host not in batch]
-            self.steps.fail(self._state_after_taking_back(batch))
-
-    def _phase(
-        self,
-        name: str,
-        deploy: Callable[..., object],
-        *,
-        hosts: Sequence[str] | None = None,
-        arguments: dict[str, object] | None = None,
-    ) -> bool:
-        """A phase before the gate; with ``--skip-unreachable`` hosts that are gone do not count."""
-        is_strict = not self.run.skips_unreachable
-        if self.steps.phase(name, deploy, hosts=hosts, arguments=arguments, is_strict=is_strict):
-            return True
-        return bool(self.session.leave_out_unreachable())
+            self._take_back(step.batch)
+            self.past_gate = [host for host in self.past_gate if host not in step.batch]
+            self.steps.fail(self._state_after_taking_back(step.batch))
 
     def _take_back(self, batch: Sequence[str]) -> None:
         halts = self.run.config.boot.failure == "halt"
@@ -146,7 +153,7 @@ class Rollout:
         self.session.failures = {}
         self.stuck = {host: fleet_state.UNREACHABLE for host in hosts if host not in self.session.hosts}
         try:
-            self.steps.phase("revert", deploys.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
+            self.steps.phase("revert", phases.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
             self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}
@@ -157,6 +164,8 @@ class Rollout:
         return {host: failure.output for host, failure in self.session.failures.items()}
 
     def _state_when_interrupted(self) -> str:
+        if self.is_over:
+            return f"{self.run.version} serves."
         if self.stuck:
             return self._state_when_stuck()
         if not self.begun:
@@ -229,13 +238,8 @@ def carry_out(
         clear_left_behind(session)
         return
     session.add_callback(Progress(report))
-    rollout = Rollout(session, report, check=check)
-    if found.build is not None:
-        build(session.run, report)
-    rollout.noted = partial(outcome_noted, session, found, began)
+    rollout = Rollout(session, report, found, began=began, check=check)
     rollout.carry_out()
-    if session.run.behaviour.calls_deploy_hooks:
-        rollout.steps.hook("post-deploy", runtime=time.monotonic() - began)
     for host in session.left_out:
         begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""
         report.warned(f"{host} was left out{begun}.")

@@ -165,18 +165,55 @@ def test_how_a_deploy_ended_is_written_to_the_audit_log_with_the_release(run):
     )
 
 
-def waiting(sleeps: list[float], then) -> object:
-    """In place of a sleep: note it, and let the world go on."""
+class Clock:
+    """Moved by sleeping alone; after each pause the next thing happens."""
 
-    def sleep(seconds: float) -> None:
-        sleeps.append(seconds)
-        then()
+    def __init__(self, *happens) -> None:
+        self.now = 0.0
+        self.happens = list(happens)
 
-    return sleep
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.1)
+        if self.happens:
+            self.happens.pop(0)()
 
 
-def held_by_a_run(seconds_left: int) -> str:
-    return f"{commands.HELD} {THEIRS} {seconds_left}"
+@pytest.fixture
+def waiting(fleet, run, monkeypatch):
+    """Take the lock, held at first, with some seconds to wait, while things happen; what is said of it meanwhile."""
+
+    def take_it(wait, first, *then):
+        patient = replace(run, lock_wait=wait)
+        hosts = fleet(deployed, patient)
+        primary, said = hosts.servers[PRIMARY], []
+        first(primary, patient)
+        clock = Clock(*(lambda each=each: each(primary, patient) for each in then))
+        monkeypatch.setattr(lock, "time", clock)
+        monkeypatch.setattr(lock, "gevent", clock)
+        state = hosts.does(locks.held, on_wait=said.append)
+        return hosts, state, said, clock
+
+    return take_it
+
+
+def held_by(content: str, seconds_left: int = 60, after: str = ""):
+    """The primary host answers that somebody has the lock."""
+
+    def answer(primary, run):
+        command = f"{after}{take(run)}"
+        primary.knows(command, out=[f"{commands.HELD} {content} {seconds_left}"], is_success=False)
+
+    return answer
+
+
+def free(primary, run) -> None:
+    primary.knows(take(run))
+
+
+def nothing(primary, run) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -187,44 +224,72 @@ def test_who_waits_asks_a_busy_host_less_often(look, least, most):
     assert least <= min(pauses) < max(pauses) <= most
 
 
-def test_a_script_waits_until_the_lock_is_free(fleet, run, monkeypatch):
-    patient = replace(run, lock_wait=60)
-    hosts = fleet(deployed, patient)
-    primary, sleeps = hosts.servers[PRIMARY], []
-    primary.knows(take(patient), out=[held_by_a_run(90)], is_success=False)
-    monkeypatch.setattr(lock.gevent, "sleep", waiting(sleeps, lambda: primary.knows(take(patient))))
-    state = hosts.does(locks.held, waits=True)
-    assert (changed(state), failed(state), len(sleeps)) == ([PRIMARY], [], 1)
-    assert "waiting for the deploy lock held by Eve at T" in "\n".join(hosts.printed)
+OTHERS = commands.details(locked_by="Bob", at="T", version="v1", message="m", holder="ci 10 x", command="app stop")
 
 
-def test_a_script_takes_over_a_stale_lock_that_it_waits_for(fleet, run, monkeypatch):
-    patient = replace(run, lock_wait=60)
-    hosts = fleet(deployed, patient)
-    primary = hosts.servers[PRIMARY]
-    primary.knows(take(patient), out=[held_by_a_run(-3)], is_success=False)
-    taken_over = commands.take_over(DIRECTORY, THEIRS, is_expired=True)
-    primary.knows(taken_over)
-    execute = lock.execute
+def test_who_waits_gets_the_lock_as_soon_as_it_is_free(waiting):
+    hosts, state, said, clock = waiting(60, held_by(THEIRS), nothing, free)
+    assert (changed(state), failed(state), underway(state).is_locked) == ([PRIMARY], [], True)
+    assert said == ["waiting up to 60 s for the deploy lock held by Eve at T"]
+    assert len(hosts.commands(PRIMARY)) == 3
+    assert 1.4 <= clock.now <= 2.6
 
-    def executes(host, command):
-        if command == taken_over:
-            primary.knows(take(patient))
-        return execute(host, command)
 
-    monkeypatch.setattr(lock, "execute", executes)
-    state = hosts.does(locks.held, waits=True)
+def test_whoever_gets_it_first_is_named_too(waiting):
+    _, state, said, _ = waiting(60, held_by(THEIRS), held_by(OTHERS), held_by(OTHERS), free)
+    assert failed(state) == []
+    assert [text.rpartition(" held by ")[2] for text in said] == ["Eve at T", "`app stop` of Bob at T"]
+
+
+@pytest.mark.parametrize("wait", [None, 0])
+def test_who_does_not_wait_is_told_at_once_who_has_it(waiting, wait):
+    hosts, state, said, clock = waiting(wait, held_by(THEIRS), free)
+    assert (failed(state), said, clock.now) == ([PRIMARY], [], 0)
+    assert underway(state).lock.held_by == parse_lock(f"{THEIRS} 60")
+    assert len(hosts.commands(PRIMARY)) == 1
+
+
+def test_who_waits_takes_over_what_becomes_stale(waiting):
+    taken_over = f"{commands.take_over(DIRECTORY, THEIRS, is_expired=True)} && "
+
+    def stale(primary, run) -> None:
+        held_by(THEIRS, -3)(primary, run)
+        primary.knows(f"{taken_over}{take(run)}")
+
+    hosts, state, _, _ = waiting(60, held_by(THEIRS, 1), stale)
     assert (changed(state), failed(state)) == ([PRIMARY], [])
+    assert hosts.commands(PRIMARY)[-1].startswith(taken_over)
 
 
-def test_a_script_waits_no_longer_than_it_may(fleet, run, monkeypatch):
+def test_the_lock_of_a_process_that_dies_meanwhile_is_taken_over(waiting, monkeypatch):
+    monkeypatch.setattr(locks, "is_dead", lambda holder: holder == "ci 10 x")
+    taken_over = f"{commands.take_over(DIRECTORY, OTHERS, is_expired=False)} && "
+    hosts, state, _, _ = waiting(60, held_by(OTHERS), lambda primary, run: primary.knows(f"{taken_over}{take(run)}"))
+    assert failed(state) == []
+    assert hosts.commands(PRIMARY)[-1].startswith(taken_over)
+
+
+def test_waiting_ends(waiting):
+    hosts, state, _, clock = waiting(3, held_by(THEIRS))
+    assert failed(state) == [PRIMARY]
+    assert 3 <= clock.now < 5
+    assert not underway(state).is_locked
+    assert any(line.endswith(f"{commands.HELD} {THEIRS} 60") for line in hosts.printed)
+
+
+def test_a_lock_that_cannot_be_taken_for_another_reason_is_not_waited_for(waiting):
+    def full(primary, run) -> None:
+        primary.knows(take(run), err=["mkdir: No space left on device"], is_success=False)
+
+    _, state, said, clock = waiting(60, full, free)
+    assert (failed(state), said, clock.now) == ([PRIMARY], [], 0)
+    assert underway(state).lock.output == ("mkdir: No space left on device",)
+
+
+def test_without_a_listener_pyinfras_log_has_it(fleet, run, monkeypatch):
     patient = replace(run, lock_wait=60)
     hosts = fleet(deployed, patient)
-    hosts.servers[PRIMARY].knows(take(patient), out=[held_by_a_run(90)], is_success=False)
-    now = [0.0]
-    monkeypatch.setattr(lock.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lock.gevent, "sleep", waiting([], lambda: now.__setitem__(0, now[0] + 25)))
-    state = hosts.does(locks.held, waits=True)
-    assert failed(state) == [PRIMARY]
-    assert hosts.commands(PRIMARY) == [take(patient)] * 4
-    assert not underway(state).is_locked
+    held_by(THEIRS)(hosts.servers[PRIMARY], patient)
+    monkeypatch.setattr(lock, "gevent", Clock(lambda: free(hosts.servers[PRIMARY], patient)))
+    assert failed(hosts.does(locks.held)) == []
+    assert "waiting up to 60 s for the deploy lock held by Eve at T" in "\n".join(hosts.printed)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kamal_pyinfra.operations.lock import waiting_message
 from kamal_pyinfra.plan.state.observed import LockDetails
-from kamal_pyinfra.runner.failures import lock_lines, lock_message, release_refusal, waiting_message
+from kamal_pyinfra.runner.failures import lock_lines, lock_message, release_refusal
 
 OURS = {
     "locked_by": "Ann at 2026-05-01T09:00:00Z",

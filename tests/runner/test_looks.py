@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.operations.run_state import _SEEN
+from kamal_pyinfra.operations.run_state import _SEEN, LockAttempt, underway
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner import lock as looks
-from kamal_pyinfra.shell.lock import TAKEN
 from tests.conftest import MakeConfig, a_run
 
 PRIMARY = "192.0.2.1"
@@ -21,42 +20,39 @@ LATER = "12-2026-05-0110:00:07.000000001+0000"
 
 
 class State:
-    """What the last round printed."""
-
-    def __init__(self, *lines: str) -> None:
-        meta = SimpleNamespace(is_complete=lambda: True, stdout_lines=list(lines))
-        self.inventory = SimpleNamespace(get_host=lambda name: name)
-        self.ops = {PRIMARY: {"op": SimpleNamespace(operation_meta=meta)}}
+    """Only its identity counts."""
 
 
-def session(config: MakeConfig, *lines: str, mark: str = MARK, seconds_ago: float = 0, **sections: Any) -> Any:
+def session(config: MakeConfig, taken: str = "", *, mark: str = MARK, seconds_ago: float = 0, **sections: Any) -> Any:
+    state: Any = State()
+    underway(state).lock = LockAttempt(is_taken=True, mark=taken)
     return SimpleNamespace(
         run=a_run(config(servers=[PRIMARY], **sections)),
-        state=State(*lines),
+        state=state,
         looks={PRIMARY: ObservedHost(host=PRIMARY, lock_mark=mark)},
         looked_at=time.monotonic() - seconds_ago,
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "seen", "expected"),
+    ("taken", "seen", "expected"),
     [
-        ([f"{TAKEN} {MARK}"], MARK, True),
-        ([f"{TAKEN} {LATER}"], MARK, False),
-        ([f"{TAKEN} "], "", False),
-        ([], MARK, False),
-        ([f"{TAKEN} {MARK.replace('123456789', '000000000')}"], MARK.replace("123456789", "000000000"), False),
+        (MARK, MARK, True),
+        (LATER, MARK, False),
+        ("", "", False),
+        ("", MARK, False),
+        (MARK.replace("123456789", "000000000"), MARK.replace("123456789", "000000000"), False),
     ],
     ids=["nobody had it", "somebody had it", "the host cannot tell", "nothing was said", "whole seconds"],
 )
 def test_the_mark_tells_whether_somebody_had_the_lock(
-    config: MakeConfig, said: list[str], seen: str, expected: bool
+    config: MakeConfig, taken: str, seen: str, expected: bool
 ) -> None:
-    assert looks.is_unmoved(session(config, *said, mark=seen)) == expected
+    assert looks.is_unmoved(session(config, taken, mark=seen)) == expected
 
 
 def test_without_a_look_at_the_primary_host_there_is_nothing_to_keep(config: MakeConfig) -> None:
-    there = session(config, f"{TAKEN} {MARK}")
+    there = session(config, MARK)
     there.looks = {}
     assert not looks.is_unmoved(there)
 

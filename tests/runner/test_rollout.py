@@ -13,7 +13,6 @@ import pytest
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.runner.failures import HostFailure
-from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.shell.rollout import TURNED_BAD
 from tests.conftest import MakeConfig, a_run
@@ -57,11 +56,15 @@ class Session:
         return True
 
 
+def rolling_out(session: Any) -> Rollout:
+    plan: Any = SimpleNamespace(build=None)
+    return Rollout(session, Anything(), plan, began=0.0)  # type: ignore[arg-type]
+
+
 def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) -> str:
     session = Session(a_run(config(servers=WEB, **sections)), signal_in, lost)
-    report: Report = Anything()
     with pytest.raises(Interrupted) as interrupted:
-        Rollout(session, report).carry_out()  # type: ignore[arg-type]
+        rolling_out(session).carry_out()
     assert interrupted.value.code == 130
     return str(interrupted.value).removesuffix(NEXT)
 
@@ -115,7 +118,7 @@ def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig
 
     session = Losing(a_run(config(servers=WEB)), "")
     with pytest.raises(HostFailed) as failed:
-        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+        rolling_out(session).carry_out()
     assert str(failed.value) == (
         f"192.0.2.1 failed (boot: Boot)\n  The SSH connection ended.\n{LockLost()}\n"
         "Run the same command again once the cause is mended."
@@ -155,7 +158,7 @@ def rolled_out(config: MakeConfig, monkeypatch: pytest.MonkeyPatch, said: str, *
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
     session = Watching(a_run(config(servers=WEB, boot={"watch": 12, **boot})), said, WEB[1])
     with pytest.raises(HostFailed) as failed:
-        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+        rolling_out(session).carry_out()
     return str(failed.value).splitlines()[-2], session.rounds
 
 
@@ -198,7 +201,7 @@ def test_hosts_are_finished_with_the_switch_only_where_nothing_can_take_it_back(
             told.extend(arguments[name] for name in ("finishes",) if name in arguments)
             return True
 
-    Rollout(Telling(a_run(config(servers=WEB, boot=boot)), ""), Anything()).carry_out()  # type: ignore[arg-type]
+    rolling_out(Telling(a_run(config(servers=WEB, boot=boot)), "")).carry_out()
     assert told == finishes
 
 
@@ -240,7 +243,7 @@ def ended(
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: "watch" in failing)
     session = Failing(a_run(config(servers=WEB, **sections)), failing, unreachable)
     with pytest.raises(HostFailed) as failed:
-        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+        rolling_out(session).carry_out()
     lines = str(failed.value).splitlines()
     last = max(number for number, line in enumerate(lines) if line.startswith("  "))
     return "\n".join(lines[last + 1 : -1])
@@ -355,6 +358,6 @@ def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monke
     failing = {"boot": {WEB[1]: "The SSH connection ended."}, "switch": {WEB[0]: "still healthy"}}
     session = LeavingOut(a_run(config(servers=WEB), skips_unreachable=True), failing)
     with pytest.raises(HostFailed) as failed:
-        Rollout(session, Anything()).carry_out()  # type: ignore[arg-type]
+        rolling_out(session).carry_out()
     state = str(failed.value).splitlines()[-2]
     assert state == "The old version may still run beside it on 192.0.2.1."

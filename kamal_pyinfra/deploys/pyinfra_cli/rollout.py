@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from pyinfra.api.deploy import deploy
@@ -9,9 +10,9 @@ from pyinfra.api.deploy import deploy
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.deploys import tasks as host_tasks
+from kamal_pyinfra.deploys.phases import Phase, Step
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import hook as hooks
-from kamal_pyinfra.operations import hook as pause
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import plan, proxy
 from kamal_pyinfra.operations.run_state import current_host, current_state, underway
@@ -21,49 +22,36 @@ from kamal_pyinfra.plan.tasks import remove as prune_tasks
 
 @deploy("Deploy")
 def roll_out(run: Run) -> None:
-    """observe → build → lock → prepare → (boot → GATE → switch → (watch → retire)) per batch → finish → unlock.
+    """The steps of :mod:`kamal_pyinfra.deploys.phases`.
 
     With nothing to change the lock is not taken and no hook called. The condition is asked when pyinfra executes,
     not before.
     """
     plan.accepted(run=run, name="Look at the host")
-    plan.image_built(run=run, name="Build and push the image")
-    locks.held(run=run, waits=True, name="Take the deploy lock", _if=lambda: plan.has_changes(run))
-    if run.is_setup:
-        phases.bootstrap(run=run)
-        _hook(run, "docker-setup")
-    _hook(run, "pre-deploy")
-    phases.prepare(run=run)
-    if run.release_host:
-        phases.release(run=run)
-    all_batches = batches(run)
-    for batch in current_host().loop(all_batches):
-        phases.boot(run=run, batch=batch)
-        phases.switch(run=run, batch=batch)
-        for seconds in current_host().loop(run.config.boot.watch_slices):
-            phases.watch(run=run, batch=batch, seconds=seconds)
-        if run.config.boot.watch is not None:
-            phases.retire(run=run, batch=batch)
-        seconds = 0 if batch == all_batches[-1] else run.config.boot.pause
-        pause.kept(run=run, seconds=seconds, name="Wait between batches", _if=phases.is_under_way)
-    phases.finish(run=run)
-    locks.released(run=run, name="Release the deploy lock", _if=phases.is_under_way)
-    _hook(run, "post-deploy")
+    hosts = hosts_within_limit(run.config)
+    conditions: dict[Phase, Callable[[], bool]] = {
+        phases.LOCK: partial(plan.has_changes, run),
+        phases.UNLOCK: phases.is_under_way,
+    }
+    for step in current_host().loop(phases.steps(run, lambda: hosts)):
+        if step.phase is None:
+            _do_here(run, step)
+            continue
+        condition = {"_if": conditions[step.phase]} if step.phase in conditions else {}
+        for arguments in current_host().loop(step.rounds):
+            step.phase.deploy(run=run, **arguments, **condition)
 
 
-def _hook(run: Run, name: str) -> None:
-    if has_hook(run, name):
-        hooks.called(run=run, hook=name, name=f"Call {name}", _if=_has_worked)
+def _do_here(run: Run, step: Step) -> None:
+    if step.hook and has_hook(run, step.hook):
+        hooks.called(run=run, hook=step.hook, name=f"Call {step.hook}", _if=_has_worked)
+    if step.pause:
+        hooks.kept(run=run, seconds=step.pause, name="Wait between batches", _if=phases.is_under_way)
 
 
 def _has_worked() -> bool:
     """Whether there was anything to do, also once the lock is released."""
     return underway(current_state()).has_worked
-
-
-def batches(run: Run) -> list[tuple[str, ...]]:
-    """The hosts of this run in the order of the configuration, ``boot.limit`` at a time."""
-    return run.batches(hosts_within_limit(run.config))
 
 
 def hosts_within_limit(config: Config) -> tuple[str, ...]:
@@ -76,7 +64,7 @@ def hosts_within_limit(config: Config) -> tuple[str, ...]:
 @deploy("Push env files")
 def push_env_locked(run: Run) -> None:
     """Lock → env files → unlock."""
-    locks.held(run=run, waits=True, name="Take the deploy lock")
+    locks.held(run=run, name="Take the deploy lock")
     host_tasks.push_env(run=run)
     locks.released(run=run, name="Release the deploy lock")
 
@@ -85,7 +73,7 @@ def push_env_locked(run: Run) -> None:
 def prune_locked(run: Run) -> None:
     """Lock → prune → unlock."""
     decide = partial(prune_tasks.everything, retain=run.config.retain_containers)
-    locks.held(run=run, waits=True, name="Take the deploy lock")
+    locks.held(run=run, name="Take the deploy lock")
     host_tasks.prune(run=run, decide=decide)
     locks.released(run=run, name="Release the deploy lock")
 
@@ -93,7 +81,7 @@ def prune_locked(run: Run) -> None:
 @deploy("Reboot the proxies")
 def reboot_proxies_locked(run: Run) -> None:
     """Lock → (reboot → serves again) per host → unlock; a proxy that does not serve stops the rest."""
-    locks.held(run=run, waits=True, name="Take the deploy lock")
+    locks.held(run=run, name="Take the deploy lock")
     host_tasks.prepare_proxy(run=run)
     for name in current_host().loop(_hosts(run)):
         _task_hook(run, "pre-traefik-reboot", name)

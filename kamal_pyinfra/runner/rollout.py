@@ -62,7 +62,7 @@ class Rollout:
                 for step in phases.steps(self.run, lambda: self.session.hosts):
                     self._do(step, held)
         except Interrupted as error:
-            raise Interrupted(error.signal_number, error.fleet or self._state_when_interrupted()) from error
+            raise Interrupted(error.signal_number, self._state_when_interrupted()) from error
         except LockLost as error:
             if not self.session.failures:
                 raise
@@ -165,7 +165,7 @@ class Rollout:
 
     def _state_when_interrupted(self) -> str:
         if self.is_over:
-            return f"{self.run.version} serves."
+            return f"{self.run.version} serves on {', '.join(self.past_gate)}."
         if self.stuck:
             return self._state_when_stuck()
         if not self.begun:

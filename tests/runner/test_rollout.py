@@ -12,6 +12,7 @@ import pytest
 
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
+from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.shell.rollout import TURNED_BAD
@@ -33,7 +34,7 @@ class Session:
 
     def __init__(self, run: Any, signal_in: str, lost: str = "") -> None:
         self.run, self.signal_in, self.lost = run, signal_in, lost
-        self.state = Anything()
+        self.state: Any = Anything()
         self.hosts = WEB
         self.looks: dict[str, Any] = {}
         self.looked_at = 0.0
@@ -57,7 +58,7 @@ class Session:
 
 
 def rolling_out(session: Any) -> Rollout:
-    plan: Any = SimpleNamespace(build=None)
+    plan = Plan(service="shop", version="v2", command="deploy", build=None, hosts=())
     return Rollout(session, Anything(), plan, began=0.0)  # type: ignore[arg-type]
 
 
@@ -133,9 +134,7 @@ class Watching(Session):
         self.said, self.host = said, host
         self.rounds: list[str] = []
         meta = SimpleNamespace(is_complete=lambda: True, did_succeed=lambda: False, stderr_lines=[said])
-        self.state = SimpleNamespace(
-            failed_hosts=[], ops={host: {"it": SimpleNamespace(operation_meta=meta)}}, has_failed=False
-        )
+        self.state.failed_hosts, self.state.ops = [], {host: {"it": SimpleNamespace(operation_meta=meta)}}
 
     def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
         name = deploy._inner.__name__

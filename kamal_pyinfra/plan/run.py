@@ -81,56 +81,100 @@ back to had its release command. Every other command has what a ``Behaviour`` ha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One invocation of a deploy, the same on every host.
+class Origin:
+    """Who runs what when, and from where.
 
     Args:
-        config: the loaded configuration.
-        version: the version to put into service.
         run_id: 32 hexadecimal digits; names this run's cord directories.
         started_at: UTC time, ISO 8601.
         performer: who is in the audit log: git's user.email, else the local user.
         locked_by: who is in the lock: git's user.name, else the performer.
         holder: ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; lets a rerun recognise its own dead lock.
-        command: what was asked for, for the lock and the audit log.
-        is_build_allowed: whether a missing image may be built and pushed from here.
-        is_setup: whether Docker may be installed.
-        keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
-        decommissioned: hosts that left the configuration, from which this run removes the service.
-        forgotten: hosts that left the configuration and of which no note is to be kept.
-        replaces_edited: whether a container whose files somebody changed by hand is replaced.
-        accessories: the only accessories that may be looked at; empty for all.
-        roles: the only roles that may be touched; empty for all, and for what other roles left behind.
-        hosts: names of the hosts that take part, for hooks; empty for all.
-        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
-        skips_hooks: whether no hook is run.
-        is_dry: whether the run ends once it is known what it would change.
-        skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
-        lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
     """
 
-    config: Config
-    version: str
     run_id: str
     started_at: str
     performer: str
     locked_by: str
     holder: str
-    command: str = "deploy"
+
+    @property
+    def short_id(self) -> str:
+        """12 hexadecimal digits, for container host names."""
+        return self.run_id[:12]
+
+    @property
+    def replaced_suffix(self) -> str:
+        """16 hexadecimal digits, for the names of replaced containers."""
+        return self.run_id[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The selected part of the fleet.
+
+    Args:
+        hosts: names, primary role's hosts first; empty for all.
+        roles: the only roles that may be touched; empty for all, and for what other roles left behind.
+        accessories: the only accessories that may be changed; empty for all.
+    """
+
+    hosts: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    accessories: tuple[str, ...] = ()
+
+    def includes(self, role: str) -> bool:
+        """Whether this role may be touched."""
+        return not self.roles or role in self.roles
+
+    def includes_accessory(self, name: str) -> bool:
+        """Whether this accessory may be changed: not if only some roles were asked for."""
+        return name in self.accessories if self.accessories else not self.roles
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run goes about it.
+
+    Args:
+        is_build_allowed: whether a missing image may be built and pushed from here.
+        is_setup: whether Docker may be installed.
+        is_dry: whether the run ends once it is known what it would change.
+        keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
+        replaces_edited: whether a container whose files somebody changed by hand is replaced.
+        skips_hooks: whether no hook is run.
+        skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
+        lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
+        decommissioned: hosts that left the configuration, from which this run removes the service.
+        forgotten: hosts that left the configuration and of which no note is to be kept.
+    """
+
     is_build_allowed: bool = True
     is_setup: bool = False
-    keeps_env: bool = False
-    decommissioned: tuple[str, ...] = ()
-    forgotten: tuple[str, ...] = ()
-    replaces_edited: bool = False
-    roles: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    skips_hooks: bool = False
     is_dry: bool = False
-    accessories: tuple[str, ...] = ()
+    keeps_env: bool = False
+    replaces_edited: bool = False
+    skips_hooks: bool = False
     skips_unreachable: bool = False
     lock_wait: int | None = None
+    decommissioned: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Origin, Target, RunOptions):
+    """One invocation of a deploy, the same on every host.
+
+    Args:
+        version: the version to put into service.
+        command: what was asked for, for the lock and the audit log.
+        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
+    """
+
+    config: Config
+    version: str
+    command: str = "deploy"
+    words: tuple[str, ...] = ()
 
     @property
     def behaviour(self) -> Behaviour:
@@ -180,14 +224,6 @@ class Run:
         """The same without order."""
         return frozenset(self.fleet)
 
-    def includes(self, role: str) -> bool:
-        """Whether the run may touch this role."""
-        return not self.roles or role in self.roles
-
-    def includes_accessory(self, name: str) -> bool:
-        """Whether the run may look at this accessory: not if only some roles were asked for."""
-        return name in self.accessories if self.accessories else not self.roles
-
     def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""
         names = tuple(hosts)
@@ -196,31 +232,8 @@ class Run:
         rest = tuple(host for host in names if host not in routed)
         return [*batches[:-1], (*(batches[-1] if batches else ()), *rest)] if rest else batches
 
-    @property
-    def short_id(self) -> str:
-        """12 hexadecimal digits, for container host names."""
-        return self.run_id[:12]
-
-    @property
-    def replaced_suffix(self) -> str:
-        """16 hexadecimal digits, for the names of replaced containers."""
-        return self.run_id[:16]
-
 
 BRACES = re.compile(r"\{([^{}]*)\}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """The selected part of the fleet.
-
-    Args:
-        hosts: names, primary role's hosts first.
-        roles: names if only some were asked for; empty for all.
-    """
-
-    hosts: tuple[str, ...]
-    roles: tuple[str, ...]
 
 
 WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor", "details")

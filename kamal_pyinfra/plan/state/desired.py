@@ -242,7 +242,7 @@ class DesiredHost:
         release: the release command, on the one host where it runs.
     """
 
-    run: Run
+    run: Run = field(repr=False)
     host: str
     owner: Owner
     directories: tuple[str, ...]

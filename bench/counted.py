@@ -53,7 +53,7 @@ if __name__ == "__main__":
     gc.disable()  # as `kp` does before it loads anything
     from kamal_pyinfra.cli import main as kp
 
-    load = kp.patch_early
+    load = kp.load_early
 
     def load_and_count(arguments: list[str]) -> None:
         """In the order in which `kp` loads: the engine first, then what is counted here."""
@@ -61,6 +61,6 @@ if __name__ == "__main__":
         if arguments and "--help" not in arguments:  # with neither it is a TAB
             count_commands()
 
-    kp.patch_early = load_and_count  # type: ignore[assignment]
+    kp.load_early = load_and_count  # type: ignore[assignment]
     atexit.register(write, output)
     kp.main()

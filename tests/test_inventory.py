@@ -48,9 +48,6 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
         "kp_command_timeout": 60,
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": "yes",
-        "ssh_connect_retries": 2,
-        "ssh_connect_retry_min_delay": 0.5,
-        "ssh_connect_retry_max_delay": 2.0,
         "ssh_known_hosts_file": "/keys/known",
     }
 

@@ -84,24 +84,12 @@ def version(as_json: bool) -> None:
 ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
 
 
-def patch_early(arguments: list[str]) -> None:
-    """Load what patches the standard library for the engine, for commands that need that soon and are waited for.
-
-    It replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner. And it
-    looks for plugins 25 times, in the metadata of every package that is installed, and pydantic does once more for the
-    configuration: once will do.
-    """
+def load_early(arguments: list[str]) -> None:
+    """Load the engine before all else, for commands that need it soon."""
     if arguments[:1] and arguments[0] in ON_HOSTS and "--help" not in arguments:
-        from importlib import metadata
+        from kamal_pyinfra.ssh import patches
 
-        look = metadata.entry_points
-        plugins = look()
-        metadata.entry_points = plugins.select
-        try:
-            import pyinfra_cli  # noqa: F401 - before all others # isort: skip
-            import kamal_pyinfra.config  # noqa: F401
-        finally:
-            metadata.entry_points = look
+        patches.load_early()
 
 
 def require_text(arguments: list[str]) -> None:
@@ -120,7 +108,7 @@ def main() -> None:
     prepare_output()
     try:
         require_text(sys.argv[1:])
-        patch_early(sys.argv[1:])
+        load_early(sys.argv[1:])
         sys.exit(kp.main(standalone_mode=False) or 0)
     except click.UsageError as error:
         error.show()

@@ -33,7 +33,7 @@ from pyinfra.api.deploy import deploy
 from kamal_pyinfra.operations import accessory, app, host, image, proxy
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.finish import finished
-from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
 from kamal_pyinfra.plan.diff.app import diff_assets
@@ -136,7 +136,7 @@ def revert(run: Run, batch: Sequence[str]) -> None:
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove what nobody needs, where the switch has not done so."""
-    if current_host().name not in underway(current_state()).finished:
+    if current_host().name not in run_state(current_state()).finished:
         finished(run=run, name="Mark the version in service, remove leftovers", _if=is_unfinished)
 
 
@@ -148,12 +148,12 @@ def unlock(run: Run) -> None:
 
 def is_under_way() -> bool:
     """Whether there was anything to do; asked when pyinfra executes."""
-    return underway(current_state()).is_locked
+    return run_state(current_state()).is_locked
 
 
 def is_unfinished() -> bool:
     """The same, on a host that was not finished with the switch."""
-    return is_under_way() and current_host().name not in underway(current_state()).finished
+    return is_under_way() and current_host().name not in run_state(current_state()).finished
 
 
 class Failure(Enum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 from gevent.lock import BoundedSemaphore
 from pyinfra.api.exceptions import PyinfraError
@@ -25,11 +24,10 @@ from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError, KpError
 from kamal_pyinfra.local.hooks import call_pre_connect, require_executable
 from kamal_pyinfra.local.new_run import new_run
 from kamal_pyinfra.operations.hook import listener
-from kamal_pyinfra.operations.run_state import current_host, current_state
+from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version
 
-_RUNS: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
 _ONE_AT_A_TIME = BoundedSemaphore(1)
 
 WITHOUT_VERSION = ("env", "prune", "traefik")
@@ -78,14 +76,17 @@ def run_of_this_state(command: str) -> Run:
     """
     state = current_state()
     with _ONE_AT_A_TIME:  # git and the configuration's files let other hosts' greenlets in
-        if state not in _RUNS:
-            try:
-                _RUNS[state] = _new_run(command)
-                call_pre_connect(_RUNS[state], listener(state, current_host()))  # unless the inventory has
-            except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
-                raise PyinfraError(str(error)) from None
-            safety.install(state, _RUNS[state])
-    return _RUNS[state]
+        return run_state(state).started(lambda: _started(state, command))
+
+
+def _started(state: State, command: str) -> Run:
+    try:
+        run = _new_run(command)
+        call_pre_connect(run, listener(state, current_host()))  # unless the inventory has
+    except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
+        raise PyinfraError(str(error)) from None
+    safety.install(state, run)
+    return run
 
 
 def _new_run(command: str) -> Run:

@@ -11,7 +11,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
 from kamal_pyinfra.operations.audit import announce, audited
 from kamal_pyinfra.operations.finish import is_noted_while_switching, mark, note
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, seen, underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen
 from kamal_pyinfra.plan.changes.containers import (
     AwaitContainer,
     BootContainer,
@@ -55,7 +55,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     script = chain(rollout.stand_by(diff_old_containers(*look(run))), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     if current_state().is_executing:
-        underway(current_state()).begun.add(current_host().name)
+        run_state(current_state()).booting_on.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 
@@ -104,7 +104,7 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     + finishes: no other batch can take this one back any more, so each host does at once what ends the run there.
     """
     if current_state().is_executing:
-        underway(current_state()).switched.update(batch)
+        run_state(current_state()).switched.update(batch)
     else:
         finishes = False  # the last phase shows what it will do
     if current_host().name not in batch or not is_noted_while_switching(*look(run)):
@@ -125,7 +125,7 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
         script = ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
     yield StringCommand(script, _stdin=typed)
     if finishes:
-        underway(current_state()).finished.add(current_host().name)
+        run_state(current_state()).finished.add(current_host().name)
 
 
 @operation()
@@ -189,7 +189,7 @@ def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCom
     + seconds: how long.
     """
     if current_state().is_executing:
-        underway(current_state()).watching = frozenset(batch)
+        run_state(current_state()).watch(batch)
     setting = run.config.boot.watch
     containers, cords = _on_watch(run) if current_host().name in batch else ([], [])
     if setting is None or not containers:

@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.errors import HookFailed
 from kamal_pyinfra.local.hooks import Say, call_hook
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.run_state import current_host, underway
+from kamal_pyinfra.operations.run_state import current_host, run_state
 from kamal_pyinfra.plan.run import Run
 
 
@@ -32,7 +32,7 @@ def called(run: Run, hook: str, hosts: tuple[str, ...] = ()) -> Generator[Functi
 
 
 def _call(state: State, host: Host, run: Run, hook: str, hosts: tuple[str, ...]) -> bool:
-    runtime = time.monotonic() - underway(state).began if hook == "post-deploy" else None
+    runtime = time.monotonic() - run_state(state).began if hook == "post-deploy" else None
     try:
         call_hook(run, hook, listener(state, host), hosts=hosts, runtime=runtime)
     except HookFailed as failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from gevent.lock import BoundedSemaphore
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
@@ -14,14 +15,14 @@ from pyinfra.connectors.util import CommandOutput
 from kamal_pyinfra.config.secrets import registry_credentials
 from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.audit import announce, audited
-from kamal_pyinfra.operations.run_state import current_host, look, seen
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen
 from kamal_pyinfra.plan.changes.host import PullImage
 from kamal_pyinfra.plan.diff.host import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.files import measured
 from kamal_pyinfra.shell.script import chain, guarded
-from kamal_pyinfra.ssh.limits import InTurn, turn
+from kamal_pyinfra.ssh.limits import LimitedPull
 
 
 def pulling(run: Run, script: str) -> str:
@@ -68,29 +69,32 @@ def present(run: Run) -> Generator[PyinfraCommand, None, None]:
 
 def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
     audit = audited(run, f"Pulled image with version {run.version}")
+    slots = run_state(current_state()).pull_slots(run)
     if run.config.registry.is_built_in:
-        yield OwnPull(run, change, audit)
+        yield OwnPull(run, change, audit, slots)
     else:
-        yield InTurn(pulling(run, chain(commands.pull(change.image, change.service), audit)), run)
+        yield LimitedPull(pulling(run, chain(commands.pull(change.image, change.service), audit)), slots)
 
 
-class OwnPull(InTurn):
-    """A pull from the own registry, which is lent to the host for as long as its turn lasts, and no longer.
+class OwnPull(LimitedPull):
+    """A pull from the own registry, which is lent to the host for as long as its pull lasts, and no longer.
 
     Args:
         run: the run's fixed values.
         change: the image.
         audit: what follows the pull.
+        slots: of which it takes one.
     """
 
-    def __init__(self, run: Run, change: PullImage, audit: str) -> None:
-        super().__init__(f"docker pull {change.image}", run)
+    def __init__(self, run: Run, change: PullImage, audit: str, slots: BoundedSemaphore) -> None:
+        super().__init__(f"docker pull {change.image}", slots)
+        self.run = run
         self.change = change
         self.audit = audit
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
         """Lend the registry, have the host pull, and take the registry back, however that ends."""
-        with turn(state, self.run):
+        with self.slots:
             try:
                 script = own_forward.lend(state, host, self.run, self.change.image, self.change.service)
                 if script is None:

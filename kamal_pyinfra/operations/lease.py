@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import Greenlet
@@ -84,44 +83,44 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-_LEASES: WeakKeyDictionary[State, Lease] = WeakKeyDictionary()
-_ASKED: WeakKeyDictionary[State, float] = WeakKeyDictionary()
+class LockLease:
+    """The lease of a run's lock, from the moment at which the lock is asked for."""
 
+    def __init__(self) -> None:
+        self._lease: Lease | None = None
+        self._asked = 0.0
 
-def asking(state: State) -> None:
-    """The lock is about to be asked for; its lease counts from here, not from the answer."""
-    _ASKED[state] = now()
+    def ask(self) -> None:
+        """The lock is about to be asked for; its lease counts from here, not from the answer."""
+        self._asked = now()
 
+    def begin(self, state: State, primary: str, command: str) -> None:
+        """The lock was just taken: see to its lease.
 
-def begin(state: State, primary: str, command: str) -> None:
-    """The lock was just taken: see to its lease.
+        Args:
+            state: of the run.
+            primary: the host with the lock.
+            command: renews it.
+        """
+        self.end()
+        host = state.inventory.get_host(primary)
+        self._lease = Lease(lambda: _renewed(state, host, command), self._asked or now())
+        self._asked = 0.0
 
-    Args:
-        state: of the run.
-        primary: the host with the lock.
-        command: renews it.
-    """
-    end(state)
-    host = state.inventory.get_host(primary)
-    _LEASES[state] = Lease(lambda: _renewed(state, host, command), _ASKED.pop(state, now()))
+    def end(self) -> None:
+        """The lock is about to be given back."""
+        if self._lease is not None:
+            self._lease.end()
+        self._lease = None
 
+    def require(self) -> None:
+        """The lock is still this run's, if the run has taken it.
 
-def end(state: State) -> None:
-    """The lock is about to be given back."""
-    lease = _LEASES.pop(state, None)
-    if lease is not None:
-        lease.end()
-
-
-def require(state: State) -> None:
-    """The lock is still this run's, if the run has taken it.
-
-    Raises:
-        LockLost: it is not, or nobody can say.
-    """
-    lease = _LEASES.get(state)
-    if lease is not None:
-        lease.require()
+        Raises:
+            LockLost: it is not, or that cannot be known.
+        """
+        if self._lease is not None:
+            self._lease.require()
 
 
 def _renewed(state: State, host: Host, command: str) -> bool:

@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, forget, look, underway
+from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, look, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands
@@ -67,10 +67,9 @@ def held(
     directory, content = naming.lock_directory(run.config), lock_content(run, message)
     left = look(run)[1].lock if current_host().name == run.config.primary_host else None
     yield FunctionCommand(_take, (run, content, left, on_wait), {})
-    lease.begin(current_state(), run.config.primary_host, commands.renew(directory, content, lease=lease.SECONDS))
-    record = underway(current_state())
-    record.is_locked = record.has_worked = True
-    forget(current_state())
+    renewal, record = commands.renew(directory, content, lease=lease.SECONDS), run_state(current_state())
+    record.lease.begin(current_state(), run.config.primary_host, renewal)
+    record.lock_taken()
 
 
 @operation()
@@ -83,10 +82,10 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
     if current_host().name != keeper(run):
         current_host().noop("the lock is on the primary host")
         return
-    record = underway(current_state())
-    lease.end(current_state())
+    record = run_state(current_state())
+    record.lease.end()
     yield _on_primary(run, release_command(run, message, record.outcome or record.ends()))
-    record.is_locked = False
+    record.lock_released()
 
 
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
@@ -168,7 +167,7 @@ def _take(
     deadline, shown = time.monotonic() + (run.lock_wait or 0), ""
     while True:
         began = time.monotonic()
-        attempt = underway(state).lock = _try_to_take(state, host, run, content, left)
+        attempt = run_state(state).lock_asked(_try_to_take(state, host, run, content, left))
         took, left = time.monotonic() - began, attempt.held_by
         if attempt.is_taken or left is None or time.monotonic() >= deadline:
             for line in attempt.output:
@@ -182,7 +181,7 @@ def _take(
 
 def _try_to_take(state: State, host: Host, run: Run, content: str, left: LockDetails | None) -> LockAttempt:
     acquire = commands.acquire(naming.lock_directory(run.config), content, lease=lease.SECONDS)
-    lease.asking(state)
+    run_state(state).lease.ask()
     try:
         succeeded, output = execute(_primary(state, run), chain(_take_over(run, left), f"{{ {acquire}; }}"))
     except (OSError, SSHException) as error:

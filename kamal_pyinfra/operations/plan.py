@@ -15,7 +15,7 @@ from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, seen, seen_now, underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen, seen_now
 from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import words
@@ -54,8 +54,8 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
 def has_changes(run: Run) -> bool:
     """Whether anything is to be done on any host that was looked at; what it is, is kept for the history."""
     found = make_plan(run, seen_now(current_state()))
-    record = underway(current_state())
-    record.ends = partial(_outcome, found, record.began)
+    record = run_state(current_state())
+    record.know_plan(partial(_outcome, found, record.began))
     return not found.is_empty
 
 

@@ -1,4 +1,4 @@
-"""What this run has seen and begun, kept for each pyinfra state."""
+"""What a run has observed and begun: one :class:`RunState` for each pyinfra state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from gevent.lock import BoundedSemaphore
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -16,6 +17,7 @@ from pyinfra.context import ctx_host, ctx_state
 from kamal_pyinfra import naming
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.insight.routed import Proof
+from kamal_pyinfra.operations.lease import LockLease
 from kamal_pyinfra.plan.desired.accessory import every_accessory
 from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_host, directories
 from kamal_pyinfra.plan.run import UNKNOWN, Run
@@ -26,10 +28,6 @@ from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.changes.change import Change
-
-# loaded while hosts are looked at
-
-_SEEN: WeakKeyDictionary[State, dict[tuple[str, bool], ObservedHost]] = WeakKeyDictionary()
 
 
 def current_host() -> Host:
@@ -96,7 +94,7 @@ def look(run: Run) -> tuple[DesiredHost, ObservedHost]:
     """What the current host should be and what it is.
 
     Raises:
-        PyinfraError: the host could not be looked at.
+        PyinfraError: the host could not be observed.
     """
     return desired_host(run, current_host().name), seen(run)
 
@@ -105,10 +103,10 @@ def seen(run: Run) -> ObservedHost:
     """What the current host is.
 
     Raises:
-        PyinfraError: the host could not be looked at.
+        PyinfraError: the host could not be observed.
     """
     host = current_host()
-    known = _SEEN.setdefault(current_state(), {})
+    known = run_state(current_state()).snapshots
     key = (host.name, current_state().is_executing)
     if key not in known:
         snapshot = host.get_fact(HostSnapshot, host_name=host.name, query=query_for(run))
@@ -119,35 +117,37 @@ def seen(run: Run) -> ObservedHost:
 
 
 def remember(state: State, looks: Mapping[str, ObservedHost]) -> None:
-    """Take looks that were just made for those of the next operations."""
-    known = _SEEN.setdefault(state, {})
-    known.update({(host, stage): seen for host, seen in looks.items() for stage in (False, True)})
+    """Take snapshots that were just made for those of the next operations."""
+    run_state(state).snapshots.update(
+        {(host, stage): snapshot for host, snapshot in looks.items() for stage in (False, True)}
+    )
 
 
 def may_need(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
     """Whether an operation may have to do something on the current host.
 
-    Where no look was taken for it beforehand, only the operation itself can tell.
+    Where no snapshot was taken for it beforehand, only the operation itself can tell.
 
     Args:
         run: the run's fixed values.
         diff: what the operation decides by.
     """
     host = current_host().name
-    known = _SEEN.get(current_state(), {}).get((host, True))
+    known = run_state(current_state()).snapshots.get((host, True))
     return known is None or bool(diff(desired_host(run, host), known))
 
 
 def seen_now(state: State) -> dict[str, ObservedHost]:
-    """The looks that were taken in the current stage, by host."""
-    return {name: seen for (name, stage), seen in _SEEN.get(state, {}).items() if stage is state.is_executing}
+    """The snapshots of the current stage, by host."""
+    known = run_state(state).snapshots
+    return {name: snapshot for (name, stage), snapshot in known.items() if stage is state.is_executing}
 
 
 def forget(state: State, host: str | None = None) -> None:
-    """Look again before the next operation: at all hosts, or at one."""
-    seen = _SEEN.get(state, {})
-    for key in [key for key in seen if host in (None, key[0])]:
-        del seen[key]
+    """Observe again before the next operation: all hosts, or one."""
+    known = run_state(state).snapshots
+    for key in [key for key in known if host in (None, key[0])]:
+        del known[key]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,39 +168,84 @@ class LockAttempt:
 
 
 @dataclass
-class Underway:
-    """One deploy that pyinfra executes.
+class RunState:
+    """All that kp keeps while pyinfra executes one run.
 
     Args:
         began: when, by the monotonic clock.
+        run: its fixed values, where pyinfra's own command line executes it.
+        snapshots: by host and stage: whether pyinfra executes already.
         lock: the last answer of the host with the lock.
+        lease: of the lock.
         is_locked: whether this run holds the lock.
-        has_worked: whether it has held the lock: there was something to do.
-        begun: hosts on which new containers may have been started.
+        has_changed: whether it has held the lock: there was something to do.
+        booting_on: hosts on which new containers may have been started.
         switched: hosts whose batch has passed the gate.
         finished: hosts that were finished with the switch.
         watching: hosts whose new version is being watched after the switch, or was.
-        outcome: how it ended, for the audit log; empty if nobody says.
+        outcome: how it ended, for the audit log; empty if that is not known.
         proofs: what the gates found out of the proxies.
         ends: makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
     """
 
     began: float = field(default_factory=time.monotonic)
+    run: Run | None = None
+    snapshots: dict[tuple[str, bool], ObservedHost] = field(default_factory=dict)
     lock: LockAttempt = LockAttempt()
+    lease: LockLease = field(default_factory=LockLease)
     is_locked: bool = False
-    has_worked: bool = False
-    begun: set[str] = field(default_factory=set)
+    has_changed: bool = False
+    booting_on: set[str] = field(default_factory=set)
     switched: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
     watching: frozenset[str] = frozenset()
     outcome: str = ""
     proofs: list[Proof] = field(default_factory=list)
     ends: Callable[..., str] = field(default=lambda **_: "")
+    _slots: BoundedSemaphore | None = None
+
+    def lock_asked(self, attempt: LockAttempt) -> LockAttempt:
+        """Note what the host with the lock answered."""
+        self.lock = attempt
+        return attempt
+
+    def lock_taken(self) -> None:
+        """The lock is this run's from now on, and what was known of the hosts may be out of date."""
+        self.is_locked = self.has_changed = True
+        self.snapshots.clear()
+
+    def lock_released(self) -> None:
+        """The lock is gone."""
+        self.is_locked = False
+
+    def end_with(self, outcome: str) -> None:
+        """Note how the run ended."""
+        self.outcome = outcome
+
+    def watch(self, hosts: Collection[str]) -> None:
+        """Note whose new version is being watched now."""
+        self.watching = frozenset(hosts)
+
+    def know_plan(self, ends: Callable[..., str]) -> None:
+        """Note how a line about the end of this plan is made."""
+        self.ends = ends
+
+    def started(self, make: Callable[[], Run]) -> Run:
+        """The run's fixed values, made when they are first asked for."""
+        if self.run is None:
+            self.run = make()
+        return self.run
+
+    def pull_slots(self, run: Run) -> BoundedSemaphore:
+        """As many as hosts may pull at once: ``sshkit.max_concurrent_starts``."""
+        if self._slots is None:
+            self._slots = BoundedSemaphore(run.config.sshkit.max_concurrent_starts)
+        return self._slots
 
 
-_UNDERWAY: WeakKeyDictionary[State, Underway] = WeakKeyDictionary()
+_STATES: WeakKeyDictionary[State, RunState] = WeakKeyDictionary()
 
 
-def underway(state: State) -> Underway:
-    """The record of this state's run."""
-    return _UNDERWAY.setdefault(state, Underway())
+def run_state(state: State) -> RunState:
+    """What is kept for this state's run."""
+    return _STATES.setdefault(state, RunState())

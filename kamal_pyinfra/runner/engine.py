@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import gc
 import inspect
-import select
 from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from typing import Any
 
-import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
+import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 
 import gevent  # isort: skip
-import paramiko.proxy  # isort: skip
-import pyinfra  # isort: skip
-from gevent.pool import Pool
 from pyinfra.api.config import Config as EngineConfig
 from pyinfra.api.connect import connect_all, disconnect_all
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import MAX_PARALLEL, State, StateStage
@@ -27,11 +22,9 @@ from pyinfra_cli.util import load_func
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.ssh.connection import connect_patiently, reconnect_all
+from kamal_pyinfra.ssh import patches
+from kamal_pyinfra.ssh.connection import reconnect_all
 from kamal_pyinfra.ssh.host_data import host_data
-
-# Whoever imported paramiko before the line above left it the blocking one, which stops all hosts at once.
-paramiko.proxy.select = select.select  # type: ignore[attr-defined]
 
 GARBAGE_THRESHOLD = 20_000
 """New objects until Python looks for garbage; with its own 700 it looks often, for nothing."""
@@ -46,8 +39,8 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     needed = {*hosts, run.config.primary_host}
     departed = [Server(host=host) for host in run.decommissioned]
     servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
-    names = [(server.host, host_data(run.config, server) | {"ssh_connect_retries": 0}) for server in servers]
-    pyinfra.is_cli = True  # operations are then identified by their place in the source, not by a counter
+    names = [(server.host, host_data(run.config, server)) for server in servers]
+    patches.name_operations_by_place()
     inventory = Inventory((names, {}))
     engine = EngineConfig(
         CONNECT_TIMEOUT=run.config.ssh.connect_timeout,
@@ -62,9 +55,7 @@ def new_state(run: Run, hosts: Collection[str]) -> State:
     ctx_inventory.set(inventory)
     ctx_config.set(engine)
     state.init(inventory, engine)
-    # gevent prints the traceback of whatever ends a greenlet; a host that failed is reported in words.
-    hub = gevent.get_hub()
-    hub.NOT_ERROR = tuple({*hub.NOT_ERROR, PyinfraError})
+    patches.report_no_traceback()
     _collect_garbage()
     return state
 
@@ -87,14 +78,8 @@ def connect(state: State, *, at_once: int) -> None:
     Raises:
         PyinfraError: a host could not be connected; the others are.
     """
-    for host in state.inventory:
-        connect_patiently(host)
-    pool = state.pool
-    state.pool = Pool(at_once)
-    try:
+    with patches.pool_of(state, at_once):
         connect_all(state)
-    finally:
-        state.pool = pool
 
 
 def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
@@ -122,15 +107,6 @@ def disconnect(state: State) -> None:
         client = getattr(host.connector, "client", None)
         if client is not None:
             client.close()
-
-
-def forget_operations(state: State) -> None:
-    """Forget the operations of the round before: pyinfra would take them for this one's."""
-    state.is_executing = False
-    state.op_meta.clear()
-    for host in state.inventory:
-        state.ops[host].clear()
-        host.op_hash_order.clear()
 
 
 def prepare_and_execute(state: State, deploy: Callable[..., Any], **arguments: Any) -> None:

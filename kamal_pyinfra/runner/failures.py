@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell.health import WAITING
 from kamal_pyinfra.shell.proxy.gate import ROUTES
 from kamal_pyinfra.shell.snapshot import KINDS
-from kamal_pyinfra.ssh.connection import is_cut
+from kamal_pyinfra.ssh.connection import is_disconnected
 from kamal_pyinfra.text import one_line, sanitized
 
 FACT_FAILURE = "could not load fact"
@@ -93,7 +93,7 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
     for op_hash, data in state.ops[host].items():
         meta = data.operation_meta
         if meta.is_complete() and not meta.did_succeed():
-            said = [*meta.stdout_lines, *meta.stderr_lines, *([CUT] if is_cut(host) else [])]
+            said = [*meta.stdout_lines, *meta.stderr_lines, *([CUT] if is_disconnected(host) else [])]
             if not said:  # no command ran: only pyinfra's log has why
                 said = list(HostFailure.from_log(host.name, phase, lines).output)
             return HostFailure(

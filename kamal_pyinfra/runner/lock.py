@@ -13,9 +13,8 @@ from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockHeld
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.hooks import has_hook
-from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.lock import clearing_command, lock_content, may_release
-from kamal_pyinfra.operations.run_state import forget, remember, underway
+from kamal_pyinfra.operations.run_state import forget, remember, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal
@@ -33,7 +32,7 @@ SECONDS = 10
 
 def is_unmoved(session: Session) -> bool:
     """Whether nobody took or gave back a lock between the last look and this run's own lock, taken just now."""
-    looked, mark = session.looks.get(session.run.config.primary_host), underway(session.state).lock.mark
+    looked, mark = session.looks.get(session.run.config.primary_host), run_state(session.state).lock.mark
     return looked is not None and tells(mark) and mark == looked.lock_mark
 
 
@@ -115,7 +114,7 @@ def _take(steps: Steps) -> None:
     remember(session.state, session.looks)  # whoever holds it was seen; taking over compares again
     if steps.phase("lock", phases.lock, hosts=[primary], arguments={"on_wait": steps.report.warned}):
         return
-    attempt, failure = underway(session.state).lock, session.failures[primary]
+    attempt, failure = run_state(session.state).lock, session.failures[primary]
     if attempt.held_by is not None:
         raise LockHeld(lock_message(attempt.held_by, waited=session.run.lock_wait or 0))
     if attempt.output:
@@ -137,7 +136,7 @@ def _release(steps: Steps) -> HostFailure | None:
         Why it is still there; ``None`` if it is not.
     """
     session, primary = steps.session, steps.session.run.config.primary_host
-    lease.end(session.state)
+    run_state(session.state).lease.end()
     failures = dict(session.failures)
     left: HostFailure | None = None
     for _ in range(2):

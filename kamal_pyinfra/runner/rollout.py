@@ -11,7 +11,7 @@ from kamal_pyinfra.deploys.phases import Failure, Phase, Step
 from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
 from kamal_pyinfra.operations.app import turned_bad
-from kamal_pyinfra.operations.run_state import underway
+from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
@@ -205,9 +205,9 @@ def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
         result = INTERRUPTED if isinstance(error, Interrupted) else FAILED
         raise
     finally:
-        underway(session.state).outcome = deploy_message(
-            result, plan, seconds=time.monotonic() - began, where=_where(session) if result == FAILED else ""
-        )
+        where = _where(session) if result == FAILED else ""
+        outcome = deploy_message(result, plan, seconds=time.monotonic() - began, where=where)
+        run_state(session.state).end_with(outcome)
 
 
 def _where(session: Session) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import kamal_pyinfra.ssh.match_exec  # noqa: F401 - patches the standard library; must come before pyinfra
+import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 
 import gevent  # isort: skip
 from pyinfra.api.exceptions import PyinfraError
@@ -24,8 +24,7 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import NOTHING_CHANGED, HookFailed, HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook
-from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.run_state import query_for
+from kamal_pyinfra.operations.run_state import query_for, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner.engine import (
@@ -33,15 +32,15 @@ from kamal_pyinfra.runner.engine import (
     STRICT_PERCENT,
     connect,
     disconnect,
-    forget_operations,
     new_state,
     prepare_and_execute,
 )
 from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
 from kamal_pyinfra.runner.progress.emitter import Report
-from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, show_ssh_log, tune
+from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, show_ssh_log
 from kamal_pyinfra.ssh.host_keys import on_accepted
 from kamal_pyinfra.ssh.keys import on_left_out
+from kamal_pyinfra.ssh.patches import forget_operations
 from kamal_pyinfra.text import sanitized
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
@@ -85,9 +84,7 @@ class Session:
                     self._missed(host, HostFailure.from_log(host.name, "connect", lines))
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
-            tune(host)
-            if self.report is not None:
-                overhear(host, partial(self.report.heard, host.name))
+            configure(host, partial(self.report.heard, host.name) if self.report is not None else None)
         return self
 
     def _missed(self, host: Host, failure: HostFailure) -> None:
@@ -175,7 +172,7 @@ class Session:
         """
         active = set(self.state.active_hosts)
         chosen = {host for host in active if host.name in (self.hosts if hosts is None else hosts)}
-        lease.require(self.state)
+        run_state(self.state).lease.require()
         forget_operations(self.state)
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
         self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
@@ -194,7 +191,7 @@ class Session:
     def readmit(self) -> None:
         """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""
         with log_capture():  # a host that is out of reach has failed already, and is in the report
-            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_cut(host)])
+            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_disconnected(host)])
         back = {host for host in self.state.failed_hosts if host.connected}
         self.state.failed_hosts -= back
         self.state.active_hosts |= back

@@ -8,10 +8,7 @@ from the socket on. Its class has to stand where pyinfra's connector finds it; o
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
-import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,32 +17,26 @@ from typing import Any, NamedTuple
 
 import gevent
 import paramiko.client
-from gevent.select import select
-from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, ProxyCommand, SSHException, Transport
-from paramiko.message import Message
-from paramiko.ssh_exception import NoValidConnectionsError
-from pyinfra.connectors import ssh as connector
+from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, SSHException, Transport
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings, local_user
 from kamal_pyinfra.ssh.config_files import SshConfigError
-from kamal_pyinfra.ssh.host_keys import HostKeys, Trust
-from kamal_pyinfra.ssh.keys import Offer, Offering
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, Trust
+from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
+from kamal_pyinfra.ssh.retries import HungUp, connect_with_retries
+from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
 
 ROUTE = "kp_route"
 """Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
 DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
 MOST_JUMPS = 8
-PROGRAM_SECONDS = 2
-"""For a program that leads to a host, to end when it is asked to."""
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
 NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
-NO_BANNER = "Error reading SSH protocol banner"
-"""As paramiko says it."""
-RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
 def no_keys() -> tuple[PKey, ...]:
@@ -81,35 +72,6 @@ class Route(NamedTuple):
     banner_timeout: int = DEFAULT_TIMEOUT
 
 
-class Program(ProxyCommand):
-    """The program of a ``ProxyCommand`` as a socket; it ends with the connection, and the connection with it."""
-
-    def recv(self, size: int) -> bytes:
-        """The next bytes that the program wrote; none once it is over. paramiko's own goes on asking then.
-
-        Raises:
-            TimeoutError: it wrote nothing in time.
-        """
-        try:
-            if not select([self.process.stdout], [], [], self.timeout)[0]:
-                raise TimeoutError
-            return os.read(self.process.stdout.fileno(), size)  # type: ignore[union-attr]  # made with pipes
-        except ValueError:  # the pipe was closed meanwhile
-            return b""
-
-    def close(self) -> None:
-        """End the program and wait for it."""
-        self.process.terminate()
-        try:
-            self.process.wait(PROGRAM_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for pipe in filter(None, (self.process.stdin, self.process.stdout, self.process.stderr)):
-            with contextlib.suppress(OSError):  # what was not written yet is of no use
-                pipe.close()
-
-
 class SessionRefused(SSHException):
     """sshd begins no further session on a connection; nothing was sent."""
 
@@ -118,9 +80,8 @@ class Jumped(SSHException):
     """A jump host does not lead on."""
 
 
-def install() -> None:
-    """Have pyinfra's connector use this client; for hosts without a :class:`Route` nothing changes."""
-    connector.SSHClient = Client  # type: ignore[attr-defined]  # it offers no other way
+OURS = (HostKeyRefused, NotLetIn, Jumped, SshConfigError, HungUp)
+"""Reasons that say all; pyinfra puts "SSH error" before others."""
 
 
 class Client(SSHClient):
@@ -133,13 +94,27 @@ class Client(SSHClient):
         """As pyinfra calls it; see :class:`pyinfra.connectors.ssh.SSHConnector`.
 
         Raises:
-            SSHException, OSError: the host cannot be reached, is not itself, or does not let us in.
+            ConnectError, SSHException, OSError, EOFError: the host cannot be reached, is not itself, or does not let
+                us in.
         """
         given = dict(kwargs.get("_pyinfra_ssh_paramiko_connect_kwargs") or {})
         route = given.pop(ROUTE, None)
         if route is None:
             super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
             return
+        _have_folder(route)
+        try:
+            connect_with_retries(partial(self._connect, hostname, route, given, kwargs))
+        except OURS as error:
+            raise ConnectError(str(error)) from error
+        except (SSHException, OSError, EOFError):
+            raise
+        except PyinfraError as error:
+            raise ConnectError(str(error)) from error
+        except Exception as error:  # it would end the run with a traceback, and name no host
+            raise ConnectError(f"{type(error).__name__}: {error}") from error
+
+    def _connect(self, hostname: str, route: Route, given: dict[str, Any], kwargs: dict[str, Any]) -> None:
         _patch_paramiko_sk_key_support()
         file = kwargs.get("_pyinfra_ssh_config_file")
         try:
@@ -171,7 +146,7 @@ class Client(SSHClient):
                 timeout=timeout,
                 sock=self._socket(found, route, port, timeout, file),
                 auth_strategy=Offering(user, offer, found.alias),
-                transport_factory=partial(_Heard, types=keys.types),
+                transport_factory=partial(Connection, types=keys.types),
                 **{"banner_timeout": route.banner_timeout, **given},
             )
         except BaseException:
@@ -268,32 +243,6 @@ def _patiently(begin: Any) -> Any:
         raise SessionRefused(NO_SESSION) from error
 
 
-def open_socket(host: str, port: int, timeout: float, family: str = "any") -> socket.socket:
-    """A connection to the first address of a name that answers.
-
-    Raises:
-        OSError: none does.
-    """
-    wanted = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
-    errors: dict[Any, OSError] = {}
-    for kind, _, _, _, address in socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM):
-        sock = socket.socket(kind, socket.SOCK_STREAM)
-        sock.settimeout(timeout)
-        try:
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            errors[address] = error
-        else:
-            return sock
-    if all(isinstance(error, ConnectionRefusedError) for error in errors.values()):
-        raise NoValidConnectionsError(errors)
-    last = list(errors.values())[-1]
-    raise (
-        TimeoutError(f"no answer from {host} port {port} in {timeout:g} s") if isinstance(last, TimeoutError) else last
-    )
-
-
 def _as_configured(found: HostSettings, route: Route) -> HostSettings:
     """What the files of ssh say, with the way that ``deploy.yml`` says instead of theirs."""
     if route.jumps:
@@ -356,38 +305,8 @@ class _Checked(MissingHostKeyPolicy):
         self.keys.check(key)
 
 
-class _Heard(Transport):
-    """A connection that keeps what a server says before it says who it is, and why it hangs up."""
-
-    def __init__(self, *arguments: Any, types: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.said: list[str] = []
-        options_here = self.get_security_options()
-        first = [name for kind in types for name in (RSA if kind == "ssh-rsa" else (kind,))]
-        known = [name for name in first if name in options_here.key_types]
-        options_here.key_types = (*known, *(name for name in options_here.key_types if name not in known))
-
-    def _check_banner(self) -> None:
-        read = self.packetizer.readline
-
-        def readline(timeout: float) -> str:
-            line: str = read(timeout)
-            if not line.startswith("SSH-"):
-                self.said.append(line.strip())
-            return line
-
-        self.packetizer.readline = readline  # type: ignore[method-assign]
-        try:
-            super()._check_banner()  # type: ignore[misc]
-        except SSHException as error:
-            if not self.said or not str(error).startswith(NO_BANNER):
-                raise
-            raise SSHException(f"{NO_BANNER}: {' '.join(self.said)[:300]}") from error
-        finally:
-            self.packetizer.readline = read  # type: ignore[method-assign]
-
-    def _parse_disconnect(self, message: Message) -> None:
-        rest = Message(message.get_remainder())
-        rest.get_int()
-        self.said.append(rest.get_text())
-        super()._parse_disconnect(message)  # type: ignore[misc]
+def _have_folder(route: Route) -> None:
+    """Make the folder that new host keys are written down in; without any use of `ssh` there is none."""
+    folder = Path(route.known_hosts or "~/.ssh/known_hosts").expanduser().parent
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import gevent
 from gevent.lock import BoundedSemaphore
 from paramiko import Channel, SSHException
-from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.command import StringCommand
-from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
-from kamal_pyinfra.ssh.any_bytes import read_any_bytes
-from kamal_pyinfra.ssh.client import Jumped, open_session
-from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.client import open_session
 from kamal_pyinfra.ssh.host_data import ALIVE_MISSES, ALIVE_SECONDS
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused
-from kamal_pyinfra.ssh.keys import NotLetIn
-from kamal_pyinfra.ssh.limits import LIMIT, limit_commands
-from kamal_pyinfra.ssh.login_shell import MarkedChannel, shelter_commands
-from kamal_pyinfra.ssh.sudo import explain_sudo
+from kamal_pyinfra.ssh.limits import LIMIT, in_time
+from kamal_pyinfra.ssh.login_shell import MarkedChannel, in_any_login_shell
+from kamal_pyinfra.ssh.output import lenient, passed_on
+from kamal_pyinfra.ssh.patches import Execute, connect_anew, wrap_commands
+from kamal_pyinfra.ssh.sudo import with_reasons_of_sudo
 
 OPEN_SECONDS = 15
 
@@ -41,30 +35,69 @@ DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
 """What macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it."""
 
 
-def tune(host: Host) -> None:
+@dataclass
+class Link:
+    """What kp keeps of one host's connection, whichever client has it just now.
+
+    Args:
+        on_output: takes each line that a command prints, as it comes.
+        alone: held while the connection is made anew: the lease of the lock may be doing so, too.
+    """
+
+    on_output: Callable[[str], None] | None = None
+    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+
+    def pass_on(self, line: str) -> None:
+        """Pass a line of output on."""
+        if self.on_output is not None:
+            self.on_output(line)
+
+
+LINK = "kp_link"
+"""Name of the :class:`Link` in pyinfra's ``connector_data``."""
+
+
+def link_of(host: Host) -> Link:
+    """The link of a host; made when it is first asked for."""
+    link: Link = host.connector_data.setdefault(LINK, Link())
+    return link
+
+
+def configure(host: Host, on_output: Callable[[str], None] | None = None) -> None:
     """Have commands sent at once, ended in time, and a cut connection noticed, on the way to a jump host too.
 
     paramiko leaves Nagle's algorithm on, which costs about 40 ms for each command, and sends nothing while a command
     is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
+
+    Args:
+        host: connected.
+        on_output: takes each line of standard output, without its end, while commands run.
     """
+    link = link_of(host)
+    link.on_output = on_output or link.on_output
     client = getattr(host.connector, "client", None)
-    if client is not None:
-        read_any_bytes(client)
-        shelter_commands(client, host.name)
-        limit_commands(client, int(host.data.get(LIMIT, COMMAND_SECONDS)))
-        if host.data.get("_sudo"):
-            explain_sudo(client, host.name)
     transport = client.get_transport() if client is not None else None
+    if client is not None:
+        user = (transport.get_username() if transport is not None else None) or "the user"
+        wrap_commands(client, partial(_layers, host=host, user=user))
     while transport is not None:
         transport.set_keepalive(ALIVE_SECONDS)
         sock = transport.sock
         if not isinstance(sock, Channel):
-            _tune_socket(sock)
+            _configure_socket(sock)
             return
         transport = sock.get_transport()
 
 
-def _tune_socket(sock: Any) -> None:
+def _layers(execute: Execute, host: Host, user: str) -> Execute:
+    execute = in_any_login_shell(lenient(execute), host.name)
+    execute = in_time(execute, int(host.data.get(LIMIT, COMMAND_SECONDS)))
+    if host.data.get("_sudo"):
+        execute = with_reasons_of_sudo(execute, host.name, user)
+    return passed_on(execute, link_of(host).pass_on)
+
+
+def _configure_socket(sock: Any) -> None:
     seconds = ALIVE_SECONDS * ALIVE_MISSES
     for name, value in (("TCP_NODELAY", 1), ("TCP_USER_TIMEOUT", seconds * 1000), ("TCP_RXT_CONNDROPTIME", seconds)):
         option = getattr(socket, name, DARWIN.get(name) if sys.platform == "darwin" else None)
@@ -89,45 +122,6 @@ def show_ssh_log(level: str) -> None:
     logger.propagate = False
 
 
-_LISTENERS: WeakKeyDictionary[Host, Callable[[str], None]] = WeakKeyDictionary()
-
-
-class _Overheard:
-    """What a command prints, each line told to somebody else too as it comes."""
-
-    def __init__(self, stream: Any, say: Callable[[str], None]) -> None:
-        self.stream = stream
-        self.say = say
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.stream:
-            self.say(line.rstrip("\n"))
-            yield line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def overhear(host: Host, say: Callable[[str], None]) -> None:
-    """Be told the lines that commands print on a host while they run; pyinfra shows them when they are over.
-
-    Args:
-        host: connected.
-        say: called with each line of standard output, without its end.
-    """
-    _LISTENERS[host] = say
-    client: Any = getattr(host.connector, "client", None)
-    run = getattr(client, "exec_command", None)
-    if run is None:
-        return
-
-    def exec_command(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        stdin, stdout, stderr = run(*arguments, **options)
-        return stdin, _Overheard(stdout, say), stderr
-
-    client.exec_command = exec_command
-
-
 def execute(
     host: Host, command: str, *, print_output: bool = False, stdin: str | None = None
 ) -> tuple[bool, CommandOutput]:
@@ -140,35 +134,22 @@ def execute(
 
 def reconnect(host: Host) -> None:
     """Connect anew, which ends what still runs on the old connection and gives a user new groups."""
-    with _ALONE.setdefault(host, BoundedSemaphore()):  # the lease of the lock may be doing so just now
-        _reconnect(host)
-
-
-def _reconnect(host: Host) -> None:
-    client = getattr(host.connector, "client", None)
-    if client is not None:
-        client.close()
-    # Not host.disconnect(): that tells the callbacks that the run is over.
-    host.connected = False
-    host.connect()
-    tune(host)
-    if (say := _LISTENERS.get(host)) is not None:
-        overhear(host, say)
-
-
-_ALONE: WeakKeyDictionary[Host, BoundedSemaphore] = WeakKeyDictionary()
+    with link_of(host).alone:
+        connect_anew(host)
+        configure(host)
 
 
 def reconnect_if_gone(host: Host) -> None:
     """Connect anew where the connection has ended, or an attempt to make it failed; else leave it as it is."""
-    with _ALONE.setdefault(host, BoundedSemaphore()):
+    with link_of(host).alone:
         client = getattr(host.connector, "client", None)
         transport = client.get_transport() if client is not None else None
         if transport is None or not transport.is_active():
-            _reconnect(host)
+            connect_anew(host)
+            configure(host)
 
 
-def is_cut(host: Host) -> bool:
+def is_disconnected(host: Host) -> bool:
     """Whether the connection is over, as far as this side knows."""
     client = getattr(host.connector, "client", None)
     if client is None or not host.connected:
@@ -206,88 +187,3 @@ def stream(host: Host, command: str) -> MarkedChannel:
         raise SSHException("the connection ended") from error
     channel.exec_command(unix.get_raw_value())
     return channel
-
-
-BACK_OFF = (0.5, 1.0, 2.0)
-"""Seconds before each new attempt, give or take a fifth."""
-
-DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
-
-OURS = (HostKeyRefused, NotLetIn, Jumped, SshConfigError)
-
-HUNG_UP = (
-    f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at once "
-    "(MaxStartups), or a penalty for this address (PerSourcePenalties)"
-)
-
-PASSING = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
-
-
-def connect_patiently(host: Host) -> None:
-    """Let this host be connected to again when it refused: sshd starts anew, or has too many at once.
-
-    Never after an answer that would be the same again (authentication, host key, unknown name), and not when nothing
-    answers at all, for which ``ssh.connect_timeout`` is the time.
-    """
-    connector: Any = host.connector
-    connector.connect = _patient(_explained(connector.connect))
-    _have_folder(host)
-
-
-def is_passing(error: BaseException | None) -> bool:
-    """Whether a failure to connect may be over in a moment."""
-    if isinstance(error, NoValidConnectionsError):  # one error for each address of the name
-        return all(is_passing(each) for each in error.errors.values())
-    if isinstance(error, PASSING):
-        return True
-    return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
-
-
-def _explained(connect: Callable[[], None]) -> Callable[[], None]:
-    """Let every reason be one of this host's, whatever went wrong, and ours be said without pyinfra's words around."""
-
-    def attempt() -> None:
-        try:
-            connect()
-        except ConnectError as error:
-            if isinstance(error.__context__, OURS):
-                raise ConnectError(str(error.__context__)) from error.__context__
-            raise
-        except PyinfraError as error:
-            raise ConnectError(str(error)) from error
-        except Exception as error:  # it would end the run with a traceback, and name no host
-            raise ConnectError(f"{type(error).__name__}: {error}") from error
-
-    return attempt
-
-
-def _patient(connect: Callable[[], None]) -> Callable[[], None]:
-    def attempt() -> None:
-        for seconds in BACK_OFF:
-            try:
-                return connect()
-            except ConnectError as error:
-                if not is_passing(error.__context__):
-                    raise
-            gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
-        try:
-            return connect()
-        except ConnectError as error:
-            cause = error.__context__
-            if is_passing(cause) and not _is_refused(cause):
-                raise ConnectError(f"{HUNG_UP} ({str(cause) or type(cause).__name__})") from cause
-            raise
-
-    return attempt
-
-
-def _is_refused(error: BaseException | None) -> bool:
-    """Whether nothing listens there, or a firewall says so."""
-    return isinstance(error, ConnectionRefusedError | NoValidConnectionsError)
-
-
-def _have_folder(host: Host) -> None:
-    """The folder that new host keys are written down in; who has never called `ssh` has none."""
-    path = Path(host.data.get("ssh_known_hosts_file") or "~/.ssh/known_hosts").expanduser()
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, mode=0o700)

@@ -14,6 +14,7 @@ from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.shell.script import words
 from kamal_pyinfra.ssh.keys import _parse_key
 from kamal_pyinfra.ssh.limits import LIMIT
+from kamal_pyinfra.ssh.patches import use_client
 
 if TYPE_CHECKING:
     from kamal_pyinfra.ssh.client import Route
@@ -74,9 +75,6 @@ def ssh_script(program: str, config: str) -> str:
     return f'#!/bin/sh\nexec {words(program, "-F", config)} "$@"\n'
 
 
-CONNECT_RETRIES = 2
-"""By pyinfra's own command line; `kp` tries again only what may pass by itself."""
-
 CHANNEL_SECONDS = 30
 """For a host that is connected to begin a command; paramiko would wait for an hour."""
 
@@ -85,16 +83,13 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
     """How pyinfra reaches one host; what ``deploy.yml`` does not say, ``~/.ssh/config`` may."""
     from kamal_pyinfra.ssh import client as ssh_client  # noqa: PLC0415 - imports pyinfra, which not every command needs
 
-    ssh_client.install()
+    use_client(ssh_client.Client)
     ssh = config.ssh
     data: dict[str, Any] = {
         **given_login(config, server),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         LIMIT: ssh.command_timeout,
-        "ssh_connect_retries": CONNECT_RETRIES,
-        "ssh_connect_retry_min_delay": 0.5,
-        "ssh_connect_retry_max_delay": 2.0,
         "ssh_paramiko_connect_kwargs": {ssh_client.ROUTE: route(config, server), "channel_timeout": CHANNEL_SECONDS},
     }
     if server.address != server.host:

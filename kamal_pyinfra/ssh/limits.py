@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import gevent
 from gevent.lock import BoundedSemaphore
@@ -17,8 +14,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import KEY_MARK, KILL_SECONDS
+from kamal_pyinfra.ssh.patches import Execute
 
 LIMIT = "kp_command_timeout"
 """Name of the limit in pyinfra's data of a host, in seconds."""
@@ -39,18 +36,24 @@ PATIENCE_SECONDS = 15
 """Beyond the limit and the time until KILL: what has not ended by then never will, or nobody hears of it."""
 
 
-def limit_commands(client: Any, seconds: int) -> None:
-    """Let no command of a connection last for longer than it may.
+def in_time(execute: Execute, seconds: int) -> Execute:
+    """Commands that last no longer than they may.
 
-    The host ends it; where the host cannot (its programs hang, or wait for a disk that does not answer), the
+    The host ends them; where the host cannot (its programs hang, or wait for a disk that does not answer), the
     connection is given up from here.
 
     Args:
-        client: paramiko's, connected.
+        execute: sends a command.
         seconds: for commands that have no limit of their own (:func:`kamal_pyinfra.shell.script.guarded`).
     """
-    if not isinstance(client.exec_command, _Limited):
-        client.exec_command = _Limited(client.exec_command, seconds)
+
+    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        sent, allowed = limited(command, seconds)
+        limit = Limit(allowed, _key(command, sent), time.monotonic())
+        stdin, stdout, stderr = execute(sent, *arguments, **options)
+        return stdin, stdout, TimeLimitNotice(stderr, limit)
+
+    return run
 
 
 def limited(command: str, seconds: int) -> tuple[str, int]:
@@ -62,20 +65,6 @@ def limited(command: str, seconds: int) -> tuple[str, int]:
         return command, int(own[1])
     # Inside sudo: the user could not end what runs as root.
     return f"{command[:start]}timeout -k {KILL_SECONDS} {seconds} {command[start:]}", seconds
-
-
-class _Limited(partial[Any]):
-    """``exec_command`` of one connection."""
-
-    def __new__(cls, original: Any, seconds: int) -> _Limited:
-        return super().__new__(cls, _exec_command, original, seconds)
-
-
-def _exec_command(original: Any, seconds: int, command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-    sent, allowed = limited(command, seconds)
-    limit = Limit(allowed, _key(command, sent), time.monotonic())
-    stdin, stdout, stderr = original(sent, *arguments, **options)
-    return stdin, stdout, _Told(stderr, limit)
 
 
 def _key(command: str, sent: str) -> str:
@@ -106,7 +95,7 @@ class Limit:
         return time.monotonic() - self.began >= self.seconds
 
 
-class _Told:
+class TimeLimitNotice:
     """Standard error, with a last line if the time was up: `timeout` itself says nothing."""
 
     def __init__(self, stream: Any, limit: Limit) -> None:
@@ -135,29 +124,19 @@ class _Told:
         return getattr(self.stream, name)
 
 
-_TURNS: WeakKeyDictionary[State, BoundedSemaphore] = WeakKeyDictionary()
-
-
-def turn(state: State, run: Run) -> AbstractContextManager[Any]:
-    """Wait until fewer than ``sshkit.max_concurrent_starts`` hosts fetch an image, and be one of them."""
-    limit = run.config.sshkit.max_concurrent_starts
-    turns: AbstractContextManager[Any] = _TURNS.setdefault(state, BoundedSemaphore(limit))
-    return turns
-
-
-class InTurn(StringCommand):
-    """A command that waits for its turn; its time is counted from then on.
+class LimitedPull(StringCommand):
+    """A command that waits for its pull slot; its time is counted from then on.
 
     Args:
         script: the command.
-        run: says how many may be under way.
+        slots: of which it takes one.
     """
 
-    def __init__(self, script: str, run: Run) -> None:
+    def __init__(self, script: str, slots: BoundedSemaphore) -> None:
         super().__init__(script)
-        self.run = run
+        self.slots = slots
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
         """Run it on the host."""
-        with turn(state, self.run):
+        with self.slots:
             return super().execute(state, host, connector_arguments)

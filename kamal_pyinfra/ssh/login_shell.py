@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from gevent.event import Event
 from paramiko import Channel, SSHException
 
 from kamal_pyinfra.shell.login_shell import sheltered
+from kamal_pyinfra.ssh.patches import Execute
 from kamal_pyinfra.text import one_line
 
 NOT_RUN = 126
@@ -19,19 +19,21 @@ KEPT_LINES = 20
 SHOWN = 300
 
 
-def shelter_commands(client: Any, host: str) -> None:
-    """Let every later command of a connection mean the same in any login shell, and fail where the shell ran another.
+def in_any_login_shell(execute: Execute, host: str) -> Execute:
+    """Commands that mean the same in any login shell, and fail where the shell ran another.
 
     Args:
-        client: paramiko's, connected; its commands give lines of text.
+        execute: gives lines of text.
         host: its name.
     """
-    layer = client.exec_command
-    while isinstance(layer, partial):
-        if isinstance(layer, _Sheltered):
-            return
-        layer = layer.args[0]
-    client.exec_command = _Sheltered(client.exec_command, host)
+
+    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        start, end = new_mark(), new_mark()
+        stdin, stdout, stderr = execute(sheltered(command, start=start, end=end), *arguments, **options)
+        out = _Marked(stdout, start, end)
+        return stdin, out, _Complaining(stderr, start, out, host)
+
+    return run
 
 
 def not_run(host: str, printed: str) -> str:
@@ -43,20 +45,6 @@ def not_run(host: str, printed: str) -> str:
     """
     words = f"printed `{one_line(printed)[:SHOWN]}`" if printed else "printed nothing"
     return f"commands do not run on {host}: the login shell or a ForceCommand {words}"
-
-
-class _Sheltered(partial[Any]):
-    """``exec_command`` of one connection."""
-
-    def __new__(cls, original: Any, host: str) -> _Sheltered:
-        return super().__new__(cls, _exec_command, original, host)
-
-
-def _exec_command(original: Any, host: str, command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-    start, end = new_mark(), new_mark()
-    stdin, stdout, stderr = original(sheltered(command, start=start, end=end), *arguments, **options)
-    out = _Marked(stdout, start, end)
-    return stdin, out, _Complaining(stderr, start, out, host)
 
 
 def new_mark() -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
+
+from kamal_pyinfra.ssh.patches import Execute
 
 BEFORE = re.compile(r"(?:env (?:\S+=\S* )+)?(?:exec )?sudo ")
 """How a command begins that goes through sudo, with a password or without."""
@@ -19,15 +20,21 @@ OWN_LINE = re.compile(r"sudo(-rs)?: ")
 ASKPASS = "sudo-askpass"
 
 
-def explain_sudo(client: Any, host: str) -> None:
-    """Let every later command of a connection say why sudo refused it, and what to do.
+def with_reasons_of_sudo(execute: Execute, host: str, user: str) -> Execute:
+    """Commands of which it is known why sudo refused them, and what to do.
 
     Args:
-        client: paramiko's, connected; its commands give lines of text.
+        execute: gives lines of text.
         host: its name.
+        user: that logs in there.
     """
-    if not isinstance(client.exec_command, _Explained):
-        client.exec_command = _Explained(client.exec_command, host, _user_of(client))
+
+    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        stdin, stdout, stderr = execute(command, *arguments, **options)
+        is_own = BEFORE.match(command) is not None and PASSED_ON.search(command) is None
+        return stdin, stdout, _Explained(stderr, host, user) if is_own else stderr
+
+    return run
 
 
 def reason(line: str, host: str, user: str) -> str:
@@ -52,22 +59,7 @@ def reason(line: str, host: str, user: str) -> str:
     return ""
 
 
-class _Explained(partial[Any]):
-    """``exec_command`` of one connection."""
-
-    def __new__(cls, original: Any, host: str, user: str) -> _Explained:
-        return super().__new__(cls, _exec_command, original, host, user)
-
-
-def _exec_command(
-    original: Any, host: str, user: str, command: str, *arguments: Any, **options: Any
-) -> tuple[Any, Any, Any]:
-    stdin, stdout, stderr = original(command, *arguments, **options)
-    is_own = BEFORE.match(command) is not None and PASSED_ON.search(command) is None
-    return stdin, stdout, _Said(stderr, host, user) if is_own else stderr
-
-
-class _Said:
+class _Explained:
     """Standard error of a command that goes through sudo."""
 
     def __init__(self, stream: Any, host: str, user: str) -> None:
@@ -93,8 +85,3 @@ class _Said:
 def _is_asked_for(line: str) -> bool:
     """Whether pyinfra reads this line and asks somebody for the password."""
     return line.strip() in SUDO_PASSWORD_REQUIRED_LINES and sys.stdin.isatty()
-
-
-def _user_of(client: Any) -> str:
-    transport = client.get_transport()
-    return (transport.get_username() if transport is not None else None) or "the user"

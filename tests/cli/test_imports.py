@@ -16,8 +16,8 @@ import sys
 from importlib import metadata
 looks, look = [], metadata.entry_points
 metadata.entry_points = counted = lambda **wanted: looks.append(wanted) or look(**wanted)
-from kamal_pyinfra.cli.main import patch_early
-patch_early(["deploy"])
+from kamal_pyinfra.cli.main import load_early
+load_early(["deploy"])
 import kamal_pyinfra.config.load
 print(len(looks), metadata.entry_points is counted, "gevent.monkey" in sys.modules)
 """
@@ -130,11 +130,11 @@ def connect(*_, **__):
     raise SystemExit
 session.connect = connect
 import kamal_pyinfra.cli.main
-load = kamal_pyinfra.cli.main.patch_early
-def patch_early(arguments):
+load = kamal_pyinfra.cli.main.load_early
+def load_early(arguments):
     print(gc.isenabled())
     load(arguments)
-kamal_pyinfra.cli.main.patch_early = patch_early
+kamal_pyinfra.cli.main.load_early = load_early
 sys.argv = ["kp", "deploy", "--version", "v1", "--skip-push", "-q"]
 from kamal_pyinfra.__main__ import main
 main()

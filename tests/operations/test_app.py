@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.operations import app, finish
 from kamal_pyinfra.operations.finish import note
-from kamal_pyinfra.operations.run_state import underway
+from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.changes.containers import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
@@ -66,10 +66,10 @@ def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(flee
         hosts.servers[name].knows(commands[name], then=booted(run, name))
     state = hosts.does(app.booted, primary=True, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
-    assert underway(state).begun == set(HOSTS)
+    assert run_state(state).booting_on == set(HOSTS)
     state = hosts.does(app.booted, primary=True, batch=HOSTS)
     assert changed(state) == []
-    assert underway(state).begun == set()
+    assert run_state(state).booting_on == set()
 
 
 def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet, run):
@@ -145,7 +145,7 @@ def test_a_container_that_does_not_get_ready_fails_its_host_alone(fleet, run):
         )
     state = hosts.does(app.booted, primary=True, batch=HOSTS)
     assert failed(state) == [OTHER]
-    assert underway(state).begun == set(HOSTS)
+    assert run_state(state).booting_on == set(HOSTS)
     assert any("not healthy after 28 s" in line for line in hosts.printed)
 
 
@@ -181,7 +181,7 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
         hosts.servers[name].knows(commands[name], then=retired(run, name))
     state = hosts.does(app.drained, batch=HOSTS)
     assert {name: hosts.commands(name) for name in HOSTS} == {name: [commands[name]] for name in HOSTS}
-    assert underway(state).switched == set(HOSTS)
+    assert run_state(state).switched == set(HOSTS)
     assert changed(hosts.does(app.drained, batch=HOSTS)) == []
 
 
@@ -203,7 +203,7 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     state = hosts.does(app.drained, batch=[OTHER], finishes=True)
     assert hosts.commands(OTHER) == [command]
     assert hosts.servers[OTHER].typed == [measured(record_text(next_record(run, desired, seen)))]
-    assert underway(state).finished == {OTHER}
+    assert run_state(state).finished == {OTHER}
 
 
 def test_old_containers_are_stopped_by_one_command_and_stay(fleet, run):

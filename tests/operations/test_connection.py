@@ -11,13 +11,16 @@ from unittest.mock import create_autospec
 import pytest
 from paramiko import Channel
 
-from kamal_pyinfra.ssh.connection import tune
+from kamal_pyinfra.ssh.connection import configure
 
 
 class Transport:
     def __init__(self, sock: Any) -> None:
         self.sock = sock
         self.keepalive = 0
+
+    def get_username(self) -> str:
+        return "root"
 
     def set_keepalive(self, seconds: int) -> None:
         self.keepalive = seconds
@@ -27,6 +30,7 @@ def host(transport: Transport | None) -> Any:
     return SimpleNamespace(
         name="192.0.2.1",
         connector=SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport, exec_command=None)),
+        connector_data={},
         data={},
     )
 
@@ -38,7 +42,7 @@ def test_a_connection_is_probed_and_given_up_behind_a_jump_host_too():
         channel = create_autospec(Channel, instance=True)
         channel.get_transport.return_value = outer
         inner = Transport(channel)
-        tune(host(inner))
+        configure(host(inner))
         assert (inner.keepalive, outer.keepalive) == (10, 10)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
@@ -46,7 +50,7 @@ def test_a_connection_is_probed_and_given_up_behind_a_jump_host_too():
 
 def test_what_is_no_network_connection_is_left_as_it_is():
     through_a_program = Transport(SimpleNamespace())
-    tune(host(through_a_program))
+    configure(host(through_a_program))
     assert through_a_program.keepalive == 10
-    tune(host(None))
-    tune(SimpleNamespace(connector=SimpleNamespace(), data={}))
+    configure(host(None))
+    configure(SimpleNamespace(connector=SimpleNamespace(), connector_data={}, data={}))

@@ -141,14 +141,14 @@ def test_the_lease_counts_from_before_the_lock_was_asked_for(clock, monkeypatch)
     """An answer that takes a minute leaves a minute: the host counts from when it took the lock."""
     monkeypatch.setattr(lease.gevent, "spawn_later", lambda _, function: gevent.Greenlet())
     monkeypatch.setattr(lease, "_renewed", lambda *_: pytest.fail("asked"))
-    state = AnyState()
-    lease.asking(state)
+    state, held = AnyState(), lease.LockLease()
+    held.ask()
     clock.now += SECONDS / 2
-    lease.begin(state, "web1", "renew")
+    held.begin(state, "web1", "renew")
     clock.now += SECONDS / 2 - 1
-    lease.require(state)
+    held.require()
     clock.now += 1
     monkeypatch.setattr(lease, "_renewed", lambda *_: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(LockLost):
-        lease.require(state)
-    lease.end(state)
+        held.require()
+    held.end()

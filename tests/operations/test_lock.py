@@ -9,7 +9,7 @@ import pytest
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations import audit, lock
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations.run_state import underway
+from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.shell import lock as commands
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed
 from tests.operations.fleet import changed, failed
@@ -51,10 +51,10 @@ def test_the_lock_is_taken_and_given_back_on_the_primary_host_alone(fleet, run):
     hosts.servers[PRIMARY].knows(give_back(run))
     state = hosts.does(locks.held)
     assert (changed(state), failed(state)) == ([PRIMARY], [])
-    assert underway(state).is_locked
+    assert run_state(state).is_locked
     state = hosts.does(locks.released)
     assert changed(state) == [PRIMARY]
-    assert not underway(state).is_locked
+    assert not run_state(state).is_locked
     assert hosts.commands(PRIMARY) == [take(run), give_back(run)]
     assert hosts.commands(OTHER) == []
 
@@ -73,7 +73,7 @@ def test_a_held_lock_fails_and_nothing_counts_as_locked(fleet, run):
     hosts.servers[PRIMARY].knows(take(run), out=[f"{commands.HELD} {THEIRS}"], is_success=False)
     state = hosts.does(locks.held)
     assert failed(state) == [PRIMARY]
-    assert not underway(state).is_locked
+    assert not run_state(state).is_locked
     assert hosts.commands(PRIMARY) == [take(run)]
 
 
@@ -132,7 +132,7 @@ def test_without_the_primary_host_among_those_deployed_to_the_lock_is_still_on_i
     hosts.servers[PRIMARY].knows(give_back(run))
     state = hosts.does(locks.held, hosts=[OTHER])
     assert failed(state) == []
-    assert underway(state).is_locked
+    assert run_state(state).is_locked
     hosts.does(locks.released, hosts=[OTHER])
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([take(run), give_back(run)], [])
 
@@ -142,7 +142,7 @@ def test_without_the_primary_host_a_held_lock_fails_the_host_that_asked(fleet, r
     hosts.servers[PRIMARY].knows(take(run), out=[f"{commands.HELD} {THEIRS}"], is_success=False)
     state = hosts.does(locks.held, hosts=[OTHER])
     assert failed(state) == [OTHER]
-    assert not underway(state).is_locked
+    assert not run_state(state).is_locked
     assert any(line.endswith(f"{commands.HELD} {THEIRS}") for line in hosts.printed)
 
 
@@ -229,7 +229,7 @@ OTHERS = commands.details(locked_by="Bob", at="T", version="v1", message="m", ho
 
 def test_who_waits_gets_the_lock_as_soon_as_it_is_free(waiting):
     hosts, state, said, clock = waiting(60, held_by(THEIRS), nothing, free)
-    assert (changed(state), failed(state), underway(state).is_locked) == ([PRIMARY], [], True)
+    assert (changed(state), failed(state), run_state(state).is_locked) == ([PRIMARY], [], True)
     assert said == ["waiting up to 60 s for the deploy lock held by Eve at T"]
     assert len(hosts.commands(PRIMARY)) == 3
     assert 1.4 <= clock.now <= 2.6
@@ -245,7 +245,7 @@ def test_whoever_gets_it_first_is_named_too(waiting):
 def test_who_does_not_wait_is_told_at_once_who_has_it(waiting, wait):
     hosts, state, said, clock = waiting(wait, held_by(THEIRS), free)
     assert (failed(state), said, clock.now) == ([PRIMARY], [], 0)
-    assert underway(state).lock.held_by == parse_lock(f"{THEIRS} 60")
+    assert run_state(state).lock.held_by == parse_lock(f"{THEIRS} 60")
     assert len(hosts.commands(PRIMARY)) == 1
 
 
@@ -273,7 +273,7 @@ def test_waiting_ends(waiting):
     hosts, state, _, clock = waiting(3, held_by(THEIRS))
     assert failed(state) == [PRIMARY]
     assert 3 <= clock.now < 5
-    assert not underway(state).is_locked
+    assert not run_state(state).is_locked
     assert any(line.endswith(f"{commands.HELD} {THEIRS} 60") for line in hosts.printed)
 
 
@@ -283,7 +283,7 @@ def test_a_lock_that_cannot_be_taken_for_another_reason_is_not_waited_for(waitin
 
     _, state, said, clock = waiting(60, full, free)
     assert (failed(state), said, clock.now) == ([PRIMARY], [], 0)
-    assert underway(state).lock.output == ("mkdir: No space left on device",)
+    assert run_state(state).lock.output == ("mkdir: No space left on device",)
 
 
 def test_without_a_listener_pyinfras_log_has_it(fleet, run, monkeypatch):

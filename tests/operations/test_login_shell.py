@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from paramiko import SSHException
 
 from kamal_pyinfra.shell.login_shell import sheltered
-from kamal_pyinfra.ssh.login_shell import NOT_RUN, MarkedChannel, shelter_commands
+from kamal_pyinfra.ssh.login_shell import NOT_RUN, MarkedChannel, in_any_login_shell
 
 NOISE = "printf 'free\\nlock-taken\\nno line end'; echo 'nvm: not found' >&2; trap 'echo bye' EXIT; "
 
@@ -40,10 +39,7 @@ class Client:
 
 
 def read(client: Any, command: str) -> tuple[list[str], list[str], int]:
-    shelter_commands(client, "192.0.2.1")
-    client.exec_command = partial(lambda inner, text: inner(text), client.exec_command)  # another layer, as limits are
-    shelter_commands(client, "192.0.2.1")
-    _, out, err = client.exec_command(command)
+    _, out, err = in_any_login_shell(client.exec_command, "192.0.2.1")(command)
     return list(out), list(err), out.channel.recv_exit_status()
 
 

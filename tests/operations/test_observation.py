@@ -37,7 +37,7 @@ def test_only_a_look_that_holds_tells_that_there_is_nothing_to_do(run: Run, monk
     monkeypatch.setattr(observation, "current_state", lambda: state)
     monkeypatch.setattr(observation, "current_host", lambda: SimpleNamespace(name=PRIMARY))
     assert may_need(run, diff_images)
-    observation._SEEN[state] = {(PRIMARY, False): deployed(run, PRIMARY)}
+    observation.run_state(state).snapshots[PRIMARY, False] = deployed(run, PRIMARY)
     assert may_need(run, diff_images)
     remember(state, {PRIMARY: deployed(run, PRIMARY)})
     assert not may_need(run, diff_images)

@@ -14,13 +14,16 @@ from typing import Any
 import paramiko
 import pytest
 from paramiko import SSHException
+from pyinfra.api.exceptions import ConnectError
 
 from kamal_pyinfra.ssh import client as ssh_client
-from kamal_pyinfra.ssh import host_keys
+from kamal_pyinfra.ssh import host_keys, retries
 from kamal_pyinfra.ssh import keys as ssh_keys
+from kamal_pyinfra.ssh import transport as ways
 from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, Jumped, Route, SessionRefused
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused
 from kamal_pyinfra.ssh.keys import NotLetIn
+from kamal_pyinfra.ssh.retries import HungUp
 from tests.operations.sshd import Sshd
 
 Connect = Callable[..., Client]
@@ -48,10 +51,16 @@ def told() -> Iterator[list[str]]:
     host_keys.on_accepted(None)
 
 
+def reason_of(error: BaseException | None) -> BaseException | None:
+    """What the text of a :class:`ConnectError` is taken from."""
+    return reason_of(error.__cause__) if isinstance(error, ConnectError | HungUp) else error
+
+
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Connect as pyinfra's connector does."""
     clients: list[Client] = []
+    monkeypatch.setattr(retries, "BACK_OFF", ())
 
     def to(host: Sshd | str, route: Route | None = None, **given: Any) -> Client:
         client = Client()
@@ -60,7 +69,10 @@ def connect() -> Iterator[Connect]:
             given = {"port": host.port, **given}
         name = "127.0.0.1" if isinstance(host, Sshd) else host
         kwargs = {ROUTE: route or Route(), "channel_timeout": 5}
-        client.connect(name, _pyinfra_ssh_paramiko_connect_kwargs=kwargs, **given)
+        try:
+            client.connect(name, _pyinfra_ssh_paramiko_connect_kwargs=kwargs, **given)
+        except (ConnectError, HungUp) as error:
+            raise reason_of(error) or error from None
         return client
 
     yield to
@@ -421,8 +433,8 @@ def test_a_host_of_which_one_address_answers_is_reached(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         found = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
-        monkeypatch.setattr(ssh_client.socket, "getaddrinfo", lambda *_: found)
-        with ssh_client.open_socket("web1", port, 2) as sock:
+        monkeypatch.setattr(ways.socket, "getaddrinfo", lambda *_: found)
+        with ways.open_socket("web1", port, 2) as sock:
             assert sock.getpeername() == ("127.0.0.1", port)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.ssh.sudo import explain_sudo
+from kamal_pyinfra.ssh.sudo import with_reasons_of_sudo
 
 ELSE = "or reach the host as root, or as a user in the group docker without `sudo: true`"
 GIVE = f"give admin `NOPASSWD: ALL` in a file of /etc/sudoers.d there, {ELSE}"
@@ -39,12 +39,8 @@ class Client:
 
     def __init__(self, *lines: str, code: int = 1) -> None:
         self.lines, self.code = lines, code
-        self.exec_command: Any = self.execute
 
-    def get_transport(self) -> Any:
-        return SimpleNamespace(get_username=lambda: "admin")
-
-    def execute(self, command: str, **_: Any) -> tuple[Any, Any, Any]:
+    def exec_command(self, command: str, **_: Any) -> tuple[Any, Any, Any]:
         return None, iter(()), Stream(self.lines, self.code)
 
 
@@ -58,9 +54,8 @@ class Stream:
 
 
 def heard(client: Client, command: str = "sudo -H -n sh -c 'docker ps'") -> list[str]:
-    explain_sudo(client, "web1")
-    explain_sudo(client, "web1")
-    return [line.rstrip("\n") for line in client.exec_command(command)[2]]
+    run = with_reasons_of_sudo(client.exec_command, "web1", "admin")
+    return [line.rstrip("\n") for line in run(command)[2]]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from pyinfra.connectors.util import make_unix_command
 
 from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh import limits as time_limit
-from kamal_pyinfra.ssh.limits import limit_commands, limited
+from kamal_pyinfra.ssh.limits import in_time, limited
 
 PACKAGE = Path(time_limit.__file__).parent.parent
 
@@ -67,10 +67,7 @@ class Stream(list[str]):
 
 
 def said(command: str, seconds: int) -> tuple[int, list[str], list[str]]:
-    client = Client()
-    limit_commands(client, seconds)
-    limit_commands(client, seconds)
-    _, out, err = client.exec_command(unix(command), get_pty=False)
+    _, out, err = in_time(Client().exec_command, seconds)(unix(command), get_pty=False)
     return out.channel.recv_exit_status(), list(out), list(err)
 
 
@@ -113,8 +110,7 @@ def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     """It must hold up nobody for longer than the limit and a grace, and be named with what makes the time longer."""
     monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", 0.1 - time_limit.KILL_SECONDS - 1)
     client = Hung()
-    limit_commands(client, 1)
-    _, _, err = client.exec_command(unix("docker ps"))
+    _, _, err = in_time(client.exec_command, 1)(unix("docker ps"))
     told = "Nothing was heard of it when its 1 s (ssh.command_timeout) were over; the host or Docker hangs.\n"
     assert list(err) == ["out\n", told]
     assert err.channel.recv_exit_status() == -1
@@ -123,20 +119,17 @@ def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 def test_a_connection_stays_open_after_a_command_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", -time_limit.KILL_SECONDS - 1)
     client = Hung()
-    limit_commands(client, 1)
-    client.exec_command(unix("docker ps"))
+    in_time(client.exec_command, 1)(unix("docker ps"))
     client.channel.exit_status_ready = lambda: True
     gevent.sleep(0.05)
     assert not client.is_over.is_set()
 
 
 SENDERS = {
-    "ssh/connection.py": "the one place where commands are sent: limited; and a stream, which ends when told",
-    "ssh/any_bytes.py": "reads what they print",
-    "ssh/login_shell.py": "spells them for any login shell",
     "ssh/client.py": "asks again where sshd refuses a session, and leads through jump hosts",
-    "ssh/sudo.py": "adds to what they print why sudo refuses",
-    "ssh/limits.py": "puts the limit before them",
+    "ssh/connection.py": "a stream, which ends when it is closed",
+    "ssh/login_shell.py": "the stream's command, for any login shell",
+    "ssh/patches.py": "the one place where commands go through the layers, of which one limits them",
 }
 
 

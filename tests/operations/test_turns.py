@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from kamal_pyinfra.ssh.limits import InTurn
+from kamal_pyinfra.operations.run_state import RunState
+from kamal_pyinfra.ssh.limits import LimitedPull
 from tests.conftest import MakeConfig, a_run
 
 
@@ -42,7 +43,8 @@ def test_so_many_are_at_it_and_no_more(config: MakeConfig, limit: int, failing: 
     run = a_run(config(sshkit={"max_concurrent_starts": limit}))
     state, at_it = State(print_output=False, print_input=False), []
     hosts = [Host(at_it, is_failing) for is_failing in failing]
-    pulls = [gevent.spawn(InTurn("docker pull shop", run).execute, state, host, {}) for host in hosts]
+    slots = RunState().pull_slots(run)
+    pulls = [gevent.spawn(LimitedPull("docker pull shop", slots).execute, state, host, {}) for host in hosts]
     gevent.joinall(pulls, timeout=10)
     assert [pull.value and pull.value[0] for pull in pulls] == [None if fails else True for fails in failing]
     assert max(each for host in hosts for each in host.most) == min(limit, len(hosts))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.runner.failures import command_failures
-from kamal_pyinfra.ssh.connection import is_cut
+from kamal_pyinfra.ssh.connection import is_disconnected
 
 
 class Host:
@@ -40,7 +40,7 @@ ENDED = SimpleNamespace(get_transport=lambda: None)
     ids=["open", "cut", "closed", "never connected", "not over SSH"],
 )
 def test_a_connection_that_ended_is_told_from_one_that_never_was(host: Host, expected: bool) -> None:
-    assert is_cut(host) == expected  # type: ignore[arg-type]
+    assert is_disconnected(host) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("is_active", "said"), [(True, ("no",)), (False, ("no", "The SSH connection ended."))])

@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.errors import HostFailed, LockHeld
 from kamal_pyinfra.facts.snapshot import parse_lock
-from kamal_pyinfra.operations.run_state import LockAttempt, underway
+from kamal_pyinfra.operations.run_state import LockAttempt, run_state
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner import lock as locked
 from kamal_pyinfra.runner.failures import HostFailure
@@ -66,15 +66,10 @@ class Session:
             return True
         assert arguments is not None
         self.on_wait = arguments["on_wait"]
-        underway(self.state).lock = self.attempt
+        run_state(self.state).lock_asked(self.attempt)
         if not self.attempt.is_taken:
             self.failures[PRIMARY] = HostFailure(host=PRIMARY, phase="lock", operation="Lock", output=("log",))
         return self.attempt.is_taken
-
-
-@pytest.fixture(autouse=True)
-def _no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locked.lease, "end", lambda _: None)
 
 
 def lock_with(attempt: LockAttempt, wait: int | None = None) -> tuple[Session, list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.operations.run_state import _SEEN, LockAttempt, underway
+from kamal_pyinfra.operations.run_state import LockAttempt, run_state
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner import lock as looks
 from tests.conftest import MakeConfig, a_run
@@ -25,7 +25,7 @@ class State:
 
 def session(config: MakeConfig, taken: str = "", *, mark: str = MARK, seconds_ago: float = 0, **sections: Any) -> Any:
     state: Any = State()
-    underway(state).lock = LockAttempt(is_taken=True, mark=taken)
+    run_state(state).lock_asked(LockAttempt(is_taken=True, mark=taken))
     return SimpleNamespace(
         run=a_run(config(servers=[PRIMARY], **sections)),
         state=state,
@@ -59,7 +59,7 @@ def test_without_a_look_at_the_primary_host_there_is_nothing_to_keep(config: Mak
 
 def kept(there: Any, *, is_unmoved: bool = True) -> bool:
     looks.keep_or_forget(there, is_unmoved=is_unmoved)
-    return bool(_SEEN.get(there.state))
+    return bool(run_state(there.state).snapshots)
 
 
 def test_a_look_is_kept_only_while_young_and_when_nobody_had_the_lock(config: MakeConfig) -> None:

@@ -15,7 +15,7 @@ from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import plan, proxy
-from kamal_pyinfra.operations.run_state import current_host, current_state, underway
+from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import remove as prune_tasks
 
@@ -44,14 +44,14 @@ def roll_out(run: Run) -> None:
 
 def _do_here(run: Run, step: Step) -> None:
     if step.hook and has_hook(run, step.hook):
-        hooks.called(run=run, hook=step.hook, name=f"Call {step.hook}", _if=_has_worked)
+        hooks.called(run=run, hook=step.hook, name=f"Call {step.hook}", _if=_has_changed)
     if step.pause:
         hooks.kept(run=run, seconds=step.pause, name="Wait between batches", _if=phases.is_under_way)
 
 
-def _has_worked() -> bool:
+def _has_changed() -> bool:
     """Whether there was anything to do, also once the lock is released."""
-    return underway(current_state()).has_worked
+    return run_state(current_state()).has_changed
 
 
 def hosts_within_limit(config: Config) -> tuple[str, ...]:

@@ -22,11 +22,12 @@ from kamal_pyinfra.insight.routed import parse_proof, what_serves
 from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.operations.app import revert_command, turned_bad
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
-from kamal_pyinfra.operations.run_state import underway
+from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.proxy.gate import ROUTES
-from kamal_pyinfra.ssh.connection import execute, is_cut, overhear, reconnect, reconnect_all, tune
+from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, reconnect_all
+from kamal_pyinfra.ssh.patches import stop_at_failures
 
 ROLLOUTS = ("deploy", "setup", "redeploy", "rollback")
 NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `kp lock release`"
@@ -52,12 +53,11 @@ class Safety(BaseStateCallback):
     # are static methods: mypy takes a method of an instance, which can carry the run, for a wrong override.
     def host_connect(self, state: State, host: Host) -> None:  # type: ignore[override]
         """A connection that is made later on, to the primary host for its lock."""
-        tune(host)
+        configure(host)
 
     def operation_host_start(self, state: State, host: Host, op_hash: Any) -> None:  # type: ignore[override]
         """A host that fails stops the run at the end of the operation."""
-        state.config.FAIL_PERCENT = 0
-        state.should_raise_failed_hosts = None  # pyinfra then does not ask "continue?"
+        stop_at_failures(state)
 
     def host_disconnect(self, state: State, host: Host) -> None:  # type: ignore[override]
         """The run is over, well or not; every host can still be reached."""
@@ -72,20 +72,20 @@ class Safety(BaseStateCallback):
 
     def _clean_up(self, state: State, host: Host) -> None:
         end_programs()
-        record = underway(state)
+        record = run_state(state)
         if not record.is_locked and not self.is_interrupted:
             self._tell_what_serves(state)
             return  # a signal may come just after the lock was taken; only this run's own is ever released
         if self.is_interrupted:
             reconnect_all(state)
-        unproven = record.begun - record.switched | (record.watching if turned_bad(state) else frozenset())
-        self._take_back(state, unproven, record.begun)
+        unproven = record.booting_on - record.switched | (record.watching if turned_bad(state) else frozenset())
+        self._take_back(state, unproven, record.booting_on)
         self._release(state, host)
 
     def _tell_what_serves(self, state: State) -> None:
         """The last line, as of `kp`: only what was proven is claimed."""
-        urls, record = addresses(self.run.config), underway(state)
-        if urls and self.run.command in ROLLOUTS and record.has_worked and not state.failed_hosts:
+        urls, record = addresses(self.run.config), run_state(state)
+        if urls and self.run.command in ROLLOUTS and record.has_changed and not state.failed_hosts:
             what = f"{naming.service_name(self.run.config)} {self.run.version}"
             logger.info(what_serves(what, urls, record.proofs))
 
@@ -100,7 +100,7 @@ class Safety(BaseStateCallback):
             host.log_styled(NOT_RELEASED, fg="red")
 
     def _outcome(self, state: State) -> str:
-        record = underway(state)
+        record = run_state(state)
         if not record.is_locked:
             return ""
         where = "" if self.is_interrupted else _where(state)
@@ -111,7 +111,7 @@ class Safety(BaseStateCallback):
             return
         names = unproven if self.run.config.boot.failure == "halt" else begun
         hosts = [host for host in state.inventory if host.name in names]
-        gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_cut(host)])
+        gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_disconnected(host)])
         reachable = [host for host in hosts if host.connected]
         for host in reachable:
             host.log_styled("bringing the old version back", fg="yellow")
@@ -134,7 +134,7 @@ class Safety(BaseStateCallback):
         if succeeded:
             return None
         return fleet_state.why_unknown(
-            [*output.stderr_lines, *([fleet_state.CUT] if is_cut(host) else [])] if output else []
+            [*output.stderr_lines, *([fleet_state.CUT] if is_disconnected(host) else [])] if output else []
         )
 
 
@@ -152,18 +152,17 @@ def _where(state: State) -> str:
 
 def _note_proof(state: State, host: str, line: str) -> None:
     if line.startswith(ROUTES) and (found := parse_proof(host, line.removeprefix(ROUTES))):
-        underway(state).proofs.append(found)
+        run_state(state).proofs.append(found)
 
 
 def install(state: State, run: Run) -> None:
     """Make a pyinfra run safe; call it once, before its operations."""
     callback = Safety(run)
-    underway(state)  # notes when the run began
+    run_state(state)  # notes when the run began
     state.add_callback_handler(callback)
     for host in state.inventory:
         if host.connected:
-            tune(host)
-            overhear(host, partial(_note_proof, state, host.name))
+            configure(host, partial(_note_proof, state, host.name))
     main = gevent.get_hub().parent
 
     def stop(number: int, frame: object) -> None:

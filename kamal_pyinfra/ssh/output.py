@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from paramiko import SSHClient, SSHException
+from paramiko import SSHException
 from paramiko.channel import ChannelFile
+
+from kamal_pyinfra.ssh.patches import Execute
 
 CHUNK = 1 << 15
 LONGEST_LINE = 4 << 20
@@ -16,7 +17,7 @@ MOST_BYTES = 32 << 20
 """Of one command, on each of its streams."""
 
 
-class AnyBytes:
+class LenientOutput:
     """Lines of a stream in which a byte that is no text becomes a replacement character.
 
     Args:
@@ -50,15 +51,40 @@ class AnyBytes:
         return getattr(self.stream, name)
 
 
-def read_any_bytes(client: SSHClient) -> None:
-    """Let every later command of a connection say what it wants, and fail as pyinfra expects when it has ended."""
-    if not isinstance(client.exec_command, partial):
-        client.exec_command = partial(_exec_command, client.exec_command)  # type: ignore[assignment] # for this client alone
+def lenient(execute: Execute) -> Execute:
+    """Commands whose output may be any bytes, and that fail as pyinfra expects when the connection has ended."""
+
+    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        try:
+            stdin, stdout, stderr = execute(*arguments, **options)
+        except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
+            raise SSHException("the connection ended") from error
+        return stdin, LenientOutput(stdout), LenientOutput(stderr)
+
+    return run
 
 
-def _exec_command(original: Any, *arguments: Any, **options: Any) -> tuple[Any, AnyBytes, AnyBytes]:
-    try:
-        stdin, stdout, stderr = original(*arguments, **options)
-    except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
-        raise SSHException("the connection ended") from error
-    return stdin, AnyBytes(stdout), AnyBytes(stderr)
+class TeeOutput:
+    """What a command prints, each line passed on as it comes."""
+
+    def __init__(self, stream: Any, on_line: Callable[[str], None]) -> None:
+        self.stream = stream
+        self.on_line = on_line
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.stream:
+            self.on_line(line.rstrip("\n"))
+            yield line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def passed_on(execute: Execute, on_line: Callable[[str], None]) -> Execute:
+    """Commands whose lines of standard output are passed on while they run; pyinfra shows them when they are over."""
+
+    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        stdin, stdout, stderr = execute(*arguments, **options)
+        return stdin, TeeOutput(stdout, on_line), stderr
+
+    return run

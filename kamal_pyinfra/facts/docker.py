@@ -7,7 +7,7 @@ import json
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.shell.host import engine_function
+from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.login_shell import plain
 
 
@@ -25,7 +25,7 @@ class DockerInstalled(FactBase[bool]):
     def command(self) -> str:
         """Ask the engine for its name and version; a host without the program or with another's has none."""
         ask = 'found=$(engine); case $found in docker-error*) echo "$found" >&2; exit 1 ;; *) echo "$found" ;; esac'
-        return plain(f"{engine_function()}if command -v docker > /dev/null; then {ask}; fi")
+        return plain(f"{functions('engine')}if command -v docker > /dev/null; then {ask}; fi")
 
     def process(self, output: list[str]) -> bool:
         """Any version will do; other lines are the login shell's."""

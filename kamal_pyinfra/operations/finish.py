@@ -32,7 +32,7 @@ def note(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
     """The command that writes it down, for every container that runs once this run is over."""
     wanted = tuple(container.name for container in desired.containers)
     others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
-    return edits.note_down(
+    return edits.record_edits(
         naming.edits_directory(run.config), (*wanted, *(each.name for each in others if not run.includes(each.role)))
     )
 

@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.host import bootstrap, diff_deleted_env_files
 from kamal_pyinfra.shell import files as commands
 from kamal_pyinfra.shell.files import make_directories
-from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.script import chain, guarded
 from kamal_pyinfra.ssh.connection import reconnect
 
@@ -46,7 +46,7 @@ def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
     if not run.is_setup:
         yield StringCommand("docker version > /dev/null || { echo 'run `kp setup` first' >&2; exit 1; }")
         return
-    yield StringCommand(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS))
+    yield StringCommand(guarded(install_docker(), seconds=INSTALL_SECONDS))
     yield FunctionCommand(renew_login, (), {})
 
 
@@ -69,7 +69,7 @@ def bootstrapped(run: Run) -> Generator[PyinfraCommand, None, None]:
     announce(changes)
     for change in changes:
         if isinstance(change, InstallDocker):
-            yield StringCommand(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS))
+            yield StringCommand(guarded(install_docker(), seconds=INSTALL_SECONDS))
             yield FunctionCommand(renew_login, (), {})
         if isinstance(change, CreateDirectories):
             yield StringCommand(make_directories(change.paths))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.shell.script import chain, words
+from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import words
 
 SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
 
@@ -80,56 +81,12 @@ def recent(log: str, *, lines: int) -> str:
     return f"[ ! -e {words(log)} ] || tail -n {words(lines)} {words(log)}"
 
 
-LIST_SECONDS = 10
-
-MOST_FILES = 10_000
-"""An app that keeps its uploads in its container has many, and each is looked for in every layer."""
-
 NOT_LISTED = "not-listed"
-"""Stands among the paths, or for all of them, where the list is not whole."""
-
-LAYERS_FORMAT = "{{.SizeRw}}{{println}}{{with .GraphDriver.Data}}{{.UpperDir}}{{println}}{{.LowerDir}}{{end}}"
-"""The size of the container's own layer, where that is, and where those of its image are."""
-
-# Folders appear too when something in them is new, so only what has nothing below it counts.
-DOCKER_DIFF = (
-    f'{{ timeout {LIST_SECONDS} docker diff "$1" 2> /dev/null || echo "? {NOT_LISTED}"; }} | '
-    'awk \'$1 == "?" { lost = $2; next }\n{ path = substr($0, 3); kind[path] = $1\n'
-    'for (at = path; match(at, "/[^/]*$") && RSTART > 1; folder[at] = 1) at = substr(at, 1, RSTART - 1) }\n'
-    'END { if (lost) print lost; else for (path in kind) if (kind[path] != "A" && !(path in folder)) print path }\''
-)
-
-# What the container added is in none of the layers below; what it removed was in one of them.
-OWN_LAYER = f"""( cd "$upper" && find . ! -type d ) 2> /dev/null | cut -c2- |
-  sed '{MOST_FILES + 1}{{s/.*/{NOT_LISTED}/;q;}}' |
-  while IFS= read -r path; do
-    if [ "$path" = {NOT_LISTED} ]; then echo "$path"; break; fi
-    if [ -c "$upper$path" ]; then echo "$path"; continue; fi
-    IFS=:; for layer in $lower; do
-      if [ -e "$layer$path" ] || [ -L "$layer$path" ]; then echo "$path"; break; fi
-    done
-  done"""
-
-CHANGED_FILES = f"""layers() {{
-  layers=$(docker inspect --size --format {words(LAYERS_FORMAT)} "$1" 2> /dev/null)
-  upper=$(echo "$layers" | sed -n 2p); lower=$(echo "$layers" | sed -n 3p)
-}}
-changed_files() {{
-  if [ -n "$lower" ] && [ -r "$upper" ] && [ -r "${{lower%%:*}}" ]; then
-  {OWN_LAYER}
-  else {DOCKER_DIFF}; fi | LC_ALL=C sort
-}}
-is_as_noted() {{
-  {{ read -r size; read -r upper; }} < "$2"
-  if [ -n "$upper" ] && [ -r "$upper" ]; then [ -z "$(find "$upper" -cnewer "$2" 2> /dev/null | head -n 1)" ]
-  else [ "$(docker inspect --size --format '{{{{.SizeRw}}}}' "$1" 2> /dev/null)" = "$size" ]; fi
-}}"""
+"""Stands among the paths of edited files, or for all of them, where the list is not whole."""
 
 
-def note_down(directory: str, containers: Sequence[str]) -> str:
+def record_edits(directory: str, containers: Sequence[str]) -> str:
     """Write down what differs from the image today; for other containers nothing is kept.
-
-    Beside it stand size and place of the container's layer, written first: what is changed later is newer than that.
 
     Args:
         directory: the folder with a file for each container.
@@ -137,30 +94,12 @@ def note_down(directory: str, containers: Sequence[str]) -> str:
     """
     if not containers:
         return ""
-    folder = words(directory)
-    notes = "; ".join(_note(directory, name) for name in containers)
-    return chain(f"rm -rf {folder} && mkdir -p {folder}", f"{{ {CHANGED_FILES}\n{notes}; }}")
+    return f"{{ {functions('record_edits')}record_edits {words(directory, *containers)}; }}"
 
 
-def _note(directory: str, name: str) -> str:
-    """A look goes by the file with the size, so that comes into place last: half a list would be taken for a whole."""
-    container, listed = words(name), words(f"{directory}/{name}")
-    size, draft = words(f"{directory}/{name}.size"), words(f"{directory}/{name}.draft")
-    return (
-        f'layers {container}; echo "$layers" | head -n 2 > {draft}; '
-        f"changed_files {container} > {listed} && mv -f {draft} {size}"
-    )
-
-
-def look(directory: str) -> str:
-    """Print a line ``edited NAME PATH`` for each file that was changed since it was noted down.
+def find_edits(directory: str) -> str:
+    """Print a line ``edited NAME PATH`` for each file that was changed since it was recorded.
 
     Where the files were not all listed, then or now, a line has ``not-listed`` for the path.
     """
-    return (
-        f"{CHANGED_FILES}\n"
-        f'for sized in {words(directory)}/*.size; do [ -f "$sized" ] || continue; noted=${{sized%.size}}\n'
-        'name=${noted##*/}; is_as_noted "$name" "$sized" && continue\n'
-        f'if grep -qx {NOT_LISTED} "$noted"; then echo "edited $name {NOT_LISTED}"; continue; fi; layers "$name"\n'
-        'changed_files "$name" | LC_ALL=C comm -13 "$noted" - | sed "s|^|edited $name |"; done'
-    )
+    return f"find_edits {words(directory)}"

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell.health import PRINTABLE
+from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.script import chain, guarded, join, words
 
 DEFAULT_LINES = 100
 FOLLOWED_LINES = 10
 SEPARATOR = " | "
+PIECE = 3000
+"""Bytes of a line that come at once; a longer one comes in several."""
 FOLLOW_SECONDS = 24 * 3600
 """A command that follows is begun anew after a day; whoever reads notices nothing of it."""
 
@@ -102,13 +105,13 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
         later: which lines of those that appear later.
         positions: which lines of those that were followed before, by their id.
     """
-    script = FOLLOW_ALL.format(
-        piece=PIECE,
-        known="".join(f"  {words(container)}) {_follow(known)} ;;\n" for container, known in positions.items()),
-        first=_follow(first),
-        later=_follow(later),
-        kept=join('| grep "$@"', words(*first.grep_options), "-e", words(first.grep)) + " " if first.grep else "",
-        listing=listing,
+    cases = "".join(f"{words(container)}) {_follow(known)} ;;\n" for container, known in positions.items())
+    kept = join("| grep $line_buffered", words(*first.grep_options), "-e", words(first.grep)) if first.grep else ""
+    script = (
+        f"{functions('follow_all', 'show_log')}list_containers() {{ {listing}; }}\n"
+        f'show_kept() {{ show_log "$@" 2>&1 {kept}; }}\n'
+        f'show_chosen() {{ case $1 in\n{cases}*) if [ "$rounds" = 1 ]; then {_follow(first)}; '
+        f"else {_follow(later)}; fi ;;\nesac; }}\nfollow_all {words(PIECE)}"
     )
     return guarded(script, seconds=FOLLOW_SECONDS)
 
@@ -120,44 +123,3 @@ def _follow(wanted: LogFilter) -> str:
         words("--tail", wanted.lines) if wanted.lines is not None else "",
         '"$1"',
     )
-
-
-PIECE = 3000
-"""Bytes; a longer line could have another container's in its middle, for a pipe takes 4,096 at once (PIPE_BUF)."""
-
-# One that is replaced by another of the same name has another id. One that is started again is followed again; what is
-# shown twice then is left out by the reader, who knows how far he was.
-FOLLOW_ALL = r"""set --
-if command -v stdbuf > /dev/null; then
-  set -- --line-buffered
-  marked() {{ stdbuf -oL fold -b -w {piece} | LC_ALL=C stdbuf -oL sed "s/^/line $1 /"; }}
-else
-  marked() {{ while IFS= read -r text || [ -n "$text" ]; do printf 'line %s %s\n' "$1" "$text"; done; }}
-fi
-show() {{
-  if [ -n "$2" ]; then docker logs --timestamps --follow --since "$2" "$1"; return; fi
-  case $1 in
-{known}  *) if [ "$rounds" = 1 ]; then {first}; else {later}; fi ;;
-  esac
-}}
-rounds=0
-while :; do
-  rounds=$((rounds + 1))
-  echo round
-  listed=$({listing}) || kill -TERM 0
-  now=$(date +%s)
-  while read -r id name label; do
-    case $id in '' | *[!0-9a-f]*) continue ;; esac
-    echo "container $id $name $label"
-    eval "follower=\${{follower_$id:-}} since=\${{since_$id:-}}"
-    if [ -z "$follower" ] || ! kill -0 "$follower" 2> /dev/null; then
-      echo "begin $id"
-      show "$id" "$since" 2>&1 {kept}| marked "$id" &
-      eval "follower_$id=$!"
-    fi
-    eval "since_$id=$((now - 2))"
-  done << END
-$listed
-END
-  sleep 1
-done"""

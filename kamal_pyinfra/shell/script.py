@@ -8,6 +8,7 @@ import shlex
 from kamal_pyinfra.config.env import pieces
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.docker_values import as_items
+from kamal_pyinfra.shell.library import functions
 
 BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 """Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
@@ -95,23 +96,6 @@ def both(aside: str, script: str) -> str:
     return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'
 
 
-# sshd leaves a command without terminal running when its connection drops. Nothing may go on in the dark,
-# since a rerun may already be deciding on what it sees; so the command watches the sshd that it runs under. It finds
-# that without starting a program: every command of a deploy begins with this.
-WATCHDOG = """above=$$
-while [ "$above" -gt 1 ] && read -r name < "/proc/$above/comm"; do
-  case "$name" in
-    sshd* | dropbear*)
-      ( while [ -d "/proc/$above" ]; do sleep 0.5; done; kill -TERM 0 ) > /dev/null 2>&1 &
-      watchdog=$!
-      trap 'kill "$watchdog" 2> /dev/null' EXIT
-      break ;;
-  esac
-  value=1; while read -r key value && [ "$key" != PPid: ]; do :; done < "/proc/$above/status"
-  above=$value
-done
-"""
-
 KILL_SECONDS = 5
 """After TERM, before KILL."""
 
@@ -127,4 +111,5 @@ def guarded(script: str, *, seconds: int, key: str = "") -> str:
         seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
     """
     mark = f"{KEY_MARK}{key}\n" if key else ""
-    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + BRIEF_CLIENT + WATCHDOG + script)}"
+    watch = f"{functions('end_with_connection')}end_with_connection\n"
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + BRIEF_CLIENT + watch + script)}"

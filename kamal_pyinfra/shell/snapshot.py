@@ -10,7 +10,7 @@ from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROX
 from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.state.digest import FACTOR, FIRST, MODULUS, digest_lines
 from kamal_pyinfra.shell import files as edits
-from kamal_pyinfra.shell.host import VERSION, engine_function
+from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.lock import mark, shown
 from kamal_pyinfra.shell.script import BRIEF_CLIENT, words
 
@@ -229,7 +229,8 @@ class SnapshotQuery:
 
 def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
-    return BRIEF_CLIENT + "\n".join(
+    needed = ("engine", "find_edits") if query.edits else ("engine",)
+    return f"{BRIEF_CLIENT}{functions(*needed)}" + "\n".join(
         (
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$PWD"',
             _files(query),
@@ -265,9 +266,9 @@ def _engine(query: SnapshotQuery) -> str:
     """Beside the look at containers; the pipe keeps what it says until that is through."""
     return "\n".join(
         (
-            f"{engine_function()}if engine; then",
+            "if engine; then",
             _images(query),
-            edits.look(query.edits) if query.edits else "",
+            edits.find_edits(query.edits) if query.edits else "",
             "fi",
         )
     )
@@ -361,7 +362,7 @@ def _containers(query: SnapshotQuery) -> str:
         f"look() {{ found=$(docker ps --all --no-trunc --format {words(_listed(query.names))}) || return 1; "
         '[ -z "$found" ] || docker inspect --format "$template" $(echo "$found" | sort -u); }\n'
         "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
-        f"if error=$({VERSION} 2>&1 > /dev/null); then all=$(look) || exit 1\n"
+        f"if error=$(version_of_engine 2>&1 > /dev/null); then all=$(look) || exit 1\n"
         f"else all=; {SILENT.format('$error')}; fi\n"
         f"{CONTAINERS_AND_SECRETS if query.watched_names else CONTAINERS_AND_SUMS}\n{IMAGE_DEFAULTS}"
     )

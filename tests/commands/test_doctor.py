@@ -10,11 +10,10 @@ import pytest
 from kamal_pyinfra.facts.doctor import parse_findings
 from kamal_pyinfra.facts.snapshot import SnapshotError
 from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
-from kamal_pyinfra.shell import host as engine
-from kamal_pyinfra.shell.host import examine
-from tests.commands.fake_host import Answer, FakeHost
+from kamal_pyinfra.shell.host import doctor_script
+from tests.commands.fake_host import Answer, FakeHost, template
 
-VERSION = engine.VERSION.removeprefix("docker ").replace("'", "")
+VERSION = f"version --format {template('version_of_engine')}"
 PORTS = "ps --format container {{.Names}} {{.Ports}}"
 ROOT = "info --format {{.DockerRootDir}}"
 CURL = '#!/bin/sh\nfor url; do :; done\ncase "$url" in {answers} *) printf 000; exit 7 ;; esac\n'
@@ -37,7 +36,7 @@ def fit(host: FakeHost) -> FakeHost:
 
 
 def look(host: FakeHost, run_directory: str = ".kamal") -> Findings:
-    ran = host.run(examine(registry="registry.example.com", run_directory=run_directory))
+    ran = host.run(doctor_script(registry="registry.example.com", run_directory=run_directory))
     assert (ran.code, ran.err) == (0, "")
     return parse_findings(ran.out.splitlines())
 
@@ -79,7 +78,7 @@ def test_hosts_without_docker_and_without_curl(fit: FakeHost) -> None:
     for name in programs.split():
         (fit.bin / name).unlink(missing_ok=True)
         (fit.bin / name).symlink_to(shutil.which(name) or name)
-    script = examine(registry="registry.example.com", run_directory=".kamal")
+    script = doctor_script(registry="registry.example.com", run_directory=".kamal")
     ran = fit.run(f"/bin/rm {fit.bin}/docker {fit.bin}/curl; PATH={fit.bin}; {script}")
     assert (ran.code, ran.err) == (0, "")
     found = parse_findings(ran.out.splitlines())
@@ -93,7 +92,7 @@ def test_a_folder_in_a_file_cannot_be_written_to(fit: FakeHost) -> None:
 
 def test_hard_names_are_only_names(fit: FakeHost) -> None:
     odd = "o'dd $(touch hacked) `x`"
-    ran = fit.run(examine(registry=f"{odd}:1", run_directory=odd))
+    ran = fit.run(doctor_script(registry=f"{odd}:1", run_directory=odd))
     assert (ran.code, ran.err) == (0, "")
     assert list(fit.home.iterdir()) == []
 

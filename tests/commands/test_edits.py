@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.shell import files as edits
-from tests.commands.fake_host import Answer, FakeHost
+from kamal_pyinfra.shell.library import functions
+from tests.commands.fake_host import Answer, FakeHost, template
 
-LAYERS = f"inspect --size --format {edits.LAYERS_FORMAT} shop-web-v2"
+LAYERS = f"inspect --size --format {template('read_layers')} shop-web-v2"
 SIZE = "inspect --size --format {{.SizeRw}} shop-web-v2"
 FOLDER = ".kamal/shop-files"
+FIND = functions("find_edits") + edits.find_edits(FOLDER)
 DIFF = """C /etc
 C /etc/passwd
 D /etc/shadow
@@ -41,7 +43,7 @@ def layers(host: FakeHost, tmp_path: Path) -> Path:
 
 
 def listed(host: FakeHost) -> str:
-    ran = host.run(edits.note_down(FOLDER, ["shop-web-v2"]))
+    ran = host.run(edits.record_edits(FOLDER, ["shop-web-v2"]))
     assert (ran.code, ran.err) == (0, "")
     return (host.home / FOLDER / "shop-web-v2").read_text()
 
@@ -68,7 +70,7 @@ def test_where_the_layers_cannot_be_read_docker_is_asked(host, answer):
 
 def test_nothing_is_asked_of_a_container_in_whose_layer_nothing_is_newer_than_the_note(host, layers):
     listed(host)
-    ran = host.run(edits.look(FOLDER))
+    ran = host.run(FIND)
     assert (ran.out, ran.calls) == ("", "")
 
 
@@ -76,7 +78,7 @@ def test_what_was_changed_since_is_named_and_what_was_noted_is_not(host, layers)
     listed(host)
     (layers / "one/app/main.py").touch()
     (layers / "upper/app/main.py").touch()
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+    assert host.run(FIND).out == "edited shop-web-v2 /app/main.py\n"
 
 
 def test_an_old_time_on_a_changed_file_does_not_hide_it(host, layers):
@@ -85,14 +87,14 @@ def test_an_old_time_on_a_changed_file_does_not_hide_it(host, layers):
     for layer in ("one", "upper"):
         (layers / layer / "app/main.py").touch()
         os.utime(layers / layer / "app/main.py", (0, 0))
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+    assert host.run(FIND).out == "edited shop-web-v2 /app/main.py\n"
 
 
 def test_a_file_of_the_image_that_was_removed_since_is_named(host, layers):
     (layers / "one/app/main.py").touch()
     listed(host)
     os.mknod(layers / "upper/app/main.py", stat.S_IFCHR | 0o600, os.makedev(0, 0))
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+    assert host.run(FIND).out == "edited shop-web-v2 /app/main.py\n"
 
 
 @pytest.mark.parametrize("noted", ["5\n", "5\n/nowhere/upper\n"], ids=["an earlier kp", "layer not readable"])
@@ -102,10 +104,10 @@ def test_where_the_layer_cannot_be_seen_its_size_tells_whether_something_was_cha
     (layers / "one/app/main.py").touch()
     (layers / "upper/app/main.py").touch()
     host.docker(SIZE, "5\n")
-    ran = host.run(edits.look(FOLDER))
+    ran = host.run(FIND)
     assert (ran.out, ran.calls) == ("", f"docker {SIZE}\n")
     host.docker(SIZE, "6\n")
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 /app/main.py\n"
+    assert host.run(FIND).out == "edited shop-web-v2 /app/main.py\n"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_a_list_that_docker_did_not_end_is_no_list(host, layers, answer):
     assert listed(host) == "not-listed\n"
     host.docker(SIZE, "6\n")
     host.docker("diff shop-web-v2", DIFF)
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 not-listed\n"
+    assert host.run(FIND).out == "edited shop-web-v2 not-listed\n"
 
 
 def test_a_list_that_docker_does_not_end_later_says_nothing_of_files(host, layers):
@@ -127,15 +129,16 @@ def test_a_list_that_docker_does_not_end_later_says_nothing_of_files(host, layer
     assert listed(host) == CHANGED
     host.docker(SIZE, "6\n")
     host.docker("diff shop-web-v2", Answer(out="C /app/main.py\n", code=124))
-    assert host.run(edits.look(FOLDER)).out == "edited shop-web-v2 not-listed\n"
+    assert host.run(FIND).out == "edited shop-web-v2 not-listed\n"
 
 
 def test_a_layer_with_more_files_than_are_examined_is_not_listed(host, layers, monkeypatch):
-    monkeypatch.setattr(edits, "CHANGED_FILES", edits.CHANGED_FILES.replace(f"'{edits.MOST_FILES + 1}{{", "'4{"))
+    few = functions("record_edits").replace("'10001{", "'4{")
+    monkeypatch.setattr(edits, "functions", lambda *names: few)
     for number in range(9):
         (layers / f"upper/app/log/{number}").touch()
     assert "not-listed" in listed(host).splitlines()
 
 
 def test_without_containers_nothing_is_noted():
-    assert edits.note_down(FOLDER, []) == ""
+    assert edits.record_edits(FOLDER, []) == ""

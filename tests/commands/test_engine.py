@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.shell.host import VERSION, engine_function
-from tests.commands.fake_host import Answer, FakeHost
+from kamal_pyinfra.shell.library import functions
+from tests.commands.fake_host import Answer, FakeHost, template
 
-ASKED = VERSION.removeprefix("docker ").replace("'", "")
+ASKED = f"version --format {template('version_of_engine')}"
 EMULATED = "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\n"
 CGROUPS = (
     'time="2026-11-29T17:55:53Z" level=warning msg="Using cgroups-v1 which is deprecated in favor of cgroups-v2 with '
@@ -53,5 +53,5 @@ def test_the_engine_is_told_in_one_line(
     host.docker(ASKED, answer)
     if name is not None:
         host.docker("--version", name)
-    ran = host.run(f"{engine_function()}engine")
+    ran = host.run(f"{functions('engine')}engine")
     assert (ran.out, ran.err, ran.code) == (printed, "", code)

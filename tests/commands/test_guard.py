@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell.script import BRIEF_CLIENT, WATCHDOG, guarded
+from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import BRIEF_CLIENT, guarded
 
+WATCH = functions("end_with_connection") + "end_with_connection\n"
 HAS_PROC = Path("/proc/self/comm").exists()
 
 
@@ -38,7 +40,7 @@ def wait_until(condition, what: str) -> None:
 
 def test_a_guarded_script_as_text():
     assert guarded("echo 'hi there'", seconds=90) == (
-        "timeout -k 5 90 sh -c '" + (BRIEF_CLIENT + WATCHDOG + "echo 'hi there'").replace("'", "'\"'\"'") + "'"
+        "timeout -k 5 90 sh -c '" + (BRIEF_CLIENT + WATCH + "echo 'hi there'").replace("'", "'\"'\"'") + "'"
     )
 
 

@@ -13,9 +13,8 @@ import pytest
 from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.plan.state.digest import check
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost, ObservedImage
-from kamal_pyinfra.shell.host import VERSION
 from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, SnapshotQuery, container_template, snapshot, sums_template
-from tests.commands.fake_host import Answer, FakeHost
+from tests.commands.fake_host import Answer, FakeHost, template
 from tests.facts.go_template import render
 from tests.facts.looked_at import SHOP
 
@@ -36,7 +35,7 @@ LISTED = (
     '{{if .Label "service"}}{{.ID}}{{else}}{{range split .Names ","}}{{if eq . "traefik"}}{{$.ID}}{{end}}{{end}}{{end}}'
 )
 NAMED = LISTED.replace('"traefik"', '"traefik" "shop-web-v2" "shop-db"')
-ENGINE = VERSION.removeprefix("docker ").replace("'", "")
+ENGINE = f"version --format {template('version_of_engine')}"
 LIST = f"ps --all --no-trunc --format {LISTED}"
 IMAGES = (
     "image ls --no-trunc --filter reference=registry.example.com/acme/shop --filter reference=traefik:v2.11"

@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.diff.gates import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions
 from kamal_pyinfra.shell import app, rollout
-from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
@@ -86,7 +86,7 @@ def test_bootstrap_makes_the_folders_of_a_host_that_has_docker(fleet, run):
 def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run):
     hosts = fleet(lambda run, host: replace(fresh(run, host), docker=Docker(installed=host == OTHER)))
     said = "Docker is missing, and deploy is neither root nor may use sudo without password"
-    hosts.servers[PRIMARY].knows(guarded(INSTALL_DOCKER, seconds=INSTALL_SECONDS), err=[said], is_success=False)
+    hosts.servers[PRIMARY].knows(guarded(install_docker(), seconds=INSTALL_SECONDS), err=[said], is_success=False)
     hosts.servers[OTHER].knows(FOLDERS, then=deployed(run, OTHER))
     assert failed(hosts.does(server.bootstrapped)) == [PRIMARY]
     assert any(PRIMARY in line and said in line for line in hosts.printed)

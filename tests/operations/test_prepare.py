@@ -22,7 +22,7 @@ from kamal_pyinfra.shell import app as asset_commands
 from kamal_pyinfra.shell import files as edits
 from kamal_pyinfra.shell import image as image_commands
 from kamal_pyinfra.shell.files import measured, write_secret
-from kamal_pyinfra.shell.host import INSTALL_DOCKER
+from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy import container as proxy_commands
 from kamal_pyinfra.shell.proxy.container import replace_by_working, serving_functions, with_proxy_lock_if_unchanged
@@ -149,8 +149,8 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
 
 RECORD = write_secret(".kamal/shop-hosts.json")
 NOTED = {
-    PRIMARY: edits.note_down(".kamal/shop-files", ["shop-web-v2", "shop-job-v2"]),
-    OTHER: edits.note_down(".kamal/shop-files", ["shop-web-v2"]),
+    PRIMARY: edits.record_edits(".kamal/shop-files", ["shop-web-v2", "shop-job-v2"]),
+    OTHER: edits.record_edits(".kamal/shop-files", ["shop-web-v2"]),
 }
 
 
@@ -283,7 +283,7 @@ def test_setup_installs_docker_and_looks_again(fleet, run):
     hosts = fleet(
         lambda run, host: replace(fresh(run, host), docker=Docker(installed=False)), replace(run, is_setup=True)
     )
-    command = guarded(INSTALL_DOCKER, seconds=900)
+    command = guarded(install_docker(), seconds=900)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=fresh(run, name))
     state = hosts.does(docker.installed)
@@ -299,7 +299,7 @@ def test_an_engine_that_refuses_the_user_is_set_up_too(fleet, run):
         replace(run, is_setup=True),
     )
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(INSTALL_DOCKER, seconds=900))
+        hosts.servers[name].knows(guarded(install_docker(), seconds=900))
     assert changed(hosts.does(docker.installed)) == list(HOSTS)
     assert any("docker: deploy may not use docker" in line.replace("docker  ", "docker: ") for line in hosts.printed)
 

@@ -29,7 +29,7 @@ from kamal_pyinfra.plan.state.observed import Findings, ObservedHost
 from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.queries.observe import ask_proxies
 from kamal_pyinfra.runner.session import Session, interruptible
-from kamal_pyinfra.shell.host import DOCTOR_SECONDS, examine
+from kamal_pyinfra.shell.host import DOCTOR_SECONDS, doctor_script
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
@@ -154,7 +154,7 @@ def _proxy_image(observed: ObservedHost) -> str:
 
 
 def _look(host: Host, needs: Requirements) -> Look:
-    command = examine(registry=needs.registry, run_directory=needs.run_directory)
+    command = doctor_script(registry=needs.registry, run_directory=needs.run_directory)
     began = time.time()
     with gevent.Timeout(PATIENCE, exception=False):
         succeeded, output = execute(host, command)

@@ -83,7 +83,6 @@ def names_in_options(options: Options, name: str) -> frozenset[str] | None:
     """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
 
     Args:
-        options: the options as written.
         name: ``env`` or ``label``.
     """
     written = dict(options)

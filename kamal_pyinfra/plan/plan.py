@@ -192,8 +192,6 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable
     """Compare a fleet with the configuration.
 
     Args:
-        run: the configuration, the version and the run's fixed values.
-        observed: a look at every host that takes part, by name.
         left_out: hosts that would take part but could not be looked at.
 
     Raises:
@@ -318,11 +316,6 @@ Decide = Callable[[Run, ObservedHost], TaskDecision]
 
 def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) -> Plan:
     """The plan of a command that is not about a version.
-
-    Args:
-        run: the configuration and the run's fixed values.
-        observed: a look at every host that takes part, by name.
-        decide: what the command changes on a host.
 
     Raises:
         PlanRefused: it must not be done on a host.

@@ -166,7 +166,6 @@ class Run(Origin, Target, RunOptions):
     """One invocation of a deploy, the same on every host.
 
     Args:
-        version: the version to put into service.
         command: what was asked for, for the lock and the audit log.
         words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
     """
@@ -251,7 +250,6 @@ def select(
     """Apply the filters of the command line.
 
     Args:
-        config: the loaded configuration.
         hosts: globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; empty for all.
         roles: globs; empty for all.
         command: whose hosts; some have to do with accessories too.

@@ -32,7 +32,6 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our digest label and what makes health show sooner.
 
     Args:
-        container: what to run.
         engine: version of the host's Docker, for example ``26.1.5``; ``None`` if it is not known.
     """
     labels = (*gate_labels(container), *hiding_labels(container.labels, container.options))
@@ -253,11 +252,7 @@ ONLY_ONE = frozenset({"publish", "p", "publish-all", "name", "hostname", "ip", "
 
 
 def run_release(release: ReleaseCommand) -> str:
-    """Run the command once and print what it says as it comes.
-
-    Args:
-        release: the command and its container.
-    """
+    """Run the command once and print what it says as it comes."""
     return SCRIPT.format(
         filter=words(f"label={RELEASE_LABEL}={release.owner}"),
         name=words(release.name),
@@ -284,9 +279,7 @@ def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], ga
     """Start every container, then wait until all are healthy and the proxy routes to them.
 
     Args:
-        changes: what to start.
         audits: for each change, the command that records it, run when its container is ready.
-        gates: what is asked of the proxy.
     """
     starts = [chain(tie_cord(each.cord) if each.cord else "", start(each.name)) for each in changes]
     waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]

@@ -180,7 +180,6 @@ def option_differences(
     """The options that are not as written.
 
     Args:
-        desired: the options as written.
         observed: inspect's fields, each as a tuple of values; fields that were not looked at are absent.
         is_same: whether the container was created from this very configuration, so that only what
             ``docker update`` changes can differ.
@@ -226,7 +225,6 @@ def logging_differences(wanted: Options, options: Options, observed: ObservedCon
     Args:
         wanted: flags made from ``logging:``.
         options: the ``docker run`` options as written; where they speak of logging too, only the digest can tell.
-        observed: the container.
     """
     if not observed.log_driver or is_in_options(options, "log-driver", "log-opt"):
         return

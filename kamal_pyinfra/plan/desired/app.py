@@ -30,7 +30,6 @@ def retrying_command(check: Healthcheck, *, stands_by: bool = True) -> str:
     With a long interval it would have to hold out longer than Docker lets a probe run.
 
     Args:
-        check: the settings.
         stands_by: a probe may go on for some seconds and watch the cord, when it is asked for.
     """
     seconds = to_seconds(check.interval)

@@ -28,10 +28,6 @@ from kamal_pyinfra.plan.state.observed import Owner
 def desired_host(run: Run, host: str) -> DesiredHost:
     """What one host should have once the run is over.
 
-    Args:
-        run: the configuration, the version and the run's fixed values.
-        host: the host's name as the configuration spells it.
-
     Raises:
         ConfigError: a secret that this host needs has no value.
     """

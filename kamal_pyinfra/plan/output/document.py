@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import HostPlan, Plan
 
 FORMAT_VERSION = 1
-DOCUMENT = ConfigDict(frozen=True, extra="forbid")
 
 
-class DifferenceDocument(BaseModel):
+class Document(BaseModel):
+    """Frozen, and with no other fields than its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DifferenceDocument(Document):
     """One field that is not as it should be; values of secrets are never in it."""
-
-    model_config = DOCUMENT
 
     field: str = Field(description="What differs, such as `env COLOR`, `memory` or `secret TOP_SECRET`.")
     before: str = Field(description="What is there; empty for a field whose value is not shown.")
     after: str = Field(description="What will be; without `before` what happened, such as `changed`.")
 
 
-class ChangeDocument(BaseModel):
+class ChangeDocument(Document):
     """One thing that will be different."""
-
-    model_config = DOCUMENT
 
     action: Literal["create", "update", "replace", "remove"] = Field(description="What happens to it.")
     kind: str = Field(description="What it is, such as `container`, `image`, `env file` or `proxy`.")
@@ -48,10 +49,8 @@ class AdviceDocument(ChangeDocument):
     command: str = Field(description="What changes it.")
 
 
-class HostDocument(BaseModel):
+class HostDocument(Document):
     """One host, its changes in the order in which they are made."""
-
-    model_config = DOCUMENT
 
     host: str = Field(description="Its name in the configuration.")
     roles: list[str] = Field(description="Its roles, the primary one first.")
@@ -61,10 +60,8 @@ class HostDocument(BaseModel):
     notes: list[str] = Field(description="What a reader should know of this host besides.")
 
 
-class SummaryDocument(BaseModel):
+class SummaryDocument(Document):
     """How many changes of each kind; those that are part of another are not counted."""
-
-    model_config = DOCUMENT
 
     replace: int = Field(description="Things that are replaced.")
     create: int = Field(description="Things that are new.")
@@ -73,10 +70,8 @@ class SummaryDocument(BaseModel):
     unchanged: int = Field(description="Wanted things that stay as they are.")
 
 
-class PlanDocument(BaseModel):
+class PlanDocument(Document):
     """What a command would change on which host, and why."""
-
-    model_config = DOCUMENT
 
     format_version: int = Field(description="Grows when a field changes its meaning or goes; new fields may come.")
     service: str = Field(description="`SERVICE`, or `SERVICE-DESTINATION`.")

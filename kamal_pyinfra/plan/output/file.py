@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from kamal_pyinfra.config.servers import is_host
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.naming import TAG
-from kamal_pyinfra.plan.output.document import DOCUMENT, ChangeDocument, PlanDocument, plan_document
+from kamal_pyinfra.plan.output.document import ChangeDocument, Document, PlanDocument, plan_document
 from kamal_pyinfra.plan.plan import Plan, make_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
@@ -79,10 +79,8 @@ def _to_host(text: str) -> str:
 HostName = Annotated[str, AfterValidator(_to_host)]
 
 
-class RunDocument(BaseModel):
+class RunDocument(Document):
     """What of a run decides about its plan."""
-
-    model_config = DOCUMENT
 
     version: str = Field(pattern=f"^{TAG.pattern}$", description="The version that will be in service.")
     command: Literal["deploy", "setup", "redeploy", "rollback"] = Field(
@@ -99,10 +97,8 @@ class RunDocument(BaseModel):
     forgotten: tuple[str, ...] = Field(description="Hosts that left the configuration and are no longer noted.")
 
 
-class PlanFile(BaseModel):
+class PlanFile(Document):
     """A plan, the run that it is for, and the fleet that it was made from."""
-
-    model_config = DOCUMENT
 
     format_version: int = Field(description="Grows when a field changes its meaning.")
     run: RunDocument = Field(description="What of the run decides about the plan.")

@@ -31,7 +31,6 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
     """The plan for people: hosts with the same changes are shown once, with all their names.
 
     Args:
-        plan: what to show.
         is_whole: show every step, also those that come along with another change.
     """
     name = f"{plan.service} {plan.version}".rstrip()

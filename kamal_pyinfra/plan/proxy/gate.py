@@ -48,7 +48,6 @@ class Door:
 
     Args:
         port: of the entry point, inside the proxy's container.
-        scheme: ``http`` or ``https``.
         is_guarded: whether the entry point itself may answer (a redirect, middlewares of its own), so that an answer
             without our header says nothing.
         address: the one that it listens on, if it is not all of them; of the host where the proxy is on its network.
@@ -65,7 +64,6 @@ class Gate:
     """What is asked of the proxy about one container.
 
     Args:
-        container: its name.
         routers: its own routers.
         rules: theirs, for a message.
         ask: the end of the path to ask for; empty for a container without such a router (Kamal made it).
@@ -96,9 +94,6 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
 
     Besides those of the question itself its other routers name their service, which Traefik does by itself only where
     a container has a single one. What they name is the same, so that containers without these labels go with them.
-
-    Args:
-        container: with the labels that it is to have otherwise.
     """
     labels = _all_labels(container)
     if not has_routers(labels) or names_in_options(container.options, "label") is None:
@@ -124,12 +119,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
 
 
 def gate_of(container: AppContainer, command: Sequence[str]) -> Gate:
-    """What to ask about a container that is started with :func:`gate_labels`.
-
-    Args:
-        container: as it is started.
-        command: of the proxy.
-    """
+    """What to ask about a container that is started with :func:`gate_labels`."""
     return seen_gate(container.name, {**_all_labels(container), **dict(gate_labels(container))}, command)
 
 

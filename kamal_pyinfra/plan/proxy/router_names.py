@@ -66,7 +66,6 @@ def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict
     """What a container's labels define, with what Traefik adds to a router that leaves it out.
 
     Args:
-        labels: the container's.
         container: its name, of which Traefik makes the rule and the service of a router that names none.
     """
     found: dict[Element, dict[str, str]] = {}

@@ -54,7 +54,6 @@ def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     """A script that waits until no other run changes the proxy of this host.
 
     Args:
-        script: what to do.
         seconds: how long to wait; then the script is not begun.
     """
     return f"{functions('take_proxy_lock')}take_proxy_lock {words(seconds)}; {script}"
@@ -87,7 +86,6 @@ def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again.
 
     Args:
-        proxy: the new one.
         routed: what is asked of it about the containers behind it, of whatever service.
     """
     return chain(
@@ -103,7 +101,6 @@ def replace_by_working(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Replace the proxy by one that stays up and can ask Docker; exit 1 if it does not: then the old one runs again.
 
     Args:
-        proxy: the new one.
         routed: the containers behind it.
     """
     asked = next((gate for gate in routed if gate.doors), None)
@@ -123,7 +120,6 @@ def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Run a proxy where there is none; exit 1 if it does not serve.
 
     Args:
-        proxy: the new one.
         routed: what is asked of it about the containers behind it, of whatever service.
     """
     if not routed:

@@ -23,7 +23,7 @@ events, progress, timings       pyinfra's own output          pyinfra prints it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -263,3 +263,17 @@ def _batch_steps(run: Run, batch: tuple[str, ...], number: int, of: int) -> Iter
         yield Step(phase=RETIRE, batch=batch, rounds=(here,))
     if number < of and boot.pause:
         yield Step(pause=boot.pause)
+
+
+def hosts_to_revert(run: Run, *, unproven: Collection[str], begun: Collection[str]) -> tuple[str, ...]:
+    """Where the old version is brought back (``boot.failure``).
+
+    Args:
+        run: the run's fixed values.
+        unproven: hosts of the batch that has not passed the gate, or that turned bad while it was watched.
+        begun: hosts of every batch so far.
+
+    Returns:
+        None where nothing is unproven: past the gate the new version serves.
+    """
+    return tuple(unproven if run.config.boot.failure == "halt" or not unproven else begun)

@@ -8,13 +8,11 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Self
 
 from kamal_pyinfra.errors import BuildFailed
@@ -80,21 +78,6 @@ def end_programs() -> None:
     """End what still runs; for a run that is interrupted from outside."""
     for process in tuple(_RUNNING):
         _end_group(process)
-
-
-@contextlib.contextmanager
-def exiting_on_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise :class:`SystemExit` with 128 + n, so that ``finally`` does its work."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Callable[[str], None]) -> int:

@@ -142,12 +142,10 @@ class Rollout:
         self.steps.report.phase_ended(phase.name, succeeded=not is_bad)
         if is_bad:
             self._take_back(step.batch)
-            self.past_gate = [host for host in self.past_gate if host not in step.batch]
             self.steps.fail(self._state_after_taking_back(step.batch))
 
     def _take_back(self, batch: Sequence[str]) -> None:
-        halts = self.run.config.boot.failure == "halt"
-        hosts = self.taken_back = tuple(batch if halts else self.begun)
+        hosts = self.taken_back = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
@@ -157,8 +155,7 @@ class Rollout:
             self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}
-        if not halts:
-            self.past_gate.clear()
+        self.past_gate = [host for host in self.past_gate if host not in hosts]
 
     def _outputs(self) -> dict[str, tuple[str, ...]]:
         return {host: failure.output for host, failure in self.session.failures.items()}

@@ -14,7 +14,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.local.new_run import new_run
-from kamal_pyinfra.local.programs import exiting_on_signals
+from kamal_pyinfra.local.signals import first_signal, leave
 from kamal_pyinfra.plan.run import UNKNOWN
 from kamal_pyinfra.project.version import resolve_version
 from kamal_pyinfra.redactor import redacted
@@ -66,7 +66,7 @@ def call_before_connecting(config: Config) -> None:
         version = UNKNOWN
     words = script_words()
     run = replace(new_run(config, version, command=words[0]), words=words, skips_hooks=typed_data("skip_hooks") in TRUE)
-    with exiting_on_signals():
+    with first_signal(leave):
         call_pre_connect(run, _say)
 
 

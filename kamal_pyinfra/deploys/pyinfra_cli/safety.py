@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from typing import Any
 
@@ -16,10 +15,12 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.deploys.phases import hosts_to_revert
 from kamal_pyinfra.insight.address import addresses
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
 from kamal_pyinfra.insight.routed import parse_proof, what_serves
 from kamal_pyinfra.local.programs import end_programs
+from kamal_pyinfra.local.signals import at_first_signal
 from kamal_pyinfra.operations.app import revert_command, turned_bad
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.run_state import run_state
@@ -107,9 +108,7 @@ class Safety(BaseStateCallback):
         return record.ends(result=INTERRUPTED if self.is_interrupted else FAILED, where=where)
 
     def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:
-        if not unproven:
-            return
-        names = unproven if self.run.config.boot.failure == "halt" else begun
+        names = hosts_to_revert(self.run, unproven=unproven, begun=begun)
         hosts = [host for host in state.inventory if host.name in names]
         gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_disconnected(host)])
         reachable = [host for host in hosts if host.connected]
@@ -165,14 +164,10 @@ def install(state: State, run: Run) -> None:
             configure(host, partial(_note_proof, state, host.name))
     main = gevent.get_hub().parent
 
-    def stop(number: int, frame: object) -> None:
-        for other in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(other, signal.SIG_IGN)
+    def stop(number: int) -> None:
         callback.is_interrupted = True
         if state.pool is not None:
             state.pool.kill(block=False)
         gevent.kill(main, SystemExit(128 + number))
 
-    # Python's own handlers: pyinfra has installed one for SIGINT, which would end the process with code 0.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    at_first_signal(stop)

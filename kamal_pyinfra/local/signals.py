@@ -1,0 +1,60 @@
+"""SIGINT and SIGTERM under pyinfra's own command line: the first ends a run in order, later ones wait for that.
+
+`kp` has handlers of gevent's instead (``runner/session.py``): a loop that waits for hosts is woken by these at once.
+pyinfra has taken SIGINT from gevent for a handler of Python's, so that only another one of these can follow.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def at_first_signal(act: Callable[[int], object]) -> Callable[[], None]:
+    """Have the first signal do something, and later ones nothing.
+
+    The handlers are Python's own, in place of whatever handles signals so far: pyinfra's would end the process with
+    code 0.
+
+    Args:
+        act: called with the signal's number, in whatever greenlet is running.
+
+    Returns:
+        What restores the handlers that were there.
+    """
+
+    def handle(number: int, frame: object) -> None:
+        for other in ENDING:
+            signal.signal(other, signal.SIG_IGN)
+        act(number)
+
+    previous = {number: signal.signal(number, handle) for number in ENDING}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
+@contextmanager
+def first_signal(act: Callable[[int], object]) -> Iterator[None]:
+    """The same for as long as a block lasts."""
+    restore = at_first_signal(act)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def leave(number: int) -> None:
+    """End with 128 + n, so that ``finally`` does its work.
+
+    Raises:
+        SystemExit: always.
+    """
+    sys.exit(128 + number)

@@ -30,8 +30,9 @@ from typing import Any
 
 from pyinfra.api.deploy import deploy
 
-from kamal_pyinfra.operations import accessory, app, host, image, proxy
+from kamal_pyinfra.operations import app, host
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.apply import applied, differing
 from kamal_pyinfra.operations.finish import finished
 from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, run_state
 from kamal_pyinfra.plan import fleet_state
@@ -71,17 +72,17 @@ def prepare(run: Run) -> None:
     if may_need(run, diff_docker):
         host.installed(run=run, name="Have Docker")
     if may_need(run, diff_directories):
-        host.directories(run=run, name="Create folders")
+        applied(run=run, decide=differing(diff_directories), name="Create folders")
     if may_need(run, diff_env_files):
-        host.env_files(run=run, name="Write env files")
+        applied(run=run, decide=differing(diff_env_files), name="Write env files")
     if may_need(run, diff_login):
-        image.logged_in(run=run, name="Log in to the registry")
+        applied(run=run, decide=differing(diff_login), name="Log in to the registry")
     if may_need(run, diff_missing_accessories):
-        accessory.booted(run=run, name="Boot accessories")
+        applied(run=run, decide=differing(diff_missing_accessories), name="Boot accessories")
     if may_need(run, diff_images):
-        image.present(run=run, name="Pull the image")
+        applied(run=run, decide=differing(diff_images), name="Pull the image")
     if may_need(run, diff_proxy):
-        proxy.running(run=run, name="Run the proxy")
+        applied(run=run, decide=differing(diff_proxy), name="Run the proxy")
     if may_need(run, diff_assets):
         app.synced(run=run, name="Sync assets")
 
@@ -90,9 +91,9 @@ def prepare(run: Run) -> None:
 def pull(run: Run) -> None:
     """The image alone, for ``kp build pull``."""
     host.installed(run=run, name="Have Docker")
-    host.directories(run=run, name="Create folders")
-    image.logged_in(run=run, name="Log in to the registry")
-    image.present(run=run, name="Pull the image")
+    applied(run=run, decide=differing(diff_directories), name="Create folders")
+    applied(run=run, decide=differing(diff_login), name="Log in to the registry")
+    applied(run=run, decide=differing(diff_images), name="Pull the image")
 
 
 @deploy("Release")

@@ -1,23 +1,27 @@
-"""Accessories of a host."""
+"""How changes of accessories are made."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Sequence
 
 from pyinfra.api.command import StringCommand
-from pyinfra.api.operation import operation
 
-from kamal_pyinfra.operations.audit import announce, audited
+from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.run_state import current_host, look, seen
-from kamal_pyinfra.plan.changes.containers import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
+from kamal_pyinfra.operations.run_state import seen
+from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes.containers import (
+    BootAccessory,
+    CreateAccessoryDirectories,
+    RebootAccessory,
+    RemoveAccessory,
+    SwitchAccessory,
+    UploadFiles,
+)
 from kamal_pyinfra.plan.compare.container import files_to_upload
-from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
-from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload
-from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.files import remove_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded
@@ -26,23 +30,14 @@ SWITCH_SECONDS = 120
 REMOVE_SECONDS = 300
 
 
-@operation()
-def booted(run: Run) -> Generator[StringCommand, None, None]:
-    """Accessories run; what is there is replaced only if the run reboots.
-
-    + run: the run's fixed values.
-    """
-    desired, observed = look(run)
-    changes = diff_missing_accessories(desired, observed)
-    if not changes:
-        current_host().noop("the accessories are there")
-        return
-    announce(changes)
+def boot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """Folders, files, and a container that runs."""
     for change in changes:
-        if change.accessory.directories:
-            yield StringCommand(commands.make_directories(change.accessory.directories))
-        yield from _written(files_to_upload(change.accessory, observed))
-        yield StringCommand(pulling(run, _boot(run, change)))
+        if isinstance(change, BootAccessory):
+            if change.accessory.directories:
+                yield StringCommand(commands.make_directories(change.accessory.directories))
+            yield from _written(files_to_upload(change.accessory, seen(run)))
+            yield StringCommand(pulling(run, _boot(run, change)))
 
 
 def _boot(run: Run, change: BootAccessory) -> str:
@@ -66,89 +61,35 @@ def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
             )
 
 
-@operation()
-def uploaded(run: Run) -> Generator[StringCommand, None, None]:
-    """The accessories' files are what they are on this machine.
-
-    + run: the run's fixed values.
-    """
-    changes = accessory_tasks.diff_uploads(*look(run))
-    if not changes:
-        current_host().noop("all files are up to date")
-        return
-    announce(changes)
+def upload(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """Files with the content that they have on this machine."""
     for change in changes:
-        yield from _written(change.uploads)
+        if isinstance(change, UploadFiles):
+            yield from _written(change.uploads)
 
 
-@operation()
-def directories(run: Run) -> Generator[StringCommand, None, None]:
-    """The accessories' folders are there.
-
-    + run: the run's fixed values.
-    """
-    changes = accessory_tasks.diff_accessory_directories(*look(run))
-    if not changes:
-        current_host().noop("all folders are there")
-        return
-    announce(changes)
+def make_directories(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """Folders that a container of any user can reach."""
     for change in changes:
-        yield StringCommand(commands.make_directories(change.paths))
+        if isinstance(change, CreateAccessoryDirectories):
+            yield StringCommand(commands.make_directories(change.paths))
 
 
-@operation()
-def started(run: Run) -> Generator[StringCommand, None, None]:
-    """Accessories that are there run.
-
-    + run: the run's fixed values.
-    """
-    yield from _switched(run, accessory_tasks.start, stops=False, starts=True)
-
-
-@operation()
-def stopped(run: Run) -> Generator[StringCommand, None, None]:
-    """Accessories do not run.
-
-    + run: the run's fixed values.
-    """
-    yield from _switched(run, accessory_tasks.stop, stops=True, starts=False)
-
-
-@operation(is_idempotent=False)
-def restarted(run: Run) -> Generator[StringCommand, None, None]:
-    """Accessories that are there have been stopped and started.
-
-    + run: the run's fixed values.
-    """
-    yield from _switched(run, accessory_tasks.restart, stops=True, starts=True)
-
-
-def _switched(run: Run, decide: Decide, *, stops: bool, starts: bool) -> Iterator[StringCommand]:
-    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, SwitchAccessory)]
-    if not changes:
-        current_host().noop("nothing to switch")
-        return
-    announce(changes)
+def switch(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """Accessories stopped, started, or both."""
     for change in changes:
-        stop = chain(commands.stop(change.container), audited(run, f"Stopped {change.name} accessory"))
-        start = chain(commands.start(change.container), audited(run, f"Started {change.name} accessory"))
-        yield StringCommand(guarded(chain(*[stop] * stops, *[start] * starts), seconds=SWITCH_SECONDS))
+        if isinstance(change, SwitchAccessory):
+            stop = chain(commands.stop(change.container), audited(run, f"Stopped {change.name} accessory"))
+            start = chain(commands.start(change.container), audited(run, f"Started {change.name} accessory"))
+            script = chain(stop if change.stops else "", start if change.starts else "")
+            yield StringCommand(guarded(script, seconds=SWITCH_SECONDS))
 
 
-@operation()
-def removed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
-    """Accessories are gone; their data only if that was asked for.
-
-    + run: the run's fixed values.
-    + decide: which, and with what.
-    """
-    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, RemoveAccessory)]
-    if not changes:
-        current_host().noop("there is no accessory to remove")
-        return
-    announce(changes)
+def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """Accessories are gone; their data only if that was asked for."""
     for change in changes:
-        yield StringCommand(guarded(_remove(run, change), seconds=REMOVE_SECONDS))
+        if isinstance(change, RemoveAccessory):
+            yield StringCommand(guarded(_remove(run, change), seconds=REMOVE_SECONDS))
 
 
 def _remove(run: Run, change: RemoveAccessory) -> str:

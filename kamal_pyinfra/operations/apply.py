@@ -1,136 +1,102 @@
-"""Changes of the smaller commands carried out, kind by kind."""
+"""One table from each kind of change to what makes it; the operation that makes those of a task or of a phase."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
-from pyinfra.api.command import StringCommand
+from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.operation import operation
 
 from kamal_pyinfra.config.model import stop_seconds
-from kamal_pyinfra.operations.audit import announce, audited
-from kamal_pyinfra.operations.run_state import current_host, seen
+from kamal_pyinfra.operations import accessory, host, image, proxy
+from kamal_pyinfra.operations.audit import Audits, announce, audited
+from kamal_pyinfra.operations.run_state import current_host, current_state, run_state, seen
+from kamal_pyinfra.plan.changes import containers as of_containers
+from kamal_pyinfra.plan.changes import host as of_host
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import RemoveProxy, StartContainer, StopContainer
-from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveDirectory, RemoveFile, RemoveImage, RemoveUntagged
+from kamal_pyinfra.plan.changes.host import (
+    RemoveContainer,
+    RemoveDirectory,
+    RemoveEnvFile,
+    RemoveFile,
+    RemoveImage,
+    RemoveUntagged,
+)
+from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.gates import started_gates
-from kamal_pyinfra.plan.plan import Decide
+from kamal_pyinfra.plan.plan import Decide, TaskDecision
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.tasks.remove import diff_logout, diff_purged, diff_removed_app, diff_removed_files, others_on
-from kamal_pyinfra.shell import app, files, image, rollout
-from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
+from kamal_pyinfra.shell import app, files, rollout
+from kamal_pyinfra.shell import image as image_commands
 from kamal_pyinfra.shell.script import chain, guarded
 
+GRACE_SECONDS = 60
+"""Added to the sum of the waits inside a script, for Docker's own work."""
 REMOVE_SECONDS = 300
 
+KINDS_OWN: Audits = {}
+Commands = Callable[[Run, Sequence[Change], Audits], Iterable[PyinfraCommand]]
+Kind = TypeVar("Kind", bound=Change)
 
-@operation()
-def pruned(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
-    """Nothing is there that nobody needs beside what is in service.
 
-    + run: the run's fixed values.
-    + decide: which kinds of things go.
+@dataclass(frozen=True)
+class Applied:
+    """How changes of a kind are made.
+
+    Args:
+        commands: what makes neighbours that are made the same way.
+        audit: what the audit log says once it is done, unless the task says it in its own words; empty if nothing,
+            or if there is more to say than one line, which the commands write.
     """
-    script = removal(run, decide(run, seen(run)).changes)
-    if not script:
-        current_host().noop("nothing is left over")
-        return
-    yield StringCommand(script)
 
-
-def removal(run: Run, changes: Sequence[Change]) -> str:
-    """What removes surplus containers, unused tags, and folders of versions that are gone; each by its name."""
-    if not changes:
-        return ""
-    announce(changes)
-    containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
-    tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
-    untagged = tuple(change.service for change in changes if isinstance(change, RemoveUntagged))
-    folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
-    single_files = tuple(change.path for change in changes if isinstance(change, RemoveFile))
-    proxies = tuple(change.name for change in changes if isinstance(change, RemoveProxy))
-    script = chain(
-        app.remove(containers) if containers else "",
-        audited(run, "Pruned containers") if containers else "",
-        image.remove(tags) if tags else "",
-        *map(image.remove_untagged, untagged),
-        audited(run, "Pruned images") if tags or untagged else "",
-        files.remove_directories(folders) if folders else "",
-        files.remove_files(single_files) if single_files else "",
-        chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
-    )
-    return guarded(script, seconds=REMOVE_SECONDS)
+    commands: Commands
+    audit: str = ""
 
 
 @operation()
-def app_removed(run: Run) -> Generator[StringCommand, None, None]:
-    """No container of the app, and no image that only these needed.
+def applied(
+    run: Run, decide: Decide, kinds: Sequence[type[Change]] = (), audits: Audits = KINDS_OWN
+) -> Generator[PyinfraCommand, None, None]:
+    """The changes that were decided on for the host are made, in their order.
 
     + run: the run's fixed values.
+    + decide: which changes these are.
+    + kinds: only those of these kinds; all without.
+    + audits: what the audit log says of a kind, in place of its own words.
     """
-    changes = diff_removed_app(run, seen(run))
+    changes = [change for change in decided(run, decide).changes if not kinds or type(change) in kinds]
     if not changes:
-        current_host().noop("there is no app")
+        current_host().noop("it is so already")
         return
     announce(changes)
-    tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
-    untagged = [change.service for change in changes if isinstance(change, RemoveUntagged)]
-    script = chain(
-        *_containers(run, changes),
-        image.remove(tags) if tags else "",
-        *map(image.remove_untagged, untagged),
-        audited(run, "Removed all app images") if tags or untagged else "",
-    )
-    yield StringCommand(guarded(script, seconds=REMOVE_SECONDS + (stop_seconds(run.config) or 0)))
+    for commands, neighbours in groupby(changes, key=lambda change: APPLY[type(change)].commands):
+        yield from commands(run, tuple(neighbours), audits)
 
 
-def _containers(run: Run, changes: Sequence[Change]) -> tuple[str, ...]:
-    containers = [change for change in changes if isinstance(change, RemoveContainer)]
-    if not containers:
-        return ()
-    running = tuple(change.name for change in containers if change.is_running)
-    roles = dict.fromkeys(change.role for change in containers)
-    return (
-        app.stop(running, stop_seconds(run.config)) if running else "",
-        app.remove(tuple(change.name for change in containers)),
-        *(audited(run, "Removed all app containers", role) for role in roles),
-    )
+def decided(run: Run, decide: Decide) -> TaskDecision:
+    """What a task decides for the current host; once for each snapshot, however many operations ask."""
+    name, observed = current_host().name, seen(run)
+    known = run_state(current_state()).decided
+    last = known.get(name)
+    if last is None or last[0] is not observed or last[1] is not decide:
+        known[name] = last = (observed, decide, decide(run, observed))
+    return last[2]
 
 
-@operation()
-def files_removed(run: Run) -> Generator[StringCommand, None, None]:
-    """No secrets, cords and assets of the service.
+def differing(diff: Callable[[DesiredHost, ObservedHost], Iterable[Change]]) -> Decide:
+    """The decision of a phase: all that a diff finds."""
 
-    + run: the run's fixed values.
-    """
-    changes = diff_removed_files(run, seen(run))
-    if not changes:
-        current_host().noop("there are no files")
-        return
-    announce(changes)
-    env_files = tuple(change.path for change in changes if isinstance(change, RemoveFile))
-    folders = tuple(change.path for change in changes if isinstance(change, RemoveDirectory))
-    yield StringCommand(
-        chain(
-            files.remove_files(env_files) if env_files else "",
-            audited(run, "Deleted env files") if env_files else "",
-            files.remove_directories(folders) if folders else "",
-        )
-    )
+    def decide(run: Run, observed: ObservedHost) -> TaskDecision:
+        return TaskDecision(changes=tuple(diff(desired_host(run, observed.host), observed)))
 
-
-@operation()
-def logged_out(run: Run) -> Generator[StringCommand, None, None]:
-    """No login to the registry, unless another service's images come from there.
-
-    + run: the run's fixed values.
-    """
-    changes = diff_logout(run, seen(run))
-    if not changes:
-        current_host().noop("no login is to be removed")
-        return
-    announce(changes)
-    yield StringCommand(image.log_out(run.config.registry.server))
+    return decide
 
 
 @operation()
@@ -142,10 +108,9 @@ def purged(run: Run) -> Generator[StringCommand, None, None]:
     observed = seen(run)
     changes = diff_purged(run, observed)
     announce(changes)
-    paths = tuple(change.path for change in changes)
     is_alone = not any(each.service for each in others_on(run, observed))
     script = chain(
-        files.remove_files(paths) if paths else "",
+        files.remove_files(tuple(change.path for change in changes)) if changes else "",
         files.remove_empty_directories(run.config.run_directory) if is_alone else "",
     )
     if not script:
@@ -154,73 +119,120 @@ def purged(run: Run) -> Generator[StringCommand, None, None]:
     yield StringCommand(script)
 
 
-GRACE_SECONDS = 60
-"""Added to the sum of the waits inside a script, for Docker's own work."""
-
-
-@operation()
-def started(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
-    """The containers that are there run, are healthy and are served.
-
-    + run: the run's fixed values.
-    + decide: which ones.
-    """
-    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, StartContainer)]
-    if not changes:
-        current_host().noop("the app runs")
-        return
+def removal(run: Run, changes: Sequence[Change], audits: Audits = KINDS_OWN) -> str:
+    """What removes containers, images, files, folders and left proxies; each by its name."""
     announce(changes)
-    audits = [audited(run, f"Started app version {change.version}", change.role) for change in changes]
-    waits = sum(change.deadline + change.readiness_delay for change in changes)
-    gates = started_gates({change.name for change in changes}, seen(run))
-    yield StringCommand(
-        guarded(app.start_and_await(changes, audits, gates), seconds=waits + GRACE_SECONDS, key="deploy_timeout")
+    return _removal(run, changes, audits)
+
+
+def _removal(run: Run, changes: Sequence[Change], audits: Audits) -> str:
+    containers, env_files = _of(changes, RemoveContainer), _of(changes, RemoveEnvFile)
+    images = [change for change in changes if isinstance(change, RemoveImage | RemoveUntagged)]
+    running = tuple(change.name for change in containers if change.is_running)
+    proxies = tuple(change.name for change in _of(changes, RemoveProxy))
+    single = tuple(change.path for change in _of(changes, RemoveFile) if change not in env_files)
+    script = chain(
+        app.stop(running, stop_seconds(run.config)) if running else "",
+        app.remove(tuple(change.name for change in containers)) if containers else "",
+        *_audits(run, containers, audits),
+        *_untag(images),
+        *_audits(run, images, audits),
+        *_files(tuple(change.path for change in env_files)),
+        *_audits(run, env_files, audits),
+        *_folders(tuple(change.path for change in _of(changes, RemoveDirectory))),
+        *_files(single),
+        chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
     )
+    seconds = (stop_seconds(run.config) or 0) if running else 0
+    return guarded(script, seconds=REMOVE_SECONDS + seconds) if script else ""
 
 
-@operation()
-def stopped(run: Run, decide: Decide, message: str) -> Generator[StringCommand, None, None]:
+def _of(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:
+    return [change for change in changes if isinstance(change, kind)]
+
+
+def _untag(changes: Sequence[Change]) -> Iterator[str]:
+    if tags := tuple(change.image for change in _of(changes, RemoveImage)):
+        yield image_commands.remove(tags)
+    yield from (image_commands.remove_untagged(change.service) for change in _of(changes, RemoveUntagged))
+
+
+def _files(paths: tuple[str, ...]) -> Iterator[str]:
+    if paths:
+        yield files.remove_files(paths)
+
+
+def _folders(paths: tuple[str, ...]) -> Iterator[str]:
+    if paths:
+        yield files.remove_directories(paths)
+
+
+def _audits(run: Run, changes: Sequence[Change], audits: Audits) -> list[str]:
+    """The words of a task are written for each role, those of a kind once."""
+    if not changes:
+        return []
+    kind = type(changes[0])
+    if kind in audits:
+        return [audited(run, audits[kind], role) for role in dict.fromkeys(change.role for change in changes)]
+    return [audited(run, APPLY[kind].audit)] if APPLY[kind].audit else []
+
+
+def _removed(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    yield StringCommand(_removal(run, changes, audits))
+
+
+def _started(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """The containers that are there run, are healthy and are served."""
+    starts = _of(changes, StartContainer)
+    lines = [audited(run, f"Started app version {change.version}", change.role) for change in starts]
+    waits = sum(change.deadline + change.readiness_delay for change in starts)
+    gates = started_gates({change.name for change in starts}, seen(run))
+    script = app.start_and_await(starts, lines, gates)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+
+
+def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
     """Containers do not run; no request is lost on a host where another one serves.
 
     One that does not leave traffic in time is stopped all the same, and then the host has failed.
-
-    + run: the run's fixed values.
-    + decide: which ones.
-    + message: for the audit log.
     """
-    changes = [change for change in decide(run, seen(run)).changes if isinstance(change, StopContainer)]
-    if not changes:
-        current_host().noop("none of them runs")
-        return
-    announce(changes)
-    roles = dict.fromkeys(change.role for change in changes)
-    stop = chain(rollout.stop(changes), *(audited(run, message, role) for role in roles))
-    waits = sum(change.drain_timeout for change in changes) + max((change.stop_timeout or 10) for change in changes)
-    yield StringCommand(guarded(drain(changes, then=stop), seconds=waits + GRACE_SECONDS, key="drain_timeout"))
+    stops = _of(changes, StopContainer)
+    stop = chain(rollout.stop(stops), *_audits(run, stops, audits))
+    waits = sum(change.drain_timeout for change in stops) + max((change.stop_timeout or 10) for change in stops)
+    script = rollout.drain(stops, then=stop)
+    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 
-@operation()
-def removed(run: Run, decide: Decide, message: str) -> Generator[StringCommand, None, None]:
-    """Containers or images that nobody needs are gone; each by its name.
-
-    + run: the run's fixed values.
-    + decide: which ones.
-    + message: for the audit log.
-    """
-    changes = decide(run, seen(run)).changes
-    if not changes:
-        current_host().noop("there are none")
-        return
-    announce(changes)
-    yield StringCommand(guarded(_removal(run, changes, message), seconds=REMOVE_SECONDS))
-
-
-def _removal(run: Run, changes: tuple[Change, ...], message: str) -> str:
-    containers = tuple(change.name for change in changes if isinstance(change, RemoveContainer))
-    tags = tuple(change.image for change in changes if isinstance(change, RemoveImage))
-    roles = dict.fromkeys(change.role for change in changes)
-    return chain(
-        app.remove(containers) if containers else "",
-        image.remove(tags) if tags else "",
-        *(audited(run, message, role) for role in roles),
-    )
+APPLY: Mapping[type[Change], Applied] = {
+    of_host.InstallDocker: Applied(host.install),
+    of_host.CreateDirectories: Applied(host.make_directories),
+    of_host.CreateEnvFile: Applied(host.write_env_files),
+    of_host.WriteEnvFile: Applied(host.write_env_files),
+    of_host.ProtectEnvFile: Applied(host.write_env_files),
+    of_host.LogIn: Applied(image.log_in),
+    of_host.LogOut: Applied(image.log_out),
+    of_host.PullImage: Applied(image.pull),
+    of_host.RemoveContainer: Applied(_removed, "Pruned containers"),
+    of_host.RemoveImage: Applied(_removed, "Pruned images"),
+    of_host.RemoveUntagged: Applied(_removed, "Pruned images"),
+    of_host.RemoveEnvFile: Applied(_removed),
+    of_host.RemoveFile: Applied(_removed),
+    of_host.RemoveDirectory: Applied(_removed),
+    of_containers.StartContainer: Applied(_started),
+    of_containers.StopContainer: Applied(_stopped, "Stopped app"),
+    of_containers.RunProxy: Applied(proxy.run_or_replace),
+    of_containers.StartProxy: Applied(proxy.run_or_replace),
+    of_containers.ReplaceProxy: Applied(proxy.run_or_replace),
+    of_containers.RebootProxy: Applied(proxy.reboot),
+    of_containers.SwitchProxy: Applied(proxy.switch),
+    of_containers.RemoveProxy: Applied(proxy.remove),
+    of_containers.RemoveProxyImage: Applied(proxy.remove),
+    of_containers.RemoveProxyEnvFile: Applied(proxy.remove),
+    of_containers.BootAccessory: Applied(accessory.boot),
+    of_containers.RebootAccessory: Applied(accessory.boot),
+    of_containers.CreateAccessoryDirectories: Applied(accessory.make_directories),
+    of_containers.UploadFiles: Applied(accessory.upload),
+    of_containers.SwitchAccessory: Applied(accessory.switch),
+    of_containers.RemoveAccessory: Applied(accessory.remove),
+}
+"""Every kind of change that a task can decide on; a deploy makes the others in phases of their own."""

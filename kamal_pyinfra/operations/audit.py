@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
@@ -13,6 +13,9 @@ from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.output.text import change_line
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import files as commands
+
+Audits = Mapping[type[Change], str]
+"""What the audit log says of a kind of change, where the task decides that: a line for each role (Kamal 1.9)."""
 
 
 def audited(run: Run, message: str, role: str = "") -> str:

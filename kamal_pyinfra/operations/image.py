@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
-from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra.config.secrets import registry_credentials
 from kamal_pyinfra.local import registry_tunnel as own_forward
-from kamal_pyinfra.operations.audit import announce, audited
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen
+from kamal_pyinfra.operations.audit import Audits, audited
+from kamal_pyinfra.operations.run_state import current_state, run_state
+from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.host import PullImage
-from kamal_pyinfra.plan.diff.host import diff_images, diff_login
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.files import measured
@@ -30,38 +29,22 @@ def pulling(run: Run, script: str) -> str:
     return guarded(script, seconds=run.config.pull_timeout, key="pull_timeout")
 
 
-@operation()
-def logged_in(run: Run) -> Generator[StringCommand, None, None]:
-    """The host's engine has the registry's credentials before it pulls.
-
-    + run: the run's fixed values.
-    """
-    desired, observed = look(run)
-    changes = diff_login(desired, observed)
-    if not changes:
-        current_host().noop("nothing to pull")
-        return
-    announce(changes)
-    registry = desired.registry
-    if registry is None:
-        return
+def log_in(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """The engine gets the registry's credentials; what it has cannot be read."""
+    username, password = registry_credentials(run.config)
     yield StringCommand(
-        f"{commands.log_in(registry.server, registry.username)} > /dev/null",
-        _stdin=measured(registry.password.get_secret_value()),
+        f"{commands.log_in(run.config.registry.server, username)} > /dev/null",
+        _stdin=measured(password.get_secret_value()),
     )
 
 
-@operation()
-def present(run: Run) -> Generator[PyinfraCommand, None, None]:
-    """The image of the run's version is on the host and carries the service's label.
+def log_out(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+    """The engine has no credentials."""
+    yield StringCommand(commands.log_out(run.config.registry.server))
 
-    + run: the run's fixed values.
-    """
-    changes = diff_images(*look(run))
-    if not changes:
-        current_host().noop(f"{run.version} is on the host")
-        return
-    announce(changes)
+
+def pull(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[PyinfraCommand]:
+    """The image of the run's version, which carries the service's label."""
     for change in changes:
         if isinstance(change, PullImage):
             yield from _pull(run, change)
@@ -103,26 +86,3 @@ class OwnPull(LimitedPull):
                 return command.execute(state, host, connector_arguments)
             finally:
                 own_forward.take_back(host, self.run)
-
-
-@operation(is_idempotent=False)
-def credentials_renewed(run: Run) -> Generator[StringCommand, None, None]:
-    """The engine has today's credentials; what it has is not readable, so it gets them anew.
-
-    + run: the run's fixed values.
-    """
-    username, password = registry_credentials(run.config)
-    command = f"{commands.log_in(run.config.registry.server, username)} > /dev/null"
-    yield StringCommand(command, _stdin=measured(password.get_secret_value()))
-
-
-@operation()
-def logged_out(run: Run) -> Generator[StringCommand, None, None]:
-    """The engine has no credentials.
-
-    + run: the run's fixed values.
-    """
-    if not seen(run).logged_in:
-        current_host().noop("not logged in")
-        return
-    yield StringCommand(commands.log_out(run.config.registry.server))

@@ -14,8 +14,9 @@ from pyinfra.api.state import State
 from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
+from kamal_pyinfra.operations.apply import decided
 from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen, seen_now
+from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen_now
 from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import words
@@ -44,7 +45,7 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     + run: the run's fixed values.
     + decide: what the command changes on a host.
     """
-    refusals = decide(run, seen(run)).refusals
+    refusals = decided(run, decide).refusals
     if not refusals:
         current_host().noop("nothing speaks against it")
         return

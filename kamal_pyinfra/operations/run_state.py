@@ -28,6 +28,7 @@ from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.changes.change import Change
+    from kamal_pyinfra.plan.plan import Decide, TaskDecision
 
 
 def current_host() -> Host:
@@ -175,6 +176,7 @@ class RunState:
         began: when, by the monotonic clock.
         run: its fixed values, where pyinfra's own command line executes it.
         snapshots: by host and stage: whether pyinfra executes already.
+        decided: what a task decided for a host, with the snapshot and the function that it was decided with.
         lock: the last answer of the host with the lock.
         lease: of the lock.
         is_locked: whether this run holds the lock.
@@ -191,6 +193,7 @@ class RunState:
     began: float = field(default_factory=time.monotonic)
     run: Run | None = None
     snapshots: dict[tuple[str, bool], ObservedHost] = field(default_factory=dict)
+    decided: dict[str, tuple[ObservedHost, Decide, TaskDecision]] = field(default_factory=dict)
     lock: LockAttempt = LockAttempt()
     lease: LockLease = field(default_factory=LockLease)
     is_locked: bool = False

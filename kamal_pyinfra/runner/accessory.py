@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 
-from kamal_pyinfra import deploys, naming
+from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.plan.desired.accessory import accessory_container
-from kamal_pyinfra.plan.plan import Decide
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
+from kamal_pyinfra.plan.tasks.table import TASKS
 from kamal_pyinfra.runner.queries.logs import LogLine, container_logs, read_hosts
-from kamal_pyinfra.runner.tasks import PlannedTask
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell import logs as log_commands
 from kamal_pyinfra.shell.exec import EXEC_SECONDS
@@ -24,38 +21,6 @@ from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.shell.script import chain, guarded
 
 ALL = "all"
-OTHERS = "What is done on the other hosts stays; `kp accessory details all` shows what runs."
-
-TASKS = {
-    name: PlannedTask(name=name, deploy=deploy, decide=decide, state=OTHERS)
-    for name, deploy, decide in (
-        ("boot", deploys.boot_accessories, accessory_tasks.boot),
-        ("reboot", deploys.boot_accessories, accessory_tasks.boot),
-        ("upload", deploys.upload_accessories, accessory_tasks.upload),
-        ("directories", deploys.make_accessory_directories, accessory_tasks.directories),
-        ("start", deploys.start_accessories, accessory_tasks.start),
-        ("stop", deploys.stop_accessories, accessory_tasks.stop),
-        ("restart", deploys.restart_accessories, accessory_tasks.restart),
-    )
-}
-"""What the commands of ``kp accessory`` do that need no more than a name."""
-
-
-def removal(*, with_data: bool) -> PlannedTask:
-    """What ``kp accessory remove`` does."""
-    decide = partial(accessory_tasks.remove, with_data=with_data)
-    return _removal(decide)
-
-
-def pruning() -> PlannedTask:
-    """What ``kp prune accessories`` does."""
-    return _removal(accessory_tasks.prune)
-
-
-def _removal(decide: Decide) -> PlannedTask:
-    return PlannedTask(
-        name="remove", deploy=deploys.remove_accessories, decide=decide, arguments={"decide": decide}, state=OTHERS
-    )
 
 
 def chosen(config: Config, name: str) -> tuple[str, ...]:
@@ -85,9 +50,10 @@ def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
     """
     if command in ("boot", "reboot", "upload"):
         run.config.require_accessory_files(names)
-    if command in ("boot", "reboot"):
+    task = TASKS.get(f"accessory {command}")
+    keeps_env = task is None or not task.needs_secrets
+    if not keeps_env:
         require_secrets(run.config)
-    keeps_env = command not in ("boot", "reboot")
     told = "accessory reboot" if command == "reboot" else "accessory"
     return replace(run, accessories=names, roles=(), command=told, keeps_env=keeps_env)
 

@@ -10,6 +10,7 @@ import pytest
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Status
+from kamal_pyinfra.plan.tasks.table import TASKS
 from tests.commands.builders import golden_config, new_run
 from tests.conftest import as_deployed
 from tests.operations.fleet import Fleet
@@ -104,3 +105,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     monkeypatch.chdir(made.project)
     return made
+
+
+def step(name, number=-1, **options):
+    """What the operation of a step of a task is given, by default of its last one."""
+    task = TASKS[name].given(**options) if options else TASKS[name]
+    chosen = task.steps[number]
+    return {"decide": task.decide, "kinds": chosen.kinds, "audits": chosen.audits}

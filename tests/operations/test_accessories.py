@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
-from kamal_pyinfra.operations import accessory as accessories
+from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.state.observed import Status
-from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.script import guarded
 from tests.commands.builders import SECRETS, golden_config, new_run
-from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, fresh
+from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, fresh, step
 from tests.operations.fleet import changed, failed
 
 ACCESSORY = """
@@ -74,11 +72,11 @@ def test_a_missing_accessory_gets_its_folders_its_files_on_standard_input_and_ru
     for command in ("( umask 022 && mkdir -p shop-db/data )", upload):
         server.knows(command)
     server.knows(boot, then=with_db(run, OTHER))
-    assert changed(hosts.does(accessories.booted)) == [OTHER]
+    assert changed(hosts.does(applied, **step("accessory boot"))) == [OTHER]
     assert hosts.commands(OTHER) == ["( umask 022 && mkdir -p shop-db/data )", upload, boot]
     assert server.typed == ["10\n" + base64.b64encode(b"level=one\n").decode()]
     assert hosts.commands(PRIMARY) == []
-    assert changed(hosts.does(accessories.booted)) == []
+    assert changed(hosts.does(applied, **step("accessory boot"))) == []
 
 
 def test_a_reboot_replaces_what_is_there(fleet, run) -> None:
@@ -89,7 +87,7 @@ def test_a_reboot_replaces_what_is_there(fleet, run) -> None:
     for command in ("( umask 022 && mkdir -p shop-db/data )", commands.write_file("shop-db/etc/my.cnf")):
         hosts.servers[OTHER].knows(command)
     hosts.servers[OTHER].knows(script, err=["port is taken"], is_success=False)
-    assert failed(hosts.does(accessories.booted)) == [OTHER]
+    assert failed(hosts.does(applied, **step("accessory boot"))) == [OTHER]
     assert hosts.commands(OTHER)[-1] == script
 
 
@@ -102,21 +100,21 @@ def exited(run, host):
 
 
 @pytest.mark.parametrize(
-    ("operation", "before", "after", "script"),
-    [(accessories.stopped, with_db, exited, STOP), (accessories.started, exited, with_db, START)],
+    ("command", "before", "after", "script"),
+    [("accessory stop", with_db, exited, STOP), ("accessory start", exited, with_db, START)],
 )
-def test_an_accessory_is_switched_once(fleet, run, operation, before, after, script) -> None:
+def test_an_accessory_is_switched_once(fleet, run, command, before, after, script) -> None:
     hosts = fleet(lambda _, host: before(run, host), run)
     hosts.servers[OTHER].knows(guarded(script, seconds=120), then=after(run, OTHER))
     # A host that has no such container is refused by the plan; here only the carrier is asked.
-    assert changed(hosts.does(operation, [OTHER])) == [OTHER]
-    assert changed(hosts.does(operation, [OTHER])) == []
+    assert changed(hosts.does(applied, [OTHER], **step(command))) == [OTHER]
+    assert changed(hosts.does(applied, [OTHER], **step(command))) == []
 
 
 def test_a_restart_stops_and_starts(fleet, run) -> None:
     hosts = fleet(with_db, run)
     hosts.servers[OTHER].knows(guarded(f"{STOP} && {START}", seconds=120))
-    assert changed(hosts.does(accessories.restarted)) == [OTHER]
+    assert changed(hosts.does(applied, **step("accessory restart"))) == [OTHER]
 
 
 @pytest.mark.parametrize(("with_data", "data"), [(False, ""), (True, " && rm -rf shop-db")])
@@ -126,12 +124,11 @@ def test_a_removal_keeps_data_unless_asked_also_when_it_left_the_config(fleet, r
         f" && {commands.remove_image('mysql:8')} && {AUDIT.format('Removed db accessory image')}"
         f" && rm -f .kamal/env/accessories/shop-db.env{data}"
     )
-    decide = partial(accessory_tasks.remove, with_data=with_data)
     for current in (run, new_run(golden_config(CONFIG), "v2", command="accessory", accessories=("db",))):
         hosts = fleet(lambda _, host: with_db(run, host), current)
         hosts.servers[OTHER].knows(guarded(script, seconds=300), then=fresh(run, OTHER))
-        assert changed(hosts.does(accessories.removed, decide=decide)) == [OTHER]
-        assert changed(hosts.does(accessories.removed, decide=decide)) == []
+        assert changed(hosts.does(applied, **step("accessory remove", with_data=with_data))) == [OTHER]
+        assert changed(hosts.does(applied, **step("accessory remove", with_data=with_data))) == []
 
 
 def test_no_secret_of_an_accessory_is_in_a_command_or_a_print(fleet, run) -> None:
@@ -140,6 +137,6 @@ def test_no_secret_of_an_accessory_is_in_a_command_or_a_print(fleet, run) -> Non
         hosts.servers[OTHER].knows(command)
     boot = f"{commands.run(container_of(run))} && {audited('Booted db accessory')}"
     hosts.servers[OTHER].knows(guarded(boot, seconds=1800, key="pull_timeout"))
-    hosts.does(accessories.booted)
+    hosts.does(applied, **step("accessory boot"))
     said = "\n".join([*hosts.printed, *(line for name in HOSTS for line in hosts.commands(name))])
     assert SECRETS["POSTGRES_PASSWORD"] not in said

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.operations import apply as app_tasks
-from kamal_pyinfra.operations import host as server
+from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.operations.host import INSTALL_SECONDS
 from kamal_pyinfra.plan.diff.gates import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
@@ -15,7 +14,7 @@ from kamal_pyinfra.shell import app, rollout
 from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import guarded
-from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired, step
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] [{}] {}' >> .kamal/shop-audit.log"
@@ -41,7 +40,7 @@ def test_stop_drains_then_stops_and_is_audited_by_role(fleet, run):
         seconds = sum(each.drain_timeout for each in stops[name]) + 70
         draining = guarded(drain(stops[name], then=stop), seconds=seconds, key="drain_timeout")
         hosts.servers[name].knows(draining, then=out_of_service(run, name))
-    does = partial(hosts.does, app_tasks.stopped, decide=decisions.stop, message="Stopped app")
+    does = partial(hosts.does, applied, **step("app stop"))
     assert changed(does()) == list(HOSTS)
     assert len(hosts.commands(OTHER)) == 1
     assert changed(does()) == []
@@ -57,8 +56,8 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         script = app.start_and_await(changes, audits, gates)
         assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
-    assert changed(hosts.does(app_tasks.started, decide=START)) == list(HOSTS)
-    assert changed(hosts.does(app_tasks.started, decide=START)) == []
+    assert changed(hosts.does(applied, **step("app start", version=None))) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("app start", version=None))) == []
 
 
 def test_stopped_containers_go_by_name(fleet, run):
@@ -70,7 +69,7 @@ def test_stopped_containers_go_by_name(fleet, run):
         audits = [AUDIT.format(role, message) for role in roles]
         script = " && ".join([f"docker rm {containers} > /dev/null", *audits])
         hosts.servers[name].knows(guarded(script, seconds=300), then=deployed(run, name))
-    does = partial(hosts.does, app_tasks.removed, decide=decisions.remove_containers, message=message)
+    does = partial(hosts.does, applied, **step("app remove_containers"))
     assert changed(does()) == list(HOSTS)
     assert changed(does()) == []
 
@@ -79,8 +78,8 @@ def test_bootstrap_makes_the_folders_of_a_host_that_has_docker(fleet, run):
     hosts = fleet(fresh)
     for name in HOSTS:
         hosts.servers[name].knows(FOLDERS, then=deployed(run, name))
-    assert changed(hosts.does(server.bootstrapped)) == list(HOSTS)
-    assert changed(hosts.does(server.bootstrapped)) == []
+    assert changed(hosts.does(applied, **step("server bootstrap"))) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("server bootstrap"))) == []
 
 
 def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run):
@@ -88,6 +87,6 @@ def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run
     said = "Docker is missing, and deploy is neither root nor may use sudo without password"
     hosts.servers[PRIMARY].knows(guarded(install_docker(), seconds=INSTALL_SECONDS), err=[said], is_success=False)
     hosts.servers[OTHER].knows(FOLDERS, then=deployed(run, OTHER))
-    assert failed(hosts.does(server.bootstrapped)) == [PRIMARY]
+    assert failed(hosts.does(applied, **step("server bootstrap"))) == [PRIMARY]
     assert any(PRIMARY in line and said in line for line in hosts.printed)
     assert hosts.commands(OTHER) == [FOLDERS]

@@ -6,18 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.operations import apply as removal
-from kamal_pyinfra.operations import image as registry
-from kamal_pyinfra.operations import plan, proxy
+from kamal_pyinfra.operations import plan
+from kamal_pyinfra.operations.apply import applied, purged
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.state.observed import ObservedFile, Status
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
-from kamal_pyinfra.plan.tasks import remove as removal_tasks
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy.container import replace_by_serving, run_serving, serving_functions, with_proxy_lock
 from kamal_pyinfra.shell.script import guarded
-from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired, step
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
@@ -65,7 +63,7 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
     )
     for name in HOSTS:
         hosts.servers[name].knows(guarded(script, seconds=1800, key="pull_timeout"))
-    assert changed(hosts.does(proxy.rebooted)) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("traefik reboot"))) == list(HOSTS)
     assert [hosts.commands(name) for name in HOSTS] == [[guarded(script, seconds=1800, key="pull_timeout")]] * 2
 
 
@@ -80,7 +78,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
         hosts.servers[name].knows(
             guarded(script, seconds=1800, key="pull_timeout"), err=["port is taken"], is_success=False
         )
-    assert failed(hosts.does(proxy.rebooted)) == list(HOSTS)
+    assert failed(hosts.does(applied, **step("traefik reboot"))) == list(HOSTS)
 
 
 AT_ONCE = with_proxy_lock("", seconds=60)
@@ -89,19 +87,19 @@ START = f"docker start traefik > /dev/null && {AUDIT.format('Started traefik')}"
 
 
 @pytest.mark.parametrize(
-    ("operation", "before", "after", "script"),
+    ("command", "before", "after", "script"),
     [
-        (proxy.stopped, deployed, exited, STOP),
-        (proxy.started, exited, deployed, START),
+        ("traefik stop", deployed, exited, STOP),
+        ("traefik start", exited, deployed, START),
     ],
 )
-def test_the_proxy_is_switched_once(fleet, run, operation, before, after, script):
+def test_the_proxy_is_switched_once(fleet, run, command, before, after, script):
     hosts = fleet(before)
     for name in HOSTS:
         hosts.servers[name].knows(guarded(f"{AT_ONCE}{script}", seconds=120), then=after(run, name))
-    assert changed(hosts.does(operation)) == list(HOSTS)
+    assert changed(hosts.does(applied, **step(command))) == list(HOSTS)
     assert [hosts.commands(name) for name in HOSTS] == [[guarded(f"{AT_ONCE}{script}", seconds=120)]] * 2
-    assert changed(hosts.does(operation)) == []
+    assert changed(hosts.does(applied, **step(command))) == []
 
 
 def test_a_restart_stops_and_starts_whatever_the_state(fleet):
@@ -109,8 +107,8 @@ def test_a_restart_stops_and_starts_whatever_the_state(fleet):
     command = guarded(f"{AT_ONCE}{STOP} && {START}", seconds=120)
     for name in HOSTS:
         hosts.servers[name].knows(command)
-    hosts.does(proxy.restarted)
-    hosts.does(proxy.restarted)
+    hosts.does(applied, **step("traefik restart"))
+    hosts.does(applied, **step("traefik restart"))
     assert hosts.commands(OTHER) == [command] * 2
 
 
@@ -124,14 +122,14 @@ def test_the_proxy_goes_with_its_image_and_secrets(fleet, run):
     )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=fresh(run, name))
-    assert changed(hosts.does(proxy.removed, decide=proxy_tasks.remove)) == list(HOSTS)
-    assert changed(hosts.does(proxy.removed, decide=proxy_tasks.remove)) == []
+    assert changed(hosts.does(applied, **step("traefik remove"))) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("traefik remove"))) == []
 
 
-@pytest.mark.parametrize("decide", [proxy_tasks.remove, removal_tasks.unneeded_proxy])
-def test_the_proxy_of_a_neighbour_gets_no_command(fleet, decide):
+@pytest.mark.parametrize(("command", "number"), [("traefik remove", -1), ("remove", 2)])
+def test_the_proxy_of_a_neighbour_gets_no_command(fleet, command, number):
     hosts = fleet(shared)
-    assert changed(hosts.does(proxy.removed, decide=decide)) == []
+    assert changed(hosts.does(applied, **step(command, number))) == []
 
 
 def test_what_must_not_be_done_fails_its_host_with_the_reason(fleet):
@@ -149,7 +147,7 @@ def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
     for name in HOSTS:
         hosts.servers[name].knows(command, err=["unauthorized"], is_success=False)
     for _ in range(2):
-        assert failed(hosts.does(registry.credentials_renewed)) == list(HOSTS)
+        assert failed(hosts.does(applied, **step("registry login"))) == list(HOSTS)
     assert hosts.commands(OTHER) == [command] * 2
     assert hosts.servers[OTHER].typed == ["14\nregistry-hush\n"] * 2
     assert "registry-hush" not in "\n".join(hosts.printed)
@@ -159,8 +157,8 @@ def test_a_logout_happens_once(fleet, run):
     hosts = fleet(deployed)
     for name in HOSTS:
         hosts.servers[name].knows("docker logout > /dev/null", then=fresh(run, name))
-    assert changed(hosts.does(registry.logged_out)) == list(HOSTS)
-    assert changed(hosts.does(registry.logged_out)) == []
+    assert changed(hosts.does(applied, **step("registry logout"))) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("registry logout"))) == []
 
 
 def test_the_app_goes_running_containers_stopped_first(fleet, run):
@@ -173,30 +171,31 @@ def test_the_app_goes_running_containers_stopped_first(fleet, run):
         seconds=300,
     )
     hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
-    assert changed(hosts.does(removal.app_removed, hosts=[OTHER])) == [OTHER]
+    assert changed(hosts.does(applied, [OTHER], **step("remove", 0))) == [OTHER]
     assert hosts.commands(OTHER) == [command]
-    assert changed(hosts.does(removal.app_removed, hosts=[OTHER])) == []
+    assert changed(hosts.does(applied, [OTHER], **step("remove", 0))) == []
 
 
 def test_secrets_cords_and_assets_go(fleet, run):
     hosts = fleet(deployed)
     assets = " ".join(f".kamal/assets/{kind}/shop-web-v2" for kind in ("extracted", "volumes"))
-    command = (
+    command = guarded(
         f"rm -f .kamal/env/roles/shop-web.env && {AUDIT.format('Deleted env files')}"
-        f" && rm -rf .kamal/cords/shop-web-{run.run_id} {assets}"
+        f" && rm -rf .kamal/cords/shop-web-{run.run_id} {assets}",
+        seconds=300,
     )
     hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
-    assert changed(hosts.does(removal.files_removed, hosts=[OTHER])) == [OTHER]
+    assert changed(hosts.does(applied, [OTHER], **step("remove", 1))) == [OTHER]
     assert hosts.commands(OTHER) == [command]
-    assert changed(hosts.does(removal.files_removed, hosts=[OTHER])) == []
+    assert changed(hosts.does(applied, [OTHER], **step("remove", 1))) == []
 
 
 def test_the_login_goes_unless_a_neighbour_needs_it(fleet, run):
     hosts = fleet(deployed)
     hosts.servers[OTHER].knows("docker logout > /dev/null", then=gone(run, OTHER))
-    assert changed(hosts.does(removal.logged_out, hosts=[OTHER])) == [OTHER]
-    assert changed(hosts.does(removal.logged_out, hosts=[OTHER])) == []
-    assert changed(fleet(shared).does(removal.logged_out)) == []
+    assert changed(hosts.does(applied, [OTHER], **step("remove"))) == [OTHER]
+    assert changed(hosts.does(applied, [OTHER], **step("remove"))) == []
+    assert changed(fleet(shared).does(applied, **step("remove"))) == []
 
 
 def test_a_purge_takes_the_log_and_empty_folders_unless_somebody_lives_there(fleet):
@@ -205,5 +204,5 @@ def test_a_purge_takes_the_log_and_empty_folders_unless_somebody_lives_there(fle
     for name in HOSTS:
         alone.servers[name].knows(f"{log} && {{ [ ! -d .kamal ] || find .kamal -depth -type d -empty -delete; }}")
         beside.servers[name].knows(log)
-    assert changed(alone.does(removal.purged)) == list(HOSTS)
-    assert changed(beside.does(removal.purged)) == list(HOSTS)
+    assert changed(alone.does(purged)) == list(HOSTS)
+    assert changed(beside.does(purged)) == list(HOSTS)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
-from kamal_pyinfra.operations import apply as leftovers
+from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.plan.state.observed import ObservedImage
-from kamal_pyinfra.plan.tasks import remove as prune_tasks
 from kamal_pyinfra.shell.script import guarded
-from tests.operations.conftest import HOSTS, PRIMARY, deployed, retired
+from tests.operations.conftest import HOSTS, PRIMARY, deployed, retired, step
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
@@ -37,10 +35,9 @@ def test_everything_that_is_pruned_goes_in_one_command(fleet, run):
     )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
-    decide = partial(prune_tasks.everything, retain=1)
-    assert changed(hosts.does(leftovers.pruned, decide=decide)) == list(HOSTS)
+    assert changed(hosts.does(applied, **step("prune all", retain=1))) == list(HOSTS)
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
-    assert changed(hosts.does(leftovers.pruned, decide=decide)) == []
+    assert changed(hosts.does(applied, **step("prune all", retain=1))) == []
 
 
 def test_images_alone_are_pruned_without_a_word_about_containers(fleet, run):
@@ -51,7 +48,7 @@ def test_images_alone_are_pruned_without_a_word_about_containers(fleet, run):
     )
     for name in HOSTS:
         hosts.servers[name].knows(command)
-    hosts.does(leftovers.pruned, decide=prune_tasks.images)
+    hosts.does(applied, **step("prune images"))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
 
 
@@ -63,5 +60,5 @@ def test_a_host_that_cannot_remove_fails_and_the_other_is_pruned(fleet, run):
     )
     hosts.servers[PRIMARY].knows(command, err=["Error response from daemon: busy"], is_success=False)
     hosts.servers[HOSTS[1]].knows(command)
-    state = hosts.does(leftovers.pruned, decide=partial(prune_tasks.containers, retain=1))
+    state = hosts.does(applied, **step("prune containers", retain=1))
     assert (failed(state), changed(state)) == ([PRIMARY], [HOSTS[1]])

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.deploys import phases
-from kamal_pyinfra.operations import accessory as accessories
 from kamal_pyinfra.operations import app as assets
-from kamal_pyinfra.operations import finish, image, proxy
+from kamal_pyinfra.operations import finish
 from kamal_pyinfra.operations import host as docker
-from kamal_pyinfra.operations import host as files
+from kamal_pyinfra.operations.apply import applied, differing
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.gates import running_gates
+from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_images, diff_login
 from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status
 from kamal_pyinfra.plan.state.record import record_text
@@ -27,7 +28,7 @@ from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy import container as proxy_commands
 from kamal_pyinfra.shell.proxy.container import replace_by_working, serving_functions, with_proxy_lock_if_unchanged
 from kamal_pyinfra.shell.script import both, guarded
-from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh
+from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh, step
 from tests.operations.fleet import changed, failed
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
@@ -52,9 +53,9 @@ def test_missing_folders_are_created_by_one_command(fleet, run):
     for name in HOSTS:
         there = replace(fresh(run, name), directories=frozenset(desired_host(run, name).directories))
         hosts.servers[name].knows(DIRECTORIES, then=there)
-    assert changed(hosts.does(files.directories)) == list(HOSTS)
+    assert changed(hosts.does(applied, decide=differing(diff_directories))) == list(HOSTS)
     assert [hosts.commands(name) for name in HOSTS] == [[DIRECTORIES]] * 2
-    assert changed(hosts.does(files.directories)) == []
+    assert changed(hosts.does(applied, decide=differing(diff_directories))) == []
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
 
 
@@ -63,7 +64,7 @@ def test_only_the_host_that_lacks_something_gets_a_command(fleet, run):
     server = hosts.servers[OTHER]
     server.observed = replace(server.observed, directories=server.observed.directories - {".kamal/locks"})
     server.knows("( umask 022 && mkdir -p .kamal/locks )")
-    assert changed(hosts.does(files.directories)) == [OTHER]
+    assert changed(hosts.does(applied, decide=differing(diff_directories))) == [OTHER]
     assert hosts.commands(PRIMARY) == []
 
 
@@ -73,14 +74,14 @@ def test_env_files_are_written_from_standard_input(fleet, run):
         for command in ENV_FILES[name]:
             hosts.servers[name].knows(command)
         hosts.servers[name].knows(ENV_FILES[name][-1], then=deployed(run, name))
-    hosts.does(files.env_files)
+    hosts.does(applied, decide=differing(diff_env_files))
     assert [hosts.commands(name) for name in HOSTS] == [ENV_FILES[name] for name in HOSTS]
     assert hosts.servers[PRIMARY].typed == [
         "26\nSECRET_KEY_BASE=base-hush\n",
         "26\nSECRET_KEY_BASE=base-hush\n",
         "32\nPOSTGRES_PASSWORD=postgres-hush\n",
     ]
-    assert changed(hosts.does(files.env_files)) == []
+    assert changed(hosts.does(applied, decide=differing(diff_env_files))) == []
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
 
 
@@ -94,7 +95,7 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     mend = write_secret(path) if seen else f"chmod 600 {path}"
     server.knows(mend)
     server.knows(PUSHED)
-    assert changed(hosts.does(files.env_files)) == [PRIMARY]
+    assert changed(hosts.does(applied, decide=differing(diff_env_files))) == [PRIMARY]
     assert hosts.commands(PRIMARY) == [mend, PUSHED]
 
 
@@ -104,11 +105,12 @@ def test_env_files_are_deleted_once_and_audited(fleet, run):
         "rm -f .kamal/env/roles/shop-web.env .kamal/env/roles/shop-job.env .kamal/env/traefik/traefik.env"
         f" && {AUDIT.format('Deleted env files')}"
     )
-    hosts.servers[PRIMARY].knows(command, then=fresh(run, PRIMARY))
-    hosts.servers[OTHER].knows(command.replace(" .kamal/env/roles/shop-job.env", ""), then=fresh(run, OTHER))
-    assert changed(hosts.does(files.env_files_deleted)) == list(HOSTS)
-    assert hosts.commands(PRIMARY) == [command]
-    assert changed(hosts.does(files.env_files_deleted)) == []
+    hosts.servers[PRIMARY].knows(guarded(command, seconds=300), then=fresh(run, PRIMARY))
+    other = command.replace(" .kamal/env/roles/shop-job.env", "")
+    hosts.servers[OTHER].knows(guarded(other, seconds=300), then=fresh(run, OTHER))
+    assert changed(hosts.does(applied, **step("env delete"))) == list(HOSTS)
+    assert hosts.commands(PRIMARY) == [guarded(command, seconds=300)]
+    assert changed(hosts.does(applied, **step("env delete"))) == []
 
 
 def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
@@ -116,10 +118,10 @@ def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
     command = f"{log_in(None, 'acme')} > /dev/null"
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
-    hosts.does(image.logged_in)
+    hosts.does(applied, decide=differing(diff_login))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
     assert hosts.servers[OTHER].typed == ["14\nregistry-hush\n"]
-    assert changed(hosts.does(image.logged_in)) == []
+    assert changed(hosts.does(applied, decide=differing(diff_login))) == []
 
 
 def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
@@ -128,9 +130,9 @@ def test_the_image_is_pulled_once_checked_and_audited(fleet, run):
     command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
-    hosts.does(image.present)
+    hosts.does(applied, decide=differing(diff_images))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
-    assert changed(hosts.does(image.present)) == []
+    assert changed(hosts.does(applied, decide=differing(diff_images))) == []
     assert [hosts.commands(name) for name in HOSTS] == [[]] * 2
 
 
@@ -142,8 +144,8 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
     for name in HOSTS:
         hosts.servers[name].knows(command)
         hosts.servers[name].knows(f"{log_in(None, 'acme')} > /dev/null")
-    hosts.does(image.logged_in)
-    hosts.does(image.present)
+    hosts.does(applied, decide=differing(diff_login))
+    hosts.does(applied, decide=differing(diff_images))
     assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
 
 
@@ -182,9 +184,9 @@ def test_a_missing_proxy_is_run(fleet, run):
     )
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
-    hosts.does(proxy.running)
+    hosts.does(applied, decide=differing(diff_proxy))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
-    assert changed(hosts.does(proxy.running)) == []
+    assert changed(hosts.does(applied, decide=differing(diff_proxy))) == []
 
 
 def with_proxy(run, host, **fields):
@@ -199,7 +201,7 @@ def test_a_stopped_proxy_is_started(fleet, run):
     command = guarded(start, seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
-    hosts.does(proxy.running)
+    hosts.does(applied, decide=differing(diff_proxy))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
 
 
@@ -211,7 +213,7 @@ def test_a_proxy_with_other_settings_is_replaced(fleet, run):
     command = guarded(f"{serving_functions()}{replace_it}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
-    hosts.does(proxy.running)
+    hosts.does(applied, decide=differing(diff_proxy))
     assert [hosts.commands(name) for name in HOSTS] == [[command]] * 2
 
 
@@ -229,22 +231,16 @@ def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     assert changed(hosts.does(assets.synced)) == []
 
 
-PREPARATIONS = (
-    *((docker, "installed"), (files, "directories"), (files, "env_files"), (image, "logged_in")),
-    *((accessories, "booted"), (image, "present"), (proxy, "running"), (assets, "synced")),
-)
-
-
 def pairs(run):
-    """Each operation of the phase, and what tells beforehand whether it has something to do."""
+    """Each operation of the phase with its arguments, and what tells beforehand whether it has something to do."""
     diffs, operations = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(phases, "may_need", lambda run, diff: diffs.append(diff) or True)
-        for module, name in PREPARATIONS:
+        for module, name in ((docker, "installed"), (assets, "synced"), (phases, "applied")):
             operation = getattr(module, name)
-            patch.setattr(module, name, lambda operation=operation, **_: operations.append(operation))
+            patch.setattr(module, name, lambda run, name, _does=operation, **more: operations.append((_does, more)))
         phases.prepare._inner(run=run)
-    assert len(operations) == len(set(diffs)) == len(PREPARATIONS)
+    assert len(operations) == len(set(diffs)) == 8
     return zip(operations, diffs, strict=True)
 
 
@@ -255,12 +251,12 @@ def pairs(run):
 )
 @pytest.mark.parametrize("kind", [fresh, behind, deployed])
 def test_an_operation_is_left_out_of_the_phase_just_where_it_would_do_nothing(fleet, run, kind, lost):
-    for operation, diff in pairs(run):
+    for (operation, arguments), diff in pairs(run):
         hosts = fleet(lambda run, host: replace(kind(run, host), **lost))
         for server in hosts.servers.values():
             server.known = AnyCommand(succeeds=True)
         needed = [name for name in HOSTS if diff(desired_host(run, name), hosts.servers[name].observed)]
-        assert changed(hosts.does(operation)) == needed
+        assert changed(hosts.does(operation, **arguments)) == needed
 
 
 def test_docker_is_left_alone_where_it_answers(fleet):
@@ -306,23 +302,22 @@ def test_an_engine_that_refuses_the_user_is_set_up_too(fleet, run):
 
 @pytest.mark.parametrize("name", ["It", None])
 @pytest.mark.parametrize(
-    "operation",
+    ("operation", "arguments"),
     [
-        docker.installed,
-        files.directories,
-        files.env_files,
-        image.logged_in,
-        image.present,
-        proxy.running,
-        assets.synced,
+        (docker.installed, {}),
+        *(
+            (applied, {"decide": differing(diff)})
+            for diff in (diff_directories, diff_env_files, diff_login, diff_images, diff_proxy)
+        ),
+        (assets.synced, {}),
     ],
 )
-def test_secrets_travel_on_standard_input_and_are_printed_nowhere(fleet, operation, name):
+def test_secrets_travel_on_standard_input_and_are_printed_nowhere(fleet, operation, arguments, name):
     hosts = fleet(fresh)
     everything = AnyCommand()
     for server in hosts.servers.values():
         server.known = everything
-    hosts.does(operation, name=name)
+    hosts.does(operation, name=name, **arguments)
     text = "\n".join([*hosts.printed, *(command for server in hosts.servers.values() for command in server.commands)])
     assert hosts.printed
     assert [secret for secret in SECRETS if secret in text] == []

@@ -8,10 +8,11 @@ import click
 
 from kamal_pyinfra.cli.commands.exec import interactive, would_run
 from kamal_pyinfra.cli.completion import accessories, one
-from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.confirm import yes_option
 from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.output import cell, say, table_console
+from kamal_pyinfra.cli.task import is_confirmed_for, row, run_row
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
@@ -38,17 +39,6 @@ def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...
     return accessory_run(run, names, command), names, hosts_of(run.config, names, target.hosts)
 
 
-def _carry_out(options: Options, name: str, command: str) -> None:
-    run, _, hosts = _run(options, name, command)
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.accessory import TASKS
-    from kamal_pyinfra.runner.tasks import carry_out
-
-    with report_for(options) as report:
-        carry_out(run, hosts, report, TASKS[command])
-
-
 SIMPLE = {
     "boot": "Run an accessory that is not there, with its folders, files and secrets; one that is stays as it is.",
     "reboot": "Replace an accessory by a new container as configured; its data stays.",
@@ -66,7 +56,8 @@ def _add(command: str, text: str) -> None:
     @name_argument
     @changing_options
     def carry_out(options: Options, name: str) -> None:
-        _carry_out(options, name, command)
+        run, _, hosts = _run(options, name, command)
+        run_row(options, row(f"accessory {command}"), run, hosts)
 
 
 for each, what in SIMPLE.items():
@@ -173,16 +164,15 @@ def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
     """
     run, target = options.run_without_version("accessory")
 
-    from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.runner.accessory import ALL, accessory_run, removal, unknown
-    from kamal_pyinfra.runner.tasks import carry_out, preview
+    from kamal_pyinfra.runner.accessory import ALL, accessory_run, unknown
 
     names = () if name == ALL else (name,)
-    run, task = accessory_run(run, names, "remove"), removal(with_data=data)
-    plan = preview(run, target.hosts, task.decide)
-    if plan.is_empty and names and name not in run.config.accessories:
-        raise ConfigError(unknown(run.config, name))
-    if is_wanted(options, plan, "Remove it from these hosts?", is_confirmed=is_confirmed):
-        with report_for(options) as report:
-            carry_out(run, target.hosts, report, task)
+    run, task = accessory_run(run, names, "remove"), row("accessory remove", with_data=data)
+
+    def require(is_empty: bool) -> None:
+        if is_empty and names and name not in run.config.accessories:
+            raise ConfigError(unknown(run.config, name))
+
+    if is_confirmed_for(options, task, run, target.hosts, is_confirmed=is_confirmed, require=require):
+        run_row(options, task, run, target.hosts)

@@ -13,6 +13,7 @@ from kamal_pyinfra.cli.group import KamalGroup
 from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
 from kamal_pyinfra.cli.output import say
+from kamal_pyinfra.cli.task import carry_out
 from kamal_pyinfra.config.secrets import require_secrets
 
 
@@ -48,13 +49,7 @@ def start(options: Options) -> None:
     Example:
       kp app start -h web1
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import start as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report, version=options.version)
+    carry_out(options, "app start", version=options.version)
 
 
 @click.command()
@@ -66,13 +61,7 @@ def stop(options: Options) -> None:
     Example:
       kp app stop -h web1
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import stop as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "app stop")
 
 
 @click.command("stale_containers")
@@ -85,15 +74,13 @@ def stale_containers(options: Options, stops: bool) -> None:
     Example:
       kp app stale_containers --stop
     """
+    if stops:
+        carry_out(options, "app stale_containers")
+        return
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import stale, stop_stale
+    from kamal_pyinfra.runner.tasks import stale
 
-    if stops:
-        with report_for(options) as report:
-            stop_stale(run, target.hosts, report)
-        return
     found = stale(run, target.hosts)
     for host, container, version in found:
         say(f"{host}  {container}  version {version} runs beside the one in service")
@@ -109,13 +96,7 @@ def remove(options: Options) -> None:
     Example:
       kp app remove -d staging
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import remove as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "app remove")
 
 
 @click.command("remove_container", hidden=True)
@@ -128,13 +109,7 @@ def remove_container(options: Options, version_argument: str) -> None:
     Example:
       kp app remove_container 9f2c1ab
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import remove_container as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report, version=version_argument)
+    carry_out(options, "app remove_container", version=version_argument)
 
 
 @click.command("remove_containers", hidden=True)
@@ -146,13 +121,7 @@ def remove_containers(options: Options) -> None:
     Example:
       kp app remove_containers
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import remove_containers as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "app remove_containers")
 
 
 @click.command("remove_images", hidden=True)
@@ -164,13 +133,7 @@ def remove_images(options: Options) -> None:
     Example:
       kp app remove_images
     """
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import remove_images as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "app remove_images")
 
 
 @click.group(cls=KamalGroup)

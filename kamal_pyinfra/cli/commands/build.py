@@ -163,7 +163,7 @@ def login(options: Options, skip_local: bool, skip_remote: bool) -> None:
     run, target = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import log_in
+    from kamal_pyinfra.runner.registry import log_in
 
     _say_of_this_machine(options, run, "log in to", is_local=not skip_local)
     with report_for(options) as report:
@@ -184,7 +184,7 @@ def logout(options: Options, skip_local: bool, skip_remote: bool) -> None:
     run, target = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import log_out
+    from kamal_pyinfra.runner.registry import log_out
 
     _say_of_this_machine(options, run, "log out of", is_local=not skip_local)
     with report_for(options) as report:

@@ -8,6 +8,7 @@ import click
 
 from kamal_pyinfra.cli.options import Options, changing_options
 from kamal_pyinfra.cli.output import say
+from kamal_pyinfra.cli.task import carry_out
 
 
 @click.group()
@@ -29,13 +30,7 @@ def push(options: Options) -> None:
     Example:
       kp env push -d staging
     """
-    run, target = options.run_without_version("env")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import push as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "env push")
 
 
 @env.command()
@@ -47,13 +42,7 @@ def delete(options: Options) -> None:
     Example:
       kp env delete
     """
-    run, target = options.run_without_version("env")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import delete as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "env delete")
 
 
 PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."

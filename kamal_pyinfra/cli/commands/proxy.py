@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from kamal_pyinfra.cli.commands.status import print_details
-from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.confirm import yes_option
 from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
 from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.cli.task import is_confirmed_for, row, run_row
 
 
 @click.group()
@@ -23,16 +23,12 @@ def traefik() -> None:
     """
 
 
-def _carry_out(options: Options, command: str) -> None:
+def _carry_out(options: Options, name: str) -> None:
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.proxy import TASKS, proxy_hosts
-    from kamal_pyinfra.runner.tasks import carry_out
+    from kamal_pyinfra.runner.tasks import proxy_hosts
 
-    hosts = proxy_hosts(run, target.hosts)
-    with report_for(options) as report:
-        carry_out(run, hosts, report, TASKS[command])
+    run_row(options, row(name), run, proxy_hosts(run, target.hosts))
 
 
 @traefik.command()
@@ -44,7 +40,7 @@ def boot(options: Options) -> None:
     Example:
       kp traefik boot
     """
-    _carry_out(options, "boot")
+    _carry_out(options, "traefik boot")
 
 
 @traefik.command()
@@ -56,7 +52,7 @@ def start(options: Options) -> None:
     Example:
       kp traefik start -h web1
     """
-    _carry_out(options, "start")
+    _carry_out(options, "traefik start")
 
 
 @traefik.command()
@@ -68,7 +64,7 @@ def stop(options: Options) -> None:
     Example:
       kp traefik stop -h web1
     """
-    _carry_out(options, "stop")
+    _carry_out(options, "traefik stop")
 
 
 @traefik.command()
@@ -80,7 +76,7 @@ def restart(options: Options) -> None:
     Example:
       kp traefik restart
     """
-    _carry_out(options, "restart")
+    _carry_out(options, "traefik restart")
 
 
 @traefik.command()
@@ -92,7 +88,7 @@ def remove(options: Options) -> None:
     Example:
       kp traefik remove
     """
-    _carry_out(options, "remove")
+    _carry_out(options, "traefik remove")
 
 
 @traefik.command()
@@ -108,18 +104,11 @@ def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     """
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
-    from kamal_pyinfra.runner.proxy import proxy_hosts
-    from kamal_pyinfra.runner.proxy import reboot as carry_out
-    from kamal_pyinfra.runner.tasks import preview
+    from kamal_pyinfra.runner.tasks import proxy_hosts
 
-    require_secrets(run.config)
-    hosts = proxy_hosts(run, target.hosts)
-    plan = preview(run, hosts, proxy_tasks.reboot)
-    if is_wanted(options, plan, "Replace the proxy on these hosts?", is_confirmed=is_confirmed):
-        with report_for(options) as report:
-            carry_out(run, hosts, report, is_rolling=rolling)
+    hosts, task = proxy_hosts(run, target.hosts), row("traefik reboot")
+    if is_confirmed_for(options, task, run, hosts, is_confirmed=is_confirmed):
+        run_row(options, task, run, hosts, is_rolling=rolling)
 
 
 @traefik.command()
@@ -147,8 +136,8 @@ def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
     """
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.runner.proxy import proxy_hosts
     from kamal_pyinfra.runner.queries.logs import proxy_listings, proxy_logs
+    from kamal_pyinfra.runner.tasks import proxy_hosts
 
     wanted, hosts = log_filter(**chosen), proxy_hosts(run, target.hosts)
     if follows:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.confirm import yes_option
 from kamal_pyinfra.cli.options import Options, changing_options
+from kamal_pyinfra.cli.task import carry_out, is_confirmed_for, row, run_row
 
 retain_option = click.option(
     "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
@@ -22,6 +23,16 @@ def prune() -> None:
     """
 
 
+def _prune(options: Options, name: str, retain: int | None) -> None:
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.tasks import retained, run_task
+
+    with report_for(options) as report:
+        run_task(row(name, retain=retained(run, retain)), run, target.hosts, report)
+
+
 @prune.command("all")
 @retain_option
 @changing_options
@@ -32,13 +43,7 @@ def everything(options: Options, retain: int | None) -> None:
     Example:
       kp prune all --retain 2
     """
-    run, target = options.run_without_version("prune")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import everything as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report, retain=retain)
+    _prune(options, "prune all", retain)
 
 
 @prune.command()
@@ -51,13 +56,7 @@ def containers(options: Options, retain: int | None) -> None:
     Example:
       kp prune containers --retain 2
     """
-    run, target = options.run_without_version("prune")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import containers as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report, retain=retain)
+    _prune(options, "prune containers", retain)
 
 
 @prune.command()
@@ -69,13 +68,7 @@ def images(options: Options) -> None:
     Example:
       kp prune images
     """
-    run, target = options.run_without_version("prune")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import images as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "prune images")
 
 
 @prune.command()
@@ -90,15 +83,11 @@ def accessories(options: Options, is_confirmed: bool) -> None:
     """
     run, target = options.run_without_version("prune")
 
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.accessory import accessory_run, pruning
-    from kamal_pyinfra.runner.tasks import carry_out, preview
+    from kamal_pyinfra.runner.accessory import accessory_run
 
-    run, task = accessory_run(run, (), "remove"), pruning()
-    plan = preview(run, target.hosts, task.decide)
-    if is_wanted(options, plan, "Remove them from these hosts?", is_confirmed=is_confirmed):
-        with report_for(options) as report:
-            carry_out(run, target.hosts, report, task)
+    run, task = accessory_run(run, (), "remove"), row("prune accessories")
+    if is_confirmed_for(options, task, run, target.hosts, is_confirmed=is_confirmed):
+        run_row(options, task, run, target.hosts)
 
 
 @click.command()
@@ -114,12 +103,5 @@ def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
       kp remove -y --purge
     """
     run, target = options.run_without_version("remove")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import preview_removal
-    from kamal_pyinfra.runner.host_tasks import remove as carry_out
-
-    plan = preview_removal(run, target.hosts, purges=purge)
-    if is_wanted(options, plan, "Remove all of this?", is_confirmed=is_confirmed):
-        with report_for(options) as report:
-            carry_out(run, target.hosts, report, purges=purge)
+    if is_confirmed_for(options, row("remove", purges=purge), run, target.hosts, is_confirmed=is_confirmed):
+        run_row(options, row("remove"), run, target.hosts, purges=purge)

@@ -8,6 +8,7 @@ import click
 
 from kamal_pyinfra.cli.commands.exec import interactive, print_answers, would_run
 from kamal_pyinfra.cli.options import Options, changing_options
+from kamal_pyinfra.cli.task import carry_out
 
 
 @click.group()
@@ -29,13 +30,7 @@ def bootstrap(options: Options) -> None:
     Example:
       kp server bootstrap
     """
-    run, target = options.run_without_version("server")
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.host_tasks import bootstrap as carry_out
-
-    with report_for(options) as report:
-        carry_out(run, target.hosts, report)
+    carry_out(options, "server bootstrap")
 
 
 @server.command("exec")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.deploys import phases
-from kamal_pyinfra.deploys import tasks as host_tasks
 from kamal_pyinfra.deploys.phases import Phase, Step
+from kamal_pyinfra.deploys.tasks import run_steps
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations import plan, proxy
+from kamal_pyinfra.operations import plan
+from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.tasks import remove as prune_tasks
+from kamal_pyinfra.plan.tasks.table import TASKS
 
 
 @deploy("Deploy")
@@ -65,16 +67,15 @@ def hosts_within_limit(config: Config) -> tuple[str, ...]:
 def push_env_locked(run: Run) -> None:
     """Lock → env files → unlock."""
     locks.held(run=run, name="Take the deploy lock")
-    host_tasks.push_env(run=run)
+    run_steps(run=run, task=TASKS["env push"])
     locks.released(run=run, name="Release the deploy lock")
 
 
 @deploy("Prune")
 def prune_locked(run: Run) -> None:
     """Lock → prune → unlock."""
-    decide = partial(prune_tasks.everything, retain=run.config.retain_containers)
     locks.held(run=run, name="Take the deploy lock")
-    host_tasks.prune(run=run, decide=decide)
+    run_steps(run=run, task=TASKS["prune all"].given(retain=run.config.retain_containers))
     locks.released(run=run, name="Release the deploy lock")
 
 
@@ -82,10 +83,17 @@ def prune_locked(run: Run) -> None:
 def reboot_proxies_locked(run: Run) -> None:
     """Lock → (reboot → serves again) per host → unlock; a proxy that does not serve stops the rest."""
     locks.held(run=run, name="Take the deploy lock")
-    host_tasks.prepare_proxy(run=run)
+    task = TASKS["traefik reboot"]
+    run_steps(run=run, task=replace(task, steps=task.steps[:-1]))
     for name in current_host().loop(_hosts(run)):
         _task_hook(run, "pre-traefik-reboot", name)
-        proxy.rebooted(run=run, name=f"Reboot the proxy of {name}", _if=partial(_is_turn_of, name))
+        applied(
+            run=run,
+            decide=task.decide,
+            kinds=task.steps[-1].kinds,
+            name=f"Reboot the proxy of {name}",
+            _if=partial(_is_turn_of, name),
+        )
         _task_hook(run, "post-traefik-reboot", name)
     locks.released(run=run, name="Release the deploy lock")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kamal_pyinfra.plan.changes.change import Action, Change
-from kamal_pyinfra.plan.changes.host import RemoveImage
+from kamal_pyinfra.plan.changes.host import CreateDirectories, RemoveEnvFile, RemoveImage
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, AppContainer, Assets, Proxy, ReleaseCommand, Upload
 
 
@@ -138,6 +138,14 @@ class SwitchAccessory(AccessoryChange):
 
     verb = "start"
 
+    stops: bool = False
+    starts: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAccessoryDirectories(CreateDirectories):
+    """Missing folders of accessories get created, which a container of any user can reach."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UploadFiles(AccessoryChange):
@@ -198,12 +206,26 @@ class ReplaceProxy(RunProxy):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RebootProxy(RunProxy):
+    """A new proxy gets run in any case, and has to serve before that counts as done."""
+
+    is_there: bool
+
+    @property
+    def action(self) -> Action:
+        """A predecessor makes it a replacement."""
+        return Action.REPLACE if self.is_there else self.usual_action
+
+
+@dataclass(frozen=True, kw_only=True)
 class SwitchProxy(Change):
     """The proxy gets stopped, started, or both, as it is; its configuration is not looked at."""
 
     kind = "proxy"
 
     name: str
+    stops: bool = False
+    starts: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +241,11 @@ class RemoveProxy(Change):
 @dataclass(frozen=True, kw_only=True)
 class RemoveProxyImage(RemoveImage):
     """The proxy's image gets removed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveProxyEnvFile(RemoveEnvFile):
+    """The proxy's secrets go with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

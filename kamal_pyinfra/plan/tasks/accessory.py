@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kamal_pyinfra.plan.changes.containers import RemoveAccessory, SwitchAccessory, UploadFiles
-from kamal_pyinfra.plan.changes.host import CreateDirectories
+from kamal_pyinfra.plan.changes.containers import (
+    CreateAccessoryDirectories,
+    RemoveAccessory,
+    SwitchAccessory,
+    UploadFiles,
+)
 from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired.host import desired_host
@@ -56,39 +60,38 @@ def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     return TaskDecision(changes=diff_accessory_directories(desired_host(run, observed.host), observed))
 
 
-def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateDirectories, ...]:
+def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateAccessoryDirectories, ...]:
     """The folders that are missing."""
     wanted = (path for each in desired.accessories for path in each.directories)
     missing = tuple(path for path in wanted if path not in observed.directories)
-    return (CreateDirectories(paths=missing, cause="not found"),) if missing else ()
+    return (CreateAccessoryDirectories(paths=missing, cause="not found"),) if missing else ()
 
 
 def start(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that are there run."""
-    return _switch(run, observed, when=(False,), cause="is not running")
+    return _switch(run, observed, stops=False, cause="is not running")
 
 
 def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories do not run."""
-    return _switch(run, observed, when=(True,), cause="stops", is_needed=False)
+    return _switch(run, observed, starts=False, cause="stops")
 
 
 def restart(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that are there have been stopped and started."""
-    return _switch(run, observed, when=(True, False), cause="restarts")
+    return _switch(run, observed, cause="restarts")
 
 
-def _switch(
-    run: Run, observed: ObservedHost, *, when: tuple[bool, ...], cause: str, is_needed: bool = True
-) -> TaskDecision:
+def _switch(run: Run, observed: ObservedHost, *, cause: str, stops: bool = True, starts: bool = True) -> TaskDecision:
+    """What stops has to run, what starts has to stand still; what does both may do either."""
     desired = desired_host(run, observed.host)
     there = {each.name: each for each in observed.containers}
-    missing = [each.key for each in desired.accessories if each.name not in there and is_needed]
+    missing = [each.key for each in desired.accessories if each.name not in there and starts]
     return TaskDecision(
         changes=tuple(
-            SwitchAccessory(name=each.key, container=each.name, cause=cause)
+            SwitchAccessory(name=each.key, container=each.name, cause=cause, stops=stops, starts=starts)
             for each in desired.accessories
-            if each.name in there and there[each.name].is_running in when
+            if each.name in there and (stops if there[each.name].is_running else starts)
         ),
         refusals=(
             *_refusals(desired, observed),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import RemoveProxy, RemoveProxyImage, ReplaceProxy, RunProxy, SwitchProxy
-from kamal_pyinfra.plan.changes.host import RemoveEnvFile
+from kamal_pyinfra.plan.changes.containers import (
+    RebootProxy,
+    RemoveProxy,
+    RemoveProxyEnvFile,
+    RemoveProxyImage,
+    SwitchProxy,
+)
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, foreign_proxy, proxy_conflicts, refused_proxy
@@ -45,13 +50,13 @@ def reboot(run: Run, observed: ObservedHost) -> TaskDecision:
     )
 
 
-def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RunProxy, ...]:
+def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RebootProxy, ...]:
     """A new proxy in any case."""
     if desired.proxy is None or foreign_proxy(observed):
         return ()
-    if observed.container(desired.proxy.name) is None:
-        return (RunProxy(proxy=desired.proxy, cause="not found"),)
-    return (ReplaceProxy(proxy=desired.proxy, cause=f"{ASKED_FOR}; interrupts traffic"),)
+    is_there = observed.container(desired.proxy.name) is not None
+    cause = f"{ASKED_FOR}; interrupts traffic" if is_there else "not found"
+    return (RebootProxy(proxy=desired.proxy, cause=cause, is_there=is_there),)
 
 
 def start(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -61,7 +66,7 @@ def start(run: Run, observed: ObservedHost) -> TaskDecision:
         return _missing(observed)
     if refusals := refused_proxy(observed):
         return TaskDecision(refusals=refusals)
-    return TaskDecision(changes=() if proxy.is_running else (_switch(f"is {proxy.status}"),))
+    return TaskDecision(changes=() if proxy.is_running else (_switch(f"is {proxy.status}", stops=False),))
 
 
 def stop(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -71,7 +76,7 @@ def stop(run: Run, observed: ObservedHost) -> TaskDecision:
         return TaskDecision(refusals=docker_errors(observed))
     if refusals := refused_proxy(observed):
         return TaskDecision(refusals=refusals)
-    return TaskDecision(changes=(_switch("stops; nothing is served"),), notes=interrupted(run, observed))
+    return TaskDecision(changes=(_switch("stops; nothing is served", starts=False),), notes=interrupted(run, observed))
 
 
 def restart(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -107,7 +112,7 @@ def diff_removed_proxy(run: Run, observed: ObservedHost, *, cause: str) -> tuple
     return (
         *((RemoveProxy(name=proxy.name, cause=cause),) if proxy else ()),
         *(RemoveProxyImage(image=image, cause="no container uses it") for image in images),
-        *((RemoveEnvFile(path=env_file, cause=cause),) if env_file in observed.files else ()),
+        *((RemoveProxyEnvFile(path=env_file, cause=cause),) if env_file in observed.files else ()),
     )
 
 
@@ -146,5 +151,5 @@ def _missing(observed: ObservedHost) -> TaskDecision:
     return TaskDecision(refusals=refusals)
 
 
-def _switch(cause: str) -> SwitchProxy:
-    return SwitchProxy(name=naming.PROXY_CONTAINER, cause=cause)
+def _switch(cause: str, *, stops: bool = True, starts: bool = True) -> SwitchProxy:
+    return SwitchProxy(name=naming.PROXY_CONTAINER, cause=cause, stops=stops, starts=starts)

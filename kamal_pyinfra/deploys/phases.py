@@ -5,20 +5,7 @@ Both front doors walk :func:`steps`: `kp` in ``runner/rollout.py``, a round of p
 the same operations on every host, and pyinfra finishes an operation on all hosts before the next one begins: after
 ``boot`` every container of the batch is healthy, or the run stops.
 
-What the doors still do differently:
-
-==============================  ============================  =====================================================
-\\                               `pyinfra … deploy.py`          why
-==============================  ============================  =====================================================
-a host fails after the gate     ends the run there            pyinfra has one limit for failed hosts in a run
-`--skip-unreachable`            there is none                 pyinfra stops at a host that it cannot connect to
-`boot.watch`                    all slices are one operation  the same order of operations on every host is fixed
-                                after the other               before the first one runs
-the snapshot of the plan        is taken anew under the lock  pyinfra's user confirms between the two
-without changes                 no lock left behind is        the lock is looked at by the operation that takes it
-                                removed
-events, progress, timings       pyinfra's own output          pyinfra prints it
-==============================  ============================  =====================================================
+What the doors still do differently, and why, is listed in ``docs/use/pyinfra.md``.
 """
 
 from __future__ import annotations
@@ -164,7 +151,7 @@ class Failure(Enum):
     LEAVES_OUT = auto()
     """As above; but with ``--skip-unreachable`` the run goes on without a host that cannot be reached any more."""
     GOES_ON = auto()
-    """The other hosts go on to the end, which the failure is told at: the new version serves already."""
+    """The other hosts go on, and the run fails at its end: the new version serves already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +162,13 @@ class Phase:
         deploy: what it does on hosts.
         failure: what becomes of the run when a host fails.
         state: what is known of the fleet then, if nothing is in doubt.
-        is_reverted: whether what was begun is undone then: the old version is brought back.
+        undone_by: what undoes then what was begun; on which hosts, :func:`hosts_to_revert` says.
     """
 
     deploy: Callable[..., object]
     failure: Failure = Failure.STOPS
     state: str = ""
-    is_reverted: bool = False
+    undone_by: Phase | None = None
 
     @property
     def name(self) -> str:
@@ -189,14 +176,15 @@ class Phase:
         return str(getattr(self.deploy, "_inner", self.deploy).__name__)
 
 
+REVERT = Phase(deploy=revert, failure=Failure.GOES_ON)
 BUILD = Phase(deploy=build)
 LOCK = Phase(deploy=lock)
 BOOTSTRAP = Phase(deploy=bootstrap, state=fleet_state.UNSWITCHED)
 PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED)
 RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED)
-BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, is_reverted=True)
+BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, undone_by=REVERT)
 SWITCH = Phase(deploy=switch, failure=Failure.GOES_ON)
-WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, is_reverted=True)
+WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, undone_by=REVERT)
 RETIRE = Phase(deploy=retire, failure=Failure.GOES_ON)
 FINISH = Phase(deploy=finish, failure=Failure.GOES_ON)
 UNLOCK = Phase(deploy=unlock)

@@ -124,7 +124,7 @@ class Rollout:
         finally:
             self.steps.report.gate(step.batch, passed=is_healthy)
             if not is_healthy:
-                self._take_back(step.batch)
+                self._take_back(step.batch, phase.undone_by)
         if not is_healthy:
             self.steps.fail(self._state_after_taking_back(step.batch))
         self.past_gate += [host for host in step.batch if host in self.session.hosts]  # not one that was left out
@@ -141,17 +141,19 @@ class Rollout:
                 break
         self.steps.report.phase_ended(phase.name, succeeded=not is_bad)
         if is_bad:
-            self._take_back(step.batch)
+            self._take_back(step.batch, phase.undone_by)
             self.steps.fail(self._state_after_taking_back(step.batch))
 
-    def _take_back(self, batch: Sequence[str]) -> None:
+    def _take_back(self, batch: Sequence[str], undo: Phase | None) -> None:
+        if undo is None:
+            return
         hosts = self.taken_back = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
         self.stuck = {host: fleet_state.UNREACHABLE for host in hosts if host not in self.session.hosts}
         try:
-            self.steps.phase("revert", phases.revert, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
+            self.steps.phase(undo.name, undo.deploy, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
             self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}

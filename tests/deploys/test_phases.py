@@ -122,21 +122,21 @@ def test_batches_are_made_of_the_hosts_that_are_left_after_preparing(config: Mak
 
 
 @pytest.mark.parametrize(
-    ("phase", "failure", "is_reverted"),
+    ("phase", "failure", "undone_by"),
     [
-        (phases.LOCK, Failure.STOPS, False),
-        (phases.BOOTSTRAP, Failure.STOPS, False),
-        (phases.PREPARE, Failure.LEAVES_OUT, False),
-        (phases.RELEASE, Failure.STOPS, False),
-        (phases.BOOT, Failure.LEAVES_OUT, True),
-        (phases.SWITCH, Failure.GOES_ON, False),
-        (phases.WATCH, Failure.GOES_ON, True),
-        (phases.RETIRE, Failure.GOES_ON, False),
-        (phases.FINISH, Failure.GOES_ON, False),
+        (phases.LOCK, Failure.STOPS, None),
+        (phases.BOOTSTRAP, Failure.STOPS, None),
+        (phases.PREPARE, Failure.LEAVES_OUT, None),
+        (phases.RELEASE, Failure.STOPS, None),
+        (phases.BOOT, Failure.LEAVES_OUT, phases.REVERT),
+        (phases.SWITCH, Failure.GOES_ON, None),
+        (phases.WATCH, Failure.GOES_ON, phases.REVERT),
+        (phases.RETIRE, Failure.GOES_ON, None),
+        (phases.FINISH, Failure.GOES_ON, None),
     ],
     ids=lambda value: value.name if isinstance(value, Phase) else None,
 )
 def test_past_the_gate_hosts_go_on_and_only_what_is_unproven_is_reverted(
-    phase: Phase, failure: Failure, is_reverted: bool
+    phase: Phase, failure: Failure, undone_by: Phase | None
 ) -> None:
-    assert (phase.failure, phase.is_reverted) == (failure, is_reverted)
+    assert (phase.failure, phase.undone_by) == (failure, undone_by)

@@ -17,7 +17,7 @@ from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.queries.logs import LogLine
+    from kamal_pyinfra.runner.queries.log_lines import LogLine
     from kamal_pyinfra.shell.logs import LogFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -139,7 +139,7 @@ def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_
 
 def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:
     """Print what was found on all hosts, in the order of time."""
-    from kamal_pyinfra.runner.queries.logs import by_time
+    from kamal_pyinfra.runner.queries.log_lines import by_time
 
     printer = _printer(found, as_json=as_json)
     with _reader():

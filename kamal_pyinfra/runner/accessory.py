@@ -13,7 +13,8 @@ from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.plan.desired.accessory import accessory_container
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.table import TASKS
-from kamal_pyinfra.runner.queries.logs import LogLine, container_logs, read_hosts
+from kamal_pyinfra.runner.queries.log_lines import LogLine
+from kamal_pyinfra.runner.queries.logs import container_logs, read_hosts
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell import logs as log_commands
 from kamal_pyinfra.shell.exec import EXEC_SECONDS

@@ -17,7 +17,8 @@ from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
 from kamal_pyinfra.runner.lock import what_is_done_stays
-from kamal_pyinfra.runner.progress.emitter import Progress, Report
+from kamal_pyinfra.runner.progress.callbacks import Progress
+from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.runner.session import Session, Steps, interruptible
 from kamal_pyinfra.shell.image import MIRROR
 

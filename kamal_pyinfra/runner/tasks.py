@@ -14,7 +14,8 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.app import stale_containers, version_in_service
 from kamal_pyinfra.plan.tasks.table import Task
 from kamal_pyinfra.runner.lock import locked, what_is_done_stays
-from kamal_pyinfra.runner.progress.emitter import Progress, Report
+from kamal_pyinfra.runner.progress.callbacks import Progress
+from kamal_pyinfra.runner.progress.emitter import Report
 from kamal_pyinfra.runner.queries.observe import observe
 from kamal_pyinfra.runner.session import Session, Steps, interruptible
 

@@ -8,7 +8,7 @@ from kamal_pyinfra.cli.commands.app import app
 from kamal_pyinfra.cli.commands.exec import command_words, variables
 from kamal_pyinfra.cli.logs import LogPrinter, log_filter, print_logs
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.runner.queries.logs import LogLine
+from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.shell.logs import LogFilter
 
 

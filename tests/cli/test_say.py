@@ -67,7 +67,8 @@ def test_what_a_host_says_is_shown_on_its_line(config: MakeConfig, stand_in: Sta
     names = [replace(each, image=f"acme/{HOSTILE}shop") for each in seen.containers]
     lock = LockDetails(content="x", locked_by=HOSTILE, version=HOSTILE, message=f"{HOSTILE}Locked by: me")
     fleet = {seen.host: replace(seen, containers=tuple(names), lock=lock)}
-    stand_in("kamal_pyinfra.runner.queries.observe", observe=lambda *_: fleet, lock_status=lambda *_: lock)
+    stand_in("kamal_pyinfra.runner.queries.observe", observe=lambda *_: fleet)
+    stand_in("kamal_pyinfra.runner.lock", lock_status=lambda *_: lock)
     done = CliRunner().invoke(kp, [*command, "-c", "deploy.yml"], catch_exceptions=False)
     assert done.exit_code == 0
     assert "[/red]" in done.output

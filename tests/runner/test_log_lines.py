@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from kamal_pyinfra.runner.queries.logs import LONGEST_LINE, LogLine, Pieces, Position, by_time, lines_of
+from kamal_pyinfra.runner.queries.log_lines import LONGEST_LINE, LogLine, Pieces, Position, by_time, lines_of
 from kamal_pyinfra.shell.logs import LogFilter
 
 ONE, TWO, THREE = (f"2026-05-01T10:00:0{second}.000000000Z" for second in (1, 2, 3))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.runner.queries.follow import Merged
-from kamal_pyinfra.runner.queries.logs import LogLine
+from kamal_pyinfra.runner.queries.log_lines import LogLine
 
 
 class Reader:

@@ -18,7 +18,7 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import HostFailed, Interrupted
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.failures import log_capture
-from kamal_pyinfra.runner.queries.logs import LogLine, Pieces, Position, by_time, byte_lines
+from kamal_pyinfra.runner.queries.log_lines import LogLine, Pieces, Position, by_time, byte_lines
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import logs as commands
 from kamal_pyinfra.shell.logs import LogFilter

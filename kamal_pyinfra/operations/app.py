@@ -8,9 +8,9 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
+from kamal_pyinfra.operations.apply import GRACE_SECONDS
 from kamal_pyinfra.operations.audit import announce, audited
-from kamal_pyinfra.operations.finish import is_noted_while_switching, mark, note
+from kamal_pyinfra.operations.finish import clean, is_noted_while_switching, mark, note
 from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen
 from kamal_pyinfra.plan.changes.containers import (
     AwaitContainer,
@@ -21,13 +21,14 @@ from kamal_pyinfra.plan.changes.containers import (
 )
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.diff.gates import boot_gates
-from kamal_pyinfra.plan.diff.leftovers import diff_leftovers
+from kamal_pyinfra.plan.diff.proxy import replaced_proxy
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import app as commands
 from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import TURNED_BAD, Watched, drain, ending, watch
 from kamal_pyinfra.shell.script import both, chain, guarded
@@ -120,7 +121,7 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
     script = drain(changes, meanwhile=note(run, desired, observed), then=then)
     script = guarded(script, seconds=seconds, key="drain_timeout")
-    cleaning = removal(run, diff_leftovers(desired, observed)) if finishes else ""
+    cleaning = clean(run, desired, observed) if finishes else ""
     if finishes or run.config.boot.watch is None:
         script = ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
     yield StringCommand(script, _stdin=typed)
@@ -170,10 +171,11 @@ def revert_command(run: Run) -> str:
     """What brings the current host back to what it was before the run; empty if nothing can have begun."""
     desired, observed = look(run)
     boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
-    if not boots and not stops:
+    proxy = replaced_proxy(desired, observed)
+    if not boots and not stops and proxy is None:
         return ""
-    script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix)
-    waits = sum(change.drain_timeout for change in stops) + 30 * len(boots)
+    script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix, proxy=proxy)
+    waits = sum(change.drain_timeout for change in stops) + 30 * len(boots) + (RESTORE_SECONDS if proxy else 0)
     return guarded(script, seconds=waits + GRACE_SECONDS)
 
 

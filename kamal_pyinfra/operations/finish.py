@@ -14,12 +14,14 @@ from kamal_pyinfra.operations.run_state import current_host, look
 from kamal_pyinfra.plan.changes.host import TagLatest
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
+from kamal_pyinfra.plan.diff.proxy import replaced_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import files, image
 from kamal_pyinfra.shell import files as edits
+from kamal_pyinfra.shell.proxy.container import drop_aside
 from kamal_pyinfra.shell.script import chain
 
 
@@ -59,6 +61,12 @@ def mark(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, s
     return script, "" if is_recorded else files.measured(record_text(record))
 
 
+def clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
+    old_proxy = drop_aside() if replaced_proxy(desired, observed) else ""
+    return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
+
+
 @operation()
 def finished(run: Run) -> Generator[StringCommand, None, None]:
     """``latest`` names the version in service, the record is of this run, and nothing is left over.
@@ -67,7 +75,7 @@ def finished(run: Run) -> Generator[StringCommand, None, None]:
     """
     desired, observed = look(run)
     marking, typed = mark(run, desired, observed)
-    script = chain(marking, removal(run, diff_leftovers(desired, observed)))
+    script = chain(marking, clean(run, desired, observed))
     if not script:
         current_host().noop("the version in service is marked, and nothing is left over")
         return

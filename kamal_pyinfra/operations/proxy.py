@@ -42,22 +42,25 @@ SWITCH_SECONDS = 60
 
 
 def run_or_replace(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
-    """A proxy as configured; nothing where another service changed it since the snapshot."""
-    observed = seen(run)
+    """A proxy as configured; nothing where another service changed it since the snapshot.
+
+    Where the run boots the app, the old proxy stays aside until the gate has been passed, unless the new one is proven.
+    """
+    observed, keeps_old = seen(run), run.behaviour.boots_app
     for change in changes:
         if isinstance(change, RunProxy):
             there = observed.container(change.proxy.name)
             script = with_proxy_lock_if_unchanged(
-                _command(change, observed), proxy=change.proxy, seen=there.id if there else ""
+                _command(change, observed, keeps_old=keeps_old), proxy=change.proxy, seen=there.id if there else ""
             )
             functions = serving_functions() if isinstance(change, ReplaceProxy) else ""
             yield StringCommand(pulling(run, f"{functions}{script}"))
 
 
-def _command(change: RunProxy, observed: ObservedHost) -> str:
+def _command(change: RunProxy, observed: ObservedHost, *, keeps_old: bool) -> str:
     match change:
         case ReplaceProxy():
-            return replace_by_working(change.proxy, _routed(change, observed))
+            return replace_by_working(change.proxy, _routed(change, observed), keeps_old=keeps_old)
         case StartProxy():
             return commands.start(change.proxy.name)
         case RunProxy():

@@ -15,10 +15,11 @@ from kamal_pyinfra.plan.changes.containers import (
 )
 from kamal_pyinfra.plan.docker_values import given_networks
 from kamal_pyinfra.plan.proxy.gate import has_routers
-from kamal_pyinfra.plan.state.desired import AppContainer
+from kamal_pyinfra.plan.state.desired import AppContainer, Proxy
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.health import await_ready, await_unhealthy, still_ready
 from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.proxy.container import restore
 from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers
 from kamal_pyinfra.shell.script import beside, chain, join, quote, words
 
@@ -118,37 +119,43 @@ def stop(changes: Sequence[StopContainer]) -> str:
 BOOT_MARK = "kp-boot:"
 
 
-def revert(boots: Sequence[BootContainer], stops: Sequence[StopContainer], *, run_id: str, suffix: str) -> str:
+CALLED_BY_REVERT = (
+    *("await_end_of_boot", "await_engine", "is_there", "await_ready", "keep_what_serves", "revert"),
+    *("this_runs", "note_servers", "await_unhealthy", "await_dropped"),
+)
+
+
+def revert(
+    boots: Sequence[BootContainer],
+    stops: Sequence[StopContainer],
+    *,
+    run_id: str,
+    suffix: str,
+    proxy: Proxy | None = None,
+) -> str:
     """Bring the old containers back and take this run's containers away, without losing a request.
 
     The old ones serve before the new ones are drained; if one does not come back, a new one that serves stays
     and the script exits 1. What did not happen yet is not undone, so this is right after a failure at any point
-    of the sequence.
+    of the sequence. An old proxy that stands aside comes back before that: the new one may not route to the old ones.
     """
     new = [change for change in boots if not isinstance(change, AwaitContainer)]
-    names = tuple(change.container.name for change in new)
     corded = tuple(change for change in new if change.container.cord)
-    return (
-        functions("await_end_of_boot", "await_engine", "is_there", "await_ready", "keep_what_serves", "revert")
-        + functions("this_runs", "note_servers", "await_unhealthy", "await_dropped")
-        + " ; ".join(
-            part
-            for part in (
-                f"await_end_of_boot {words(run_id)}",
-                "await_engine" if new or stops else "",
-                "lost=",
-                *(_revive(change) for change in stops),
-                f'keep_what_serves "$lost" {words(*names)}' if new else "",
-                _note_servers(corded, run_id) if corded else "",
-                *(app.cut_cord(_cord(change)) for change in corded),
-                *(_await_gone(change, run_id) for change in corded),
-                await_dropped() if corded else "",
-                *(_take_back(change, run_id, suffix) for change in new),
-                '[ -z "$lost" ]',
-            )
-            if part
-        )
+    steps = (
+        f"await_end_of_boot {words(run_id)}",
+        "await_engine" if new or stops or proxy else "",
+        "lost=",
+        *(_revive(change) for change in stops),
+        f'keep_what_serves "$lost" {words(*(each.container.name for each in new))}' if new else "",
+        f"{restore(proxy)} || lost=1" if proxy else "",
+        _note_servers(corded, run_id) if corded else "",
+        *(app.cut_cord(_cord(change)) for change in corded),
+        *(_await_gone(change, run_id) for change in corded),
+        await_dropped() if corded else "",
+        *(_take_back(change, run_id, suffix) for change in new),
+        '[ -z "$lost" ]',
     )
+    return functions(*CALLED_BY_REVERT, *(["restore_proxy"] if proxy else [])) + " ; ".join(filter(None, steps))
 
 
 def _revive(change: StopContainer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
+from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.proxy import container as proxy
 from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving, serving_functions
 from tests.commands import builders
@@ -171,8 +172,8 @@ def deploying(replacing: FakeHost) -> FakeHost:
     return replacing
 
 
-def by_working(*gates: Gate) -> str:
-    return f"{serving_functions()}{replace_by_working(builders.proxy(), gates)}"
+def by_working(*gates: Gate, keeps_old: bool = False) -> str:
+    return f"{serving_functions()}{replace_by_working(builders.proxy(), gates, keeps_old=keeps_old)}"
 
 
 SHOP = Gate(**{**vars(WEB), "container": "shop-web-v1"})
@@ -216,3 +217,61 @@ def test_a_deploy_takes_a_proxy_back_that_docker_refuses_or_that_ends(deploying,
     ran = deploying.run(by_working())
     assert (ran.code, ran.err.splitlines()[-1]) == (1, "the old proxy was started again")
     assert steps(ran.calls)[3:] == ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]
+
+
+OTHER = Gate(**{**vars(SHOP), "ask": "0b" * 16})
+KAMALS = Gate(container="shop-web-v1", rules=("PathPrefix(`/`)",))
+
+
+@pytest.mark.parametrize(
+    ("gates", "given", "is_kept"),
+    [
+        ((SHOP,), (YES,), False),
+        ((SHOP,), (NO,), True),
+        ((SHOP, OTHER), (YES, NO), True),
+        ((SHOP, OTHER), (YES, NO, GONE), False),
+        ((SHOP, KAMALS), (YES,), True),
+        ((), (), False),
+    ],
+    ids=["routed", "not routed", "one is not", "both are", "one cannot be asked", "nothing runs"],
+)
+def test_the_old_proxy_stays_aside_until_the_gate_where_the_new_one_is_not_proven(deploying, gates, given, is_kept):
+    if gates[1:]:
+        deploying.docker(NOTED.format("shop-web-v1 shop-web-v1"), seen(f"shop-web-v1 healthy {OLD}", proxy=INFO))
+    deploying.docker("logs --tail 1 traefik", "")
+    deploying.docker("logs --tail 1000 traefik", "")
+    answers(deploying, *given)
+    ran = deploying.run(by_working(*gates, keeps_old=True))
+    assert (ran.code, ran.err) == (0, "")
+    assert (f"rm {ASIDE}" in steps(ran.calls)) is not is_kept
+
+
+IDENTITY = 'container inspect --format {{.Id}} {{index .Config.Labels "kp.digest"}} traefik'
+NEW_PROXY = builders.proxy().digest
+BACK = ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]
+
+
+@pytest.mark.parametrize(
+    ("aside", "there", "code", "done"),
+    [
+        (Answer(out="id"), Answer(out=f"1 {NEW_PROXY}"), 0, BACK),
+        (Answer(out="id"), Answer(err="Error: No such container: traefik", code=1), 0, BACK),
+        (Answer(out="id"), Answer(out="1 another"), 1, []),
+        (Answer(err=f"Error: No such object: {ASIDE}", code=1), Answer(out="1 x"), 0, []),
+        (Answer(err="Cannot connect to the Docker daemon", code=1), Answer(out="1 x"), 1, []),
+    ],
+    ids=["kept", "the new one is gone", "another run has changed it", "none was kept", "no engine"],
+)
+def test_after_the_gate_the_old_proxy_comes_back_where_one_stands_aside(replacing, aside, there, code, done):
+    replacing.docker(f"inspect --format ID {ASIDE}", aside)
+    replacing.docker(IDENTITY, there)
+    ran = replacing.run(f"{functions('restore_proxy')}{proxy.restore(builders.proxy())}")
+    assert (ran.code, steps(ran.calls)) == (code, done)
+
+
+@pytest.mark.parametrize(("there", "done"), [("[]", [f"rm -f {ASIDE}"]), (Answer(code=1), [])])
+def test_once_the_gate_is_passed_what_stands_aside_goes(replacing, there, done):
+    replacing.docker(f"inspect {ASIDE}", there)
+    replacing.docker(f"rm -f {ASIDE}", "")
+    ran = replacing.run(proxy.drop_aside())
+    assert (ran.code, steps(ran.calls)) == (0, done)

@@ -123,7 +123,36 @@ def test_a_proxy_that_may_not_open_dockers_socket_makes_room_for_the_old_one(ser
         assert text in failed.stderr, failed.stderr
     eventually(lambda: is_served(serving, "v1"), what="v1 behind the old proxy")
     assert serving.running(("web1",)) == {"web1": ["shop-web-v1"]}
-    assert serving.lab.ssh("web1", "docker ps -a --filter name=traefik --format '{{.Names}}'").stdout == "traefik\n"
+    assert proxies(serving) == "traefik\n"
+
+
+def proxies(project: Project) -> str:
+    return project.lab.ssh("web1", "docker ps -a --filter name=traefik --format '{{.Names}}'").stdout
+
+
+def test_a_new_proxy_that_routes_nowhere_makes_room_for_the_old_one(serving: Project) -> None:
+    """It can ask Docker, and leaves out what runs: after the gate's "no" what served before must be served again."""
+    before = serving.inspect("web1", "traefik")["Id"]
+    nowhere = {**PROXY, "providers.docker.constraints": "Label(`tier`,`nowhere`)"}
+    serving.change(lambda config: config["traefik"].update(args=nowhere))
+    failed = serving.kp("deploy", "--skip-push", version="v2", code=1)
+    for text in (NOT_ROUTED, "All hosts run what they ran before"):
+        assert text in failed.stderr, failed.stderr
+    eventually(lambda: is_served(serving, "v1"), what="v1 behind the old proxy")
+    assert serving.running(("web1",)) == {"web1": ["shop-web-v1"]}
+    assert (serving.inspect("web1", "traefik")["Id"], proxies(serving)) == (before, "traefik\n")
+
+
+def test_a_new_proxy_that_routes_to_the_new_version_alone_stays(serving: Project) -> None:
+    """That it leaves out the old version is no reason to take it back; the old proxy must be gone then."""
+    change_web(serving, labels={**SHOWN, "tier": "api"})
+    another = {**PROXY, "providers.docker.constraints": "Label(`tier`,`api`)"}
+    serving.change(lambda config: config["traefik"].update(args=another))
+    serving.kp("deploy", "--skip-push", version="v2")
+    assert (serving.served("web1"), proxies(serving)) == ("v2", "traefik\n")
+    change_web(serving, labels=SHOWN)
+    serving.change(lambda config: config["traefik"].update(args=PROXY))
+    serving.kp("deploy", "--skip-push", version="v1")
 
 
 def is_served(project: Project, version: str) -> bool:

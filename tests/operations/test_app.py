@@ -19,6 +19,7 @@ from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.app import stand_by
 from kamal_pyinfra.shell.files import measured, write_secret
+from kamal_pyinfra.shell.proxy.container import drop_aside
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from kamal_pyinfra.shell.script import both, chain, guarded
@@ -239,6 +240,39 @@ def test_a_revert_undoes_what_the_look_before_the_boot_would_have_changed(fleet,
     server.knows(command)
     assert changed(hosts.does(app.reverted, batch=(OTHER,))) == [OTHER]
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
+
+
+def with_another_proxy(run, host):
+    """The host before a run that replaces its proxy too."""
+    seen = behind(run, host)
+    return replace(
+        seen, containers=tuple(replace(c, image="traefik:v2.10") if c.name == "traefik" else c for c in seen.containers)
+    )
+
+
+def test_a_run_that_replaces_the_proxy_takes_it_back_with_what_it_booted(fleet, run):
+    hosts = fleet(with_another_proxy)
+    server, desired = hosts.servers[OTHER], desired_host(run, OTHER)
+    boots, stops = diff_containers(desired, server.observed), diff_old_containers(desired, server.observed)
+    script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX, proxy=desired.proxy)
+    assert f" ; restore_proxy {desired.proxy.digest} || lost=1 ; " in script
+    command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 30 + 60)
+    server.knows(command)
+    hosts.does(app.reverted, batch=(OTHER,))
+    assert hosts.commands(OTHER) == [command]
+
+
+def test_where_the_run_ends_well_the_old_proxy_goes(fleet, run):
+    def put_into_service(run, host):
+        old = next(each for each in with_another_proxy(run, host).containers if each.name == "traefik")
+        seen = recorded(deployed)(run, host)
+        return replace(seen, containers=(*(each for each in seen.containers if each.name != "traefik"), old))
+
+    hosts = fleet(put_into_service)
+    for name in HOSTS:
+        hosts.servers[name].knows(drop_aside(), then=recorded(deployed)(run, name))
+    hosts.does(finish.finished)
+    assert [hosts.commands(name) for name in HOSTS] == [[drop_aside()]] * 2
 
 
 def test_leftovers_go_in_one_command_each_by_its_name(fleet, run):

@@ -7,7 +7,7 @@ from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import ReplaceProxy, RunProxy, StartProxy
 from kamal_pyinfra.plan.compare.container import container_differences, is_by_hand
 from kamal_pyinfra.plan.compare.fields import as_cause
-from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.desired import DesiredHost, Proxy
 from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedHost
 
 KAMALS_LABEL = "traefik.http.routers.catchall.rule"
@@ -73,6 +73,11 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     if not running.is_running:
         return (StartProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True),)
     return ()
+
+
+def replaced_proxy(desired: DesiredHost, observed: ObservedHost) -> Proxy | None:
+    """The new proxy, where it takes the place of another one."""
+    return next((each.proxy for each in diff_proxy(desired, observed) if isinstance(each, ReplaceProxy)), None)
 
 
 def proxy_conflicts(desired: DesiredHost, observed: ObservedHost) -> list[str]:

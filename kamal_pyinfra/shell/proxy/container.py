@@ -73,6 +73,8 @@ def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, seen: str) -> str
 
 REMOVE_ASIDE = "docker rm traefik_replaced > /dev/null"
 
+RESTORE_SECONDS = 30
+
 WORKS_SECONDS = 3
 """So long a new proxy is given to route to what runs, before a new version is started behind it."""
 
@@ -97,23 +99,46 @@ def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     )
 
 
-def replace_by_working(proxy: Proxy, routed: Sequence[Gate]) -> str:
+def replace_by_working(proxy: Proxy, routed: Sequence[Gate], *, keeps_old: bool = False) -> str:
     """Replace the proxy by one that stays up and can ask Docker; exit 1 if it does not: then the old one runs again.
 
     Args:
         routed: the containers behind it.
+        keeps_old: whether the old one stays aside where the new one does not route to all of them; what follows calls
+            :func:`restore` or :func:`drop_aside`.
     """
-    asked = next((gate for gate in routed if gate.doors), None)
-    note = note_gates([asked] if asked else [], patience=WORKS_SECONDS if asked else THROTTLE_SECONDS)
-    wait = chain(note, f"works {question(asked) if asked else ''}".rstrip())
-    new = chain(run(proxy), f"( {functions('note_gates', 'works')}{wait} )")
+    asked = [gate for gate in routed if gate.doors]
+    is_old_needed = keeps_old and bool(routed)
+    note = note_gates(asked, patience=WORKS_SECONDS if asked else THROTTLE_SECONDS)
+    wait = chain(
+        note,
+        *([f"works {question(gate)}" for gate in asked] or ["works"]),
+        "drop_aside_if_proven" if is_old_needed else "",
+    )
+    needed = functions("note_gates", "works", *(["drop_aside_if_proven"] if is_old_needed else []))
+    unproven = "unproven=1" if len(asked) < len(routed) else "unproven="
+    new = chain(run(proxy), f"( {needed}{unproven}; {wait} )")
     return chain(
         pull_if_missing(proxy.image),
         "clear_aside",
         "step_aside",
         f"{{ {new} || come_back; }}",
-        REMOVE_ASIDE,
+        "" if is_old_needed else REMOVE_ASIDE,
     )
+
+
+def drop_aside() -> str:
+    """Remove the old proxy that was kept aside; exit 0 also where there is none."""
+    return f"( {functions('clear_aside')}clear_aside )"
+
+
+def restore(proxy: Proxy) -> str:
+    """Let the old proxy that was kept aside run again; it needs ``restore_proxy`` of the library.
+
+    Args:
+        proxy: the new one, which goes.
+    """
+    return f"restore_proxy {words(proxy.digest)}"
 
 
 def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:

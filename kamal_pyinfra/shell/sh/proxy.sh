@@ -27,16 +27,35 @@ step_aside() {
   return 1
 }
 
-come_back() {
+bring_back() {
   docker rm -f traefik > /dev/null 2>&1
   docker rename traefik_replaced traefik && docker start traefik > /dev/null &&
     echo "the old proxy was started again" >&2
+}
+
+come_back() {
+  bring_back
   return 1
+}
+
+# DIGEST. Lets the old proxy that was kept aside run again in place of the new one, which has this digest. One that
+# another run has put there stays, and then it is not known what is served.
+restore_proxy() {
+  is_there traefik_replaced
+  case $? in
+    1) return 0 ;;
+    2) return 1 ;;
+  esac
+  (
+    take_proxy_lock 30
+    there=$(proxy_identity 2> /dev/null)
+    case "${there#* }" in "$1" | '') bring_back ;; *) exit 1 ;; esac
+  )
 }
 
 # CONTAINER ASK ANSWER NAME DOORS of a container that runs, if any does; an answer through its router ends the wait. That
 # no router leads to what runs does not count: the new version may bring the labels that the new proxy wants, and is asked
-# about when it boots.
+# about when it boots. Until then the old proxy stays aside.
 works() {
   name=${1:-} ask=${2:-} answer=${3:-} server=${4:-} doors=${5:-}
   while :; do
@@ -51,11 +70,16 @@ works() {
       case "$said" in yes | gone) return 0 ;; esac
     done
     now
-    [ "$now" -lt "$deadline" ] || return 0
+    if [ "$now" -ge "$deadline" ]; then
+      unproven=1
+      return 0
+    fi
     sleep 0.2
     now
   done
 }
+
+drop_aside_if_proven() { [ -n "$unproven" ] || docker rm traefik_replaced > /dev/null; }
 
 # SECONDS. Waits until no other run changes the proxy of this host. A file comes into place by `ln`, with its group and
 # mode: one without them would count as another user's. On Debian and Ubuntu every user may make files in /run/lock.

@@ -8,13 +8,11 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
 from gevent.pool import Group
 from paramiko import Channel, SSHException
 from pyinfra.api.host import Host
-from pyinfra.api.state import State
 
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry as commands
@@ -161,69 +159,76 @@ CHUNK = 4096
 
 LAST_CHUNKS = 4
 
-_STARTED: WeakSet[State] = WeakSet()
 
-_CONNECTIONS: WeakKeyDictionary[Host, Group] = WeakKeyDictionary()
+class Tunnel:
+    """The built-in registry on a host's loopback, for one pull.
 
-
-def lend(state: State, host: Host, run: Run, image: str, service: str) -> str | None:
-    """Make the image readable on the host's loopback, or send it.
-
-    Returns:
-        What the host has to do to have the image, in shell text; ``None`` if it cannot have it, and the host's log says
-        why.
+    Args:
+        host: connected.
+        run: the run's fixed values.
+        is_started: whether the registry was found to run, by this run.
     """
-    try:
-        digest = _digest(state, host, run, image)
-    except BuildFailed as error:
-        host.log(str(error))
-        return None
-    transport = _transport(host)
-    if digest is not None and (transport is None or _is_lent(host, transport, run)):
-        return commands.pull(image, digest, service, run.config.registry.built_in_port)
-    return was_loaded(image, service) if _send(host, image, run.config.pull_timeout) else None
 
+    def __init__(self, host: Host, run: Run, *, is_started: bool = False) -> None:
+        self.host, self.run, self.is_started = host, run, is_started
+        self.port = run.config.registry.built_in_port
+        self.connections: Group | None = None
 
-def take_back(host: Host, run: Run) -> None:
-    """Have the host's loopback as it was, and end what still reads."""
-    connections = _CONNECTIONS.pop(host, None)
-    transport = _transport(host)
-    if connections is None or transport is None:
-        return
-    with gevent.Timeout(ANSWER_SECONDS, False):
-        transport.cancel_port_forward(LOOPBACK, run.config.registry.built_in_port)
-    connections.kill(timeout=ANSWER_SECONDS)
+    def open(self, image: str, service: str) -> str | None:
+        """Make the image readable on the host's loopback, or send it.
 
-
-def _digest(state: State, host: Host, run: Run, image: str) -> str | None:
-    """By what the version is pulled, so that nobody else's answer on the host's loopback is taken for the image.
-
-    Raises:
-        BuildFailed: the registry is not ours, or is without the version.
-    """
-    config = run.config
-    if state not in _STARTED:
-        if not own_registry.started(config.registry, Programs(host.log, host.log)):
+        Returns:
+            What the host has to do to have the image, in shell text; ``None`` if it cannot have it, and the host's log
+            has why.
+        """
+        try:
+            digest = self._digest(image)
+        except BuildFailed as error:
+            self.host.log(str(error))
             return None
-        _STARTED.add(state)
-    return own_registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
+        transport = _transport(self.host)
+        if digest is not None and (transport is None or self._is_forwarded(transport)):
+            return commands.pull(image, digest, service, self.port)
+        return was_loaded(image, service) if _send(self.host, image, self.run.config.pull_timeout) else None
+
+    def _digest(self, image: str) -> str | None:
+        """By what the version is pulled, so that no other answer on the host's loopback is taken for the image.
+
+        Raises:
+            BuildFailed: the registry is not ours, or is without the version.
+        """
+        config, log = self.run.config, self.host.log
+        self.is_started = self.is_started or own_registry.started(config.registry, Programs(log, log))
+        if not self.is_started:
+            return None
+        return own_registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
+
+    def _is_forwarded(self, transport: Any) -> bool:
+        connections = Group()
+        try:
+            with gevent.Timeout(ANSWER_SECONDS, SSHException("no answer")):
+                joiner = _joiner(connections, self.port, self.run.config.image)
+                transport.request_port_forward(LOOPBACK, self.port, joiner)
+        except SSHException:
+            self.host.log(f"sshd does not lend {LOOPBACK}:{self.port}")
+            return False
+        self.connections = connections
+        return True
+
+    def close(self) -> None:
+        """Have the host's loopback as it was, and end what still reads."""
+        connections, self.connections = self.connections, None
+        transport = _transport(self.host)
+        if connections is None or transport is None:
+            return
+        with gevent.Timeout(ANSWER_SECONDS, False):
+            transport.cancel_port_forward(LOOPBACK, self.port)
+        connections.kill(timeout=ANSWER_SECONDS)
 
 
 def _transport(host: Host) -> Any:
     client = getattr(host.connector, "client", None)
     return client.get_transport() if client is not None else None
-
-
-def _is_lent(host: Host, transport: Any, run: Run) -> bool:
-    port, connections = run.config.registry.built_in_port, Group()
-    try:
-        with gevent.Timeout(ANSWER_SECONDS, SSHException("no answer")):
-            transport.request_port_forward(LOOPBACK, port, _joiner(connections, port, run.config.image))
-    except SSHException:
-        host.log(f"sshd does not lend {LOOPBACK}:{port}")
-        return False
-    _CONNECTIONS[host] = connections
-    return True
 
 
 def _joiner(connections: Group, port: int, image: str) -> Callable[..., None]:

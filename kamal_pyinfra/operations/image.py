@@ -78,11 +78,14 @@ class OwnPull(LimitedPull):
     def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
         """Lend the registry, have the host pull, and take the registry back, however that ends."""
         with self.slots:
+            record = run_state(state)
+            tunnel = own_forward.Tunnel(host, self.run, is_started=record.is_registry_started)
             try:
-                script = own_forward.lend(state, host, self.run, self.change.image, self.change.service)
+                script = tunnel.open(self.change.image, self.change.service)
+                record.registry_found(is_started=tunnel.is_started)
                 if script is None:
                     return False, CommandOutput([])
                 command = StringCommand(pulling(self.run, chain(script, self.audit)))
                 return command.execute(state, host, connector_arguments)
             finally:
-                own_forward.take_back(host, self.run)
+                tunnel.close()

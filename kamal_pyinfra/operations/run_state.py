@@ -179,6 +179,7 @@ class RunState:
         decided: what a task decided for a host, with the snapshot and the function that it was decided with.
         lock: the last answer of the host with the lock.
         lease: of the lock.
+        is_registry_started: whether the built-in registry was found to run.
         is_locked: whether this run holds the lock.
         has_changed: whether it has held the lock: there was something to do.
         booting_on: hosts on which new containers may have been started.
@@ -196,6 +197,7 @@ class RunState:
     decided: dict[str, tuple[ObservedHost, Decide, TaskDecision]] = field(default_factory=dict)
     lock: LockAttempt = LockAttempt()
     lease: LockLease = field(default_factory=LockLease)
+    is_registry_started: bool = False
     is_locked: bool = False
     has_changed: bool = False
     booting_on: set[str] = field(default_factory=set)
@@ -220,6 +222,10 @@ class RunState:
     def lock_released(self) -> None:
         """The lock is gone."""
         self.is_locked = False
+
+    def registry_found(self, *, is_started: bool) -> None:
+        """Note whether the built-in registry runs."""
+        self.is_registry_started = is_started
 
     def end_with(self, outcome: str) -> None:
         """Note how the run ended."""

@@ -74,7 +74,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(own_forward, "stream", stream)
-    own_forward._STARTED.clear()
+    TUNNELS.clear()
     ASKED.clear()
     return tmp_path / "docker.calls"
 
@@ -86,11 +86,13 @@ def stream(host: Host, command: str) -> Any:
     return channel
 
 
-class Fleet:
-    """Where pyinfra would keep its state."""
+TUNNELS: dict[Host, own_forward.Tunnel] = {}
 
 
-FLEET = Fleet()
+def lend(host: Host, run: Any, image: str) -> str | None:
+    """What the host is to do, through a tunnel of its own."""
+    TUNNELS[host] = own_forward.Tunnel(host, run)  # type: ignore[arg-type]
+    return TUNNELS[host].open(image, "shop")
 
 
 def a_run(port: int, seconds: int = 60) -> Any:
@@ -104,11 +106,11 @@ def a_run(port: int, seconds: int = 60) -> Any:
 
 def lent(host: Host, port: int, seconds: int = 60) -> str | None:
     """What the host is to do."""
-    return own_forward.lend(FLEET, host, a_run(port, seconds), IMAGE, "shop")  # type: ignore[arg-type]
+    return lend(host, a_run(port, seconds), IMAGE)
 
 
 def taken_back(host: Host, port: int) -> None:
-    own_forward.take_back(host, a_run(port))  # type: ignore[arg-type]
+    TUNNELS[host].close()
 
 
 def asked(server: Any, port: int, request: bytes) -> bytes:
@@ -232,7 +234,8 @@ def check_that_a_host_that_hangs_up_leaves_nothing_behind(port: int) -> None:
     channel.sendall(get(BLOB_PATH))
     channel.recv(10)
     server.close()
-    connections = own_forward._CONNECTIONS[host]  # type: ignore[index]
+    connections = TUNNELS[host].connections
+    assert connections is not None
     assert connections.join(timeout=15)
 
 
@@ -246,7 +249,7 @@ def check_that_somebody_elses_listener_is_no_registry_of_ours(port: int, monkeyp
 def check_that_a_version_that_was_never_pushed_is_named_with_the_way_out(port: int) -> None:
     host, _ = connected(Lender())
     image = IMAGE.replace("v2", "v9")
-    assert own_forward.lend(FLEET, host, a_run(port), image, "shop") is None  # type: ignore[arg-type]
+    assert lend(host, a_run(port), image) is None
     assert host.logged == [
         f"localhost:{port}/acme/shop:v9 is not in the registry on this machine: `kp build push` builds it anew"
     ]

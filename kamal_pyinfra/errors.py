@@ -1,12 +1,12 @@
-"""What can go wrong, and the exit code that each kind ends with.
+"""Errors that users see, with the exit code of each.
 
 KpError                 1
 ├── ConfigError         3   the configuration, its environment or an argument is not usable
 ├── LockHeld            4   another deploy holds the lock
-├── LockLost            1   this run's lock was taken away while it worked
+├── LockLost            1   this run lost its lock while it worked
 ├── BuildFailed         1   the image could not be built or pushed
-├── RegistryFailed      1   this machine could not log in to the registry, or out
-├── HookFailed          1   a hook ended with an error, or cannot be run
+├── RegistryFailed      1   the deploying machine could not log in to the registry, or out
+├── HookFailed          1   a hook failed or could not be run
 ├── PlanRefused         1   the plan contains something that must not be done
 ├── HostFailed          1   at least one host failed; names hosts, state and next command
 └── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
@@ -21,9 +21,9 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class KpError(Exception):
-    """The root of every error that is shown to the user as text, without a traceback.
+    """An error whose text is shown to the user without a traceback.
 
-    ``state`` is what every error of the class leaves behind, where the message itself does not say it.
+    ``state`` is what each error of the class leaves behind, where the message itself does not tell it.
     """
 
     exit_code: ClassVar[int] = 1
@@ -31,10 +31,9 @@ class KpError(Exception):
 
 
 class ConfigError(KpError):
-    """The configuration cannot be used; carries every problem found, one line each.
+    """An unusable configuration, with one line per problem.
 
-    Args:
-        problems: lines such as ``config/deploy.yml:12:3 servers/web/labels: should be a hash``.
+    Each is like ``config/deploy.yml:12:3 servers/web/labels: should be a hash``.
     """
 
     exit_code = 3
@@ -45,51 +44,49 @@ class ConfigError(KpError):
 
 
 PATIENCE_SECONDS = 300
-"""To wait for a held lock where nobody says how long."""
+"""The default for how long to wait for a held lock."""
 
 
 class LockHeld(KpError):
-    """Somebody else is deploying; the message shows the lock and the way out."""
+    """Another run holds the deploy lock; the message shows the lock and what to do."""
 
     exit_code = 4
 
 
 class LockLost(KpError):
-    """Somebody took this run's lock, or it could not be renewed in time; the run stopped where it was."""
+    """Another run took the lock, or it could not be renewed in time; this run stopped where it was."""
 
     def __init__(self) -> None:
         super().__init__(
             "The deploy lock is no longer this run's: it was released or taken over, or could not be renewed in time.\n"
-            "This run stopped before its next phase and took nothing back, since another run may be at work.\n"
+            "This run stopped before its next phase and reverted nothing, since another run may be active.\n"
             "`kp lock status` shows who holds the lock; run the same command again once it is free."
         )
 
 
 class BuildFailed(KpError):
-    """The image could not be built or pushed; nothing was changed on any host."""
+    """The image could not be built or pushed; no host was changed."""
 
 
 class RegistryFailed(KpError):
-    """This machine's Docker could not log in to the registry, or out; no host was touched."""
+    """Docker on the deploying machine could not log in to the registry, or out; no host was touched."""
 
 
 class HookFailed(KpError):
-    """A hook ended with an error, or cannot be run; the message says what was done before."""
+    """A hook failed or could not be run; the message tells what was done before."""
 
 
 class PlanRefused(KpError):
-    """The plan would do harm (for example a rule that another service already claims)."""
+    """The plan would do harm, for example with a rule that another service already uses."""
 
     state = NOTHING_CHANGED
 
 
 class HostFailed(KpError):
-    """One or more hosts failed; the old version still serves.
+    """At least one of ``hosts`` failed; the old version still serves.
 
-    Args:
-        message: what failed, where, what state the fleet is in now and what to run next.
-        hosts: names of the hosts that failed.
-        brief: the same for somebody who has seen what the hosts said; by default the whole message.
+    The message tells what failed, where, the state of the fleet and what to run next; ``brief`` is the same without
+    output of hosts that was shown before, by default the whole message.
     """
 
     def __init__(self, message: str, hosts: Sequence[str] = (), *, brief: str = "") -> None:
@@ -99,11 +96,10 @@ class HostFailed(KpError):
 
 
 class Interrupted(KpError):
-    """A signal stopped the run; what a deploy had begun before the gate was taken back first, if it could be.
+    """A signal stopped the run, after reverting what had begun before the gate, as far as possible.
 
-    Args:
-        signal_number: 2 for SIGINT (exit code 130), 15 for SIGTERM (exit code 143).
-        fleet: what state the fleet is in now; empty if nothing was done to it.
+    ``signal_number`` is 2 for SIGINT (exit code 130) or 15 for SIGTERM (143); ``fleet`` is the fleet's state, empty if
+    nothing was done to it.
     """
 
     def __init__(self, signal_number: int, fleet: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The hosts of ``config/deploy.yml`` as pyinfra groups: one group per role and accessory.
+"""Hosts of ``config/deploy.yml`` as pyinfra groups: one per role and accessory.
 
 An ``inventory.py`` needs two lines::
 
@@ -24,14 +24,14 @@ Group = list[tuple[str, dict[str, Any]]]
 
 
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
-    """Groups for a pyinfra inventory file; the hook ``pre-connect`` is called when pyinfra is about to connect.
+    """Groups for a pyinfra inventory file; calls the hook ``pre-connect`` when pyinfra is about to connect.
 
     Args:
         path: the configuration; else the variable ``KP_CONFIG``, else ``config/deploy.yml``.
         destination: as ``kp -d``; else the variable ``KP_DESTINATION``.
 
     Raises:
-        SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1); why is on standard error.
+        SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1), as standard error shows.
     """
     if pyinfra.is_cli:
         show_no_secrets()
@@ -51,9 +51,9 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
 
 
 def role_groups(config: Config) -> dict[str, Group]:
-    """One group per role and one per accessory, hosts in the order of the configuration.
+    """One group per role and accessory, hosts in the order of the configuration.
 
-    An accessory that is called like a role is in the group ``accessory_NAME``.
+    An accessory with the name of a role is in the group ``accessory_NAME``.
     """
     servers = {server.host: server for server in config.all_hosts}
     groups = {role.name: [server.host for server in role.servers] for role in config.roles}

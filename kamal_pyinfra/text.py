@@ -1,4 +1,4 @@
-"""Text that came from elsewhere, made safe to print."""
+"""Text from elsewhere, made safe to print."""
 
 from __future__ import annotations
 
@@ -19,41 +19,38 @@ line separators), but for variation selectors, which choose how a sign looks."""
 DECEIVING = re.compile(f"[{INVISIBLE}]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(rf"(?!\n){CONTROL.pattern}|{DECEIVING.pattern}")
-
 SELECTORS = "[\ufe00-\ufe0f]*"
-"""What comparisons of .NET, in which runners are written, leave out of account."""
+"""Characters that comparisons of .NET, in which runners are written, ignore."""
 COMMAND_AT_START = re.compile(rf"^([\s\ufe00-\ufe0f]*):(?={SELECTORS}:)", re.MULTILINE)
 COMMAND_ANYWHERE = re.compile(rf"#(?={SELECTORS}#{SELECTORS}[\w.-]*{SELECTORS}\[)")
 SECTION_AT_START = re.compile(r"^(?=(?:---|\+\+\+|~~~|\^\^\^)(?:\s|$))|^(?=section_(?:start|end):)", re.MULTILINE)
-
-
 RUNNERS = ("CI", "GITHUB_ACTIONS", "GITEA_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION", "GITLAB_CI", "BUILDKITE")
-"""Variables by which CI runners are known; each reads commands from what programs print."""
+"""Variables that CI runners set; each runner obeys commands in the output of programs."""
 
 
 def is_read_by_runner(environ: Mapping[str, str]) -> bool:
-    """Whether what is printed is read by a CI runner."""
+    """Whether a CI runner reads the output."""
     return any(environ.get(name) for name in RUNNERS)
 
 
 def one_line(text: str) -> str:
-    """The text safe to print within a line; line breaks are spelled."""
+    """The text made safe to print within a line, with line breaks spelled."""
     return sanitized(text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t"))
 
 
 def sanitized(text: str) -> str:
-    """The text without secrets, and without what a terminal would obey or would show in another order than it has."""
+    """The text without secrets, terminal commands and characters that would hide or reorder it."""
     text = CONTROL.sub("", ANSI.sub("", STRING.sub("", text)))
     return redacted(LONE_SURROGATE.sub("\ufffd", DECEIVING.sub("", text)))
 
 
 def sanitized_json(text: str) -> str:
-    """The same JSON without secrets, and with everything spelled that a terminal would obey."""
+    """The same JSON without secrets, with terminal commands spelled as escapes."""
     return UNSAFE_IN_JSON.sub(lambda found: _spelled(ord(found[0])), redacted(text))
 
 
 def _spelled(code: int) -> str:
-    """As JSON spells a character; those beyond 16 bits as two (RFC 8259, 7)."""
+    """A character as a JSON escape; those beyond 16 bits as two (RFC 8259, 7)."""
     if code < 0x10000:
         return f"\\u{code:04x}"
     high, low = divmod(code - 0x10000, 0x400)
@@ -61,11 +58,11 @@ def _spelled(code: int) -> str:
 
 
 def without_commands(text: str) -> str:
-    """The text with nothing in it that a CI runner would obey.
+    """The text without commands to a CI runner.
 
-    That is ``::command::`` at the start of a line and ``##[command]`` anywhere in one for GitHub Actions and what is
-    built like it (actions/runner, ActionCommand.cs), ``##vso[`` for Azure Pipelines, ``##teamcity[``, and what opens
-    a section for GitLab and Buildkite.
+    These are ``::command::`` at the start of a line and ``##[command]`` anywhere in one for GitHub Actions and its
+    relatives (actions/runner, ActionCommand.cs), ``##vso[`` for Azure Pipelines, ``##teamcity[``, and the start of a
+    section for GitLab and Buildkite.
     """
     text = COMMAND_ANYWHERE.sub("# ", COMMAND_AT_START.sub(r"\1: ", text))
     return SECTION_AT_START.sub(" ", text)

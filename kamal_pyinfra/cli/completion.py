@@ -1,4 +1,4 @@
-"""What the shell offers after a TAB: names from the configuration, read as plain YAML, without asking anybody."""
+"""Shell completion of names in the configuration, read as plain YAML without asking a host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def one(names: Names) -> Complete:
 
 
 def listed(names: Names) -> Complete:
-    """Complete the last name of a list with commas."""
+    """Complete the last name in a comma-separated list."""
 
     def complete(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
         before, comma, last = typed.rpartition(",")
@@ -34,7 +34,7 @@ def listed(names: Names) -> Complete:
 
 
 def hosts(context: click.Context) -> Iterator[str]:
-    """Every host of the configuration, those of accessories too."""
+    """Every host of the configuration, including those of accessories."""
     config = _config(context)
     servers = config.get("servers")
     for section in (servers, *_values(servers), *_values(config.get("accessories"))):
@@ -56,13 +56,13 @@ def accessories(context: click.Context) -> list[str]:
 
 
 def destinations(context: click.Context) -> list[str]:
-    """Names of the files that are laid over the main one: ``deploy.NAME.yml``."""
+    """Destinations that have a file ``deploy.NAME.yml``."""
     path = _path(context)
     return sorted(each.name.split(".")[1] for each in path.parent.glob(f"{path.stem}.*{path.suffix}"))
 
 
 def versions(_: click.Context) -> list[str]:
-    """The last commits; which of them the hosts still have is theirs to say."""
+    """The last commits; whether hosts still have them is not checked."""
     import subprocess
 
     command = ["git", "log", f"--max-count={COMMITS}", "--format=%H"]

@@ -1,4 +1,4 @@
-"""A question before something that interrupts or removes."""
+"""Confirmation before a command that interrupts or removes something."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=
 
 
 def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool) -> bool:
-    """Show what is going to happen, and ask whether it may (Kamal 1.9: ``N`` unless the answer is ``y``).
+    """Show the plan, and ask whether to go on (Kamal 1.9: only ``y`` is yes).
 
-    Raises:
-        ConfigError: nobody is there to answer.
+    Raises ConfigError if there is no input to read the answer from.
     """
     from kamal_pyinfra.plan.output.text import render_text
 

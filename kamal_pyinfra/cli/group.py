@@ -1,4 +1,4 @@
-"""Groups of commands: those that are loaded when they are called, and those whose names have two words."""
+"""Groups of commands: those that load a command when it is called, and those whose names have two words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import click
 
 
 class LateGroup(click.Group):
-    """A group that loads a command when it is called, since all of them take longer to load than most take to run.
+    """A group that loads a command when it is called, since most take longer to load than to run.
 
-    (https://click.palletsprojects.com/complex/#lazily-loading-subcommands)
-
-    Args:
-        late: by name, a command's module in ``cli/commands`` and its own name there: ``"exec.shell"``.
+    ``late`` has the module of each command in ``cli/commands`` with its name there: ``"exec.shell"``.
+    Source: https://click.palletsprojects.com/complex/#lazily-loading-subcommands
     """
 
     def __init__(self, *args: object, late: Mapping[str, str], **kwargs: object) -> None:
@@ -26,7 +24,7 @@ class LateGroup(click.Group):
         return sorted({*super().list_commands(ctx), *self.late})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; it is loaded now."""
+        """The command of that name, loaded now."""
         if cmd_name in self.late and cmd_name not in self.commands:
             module, _, name = self.late[cmd_name].rpartition(".")
             self.add_command(getattr(import_module(f"{__package__}.commands.{module}"), name), cmd_name)

@@ -23,12 +23,9 @@ IGNORED = f".gitignore\n{FILE}\n"
 
 
 class LastDeploy:
-    """Keeps the times of a run.
+    """Record the times of a run of the project in ``root``.
 
-    What records them is loaded once hosts have been looked at, since nothing of it should delay that look.
-
-    Args:
-        root: the folder of the project.
+    The recorder is loaded after the snapshots, so that it does not delay them.
     """
 
     def __init__(self, root: Path) -> None:
@@ -37,13 +34,13 @@ class LastDeploy:
 
     @cached_property
     def recorder(self) -> Recorder:
-        """What makes a timeline of the events."""
+        """The recorder that makes a timeline of events."""
         from kamal_pyinfra.runner.progress.timeline import Recorder
 
         return Recorder()
 
     def __call__(self, event: AnyEvent) -> None:
-        """Take an event in; with the last one the file is written."""
+        """Record an event; write the file with the last one."""
         self.early.append(event)
         if isinstance(event, (RunStarted, Output)):
             return
@@ -55,7 +52,7 @@ class LastDeploy:
             return
         try:
             self._write(found)
-        except (ConfigError, OSError) as error:  # the deploy is over; it must not fail for want of its diary
+        except (ConfigError, OSError) as error:  # the deploy is over and must not fail because of its record
             say(f"The times of this run were not kept: {error}", err=True)
 
     def _write(self, found: Timeline) -> None:
@@ -67,18 +64,14 @@ class LastDeploy:
 
 
 def read_last_deploy(root: Path) -> Timeline:
-    """The times of the last deploy.
-
-    Raises:
-        ConfigError: there was none, or it cannot be read.
-    """
+    """The times of the last deploy; raise ConfigError if there was none, or they cannot be read."""
     from kamal_pyinfra.runner.progress.timeline import FORMAT_VERSION, Timeline
 
     path = root / FOLDER / FILE
     try:
         found = Timeline.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigError(f"{path} is not there: it is written by `kp deploy` on the machine that deploys") from None
+        raise ConfigError(f"{path} does not exist: `kp deploy` writes it on the deploying machine") from None
     except (OSError, ValidationError) as error:
         raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if found.format_version != FORMAT_VERSION:

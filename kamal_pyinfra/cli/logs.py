@@ -1,4 +1,4 @@
-"""The options of every `logs` command, and how its lines look."""
+"""Options of every ``logs`` command, and the printing of lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kamal_pyinfra.cli.options import with_options
 from kamal_pyinfra.cli.output import printable, say
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from kamal_pyinfra.shell.logs import LogFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
-
 COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
 
 OPTIONS = (
@@ -39,19 +39,12 @@ OPTIONS = (
 
 
 def log_options(command: F) -> F:
-    """Give a command the options that choose lines of a log."""
-    decorated: Any = command
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return] # click decorates anything
+    """Add the options that select lines of a log."""
+    return with_options(command, OPTIONS)
 
 
 def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_options: str) -> LogFilter:
-    """What the options mean.
-
-    Raises:
-        ConfigError: the options for grep cannot be used.
-    """
+    """The filter that the options describe; raise ConfigError for unusable options of grep."""
     from kamal_pyinfra.shell.logs import LogFilter
 
     if grep_options and not grep:
@@ -64,15 +57,11 @@ def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_o
 
 
 class ReaderGone(Exception):
-    """Whoever read our output has enough; no fault, and not to be taken for a lost connection."""
+    """The reader of the output closed it; neither a fault nor a lost connection."""
 
 
 class LogPrinter:
-    """Lines of many hosts, each host in a colour of its own on a terminal.
-
-    Args:
-        hosts: names, in the order of the configuration.
-    """
+    """Print lines of many hosts, on a terminal each host in a colour of its own."""
 
     def __init__(self, hosts: Collection[str]) -> None:
         from rich.console import Console
@@ -91,28 +80,28 @@ class LogPrinter:
         self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(printable(line.text)), sep="  ")
 
     def nothing(self, host: str) -> None:
-        """Say that a host has no line to show."""
+        """Print that a host has no line to show."""
         _print(f"{host}  Nothing found")
 
     def notice(self, host: str, text: str) -> None:
-        """Say beside the log what happened."""
+        """Print an event beside the log."""
         say(f"{host}: {text}", err=True, dim=True)
 
 
 class JsonPrinter:
-    """Lines of many hosts, an object on a line of its own for each."""
+    """Print lines of many hosts as one object per line."""
 
     def line(self, line: LogLine) -> None:
         """Print a line of a container."""
-        told = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
-        _print(json.dumps(told))
+        values = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
+        _print(json.dumps(values))
 
     def notice(self, host: str, text: str) -> None:
-        """Say beside the log what happened."""
+        """Print an event beside the log."""
         say(f"{host}: {text}", err=True)
 
     def nothing(self, host: str) -> None:
-        """No line, no object."""
+        """Print nothing: without a line there is no object."""
 
 
 def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrinter:
@@ -127,7 +116,7 @@ def _print(line: str) -> None:
 
 
 def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_json: bool) -> None:
-    """Print what containers write until a signal comes, then exit 130 or 143."""
+    """Print the output of containers until a signal ends it with exit code 130 or 143."""
     from kamal_pyinfra.runner.queries.follow import follow
 
     with _reader():
@@ -138,7 +127,7 @@ def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_
 
 
 def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:
-    """Print what was found on all hosts, in the order of time."""
+    """Print lines of all hosts by time."""
     from kamal_pyinfra.runner.queries.log_lines import by_time
 
     printer = _printer(found, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Options shared by commands, and the ``Run`` they describe."""
+"""Options that commands share, and the ``Run`` that they describe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user said besides the command itself."""
+    """Values of the options that commands share."""
 
     config_file: str
     destination: str | None
@@ -38,21 +38,13 @@ class Options:
     dry_run: bool = False
 
     def config(self) -> Config:
-        """Read the configuration.
-
-        Raises:
-            ConfigError: with every problem in it.
-        """
+        """Read the configuration; raise ConfigError with every problem in it."""
         from kamal_pyinfra.config import load_config
 
         return load_config(self.config_file, destination=self.destination)
 
     def target(self, config: Config, command: str = "") -> Target:
-        """The selected hosts and roles.
-
-        Raises:
-            ConfigError: a filter matches nothing.
-        """
+        """The selected hosts and roles; raise ConfigError for a filter that matches nothing."""
         from kamal_pyinfra.plan.run import select
 
         return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
@@ -60,8 +52,7 @@ class Options:
     def run(self, command: str, *, version: str | None = None, **fields: Any) -> tuple[Run, Target]:
         """The fixed values of a run and the hosts that take part; ``fields`` are those of ``new_run``.
 
-        Raises:
-            ConfigError: the configuration, the version or a filter is not usable.
+        Raises ConfigError if the configuration, the version or a filter is not usable.
         """
         from kamal_pyinfra.local.new_run import new_run
         from kamal_pyinfra.project.version import resolve_version
@@ -70,18 +61,14 @@ class Options:
         target = self.target(config, command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return replace(run, hosts=target.hosts, words=typed_words(), **self._manners), target
+        return replace(run, hosts=target.hosts, words=typed_words(), **self._run_options), target
 
     @property
-    def _manners(self) -> dict[str, Any]:
+    def _run_options(self) -> dict[str, Any]:
         return {"skips_hooks": self.skip_hooks, "lock_wait": self.lock_wait, "is_dry": self.dry_run}
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
-        """The same for a command that needs no version: without git or VERSION it is ``unknown``.
-
-        Raises:
-            ConfigError: the configuration, a ``--version`` or a filter is not usable.
-        """
+        """The same for a command that needs no version: without git or VERSION it is ``unknown``."""
         from kamal_pyinfra.errors import ConfigError
         from kamal_pyinfra.plan.run import UNKNOWN
 
@@ -93,11 +80,7 @@ class Options:
             return self.run(command, version=UNKNOWN)  # an error that is not about the version comes again
 
     def planned_run(self, planned: RunDocument) -> Run:
-        """The run that a plan was made for.
-
-        Raises:
-            ConfigError: the configuration is not usable, or is another destination's.
-        """
+        """The run of a plan; raise ConfigError if the configuration is not usable, or is another destination's."""
         from kamal_pyinfra.errors import ConfigError
         from kamal_pyinfra.local.new_run import new_run
 
@@ -119,7 +102,7 @@ class Options:
 
 
 def typed_words() -> tuple[str, ...]:
-    """The names of the command, without those of the program: ``("app", "version")``."""
+    """The names of the command without the program's: ``("app", "version")``."""
     context = click.get_current_context(silent=True)
     words: list[str] = []
     while context is not None and context.parent is not None:
@@ -129,10 +112,9 @@ def typed_words() -> tuple[str, ...]:
 
 
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    # A comma inside braces belongs to the glob.
     import re
 
-    parts = re.split(r",(?![^{]*\})", value) if value else []
+    parts = re.split(r",(?![^{]*\})", value) if value else []  # a comma inside braces belongs to the glob
     return tuple(part.strip() for part in parts if part.strip())
 
 
@@ -187,31 +169,39 @@ COMMON = (
 )
 
 
-def common_options(command: F) -> F:
-    """Give a command the common options, as one :class:`Options` value in ``options``."""
+def with_options(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    """Add options of click in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
+
+def _collecting(command: F, kind: type[Any], argument: str) -> F:
     @wraps(command)
-    def with_options(**values: Any) -> Any:
-        fields = {name: values.pop(name) for name in Options.__dataclass_fields__ if name in values}
-        return command(options=Options(**fields), **values)
+    def collecting(**values: Any) -> Any:
+        fields = {name: values.pop(name) for name in kind.__dataclass_fields__ if name in values}
+        return command(**{argument: kind(**fields)}, **values)
 
-    decorated: Any = with_options
-    for option in reversed(COMMON):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return] # click decorates anything
+    return collecting  # type: ignore[return-value] # click decorates anything
 
 
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def common_options(command: F) -> F:
+    """Add the common options, as one :class:`Options` value in ``options``."""
+
+    return with_options(_collecting(command, Options, "options"), COMMON)
+
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 
 
 def changing_options(command: F) -> F:
-    """Give a command that changes hosts the common options and ``--dry-run``."""
+    """Add the common options and ``--dry-run`` to a command that changes hosts."""
     return common_options(DRY_RUN(command))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What the user said about the plan."""
+class PlanOptions:
+    """Values of the options about the plan."""
 
     skip_push: bool = False
     keep_env: bool = False
@@ -224,10 +214,8 @@ class Choices:
     def run(self, options: Options, command: str) -> tuple[Run, tuple[str, ...]]:
         """The fixed values of a run and the hosts that take part.
 
-        Raises:
-            ConfigError: the configuration, the version or a filter is not usable, or a host that would be cleaned
-                was not confirmed.
-            HostFailed: hosts had to be asked for the ones that left the configuration, and one failed.
+        Raises ConfigError if something is not usable or a host to decommission was not confirmed, and HostFailed if one
+        failed when the hosts were asked for those that left the configuration.
         """
         run, target = options.run(
             command,
@@ -248,11 +236,7 @@ class Choices:
 
 
 def require_confirmed(service: str, departed: Mapping[str, Sequence[str]], *, is_confirmed: bool) -> None:
-    """Ask before hosts are connected to that only other hosts name.
-
-    Raises:
-        ConfigError: the answer is not ``y``, or nobody is there to answer.
-    """
+    """Ask before connecting to hosts that only records of other hosts name; raise ConfigError unless confirmed."""
     if not departed or is_confirmed:
         return
     listed = ", ".join(f"{host} ({', '.join(roles) or 'accessories'})" for host, roles in departed.items())
@@ -266,7 +250,7 @@ PLANNING = (
         "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
     ),
     click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here."),
-    click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so."),
+    click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and list them."),
     click.option("--decommission", is_flag=True, help="Remove the service from hosts that left the configuration."),
     click.option(
         "-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask before `--decommission` connects."
@@ -278,15 +262,7 @@ PLANNING = (
 )
 
 
-def choices(command: F) -> F:
-    """Give a command these options, as one :class:`Choices` value in ``choices``."""
+def plan_options(command: F) -> F:
+    """Add the options about the plan, as one :class:`PlanOptions` value in ``choices``."""
 
-    @wraps(command)
-    def with_choices(**values: Any) -> Any:
-        fields = {name: values.pop(name) for name in Choices.__dataclass_fields__}
-        return command(choices=Choices(**fields), **values)
-
-    decorated: Any = with_choices
-    for option in reversed(PLANNING):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return] # click decorates anything
+    return with_options(_collecting(command, PlanOptions, "choices"), PLANNING)

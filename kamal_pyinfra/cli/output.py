@@ -1,4 +1,4 @@
-"""Prints text, plans, questions, durations and error pages."""
+"""Printing of text, plans, questions, durations and error pages."""
 
 from __future__ import annotations
 
@@ -32,62 +32,62 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Text that may come from anywhere as it may be printed: no secret, and no command to a terminal or a CI runner."""
+    """Text from any source made safe to print: no secret, and no command to a terminal or a CI runner."""
     text = sanitized(text)
     return without_commands(text) if is_run_by_ci() else text
 
 
 def is_run_by_ci() -> bool:
-    """Whether what is printed is read by a CI runner."""
+    """Whether a CI runner reads the output."""
     return is_read_by_runner(os.environ)
 
 
 def say(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None:
-    """Print text that may come from anywhere.
-
-    Args:
-        text: one or more lines.
-        nl: whether a line break follows.
-        err: on standard error.
-        style: of ``click.style``.
-    """
+    """Print text from any source; ``style`` is that of ``click.style``."""
     click.secho(printable(text), nl=nl, err=err, **style)
 
 
 def command_runner(line: str) -> None:
-    """Print a command to the CI runner; what came from elsewhere is escaped in it."""
+    """Print a command to the CI runner, in which values are escaped already."""
     click.echo(sanitized(line))
 
 
 def say_json(text: str) -> None:
-    """Print JSON; what a terminal would obey is spelled, and means the same."""
+    """Print JSON with terminal commands spelled as escapes."""
     text = sanitized_json(text)
     click.echo(COMMAND_ANYWHERE.sub(r"\\u0023", text) if is_run_by_ci() else text)
 
 
 def cell(text: str, style: str = "") -> Text:
-    """A cell of a table, in which brackets are brackets."""
+    """A cell of a table; brackets are no markup."""
     from rich.text import Text
 
     return Text(one_line(text), style=style)
 
 
+def cut(text: str, cells: int) -> str:
+    """Text shortened to a number of terminal cells, with … where something is missing."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
+
+
 def table_console() -> Console:
-    """Where tables are printed; a cell may be broken anywhere, so it is the finished line that a CI runner reads."""
+    """The console for tables; since cells may wrap, whole lines are made safe for a CI runner."""
     from rich.console import Console
 
     return Console(highlight=False, file=_Through(sys.stdout, without_commands) if is_run_by_ci() else None)  # type: ignore[arg-type] # it is written to and flushed
 
 
 class _Through:
-    """A stream, and what is done to text on its way there."""
+    """A stream with a filter for what is written."""
 
     def __init__(self, stream: TextIO, clean: Callable[[str], str]) -> None:
         self.stream = stream
         self.clean = clean
 
     def write(self, text: str) -> int:
-        """Write it as it may be read."""
+        """Write filtered text."""
         return self.stream.write(self.clean(text))
 
     def __getattr__(self, name: str) -> Any:
@@ -95,7 +95,7 @@ class _Through:
 
 
 def prepare_output() -> None:
-    """Replace letters that the output has no byte for, instead of ending, and let no secret into a traceback."""
+    """Replace characters that the output cannot encode, and keep secrets out of tracebacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a caller may have put anything in its place
             stream.reconfigure(errors="replace")
@@ -109,17 +109,14 @@ def _traceback_shown(text: str) -> str:
 
 
 COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
-
 CHANGE = re.compile(r"  ([+~±-]) ")
-
 WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
-
 SUBJECT_COLUMN = 14
-"""Where the name of what changes begins, and its cause where both do not fit into a line."""
+"""The column of a change's subject, and of its cause on a line of its own."""
 
 
 def paint(text: str) -> None:
-    """Print the text of a plan; where somebody sees it with its symbols in colour, and no word cut at the edge."""
+    """Print the text of a plan; on a terminal with coloured symbols, and folded between words."""
     may_color = None if not os.environ.get("NO_COLOR") else False
     lines = printable(text).split("\n")
     if sys.stdout.isatty():
@@ -128,7 +125,7 @@ def paint(text: str) -> None:
 
 
 def folded(line: str, width: int) -> Iterator[str]:
-    """A line of a plan as lines that fit: the cause of a change goes below what changes, at its column."""
+    """Lines of a plan that fit: the cause of a change goes below its subject."""
     if len(line) <= width:
         yield line
         return
@@ -154,22 +151,17 @@ def _painted(line: str) -> str:
 
 
 ADDRESS = "docs/reference/troubleshooting.md"
-
 ALL = "errors"
 
 
 def more(error: KpError) -> str:
-    """Where an error is explained, in the terminal and on a page."""
+    """A pointer to the explanation of an error, in the terminal and on a page."""
     name = type(error).__name__
     return f"More: kp docs {name}  ({ADDRESS}#{name.lower()})"
 
 
 def error_page(name: str) -> str | None:
-    """The page of an error class, in whatever case it is typed, or of ``errors``; None if there is no such class.
-
-    Args:
-        name: also as in an address: ``errors#lockheld``.
-    """
+    """The page of an error class, or of ``errors``; ``None`` for other names. ``errors#lockheld`` works too."""
     wanted = name.removeprefix(f"{ALL}#").lower()
     about, *sections = files("kamal_pyinfra.cli").joinpath("pages/errors.md").read_text("utf-8").split("\n## ")
     if wanted == ALL:
@@ -180,16 +172,12 @@ def error_page(name: str) -> str | None:
 
 
 def says_yes(question: str, *, err: bool = False) -> bool:
-    """Whether the user answers ``y``.
-
-    Raises:
-        ConfigError: nobody is there to answer.
-    """
+    """Whether the user answers ``y``; raise ConfigError if there is no input to read the answer from."""
     try:
         return click.confirm(question, default=False, err=err)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
-            raise ConfigError("nobody answered; -y goes on without asking") from None
+            raise ConfigError("there was no answer; add -y to go on without a question") from None
         raise
 
 
@@ -197,7 +185,7 @@ UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def age(since: str, now: datetime) -> str:
-    """``2026-11-23T10:00:00.123456789Z`` → ``3 h``: the largest unit that fits."""
+    """The time since a moment, in the largest unit that fits: ``2026-11-23T10:00:00.123456789Z`` → ``3 h``."""
     if not since:
         return ""
     seconds = (now - type(now).fromisoformat(f"{since[:19]}+00:00")).total_seconds()

@@ -1,4 +1,4 @@
-"""Who watches a run: a live line per host on a terminal, timestamped lines elsewhere, or objects for a machine."""
+"""The view of a run: a live line per host on a terminal, timestamped lines elsewhere, or JSON objects."""
 
 from __future__ import annotations
 
@@ -22,19 +22,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Emitter]:
-    """The report that suits where the output goes.
+    """The emitter with the view that suits the output; ``as_json`` prints events whatever it is.
 
-    Args:
-        options: the common ones.
-        run: one that puts a version into service; its times are kept for ``kp timeline``.
-        as_json: print events, whatever the output is.
+    The times of a ``run`` that puts a version into service are kept for ``kp timeline``.
     """
     if options.dry_run:
-        yield Emitter([_print_json] if as_json else [], None if as_json else _shower(options))
+        yield Emitter([_print_json] if as_json else [], None if as_json else _plan_printer(options))
         return
     view = _view(options, os.environ, as_json=as_json)
-    show_plan = None if options.quiet or as_json else _shower(options)
-    emitter = Emitter([*([view] if view else []), *_keepers(run)], show_plan)
+    show_plan = None if options.quiet or as_json else _plan_printer(options)
+    emitter = Emitter([*([view] if view else []), *_recorders(run)], show_plan)
     _start(emitter, run)
     try:
         yield emitter
@@ -48,10 +45,10 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
 
 
 def plain_report(options: Options, *, verbose: bool) -> Emitter:
-    """Lines alone, for work on this machine."""
+    """Lines alone, for work on the deploying machine."""
     from kamal_pyinfra.cli.views.plain import PlainView
 
-    return Emitter([] if options.quiet else [PlainView(verbose=verbose)], _shower(options))
+    return Emitter([] if options.quiet else [PlainView(verbose=verbose)], _plan_printer(options))
 
 
 def _start(emitter: Emitter, run: Run | None) -> None:
@@ -82,7 +79,7 @@ def _view(options: Options, environ: Mapping[str, str], *, as_json: bool) -> Vie
     return LiveView(Console(highlight=False), verbose=options.verbose)
 
 
-def _keepers(run: Run | None) -> list[View]:
+def _recorders(run: Run | None) -> list[View]:
     if run is None:
         return []
     from kamal_pyinfra.cli.last_deploy import LastDeploy
@@ -90,7 +87,7 @@ def _keepers(run: Run | None) -> list[View]:
     return [LastDeploy(run.config.root)]
 
 
-def _shower(options: Options) -> Callable[[Plan], None]:
+def _plan_printer(options: Options) -> Callable[[Plan], None]:
     def show(plan: Plan) -> None:
         from kamal_pyinfra.plan.output.text import render_text
 

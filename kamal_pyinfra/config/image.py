@@ -124,6 +124,7 @@ PATH = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*", re.ASCII)
 LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 DOMAIN = re.compile(rf"(?:{LABEL}(?:\.{LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?", re.ASCII)
 TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+"""What Docker accepts as an image tag."""
 DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}", re.ASCII)
 LONGEST_PATH = 255
 CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)

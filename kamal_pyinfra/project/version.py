@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kamal_pyinfra.config.git import git, has_uncommitted_changes, head_commit, login_name
+from kamal_pyinfra.config.image import TAG
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.naming import TAG
 
 
 def resolve_version(config: Config, *, version: str | None = None, environ: Mapping[str, str] | None = None) -> str:

@@ -42,7 +42,7 @@ def test_any_other_answer_changes_nothing(answer: str) -> None:
 def test_where_nobody_answers_the_hosts_and_the_way_out_are_named() -> None:
     done = ask(FOUND)
     assert isinstance(done.exception, ConfigError)
-    assert str(done.exception) == "nobody answered; -y goes on without asking"
+    assert str(done.exception) == "there was no answer; add -y to go on without a question"
     assert done.stderr.startswith("Records on the hosts name: 192.0.2.9 (web, job), db.example.com (accessories).")
 
 

@@ -58,4 +58,4 @@ def test_without_changes_nobody_is_asked() -> None:
 def test_where_nobody_answers_the_way_out_is_named() -> None:
     done = ask(answer=None)
     assert isinstance(done.exception, ConfigError)
-    assert str(done.exception) == "nobody answered; -y goes on without asking"
+    assert str(done.exception) == "there was no answer; add -y to go on without a question"

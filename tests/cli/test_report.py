@@ -9,7 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
-from kamal_pyinfra.cli.views.live import Fleet, LiveView, frame
+from kamal_pyinfra.cli.views.live import LiveView, RunProgress, frame
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
 from kamal_pyinfra.runner.progress.events import EventDocument
 from tests.cli.events import Play
@@ -77,12 +77,12 @@ def test_events_are_objects_whose_form_is_documented() -> None:
     assert found[-1] == {"event": "run_ended", "at": 5.75, "result": "done", "message": ""}
 
 
-def shown(fleet: Fleet, now: float, *, width: int = 80, rows: int = 20) -> str:
+def shown(fleet: RunProgress, now: float, *, width: int = 80, rows: int = 20) -> str:
     return "\n".join(line.plain for line in frame(fleet, now, width=width, rows=rows))
 
 
 def test_the_fleet_shows_phase_time_and_what_each_host_waits_for() -> None:
-    fleet = Fleet()
+    fleet = RunProgress()
     play = Play(fleet.note, hosts=["web1", "web2.example.com"])
     play.begin()
     assert shown(fleet, 0.5) == (
@@ -107,7 +107,7 @@ def test_the_fleet_shows_phase_time_and_what_each_host_waits_for() -> None:
 
 
 def test_layers_are_counted_while_an_image_is_pulled() -> None:
-    fleet = Fleet()
+    fleet = RunProgress()
     play = Play(fleet.note, hosts=["web1"])
     play.begin()
     play.emitter.phase_began("prepare", ["web1"])
@@ -118,7 +118,7 @@ def test_layers_are_counted_while_an_image_is_pulled() -> None:
 
 
 def test_a_hundred_hosts_are_counted_and_the_slow_and_the_failed_are_named() -> None:
-    fleet = Fleet()
+    fleet = RunProgress()
     hosts = [f"web{number}" for number in range(1, 101)]
     play = Play(fleet.note, hosts=hosts)
     play.begin()
@@ -140,7 +140,7 @@ def test_a_hundred_hosts_are_counted_and_the_slow_and_the_failed_are_named() -> 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 160])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    fleet = Fleet()
+    fleet = RunProgress()
     play = Play(fleet.note, hosts=[f"{'long' * 20}{number}.example.com" for number in range(30)])
     play.begin()
     play.prepare()

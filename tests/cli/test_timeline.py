@@ -48,7 +48,7 @@ def test_a_run_that_changed_nothing_leaves_the_file_of_the_last_one(tmp_path: Pa
 
 
 def test_without_file_the_way_out_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is not there: it is written by `kp deploy`"):
+    with pytest.raises(ConfigError, match="does not exist: `kp deploy` writes it"):
         read_last_deploy(tmp_path)
 
 

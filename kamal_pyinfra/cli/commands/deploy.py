@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from kamal_pyinfra.cli.commands.plan import events_option, print_plan
-from kamal_pyinfra.cli.options import Choices, Options, changing_options, choices
+from kamal_pyinfra.cli.options import Options, PlanOptions, changing_options, plan_options
 
 
-def run_deploy(options: Options, choices: Choices, command: str, *, as_json: bool) -> None:
+def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json: bool) -> None:
     """Carry out a deploy, shown by the view that the options ask for."""
     if options.dry_run:
         print_plan(options, choices, command, json=as_json)
@@ -23,10 +23,10 @@ def run_deploy(options: Options, choices: Choices, command: str, *, as_json: boo
 
 
 @click.command()
-@choices
+@plan_options
 @events_option
 @changing_options
-def setup(options: Options, choices: Choices, as_json: bool) -> None:
+def setup(options: Options, choices: PlanOptions, as_json: bool) -> None:
     """Install Docker where it is missing, then deploy.
 
     \b
@@ -37,10 +37,10 @@ def setup(options: Options, choices: Choices, as_json: bool) -> None:
 
 
 @click.command()
-@choices
+@plan_options
 @events_option
 @changing_options
-def deploy(options: Options, choices: Choices, as_json: bool) -> None:
+def deploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
     """Put a version into service without losing a request.
 
     \b
@@ -52,10 +52,10 @@ def deploy(options: Options, choices: Choices, as_json: bool) -> None:
 
 
 @click.command()
-@choices
+@plan_options
 @events_option
 @changing_options
-def redeploy(options: Options, choices: Choices, as_json: bool) -> None:
+def redeploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
     """Deploy without looking after the proxy and without pruning.
 
     \b

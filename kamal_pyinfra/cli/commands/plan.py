@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.options import Choices, Options, changing_options, choices, common_options
+from kamal_pyinfra.cli.options import Options, PlanOptions, changing_options, common_options, plan_options
 from kamal_pyinfra.cli.output import say, say_json
 from kamal_pyinfra.project.write import write_private
 
@@ -27,12 +27,12 @@ def events_option(command: F) -> F:
 
 
 @click.command()
-@choices
+@plan_options
 @click.option("--json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if there are none.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the plan for `kp apply`.")
 @common_options
-def plan(options: Options, choices: Choices, json: bool, detailed_exitcode: bool, out: str | None) -> None:
+def plan(options: Options, choices: PlanOptions, json: bool, detailed_exitcode: bool, out: str | None) -> None:
     """Say what a deploy would change on which host, and why; change nothing.
 
     \b
@@ -47,7 +47,7 @@ def plan(options: Options, choices: Choices, json: bool, detailed_exitcode: bool
 
 
 def print_plan(
-    options: Options, choices: Choices, command: str = "deploy", *, json: bool = False, out: str | None = None
+    options: Options, choices: PlanOptions, command: str = "deploy", *, json: bool = False, out: str | None = None
 ) -> Plan:
     """Make the plan and print it.
 

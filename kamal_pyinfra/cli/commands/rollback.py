@@ -12,7 +12,7 @@ import click
 from kamal_pyinfra.cli.commands.deploy import run_deploy
 from kamal_pyinfra.cli.commands.plan import events_option
 from kamal_pyinfra.cli.completion import one, versions
-from kamal_pyinfra.cli.options import Choices, Options, changing_options
+from kamal_pyinfra.cli.options import Options, PlanOptions, changing_options
 from kamal_pyinfra.cli.output import age, say
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.insight.status import Retained, retained_versions
@@ -62,7 +62,7 @@ def _why_not(each: Retained) -> str:
 @click.command()
 @click.argument("version_argument", metavar="[VERSION]", required=False, shell_complete=one(versions))
 @click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here.")
-@click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and say so.")
+@click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and list them.")
 @events_option
 @changing_options
 def rollback(
@@ -78,5 +78,5 @@ def rollback(
     version = version_argument or options.version
     if version is None:
         version = choose_version(options)
-    choices = Choices(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
+    choices = PlanOptions(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
     run_deploy(replace(options, version=version), choices, "rollback", as_json=as_json)

@@ -1,4 +1,4 @@
-"""The live view: one line for each host."""
+"""The live view: one line per host."""
 
 from __future__ import annotations
 
@@ -13,27 +13,22 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from kamal_pyinfra.cli.output import duration, printable
+from kamal_pyinfra.cli.output import cut, duration, printable
 from kamal_pyinfra.cli.views.plain import PlainView
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.text import one_line
 
 WAITS = "waits"
-
 BUSY = "busy"
-
 THROUGH = "through"
-
 FAILED = "failed"
 
 
 @dataclass
 class HostLine:
-    """One host.
+    """The state of one host: :data:`WAITS`, :data:`BUSY`, :data:`THROUGH` (waits for others) or :data:`FAILED`.
 
-    Args:
-        state: :data:`WAITS` for its turn, :data:`BUSY`, :data:`THROUGH` and waiting for others, or :data:`FAILED`.
-        since: when that began, in seconds of the run.
+    ``since`` is when that state began, in seconds of the run.
     """
 
     host: str
@@ -44,8 +39,8 @@ class HostLine:
 
 
 @dataclass
-class Fleet:
-    """All hosts of a run, and what happens on the deploying machine."""
+class RunProgress:
+    """The state of all hosts of a run, and of the deploying machine."""
 
     title: str = ""
     phase: str = ""
@@ -57,7 +52,7 @@ class Fleet:
     active: tuple[str, ...] = ()
 
     def note(self, event: events.AnyEvent) -> None:
-        """Take an event in."""
+        """Update the state from an event."""
         match event:
             case events.PlanMade(plan=plan):
                 self.title = " ".join(filter(None, (plan.command, plan.service, plan.version)))
@@ -107,38 +102,27 @@ class Fleet:
 
 
 SIGNS = {WAITS: "·", BUSY: "▸", THROUGH: "✓", FAILED: "✗"}
-
 STYLES = {WAITS: "dim", BUSY: "cyan", THROUGH: "green", FAILED: "bold red"}
-
 WORDS = {WAITS: "waiting", BUSY: "at work", THROUGH: "through", FAILED: "failed"}
-
 NAME_CELLS = 30
-
 NAMED = 10
 """Hosts that are shown by name when not all can be."""
 
 
-def frame(fleet: Fleet, now: float, *, width: int, rows: int) -> list[Text]:
-    """The fleet at a moment.
+def frame(progress: RunProgress, now: float, *, width: int, rows: int) -> list[Text]:
+    """The lines of the view, ``now`` seconds after the run began.
 
-    With more hosts than rows only those are shown that failed or have been at it for longest; all others are
-    counted.
-
-    Args:
-        fleet: what is known.
-        now: seconds since the run began.
-        width: cells of the terminal.
-        rows: lines that may be used.
+    With more hosts than rows, those that failed or have been busy longest have a line, and all others are counted.
     """
-    lines = list(fleet.lines.values())
+    lines = list(progress.lines.values())
     if len(lines) > rows - 1:
-        return [_head(fleet, now, width), *_folded(lines, now, width, rows - 1)]
-    return [_head(fleet, now, width), *_hosts(lines, now, width)]
+        return [_head(progress, now, width), *_folded(lines, now, width, rows - 1)]
+    return [_head(progress, now, width), *_hosts(lines, now, width)]
 
 
-def _head(fleet: Fleet, now: float, width: int) -> Text:
-    parts = (fleet.title, fleet.phase, fleet.batch, fleet.gate, duration(now), one_line(fleet.here))
-    return Text(_cut(" · ".join(part for part in parts if part), width), style="bold")
+def _head(progress: RunProgress, now: float, width: int) -> Text:
+    parts = (progress.title, progress.phase, progress.batch, progress.gate, duration(now), one_line(progress.here))
+    return Text(cut(" · ".join(part for part in parts if part), width), style="bold")
 
 
 def _hosts(lines: list[HostLine], now: float, width: int) -> Iterator[Text]:
@@ -152,14 +136,14 @@ def _host(line: HostLine, now: float, name: int, phase: int, width: int) -> Text
     doing = line.doing or {THROUGH: "waits for the other hosts", WAITS: "waits for its turn"}.get(line.state, "")
     took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
     text = f"{SIGNS[line.state]} {_wide(line.host, name)}  {line.phase:<{phase}}  {took:>11}  {one_line(doing)}"
-    return Text(_cut(text.rstrip(), width), style=STYLES[line.state])
+    return Text(cut(text.rstrip(), width), style=STYLES[line.state])
 
 
 def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterator[Text]:
     counts = Counter((line.state, line.phase) for line in lines)
     order = sorted(counts, key=lambda key: (list(SIGNS).index(key[0]), key[1]), reverse=True)
     totals = [
-        Text(_cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state]) for state, phase in order
+        Text(cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state]) for state, phase in order
     ][: max(1, rows // 2)]
     yield from totals
     urgent = sorted(
@@ -174,41 +158,27 @@ def _total(state: str, phase: str, count: int) -> str:
 
 
 def _wide(text: str, cells: int) -> str:
-    return set_cell_size(_cut(text, cells), cells)
-
-
-def _cut(text: str, cells: int) -> str:
-    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
+    return set_cell_size(cut(text, cells), cells)
 
 
 FIRST_LINES = 3
-"""Why a container is not taken for ready, what its health check said, and the heading of its log."""
-
+"""Why a container is not ready, the output of its health check, and the heading of its log."""
 MOST_LAST_LINES = 12
-
 ROWS_BESIDE = 12
 """Of the terminal: for the frame itself, its first lines, and what follows it."""
-
 SPARE_ROWS = 2
-
 REDRAW_SECONDS = 0.1
-
 QUIET = (events.OperationEnded, events.HostFinished)
 """Events that the table itself shows."""
 
 
 class LiveView:
-    """Lines of the plain view scroll by above; below is the fleet as it is now.
-
-    Args:
-        console: where it is drawn.
-        verbose: also the output of the build.
-    """
+    """Print lines of the plain view above a live table of hosts."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
         self.console = console
         self.verbose = verbose
-        self.fleet = Fleet()
+        self.progress = RunProgress()
         self.plain = PlainView(verbose=verbose, echo=self._print)
         self.offset = self.drawn_at = 0.0
         self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
@@ -216,7 +186,7 @@ class LiveView:
     def __call__(self, event: events.AnyEvent) -> None:
         """Show an event."""
         self.offset = time.monotonic() - event.at
-        self.fleet.note(event)
+        self.progress.note(event)
         match event:
             case events.PlanMade(plan=plan) if any(host.changes for host in plan.hosts):
                 self.live.start()
@@ -227,10 +197,10 @@ class LiveView:
         if not isinstance(event, QUIET) or self.verbose:
             self.plain(event)
         if self.live.is_started and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
-            self.live.refresh()  # else the next redraw shows it; a hundred hosts may all speak at once
+            self.live.refresh()  # else the next redraw shows it; a hundred hosts may print at once
 
     def stop(self) -> None:
-        """Take the table away; what scrolled by stays."""
+        """Remove the table; the lines above it stay."""
         if self.live.is_started:
             self.live.stop()
 
@@ -238,18 +208,18 @@ class LiveView:
         self.drawn_at = time.monotonic()
         size = self.console.size
         rows = max(3, size.height - SPARE_ROWS)
-        return Group(*frame(self.fleet, time.monotonic() - self.offset, width=size.width, rows=rows))
+        return Group(*frame(self.progress, time.monotonic() - self.offset, width=size.width, rows=rows))
 
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text(printable("\n".join(self._shortened(event.output))) or "(the host said nothing)")
+        text = Text(printable("\n".join(self._shortened(event.output))) or "(no output)")
         panel = Panel(
             text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
         )
         self.console.print(panel)
 
     def _shortened(self, lines: Sequence[str]) -> Sequence[str]:
-        """So that the frame can be seen as a whole; a line of a log often takes two rows."""
+        """Lines that fit on the screen with their frame; a line of a log often takes two rows."""
         last = max(1, min(MOST_LAST_LINES, (self.console.size.height - ROWS_BESIDE) // 2))
         left_out = len(lines) - FIRST_LINES - last
         return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]] if left_out > 0 else lines

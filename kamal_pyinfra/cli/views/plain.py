@@ -1,4 +1,4 @@
-"""One timestamped line for each event; GitHub's groups."""
+"""One timestamped line per event, and GitHub's groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kamal_pyinfra.runner.progress.events import AnyEvent, PhaseEnded, ProxyAske
 
 
 class Ending:
-    """What is said of a run once it is over."""
+    """The lines at the end of a run."""
 
     def __init__(self) -> None:
         self.started: RunStarted | None = None
@@ -20,7 +20,7 @@ class Ending:
         self.proofs: list[Proof] = []
 
     def note(self, event: AnyEvent) -> None:
-        """Take an event in; all must come by."""
+        """Collect what the lines need from an event; every event must be passed."""
         if isinstance(event, RunStarted):
             self.started = event
         elif isinstance(event, PhaseEnded):
@@ -29,7 +29,7 @@ class Ending:
             self.proofs.append(Proof(host=event.host, container=event.container, kind=event.proof, reason=event.reason))
 
     def lines(self, event: RunEnded) -> list[str]:
-        """How long it took and, if a version was put into service, where it serves and what took how long."""
+        """The duration and, if a version was put into service, the time of each phase and the URLs."""
         if event.result != "done":
             return []
         lines = [f"Finished in {duration(event.at)}"]
@@ -42,12 +42,7 @@ class Ending:
 
 
 class PlainView:
-    """For logs, pipes and CI.
-
-    Args:
-        verbose: also the output of the build, and operations that changed nothing.
-        echo: prints a line.
-    """
+    """Print lines for logs, pipes and CI; ``verbose`` adds output of the build and operations that changed nothing."""
 
     def __init__(self, *, verbose: bool, echo: Callable[[str], object] = say) -> None:
         self.verbose = verbose
@@ -55,17 +50,16 @@ class PlainView:
         self.ending = Ending()
 
     def __call__(self, event: events.AnyEvent) -> None:
-        """Print what there is to say of an event."""
+        """Print the lines of an event."""
         self.ending.note(event)
         for line in self.lines(event):
             self.echo(f"{time.strftime('%H:%M:%S')}  {line}")
 
     def lines(self, event: events.AnyEvent) -> list[str]:
-        """What there is to say; most events are not worth a line."""
+        """The lines of an event; most have none."""
         if isinstance(event, events.RunEnded):
             return self.ending.lines(event)
-        told = self._verbose_line(event) if self.verbose else None
-        line = told or _line(event)
+        line = (self._verbose_line(event) if self.verbose else None) or _line(event)
         return [line] if line else []
 
     def _verbose_line(self, event: events.AnyEvent) -> str | None:
@@ -99,12 +93,7 @@ def _line(event: events.AnyEvent) -> str | None:
 
 
 class GitHubView:
-    """The same for GitHub Actions: a group to fold for each phase, and failures as annotations.
-
-    Args:
-        plain: says the lines.
-        echo: prints a command of the workflow.
-    """
+    """Add marks of GitHub Actions to a plain view: a group to fold for each phase, and failures as annotations."""
 
     def __init__(self, plain: PlainView, echo: Callable[[str], object] = command_runner) -> None:
         self.plain = plain
@@ -128,7 +117,7 @@ def _on(hosts: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As GitHub wants the text of a workflow command."""
+    """Text as a workflow command of GitHub requires it."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,4 +1,4 @@
-"""The same as one HTML page."""
+"""The timeline of the last deploy as an HTML page."""
 
 from __future__ import annotations
 
@@ -58,18 +58,12 @@ th { font-weight: 600; }
 """
 
 TICKS = 5
-
 LETTER = 0.9
 """Per cent of the width that a letter of a bar's name takes."""
 
 
 def timeline_html(timeline: Timeline, load: Load | None) -> str:
-    """The page.
-
-    Args:
-        timeline: of the last deploy.
-        load: what asked the app meanwhile, if anything did.
-    """
+    """The page; ``load`` is the result of requests made meanwhile, if there were any."""
     body = "\n".join(filter(None, (_head(timeline), _load(load), _chart(timeline), _phases(timeline), _plan(timeline))))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -123,13 +117,13 @@ def _row(host: str, timeline: Timeline) -> str:
 def _bar(span: Span, timeline: Timeline) -> str:
     scale = 100 / (timeline.seconds or 1.0)
     left, width = span.began * scale, max(0.3, (span.ended - span.began) * scale)
-    said = f"{span.phase}: {span.operation}" if span.operation else span.phase
+    name = f"{span.phase}: {span.operation}" if span.operation else span.phase
     waits = [
         f"\n{wait.at:.1f} s  {wait.what}"
         for wait in timeline.waits
         if wait.host == span.host and span.began <= wait.at <= span.ended
     ]
-    hint = f"{said}, {duration(span.ended - span.began)}{'' if span.succeeded else ', failed'}{''.join(waits)}"
+    hint = f"{name}, {duration(span.ended - span.began)}{'' if span.succeeded else ', failed'}{''.join(waits)}"
     name = escape(span.phase) if width > LETTER * (len(span.phase) + 1) else ""
     failed = "" if span.succeeded else ' class="failed"'
     return (

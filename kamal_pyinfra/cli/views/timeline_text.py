@@ -1,4 +1,4 @@
-"""The last deploy as a Gantt chart of characters; pure."""
+"""The timeline of the last deploy as a chart of characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from kamal_pyinfra.cli.output import duration
+from kamal_pyinfra.cli.output import cut, duration
 from kamal_pyinfra.runner.progress.timeline import HERE, Load, PhaseTime, Span, Timeline
 from kamal_pyinfra.text import one_line
 
@@ -44,23 +44,17 @@ THIS_MACHINE = "this machine"
 
 
 def timeline_lines(timeline: Timeline, load: Load | None, *, width: int) -> list[Text]:
-    """The chart, what took how long, and what the load saw.
-
-    Args:
-        timeline: of the last deploy.
-        load: what asked the app meanwhile, if anything did.
-        width: cells of the terminal.
-    """
+    """The chart, the duration of each phase, and the results of a load, ``width`` cells wide."""
     rows = hosts_of(timeline)
     name = min(NAME_CELLS, max(cell_len(_shown(host)) for host in rows))
     cells = max(10, width - name - 2)
-    lines = [Text(_cut(title(timeline), width), style="bold"), Text(_cut(ending(timeline), width)), Text()]
+    lines = [Text(cut(title(timeline), width), style="bold"), Text(cut(ending(timeline), width)), Text()]
     lines.append(Text(" " * (name + 2) + _scale(timeline.seconds, cells), style="dim"))
     lines += [_row(host, timeline, name, cells) for host in rows]
     lines += [Text(), _legend(timeline), Text()]
-    lines += [Text(_cut(line, width)) for line in _table(timeline)]
+    lines += [Text(cut(line, width)) for line in _table(timeline)]
     if load is not None:
-        lines += [Text(), Text(_cut(load_line(load), width), style="red" if load.failed else "green")]
+        lines += [Text(), Text(cut(load_line(load), width), style="red" if load.failed else "green")]
     return lines
 
 
@@ -70,7 +64,7 @@ def title(timeline: Timeline) -> str:
 
 
 def ending(timeline: Timeline) -> str:
-    """How it ended, after how long."""
+    """The result and the duration."""
     return f"{timeline.result} after {duration(timeline.seconds)}"
 
 
@@ -82,14 +76,14 @@ def load_line(load: Load) -> str:
 
 
 def hosts_of(timeline: Timeline) -> list[str]:
-    """The rows of a chart: the deploying machine if it did something, then the hosts of the plan and all others."""
+    """The rows of a chart: the deploying machine if it did something, then hosts of the plan, then all others."""
     seen = {span.host for span in timeline.spans}
     planned = [host.host for host in timeline.plan.hosts]
     return [*([HERE] if HERE in seen else []), *planned, *sorted(seen - {HERE, *planned})]
 
 
 def _row(host: str, timeline: Timeline, name: int, cells: int) -> Text:
-    row = Text(f"{set_cell_size(_cut(_shown(host), name), name)}  ")
+    row = Text(f"{set_cell_size(cut(_shown(host), name), name)}  ")
     drawn: list[Span | None] = [None] * cells
     for span in (span for span in timeline.spans if span.host == host):
         first, last = _place(span, timeline.seconds, cells)
@@ -111,7 +105,7 @@ def _cell(span: Span) -> tuple[str, str]:
 
 
 def letter(phase: str) -> str:
-    """What stands for a phase in the chart."""
+    """The letter for a phase in the chart."""
     return LOCK if phase in ("lock", "unlock") else LETTERS.get(phase, HOOK)
 
 
@@ -138,7 +132,7 @@ def _table(timeline: Timeline) -> Iterator[str]:
 
 
 def _slowest(timeline: Timeline, phase: PhaseTime) -> str:
-    """What took longest in a phase, and where."""
+    """The slowest operation of a phase, and its host."""
     end = phase.began + phase.seconds
     within = [span for span in timeline.spans if span.phase == phase.phase and phase.began <= span.began <= end]
     slowest = max(within, key=lambda span: span.ended - span.began, default=None)
@@ -149,7 +143,3 @@ def _slowest(timeline: Timeline, phase: PhaseTime) -> str:
 
 def _shown(host: str) -> str:
     return host or THIS_MACHINE
-
-
-def _cut(text: str, cells: int) -> str:
-    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"

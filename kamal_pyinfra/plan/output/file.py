@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from kamal_pyinfra.config.image import TAG
 from kamal_pyinfra.config.servers import is_host
 from kamal_pyinfra.errors import ConfigError, PlanRefused
-from kamal_pyinfra.naming import TAG
 from kamal_pyinfra.plan.output.document import ChangeDocument, Document, PlanDocument, plan_document
 from kamal_pyinfra.plan.plan import Plan, make_plan
 from kamal_pyinfra.plan.run import Run

@@ -26,6 +26,11 @@ def functions(*names: str) -> str:
     return "".join(found[name] for name in sorted(found))
 
 
+def group(call: str) -> str:
+    """A call, with the functions that it needs, as one command that may stand anywhere in a script."""
+    return f"{{ {functions(*_calls(call, _library()))}{call}; }}"
+
+
 @cache
 def _library() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Each function's text, and the names of those that it calls."""

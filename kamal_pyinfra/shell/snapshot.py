@@ -11,7 +11,6 @@ from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.state.digest import FACTOR, FIRST, MODULUS, digest_lines
 from kamal_pyinfra.shell import files as edits
 from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.lock import mark, shown
 from kamal_pyinfra.shell.script import BRIEF_CLIENT, words
 
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)
@@ -229,7 +228,7 @@ class SnapshotQuery:
 
 def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
-    needed = ("engine", "find_edits") if query.edits else ("engine",)
+    needed = ("engine", "lock_content", "lock_left", "lock_mark", *(("find_edits",) if query.edits else ()))
     return f"{BRIEF_CLIENT}{functions(*needed)}" + "\n".join(
         (
             'printf "user %s\\nhome %s\\n" "$(id -un)" "$PWD"',
@@ -346,7 +345,8 @@ def _listing(run_directory: str) -> str:
 
 def _lock(directory: str) -> str:
     target = words(directory)
-    return f'echo "lock-mark {mark(directory)}"\n[ ! -d {target} ] || echo "lock {shown(directory)}"'
+    shown = f'"lock $(lock_content {target}) $(lock_left {target})"'
+    return f'echo "lock-mark $(lock_mark {target})"\n[ ! -d {target} ] || echo {shown}'
 
 
 def _login(server: str) -> str:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.shell import lock
+from kamal_pyinfra.shell.library import functions
 from tests.commands.test_shell import texts
 
 LOCK = ".kamal/locks/shop"
@@ -98,7 +99,7 @@ def test_a_lock_without_details_is_held(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, ""])
-@pytest.mark.parametrize(("age", "stays"), [(10, True), (lock.SECONDS_TO_FILL + 5, False)])
+@pytest.mark.parametrize(("age", "stays"), [(10, True), (120 + 5, False)])
 def test_a_lock_whose_taker_died_before_he_wrote_into_it_becomes_stale(tmp_path, content, age, stays):
     (tmp_path / LOCK).mkdir(parents=True)
     if content is not None:
@@ -298,34 +299,19 @@ def test_any_text_in_a_lock_comes_back(tmp_path_factory, values, folder):
 
 
 def test_the_commands_as_text():
-    shown = (
-        "$(tr -d '\\n' 2> /dev/null < '/k/locks/a b'/details) "
-        """$(expr "$({ if [ -s '/k/locks/a b'/details ]; then cat '/k/locks/a b'/lease;"""
-        """ else expr "$(stat -c %Y '/k/locks/a b')" + 120; fi; } 2> /dev/null)" - "$(date +%s)" 2> /dev/null)"""
-    )
-    assert lock.acquire("/k/locks/a b", "Zm9v", lease=120) == (
-        """( umask 022 && mkdir -p /k/locks ) || exit 1; marked="$(stat -c %i-%y /k/locks 2> /dev/null | tr -d ' ')";"""
-        " if mkdir '/k/locks/a b' 2> /dev/null;"
-        " then { echo Zm9v > '/k/locks/a b'/details"
-        " && echo $(($(date +%s) + 120)) > '/k/locks/a b'/lease.new"
-        " && mv -f '/k/locks/a b'/lease.new '/k/locks/a b'/lease; } || { rm -rf '/k/locks/a b'; exit 1; };"
-        ' echo "deploy-lock-taken $marked";'
-        f""" elif [ -d '/k/locks/a b' ]; then echo "deploy-lock-held {shown}";"""
-        " base64 -d 2> /dev/null < '/k/locks/a b'/details | LC_ALL=C tr -cd '\\11\\12\\40-\\176' >&2; exit 1;"
-        " else mkdir '/k/locks/a b'; fi"
-    )
-    assert lock.state("/k/locks/a b") == f"""[ ! -d '/k/locks/a b' ] || echo "deploy-lock-state {shown}\""""
-    assert lock.release_own(LOCK, "Zm9v") == (
-        "{ [ ! -d .kamal/locks ] || ( if command -v flock > /dev/null; then timeout 10 flock 9 ||"
-        f" {{ echo '{HELD_BY_A_STRANGER}' >&2; exit 1; }}; fi;"
-        " [ \"$(tr -d '\\n' 2> /dev/null < .kamal/locks/shop/details)\" != Zm9v ] || rm -rf .kamal/locks/shop )"
-        " 9< .kamal/locks; }"
-    )
+    calls = {
+        lock.acquire("/k/locks/a b", "Zm9v", lease=120): "acquire_lock '/k/locks/a b' Zm9v 120; }",
+        lock.acquire("/k/locks/a b", "Zm9v"): "acquire_lock '/k/locks/a b' Zm9v; }",
+        lock.state("/k/locks/a b"): "show_lock '/k/locks/a b'; }",
+        lock.release_own(LOCK, "Zm9v"): f"alone_with_lock 10 release_own_lock {LOCK} Zm9v; }}",
+        lock.take_over(LOCK, "Zm9v", is_expired=True): f"alone_with_lock 10 take_over_lock {LOCK} Zm9v expired; }}",
+    }
+    assert [script.splitlines()[-1] for script in calls] == list(calls.values())
     assert lock.release("a b") == "rm -rf 'a b'"
 
 
 def seen(cwd: Path) -> str:
-    return run(f'echo "{lock.mark(LOCK)}"', cwd)[1].strip()
+    return run(f"{functions('lock_mark')}lock_mark {LOCK}", cwd)[1].strip()
 
 
 def taken(cwd: Path) -> str:

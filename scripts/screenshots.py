@@ -157,7 +157,7 @@ def live_image(console: Console) -> None:
     with watched(console) as (view, story):
         story.until_boot()
         story.clock.pause(0.4)
-        for line in frame.frame(view.fleet, story.clock.now, width=WIDTH, rows=20):
+        for line in frame.frame(view.progress, story.clock.now, width=WIDTH, rows=20):
             console.print(line)
 
 

@@ -139,7 +139,8 @@ def test_messages_are_shown_as_they_are_printed() -> None:
 
 
 def source_texts() -> str:
-    return "\n".join(path.read_text() for path in (ROOT / "kamal_pyinfra").rglob("*.py"))
+    package = ROOT / "kamal_pyinfra"
+    return "\n".join(path.read_text() for path in (*package.rglob("*.py"), *package.rglob("*.sh")))
 
 
 @pytest.mark.parametrize(

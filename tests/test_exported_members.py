@@ -33,7 +33,7 @@ def exported(module: ModuleType) -> dict[str, object]:
 
 
 def test_the_public_packages_say_what_they_offer() -> None:
-    assert {"kamal_pyinfra", "kamal_pyinfra.config", "kamal_pyinfra.facts", "kamal_pyinfra.deploys"} <= set(EXPORTING)
+    assert {"kamal_pyinfra", "kamal_pyinfra.config", "kamal_pyinfra.facts"} <= set(EXPORTING)
 
 
 @each_module

@@ -174,7 +174,7 @@ class Tunnel:
         self.port = run.config.registry.built_in_port
         self.connections: Group | None = None
 
-    def open(self, image: str, service: str) -> str | None:
+    def establish(self, image: str, service: str) -> str | None:
         """Make the image readable on the host's loopback, or send it.
 
         Returns:

@@ -81,7 +81,7 @@ class OwnPull(LimitedPull):
             record = run_state(state)
             tunnel = own_forward.Tunnel(host, self.run, is_started=record.is_registry_started)
             try:
-                script = tunnel.open(self.change.image, self.change.service)
+                script = tunnel.establish(self.change.image, self.change.service)
                 record.registry_found(is_started=tunnel.is_started)
                 if script is None:
                     return False, CommandOutput([])

@@ -92,7 +92,7 @@ TUNNELS: dict[Host, own_forward.Tunnel] = {}
 def lend(host: Host, run: Any, image: str) -> str | None:
     """What the host is to do, through a tunnel of its own."""
     TUNNELS[host] = own_forward.Tunnel(host, run)  # type: ignore[arg-type]
-    return TUNNELS[host].open(image, "shop")
+    return TUNNELS[host].establish(image, "shop")
 
 
 def a_run(port: int, seconds: int = 60) -> Any:

@@ -13,11 +13,11 @@ from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.proxy import container as proxy
-from tests.commands.builders import counted_by_docker
 from tests.conftest import a_run
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
 from tests.lab.traffic import Load
+from tests.shell.builders import counted_by_docker
 
 OUR_LABELS = re.compile(r" --label '?kp\.[a-z]+=[^ ']*'?")
 NOTHING = "shop v1: nothing to change.\n"

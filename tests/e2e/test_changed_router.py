@@ -14,12 +14,12 @@ from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.script import chain
-from tests.commands.builders import counted_by_docker
 from tests.conftest import a_run
 from tests.e2e.project import Project
 from tests.lab.images import build_traefik
 from tests.lab.lab import Lab
 from tests.lab.traffic import Load
+from tests.shell.builders import counted_by_docker
 
 ROUTER = "traefik.http.routers.shop-web"
 SECURE = "traefik.http.routers.shop-secure"

@@ -16,9 +16,9 @@ from kamal_pyinfra.facts.snapshot import SnapshotError, parse_lock, parse_snapsh
 from kamal_pyinfra.plan.state.digest import clear_check
 from kamal_pyinfra.plan.state.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
 from kamal_pyinfra.shell.snapshot import GO_NAMES, sums_template
-from tests.commands.fake_host import template
 from tests.facts.go_template import render
 from tests.facts.looked_at import lines_of
+from tests.shell.fake_host import template
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/docker"
 SNAPSHOT = (FIXTURES / "snapshot_web.txt").read_text().splitlines()

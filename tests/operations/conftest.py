@@ -11,10 +11,10 @@ from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Status
 from kamal_pyinfra.plan.tasks.table import TASKS
-from tests.commands.builders import golden_config, new_run
 from tests.conftest import as_deployed
 from tests.operations.fleet import Fleet
 from tests.operations.machine import Machine
+from tests.shell.builders import golden_config, new_run
 
 CONFIG = """
 service: shop

@@ -12,9 +12,9 @@ from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.state.observed import Status
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.script import guarded
-from tests.commands.builders import SECRETS, golden_config, new_run
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, fresh, step
 from tests.operations.fleet import changed, failed
+from tests.shell.builders import SECRETS, golden_config, new_run
 
 ACCESSORY = """
 accessories:

@@ -23,9 +23,9 @@ from kamal_pyinfra.shell.proxy.container import drop_aside
 from kamal_pyinfra.shell.proxy.gate import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from kamal_pyinfra.shell.script import both, chain, guarded
-from tests.commands.builders import RUN_ID, SUFFIX, golden_config, new_run
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
+from tests.shell.builders import RUN_ID, SUFFIX, golden_config, new_run
 
 AUDIT = "printf '%s\\n' '[2026-05-01T10:00:00Z] [dev@example.com] {}' >> .kamal/shop-audit.log"
 SECRETS = ("registry-hush", "base-hush", "postgres-hush")

@@ -9,9 +9,9 @@ import pytest
 
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.operations import hook
-from tests.commands.builders import SECRETS
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, MakeFleet, deployed
 from tests.operations.fleet import changed, failed
+from tests.shell.builders import SECRETS
 
 HOOK = '#!/bin/sh\necho "$KAMAL_COMMAND ${KAMAL_RUNTIME-}" >> called\necho said\n'
 

@@ -10,7 +10,7 @@ from kamal_pyinfra.plan.compare.fields import label_differences
 from kamal_pyinfra.plan.proxy.gate import Door, gate_labels, gate_of, seen_gate, without_gate
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels, routes_of
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, Status
-from tests.commands import builders
+from tests.shell import builders
 
 OWN = {"service": "shop", "role": "web", **proxy_labels("shop-web")}
 TWO = ["--providers.docker", "--entryPoints.web.address=:80", "--entrypoints.websecure.address=:443/tcp"]

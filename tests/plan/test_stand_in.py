@@ -12,7 +12,7 @@ from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.plan import docker_errors, refuse
-from tests.commands.builders import golden_config, new_run
+from tests.shell.builders import golden_config, new_run
 
 HOST = "10.0.0.1"
 OBSERVED = parse_snapshot(HOST, ["user deploy", "home /home/deploy", "docker-other podman", "end"])

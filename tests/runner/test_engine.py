@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 def fail(error):
     raise error
 
-from tests.commands.builders import golden_config, new_run
+from tests.shell.builders import golden_config, new_run
 config = golden_config()
 new_state(new_run(config), [config.primary_host])
 expected, bug = gevent.spawn(fail, PyinfraError("the engine gave up")), gevent.spawn(fail, ValueError("a bug"))

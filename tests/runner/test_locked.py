@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner import lock as locked
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.shell import lock as commands
-from tests.commands.builders import golden_config, new_run
+from tests.shell.builders import golden_config, new_run
 
 CONFIG = """
 service: shop

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
@@ -71,6 +72,9 @@ class NoEngine(MetaPathFinder):
         if fullname == "pyinfra_cli":
             raise AssertionError("This test loads the engine into the process of the tests; see `stand_in`")
 
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine fails no property
+settings.load_profile("no deadline")
 
 MakeConfig = Callable[..., Config]
 StandIn = Callable[..., None]

@@ -112,7 +112,8 @@ def test_an_interrupted_hook_ends_with_the_run(folder: Path, command: Sequence[s
     try:
         until((folder / "pids").exists)
         process.send_signal(number)
-        assert ended(process)[0] == 128 + number
+        code, said = ended(process)
+        assert code == 128 + number, said
     finally:
         process.kill()
     assert [pid for pid in (folder / "pids").read_text().split() if is_running(pid)] == []

@@ -137,8 +137,8 @@ def test_a_command_behind_a_colon_is_refused_too(project: Path, problems: Proble
 def test_a_long_file_is_read_in_the_time_that_its_length_takes() -> None:
     def seconds(lines: int) -> float:
         text = "".join(f"NAME_{number}=$OTHER-{number}\n" for number in range(lines))
-        began = time.perf_counter()
+        began = time.process_time()  # other processes do not count
         parse_env_file(text, ".env", {f"V{number}": "x" for number in range(lines)})
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert min(seconds(4000) for _ in range(3)) < 12 * min(seconds(1000) for _ in range(3))

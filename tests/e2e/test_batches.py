@@ -79,4 +79,4 @@ def test_pyinfra_rolls_in_batches_too(serving: Project) -> None:
         "web2": ["shop-web-v4"],
         "job1": ["shop-job-v4"],
     }
-    assert said.count("Starting operation: Deploy | Wait between batches") == 3
+    assert said.count("Starting operation: Deploy | Wait between batches") == 2  # between three batches

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from kamal_pyinfra.errors import BuildFailed
+from kamal_pyinfra.local.signals import ENDING, signals_after
 from kamal_pyinfra.text import sanitized
 
 CHUNK = 65536
@@ -85,15 +86,16 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str], hear: Cal
     process: subprocess.Popen[bytes] = subprocess.Popen.__new__(subprocess.Popen)
     _RUNNING.add(process)
     try:
-        process.__init__(  # type: ignore[misc] # of an object that is known already, see above
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=dict(environ),
-            start_new_session=True,
-        )
+        with signals_after(ENDING):
+            process.__init__(  # type: ignore[misc] # of an object that is known already, see above
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=dict(environ),
+                start_new_session=True,
+            )
         for line in lines_of(process, SILENT_SECONDS):
             hear(line)
         return ended(process, SILENT_SECONDS)

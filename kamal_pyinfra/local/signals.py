@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -58,3 +58,23 @@ def leave(number: int) -> None:
         SystemExit: always.
     """
     sys.exit(128 + number)
+
+
+@contextmanager
+def signals_after(numbers: Iterable[int]) -> Iterator[None]:
+    """Deliver signals that come during a block once it is over.
+
+    An exception of a handler between a fork and the return of the child's id would leave the child to itself. Blocking
+    the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait.
+    """
+    came: list[int] = []
+    previous = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in previous:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)

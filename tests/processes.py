@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def is_running(pid: str) -> bool:
+def is_running(pid: str | int) -> bool:
     """Whether there is such a process that does not just wait to be reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -65,8 +66,12 @@ def signals_after(numbers: Iterable[int]) -> Iterator[None]:
     """Deliver signals that come during a block once it is over.
 
     An exception of a handler between a fork and the return of the child's id would leave the child to itself. Blocking
-    the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait.
+    the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait; they run
+    in the main thread alone, so that no other thread has to wait.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     came: list[int] = []
     previous = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
     for number in previous:

@@ -6,13 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.script import BRIEF_CLIENT, guarded
+from tests.processes import is_running, until
 
 WATCH = functions("end_with_connection") + "end_with_connection\n"
 HAS_PROC = Path("/proc/self/comm").exists()
@@ -20,22 +20,6 @@ HAS_PROC = Path("/proc/self/comm").exists()
 
 def run(script: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=20, **options)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, what: str) -> None:
-    pause = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError(f"never: {what}")
 
 
 def test_a_guarded_script_as_text():
@@ -64,7 +48,7 @@ def test_a_script_whose_time_is_up_is_ended_with_everything_that_it_started(tmp_
     ended = run(guarded(script, seconds=1))  # type: ignore[arg-type]
     assert ended.returncode == 124
     pids = [int((tmp_path / name).read_text()) for name in ("child", "self")]
-    wait_until(lambda: not any(map(is_alive, pids)), "all are gone")
+    until(lambda: not any(map(is_running, pids)))
     assert not (tmp_path / "over").exists()
 
 
@@ -84,12 +68,12 @@ def test_a_script_ends_when_the_sshd_above_it_is_gone(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text(), "it begins")
+    until(lambda: (tmp_path / "self").exists() and (tmp_path / "self").read_text())
     pid = int((tmp_path / "self").read_text())
-    assert is_alive(pid)
+    assert is_running(pid)
     connection.send_signal(signal.SIGKILL)
     connection.wait(20)
-    wait_until(lambda: not is_alive(pid), "it is gone")
+    until(lambda: not is_running(pid))
     assert not (tmp_path / "over").exists()
 
 
@@ -108,4 +92,4 @@ def test_the_watch_on_the_connection_ends_with_the_script(tmp_path):
     )
     assert (ended.stdout, ended.stderr) == ("3\n", "")
     watchdog = int((tmp_path / "watchdog").read_text())
-    wait_until(lambda: not is_alive(watchdog), "the watch is over")
+    until(lambda: not is_running(watchdog))

@@ -19,9 +19,9 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import app, host
 from kamal_pyinfra.operations import lock as locks
+from kamal_pyinfra.operations.app import finished
 from kamal_pyinfra.operations.apply import applied, differing
-from kamal_pyinfra.operations.finish import finished
-from kamal_pyinfra.operations.run_state import current_host, current_state, may_need, run_state
+from kamal_pyinfra.operations.run_state import current_host, current_state, may_change, run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
 from kamal_pyinfra.plan.diff.app import diff_assets
@@ -56,21 +56,21 @@ def prepare(run: Run) -> None:
 
     The engine's own work for an operation counts, also where there is nothing to do, which is often known before.
     """
-    if may_need(run, diff_docker):
+    if may_change(run, diff_docker):
         host.installed(run=run, name="Have Docker")
-    if may_need(run, diff_directories):
+    if may_change(run, diff_directories):
         applied(run=run, decide=differing(diff_directories), name="Create folders")
-    if may_need(run, diff_env_files):
+    if may_change(run, diff_env_files):
         applied(run=run, decide=differing(diff_env_files), name="Write env files")
-    if may_need(run, diff_login):
+    if may_change(run, diff_login):
         applied(run=run, decide=differing(diff_login), name="Log in to the registry")
-    if may_need(run, diff_missing_accessories):
+    if may_change(run, diff_missing_accessories):
         applied(run=run, decide=differing(diff_missing_accessories), name="Boot accessories")
-    if may_need(run, diff_images):
+    if may_change(run, diff_images):
         applied(run=run, decide=differing(diff_images), name="Pull the image")
-    if may_need(run, diff_proxy):
+    if may_change(run, diff_proxy):
         applied(run=run, decide=differing(diff_proxy), name="Run the proxy")
-    if may_need(run, diff_assets):
+    if may_change(run, diff_assets):
         app.synced(run=run, name="Sync assets")
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from kamal_pyinfra.plan.docker_values import NANO
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, Status
-from kamal_pyinfra.shell.files import NOT_LISTED
+from kamal_pyinfra.shell.host import NOT_LISTED
 
 
 class Shape(BaseModel):

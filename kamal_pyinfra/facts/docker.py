@@ -7,8 +7,8 @@ import json
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
-from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.login_shell import plain
+from kamal_pyinfra.shell.script import functions
 
 
 class DockerInstalled(FactBase[bool]):

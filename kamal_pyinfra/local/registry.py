@@ -18,7 +18,7 @@ from kamal_pyinfra.errors import BuildFailed, RegistryFailed
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.image import NOTE, label_check
-from kamal_pyinfra.shell.script import chain, words
+from kamal_pyinfra.shell.script import chain, quoted
 from kamal_pyinfra.text import sanitized
 
 
@@ -121,9 +121,9 @@ def pull(image: str, digest: str, service: str, port: int) -> str:
     listens = f"^ *[0-9]+: (0{{8}}|0{{32}}):{port:04X} 0+:0000 0A "
     note = f"{NOTE}sshd lent port {port} to the network, not to the host alone (GatewayPorts yes in sshd_config)"
     return chain(
-        f"{{ ! grep -qE {words(listens)} /proc/net/tcp /proc/net/tcp6 2> /dev/null || echo {words(note)}; }}",
-        f"docker pull {words(reference)}",
-        f"docker tag {words(reference, image)}",
+        f"{{ ! grep -qE {quoted(listens)} /proc/net/tcp /proc/net/tcp6 2> /dev/null || echo {quoted(note)}; }}",
+        f"docker pull {quoted(reference)}",
+        f"docker tag {quoted(reference, image)}",
         label_check(image, service),
     )
 

@@ -14,7 +14,7 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.login_shell import sheltered
-from kamal_pyinfra.shell.script import words
+from kamal_pyinfra.shell.script import quoted
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings
 from kamal_pyinfra.ssh.config_files import SshConfigError
 from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, patience
@@ -89,7 +89,7 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
         ConfigError: the host cannot be reached this way.
     """
     # There is a terminal to type sudo's password on.
-    shell = sheltered(f"exec sudo -H sh -c {words(command)}" if server.sudo else command)
+    shell = sheltered(f"exec sudo -H sh -c {quoted(command)}" if server.sudo else command)
     found, login = settings_of(config, server), given_login(config, server)
     ssh = config.ssh
     user = login.get("ssh_user") or (None if found.user else DEFAULT_USER)

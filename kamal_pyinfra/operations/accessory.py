@@ -9,7 +9,7 @@ from pyinfra.api.command import StringCommand
 
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.run_state import seen
+from kamal_pyinfra.operations.run_state import observe
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import (
     BootAccessory,
@@ -23,7 +23,7 @@ from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload
 from kamal_pyinfra.shell import accessory as commands
-from kamal_pyinfra.shell.files import remove_directories, remove_files
+from kamal_pyinfra.shell.host import remove_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded
 
 SWITCH_SECONDS = 120
@@ -36,7 +36,7 @@ def boot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[String
         if isinstance(change, BootAccessory):
             if change.accessory.directories:
                 yield StringCommand(commands.make_directories(change.accessory.directories))
-            yield from _written(files_to_upload(change.accessory, seen(run)))
+            yield from _written(files_to_upload(change.accessory, observe(run)))
             yield StringCommand(pulling(run, _boot(run, change)))
 
 

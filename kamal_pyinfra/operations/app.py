@@ -1,4 +1,4 @@
-"""App containers booted, gated, drained, watched, stopped, reverted."""
+"""App containers booted, gated, drained, watched, stopped, reverted; leftovers removed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.operations.apply import GRACE_SECONDS
-from kamal_pyinfra.operations.audit import announce, audited
-from kamal_pyinfra.operations.finish import clean, is_noted_while_switching, mark, note
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen
+from kamal_pyinfra import naming
+from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
+from kamal_pyinfra.operations.audit import audited, show_planned
+from kamal_pyinfra.operations.run_state import current_host, current_state, desired_and_observed, observe, run_state
 from kamal_pyinfra.plan.changes.containers import (
     AwaitContainer,
     BootContainer,
@@ -19,19 +19,83 @@ from kamal_pyinfra.plan.changes.containers import (
     StopContainer,
     SyncAssets,
 )
+from kamal_pyinfra.plan.changes.host import TagLatest
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.diff.gates import boot_gates
+from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
 from kamal_pyinfra.plan.diff.proxy import replaced_proxy
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
+from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import app as commands
 from kamal_pyinfra.shell import app as release
-from kamal_pyinfra.shell import rollout
-from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS
-from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell import host as edits
+from kamal_pyinfra.shell import host as files
+from kamal_pyinfra.shell import image, rollout
+from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS, drop_aside
+from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import TURNED_BAD, Watched, drain, ending, watch
-from kamal_pyinfra.shell.script import both, chain, guarded
+from kamal_pyinfra.shell.script import chain, guarded, in_parallel
+
+
+def is_noted_while_switching(desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether containers come or go, so that there is a wait in which to write it down."""
+    return bool(diff_containers(desired, observed) or diff_old_containers(desired, observed))
+
+
+def record_edits_command(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """The command that writes it down, for every container that runs once this run is over."""
+    wanted = tuple(container.name for container in desired.containers)
+    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
+    return edits.record_edits(
+        naming.edits_directory(run.config), (*wanted, *(each.name for each in others if not run.includes(each.role)))
+    )
+
+
+def mark_in_service(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
+    """What makes ``latest`` name the version in service, and writes down this run.
+
+    Returns:
+        The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
+        is written like one, with mode 0600.
+    """
+    tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
+    record = next_record(run, desired, observed)
+    is_recorded = desired.is_leaving or record == observed.record
+    if not tags and is_recorded:
+        return "", ""
+    show_planned((*tags, *diff_record(desired, observed)))
+    script = chain(
+        *(image.tag(change.image, change.tag) for change in tags),
+        *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
+        "" if is_recorded else files.write_secret(naming.hosts_record(run.config)),
+        "" if is_noted_while_switching(desired, observed) else record_edits_command(run, desired, observed),
+    )
+    return script, "" if is_recorded else files.measured(record_text(record))
+
+
+def clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
+    old_proxy = drop_aside() if replaced_proxy(desired, observed) else ""
+    return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
+
+
+@operation()
+def finished(run: Run) -> Generator[StringCommand, None, None]:
+    """``latest`` names the version in service, the record is of this run, and nothing is left over.
+
+    + run: the run's fixed values.
+    """
+    desired, observed = desired_and_observed(run)
+    marking, typed = mark_in_service(run, desired, observed)
+    script = chain(marking, clean(run, desired, observed))
+    if not script:
+        current_host().noop("the version in service is marked, and nothing is left over")
+        return
+    yield StringCommand(script, _stdin=typed)
 
 
 @operation()
@@ -48,12 +112,14 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     boots = _boots(run, batch)
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
-    routed = boot_gates(boots, *look(run)) if is_last else ()
+    routed = boot_gates(boots, *desired_and_observed(run)) if is_last else ()
     if not changes and not routed:
         current_host().noop("the wanted containers serve")
         return
-    announce(changes)
-    script = chain(rollout.stand_by(diff_old_containers(*look(run))), _boot_and_serve(run, changes, routed))
+    show_planned(changes)
+    script = chain(
+        rollout.stand_by(diff_old_containers(*desired_and_observed(run))), _boot_and_serve(run, changes, routed)
+    )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     if current_state().is_executing:
         run_state(current_state()).booting_on.add(current_host().name)
@@ -65,14 +131,14 @@ def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence
     now = {change.container.name for change in changes}
     script = chain(_boot(run, changes), await_served([gate for gate in routed if gate.container in now]))
     before = await_served([gate for gate in routed if gate.container not in now])
-    return both(before, script) if before and script else before or script
+    return in_parallel(before, script) if before and script else before or script
 
 
 def _boot(run: Run, changes: Sequence[BootContainer]) -> str:
     if not changes:
         return ""
     audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
-    engine = seen(run).docker.version
+    engine = observe(run).docker.version
     return rollout.boot(changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits, engine=engine)
 
 
@@ -91,7 +157,7 @@ def gated(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None
 
 
 def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
-    return diff_containers(*look(run)) if current_host().name in batch else ()
+    return diff_containers(*desired_and_observed(run)) if current_host().name in batch else ()
 
 
 @operation()
@@ -108,18 +174,18 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
         run_state(current_state()).switched.update(batch)
     else:
         finishes = False  # the last phase shows what it will do
-    if current_host().name not in batch or not is_noted_while_switching(*look(run)):
+    if current_host().name not in batch or not is_noted_while_switching(*desired_and_observed(run)):
         current_host().noop("nothing to drain")
         return
-    desired, observed = look(run)
+    desired, observed = desired_and_observed(run)
     changes = diff_old_containers(desired, observed)
     stops = () if run.config.boot.watch is not None else changes
-    announce(stops)
+    show_planned(stops)
     stop = rollout.stop(stops)
-    marking, typed = mark(run, desired, observed) if finishes else ("", "")
-    then = both(stop, marking) if stop and marking else stop or marking
+    marking, typed = mark_in_service(run, desired, observed) if finishes else ("", "")
+    then = in_parallel(stop, marking) if stop and marking else stop or marking
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
-    script = drain(changes, meanwhile=note(run, desired, observed), then=then)
+    script = drain(changes, meanwhile=record_edits_command(run, desired, observed), then=then)
     script = guarded(script, seconds=seconds, key="drain_timeout")
     cleaning = clean(run, desired, observed) if finishes else ""
     if finishes or run.config.boot.watch is None:
@@ -136,11 +202,11 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     + run: the run's fixed values.
     + batch: the batch; on other hosts nothing happens.
     """
-    changes = diff_old_containers(*look(run)) if current_host().name in batch else ()
+    changes = diff_old_containers(*desired_and_observed(run)) if current_host().name in batch else ()
     if not changes:
         current_host().noop("no old container runs")
         return
-    announce(changes)
+    show_planned(changes)
     seconds = _stop_seconds(changes) + GRACE_SECONDS
     yield StringCommand(guarded(rollout.stop(changes), seconds=seconds, key="drain_timeout"))
 
@@ -169,7 +235,7 @@ def reverted(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, N
 
 def revert_command(run: Run) -> str:
     """What brings the current host back to what it was before the run; empty if nothing can have begun."""
-    desired, observed = look(run)
+    desired, observed = desired_and_observed(run)
     boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
     proxy = replaced_proxy(desired, observed)
     if not boots and not stops and proxy is None:
@@ -203,7 +269,7 @@ def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCom
 
 def _on_watch(run: Run) -> tuple[list[Watched], list[str]]:
     """What this run booted, and the cords of what ran there before."""
-    desired, observed = look(run)
+    desired, observed = desired_and_observed(run)
     containers = [
         Watched(
             name=boot.container.name,
@@ -233,11 +299,11 @@ def released(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    changes = diff_release(*look(run))
+    changes = diff_release(*desired_and_observed(run))
     if not changes:
         current_host().noop("it runs on one host, and only when that boots a new container")
         return
-    announce(changes)
+    show_planned(changes)
     for change in changes:
         audit = audited(run, f"Ran release command of version {run.version}", change.role)
         # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
@@ -254,14 +320,16 @@ def synced(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    changes = [change for change in diff_assets(*look(run)) if isinstance(change, SyncAssets)]
+    changes = [change for change in diff_assets(*desired_and_observed(run)) if isinstance(change, SyncAssets)]
     if not changes:
         current_host().noop("no assets to sync")
         return
-    announce(changes)
+    show_planned(changes)
     yield StringCommand(guarded(commands.FUNCTIONS + chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
 
 
 def _sync(change: SyncAssets) -> str:
     sync = commands.sync(change.assets, change.old_containers)
-    return chain(commands.extract(change.assets, change.image), both(commands.remove_helper(change.assets), sync))
+    return chain(
+        commands.extract(change.assets, change.image), in_parallel(commands.remove_helper(change.assets), sync)
+    )

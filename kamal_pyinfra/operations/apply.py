@@ -12,8 +12,8 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra.config.model import stop_seconds
 from kamal_pyinfra.operations import accessory, host, image, proxy
-from kamal_pyinfra.operations.audit import Audits, announce, audited
-from kamal_pyinfra.operations.run_state import current_host, current_state, run_state, seen
+from kamal_pyinfra.operations.audit import Audits, audited, show_planned
+from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.changes import containers as of_containers
 from kamal_pyinfra.plan.changes import host as of_host
 from kamal_pyinfra.plan.changes.change import Change
@@ -33,7 +33,8 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
-from kamal_pyinfra.shell import app, files, rollout
+from kamal_pyinfra.shell import app, rollout
+from kamal_pyinfra.shell import host as files
 from kamal_pyinfra.shell import image as image_commands
 from kamal_pyinfra.shell.script import chain, guarded
 
@@ -75,14 +76,14 @@ def applied(
     if not changes:
         current_host().noop("it is so already")
         return
-    announce(changes)
+    show_planned(changes)
     for commands, neighbours in groupby(changes, key=lambda change: APPLY[type(change)].commands):
         yield from commands(run, tuple(neighbours), audits)
 
 
 def decided(run: Run, decide: Decide) -> TaskDecision:
     """What a task decides for the current host; once for each snapshot, however many operations ask."""
-    name, observed = current_host().name, seen(run)
+    name, observed = current_host().name, observe(run)
     known = run_state(current_state()).decided
     last = known.get(name)
     if last is None or last[0] is not observed or last[1] is not decide:
@@ -105,9 +106,9 @@ def purged(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    observed = seen(run)
+    observed = observe(run)
     changes = diff_purged(run, observed)
-    announce(changes)
+    show_planned(changes)
     is_alone = not any(each.service for each in others_on(run, observed))
     script = chain(
         files.remove_files(tuple(change.path for change in changes)) if changes else "",
@@ -121,7 +122,7 @@ def purged(run: Run) -> Generator[StringCommand, None, None]:
 
 def removal(run: Run, changes: Sequence[Change], audits: Audits = KINDS_OWN) -> str:
     """What removes containers, images, files, folders and left proxies; each by its name."""
-    announce(changes)
+    show_planned(changes)
     return _removal(run, changes, audits)
 
 
@@ -186,8 +187,8 @@ def _started(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[St
     starts = _of(changes, StartContainer)
     lines = [audited(run, f"Started app version {change.version}", change.role) for change in starts]
     waits = sum(change.deadline + change.readiness_delay for change in starts)
-    gates = started_gates({change.name for change in starts}, seen(run))
-    script = app.start_and_await(starts, lines, gates)
+    gates = started_gates({change.name for change in starts}, observe(run))
+    script = rollout.start_and_await(starts, lines, gates)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
 
 

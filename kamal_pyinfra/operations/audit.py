@@ -12,7 +12,7 @@ from kamal_pyinfra.operations.run_state import current_host, current_state
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.output.text import change_line
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.shell import files as commands
+from kamal_pyinfra.shell import host as commands
 
 Audits = Mapping[type[Change], str]
 """What the audit log says of a kind of change, where the task decides that: a line for each role (Kamal 1.9)."""
@@ -41,7 +41,7 @@ def line(run: Run, message: str, role: str = "") -> Generator[StringCommand, Non
     yield StringCommand(audited(run, message, role))
 
 
-def announce(changes: Iterable[Change]) -> None:
+def show_planned(changes: Iterable[Change]) -> None:
     """Print a line for each change while pyinfra prepares; silent when it executes."""
     if current_state().is_executing:
         return

@@ -12,7 +12,7 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.errors import HookFailed
 from kamal_pyinfra.local.hooks import Say, call_hook
-from kamal_pyinfra.operations.lock import keeper
+from kamal_pyinfra.operations.lock import lock_host
 from kamal_pyinfra.operations.run_state import current_host, run_state
 from kamal_pyinfra.plan.run import Run
 
@@ -25,7 +25,7 @@ def called(run: Run, hook: str, hosts: tuple[str, ...] = ()) -> Generator[Functi
     + hook: its name, ``pre-deploy``.
     + hosts: names of the hosts that it is about; by default those of the run.
     """
-    if current_host().name != keeper(run):
+    if current_host().name != lock_host(run):
         current_host().noop("hooks run once")
         return
     yield FunctionCommand(_call, (run, hook, hosts), {})
@@ -53,7 +53,7 @@ def kept(run: Run, seconds: int) -> Generator[FunctionCommand, None, None]:
     + run: the run's fixed values.
     + seconds: how long; 0 for not at all.
     """
-    if seconds == 0 or current_host().name != keeper(run):
+    if seconds == 0 or current_host().name != lock_host(run):
         current_host().noop("no pause")
         return
     yield FunctionCommand(_sleep, (seconds,), {})

@@ -9,13 +9,13 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from kamal_pyinfra.operations.audit import Audits, announce, audited
-from kamal_pyinfra.operations.run_state import current_host, forget, look
+from kamal_pyinfra.operations.audit import Audits, audited, show_planned
+from kamal_pyinfra.operations.run_state import current_host, desired_and_observed, drop_snapshots
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.host import CreateDirectories, ProtectEnvFile, WriteEnvFile
 from kamal_pyinfra.plan.diff.host import diff_docker
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.shell import files as commands
+from kamal_pyinfra.shell import host as commands
 from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh.connection import reconnect
@@ -37,11 +37,11 @@ def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
 
         docker.installed(name="Install Docker", run=run)
     """
-    changes = diff_docker(*look(run))
+    changes = diff_docker(*desired_and_observed(run))
     if not changes:
         current_host().noop("Docker answers")
         return
-    announce(changes)
+    show_planned(changes)
     if not run.is_setup:
         yield StringCommand("docker version > /dev/null || { echo 'run `kp setup` first' >&2; exit 1; }")
         return
@@ -57,7 +57,7 @@ def install(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Pyi
 def renew_login(state: State, host: Host) -> None:
     """Connect anew, and take a new snapshot before the next operation."""
     reconnect(host)
-    forget(state, host.name)
+    drop_snapshots(state, host.name)
 
 
 def make_directories(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:

@@ -19,7 +19,7 @@ from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.host import PullImage
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
-from kamal_pyinfra.shell.files import measured
+from kamal_pyinfra.shell.host import measured
 from kamal_pyinfra.shell.script import chain, guarded
 from kamal_pyinfra.ssh.limits import LimitedPull
 

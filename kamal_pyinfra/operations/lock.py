@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, look, run_state
+from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, desired_and_observed, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands
@@ -61,11 +61,11 @@ def held(
     A lock that a killed process of this machine left behind is taken over, and with ``--lock-wait`` a stale one. As
     long as the run lasts the lock's lease is renewed.
     """
-    if current_host().name != keeper(run):
+    if current_host().name != lock_host(run):
         current_host().noop("the lock is on the primary host")
         return
     directory, content = naming.lock_directory(run.config), lock_content(run, message)
-    left = look(run)[1].lock if current_host().name == run.config.primary_host else None
+    left = desired_and_observed(run)[1].lock if current_host().name == run.config.primary_host else None
     yield FunctionCommand(_take, (run, content, left, on_wait), {})
     renewal, record = commands.renew(directory, content, lease=lease.SECONDS), run_state(current_state())
     record.lease.begin(current_state(), run.config.primary_host, renewal)
@@ -79,7 +79,7 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
     + run: the run's fixed values.
     + message: the one it was taken with.
     """
-    if current_host().name != keeper(run):
+    if current_host().name != lock_host(run):
         current_host().noop("the lock is on the primary host")
         return
     record = run_state(current_state())
@@ -102,7 +102,7 @@ def may_release(run: Run, lock: LockDetails) -> bool:
     return lock.owner == run.locked_by and not lock.is_renewed
 
 
-def keeper(run: Run) -> str:
+def lock_host(run: Run) -> str:
     """The host whose turn it is to see to the lock: the primary, or without it the first that takes part."""
     state = current_state()
     names = [host.name for host in state.inventory if host in state.active_hosts]

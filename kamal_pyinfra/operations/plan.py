@@ -15,11 +15,17 @@ from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.operations.apply import decided
-from kamal_pyinfra.operations.lock import keeper
-from kamal_pyinfra.operations.run_state import current_host, current_state, look, run_state, seen_now
+from kamal_pyinfra.operations.lock import lock_host
+from kamal_pyinfra.operations.run_state import (
+    current_host,
+    current_snapshots,
+    current_state,
+    desired_and_observed,
+    run_state,
+)
 from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.shell.script import words
+from kamal_pyinfra.shell.script import quoted
 
 
 @operation()
@@ -28,12 +34,12 @@ def accepted(run: Run) -> Generator[StringCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    desired, observed = look(run)
+    desired, observed = desired_and_observed(run)
     name = current_host().name
     try:
         refuse(run, {name: desired}, {name: observed})
     except PlanRefused as refusal:
-        yield StringCommand(f"printf '%s\\n' {words(str(refusal), refusal.state)} >&2; exit 1")
+        yield StringCommand(f"printf '%s\\n' {quoted(str(refusal), refusal.state)} >&2; exit 1")
         return
     current_host().noop("nothing speaks against the plan")
 
@@ -49,12 +55,12 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
     if not refusals:
         current_host().noop("nothing speaks against it")
         return
-    yield StringCommand(f"printf '%s\\n' {words(*refusals, PlanRefused.state)} >&2; exit 1")
+    yield StringCommand(f"printf '%s\\n' {quoted(*refusals, PlanRefused.state)} >&2; exit 1")
 
 
 def has_changes(run: Run) -> bool:
     """Whether anything is to be done on any host that was looked at; what it is, is kept for the history."""
-    found = make_plan(run, seen_now(current_state()))
+    found = make_plan(run, current_snapshots(current_state()))
     record = run_state(current_state())
     record.know_plan(partial(_outcome, found, record.began))
     return not found.is_empty
@@ -70,7 +76,7 @@ def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
 
     + run: the run's fixed values.
     """
-    if current_host().name != keeper(run) or make_plan(run, seen_now(current_state())).build is None:
+    if current_host().name != lock_host(run) or make_plan(run, current_snapshots(current_state())).build is None:
         current_host().noop("the image is there")
         return
     yield FunctionCommand(_build, (run,), {})

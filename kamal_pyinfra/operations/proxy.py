@@ -8,7 +8,7 @@ from pyinfra.api.command import StringCommand
 
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.run_state import seen
+from kamal_pyinfra.operations.run_state import observe
 from kamal_pyinfra.plan.changes.change import Change
 from kamal_pyinfra.plan.changes.containers import (
     RebootProxy,
@@ -26,7 +26,7 @@ from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.shell import image as image_commands
-from kamal_pyinfra.shell.files import remove_files
+from kamal_pyinfra.shell.host import remove_files
 from kamal_pyinfra.shell.proxy import container as commands
 from kamal_pyinfra.shell.proxy.container import (
     replace_by_serving,
@@ -46,7 +46,7 @@ def run_or_replace(run: Run, changes: Sequence[Change], audits: Audits) -> Itera
 
     Where the run boots the app, the old proxy stays aside until the gate has been passed, unless the new one is proven.
     """
-    observed, keeps_old = seen(run), run.behaviour.boots_app
+    observed, keeps_old = observe(run), run.behaviour.boots_app
     for change in changes:
         if isinstance(change, RunProxy):
             there = observed.container(change.proxy.name)
@@ -77,7 +77,7 @@ def reboot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Stri
     for change in changes:
         if isinstance(change, RebootProxy):
             new = replace_by_serving if change.is_there else run_serving
-            script = chain(new(change.proxy, _routed(change, seen(run))), audited(run, "Rebooted traefik"))
+            script = chain(new(change.proxy, _routed(change, observe(run))), audited(run, "Rebooted traefik"))
             yield StringCommand(pulling(run, f"{serving_functions()}{with_proxy_lock(script)}"))
 
 

@@ -91,16 +91,16 @@ def _app_names(run: Run) -> Iterator[str]:
         yield from (naming.replica_name(name, number) for number in range(1, role.replicas + 1))
 
 
-def look(run: Run) -> tuple[DesiredHost, ObservedHost]:
+def desired_and_observed(run: Run) -> tuple[DesiredHost, ObservedHost]:
     """What the current host should be and what it is.
 
     Raises:
         PyinfraError: the host could not be observed.
     """
-    return desired_host(run, current_host().name), seen(run)
+    return desired_host(run, current_host().name), observe(run)
 
 
-def seen(run: Run) -> ObservedHost:
+def observe(run: Run) -> ObservedHost:
     """What the current host is.
 
     Raises:
@@ -117,14 +117,14 @@ def seen(run: Run) -> ObservedHost:
     return known[key]
 
 
-def remember(state: State, looks: Mapping[str, ObservedHost]) -> None:
+def keep_snapshots(state: State, looks: Mapping[str, ObservedHost]) -> None:
     """Take snapshots that were just made for those of the next operations."""
     run_state(state).snapshots.update(
         {(host, stage): snapshot for host, snapshot in looks.items() for stage in (False, True)}
     )
 
 
-def may_need(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
+def may_change(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
     """Whether an operation may have to do something on the current host.
 
     Where no snapshot was taken for it beforehand, only the operation itself can tell.
@@ -138,13 +138,13 @@ def may_need(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Ch
     return known is None or bool(diff(desired_host(run, host), known))
 
 
-def seen_now(state: State) -> dict[str, ObservedHost]:
+def current_snapshots(state: State) -> dict[str, ObservedHost]:
     """The snapshots of the current stage, by host."""
     known = run_state(state).snapshots
     return {name: snapshot for (name, stage), snapshot in known.items() if stage is state.is_executing}
 
 
-def forget(state: State, host: str | None = None) -> None:
+def drop_snapshots(state: State, host: str | None = None) -> None:
     """Observe again before the next operation: all hosts, or one."""
     known = run_state(state).snapshots
     for key in [key for key in known if host in (None, key[0])]:

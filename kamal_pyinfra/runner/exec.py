@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.tasks.app import serving_container
 from kamal_pyinfra.runner.queries.logs import roles_of
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import exec as commands
-from kamal_pyinfra.shell.script import words
+from kamal_pyinfra.shell.script import quoted
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
@@ -113,7 +113,7 @@ def _app_scripts(run: Run, host: str, seen: ObservedHost | None, wanted: Exec) -
 
 def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, wanted: Exec) -> str:
     config = run.config
-    typed = words(*wanted.command)
+    typed = quoted(*wanted.command)
     if seen is None:
         version = wanted.version or config.latest_tag
         once = ContainerSpec(
@@ -137,7 +137,7 @@ def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, want
 
 def _with_audit(run: Run, command: str, message: str, role: str = "") -> str:
     line = audited(run, message, role)
-    return f"{{ {command}\n}}; code=$?; [ ! -d {words(run.config.run_directory)} ] || {line}; exit $code"
+    return f"{{ {command}\n}}; code=$?; [ ! -d {quoted(run.config.run_directory)} ] || {line}; exit $code"
 
 
 def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: Mapping[str, str]) -> list[Answer]:

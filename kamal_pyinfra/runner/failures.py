@@ -15,8 +15,8 @@ from pyinfra.api.state import State
 from kamal_pyinfra.local.new_run import host_of
 from kamal_pyinfra.plan.fleet_state import CUT
 from kamal_pyinfra.plan.state.observed import LockDetails
-from kamal_pyinfra.shell.health import WAITING
-from kamal_pyinfra.shell.proxy.gate import ROUTES
+from kamal_pyinfra.shell.proxy.traefik import ROUTES
+from kamal_pyinfra.shell.script import WAITING
 from kamal_pyinfra.shell.snapshot import KINDS
 from kamal_pyinfra.ssh.connection import is_disconnected
 from kamal_pyinfra.text import one_line, sanitized

@@ -14,7 +14,7 @@ from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted, LockH
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.operations.lock import clearing_command, lock_content, may_release
-from kamal_pyinfra.operations.run_state import forget, remember, run_state
+from kamal_pyinfra.operations.run_state import drop_snapshots, keep_snapshots, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal
@@ -44,9 +44,9 @@ def keep_or_forget(session: Session, *, is_unmoved: bool) -> None:
         is_unmoved: what :func:`is_unmoved` said.
     """
     is_young = time.monotonic() - session.looked_at < SECONDS
-    forget(session.state)
+    drop_snapshots(session.state)
     if is_unmoved and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
-        remember(session.state, session.looks)
+        keep_snapshots(session.state, session.looks)
 
 
 NOT_RELEASED = (
@@ -110,8 +110,8 @@ def clear_left_behind(session: Session) -> None:
 def _take(steps: Steps) -> None:
     """Take the lock, as soon as it is free if the run may wait for it."""
     session, primary = steps.session, steps.session.run.config.primary_host
-    forget(session.state)
-    remember(session.state, session.looks)  # whoever holds it was seen; taking over compares again
+    drop_snapshots(session.state)
+    keep_snapshots(session.state, session.looks)  # whoever holds it was seen; taking over compares again
     if steps.phase("lock", phases.lock, hosts=[primary], arguments={"on_wait": steps.report.warned}):
         return
     attempt, failure = run_state(session.state).lock, session.failures[primary]

@@ -19,8 +19,8 @@ from kamal_pyinfra.shell.container import (
     logging,
     pull_if_missing,
 )
-from kamal_pyinfra.shell.files import CUT_SHORT, receive
-from kamal_pyinfra.shell.script import ABSENT, chain, join, words
+from kamal_pyinfra.shell.host import CUT_SHORT, receive
+from kamal_pyinfra.shell.script import ABSENT, chain, join, quoted
 
 
 def run(accessory: AccessoryContainer) -> str:
@@ -28,10 +28,10 @@ def run(accessory: AccessoryContainer) -> str:
     hiding = hiding_labels(accessory.labels, accessory.options)
     run = docker_run(
         accessory,
-        words("--name", accessory.name),
+        quoted("--name", accessory.name),
         SERVICE,
         logging(accessory),
-        words("--publish", accessory.publish) if accessory.publish else "",
+        quoted("--publish", accessory.publish) if accessory.publish else "",
         _surroundings(accessory),
         labels(accessory, *hiding, own=((ACCESSORY_LABEL, accessory.owner),)),
     )
@@ -44,8 +44,8 @@ def _surroundings(accessory: AccessoryContainer) -> str:
 
 def _volume(volume: str) -> str:
     if volume.startswith(WORKING_FOLDER):
-        return f'"$PWD"/{words(volume.removeprefix(WORKING_FOLDER))}'
-    return words(volume)
+        return f'"$PWD"/{quoted(volume.removeprefix(WORKING_FOLDER))}'
+    return quoted(volume)
 
 
 def replace(accessory: AccessoryContainer) -> str:
@@ -60,7 +60,7 @@ def replace(accessory: AccessoryContainer) -> str:
 
 def make_directories(paths: Sequence[str]) -> str:
     """Create an accessory's folders, which a container of any user can reach whatever the umask."""
-    return f"( umask 022 && mkdir -p {words(*paths)} )"
+    return f"( umask 022 && mkdir -p {quoted(*paths)} )"
 
 
 # The accessory may mount a folder on the way writable, and put a link there: so each step down is looked at, and the
@@ -90,44 +90,44 @@ def write_file(path: str) -> str:
     """
     base, *parts, name = path.split("/")
     return WRITE_FILE.format(
-        base=words(base),
-        path=words(path),
-        parts=words(*parts),
-        name=words(name),
+        base=quoted(base),
+        path=quoted(path),
+        parts=quoted(*parts),
+        name=quoted(name),
         receive=receive('"$draft"', decode="base64 -d"),
-        cut_short=words(CUT_SHORT),
+        cut_short=quoted(CUT_SHORT),
     )
 
 
 def start(container: str) -> str:
     """Start the container that is there."""
-    return f"docker start {words(container)} > /dev/null"
+    return f"docker start {quoted(container)} > /dev/null"
 
 
 def stop(container: str) -> str:
     """Stop the container, running or not."""
-    return f"docker stop {words(container)} > /dev/null"
+    return f"docker stop {quoted(container)} > /dev/null"
 
 
 def remove(container: str) -> str:
     """Remove the stopped container; its named volumes stay."""
-    return f"docker rm {words(container)} > /dev/null"
+    return f"docker rm {quoted(container)} > /dev/null"
 
 
 def remove_image(image: str) -> str:
     """Remove the image unless a container of whomever uses it."""
-    users = f"docker ps --all --quiet --filter {words(f'ancestor={image}')}"
-    is_there = f"error=$(docker image inspect {words(image)} 2>&1 > /dev/null)"
-    removed = f"docker image rm {words(image)} > /dev/null"
+    users = f"docker ps --all --quiet --filter {quoted(f'ancestor={image}')}"
+    is_there = f"error=$(docker image inspect {quoted(image)} 2>&1 > /dev/null)"
+    removed = f"docker image rm {quoted(image)} > /dev/null"
     absent = f'case "$error" in {ABSENT}) ;; *) echo "$error" >&2; false ;; esac'
     return f'{{ users=$({users}) && {{ [ -n "$users" ] || if {is_there}; then {removed}; else {absent}; fi; }}; }}'
 
 
 def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
     """Run a command in the container that is there, or in a new one with its environment and volumes."""
-    arguments = words(*split_command(command))
+    arguments = quoted(*split_command(command))
     terminal = "-it" if is_terminal else ""
     if is_reused:
-        return join("docker exec", terminal, words(accessory.name), arguments)
+        return join("docker exec", terminal, quoted(accessory.name), arguments)
     once = fields_replaced(accessory, options=())
     return docker_run_once(once, terminal, "--rm", _surroundings(accessory), command=arguments)

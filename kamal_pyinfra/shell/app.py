@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from kamal_pyinfra.naming import RELEASE_LABEL, assets_sibling
-from kamal_pyinfra.plan.changes.containers import StartContainer
-from kamal_pyinfra.plan.proxy.gate import Gate, gate_labels
+from kamal_pyinfra.plan.proxy.gate import gate_labels
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, ReleaseCommand
 from kamal_pyinfra.shell.container import SERVICE, docker_run, docker_run_once, environment, logging, volumes
 from kamal_pyinfra.shell.container import labels as label_flags
-from kamal_pyinfra.shell.health import await_functions
-from kamal_pyinfra.shell.proxy.gate import await_served
-from kamal_pyinfra.shell.script import chain, host_path, join, quote, words
+from kamal_pyinfra.shell.script import chain, host_path, join, quote, quoted
 
 START_INTERVAL = "200ms"
 
@@ -38,7 +34,7 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
     return docker_run(
         container,
         SERVICE,
-        words("--name", container.name, "--hostname", container.hostname),
+        quoted("--name", container.name, "--hostname", container.hostname),
         _identity(container, container.name),
         environment(container),
         _health(container, engine),
@@ -51,7 +47,7 @@ def run(container: AppContainer, *, engine: str | None = None) -> str:
 
 
 def _identity(container: AppContainer, name: str) -> str:
-    return words("-e", f"KAMAL_CONTAINER_NAME={name}", "-e", f"KAMAL_VERSION={container.version}")
+    return quoted("-e", f"KAMAL_CONTAINER_NAME={name}", "-e", f"KAMAL_VERSION={container.version}")
 
 
 def _health(container: AppContainer, engine: str | None) -> str:
@@ -59,8 +55,8 @@ def _health(container: AppContainer, engine: str | None) -> str:
     if health is None:
         return ""
     if not health.retrying_command:
-        return words("--health-cmd", health.command, "--health-interval", health.interval)
-    return words(
+        return quoted("--health-cmd", health.command, "--health-interval", health.interval)
+    return quoted(
         *("--health-cmd", health.retrying_command, "--health-interval", health.interval),
         *("--health-timeout", PROBE_TIMEOUT, "--health-retries", 1),
         *(_start_probes(container) if _major(engine) >= START_PROBES_SINCE else ()),
@@ -77,7 +73,7 @@ def _major(engine: str | None) -> int:
 
 
 def _volume(source: str | None, target: str | None, *, mode: str = "") -> str:
-    return f"--volume {host_path(source)}:{words(target)}{mode}" if source and target else ""
+    return f"--volume {host_path(source)}:{quoted(target)}{mode}" if source and target else ""
 
 
 # A process in a container that mounts the folder writable (Kamal mounts it so) may put a link in place of a file. So
@@ -88,17 +84,17 @@ def tie_cord(directory: str) -> str:
 
     A folder in place of the cord is one that the container made, and its own check takes it for a cord.
     """
-    folder, cord, draft = words(directory), words(f"{directory}/cord"), words(f"{directory}.cord")
+    folder, cord, draft = quoted(directory), quoted(f"{directory}/cord"), quoted(f"{directory}.cord")
     return (
         f"( umask 022 && mkdir -p {folder} && {{ chmod 755 {folder} || :; }} && "
-        f"{{ rm -f {words(f'{directory}/standby')} || :; }} && : > {draft} && "
+        f"{{ rm -f {quoted(f'{directory}/standby')} || :; }} && : > {draft} && "
         f"{{ mv -fT {draft} {cord} || {{ rm -f {draft}; [ -d {cord} ]; }}; }} )"
     )
 
 
 def leave_cord_untied(directory: str) -> str:
     """Make the folder of a cord that is tied later."""
-    folder = words(directory)
+    folder = quoted(directory)
     return f"( umask 022 && mkdir -p {folder} && {{ chmod 755 {folder} || :; }} )"
 
 
@@ -108,7 +104,7 @@ def stand_by(directory: str) -> str:
     That ends by itself, so nothing has to be taken back when the run ends early.
     """
     until = f'"$(( $(date +%s) + {STANDBY_SECONDS} ))"'
-    cord, standby, draft = (words(f"{directory}{name}") for name in ("/cord", "/standby", ".standby"))
+    cord, standby, draft = (quoted(f"{directory}{name}") for name in ("/cord", "/standby", ".standby"))
     write = f"echo {until} > {draft} && mv -fT {draft} {standby}"
     return f"{{ [ ! -e {cord} ] || ( umask 022 && {write} ) || rm -f {draft} || :; }} 2> /dev/null"
 
@@ -120,27 +116,27 @@ def cut_cord(directory: str) -> str:
     the container has put in its place may stay; then the container is healthy still, and that is waited for no longer
     than for any.
     """
-    return f"{{ rm -f {words(f'{directory}/cord', f'{directory}/standby')} || :; }}"
+    return f"{{ rm -f {quoted(f'{directory}/cord', f'{directory}/standby')} || :; }}"
 
 
 def rename(container: str, new_name: str) -> str:
     """Let a container step aside for one of the same name; it keeps serving."""
-    return f"docker rename {words(container, new_name)}"
+    return f"docker rename {quoted(container, new_name)}"
 
 
 def start(container: str) -> str:
     """Start a retained container."""
-    return f"docker start {words(container)} > /dev/null"
+    return f"docker start {quoted(container)} > /dev/null"
 
 
 def stop(containers: tuple[str, ...], timeout: int | None) -> str:
     """Stop containers side by side; each has ``timeout`` seconds to finish its requests."""
-    return join("docker stop", "" if timeout is None else words("-t", timeout), words(*containers), "> /dev/null")
+    return join("docker stop", "" if timeout is None else quoted("-t", timeout), quoted(*containers), "> /dev/null")
 
 
 def remove(containers: tuple[str, ...]) -> str:
     """Remove stopped containers."""
-    return f"docker rm {words(*containers)} > /dev/null"
+    return f"docker rm {quoted(*containers)} > /dev/null"
 
 
 # A link to elsewhere in the folder is as good as a copy of what it names; a pipe or a device is no asset.
@@ -198,29 +194,29 @@ def extract(assets: Assets, image: str) -> str:
 
     Kamal runs a helper container that sleeps; a created one will do. One that a killed run left is replaced.
     """
-    helper, target = words(assets.helper), words(assets.extracted)
-    create = f"docker create --name {helper} {words(image)} true > /dev/null"
+    helper, target = quoted(assets.helper), quoted(assets.extracted)
+    create = f"docker create --name {helper} {quoted(image)} true > /dev/null"
     return chain(
         f"rm -rf {target} && mkdir -p {target}",
         f"{{ {create} 2>&1 || {{ docker rm -f {helper} > /dev/null 2>&1; {create}; }}; }}",
-        f"docker cp -L {helper}:{words(assets.source)}/. {target}",
+        f"docker cp -L {helper}:{quoted(assets.source)}/. {target}",
         f"tidy {target} && chmod -R a+rX {target}",
     )
 
 
 def remove_helper(assets: Assets) -> str:
     """Remove the container that the assets were copied out of."""
-    return f"docker rm -f {words(assets.helper)} > /dev/null"
+    return f"docker rm -f {quoted(assets.helper)} > /dev/null"
 
 
 def sync(assets: Assets, old_containers: tuple[str, ...]) -> str:
     """Fill the new container's folder, and let old and new ones share; a file that is there stays as it is."""
-    commands = [f"fill_new {words(assets.extracted, assets.volume)}"]
+    commands = [f"fill_new {quoted(assets.extracted, assets.volume)}"]
     for old in old_containers:
         extracted, volume = assets_sibling(assets.extracted, old), assets_sibling(assets.volume, old)
         commands += [
-            f"fill_if_there {words(assets.extracted, volume)}",
-            f"fill_if_there {words(extracted, assets.volume)}",
+            f"fill_if_there {quoted(assets.extracted, volume)}",
+            f"fill_if_there {quoted(extracted, assets.volume)}",
         ]
     return chain(*commands)
 
@@ -254,8 +250,8 @@ ONLY_ONE = frozenset({"publish", "p", "publish-all", "name", "hostname", "ip", "
 def run_release(release: ReleaseCommand) -> str:
     """Run the command once and print what it says as it comes."""
     return SCRIPT.format(
-        filter=words(f"label={RELEASE_LABEL}={release.owner}"),
-        name=words(release.name),
+        filter=quoted(f"label={RELEASE_LABEL}={release.owner}"),
+        name=quoted(release.name),
         timeout=release.timeout,
         run=_docker_run(release),
     )
@@ -266,26 +262,10 @@ def _docker_run(release: ReleaseCommand) -> str:
     container = replace(release.container, options=options, cmd=release.cmd)
     return docker_run_once(
         container,
-        words("--rm", "--name", release.name),
+        quoted("--rm", "--name", release.name),
         _identity(container, release.name),
         environment(container),
         logging(container),
         volumes(container),
-        words("--label", f"{RELEASE_LABEL}={release.owner}"),
+        quoted("--label", f"{RELEASE_LABEL}={release.owner}"),
     )
-
-
-def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
-    """Start every container, then wait until all are healthy and the proxy routes to them.
-
-    Args:
-        audits: for each change, the command that records it, run when its container is ready.
-    """
-    starts = [chain(tie_cord(each.cord) if each.cord else "", start(each.name)) for each in changes]
-    waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
-    return await_functions() + chain(*starts, *waits, await_served(gates))
-
-
-def _await_ready(change: StartContainer) -> str:
-    # It may have restarted before it was stopped, and Docker goes on counting.
-    return "await_ready " + words(change.name, change.deadline, change.readiness_delay, change.log_lines, "any")

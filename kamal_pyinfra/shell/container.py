@@ -7,7 +7,7 @@ from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.router_names import HIDDEN
 from kamal_pyinfra.plan.state.desired import ContainerSpec, Pairs
 from kamal_pyinfra.plan.state.digest import clear_labels
-from kamal_pyinfra.shell.script import expandable, flags, join, words
+from kamal_pyinfra.shell.script import expandable, flags, join, quoted
 
 SERVICE = "--detach --restart unless-stopped"
 """What a container has that stays until it is stopped, also when the host boots."""
@@ -21,37 +21,37 @@ def docker_run(spec: ContainerSpec, *more: str, last: str = "", command: str | N
         last: what stands behind the options, so that it counts.
         command: quoted words in place of the container's command.
     """
-    given = words(*split_command(spec.cmd or "")) if command is None else command
-    return join("docker run", *more, flags(spec.options), last, words(spec.image), given)
+    given = quoted(*split_command(spec.cmd or "")) if command is None else command
+    return join("docker run", *more, flags(spec.options), last, quoted(spec.image), given)
 
 
 def docker_run_once(spec: ContainerSpec, *more: str, command: str | None = None) -> str:
     """``docker run`` of a container that the proxy never publishes, whatever its options say."""
-    return docker_run(spec, *more, last=words("--label", "=".join(HIDDEN)), command=command)
+    return docker_run(spec, *more, last=quoted("--label", "=".join(HIDDEN)), command=command)
 
 
 def pull_if_missing(image: str) -> str:
     """Fetch an image unless it is there."""
-    name = words(image)
+    name = quoted(image)
     return f"{{ docker image inspect {name} > /dev/null 2>&1 || docker pull --quiet {name} > /dev/null; }}"
 
 
 def environment(spec: ContainerSpec) -> str:
     """The secrets from a file, then the clear variables."""
     return join(
-        words("--env-file", spec.env_file),
-        *(f"--env {words(name)}={expandable(value)}" for name, value in spec.env),
+        quoted("--env-file", spec.env_file),
+        *(f"--env {quoted(name)}={expandable(value)}" for name, value in spec.env),
     )
 
 
 def logging(spec: ContainerSpec) -> str:
     """The log driver and its options."""
-    return join(*(words(flag, value) for flag, value in spec.log_options))
+    return join(*(quoted(flag, value) for flag, value in spec.log_options))
 
 
 def volumes(spec: ContainerSpec) -> str:
     """The volumes as written."""
-    return join(*(words("--volume", volume) for volume in spec.volumes))
+    return join(*(quoted("--volume", volume) for volume in spec.volumes))
 
 
 def labels(spec: ContainerSpec, *more: tuple[str, str], own: Pairs = ()) -> str:
@@ -63,4 +63,4 @@ def labels(spec: ContainerSpec, *more: tuple[str, str], own: Pairs = ()) -> str:
     """
     clear = ((CLEAR_LABEL, names) for names in clear_labels(spec.env, spec.secret_names))
     every = (*spec.labels, *more, (DIGEST_LABEL, spec.digest), *own, *clear)
-    return join(*(words("--label", f"{name}={value}") for name, value in every))
+    return join(*(quoted("--label", f"{name}={value}") for name, value in every))

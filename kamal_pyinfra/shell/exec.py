@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.shell.container import docker_run_once, environment, volumes
-from kamal_pyinfra.shell.files import CUT_SHORT
-from kamal_pyinfra.shell.script import guarded, join, words
+from kamal_pyinfra.shell.host import CUT_SHORT
+from kamal_pyinfra.shell.script import guarded, join, quoted
 
 EXEC_SECONDS = 24 * 3600
 
@@ -37,12 +37,12 @@ def run_once(once: ContainerSpec, command: str, env: Mapping[str, str], *, is_te
 def run_inside(container: str, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
     """A command in a container that runs; see :func:`run_once`."""
     shell = "docker exec -it" if is_terminal else "docker exec"
-    return join(shell, _env(env, is_terminal=is_terminal), words(container), command)
+    return join(shell, _env(env, is_terminal=is_terminal), quoted(container), command)
 
 
 def _env(env: Mapping[str, str], *, is_terminal: bool) -> str:
     # A name alone is taken from docker's own environment, so that no value is in a list of processes.
-    return " ".join(words("--env", f"{name}={value}" if is_terminal else name) for name, value in env.items())
+    return " ".join(quoted("--env", f"{name}={value}" if is_terminal else name) for name, value in env.items())
 
 
 def with_variables(command: str) -> str:
@@ -50,11 +50,11 @@ def with_variables(command: str) -> str:
 
     It ends with the connection.
     """
-    stop = f"{{ echo {words(f'the variables of the command: {CUT_SHORT}')} >&2; exit 1; }}"
-    receive = f'given=$(cat); case "$given" in *{words(WHOLE)}) ;; *) {stop} ;; esac; eval "$given"'
+    stop = f"{{ echo {quoted(f'the variables of the command: {CUT_SHORT}')} >&2; exit 1; }}"
+    receive = f'given=$(cat); case "$given" in *{quoted(WHOLE)}) ;; *) {stop} ;; esac; eval "$given"'
     return guarded(f"{receive}; {{ {command}\n}} < /dev/null", seconds=EXEC_SECONDS)
 
 
 def variables(env: Mapping[str, str]) -> str:
     """Shell text that exports variables, and ends with what tells that it is whole."""
-    return "".join(f"export {words(name)}={words(value)}\n" for name, value in env.items()) + f"{WHOLE}\n"
+    return "".join(f"export {quoted(name)}={quoted(value)}\n" for name, value in env.items()) + f"{WHOLE}\n"

@@ -1,9 +1,10 @@
-"""Installing Docker, and the doctor's script."""
+"""What a host has beside containers: Docker, folders, secret files, audit lines, and files edited inside containers."""
 
 from __future__ import annotations
 
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.script import guarded, words
+from collections.abc import Sequence
+
+from kamal_pyinfra.shell.script import functions, guarded, quoted
 
 DOCTOR_SECONDS = 40
 """For the whole script; a host that needs longer counts as hung."""
@@ -23,4 +24,102 @@ def doctor_script(*, registry: str, run_directory: str) -> str:
     """
     name, _, port = registry.partition(":")
     asked = (registry, name, port or "443") if registry else ()
-    return guarded(f"{functions('examine_host')}examine_host {words(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
+    return guarded(f"{functions('examine_host')}examine_host {quoted(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
+
+
+SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
+
+
+def make_directories(paths: tuple[str, ...]) -> str:
+    """Create folders, whatever the umask; those for secrets are for their owner only."""
+    secret = [path for path in paths if path.endswith(SECRET_FOLDERS)]
+    return f"( umask 022 && mkdir -p {quoted(*paths)} )" + (f" && chmod 700 {quoted(*secret)}" if secret else "")
+
+
+CUT_SHORT = "the connection ended before all of it had come; nothing was changed"
+
+
+def measured(content: str) -> str:
+    """What is sent for a text that must arrive whole: its length in bytes on a line of its own, then the text.
+
+    A host cannot tell the end of what it is sent from the end of a connection. The last line ends in any case: what is
+    sent gets its line break on the way.
+    """
+    text = content if content.endswith("\n") else f"{content}\n"
+    return f"{len(text.encode())}\n{text}"
+
+
+def receive(draft: str, *, decode: str = "cat") -> str:
+    """Shell text that puts measured standard input into a draft, and fails if it is not whole.
+
+    Args:
+        draft: a shell word; nobody else may be able to write there.
+        decode: what the text goes through; the length is that of the outcome.
+    """
+    return f'read -r length && {decode} > {draft} && [ "$(wc -c < {draft})" -eq "$length" ]'
+
+
+def write_secret(path: str) -> str:
+    """Put measured standard input into a file that nobody else could read at any instant, and all at once."""
+    target, draft = quoted(path), quoted(f"{path}.tmp")
+    # A draft that is already there may be open to others, and stays so when it is written to.
+    return (
+        f"( umask 077; rm -f {draft}; {{ {receive(draft)}; }} || "
+        f"{{ rm -f {draft}; echo {quoted(f'{path}: {CUT_SHORT}')} >&2; exit 1; }}; mv -f {draft} {target} )"
+    )
+
+
+def remove_directories(paths: tuple[str, ...]) -> str:
+    """Remove folders with everything in them."""
+    return f"rm -rf {quoted(*paths)}"
+
+
+def remove_files(paths: tuple[str, ...]) -> str:
+    """Remove files; one that is gone already will do."""
+    return f"rm -f {quoted(*paths)}"
+
+
+def protect(path: str) -> str:
+    """Let nobody but the owner read a file."""
+    return f"chmod 600 {quoted(path)}"
+
+
+def remove_empty_directories(path: str) -> str:
+    """Remove a folder and those below it as far as nothing is in them."""
+    return f"{{ [ ! -d {quoted(path)} ] || find {quoted(path)} -depth -type d -empty -delete; }}"
+
+
+def line(message: str, *, log: str, at: str, performer: str, destination: str = "", role: str = "") -> str:
+    """Append ``[TIME] [PERFORMER] [DESTINATION] [ROLE] MESSAGE``; brackets without content are left out."""
+    tags = " ".join(f"[{tag}]" for tag in (at, performer, destination, role) if tag)
+    text = f"{tags} {message}".replace("\n", " ")
+    return f"printf '%s\\n' {quoted(text)} >> {quoted(log)}"
+
+
+def recent(log: str, *, lines: int) -> str:
+    """The last lines; nothing where there is no log yet."""
+    return f"[ ! -e {quoted(log)} ] || tail -n {quoted(lines)} {quoted(log)}"
+
+
+NOT_LISTED = "not-listed"
+"""Stands among the paths of edited files, or for all of them, where the list is not whole."""
+
+
+def record_edits(directory: str, containers: Sequence[str]) -> str:
+    """Write down what differs from the image today; for other containers nothing is kept.
+
+    Args:
+        directory: the folder with a file for each container.
+        containers: names of those that run.
+    """
+    if not containers:
+        return ""
+    return f"{{ {functions('record_edits')}record_edits {quoted(directory, *containers)}; }}"
+
+
+def find_edits(directory: str) -> str:
+    """Print a line ``edited NAME PATH`` for each file that was changed since it was recorded.
+
+    Where the files were not all listed, then or now, a line has ``not-listed`` for the path.
+    """
+    return f"find_edits {quoted(directory)}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.shell.files import CUT_SHORT
-from kamal_pyinfra.shell.script import chain, join, words
+from kamal_pyinfra.shell.host import CUT_SHORT
+from kamal_pyinfra.shell.script import chain, join, quoted
 
 
 def log_in(server: str | None, username: str) -> str:
     """``docker login`` with the password, measured, on standard input."""
     whole = '[ "$(printf "%s\\n" "$password" | wc -c)" -eq "$length" ]'
-    stop = f"{{ echo {words(f'the password of the registry: {CUT_SHORT}')} >&2; exit 1; }}"
+    stop = f"{{ echo {quoted(f'the password of the registry: {CUT_SHORT}')} >&2; exit 1; }}"
     receive = f"{{ read -r length && password=$(cat) && {whole} || {stop}; }}"
-    login = join("docker login", words(server) if server else "", words("-u", username), "--password-stdin")
+    login = join("docker login", quoted(server) if server else "", quoted("-u", username), "--password-stdin")
     return f'{receive} && printf %s "$password" | {login}'
 
 
@@ -20,14 +20,14 @@ def pull(image: str, service: str) -> str:
 
     The tag that it has already tells when: Docker keeps the time of a tag, and not that of a pull.
     """
-    return chain(f"docker pull {words(image)}", label_check(image, service), tag(image, image))
+    return chain(f"docker pull {quoted(image)}", label_check(image, service), tag(image, image))
 
 
 def label_check(image: str, service: str) -> str:
     """Refuse an image that does not carry the service's label (Kamal 1.9)."""
     label = "docker image inspect --format '{{index .Config.Labels \"service\"}}'"
     complaint = f"Image {image} is missing the 'service' label: build it with --label service={service}"
-    return f'{{ [ "$({label} {words(image)})" = {words(service)} ] || {{ echo {words(complaint)} >&2; exit 1; }}; }}'
+    return f'{{ [ "$({label} {quoted(image)})" = {quoted(service)} ] || {{ echo {quoted(complaint)} >&2; exit 1; }}; }}'
 
 
 MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"
@@ -36,22 +36,22 @@ MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index
 
 def tag(image: str, new_tag: str) -> str:
     """Give an image a second name."""
-    return f"docker tag {words(image, new_tag)}"
+    return f"docker tag {quoted(image, new_tag)}"
 
 
 def remove(images: tuple[str, ...]) -> str:
     """Remove tags; the layers go with the last one."""
-    return f"docker rmi {words(*images)} > /dev/null"
+    return f"docker rmi {quoted(*images)} > /dev/null"
 
 
 def remove_untagged(service: str) -> str:
     """Remove a service's images that have no tag and no container."""
-    return f"docker image prune --force {words('--filter', f'label=service={service}')} > /dev/null"
+    return f"docker image prune --force {quoted('--filter', f'label=service={service}')} > /dev/null"
 
 
 def log_out(server: str | None) -> str:
     """Forget the credentials of a registry."""
-    return join("docker logout", words(server) if server else "", "> /dev/null")
+    return join("docker logout", quoted(server) if server else "", "> /dev/null")
 
 
 NOTE = "kp-note "
@@ -62,4 +62,6 @@ LOAD = "docker load"
 
 def was_loaded(image: str, service: str) -> str:
     """An image that came as a stream is checked like one that was pulled."""
-    return chain(label_check(image, service), f"echo {words(f'{NOTE}{image} was sent as a whole, without a registry')}")
+    return chain(
+        label_check(image, service), f"echo {quoted(f'{NOTE}{image} was sent as a whole, without a registry')}"
+    )

@@ -10,8 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 
-from kamal_pyinfra.shell.library import group
-from kamal_pyinfra.shell.script import words
+from kamal_pyinfra.shell.script import group, quoted
 
 HELD = "deploy-lock-held"
 LOST = "deploy-lock-lost"
@@ -40,7 +39,7 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
         lease: seconds after which it is stale unless it is renewed; ``None`` for a lock that is released by hand.
     """
     until = () if lease is None else (lease,)
-    return group(f"acquire_lock {words(directory, content, *until)}")
+    return group(f"acquire_lock {quoted(directory, content, *until)}")
 
 
 def tells(marked: str) -> bool:
@@ -51,7 +50,7 @@ def tells(marked: str) -> bool:
 
 def state(directory: str) -> str:
     """Print :data:`STATE`, what is in the lock and the seconds that its lease still lasts; nothing where it is free."""
-    return group(f"show_lock {words(directory)}")
+    return group(f"show_lock {quoted(directory)}")
 
 
 def answer(output: Iterable[str], kind: str) -> str | None:
@@ -84,7 +83,7 @@ def release_own(directory: str, content: str) -> str:
 
 def release(directory: str) -> str:
     """Remove the lock, whoever holds it, with or without details in it."""
-    return f"rm -rf {words(directory)}"
+    return f"rm -rf {quoted(directory)}"
 
 
 def confirmed(directory: str, release: str) -> str:
@@ -94,9 +93,9 @@ def confirmed(directory: str, release: str) -> str:
         directory: the lock.
         release: the command.
     """
-    return f"{release} && [ ! -d {words(directory)} ] && echo {RELEASED}"
+    return f"{release} && [ ! -d {quoted(directory)} ] && echo {RELEASED}"
 
 
 def _alone(command: str, *values: object) -> str:
     """Do it as one step among ours."""
-    return group(f"alone_with_lock {words(ALONE_SECONDS, command, *values)}")
+    return group(f"alone_with_lock {quoted(ALONE_SECONDS, command, *values)}")

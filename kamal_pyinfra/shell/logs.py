@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.plan.state.observed import Owner
-from kamal_pyinfra.shell.health import PRINTABLE
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.script import chain, guarded, join, words
+from kamal_pyinfra.shell.rollout import PRINTABLE
+from kamal_pyinfra.shell.script import chain, functions, guarded, join, quoted
 
 DEFAULT_LINES = 100
 FOLLOWED_LINES = 10
@@ -56,18 +55,18 @@ def of_container(name: str, wanted: LogFilter) -> str:
         name: its name.
         wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
-    return f"docker inspect {words(name)} > /dev/null && {{ {_show(words(name), wanted)}; [ $? -le 1 ]; }}"
+    return f"docker inspect {quoted(name)} > /dev/null && {{ {_show(quoted(name), wanted)}; [ $? -le 1 ]; }}"
 
 
 def _show(name: str, wanted: LogFilter) -> str:
     is_all = wanted.lines is None and wanted.since is None and wanted.grep is None
     return join(
         "docker logs --timestamps",
-        words("--since", wanted.since) if wanted.since else "",
-        words("--tail", DEFAULT_LINES if is_all else wanted.lines) if is_all or wanted.lines is not None else "",
+        quoted("--since", wanted.since) if wanted.since else "",
+        quoted("--tail", DEFAULT_LINES if is_all else wanted.lines) if is_all or wanted.lines is not None else "",
         f"{name} 2>&1",
         f"| {PRINTABLE}",
-        join("| grep", words(*wanted.grep_options), "-e", words(wanted.grep)) if wanted.grep else "",
+        join("| grep", quoted(*wanted.grep_options), "-e", quoted(wanted.grep)) if wanted.grep else "",
     )
 
 
@@ -84,12 +83,12 @@ def running_container(name: str, label: str) -> str:
         label: what its lines are marked with.
     """
     pattern = f"name=^{name.replace('.', '[.]')}$"  # a regular expression, in which a name's dot would be any letter
-    return f"docker ps --format {words(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
+    return f"docker ps --format {quoted(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
 
 
 def _listing(owner: Owner, role: str, line: str) -> str:
     labels = (f"label=service={owner.service}", f"label=destination={owner.destination}", f"label=role={role}")
-    return join("docker ps --format", words(line), *(words("--filter", label) for label in labels))
+    return join("docker ps --format", quoted(line), *(quoted("--filter", label) for label in labels))
 
 
 def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[str, LogFilter]) -> str:
@@ -105,13 +104,13 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
         later: which lines of those that appear later.
         positions: which lines of those that were followed before, by their id.
     """
-    cases = "".join(f"{words(container)}) {_follow(known)} ;;\n" for container, known in positions.items())
-    kept = join("| grep $line_buffered", words(*first.grep_options), "-e", words(first.grep)) if first.grep else ""
+    cases = "".join(f"{quoted(container)}) {_follow(known)} ;;\n" for container, known in positions.items())
+    kept = join("| grep $line_buffered", quoted(*first.grep_options), "-e", quoted(first.grep)) if first.grep else ""
     script = (
         f"{functions('follow_all', 'show_log')}list_containers() {{ {listing}; }}\n"
         f'show_kept() {{ show_log "$@" 2>&1 {kept}; }}\n'
         f'show_chosen() {{ case $1 in\n{cases}*) if [ "$rounds" = 1 ]; then {_follow(first)}; '
-        f"else {_follow(later)}; fi ;;\nesac; }}\nfollow_all {words(PIECE)}"
+        f"else {_follow(later)}; fi ;;\nesac; }}\nfollow_all {quoted(PIECE)}"
     )
     return guarded(script, seconds=FOLLOW_SECONDS)
 
@@ -119,7 +118,7 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
 def _follow(wanted: LogFilter) -> str:
     return join(
         "docker logs --timestamps --follow",
-        words("--since", wanted.since) if wanted.since else "",
-        words("--tail", wanted.lines) if wanted.lines is not None else "",
+        quoted("--since", wanted.since) if wanted.since else "",
+        quoted("--tail", wanted.lines) if wanted.lines is not None else "",
         '"$1"',
     )

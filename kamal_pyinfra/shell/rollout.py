@@ -11,17 +11,68 @@ from kamal_pyinfra.plan.changes.containers import (
     BootContainer,
     ReplaceContainer,
     RestartContainer,
+    StartContainer,
     StopContainer,
 )
 from kamal_pyinfra.plan.docker_values import given_networks
-from kamal_pyinfra.plan.proxy.gate import has_routers
+from kamal_pyinfra.plan.proxy.gate import Gate, has_routers
 from kamal_pyinfra.plan.state.desired import AppContainer, Proxy
 from kamal_pyinfra.shell import app
-from kamal_pyinfra.shell.health import await_ready, await_unhealthy, still_ready
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.app import start, tie_cord
 from kamal_pyinfra.shell.proxy.container import restore
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers
-from kamal_pyinfra.shell.script import beside, chain, join, quote, words
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, await_served, note_servers
+from kamal_pyinfra.shell.script import alongside, chain, functions, join, quote, quoted
+
+PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"
+"""For what containers print; as the function ``printable``."""
+
+
+def await_functions() -> str:
+    """The shell function that :func:`await_ready` calls."""
+    return functions("await_ready")
+
+
+def await_ready(container: AppContainer, *, has_run: bool = False) -> str:
+    """Wait until Docker calls the container healthy; without health check, until it stayed up long enough.
+
+    A container that exits or restarts has failed at once. On failure the last health output and log lines go
+    to standard error and the exit code is 1.
+
+    Args:
+        container: what to wait for.
+        has_run: it was not started just now, so it may have restarted before.
+    """
+    restarts = "any" if has_run else 0
+    return "await_ready " + quoted(
+        container.name, container.deadline, container.readiness_delay, container.log_lines, restarts
+    )
+
+
+def still_ready(container: AppContainer, *, has_run: bool = False) -> str:
+    """Exit with 1, and a report, if a container that was ready has stopped, restarted or become unhealthy since."""
+    return "still_ready " + quoted(container.name, container.log_lines, "any" if has_run else 0)
+
+
+def await_unhealthy(container: str, *, seconds: int) -> str:
+    """Wait until Docker calls a container with a cut cord unhealthy; exit code 1 if it never does."""
+    return f"await_unhealthy {quoted(container, seconds)}"
+
+
+def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
+    """Start every container, then wait until all are healthy and the proxy routes to them.
+
+    Args:
+        audits: for each change, the command that records it, run when its container is ready.
+    """
+    starts = [chain(tie_cord(each.cord) if each.cord else "", start(each.name)) for each in changes]
+    waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
+    return await_functions() + chain(*starts, *waits, await_served(gates))
+
+
+def _await_ready(change: StartContainer) -> str:
+    # It may have restarted before it was stopped, and Docker goes on counting.
+    return "await_ready " + quoted(change.name, change.deadline, change.readiness_delay, change.log_lines, "any")
+
 
 FIRST_CHECK = "sleep 0.2"
 """Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
@@ -89,14 +140,14 @@ def _await_port(change: BootContainer) -> str:
     container = change.container
     if change.awaited_port is None or not container.cord:
         return ""
-    wait = f"await_port {words(container.name, change.awaited_port, container.deadline, container.log_lines)}"
+    wait = f"await_port {quoted(container.name, change.awaited_port, container.deadline, container.log_lines)}"
     return chain(wait, app.tie_cord(container.cord))
 
 
 def _share_network(container: AppContainer) -> str:
     networks = given_networks(container.options)
     return (
-        f"share_network {words(container.name, *networks)}" if networks and has_routers(dict(container.labels)) else ""
+        f"share_network {quoted(container.name, *networks)}" if networks and has_routers(dict(container.labels)) else ""
     )
 
 
@@ -117,7 +168,6 @@ def stop(changes: Sequence[StopContainer]) -> str:
 
 
 BOOT_MARK = "kp-boot:"
-
 
 CALLED_BY_REVERT = (
     *("await_end_of_boot", "await_engine", "is_there", "await_ready", "keep_what_serves", "revert"),
@@ -142,11 +192,11 @@ def revert(
     new = [change for change in boots if not isinstance(change, AwaitContainer)]
     corded = tuple(change for change in new if change.container.cord)
     steps = (
-        f"await_end_of_boot {words(run_id)}",
+        f"await_end_of_boot {quoted(run_id)}",
         "await_engine" if new or stops or proxy else "",
         "lost=",
         *(_revive(change) for change in stops),
-        f'keep_what_serves "$lost" {words(*(each.container.name for each in new))}' if new else "",
+        f'keep_what_serves "$lost" {quoted(*(each.container.name for each in new))}' if new else "",
         f"{restore(proxy)} || lost=1" if proxy else "",
         _note_servers(corded, run_id) if corded else "",
         *(app.cut_cord(_cord(change)) for change in corded),
@@ -160,7 +210,7 @@ def revert(
 
 def _revive(change: StopContainer) -> str:
     """Make sure that an old container serves."""
-    name = words(change.name)
+    name = quoted(change.name)
     tie = app.tie_cord(change.cord) if change.cord else "true"
     start = f"{tie} && {app.start(change.name)} && await_ready {name} {change.drain_timeout} 0 20 any"
     return _if_there(name, start)
@@ -174,12 +224,12 @@ def _if_there(name: str, script: str) -> str:
 def _note_servers(boots: Sequence[BootContainer], run_id: str) -> str:
     restarted = tuple(change.container.name for change in boots if isinstance(change, RestartContainer))
     started = tuple(change.container.name for change in boots if not isinstance(change, RestartContainer))
-    return join(note_servers(restarted), f"$(this_runs {words(run_id, *started)})" if started else "")
+    return join(note_servers(restarted), f"$(this_runs {quoted(run_id, *started)})" if started else "")
 
 
 def _await_gone(change: BootContainer, run_id: str) -> str:
-    name = words(change.container.name)
-    is_gone = f'[ -z "$(this_runs {words(run_id)} {name})" ]'
+    name = quoted(change.container.name)
+    is_gone = f'[ -z "$(this_runs {quoted(run_id)} {name})" ]'
     if isinstance(change, RestartContainer):
         is_gone = f"! is_there {name}"
     return f"{is_gone} || {await_unhealthy(change.container.name, seconds=30)}"
@@ -193,11 +243,11 @@ def _cord(change: BootContainer) -> str:
 def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
     container = change.container
     if isinstance(change, RestartContainer):
-        return _if_there(words(container.name), app.stop((container.name,), container.stop_timeout))
+        return _if_there(quoted(container.name), app.stop((container.name,), container.stop_timeout))
     old_name = replaced_name(container.name, suffix)
     timeout = "" if container.stop_timeout is None else f"-t {container.stop_timeout}"
-    taken_back = f"revert {words(container.name, run_id, old_name, timeout)}"
-    return f"{chain(taken_back, f'rm -rf {words(container.cord)}' if container.cord else '')} || lost=1"
+    taken_back = f"revert {quoted(container.name, run_id, old_name, timeout)}"
+    return f"{chain(taken_back, f'rm -rf {quoted(container.cord)}' if container.cord else '')} || lost=1"
 
 
 STAYED = 75
@@ -228,7 +278,7 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
         + chain(
             note_servers(tuple(change.name for change in corded)),
             *(app.cut_cord(change.cord) for change in corded if change.cord),
-            beside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
+            alongside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
             then,
             f'{{ [ -z "$stayed" ] || exit {STAYED}; }}',
         )
@@ -244,24 +294,25 @@ def ending(script: str, then: str, *, forced: str) -> str:
         forced: the last line where nothing failed but that.
     """
     done = f"{then} || code=1" if then else ":"
-    told = f'[ "$code" -ne {STAYED} ] || echo {words(forced)} >&2'
+    told = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'
     return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {told}; ( exit "$code" )'
 
 
 def _await_drained_gone(change: StopContainer) -> str:
     await_gone = await_unhealthy(change.name, seconds=change.drain_timeout)
-    return f'{{ {await_gone} || stayed="$stayed "{words(change.name)}; }}'
+    return f'{{ {await_gone} || stayed="$stayed "{quoted(change.name)}; }}'
 
 
 def _stop_what_stayed(changes: Sequence[StopContainer]) -> str:
     timeouts = [change.stop_timeout for change in changes if change.stop_timeout is not None]
     timeout = f"-t {max(timeouts)} " if timeouts else ""
-    stop = f'docker stop {timeout}$stayed > /dev/null && echo "${{stayed# }}" {words(FORCED)} >&2'
+    stop = f'docker stop {timeout}$stayed > /dev/null && echo "${{stayed# }}" {quoted(FORCED)} >&2'
     return f'{{ [ -z "$stayed" ] || {{ {stop}; }}; }}'
 
 
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host says of a version that must go; any other failure says nothing against it."""
+
 ASK = (
     "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
     " else wget -q -T 5 -O /dev/null {0}; fi; }}"
@@ -296,14 +347,14 @@ def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd
     """
     ties = chain(*(app.tie_cord(cord) for cord in cords)) or ":"
     firsts = [
-        f"first{number}={f'$(restarts_of {words(each.name)}) || exit 1' if each.has_run else '0'}"
+        f"first{number}={f'$(restarts_of {quoted(each.name)}) || exit 1' if each.has_run else '0'}"
         for number, each in enumerate(watched)
     ]
     inspections = [
-        f'keeps_well {words(each.name, each.log_lines)} "$first{number}"' for number, each in enumerate(watched)
+        f'keeps_well {quoted(each.name, each.log_lines)} "$first{number}"' for number, each in enumerate(watched)
     ]
     probes = [
-        f"probe {words(each.name, each.log_lines, script)}"
+        f"probe {quoted(each.name, each.log_lines, script)}"
         for each in watched
         if each.is_probed and (script := probe_of(each.name, cmd=cmd, url=url))
     ]
@@ -311,13 +362,13 @@ def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd
         f"{functions('turned_bad', 'keeps_well', 'restarts_of', 'probe', 'keep_watch')}"
         f"let_back() {{ {ties}; }}\ninspect_all() {{ {'; '.join(inspections)}; }}\n"
         f"probe_all() {{ {'; '.join(probes) or ':'}; }}\n"
-        f"{'; '.join(firsts)}; keep_watch {words(seconds)}"
+        f"{'; '.join(firsts)}; keep_watch {quoted(seconds)}"
     )
 
 
 def probe_of(name: str, *, cmd: str | None, url: str | None) -> str:
     """What must succeed for a container, as a shell line; empty if nothing was asked for."""
     return chain(
-        f"docker exec {words(name)} sh -c {quote(cmd)}" if cmd else "",
-        ASK.format(words(url)) if url else "",
+        f"docker exec {quoted(name)} sh -c {quote(cmd)}" if cmd else "",
+        ASK.format(quoted(url)) if url else "",
     )

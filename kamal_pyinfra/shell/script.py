@@ -1,14 +1,54 @@
-"""Quoting, joining, and the guard that ends a script with its connection."""
+"""Quoting and joining, the shell functions of ``sh/``, and the guard that ends a script with its connection."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 
 from kamal_pyinfra.config.env import pieces
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.docker_values import as_items
-from kamal_pyinfra.shell.library import functions
+
+DEFINITION = re.compile(r"^([a-z_0-9]+)\(\) (?:[{(]\n(?:.*\n)*?[})]|[{(] .*)\n", re.MULTILINE)
+
+COMMENT_OR_INDENTATION = re.compile(r"^(?:[ \t]*#.*\n|[ \t]+)", re.MULTILINE)
+
+NAME = re.compile(r"(?<![\w${-])[a-z_]\w*(?![\w=-])")
+
+
+def functions(*names: str) -> str:
+    """Definitions of these functions and of all that they call, each once, without comments and indentation."""
+    library, needed, found = _library(), list(names), dict[str, str]()
+    while needed:
+        name = needed.pop()
+        if name not in found:
+            found[name], calls = library[name]
+            needed += calls
+    return "".join(found[name] for name in sorted(found))
+
+
+def group(call: str) -> str:
+    """A call, with the functions that it needs, as one command that may stand anywhere in a script."""
+    return f"{{ {functions(*_calls(call, _library()))}{call}; }}"
+
+
+@cache
+def _library() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Each function's text, and the names of those that it calls."""
+    texts = {
+        match[1]: COMMENT_OR_INDENTATION.sub("", match[0])
+        for path in files("kamal_pyinfra.shell").joinpath("sh").iterdir()
+        for match in DEFINITION.finditer(path.read_text("utf-8"))
+    }
+    return {name: (text, tuple(_calls(text, texts) - {name})) for name, text in texts.items()}
+
+
+def _calls(text: str, known: Iterable[str]) -> set[str]:
+    return {*NAME.findall(text)} & {*known}
+
 
 BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 """Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
@@ -36,7 +76,7 @@ def quote(text: str) -> str:
     return shlex.quote(text)
 
 
-def words(*values: object) -> str:
+def quoted(*values: object) -> str:
     """Each value as one quoted shell word."""
     return " ".join(quote(str(value)) for value in values)
 
@@ -73,7 +113,7 @@ def _flag(name: str, value: object) -> str:
         return quote(f"--{name}")
     if value is False:
         return quote(f"--{name}=false")
-    return words(f"--{name}", "" if value is None else value)
+    return quoted(f"--{name}", "" if value is None else value)
 
 
 def join(*parts: str) -> str:
@@ -86,14 +126,18 @@ def chain(*commands: str) -> str:
     return " && ".join(command for command in commands if command)
 
 
-def beside(aside: str, script: str) -> str:
+def alongside(aside: str, script: str) -> str:
     """Do something at the same time as a script; both are waited for, but only the script's own end counts."""
     return f'{{ {aside} & aside=$!; {script}; code=$?; wait "$aside"; [ "$code" -eq 0 ]; }}'
 
 
-def both(aside: str, script: str) -> str:
+def in_parallel(aside: str, script: str) -> str:
     """Two things at the same time, of which the second may read standard input; the code is 0 if both succeed."""
     return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'
+
+
+WAITING = "kp-waiting "
+"""Begins a line that tells what a host waits for."""
 
 
 KILL_SECONDS = 5

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROXY_CONTAINER
 from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
 from kamal_pyinfra.plan.state.digest import FACTOR, FIRST, MODULUS, digest_lines
-from kamal_pyinfra.shell import files as edits
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.script import BRIEF_CLIENT, words
+from kamal_pyinfra.shell import host as edits
+from kamal_pyinfra.shell.script import BRIEF_CLIENT, functions, quoted
 
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)
 
@@ -283,7 +282,7 @@ SILENT = 'printf "docker-error %s\\n" "$(echo "{}" | tr \'\\n\' \' \')"'
 # checked before it becomes a word of a command.
 IMAGE_DEFAULTS = (
     f"used=$(printf '%s\\n' \"$all\" | LC_ALL=C sed -n 's/^{USED}\\(sha256:[0-9a-f]\\{{64\\}}\\)$/\\1/p' | sort -u)\n"
-    f'[ -z "$used" ] || docker image inspect --format {words(IMAGE_TEMPLATE)} -- $used 2> /dev/null || true'
+    f'[ -z "$used" ] || docker image inspect --format {quoted(IMAGE_TEMPLATE)} -- $used 2> /dev/null || true'
 )
 
 
@@ -299,19 +298,19 @@ def _listed(names: tuple[str, ...]) -> str:
 def _record(path: str) -> str:
     if not path:
         return ""
-    target = words(path)
+    target = quoted(path)
     return f"[ ! -f {target} ] || printf 'record %s\\n' \"$(tr -d '\\n' < {target})\""
 
 
 def _directory(path: str) -> str:
-    return f"[ ! -d {words(path)} ] || echo {words(f'directory {path}')}"
+    return f"[ ! -d {quoted(path)} ] || echo {quoted(f'directory {path}')}"
 
 
 def _env_files(paths: tuple[str, ...]) -> str:
     if not paths:
         return ""
     return (
-        f'set --; for path in {words(*paths)}; do [ ! -f "$path" ] || set -- "$@" "$path"; done\n'
+        f'set --; for path in {quoted(*paths)}; do [ ! -f "$path" ] || set -- "$@" "$path"; done\n'
         '[ $# -eq 0 ] || { sha256sum "$@" | for mode in $(stat -c %a "$@"); do\n'
         'read -r digest path; printf "file %s %s %s\\n" "$digest" "$mode" "$path"; done\n'
         f"LC_ALL=C awk '{SUMS}\n"
@@ -320,11 +319,11 @@ def _env_files(paths: tuple[str, ...]) -> str:
 
 
 def _log(path: str) -> str:
-    return f"[ ! -f {words(path)} ] || echo {words(f'file - - {path}')}"
+    return f"[ ! -f {quoted(path)} ] || echo {quoted(f'file - - {path}')}"
 
 
 def _upload(path: str) -> str:
-    target = words(path)
+    target = quoted(path)
     # A container may mount it writable: what it made a link is not what was uploaded; what it made huge is not read.
     return (
         f"[ ! -f {target} ] || [ -L {target} ] || printf 'upload %s %s %s\\n' "
@@ -333,7 +332,7 @@ def _upload(path: str) -> str:
 
 
 def _listing(run_directory: str) -> str:
-    base = words(run_directory)
+    base = quoted(run_directory)
     return (
         f'for path in {base}/cords/*; do [ ! -d "$path" ] || '
         '{ [ -f "$path/cord" ] && [ ! -L "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done\n'
@@ -344,13 +343,13 @@ def _listing(run_directory: str) -> str:
 
 
 def _lock(directory: str) -> str:
-    target = words(directory)
+    target = quoted(directory)
     shown = f'"lock $(lock_content {target}) $(lock_left {target})"'
     return f'echo "lock-mark $(lock_mark {target})"\n[ ! -d {target} ] || echo {shown}'
 
 
 def _login(server: str) -> str:
-    key = words(f'"{server or "https://index.docker.io/v1/"}"')
+    key = quoted(f'"{server or "https://index.docker.io/v1/"}"')
     return f'! grep -qsF {key} "${{DOCKER_CONFIG:-$HOME/.docker}}/config.json" || echo login'
 
 
@@ -358,8 +357,8 @@ def _containers(query: SnapshotQuery) -> str:
     template = container_template(query.ours) + sums_template(query.watched_names, query.clear_names)
     # A container may vanish between the two commands; then the look is taken again.
     return (
-        f"template={words(template)}\n"
-        f"look() {{ found=$(docker ps --all --no-trunc --format {words(_listed(query.names))}) || return 1; "
+        f"template={quoted(template)}\n"
+        f"look() {{ found=$(docker ps --all --no-trunc --format {quoted(_listed(query.names))}) || return 1; "
         '[ -z "$found" ] || docker inspect --format "$template" $(echo "$found" | sort -u); }\n'
         "all=$(look 2> /dev/null) || all=$(look 2> /dev/null) || "
         f"if error=$(version_of_engine 2>&1 > /dev/null); then all=$(look) || exit 1\n"
@@ -385,15 +384,15 @@ def _ages(repository: str) -> str:
     """Print what came from the pipe, then the ages of versions that may be surplus; it needs ``used``."""
     return (
         "lines=$(cat); printf '%s\\n' \"$lines\"\n"
-        f"ids=$(printf '%s\\n' \"$lines\" | LC_ALL=C awk -v {words(f'of=image {repository}:')} "
+        f"ids=$(printf '%s\\n' \"$lines\" | LC_ALL=C awk -v {quoted(f'of=image {repository}:')} "
         f"-v used=\" $(echo $used) \" '{UNUSED_IDS}' | head -n {AGED})\n"
-        f'[ -z "$ids" ] || {{ docker image inspect --format {words(AGE_TEMPLATE)} -- $ids 2> /dev/null\n'
+        f'[ -z "$ids" ] || {{ docker image inspect --format {quoted(AGE_TEMPLATE)} -- $ids 2> /dev/null\n'
         'echo "now $(date +%s)"; }'
     )
 
 
 def _images(query: SnapshotQuery) -> str:
     references = (query.repository, query.proxy_image, *query.accessory_images)
-    filters = " ".join(words("--filter", f"reference={reference}") for reference in references)
+    filters = " ".join(quoted("--filter", f"reference={reference}") for reference in references)
     listing = f"docker image ls --no-trunc {filters} --format 'image {{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}'"
     return f"{listing} || echo docker-error the images cannot be listed"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kamal_pyinfra.config import Config, Server, Ssh
 from kamal_pyinfra.config.values import parse_address
-from kamal_pyinfra.shell.script import words
+from kamal_pyinfra.shell.script import quoted as shell_quoted
 from kamal_pyinfra.ssh.keys import _parse_key
 from kamal_pyinfra.ssh.limits import LIMIT
 from kamal_pyinfra.ssh.patches import use_client
@@ -72,7 +72,7 @@ def quoted(path: str) -> str:
 
 def ssh_script(program: str, config: str) -> str:
     """A program that is called as ``ssh`` and adds a configuration."""
-    return f'#!/bin/sh\nexec {words(program, "-F", config)} "$@"\n'
+    return f'#!/bin/sh\nexec {shell_quoted(program, "-F", config)} "$@"\n'
 
 
 CHANNEL_SECONDS = 30

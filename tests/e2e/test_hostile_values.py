@@ -53,7 +53,7 @@ def test_quoted_words_arrive_on_a_host_as_they_are(lab: Lab, user: str) -> None:
     wanted = [value for value in values() if len(value) < 50_000]
     batches = [wanted[start : start + 200] for start in range(0, len(wanted), 200)]
     for batch in (*batches, ["q'" * 500 + "x" * 100_000]):
-        line = f"printf '%s\\0' {shell.words(*batch)} | base64 -w0"
+        line = f"printf '%s\\0' {shell.quoted(*batch)} | base64 -w0"
         for command in (line, f"sh -c {shlex.quote(line)}"):
             said = lab.ssh("web1", command, user=user).stdout
             assert base64.b64decode(said).decode().split("\0")[:-1] == batch

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.operations import app, finish
-from kamal_pyinfra.operations.finish import note
+from kamal_pyinfra.operations import app
+from kamal_pyinfra.operations import app as finish
+from kamal_pyinfra.operations.app import record_edits_command
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.changes.containers import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
@@ -18,11 +19,11 @@ from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.app import stand_by
-from kamal_pyinfra.shell.files import measured, write_secret
+from kamal_pyinfra.shell.host import measured, write_secret
 from kamal_pyinfra.shell.proxy.container import drop_aside
-from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
-from kamal_pyinfra.shell.script import both, chain, guarded
+from kamal_pyinfra.shell.script import chain, guarded, in_parallel
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 from tests.shell.builders import RUN_ID, SUFFIX, golden_config, new_run
@@ -89,7 +90,7 @@ def test_other_roles_boot_where_they_belong_while_every_proxy_takes_up_the_new_c
     job = unguarded_boot(run, hosts.servers[PRIMARY].observed, "job")
     commands = {
         PRIMARY: guarded(
-            chain(ready[PRIMARY], both(served[PRIMARY], job[0])), seconds=job[1] + 60, key="deploy_timeout"
+            chain(ready[PRIMARY], in_parallel(served[PRIMARY], job[0])), seconds=job[1] + 60, key="deploy_timeout"
         ),
         OTHER: guarded(chain(ready[OTHER], served[OTHER]), seconds=60, key="deploy_timeout"),
     }
@@ -174,7 +175,7 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
     for name in HOSTS:
         changes = old_ones(run, name)
         seconds = sum(change.drain_timeout for change in changes) + 10 + 60
-        meanwhile = note(run, desired_host(run, name), booted(run, name))
+        meanwhile = record_edits_command(run, desired_host(run, name), booted(run, name))
         stop = "" if watch else f"docker stop {' '.join(change.name for change in changes)} > /dev/null"
         script = drain(changes, meanwhile=meanwhile, then=stop)
         script = guarded(script, seconds=seconds, key="drain_timeout")
@@ -193,8 +194,8 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     leftovers = f"{cord} .kamal/assets/extracted/shop-web-v1 .kamal/assets/volumes/shop-web-v1"
     tagged = AUDIT.format("Tagging acme/shop:v2 as the latest image")
     mark = f"docker tag acme/shop:v2 acme/shop:latest && {tagged} && {write_secret('.kamal/shop-hosts.json')}"
-    stop = both("docker stop shop-web-v1 > /dev/null", mark)
-    script = drain(old_ones(run, OTHER), meanwhile=note(run, desired, seen), then=stop)
+    stop = in_parallel("docker stop shop-web-v1 > /dev/null", mark)
+    script = drain(old_ones(run, OTHER), meanwhile=record_edits_command(run, desired, seen), then=stop)
     command = (
         f'{guarded(script, seconds=104, key="drain_timeout")}; code=$?; case "$code" in 0 | 75) '
         f"{guarded(f'rm -rf {leftovers}', seconds=300)} || code=1 ;; esac; "

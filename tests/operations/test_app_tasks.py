@@ -10,7 +10,7 @@ from kamal_pyinfra.operations.host import INSTALL_SECONDS
 from kamal_pyinfra.plan.diff.gates import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions
-from kamal_pyinfra.shell import app, rollout
+from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import guarded
@@ -53,7 +53,7 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         audits = [AUDIT.format(change.role, "Started app version v2") for change in changes]
         seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
         gates = started_gates({change.name for change in changes}, hosts.servers[name].observed)
-        script = app.start_and_await(changes, audits, gates)
+        script = rollout.start_and_await(changes, audits, gates)
         assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
     assert changed(hosts.does(applied, **step("app start", version=None))) == list(HOSTS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.operations import run_state as observation
-from kamal_pyinfra.operations.run_state import forget, may_need, query_for, remember
+from kamal_pyinfra.operations.run_state import drop_snapshots, keep_snapshots, may_change, query_for
 from kamal_pyinfra.plan.diff.host import diff_images
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
@@ -36,13 +36,13 @@ def test_only_a_look_that_holds_tells_that_there_is_nothing_to_do(run: Run, monk
     state: Any = Engine()
     monkeypatch.setattr(observation, "current_state", lambda: state)
     monkeypatch.setattr(observation, "current_host", lambda: SimpleNamespace(name=PRIMARY))
-    assert may_need(run, diff_images)
+    assert may_change(run, diff_images)
     observation.run_state(state).snapshots[PRIMARY, False] = deployed(run, PRIMARY)
-    assert may_need(run, diff_images)
-    remember(state, {PRIMARY: deployed(run, PRIMARY)})
-    assert not may_need(run, diff_images)
-    remember(state, {PRIMARY: fresh(run, PRIMARY)})
-    assert may_need(run, diff_images)
-    remember(state, {PRIMARY: deployed(run, PRIMARY)})
-    forget(state)
-    assert may_need(run, diff_images)
+    assert may_change(run, diff_images)
+    keep_snapshots(state, {PRIMARY: deployed(run, PRIMARY)})
+    assert not may_change(run, diff_images)
+    keep_snapshots(state, {PRIMARY: fresh(run, PRIMARY)})
+    assert may_change(run, diff_images)
+    keep_snapshots(state, {PRIMARY: deployed(run, PRIMARY)})
+    drop_snapshots(state)
+    assert may_change(run, diff_images)

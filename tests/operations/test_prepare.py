@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.operations import app as assets
-from kamal_pyinfra.operations import finish
+from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations import host as docker
 from kamal_pyinfra.operations.apply import applied, differing
 from kamal_pyinfra.plan.desired.host import desired_host
@@ -20,14 +20,13 @@ from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status
 from kamal_pyinfra.plan.state.record import record_text
 from kamal_pyinfra.shell import app as asset_commands
-from kamal_pyinfra.shell import files as edits
+from kamal_pyinfra.shell import host as edits
 from kamal_pyinfra.shell import image as image_commands
-from kamal_pyinfra.shell.files import measured, write_secret
-from kamal_pyinfra.shell.host import install_docker
+from kamal_pyinfra.shell.host import install_docker, measured, write_secret
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy import container as proxy_commands
 from kamal_pyinfra.shell.proxy.container import replace_by_working, serving_functions, with_proxy_lock_if_unchanged
-from kamal_pyinfra.shell.script import both, guarded
+from kamal_pyinfra.shell.script import guarded, in_parallel
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh, step
 from tests.operations.fleet import changed, failed
 
@@ -225,7 +224,7 @@ def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     extract = asset_commands.extract(wanted.assets, "acme/shop:v2")
     sync = asset_commands.sync(wanted.assets, ("shop-web-v1",))
     drop = asset_commands.remove_helper(wanted.assets)
-    command = guarded(f"{asset_commands.FUNCTIONS}{extract} && {both(drop, sync)}", seconds=600)
+    command = guarded(f"{asset_commands.FUNCTIONS}{extract} && {in_parallel(drop, sync)}", seconds=600)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(assets.synced)
@@ -237,7 +236,7 @@ def pairs(run):
     """Each operation of the phase with its arguments, and what tells beforehand whether it has something to do."""
     diffs, operations = [], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phases, "may_need", lambda run, diff: diffs.append(diff) or True)
+        patch.setattr(phases, "may_change", lambda run, diff: diffs.append(diff) or True)
         for module, name in ((docker, "installed"), (assets, "synced"), (phases, "applied")):
             operation = getattr(module, name)
             patch.setattr(module, name, lambda run, name, _does=operation, **more: operations.append((_does, more)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import functions
 
 
 def template(function: str, nth: int = 0) -> str:

@@ -7,8 +7,7 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.facts.doctor import parse_findings
-from kamal_pyinfra.facts.snapshot import SnapshotError
+from kamal_pyinfra.facts.snapshot import SnapshotError, parse_findings
 from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
 from kamal_pyinfra.shell.host import doctor_script
 from tests.shell.fake_host import Answer, FakeHost, template

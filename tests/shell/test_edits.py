@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell import files as edits
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell import host as edits
+from kamal_pyinfra.shell.script import functions
 from tests.shell.fake_host import Answer, FakeHost, template
 
 LAYERS = f"inspect --size --format {template('read_layers')} shop-web-v2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import functions
 from tests.shell.fake_host import Answer, FakeHost, template
 
 ASKED = f"version --format {template('version_of_engine')}"

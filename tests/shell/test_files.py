@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from kamal_pyinfra.shell import files
-from kamal_pyinfra.shell import files as audit
+from kamal_pyinfra.shell import host as audit
+from kamal_pyinfra.shell import host as files
 from tests.shell.test_shell import texts
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.script import BRIEF_CLIENT, guarded
+from kamal_pyinfra.shell.script import BRIEF_CLIENT, functions, guarded
 from tests.processes import is_running, until
 
 WATCH = functions("end_with_connection") + "end_with_connection\n"

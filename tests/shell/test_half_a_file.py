@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell import accessory, files, image
+from kamal_pyinfra.shell import accessory, image
 from kamal_pyinfra.shell import exec as app_tasks
-from kamal_pyinfra.shell.files import measured
+from kamal_pyinfra.shell import host as files
+from kamal_pyinfra.shell.host import measured
 
 PACKAGE = Path(files.__file__).parent.parent
 SHELLS = (["dash"], ["bash"], ["busybox", "sh"])
@@ -64,9 +65,8 @@ WRITERS = {
 
 SENDERS = {
     "operations/accessory.py": 1,  # files of accessories
-    "operations/app.py": 1,  # the record
+    "operations/app.py": 2,  # the record
     "operations/host.py": 1,  # env files
-    "operations/finish.py": 1,  # the record
     "operations/image.py": 1,  # the password
     "runner/exec.py": 1,  # the variables of a command
 }

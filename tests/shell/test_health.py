@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.shell.health import await_functions, await_ready, await_unhealthy, still_ready
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.rollout import await_functions, await_ready, await_unhealthy, still_ready
+from kamal_pyinfra.shell.script import functions
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost
 

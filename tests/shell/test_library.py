@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell import library
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell import script as library
+from kamal_pyinfra.shell.script import functions
 
 FOLDER = Path(library.__file__).with_name("sh")
 FILES = sorted(FOLDER.glob("*.sh"))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.shell import lock
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import functions
 from tests.shell.test_shell import texts
 
 LOCK = ".kamal/locks/shop"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.plan.state.observed import Owner
-from kamal_pyinfra.shell import files as audit
+from kamal_pyinfra.shell import host as audit
 from kamal_pyinfra.shell import logs
 from kamal_pyinfra.shell.logs import LogFilter
 from tests.shell.fake_host import Answer, FakeHost

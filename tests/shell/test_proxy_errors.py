@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import functions
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Door, Gate
-from kamal_pyinfra.shell.proxy.gate import await_served, tell_routes
+from kamal_pyinfra.shell.proxy.traefik import await_served, tell_routes
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.test_proxy_routes import NOTED, SINCE_BOOT, log
 from tests.shell.traefik_log import AT, DEBUG, INFO, NEW, STARTED, seen, v3, v3_built

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.changes.containers import StopContainer
-from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.shell.script import functions
 from tests.shell.fake_host import SLEEP, FakeHost
 from tests.shell.test_proxy_routes import NOTED, SERVE
 from tests.shell.traefik_log import DEBUG, INFO, NEW, OLD, seen, v2, v2_built, v3, v3_built

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell.library import functions
+from kamal_pyinfra.shell.script import functions
 
 ANSWER = "0123456789abcdef0123456789abcdef"
 ASK = 'ask_gate {address} {port} {scheme} shop.example.com {path} {answer} 2; echo "$said"\n'

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
-from kamal_pyinfra.shell.proxy.gate import await_served
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
+from kamal_pyinfra.shell.proxy.traefik import await_dropped, await_served, note_servers, route_functions
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.traefik_log import AT, DEBUG, INFO, NEW, OLD, STARTED, again, other_service, seen, v3, v3_built
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
-from kamal_pyinfra.shell.library import functions
 from kamal_pyinfra.shell.proxy import container as proxy
 from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving, serving_functions
+from kamal_pyinfra.shell.script import functions
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.test_proxy_gate import CURL, GONE, NO, WEB, YES, answers

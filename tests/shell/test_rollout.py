@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell import app, rollout
-from kamal_pyinfra.shell.proxy.gate import await_served
+from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost, template

@@ -52,7 +52,7 @@ def echoed(command: tuple[str, ...], words: str, *, cwd: Path | None = None, **e
 @given(values=st.lists(texts, min_size=1, max_size=30))
 def test_words_arrive_as_they_are(command, values):
     with tempfile.TemporaryDirectory() as folder:
-        assert echoed(command, shell.words(*values), cwd=Path(folder)) == values
+        assert echoed(command, shell.quoted(*values), cwd=Path(folder)) == values
         assert list(Path(folder).iterdir()) == []
 
 
@@ -122,11 +122,11 @@ def test_a_host_path_is_absolute_where_the_command_runs(command, paths, here):
 @each_shell
 def test_a_word_may_have_a_hundred_kilobytes(command):
     value = "it's " * 1000 + "x" * 95_000
-    assert echoed(command, shell.words(value, "-n", "--")) == [value, "-n", "--"]
+    assert echoed(command, shell.quoted(value, "-n", "--")) == [value, "-n", "--"]
 
 
 @pytest.mark.parametrize(
-    "spell", [shell.words, shell.host_path, shell.expandable, lambda text: shell.flags((("x", text),))]
+    "spell", [shell.quoted, shell.host_path, shell.expandable, lambda text: shell.flags((("x", text),))]
 )
 @pytest.mark.parametrize("text", ["a\0b", "caf\udce9"])
 def test_what_no_command_can_carry_is_refused(spell, text):
@@ -178,7 +178,9 @@ def test_join_and_chain_drop_empty_parts():
 @pytest.mark.parametrize(("aside", "script", "code"), [(0, 0, 0), (3, 0, 3), (0, 4, 1), (3, 4, 3)])
 def test_two_things_go_on_at_the_same_time_and_both_must_succeed(tmp_path, command, aside, script, code):
     """The first waits until the second reads what it says; the second one has the standard input."""
-    both = shell.both(f"echo met > pipe; (exit {aside})", f"read -r said < pipe; cat; echo $said; (exit {script})")
+    both = shell.in_parallel(
+        f"echo met > pipe; (exit {aside})", f"read -r said < pipe; cat; echo $said; (exit {script})"
+    )
     ended = subprocess.run(
         [*command, "-c", f"mkfifo pipe; {both}"],
         input="typed\n",

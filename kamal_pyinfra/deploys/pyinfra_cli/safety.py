@@ -26,7 +26,7 @@ from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.shell.proxy.gate import ROUTES
+from kamal_pyinfra.shell.proxy.traefik import ROUTES
 from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, reconnect_all
 from kamal_pyinfra.ssh.patches import stop_at_failures
 

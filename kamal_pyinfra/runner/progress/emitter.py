@@ -14,9 +14,9 @@ from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.events import ProxyAsked, PullProgress, Waiting, Warned
-from kamal_pyinfra.shell.health import WAITING
 from kamal_pyinfra.shell.image import NOTE
-from kamal_pyinfra.shell.proxy.gate import ROUTES
+from kamal_pyinfra.shell.proxy.traefik import ROUTES
+from kamal_pyinfra.shell.script import WAITING
 from kamal_pyinfra.text import one_line
 
 if TYPE_CHECKING:

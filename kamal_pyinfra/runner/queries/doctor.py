@@ -15,8 +15,7 @@ import gevent
 from pyinfra.api.host import Host
 
 from kamal_pyinfra.facts import HostSnapshot
-from kamal_pyinfra.facts.doctor import parse_findings
-from kamal_pyinfra.facts.snapshot import SnapshotError
+from kamal_pyinfra.facts.snapshot import SnapshotError, parse_findings
 from kamal_pyinfra.insight import doctor as checking
 from kamal_pyinfra.insight.doctor import Check, Requirements, registry_host, requirements_of
 from kamal_pyinfra.insight.routed import check_routes

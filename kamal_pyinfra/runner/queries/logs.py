@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.desired.host import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session, interruptible
-from kamal_pyinfra.shell import files as audit_commands
+from kamal_pyinfra.shell import host as audit_commands
 from kamal_pyinfra.shell import logs as log_commands
 from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.shell.script import guarded

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner.session import Session, interruptible
-from kamal_pyinfra.shell.proxy.gate import ROUTES, tell_routes
+from kamal_pyinfra.shell.proxy.traefik import ROUTES, tell_routes
 from kamal_pyinfra.ssh.connection import execute
 
 

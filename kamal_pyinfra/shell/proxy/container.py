@@ -9,41 +9,39 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.proxy.traefik import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.state.desired import Proxy
 from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, pull_if_missing, volumes
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.proxy.gate import ask_gates, note_gates, question
-from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS
-from kamal_pyinfra.shell.script import chain, words
+from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS, ask_gates, note_gates, question
+from kamal_pyinfra.shell.script import chain, functions, quoted
 
 
 def run(proxy: Proxy) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our labels."""
     run = docker_run(
         proxy,
-        words("--name", proxy.name),
+        quoted("--name", proxy.name),
         SERVICE,
-        words("--publish", proxy.publish) if proxy.publish else "",
+        quoted("--publish", proxy.publish) if proxy.publish else "",
         volumes(proxy),
         environment(proxy),
         logging(proxy),
         labels(proxy, own=((OWNER_LABEL, proxy.owner),)),
-        command=words(*proxy_arguments(proxy), *prompt_arguments(proxy)),
+        command=quoted(*proxy_arguments(proxy), *prompt_arguments(proxy)),
     )
     return f"{run} > /dev/null"
 
 
 def start(name: str) -> str:
     """Start the stopped container."""
-    return f"docker start {words(name)} > /dev/null"
+    return f"docker start {quoted(name)} > /dev/null"
 
 
 def stop(name: str) -> str:
     """Stop the container; it stays as it is."""
-    return f"docker stop {words(name)} > /dev/null"
+    return f"docker stop {quoted(name)} > /dev/null"
 
 
 def remove(name: str) -> str:
     """Stop and remove the container."""
-    return chain(stop(name), f"docker rm {words(name)} > /dev/null")
+    return chain(stop(name), f"docker rm {quoted(name)} > /dev/null")
 
 
 WAIT_SECONDS = 600
@@ -56,7 +54,7 @@ def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     Args:
         seconds: how long to wait; then the script is not begun.
     """
-    return f"{functions('take_proxy_lock')}take_proxy_lock {words(seconds)}; {script}"
+    return f"{functions('take_proxy_lock')}take_proxy_lock {quoted(seconds)}; {script}"
 
 
 def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, seen: str) -> str:
@@ -67,7 +65,7 @@ def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, seen: str) -> str
         proxy: what it leads to.
         seen: id of the container that was there; empty if there was none.
     """
-    check = f"require_unmoved_proxy {words(seen, proxy.digest)}"
+    check = f"require_unmoved_proxy {quoted(seen, proxy.digest)}"
     return f"{functions('require_unmoved_proxy')}{with_proxy_lock(f'{check}; {script}')}"
 
 
@@ -138,7 +136,7 @@ def restore(proxy: Proxy) -> str:
     Args:
         proxy: the new one, which goes.
     """
-    return f"restore_proxy {words(proxy.digest)}"
+    return f"restore_proxy {quoted(proxy.digest)}"
 
 
 def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:

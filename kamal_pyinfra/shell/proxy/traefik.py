@@ -1,9 +1,11 @@
-"""Asks Traefik whether it routes to a server or has dropped it."""
+"""Asks Traefik whether it routes to a container: by a request, else by its log; and whether it has dropped one."""
 
 from __future__ import annotations
 
-from kamal_pyinfra.shell.library import functions
-from kamal_pyinfra.shell.script import words
+from collections.abc import Sequence
+
+from kamal_pyinfra.plan.proxy.gate import Door, Gate
+from kamal_pyinfra.shell.script import chain, functions, guarded, quoted
 
 ASKING_SECONDS = 15
 
@@ -18,9 +20,63 @@ def route_functions() -> str:
 
 def note_servers(containers: tuple[str, ...]) -> str:
     """Remember when it was, under which addresses the proxy knows these containers, and whether it can be asked."""
-    return f"note_servers {words(*containers)}"
+    return f"note_servers {quoted(*containers)}"
 
 
 def await_dropped() -> str:
     """Wait until the proxy sends nothing to the noted servers any more."""
     return "await_dropped"
+
+
+ROUTES = "kp-routes "
+"""Begins a line that tells how it is known that the proxy routes to a container: by a request, by its log, or not."""
+
+TELL_SECONDS = 60
+
+
+def await_served(gates: Sequence[Gate]) -> str:
+    """Wait until the proxy routes to each of these containers; exit 1 with the reason if it does not.
+
+    The script brings the functions along that it needs; without containers it is empty.
+    """
+    return f"( {functions('note_gates', 'serves')}{ask_gates(gates)} )" if gates else ""
+
+
+def ask_gates(gates: Sequence[Gate]) -> str:
+    """Note what Docker says of the proxy and of the containers, then ask for one after the other."""
+    return chain(note_gates(gates), *map(_serves, gates))
+
+
+def note_gates(gates: Sequence[Gate], *, patience: int = ASKING_SECONDS) -> str:
+    """Note what Docker says of the proxy and of the containers.
+
+    Args:
+        gates: of the containers.
+        patience: seconds that the proxy may take; with 0 it is asked once.
+    """
+    return f"note_gates {quoted(patience, *(gate.container for gate in gates))}"
+
+
+def question(gate: Gate) -> str:
+    """What there is to ask, as arguments: CONTAINER ASK ANSWER NAME DOORS."""
+    return quoted(
+        *(gate.container, gate.ask, gate.answer, gate.server_name or "localhost"), " ".join(map(_door, gate.doors))
+    )
+
+
+def tell_routes(gates: Sequence[Gate]) -> str:
+    """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
+    asks = "; ".join(map(_serves, gates))
+    script = f"{functions('note_gates', 'serves')}{note_gates(gates, patience=0)}; {asks}; true"
+    return guarded(script, seconds=TELL_SECONDS)
+
+
+def _serves(gate: Gate) -> str:
+    own = (" ".join(gate.routers), ", ".join(gate.rules), gate.own_path if gate.is_in_use else "")
+    rest = quoted(*own, " ".join(gate.twins), gate.check)
+    return f"serves {question(gate)} {rest}"
+
+
+def _door(door: Door) -> str:
+    guard = "guarded" if door.is_guarded else ""
+    return f"{door.scheme}:{door.port}:{guard}{f':{door.address}' if door.address else ''}"

@@ -66,8 +66,8 @@ def signals_after(numbers: Iterable[int]) -> Iterator[None]:
     """Deliver signals that come during a block once it is over.
 
     An exception of a handler between a fork and the return of the child's id would leave the child to itself. Blocking
-    the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait; they run
-    in the main thread alone, so that no other thread has to wait.
+    the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait; they
+    run in the main thread alone, so that no other thread has to wait.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

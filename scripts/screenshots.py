@@ -30,7 +30,7 @@ from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.runner.failures import HostFailure, brief_message
-from kamal_pyinfra.runner.progress.emitter import Emitter
+from kamal_pyinfra.runner.progress.report import Emitter
 from kamal_pyinfra.runner.progress.timeline import Load, Recorder
 
 IMAGES = Path(__file__).parent.parent / "docs/images"

@@ -12,7 +12,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
 from kamal_pyinfra.cli.output import paint, say_json
 from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
-from kamal_pyinfra.runner.progress.emitter import Emitter
+from kamal_pyinfra.runner.progress.report import Emitter
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan

@@ -21,8 +21,8 @@ from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.image import LOAD, was_loaded
 from kamal_pyinfra.shell.script import KILL_SECONDS, guarded
+from kamal_pyinfra.ssh.commands import PATIENCE_SECONDS
 from kamal_pyinfra.ssh.connection import stream
-from kamal_pyinfra.ssh.limits import PATIENCE_SECONDS
 from kamal_pyinfra.text import sanitized
 
 READ_ONLY_CHUNK = 1 << 16

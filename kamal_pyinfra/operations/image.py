@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.host import measured
 from kamal_pyinfra.shell.script import chain, guarded
-from kamal_pyinfra.ssh.limits import LimitedPull
+from kamal_pyinfra.ssh.commands import LimitedPull
 
 
 def pulling(run: Run, script: str) -> str:

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
 from kamal_pyinfra.runner.lock import what_is_done_stays
 from kamal_pyinfra.runner.progress.callbacks import Progress
-from kamal_pyinfra.runner.progress.emitter import Report
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.session import Session, Steps, interruptible
 from kamal_pyinfra.shell.image import MIRROR
 
@@ -90,7 +90,7 @@ def _mirrors(session: Session) -> dict[str, str]:
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
-def create(config: Config, say: Say, *, is_dry: bool = False) -> None:
+def create_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
     """Have the builder on this machine, or only say whether there is anything to do.
 
     Raises:
@@ -110,7 +110,7 @@ def create(config: Config, say: Say, *, is_dry: bool = False) -> None:
     say(f"{'Created' if is_new else 'Already there:'} {builder.name}")
 
 
-def remove(config: Config, say: Say, *, is_dry: bool = False) -> None:
+def remove_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
     """Take the builder on this machine away, or only say whether there is anything to do.
 
     Raises:
@@ -130,7 +130,7 @@ def remove(config: Config, say: Say, *, is_dry: bool = False) -> None:
     say(f"{'Removed' if was_there else 'Not there:'} {builder.name}")
 
 
-def details(config: Config, say: Say) -> None:
+def show_builder(config: Config, say: Say) -> None:
     """Say which builder is in use and what docker knows of builders here; never the environment.
 
     Raises:

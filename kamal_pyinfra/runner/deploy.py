@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.output.file import PlanFile
     from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.state.observed import ObservedHost
-    from kamal_pyinfra.runner.progress.emitter import Report
+    from kamal_pyinfra.runner.progress.report import Report
 
 PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
 CARRYING_OUT = (

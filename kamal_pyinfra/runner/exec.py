@@ -11,14 +11,17 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.plan.desired.accessory import accessory_container
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.app import serving_container
-from kamal_pyinfra.runner.queries.logs import roles_of
+from kamal_pyinfra.runner.queries.logs import read_hosts, roles_of
 from kamal_pyinfra.runner.session import Session, interruptible
+from kamal_pyinfra.shell import accessory as accessory_commands
 from kamal_pyinfra.shell import exec as commands
-from kamal_pyinfra.shell.script import quoted
+from kamal_pyinfra.shell.exec import EXEC_SECONDS
+from kamal_pyinfra.shell.script import chain, guarded, quoted
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
@@ -45,7 +48,7 @@ class Exec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ExecResult:
     """What a command said on a host."""
 
     host: str
@@ -54,7 +57,7 @@ class Answer:
     lines: tuple[str, ...]
 
 
-def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[Answer]:
+def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[ExecResult]:
     """Run a command in the app on each host and role; each goes on when another fails.
 
     Args:
@@ -83,7 +86,7 @@ def app_command(run: Run, host: str, wanted: Exec) -> str:
     return next(iter(_app_scripts(run, host, seen, wanted).values()))
 
 
-def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[Answer]:
+def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[ExecResult]:
     """Run shell text on each host; each goes on when another fails.
 
     Raises:
@@ -140,20 +143,37 @@ def _with_audit(run: Run, command: str, message: str, role: str = "") -> str:
     return f"{{ {command}\n}}; code=$?; [ ! -d {quoted(run.config.run_directory)} ] || {line}; exit $code"
 
 
-def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: Mapping[str, str]) -> list[Answer]:
-    def on(host: Host) -> list[Answer]:
+def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: Mapping[str, str]) -> list[ExecResult]:
+    def on(host: Host) -> list[ExecResult]:
         return list(_on_host(host, scripts[host.name], env))
 
     found = session.each(on, scripts)
     return [answer for host in found for answer in found[host] or (_lost(host),)]
 
 
-def _on_host(host: Host, scripts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Answer]:
+def _on_host(host: Host, scripts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[ExecResult]:
     for role, script in scripts.items():
         succeeded, output = execute(host, commands.with_variables(script), stdin=commands.variables(env))
         lines = tuple(sanitized(line.line) for line in output.combined_lines)
-        yield Answer(host=host.name, role=role, succeeded=succeeded, lines=lines)
+        yield ExecResult(host=host.name, role=role, succeeded=succeeded, lines=lines)
 
 
-def _lost(host: str) -> Answer:
-    return Answer(host=host, role="", succeeded=False, lines=("the connection was lost",))
+def _lost(host: str) -> ExecResult:
+    return ExecResult(host=host, role="", succeeded=False, lines=("the connection was lost",))
+
+
+def in_accessory(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
+    """What a command printed on each host.
+
+    Raises:
+        HostFailed: a host could not be reached, or the command failed.
+    """
+    line = accessory_command(run, name, command, is_reused=is_reused)
+    return read_hosts(run, hosts, guarded(line, seconds=EXEC_SECONDS))
+
+
+def accessory_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
+    """Shell text for a host that runs a command in an accessory."""
+    container = accessory_container(run, name)
+    line = accessory_commands.execute(container, command, is_reused=is_reused, is_terminal=is_terminal)
+    return chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line)

@@ -18,7 +18,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.lock import clear_left_behind, keep_or_forget, locked
 from kamal_pyinfra.runner.progress.callbacks import Progress
-from kamal_pyinfra.runner.progress.emitter import Report
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.session import Session, Steps
 
 

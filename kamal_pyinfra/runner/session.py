@@ -36,7 +36,7 @@ from kamal_pyinfra.runner.engine import (
     prepare_and_execute,
 )
 from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
-from kamal_pyinfra.runner.progress.emitter import Report
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, show_ssh_log
 from kamal_pyinfra.ssh.host_keys import on_accepted
 from kamal_pyinfra.ssh.keys import on_left_out

@@ -1,21 +1,25 @@
-"""Runs a row of the table of tasks: snapshot, plan, lock, change, unlock."""
+"""Runs a row of the table of tasks: snapshot, plan, lock, change, unlock; and what some of them need besides."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.secrets import registry_credentials, require_secrets
 from kamal_pyinfra.deploys.tasks import deploy_of, purge
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.local import registry as local_registry
 from kamal_pyinfra.local.hooks import has_hook
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.plan import Plan, task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.app import stale_containers, version_in_service
-from kamal_pyinfra.plan.tasks.table import Task
+from kamal_pyinfra.plan.tasks.table import TASKS, Task
 from kamal_pyinfra.runner.lock import locked, what_is_done_stays
 from kamal_pyinfra.runner.progress.callbacks import Progress
-from kamal_pyinfra.runner.progress.emitter import Report
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.queries.observe import observe
 from kamal_pyinfra.runner.session import Session, Steps, interruptible
 
@@ -134,3 +138,103 @@ def stale(run: Run, hosts: Collection[str]) -> list[tuple[str, str, str]]:
     """
     looks = observe(run, hosts).items()
     return [(host, each.name, each.version) for host, seen in looks for each, _ in stale_containers(run, seen)]
+
+
+def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
+    """Give the registry's credentials to this machine's Docker, then to the hosts'.
+
+    Raises:
+        ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
+    """
+    if run.is_dry:
+        _show(run, hosts if is_remote else (), report, TASKS["registry login"])
+        return
+    if run.config.registry.is_built_in:
+        report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
+        return
+    registry_credentials(run.config)
+    if is_local:
+        report.phase_began("login", [])
+        local_registry.log_in(run)
+        report.phase_ended("login", succeeded=True)
+    if is_remote:
+        run_task(TASKS["registry login"], run, hosts, report)
+
+
+def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
+    """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own.
+
+    Raises:
+        RegistryFailed: this machine could not. HostFailed: a host could not.
+    """
+    if run.is_dry:
+        _show(run, hosts if is_remote else (), report, TASKS["registry logout"])
+        return
+    if run.config.registry.is_built_in:
+        was_there = local_registry.removed(run.config.registry, Programs(report.output, report.warned))
+        report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
+        return
+    if is_local:
+        report.phase_began("logout", [])
+        local_registry.log_out(run)
+        report.phase_ended("logout", succeeded=True)
+    if is_remote:
+        run_task(TASKS["registry logout"], run, hosts, report)
+
+
+def _show(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
+    """Say what a dry run would change on hosts; this machine's Docker is not asked."""
+    if hosts and not run.config.registry.is_built_in:
+        report.planned(preview(task, run, hosts))
+
+
+ALL_ACCESSORIES = "all"
+
+
+def chosen_accessories(config: Config, name: str) -> tuple[str, ...]:
+    """The accessories that a name means.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name == ALL_ACCESSORIES and name not in config.accessories:
+        return tuple(config.accessories)
+    if name not in config.accessories:
+        raise ConfigError(unknown_accessory(config, name))
+    return (name,)
+
+
+def unknown_accessory(config: Config, name: str) -> str:
+    """What to say of a name that nothing has."""
+    options = " and ".join(config.accessories) or "none"
+    return f"No accessory by the name of {name!r} (options: {options})"
+
+
+def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
+    """The run that may look at these accessories and at nothing else.
+
+    Raises:
+        ConfigError: they are booted, and a secret or a local file of theirs is missing.
+    """
+    if command in ("boot", "reboot", "upload"):
+        run.config.require_accessory_files(names)
+    task = TASKS.get(f"accessory {command}")
+    keeps_env = task is None or not task.needs_secrets
+    if not keeps_env:
+        require_secrets(run.config)
+    told = "accessory reboot" if command == "reboot" else "accessory"
+    return replace(run, accessories=names, roles=(), command=told, keeps_env=keeps_env)
+
+
+def accessory_hosts(config: Config, names: Collection[str], hosts: Collection[str]) -> tuple[str, ...]:
+    """Those of the hosts that carry one of the accessories.
+
+    Raises:
+        ConfigError: there is none among them.
+    """
+    carriers = {server.host for name in names for server in config.accessory_servers(name)}
+    found = tuple(host for host in hosts if host in carriers)
+    if not found:
+        where = ", ".join(sorted(carriers)) or "no host"
+        raise ConfigError(f"No selected host carries {', '.join(names) or 'an accessory'}; {where} does")
+    return found

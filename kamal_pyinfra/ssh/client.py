@@ -8,6 +8,7 @@ from the socket on. Its class has to stand where pyinfra's connector finds it; o
 from __future__ import annotations
 
 import contextlib
+import random
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import gevent
 import paramiko.client
 from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, SSHException, Transport
+from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
@@ -27,15 +29,70 @@ from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_set
 from kamal_pyinfra.ssh.config_files import SshConfigError
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, Trust
 from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
-from kamal_pyinfra.ssh.retries import HungUp, connect_with_retries
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
+
+BACK_OFF = (0.5, 1.0, 2.0)
+"""Seconds before each new attempt, give or take a fifth."""
+
+DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
+
+TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
+
+
+class HungUp(SSHException):
+    """sshd ends each connection before it says who it is."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at "
+            "once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
+            f"({str(error) or type(error).__name__})"
+        )
+
+
+def connect_with_retries(connect: Callable[[], None]) -> None:
+    """Connect, and once more where the host refused: sshd starts anew, or has too many at once.
+
+    Never after an answer that would be the same again (authentication, host key, unknown name), and not when nothing
+    answers at all, for which ``ssh.connect_timeout`` is the time.
+
+    Raises:
+        HungUp: sshd hung up each time. SSHException, OSError, EOFError: any other failure, as it came.
+    """
+    for seconds in BACK_OFF:
+        try:
+            return connect()
+        except (SSHException, OSError, EOFError) as error:
+            if not is_transient(error):
+                raise
+        gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
+    try:
+        return connect()
+    except (SSHException, OSError, EOFError) as error:
+        if is_transient(error) and not isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
+            raise HungUp(error) from error
+        raise  # nothing listens there, or a firewall says so
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a failure to connect may be over in a moment."""
+    if isinstance(error, NoValidConnectionsError):  # one error for each address of the name
+        return all(is_transient(each) for each in error.errors.values())
+    if isinstance(error, TRANSIENT):
+        return True
+    return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
+
 
 ROUTE = "kp_route"
 """Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
+
 DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
+
 MOST_JUMPS = 8
+
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
+
 NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
 
 

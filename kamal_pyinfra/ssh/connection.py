@@ -19,12 +19,10 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, make_unix_command_for_host
 
 from kamal_pyinfra.ssh.client import open_session
+from kamal_pyinfra.ssh.commands import LIMIT, in_time, lenient, passed_on, with_reasons_of_sudo
 from kamal_pyinfra.ssh.host_data import ALIVE_MISSES, ALIVE_SECONDS
-from kamal_pyinfra.ssh.limits import LIMIT, in_time
 from kamal_pyinfra.ssh.login_shell import MarkedChannel, in_any_login_shell
-from kamal_pyinfra.ssh.output import lenient, passed_on
 from kamal_pyinfra.ssh.patches import Execute, connect_anew, wrap_commands
-from kamal_pyinfra.ssh.sudo import with_reasons_of_sudo
 
 OPEN_SECONDS = 15
 

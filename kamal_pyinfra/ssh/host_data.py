@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kamal_pyinfra.config import Config, Server, Ssh
 from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.shell.script import quoted as shell_quoted
+from kamal_pyinfra.ssh.commands import LIMIT
 from kamal_pyinfra.ssh.keys import _parse_key
-from kamal_pyinfra.ssh.limits import LIMIT
 from kamal_pyinfra.ssh.patches import use_client
 
 if TYPE_CHECKING:

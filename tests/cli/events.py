@@ -8,7 +8,7 @@ from kamal_pyinfra.plan.changes.host import CreateDirectories
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.progress import events
-from kamal_pyinfra.runner.progress.emitter import Emitter
+from kamal_pyinfra.runner.progress.report import Emitter
 
 HEALTH = (
     'kp-waiting shop-web-v2 1 28 1000000000 "2026-05-01T10:00:00.000000001Z" "2026-05-01T10:00:00.012Z" 22 '

@@ -9,13 +9,13 @@ from click.testing import CliRunner
 from pyinfra.connectors import ssh
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.ssh import retries
+from kamal_pyinfra.ssh import client
 
 
 def main(lines: list[str]) -> None:
     """Run each line, without the engine's pauses between two attempts to connect."""
     ssh.sleep = lambda seconds: None
-    retries.BACK_OFF = (0.0,)
+    client.BACK_OFF = (0.0,)
     ended = {}
     for line in lines:
         result = CliRunner().invoke(kp, line.split())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.runner.progress.emitter import Heard
 from kamal_pyinfra.runner.progress.events import Warned
+from kamal_pyinfra.runner.progress.report import ProgressParser
 
 LOG = '"2026-05-01T10:00:00.123456789Z" "2026-05-01T10:00:00.135456789Z"'
 
 
 def waiting(line: str) -> str:
-    event = Heard().event(1.5, "web1", f"kp-waiting shop-web-v2 {line}", "boot")
+    event = ProgressParser().event(1.5, "web1", f"kp-waiting shop-web-v2 {line}", "boot")
     assert event is not None
     assert (event.event, event.at, event.host) == ("waiting", 1.5, "web1")
     assert event.subject == "shop-web-v2"
@@ -51,11 +51,11 @@ def test_a_health_check_is_told_by_its_status_or_last_line(line: str, what: str)
     ],
 )
 def test_whatever_else_a_host_prints_says_nothing(line: str) -> None:
-    assert Heard().event(0, "web1", line, "prepare") is None
+    assert ProgressParser().event(0, "web1", line, "prepare") is None
 
 
 def test_layers_are_counted_for_each_host_and_only_news_is_told() -> None:
-    heard = Heard()
+    heard = ProgressParser()
     lines = ["a" * 12 + ": Pulling fs layer", "b" * 12 + ": Already exists", "a" * 12 + ": Waiting"]
     told = [heard.event(0, "web1", line, "prepare") for line in [*lines, "a" * 12 + ": Pull complete"]]
     assert [event and (event.layers, event.of) for event in told] == [(0, 1), (1, 2), None, (2, 2)]  # type: ignore[union-attr]
@@ -65,6 +65,6 @@ def test_layers_are_counted_for_each_host_and_only_news_is_told() -> None:
 
 
 def test_a_note_is_a_warning_of_the_phase_in_which_it_came() -> None:
-    event = Heard().event(2, "web1", "kp-note shop-web-v1: is there", "switch")
+    event = ProgressParser().event(2, "web1", "kp-note shop-web-v1: is there", "switch")
     assert isinstance(event, Warned)
     assert (event.phase, event.text) == ("switch", "web1: shop-web-v1: is there")

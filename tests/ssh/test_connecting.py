@@ -12,10 +12,9 @@ from paramiko import AuthenticationException, BadHostKeyException, RSAKey, SSHEx
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 
-from kamal_pyinfra.ssh.client import ROUTE, Client, Jumped, Route
+from kamal_pyinfra.ssh.client import BACK_OFF, ROUTE, Client, Jumped, Route
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused
 from kamal_pyinfra.ssh.keys import NotLetIn
-from kamal_pyinfra.ssh.retries import BACK_OFF
 
 BANNER = "Error reading SSH protocol banner"
 KEY = RSAKey.generate(1024)

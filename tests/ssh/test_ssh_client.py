@@ -17,13 +17,12 @@ from paramiko import SSHException
 from pyinfra.api.exceptions import ConnectError
 
 from kamal_pyinfra.ssh import client as ssh_client
-from kamal_pyinfra.ssh import host_keys, retries
+from kamal_pyinfra.ssh import host_keys
 from kamal_pyinfra.ssh import keys as ssh_keys
 from kamal_pyinfra.ssh import transport as ways
-from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, Jumped, Route, SessionRefused
+from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, HungUp, Jumped, Route, SessionRefused
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused
 from kamal_pyinfra.ssh.keys import NotLetIn
-from kamal_pyinfra.ssh.retries import HungUp
 from tests.operations.sshd import Sshd
 
 Connect = Callable[..., Client]
@@ -60,7 +59,7 @@ def reason_of(error: BaseException | None) -> BaseException | None:
 def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Connect as pyinfra's connector does."""
     clients: list[Client] = []
-    monkeypatch.setattr(retries, "BACK_OFF", ())
+    monkeypatch.setattr(ssh_client, "BACK_OFF", ())
 
     def to(host: Sshd | str, route: Route | None = None, **given: Any) -> Client:
         client = Client()

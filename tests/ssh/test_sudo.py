@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.ssh.sudo import with_reasons_of_sudo
+from kamal_pyinfra.ssh.commands import with_reasons_of_sudo
 
 ELSE = "or reach the host as root, or as a user in the group docker without `sudo: true`"
 GIVE = f"give admin `NOPASSWD: ALL` in a file of /etc/sudoers.d there, {ELSE}"

@@ -16,8 +16,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
 from kamal_pyinfra.shell.script import guarded
-from kamal_pyinfra.ssh import limits as time_limit
-from kamal_pyinfra.ssh.limits import in_time, limited
+from kamal_pyinfra.ssh import commands as time_limit
+from kamal_pyinfra.ssh.commands import in_time, limited
 
 PACKAGE = Path(time_limit.__file__).parent.parent
 

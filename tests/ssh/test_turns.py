@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from kamal_pyinfra.operations.run_state import RunState
-from kamal_pyinfra.ssh.limits import LimitedPull
+from kamal_pyinfra.ssh.commands import LimitedPull
 from tests.conftest import MakeConfig, a_run
 
 

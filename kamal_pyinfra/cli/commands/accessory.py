@@ -33,10 +33,10 @@ def accessory() -> None:
 def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
     run, target = options.run_without_version("accessory")
 
-    from kamal_pyinfra.runner.accessory import accessory_run, chosen, hosts_of
+    from kamal_pyinfra.runner.tasks import accessory_hosts, accessory_run, chosen_accessories
 
-    names = chosen(run.config, name)
-    return accessory_run(run, names, command), names, hosts_of(run.config, names, target.hosts)
+    names = chosen_accessories(run.config, name)
+    return accessory_run(run, names, command), names, accessory_hosts(run.config, names, target.hosts)
 
 
 SIMPLE = {
@@ -82,8 +82,8 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
 
     run, _, hosts = _run(options, name, "exec")
 
-    from kamal_pyinfra.runner.accessory import execute as carry_out
-    from kamal_pyinfra.runner.accessory import execute_command
+    from kamal_pyinfra.runner.exec import accessory_command
+    from kamal_pyinfra.runner.exec import in_accessory as carry_out
 
     line = command[0] if len(command) == 1 else shlex.join(command)
     if options.dry_run:
@@ -92,7 +92,7 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
     if is_interactive:
         from kamal_pyinfra.local.terminal import open_terminal
 
-        open_terminal(run, hosts[0], execute_command(run, name, line, is_reused=reuse, is_terminal=True))
+        open_terminal(run, hosts[0], accessory_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
         for text in said:
             say(f"{host}  {text}" if len(hosts) > 1 else text)
@@ -140,12 +140,12 @@ def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: An
     """
     run, _, hosts = _run(options, name, "logs")
 
-    from kamal_pyinfra.runner.accessory import listings
-    from kamal_pyinfra.runner.accessory import logs as read_logs
+    from kamal_pyinfra.runner.queries.logs import accessory_listings
+    from kamal_pyinfra.runner.queries.logs import accessory_logs as read_logs
 
     wanted = log_filter(**chosen)
     if follows:
-        follow_logs(run, listings(run, name, hosts), wanted, as_json=as_json)
+        follow_logs(run, accessory_listings(run, name, hosts), wanted, as_json=as_json)
     else:
         print_logs(read_logs(run, name, hosts, wanted), as_json=as_json)
 
@@ -165,14 +165,14 @@ def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
     run, target = options.run_without_version("accessory")
 
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.runner.accessory import ALL, accessory_run, unknown
+    from kamal_pyinfra.runner.tasks import ALL_ACCESSORIES, accessory_run, unknown_accessory
 
-    names = () if name == ALL else (name,)
+    names = () if name == ALL_ACCESSORIES else (name,)
     run, task = accessory_run(run, names, "remove"), row("accessory remove", with_data=data)
 
     def require(is_empty: bool) -> None:
         if is_empty and names and name not in run.config.accessories:
-            raise ConfigError(unknown(run.config, name))
+            raise ConfigError(unknown_accessory(run.config, name))
 
     if is_confirmed_for(options, task, run, target.hosts, is_confirmed=is_confirmed, require=require):
         run_row(options, task, run, target.hosts)

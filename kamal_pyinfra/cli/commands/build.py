@@ -70,7 +70,7 @@ def create(options: Options) -> None:
     """
     config = options.config()
 
-    from kamal_pyinfra.runner.build import create as create_builder
+    from kamal_pyinfra.runner.build import create_builder
 
     create_builder(config, say, is_dry=options.dry_run)
 
@@ -86,7 +86,7 @@ def remove(options: Options) -> None:
     """
     config = options.config()
 
-    from kamal_pyinfra.runner.build import remove as remove_builder
+    from kamal_pyinfra.runner.build import remove_builder
 
     remove_builder(config, say, is_dry=options.dry_run)
 
@@ -102,7 +102,7 @@ def details(options: Options) -> None:
     """
     config = options.config()
 
-    from kamal_pyinfra.runner.build import details as show_details
+    from kamal_pyinfra.runner.build import show_builder as show_details
 
     show_details(config, say)
 
@@ -163,7 +163,7 @@ def login(options: Options, skip_local: bool, skip_remote: bool) -> None:
     run, target = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.registry import log_in
+    from kamal_pyinfra.runner.tasks import log_in
 
     _say_of_this_machine(options, run, "log in to", is_local=not skip_local)
     with report_for(options) as report:
@@ -184,7 +184,7 @@ def logout(options: Options, skip_local: bool, skip_remote: bool) -> None:
     run, target = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.registry import log_out
+    from kamal_pyinfra.runner.tasks import log_out
 
     _say_of_this_machine(options, run, "log out of", is_local=not skip_local)
     with report_for(options) as report:

@@ -16,7 +16,7 @@ from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.exec import Answer, Exec
+    from kamal_pyinfra.runner.exec import Exec, ExecResult
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -144,7 +144,7 @@ def _split(pair: str) -> tuple[str, str, str]:
     return (match[1], match[2], match[3]) if match else (pair, "", "")
 
 
-def print_answers(answers: Sequence[Answer], title: str) -> None:
+def print_answers(answers: Sequence[ExecResult], title: str) -> None:
     """Print what each host said as a block, and exit 1 if one failed.
 
     Raises:

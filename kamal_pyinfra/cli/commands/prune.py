@@ -83,7 +83,7 @@ def accessories(options: Options, is_confirmed: bool) -> None:
     """
     run, target = options.run_without_version("prune")
 
-    from kamal_pyinfra.runner.accessory import accessory_run
+    from kamal_pyinfra.runner.tasks import accessory_run
 
     run, task = accessory_run(run, (), "remove"), row("prune accessories")
     if is_confirmed_for(options, task, run, target.hosts, is_confirmed=is_confirmed):

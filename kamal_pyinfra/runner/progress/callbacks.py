@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 
-from kamal_pyinfra.runner.progress.emitter import Report
+from kamal_pyinfra.runner.progress.report import Report
 
 
 class Progress(BaseStateCallback):

@@ -114,3 +114,19 @@ def _texts(answers: Mapping[str, tuple[bool, CommandOutput] | None]) -> dict[str
 
 def _said(answer: tuple[bool, CommandOutput] | None) -> str:
     return "\n".join(f"  {sanitized(line)}" for line in answer[1].stderr_lines) if answer else ""
+
+
+def accessory_logs(run: Run, name: str, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
+    """The last lines of an accessory, by host.
+
+    Raises:
+        HostFailed: a host could not be reached, or has no such container.
+    """
+    container = naming.accessory_container(run.config, name)
+    return container_logs(run, hosts, container, name, wanted)
+
+
+def accessory_listings(run: Run, name: str, hosts: Collection[str]) -> dict[str, str]:
+    """For each host, what lists the accessory to follow."""
+    listing = log_commands.running_container(naming.accessory_container(run.config, name), name)
+    return dict.fromkeys(hosts, listing)

@@ -37,7 +37,7 @@ DEFAULT_INTERVAL = 30
 """Seconds; Docker's, for an image that does not say."""
 
 
-class Heard:
+class ProgressParser:
     """What hosts have said so far."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Emitter:
         self.phase = ""
         self.phase_began_at = 0.0
         self.is_over = False
-        self.heard_so_far = Heard()
+        self.heard_so_far = ProgressParser()
 
     @property
     def now(self) -> float:

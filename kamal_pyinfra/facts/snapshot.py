@@ -22,8 +22,8 @@ from kamal_pyinfra.plan.state.observed import (
     ObservedFile,
     ObservedHost,
     ObservedImage,
+    parse_record,
 )
-from kamal_pyinfra.plan.state.record import parse_record
 from kamal_pyinfra.shell.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.text import one_line
 

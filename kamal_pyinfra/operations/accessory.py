@@ -10,9 +10,9 @@ from pyinfra.api.command import StringCommand
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import observe
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
     BootAccessory,
+    Change,
     CreateAccessoryDirectories,
     RebootAccessory,
     RemoveAccessory,

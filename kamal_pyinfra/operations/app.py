@@ -12,24 +12,22 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
 from kamal_pyinfra.operations.audit import audited, show_planned
 from kamal_pyinfra.operations.run_state import current_host, current_state, desired_and_observed, observe, run_state
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
     RestartContainer,
     StopContainer,
     SyncAssets,
+    TagLatest,
 )
-from kamal_pyinfra.plan.changes.host import TagLatest
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
-from kamal_pyinfra.plan.diff.gates import boot_gates
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
-from kamal_pyinfra.plan.diff.proxy import replaced_proxy
+from kamal_pyinfra.plan.diff.proxy import boot_gates, replaced_proxy
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.observed import ObservedHost
-from kamal_pyinfra.plan.state.record import record_text
+from kamal_pyinfra.plan.state.observed import ObservedHost, record_text
 from kamal_pyinfra.shell import app as commands
 from kamal_pyinfra.shell import app as release
 from kamal_pyinfra.shell import host as edits

@@ -14,20 +14,21 @@ from kamal_pyinfra.config.model import stop_seconds
 from kamal_pyinfra.operations import accessory, host, image, proxy
 from kamal_pyinfra.operations.audit import Audits, audited, show_planned
 from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
-from kamal_pyinfra.plan.changes import containers as of_containers
-from kamal_pyinfra.plan.changes import host as of_host
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import RemoveProxy, StartContainer, StopContainer
-from kamal_pyinfra.plan.changes.host import (
+from kamal_pyinfra.plan import changes as kinds
+from kamal_pyinfra.plan.changes import (
+    Change,
     RemoveContainer,
     RemoveDirectory,
     RemoveEnvFile,
     RemoveFile,
     RemoveImage,
+    RemoveProxy,
     RemoveUntagged,
+    StartContainer,
+    StopContainer,
 )
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.plan.diff.gates import started_gates
+from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.plan import Decide, TaskDecision
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
@@ -205,35 +206,35 @@ def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[St
 
 
 APPLY: Mapping[type[Change], Applied] = {
-    of_host.InstallDocker: Applied(host.install),
-    of_host.CreateDirectories: Applied(host.make_directories),
-    of_host.CreateEnvFile: Applied(host.write_env_files),
-    of_host.WriteEnvFile: Applied(host.write_env_files),
-    of_host.ProtectEnvFile: Applied(host.write_env_files),
-    of_host.LogIn: Applied(image.log_in),
-    of_host.LogOut: Applied(image.log_out),
-    of_host.PullImage: Applied(image.pull),
-    of_host.RemoveContainer: Applied(_removed, "Pruned containers"),
-    of_host.RemoveImage: Applied(_removed, "Pruned images"),
-    of_host.RemoveUntagged: Applied(_removed, "Pruned images"),
-    of_host.RemoveEnvFile: Applied(_removed),
-    of_host.RemoveFile: Applied(_removed),
-    of_host.RemoveDirectory: Applied(_removed),
-    of_containers.StartContainer: Applied(_started),
-    of_containers.StopContainer: Applied(_stopped, "Stopped app"),
-    of_containers.RunProxy: Applied(proxy.run_or_replace),
-    of_containers.StartProxy: Applied(proxy.run_or_replace),
-    of_containers.ReplaceProxy: Applied(proxy.run_or_replace),
-    of_containers.RebootProxy: Applied(proxy.reboot),
-    of_containers.SwitchProxy: Applied(proxy.switch),
-    of_containers.RemoveProxy: Applied(proxy.remove),
-    of_containers.RemoveProxyImage: Applied(proxy.remove),
-    of_containers.RemoveProxyEnvFile: Applied(proxy.remove),
-    of_containers.BootAccessory: Applied(accessory.boot),
-    of_containers.RebootAccessory: Applied(accessory.boot),
-    of_containers.CreateAccessoryDirectories: Applied(accessory.make_directories),
-    of_containers.UploadFiles: Applied(accessory.upload),
-    of_containers.SwitchAccessory: Applied(accessory.switch),
-    of_containers.RemoveAccessory: Applied(accessory.remove),
+    kinds.InstallDocker: Applied(host.install),
+    kinds.CreateDirectories: Applied(host.make_directories),
+    kinds.CreateEnvFile: Applied(host.write_env_files),
+    kinds.WriteEnvFile: Applied(host.write_env_files),
+    kinds.ProtectEnvFile: Applied(host.write_env_files),
+    kinds.LogIn: Applied(image.log_in),
+    kinds.LogOut: Applied(image.log_out),
+    kinds.PullImage: Applied(image.pull),
+    kinds.RemoveContainer: Applied(_removed, "Pruned containers"),
+    kinds.RemoveImage: Applied(_removed, "Pruned images"),
+    kinds.RemoveUntagged: Applied(_removed, "Pruned images"),
+    kinds.RemoveEnvFile: Applied(_removed),
+    kinds.RemoveFile: Applied(_removed),
+    kinds.RemoveDirectory: Applied(_removed),
+    kinds.StartContainer: Applied(_started),
+    kinds.StopContainer: Applied(_stopped, "Stopped app"),
+    kinds.RunProxy: Applied(proxy.run_or_replace),
+    kinds.StartProxy: Applied(proxy.run_or_replace),
+    kinds.ReplaceProxy: Applied(proxy.run_or_replace),
+    kinds.RebootProxy: Applied(proxy.reboot),
+    kinds.SwitchProxy: Applied(proxy.switch),
+    kinds.RemoveProxy: Applied(proxy.remove),
+    kinds.RemoveProxyImage: Applied(proxy.remove),
+    kinds.RemoveProxyEnvFile: Applied(proxy.remove),
+    kinds.BootAccessory: Applied(accessory.boot),
+    kinds.RebootAccessory: Applied(accessory.boot),
+    kinds.CreateAccessoryDirectories: Applied(accessory.make_directories),
+    kinds.UploadFiles: Applied(accessory.upload),
+    kinds.SwitchAccessory: Applied(accessory.switch),
+    kinds.RemoveAccessory: Applied(accessory.remove),
 }
 """Every kind of change that a task can decide on; a deploy makes the others in phases of their own."""

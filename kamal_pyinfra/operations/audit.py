@@ -9,7 +9,7 @@ from pyinfra.api.operation import operation
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.operations.run_state import current_host, current_state
-from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.output.text import change_line
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import host as commands

@@ -11,8 +11,7 @@ from pyinfra.api.state import State
 
 from kamal_pyinfra.operations.audit import Audits, audited, show_planned
 from kamal_pyinfra.operations.run_state import current_host, desired_and_observed, drop_snapshots
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.host import CreateDirectories, ProtectEnvFile, WriteEnvFile
+from kamal_pyinfra.plan.changes import Change, CreateDirectories, ProtectEnvFile, WriteEnvFile
 from kamal_pyinfra.plan.diff.host import diff_docker
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import host as commands

@@ -15,8 +15,7 @@ from kamal_pyinfra.config.secrets import registry_credentials
 from kamal_pyinfra.local import registry_tunnel as own_forward
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.run_state import current_state, run_state
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.host import PullImage
+from kamal_pyinfra.plan.changes import Change, PullImage
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.host import measured

@@ -9,9 +9,10 @@ from pyinfra.api.command import StringCommand
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import observe
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
+    Change,
     RebootProxy,
+    RemoveEnvFile,
     RemoveProxy,
     RemoveProxyImage,
     ReplaceProxy,
@@ -19,8 +20,7 @@ from kamal_pyinfra.plan.changes.containers import (
     StartProxy,
     SwitchProxy,
 )
-from kamal_pyinfra.plan.changes.host import RemoveEnvFile
-from kamal_pyinfra.plan.diff.gates import running_gates
+from kamal_pyinfra.plan.diff.proxy import running_gates
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run

@@ -27,7 +27,7 @@ from kamal_pyinfra.plan.state.observed import LockDetails, ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes.change import Change
+    from kamal_pyinfra.plan.changes import Change
     from kamal_pyinfra.plan.plan import Decide, TaskDecision
 
 

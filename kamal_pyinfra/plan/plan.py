@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import AccessoryChange, AwaitContainer
-from kamal_pyinfra.plan.changes.host import BuildImage, PullImage
+from kamal_pyinfra.plan.changes import AccessoryChange, AwaitContainer, BuildImage, Change, PullImage
 from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_accessories, taken_names
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_accessories
@@ -112,22 +110,15 @@ def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[s
 
 @dataclass(frozen=True, kw_only=True)
 class HostPlan:
-    """The changes of one host, in the order in which they are made.
-
-    Args:
-        roles: the host's roles in the configuration, primary first.
-        unchanged: how many of the wanted things are as they should be.
-        notes: what the user should know besides, one clause each.
-        accessories: the host's accessories in the configuration.
-        advice: what differs but is not part of the run; each names the command that changes it.
-    """
+    """The changes of one host, in the order in which they are made."""
 
     host: str
-    roles: tuple[str, ...]
+    roles: tuple[str, ...]  # the host's roles in the configuration, primary first
     changes: tuple[Change, ...]
-    unchanged: int = 0
-    notes: tuple[str, ...] = ()
-    accessories: tuple[str, ...] = ()
+    unchanged: int = 0  # how many of the wanted things are as they should be
+    notes: tuple[str, ...] = ()  # what the user should know besides, one clause each
+    accessories: tuple[str, ...] = ()  # the host's accessories in the configuration
+    # what differs but is not part of the run; each names the command that changes it
     advice: tuple[AccessoryChange, ...] = ()
 
     @property
@@ -138,18 +129,14 @@ class HostPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that a run will change, and why; without version if it is not about one.
-
-    Args:
-        notes: what a reader should know although nothing is done about it.
-    """
+    """Everything that a run will change, and why; without version if it is not about one."""
 
     service: str
     version: str
     command: str
     build: BuildImage | None
     hosts: tuple[HostPlan, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what a reader should know although nothing is done about it
 
     @property
     def is_empty(self) -> bool:
@@ -298,16 +285,11 @@ def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDecision:
-    """What one host has to go through.
-
-    Args:
-        notes: what the user should know besides, one clause each.
-        refusals: why none of it must be done, one line each.
-    """
+    """What one host has to go through."""
 
     changes: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should know besides, one clause each
+    refusals: tuple[str, ...] = ()  # why none of it must be done, one line each
 
 
 Decide = Callable[[Run, ObservedHost], TaskDecision]

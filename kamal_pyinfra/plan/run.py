@@ -33,31 +33,18 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What a command looks after.
+    """What a command looks after."""
 
-    Args:
-        boots_app: the app's containers and env files.
-        boots_proxy: the proxy, if a role here runs behind it.
-        boots_accessories: missing accessories are booted; a deploy only says that they are missing.
-        reboots_accessories: those that are there are replaced.
-        writes_accessory_env: env files of accessories.
-        releases: the release command may run.
-        prunes: leftovers are removed.
-        refetches: an image is pulled although one of its name is there, when nothing else was asked for.
-        calls_deploy_hooks: the hooks ``pre-deploy`` and ``post-deploy`` are run.
-        may_spare_accessories: it goes on without a host that carries nothing but accessories.
-    """
-
-    boots_app: bool = True
-    boots_proxy: bool = False
-    boots_accessories: bool = False
-    reboots_accessories: bool = False
-    writes_accessory_env: bool = False
-    releases: bool = False
-    prunes: bool = False
-    refetches: bool = False
-    calls_deploy_hooks: bool = True
-    may_spare_accessories: bool = False
+    boots_app: bool = True  # the app's containers and env files
+    boots_proxy: bool = False  # the proxy, if a role here runs behind it
+    boots_accessories: bool = False  # missing accessories are booted; a deploy only says that they are missing
+    reboots_accessories: bool = False  # those that are there are replaced
+    writes_accessory_env: bool = False  # env files of accessories
+    releases: bool = False  # the release command may run
+    prunes: bool = False  # leftovers are removed
+    refetches: bool = False  # an image is pulled although one of its name is there, when nothing else was asked for
+    calls_deploy_hooks: bool = True  # the hooks ``pre-deploy`` and ``post-deploy`` are run
+    may_spare_accessories: bool = False  # it goes on without a host that carries nothing but accessories
 
 
 _OF_ACCESSORIES = Behaviour(boots_app=False, boots_accessories=True, writes_accessory_env=True)
@@ -82,20 +69,13 @@ back to had its release command. Every other command has what a ``Behaviour`` ha
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Who runs what when, and from where.
+    """Who runs what when, and from where."""
 
-    Args:
-        run_id: 32 hexadecimal digits; names this run's cord directories.
-        started_at: UTC time, ISO 8601.
-        performer: who is in the audit log: git's user.email, else the local user.
-        locked_by: who is in the lock: git's user.name, else the performer.
-        holder: ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; lets a rerun recognise its own dead lock.
-    """
-
-    run_id: str
-    started_at: str
-    performer: str
-    locked_by: str
+    run_id: str  # 32 hexadecimal digits; names this run's cord directories
+    started_at: str  # UTC time, ISO 8601
+    performer: str  # who is in the audit log: git's user.email, else the local user
+    locked_by: str  # who is in the lock: git's user.name, else the performer
+    # ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; lets a rerun recognise its own dead lock
     holder: str
 
     @property
@@ -111,17 +91,12 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The selected part of the fleet.
+    """The selected part of the fleet."""
 
-    Args:
-        hosts: names, primary role's hosts first; empty for all.
-        roles: the only roles that may be touched; empty for all, and for what other roles left behind.
-        accessories: the only accessories that may be changed; empty for all.
-    """
-
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # names, primary role's hosts first; empty for all
+    # the only roles that may be touched; empty for all, and for what other roles left behind
     roles: tuple[str, ...] = ()
-    accessories: tuple[str, ...] = ()
+    accessories: tuple[str, ...] = ()  # the only accessories that may be changed; empty for all
 
     def includes(self, role: str) -> bool:
         """Whether this role may be touched."""
@@ -134,46 +109,28 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run goes about it.
+    """How a run goes about it."""
 
-    Args:
-        is_build_allowed: whether a missing image may be built and pushed from here.
-        is_setup: whether Docker may be installed.
-        is_dry: whether the run ends once it is known what it would change.
-        keeps_env: whether secrets stay as they are on the hosts, since they are not known here.
-        replaces_edited: whether a container whose files somebody changed by hand is replaced.
-        skips_hooks: whether no hook is run.
-        skips_unreachable: whether a host that cannot be reached is left out, instead of stopping the run.
-        lock_wait: seconds to wait for a held lock; a stale one is then taken over. ``None``: neither.
-        decommissioned: hosts that left the configuration, from which this run removes the service.
-        forgotten: hosts that left the configuration and of which no note is to be kept.
-    """
-
-    is_build_allowed: bool = True
-    is_setup: bool = False
-    is_dry: bool = False
-    keeps_env: bool = False
-    replaces_edited: bool = False
-    skips_hooks: bool = False
-    skips_unreachable: bool = False
-    lock_wait: int | None = None
-    decommissioned: tuple[str, ...] = ()
-    forgotten: tuple[str, ...] = ()
+    is_build_allowed: bool = True  # whether a missing image may be built and pushed from here
+    is_setup: bool = False  # whether Docker may be installed
+    is_dry: bool = False  # whether the run ends once it is known what it would change
+    keeps_env: bool = False  # whether secrets stay as they are on the hosts, since they are not known here
+    replaces_edited: bool = False  # whether a container whose files somebody changed by hand is replaced
+    skips_hooks: bool = False  # whether no hook is run
+    skips_unreachable: bool = False  # whether a host that cannot be reached is left out, instead of stopping the run
+    lock_wait: int | None = None  # seconds to wait for a held lock; a stale one is then taken over. ``None``: neither
+    decommissioned: tuple[str, ...] = ()  # hosts that left the configuration, from which this run removes the service
+    forgotten: tuple[str, ...] = ()  # hosts that left the configuration and of which no note is to be kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Origin, Target, RunOptions):
-    """One invocation of a deploy, the same on every host.
-
-    Args:
-        command: what was asked for, for the lock and the audit log.
-        words: what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``.
-    """
+    """One invocation of a deploy, the same on every host."""
 
     config: Config
     version: str
-    command: str = "deploy"
-    words: tuple[str, ...] = ()
+    command: str = "deploy"  # what was asked for, for the lock and the audit log
+    words: tuple[str, ...] = ()  # what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``
 
     @property
     def behaviour(self) -> Behaviour:

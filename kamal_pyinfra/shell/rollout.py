@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.naming import replaced_name
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
     ReplaceContainer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.plan.changes.host import CreateDirectories
+from kamal_pyinfra.plan.changes import CreateDirectories
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.progress import events

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from kamal_pyinfra.cli.confirm import is_wanted, yes_option
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.changes.host import RemoveContainer
+from kamal_pyinfra.plan.changes import RemoveContainer
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from tests.cli.test_options import options
 

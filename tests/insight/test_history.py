@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra.insight.history import FAILED, FINISHED, Deployed, deploy_message, history, seconds_of
-from kamal_pyinfra.plan.changes.host import CreateDirectories
+from kamal_pyinfra.plan.changes import CreateDirectories
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 
 CHANGES = (CreateDirectories(paths=(".kamal",), cause="not found"),)

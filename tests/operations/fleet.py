@@ -26,8 +26,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
 from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.observed import LockDetails, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.state.record import record_text
+from kamal_pyinfra.plan.state.observed import LockDetails, ObservedContainer, ObservedHost, record_text
 from kamal_pyinfra.shell.snapshot import snapshot
 
 

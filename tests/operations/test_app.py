@@ -10,13 +10,13 @@ from kamal_pyinfra.operations import app
 from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations.app import record_edits_command
 from kamal_pyinfra.operations.run_state import run_state
-from kamal_pyinfra.plan.changes.containers import StopContainer
+from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
-from kamal_pyinfra.plan.diff.gates import boot_gates
 from kamal_pyinfra.plan.diff.leftovers import next_record
+from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.fleet_state import SWITCHED
-from kamal_pyinfra.plan.state.record import record_text
+from kamal_pyinfra.plan.state.observed import record_text
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.app import stand_by
 from kamal_pyinfra.shell.host import measured, write_secret

@@ -7,7 +7,7 @@ from functools import partial
 
 from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.operations.host import INSTALL_SECONDS
-from kamal_pyinfra.plan.diff.gates import started_gates
+from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions
 from kamal_pyinfra.shell import rollout

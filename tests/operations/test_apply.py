@@ -7,17 +7,19 @@ from dataclasses import replace
 
 from kamal_pyinfra.deploys.tasks import run_steps
 from kamal_pyinfra.operations.apply import APPLY
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
     AccessoryChange,
     AwaitContainer,
     BootContainer,
+    BuildImage,
+    Change,
+    ForgetHosts,
     ReplaceContainer,
     RestartContainer,
     RunRelease,
     SyncAssets,
+    TagLatest,
 )
-from kamal_pyinfra.plan.changes.host import BuildImage, ForgetHosts, TagLatest
 from kamal_pyinfra.plan.tasks.table import TASKS
 from tests.operations.conftest import HOSTS, fresh
 

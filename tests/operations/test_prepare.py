@@ -12,13 +12,11 @@ from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations import host as docker
 from kamal_pyinfra.operations.apply import applied, differing
 from kamal_pyinfra.plan.desired.host import desired_host
-from kamal_pyinfra.plan.diff.gates import running_gates
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_images, diff_login
 from kamal_pyinfra.plan.diff.leftovers import next_record
-from kamal_pyinfra.plan.diff.proxy import diff_proxy
+from kamal_pyinfra.plan.diff.proxy import diff_proxy, running_gates
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
-from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status
-from kamal_pyinfra.plan.state.record import record_text
+from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status, record_text
 from kamal_pyinfra.shell import app as asset_commands
 from kamal_pyinfra.shell import host as edits
 from kamal_pyinfra.shell import image as image_commands

@@ -8,9 +8,9 @@ from functools import singledispatch
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.naming import DIGEST_LABEL
-from kamal_pyinfra.plan.changes import change as change_kinds
-from kamal_pyinfra.plan.changes import containers as containers_kinds
-from kamal_pyinfra.plan.changes import host as host_kinds
+from kamal_pyinfra.plan import changes as change_kinds
+from kamal_pyinfra.plan import changes as containers_kinds
+from kamal_pyinfra.plan import changes as host_kinds
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedFile, ObservedHost, ObservedImage, Status
 from tests.conftest import HOME, as_deployed

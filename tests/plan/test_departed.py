@@ -16,8 +16,7 @@ from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import former_hosts, make_plan
-from kamal_pyinfra.plan.state.observed import ObservedHost, Status
-from kamal_pyinfra.plan.state.record import Record, parse_record, record_text
+from kamal_pyinfra.plan.state.observed import ObservedHost, Record, Status, parse_record, record_text
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, stopped, together, without
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from textwrap import dedent
 
-from kamal_pyinfra.plan.changes.containers import RestartContainer
+from kamal_pyinfra.plan.changes import RestartContainer
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers
 from tests.conftest import MakeConfig, a_run

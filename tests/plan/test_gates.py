@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from kamal_pyinfra.plan.changes.containers import AwaitContainer, ReplaceContainer
+from kamal_pyinfra.plan.changes import AwaitContainer, ReplaceContainer
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers
-from kamal_pyinfra.plan.diff.gates import boot_gates
+from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, stopped

@@ -17,8 +17,7 @@ from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.plan import TaskDecision
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost, Record
 from kamal_pyinfra.plan.tasks import accessory as accessory_tasks
 from kamal_pyinfra.plan.tasks import host as env_tasks
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks

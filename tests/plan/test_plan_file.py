@@ -16,8 +16,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.plan.output.file import PlanFile, parse_plan_file, plan_file, require_same_plan, require_unchanged
 from kamal_pyinfra.plan.plan import make_plan
-from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
-from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Record, Status
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, without
 

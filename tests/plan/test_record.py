@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
-from kamal_pyinfra.plan.state.record import FORMAT_VERSION, Record, parse_record, record_text
+from kamal_pyinfra.plan.state.observed import FORMAT_VERSION, Record, parse_record, record_text
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, fresh
 

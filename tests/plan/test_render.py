@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.host import (
+from kamal_pyinfra.plan.changes import (
     BuildImage,
+    Change,
     CreateDirectories,
     LogIn,
     PullImage,

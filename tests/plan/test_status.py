@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kamal_pyinfra.insight.status import status_rows
-from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Status
-from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Record, Status
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, plan_of, stopped, without
 

@@ -7,13 +7,7 @@ from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from kamal_pyinfra.config import Config, load_config
-from kamal_pyinfra.plan.changes.containers import (
-    AwaitContainer,
-    BootContainer,
-    ReplaceContainer,
-    RestartContainer,
-    StopContainer,
-)
+from kamal_pyinfra.plan.changes import AwaitContainer, BootContainer, ReplaceContainer, RestartContainer, StopContainer
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, Health, Proxy
 

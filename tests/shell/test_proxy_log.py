@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.plan.changes.containers import StopContainer
+from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import functions

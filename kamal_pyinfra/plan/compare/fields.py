@@ -22,17 +22,11 @@ NAMED_FIELDS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A field with what it is and what it should be; never the value of a secret.
+    """A field with what it is and what it should be; never the value of a secret."""
 
-    Args:
-        field: what differs, for example ``env COLOR``, ``memory`` or ``secret TOP_SECRET``.
-        before: what is there; empty for fields whose value is not shown.
-        after: what should be there; for fields without values what happened to them, for example ``changed``.
-    """
-
-    field: str
-    before: str = ""
-    after: str = ""
+    field: str  # what differs, for example ``env COLOR``, ``memory`` or ``secret TOP_SECRET``
+    before: str = ""  # what is there; empty for fields whose value is not shown
+    after: str = ""  # what should be there; for fields without values what happened to them, for example ``changed``
 
     @property
     def text(self) -> str:
@@ -131,18 +125,12 @@ MOUNTING = ("volume", "v", "mount", "tmpfs", "volumes-from")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """One mount.
+    """One mount."""
 
-    Args:
-        target: path in the container.
-        source: path or volume on the host; empty if it may be any.
-        is_read_only: whether the container may not write to it.
-        is_ours: whether its source is made anew for each container, so that only its absence is a difference.
-    """
-
-    target: str
-    source: str
-    is_read_only: bool = False
+    target: str  # path in the container
+    source: str  # path or volume on the host; empty if it may be any
+    is_read_only: bool = False  # whether the container may not write to it
+    # whether its source is made anew for each container, so that only its absence is a difference
     is_ours: bool = False
 
     @classmethod

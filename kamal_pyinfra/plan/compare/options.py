@@ -117,23 +117,15 @@ def _shown_ports(value: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """An option that ``docker inspect`` shows.
+    """An option that ``docker inspect`` shows."""
 
-    Args:
-        names: how it may be written; the first one is shown.
-        field: where inspect shows it.
-        read: brings the written and the inspected values into one form; ``None`` for what cannot be compared.
-        write: that form for people.
-        is_mutable: whether ``docker update`` can change it on a running container.
-        has_known_default: whether its absence means the same on every engine, so that a surplus one shows.
-    """
-
-    names: tuple[str, ...]
-    field: str
+    names: tuple[str, ...]  # how it may be written; the first one is shown
+    field: str  # where inspect shows it
+    # brings the written and the inspected values into one form; ``None`` for what cannot be compared
     read: Reader = _texts
-    write: Writer = _shown
-    is_mutable: bool = False
-    has_known_default: bool = True
+    write: Writer = _shown  # that form for people
+    is_mutable: bool = False  # whether ``docker update`` can change it on a running container
+    has_known_default: bool = True  # whether its absence means the same on every engine, so that a surplus one shows
 
 
 OPTIONS = (

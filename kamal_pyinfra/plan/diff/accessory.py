@@ -6,13 +6,7 @@ from collections.abc import Iterator
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.naming import ACCESSORY_LABEL
-from kamal_pyinfra.plan.changes.containers import (
-    AccessoryChange,
-    BootAccessory,
-    RebootAccessory,
-    RemoveAccessory,
-    SwitchAccessory,
-)
+from kamal_pyinfra.plan.changes import AccessoryChange, BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
 from kamal_pyinfra.plan.collisions import is_foreign
 from kamal_pyinfra.plan.compare.container import accessory_differences
 from kamal_pyinfra.plan.compare.fields import Difference, as_cause

@@ -9,10 +9,10 @@ from posixpath import normpath
 from kamal_pyinfra import naming
 from kamal_pyinfra.config.model import drain_seconds, notice_seconds, stop_seconds
 from kamal_pyinfra.naming import REPLACED_MARK
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
+    Change,
     ReplaceContainer,
     RestartContainer,
     RunRelease,
@@ -27,8 +27,7 @@ from kamal_pyinfra.plan.compare.container import (
     was_started,
 )
 from kamal_pyinfra.plan.compare.fields import as_cause
-from kamal_pyinfra.plan.proxy.reach import new_reach
-from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, with_names
+from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, new_reach, with_names
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.host import (
+from kamal_pyinfra.plan.changes import (
+    Change,
     CreateDirectories,
     CreateEnvFile,
     InstallDocker,

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.naming import REPLACED_MARK, REPLICA_MARK, first_replica
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import RemoveProxy, ReplaceContainer, RestartContainer
-from kamal_pyinfra.plan.changes.host import (
+from kamal_pyinfra.plan.changes import (
+    Change,
     ForgetHosts,
     RemoveContainer,
     RemoveDirectory,
     RemoveEnvFile,
     RemoveFile,
     RemoveImage,
+    RemoveProxy,
     RemoveUntagged,
+    ReplaceContainer,
+    RestartContainer,
     TagLatest,
 )
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories
@@ -26,8 +28,7 @@ from kamal_pyinfra.plan.diff.proxy import foreign_proxy
 from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
-from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner, Record
 
 RUN_ID = r"[0-9a-f]{32}"
 
@@ -40,26 +41,16 @@ NO_TAG = "<none>"
 
 @dataclass(frozen=True, kw_only=True)
 class Surplus:
-    """A service's part of a host once a command is over.
+    """A service's part of a host once a command is over."""
 
-    Args:
-        owner: what the labels of our containers say.
-        prefixes: the container prefixes of the roles that the run may touch.
-        known_roles: all roles of the configuration, on this host or not.
-        stopped: our containers that do not run then, newest first.
-        in_service: containers whose folders are needed, by name.
-        mounted: host folders that running containers mount, ours or not.
-        images: references that stay whether a container uses them or not.
-    """
-
-    owner: Owner
+    owner: Owner  # what the labels of our containers say
     repository: str
-    prefixes: tuple[str, ...]
-    known_roles: tuple[str, ...]
-    stopped: tuple[ObservedContainer, ...]
-    in_service: frozenset[str]
-    mounted: frozenset[str]
-    images: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...]  # the container prefixes of the roles that the run may touch
+    known_roles: tuple[str, ...]  # all roles of the configuration, on this host or not
+    stopped: tuple[ObservedContainer, ...]  # our containers that do not run then, newest first
+    in_service: frozenset[str]  # containers whose folders are needed, by name
+    mounted: frozenset[str]  # host folders that running containers mount, ours or not
+    images: frozenset[str] = frozenset()  # references that stay whether a container uses them or not
 
 
 def newest_first(containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:

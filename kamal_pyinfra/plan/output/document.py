@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes.change import Change
-    from kamal_pyinfra.plan.changes.containers import AccessoryChange
+    from kamal_pyinfra.plan.changes import AccessoryChange, Change
     from kamal_pyinfra.plan.plan import HostPlan, Plan
 
 FORMAT_VERSION = 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import AccessoryChange
+from kamal_pyinfra.plan.changes import AccessoryChange, Change
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.text import one_line
 

@@ -44,48 +44,33 @@ TOKEN = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """Where the proxy listens for a router.
+    """Where the proxy listens for a router."""
 
-    Args:
-        port: of the entry point, inside the proxy's container.
-        is_guarded: whether the entry point itself may answer (a redirect, middlewares of its own), so that an answer
-            without our header says nothing.
-        address: the one that it listens on, if it is not all of them; of the host where the proxy is on its network.
-    """
-
-    port: int
+    port: int  # of the entry point, inside the proxy's container
     scheme: str
+    # whether the entry point itself may answer (a redirect, middlewares of its own), so that an answer without our
+    # header says nothing
     is_guarded: bool = False
+    # the one that it listens on, if it is not all of them; of the host where the proxy is on its network
     address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What is asked of the proxy about one container.
-
-    Args:
-        routers: its own routers.
-        rules: theirs, for a message.
-        ask: the end of the path to ask for; empty for a container without such a router (Kamal made it).
-        answer: what the header of the answer holds.
-        server_name: a name of its rules, for TLS and the ``Host`` header; empty if there is none.
-        own_path: one that its own router leads to, as far as its rules tell; empty if they do not.
-        doors: where to ask; none if nothing is known of them.
-        is_in_use: whether its routers and middlewares are, word for word, those of a container that runs already.
-        twins: the ends of the paths that its routers' twins take.
-        check: ``STATUS:PATH`` of the proxy's own health check, or ``ok:PATH``; empty if it has none that can be sent.
-    """
+    """What is asked of the proxy about one container."""
 
     container: str
-    routers: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    ask: str = ""
-    answer: str = ""
-    server_name: str = ""
-    own_path: str = ""
-    doors: tuple[Door, ...] = ()
+    routers: tuple[str, ...] = ()  # its own routers
+    rules: tuple[str, ...] = ()  # theirs, for a message
+    ask: str = ""  # the end of the path to ask for; empty for a container without such a router (Kamal made it)
+    answer: str = ""  # what the header of the answer holds
+    server_name: str = ""  # a name of its rules, for TLS and the ``Host`` header; empty if there is none
+    own_path: str = ""  # one that its own router leads to, as far as its rules tell; empty if they do not
+    doors: tuple[Door, ...] = ()  # where to ask; none if nothing is known of them
+    # whether its routers and middlewares are, word for word, those of a container that runs already
     is_in_use: bool = False
-    twins: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()  # the ends of the paths that its routers' twins take
+    # ``STATUS:PATH`` of the proxy's own health check, or ``ok:PATH``; empty if it has none that can be sent
     check: str = ""
 
 

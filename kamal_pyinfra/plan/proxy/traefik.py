@@ -69,19 +69,12 @@ ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entr
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """What a router takes.
+    """What a router takes."""
 
-    Args:
-        protocol: ``http`` or ``tcp``.
-        rule: as written, without spaces around it.
-        priority: of several rules that match a request the highest takes it.
-        entry_points: those that it listens on; empty for all.
-    """
-
-    protocol: str
-    rule: str
-    priority: str
-    entry_points: str = ""
+    protocol: str  # ``http`` or ``tcp``
+    rule: str  # as written, without spaces around it
+    priority: str  # of several rules that match a request the highest takes it
+    entry_points: str = ""  # those that it listens on; empty for all
 
     @property
     def text(self) -> str:

@@ -17,49 +17,33 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file for an accessory.
+    """A file for an accessory."""
 
-    Args:
-        path: on the host.
-        content: the whole file; ``None`` if there is no such file on this machine.
-        digest: SHA-256 of the content, hexadecimal; empty without content.
-    """
-
-    path: str
-    content: str | bytes | None = field(repr=False)
-    digest: str
+    path: str  # on the host
+    content: str | bytes | None = field(repr=False)  # the whole file; ``None`` if there is no such file on this machine
+    digest: str  # SHA-256 of the content, hexadecimal; empty without content
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """What ``docker run`` is given, whatever the container is for.
+    """What ``docker run`` is given, whatever the container is for."""
 
-    Args:
-        name: of the container; empty for one that Docker names.
-        labels: those of the configuration; kp's own are added when it is run.
-        volumes: as written; a source below the home of an accessory begins with ``$PWD/``.
-        publish: a port beside those that the options publish.
-        cmd: instead of the image's; ``None`` is the image's.
-        secret_names: variables that come from the env file.
-        secrets: digest of the secret variables; ``None`` if they are kept as they are on the host.
-        secret_checks: secret → a number that tells whether it changed.
-        digest: of ``settings``.
-    """
-
-    name: str
+    name: str  # of the container; empty for one that Docker names
     image: str
     env_file: str
     env: Pairs
-    labels: Pairs = ()
-    volumes: tuple[str, ...] = ()
+    labels: Pairs = ()  # those of the configuration; kp's own are added when it is run
+    volumes: tuple[str, ...] = ()  # as written; a source below the home of an accessory begins with ``$PWD/``
     options: Options
     log_options: Options = ()
-    publish: str | None = None
-    cmd: str | None = None
-    secret_names: tuple[str, ...] = ()
+    publish: str | None = None  # a port beside those that the options publish
+    cmd: str | None = None  # instead of the image's; ``None`` is the image's
+    secret_names: tuple[str, ...] = ()  # variables that come from the env file
+    # digest of the secret variables; ``None`` if they are kept as they are on the host
     secrets: str | None = field(default=None, repr=False)
+    # secret → a number that tells whether it changed
     secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
-    digest: str = ""
+    digest: str = ""  # of ``settings``
 
     @property
     def settings(self) -> dict[str, object]:
@@ -74,19 +58,12 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessoryContainer(ContainerSpec):
-    """An accessory as the configuration wants it on one host.
+    """An accessory as the configuration wants it on one host."""
 
-    Args:
-        key: what the configuration calls it; ``name`` is that of its container, and of its folder on the host.
-        owner: ``SERVICE[-DESTINATION]/KEY``, the label by which it is ours.
-        uploads: its files.
-        directories: folders that must exist on the host.
-    """
-
-    key: str
-    owner: str
-    uploads: tuple[Upload, ...]
-    directories: tuple[str, ...]
+    key: str  # what the configuration calls it; ``name`` is that of its container, and of its folder on the host
+    owner: str  # ``SERVICE[-DESTINATION]/KEY``, the label by which it is ours
+    uploads: tuple[Upload, ...]  # its files
+    directories: tuple[str, ...]  # folders that must exist on the host
 
     @property
     def settings(self) -> dict[str, object]:
@@ -97,67 +74,43 @@ class AccessoryContainer(ContainerSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Docker's health check of a container.
+    """Docker's health check of a container."""
 
-    Args:
-        command: shell text that Docker runs inside the container, as Kamal 1.9 spells it.
-        interval: Docker duration between two probes, for example ``1s``.
-        retrying_command: the same check, which tries again by itself for as long as Docker's three probes would, so
-            that one failure can count and a cut cord shows at the next probe, or at once to one that stands by;
-            empty if Docker is to count.
-    """
-
-    command: str
-    interval: str
+    command: str  # shell text that Docker runs inside the container, as Kamal 1.9 spells it
+    interval: str  # Docker duration between two probes, for example ``1s``
+    # the same check, which tries again by itself for as long as Docker's three probes would, so that one failure can
+    # count and a cut cord shows at the next probe, or at once to one that stands by; empty if Docker is to count
     retrying_command: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assets:
-    """Files that the image brings and the proxy's clients may still ask an older or newer container for.
+    """Files that the image brings and the proxy's clients may still ask an older or newer container for."""
 
-    Args:
-        source: folder inside the image.
-        extracted: host folder with exactly the files of this version.
-        volume: host folder that the container mounts over ``source``.
-        helper: name of the container that the files are copied out of.
-    """
-
-    helper: str
-    source: str
-    extracted: str
-    volume: str
+    helper: str  # name of the container that the files are copied out of
+    source: str  # folder inside the image
+    extracted: str  # host folder with exactly the files of this version
+    volume: str  # host folder that the container mounts over ``source``
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppContainer(ContainerSpec):
-    """One app container as the configuration wants it on one host.
-
-    Args:
-        cord: host directory of the cord, relative to the run's working directory; ``None`` without cord.
-        cord_target: where the container sees the cord directory.
-        hostname: container host name; differs between hosts and runs, so it is not part of the digest.
-        deadline: seconds that the container may take to become healthy.
-        readiness_delay: seconds that a container without health check must stay up to count as ready.
-        stop_timeout: seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10.
-        replica: its number among those of its role on the host, counted from 1.
-        probe_path: what the app is asked for when the proxy is asked whether it routes to it.
-    """
+    """One app container as the configuration wants it on one host."""
 
     role: str
     version: str
-    hostname: str
+    hostname: str  # container host name; differs between hosts and runs, so it is not part of the digest
     health: Health | None
-    cord: str | None
-    cord_target: str | None
+    cord: str | None  # host directory of the cord, relative to the run's working directory; ``None`` without cord
+    cord_target: str | None  # where the container sees the cord directory
     assets: Assets | None
-    deadline: int
-    readiness_delay: int
-    stop_timeout: int | None
+    deadline: int  # seconds that the container may take to become healthy
+    readiness_delay: int  # seconds that a container without health check must stay up to count as ready
+    stop_timeout: int | None  # seconds between TERM and KILL when it is stopped; ``None`` is Docker's own 10
     log_lines: int
     is_primary: bool
-    replica: int = 1
-    probe_path: str = "/up"
+    replica: int = 1  # its number among those of its role on the host, counted from 1
+    probe_path: str = "/up"  # what the app is asked for when the proxy is asked whether it routes to it
 
     @property
     def settings(self) -> dict[str, object]:
@@ -174,22 +127,15 @@ class AppContainer(ContainerSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvFile:
-    """A file of secrets, mode 0600.
-
-    Args:
-        content: the whole text; never printed. ``None`` if the file is kept as it is on the host.
-        digest: SHA-256 of the text, hexadecimal; empty without content.
-        names: the secrets in it.
-        checks: secret → a number that tells whether it changed.
-        role: whose secrets; empty for the proxy's.
-    """
+    """A file of secrets, mode 0600."""
 
     path: str
-    content: SecretStr | None
-    digest: str = field(repr=False)
-    names: tuple[str, ...]
+    content: SecretStr | None  # the whole text; never printed. ``None`` if the file is kept as it is on the host
+    digest: str = field(repr=False)  # SHA-256 of the text, hexadecimal; empty without content
+    names: tuple[str, ...]  # the secrets in it
+    # secret → a number that tells whether it changed
     checks: Mapping[str, int] = field(default_factory=dict, repr=False)
-    role: str = ""
+    role: str = ""  # whose secrets; empty for the proxy's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,42 +162,29 @@ class Registry:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseCommand:
-    """The command that runs once before a new version boots.
-
-    Args:
-        owner: ``SERVICE[-DESTINATION]``, by which its container is found again.
-        container: the app container whose surroundings it gets.
-    """
+    """The command that runs once before a new version boots."""
 
     name: str
-    owner: str
+    owner: str  # ``SERVICE[-DESTINATION]``, by which its container is found again
     cmd: str
     timeout: int
-    container: AppContainer
+    container: AppContainer  # the app container whose surroundings it gets
 
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredHost:
-    """Everything that one service wants on one host.
+    """Everything that one service wants on one host."""
 
-    Args:
-        run: for which this is wanted.
-        owner: what the labels of our containers say.
-        registry: ``None`` if nobody logs in there.
-        accessories: those of the configuration on this host that the run may look at.
-        release: the release command, on the one host where it runs.
-    """
-
-    run: Run = field(repr=False)
+    run: Run = field(repr=False)  # for which this is wanted
     host: str
-    owner: Owner
+    owner: Owner  # what the labels of our containers say
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
-    registry: Registry | None
+    registry: Registry | None  # ``None`` if nobody logs in there
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
-    accessories: tuple[AccessoryContainer, ...]
-    release: ReleaseCommand | None
+    accessories: tuple[AccessoryContainer, ...]  # those of the configuration on this host that the run may look at
+    release: ReleaseCommand | None  # the release command, on the one host where it runs
 
     @property
     def image(self) -> str:

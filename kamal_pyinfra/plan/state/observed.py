@@ -1,14 +1,64 @@
-"""``ObservedHost``: everything that was found, and whose it is."""
+"""``ObservedHost``: everything that was found, whose it is, and what the last run wrote down."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.state.record import Record
+from kamal_pyinfra.config.servers import is_host
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The end of the last run, as one host remembers it."""
+
+    version: str = ""  # the version that was put into service
+    # host → its roles, for all hosts of the service, also those that left the configuration
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    containers: Mapping[str, str] = field(default_factory=dict)  # container → digest of what it was started with
+    env_files: Mapping[str, str] = field(default_factory=dict)  # path → SHA-256 of its content
+    proxy: str = ""  # digest of the proxy; empty if the host runs none of ours
+    service: str = ""  # whose record it is; empty in one of an earlier kp
+    destination: str = ""  # the destination of that service; empty without
+
+
+def record_text(record: Record) -> str:
+    """The record as it is kept: one line of JSON."""
+    return json.dumps({"format_version": FORMAT_VERSION, **asdict(record)}, sort_keys=True, separators=(",", ":"))
+
+
+def parse_record(text: str) -> Record | None:
+    """The record of a text; one that cannot be read, or is newer than this program, counts as none."""
+    try:
+        values = json.loads(text)
+        if values["format_version"] != FORMAT_VERSION:
+            return None
+        return Record(
+            version=str(values["version"]),
+            hosts={host: roles for host, roles in _lists(values["hosts"]).items() if is_host(host)},
+            containers=_texts(values["containers"]),
+            env_files=_texts(values["env_files"]),
+            proxy=str(values["proxy"]),
+            service=str(values.get("service", "")),
+            destination=str(values.get("destination", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}
+
+
+def _lists(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {str(name): tuple(str(item) for item in value) for name, value in values.items()}
+
 
 PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
 
@@ -30,51 +80,39 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedContainer:
-    """One container as ``docker inspect`` shows it, with the values of secret variables left out.
-
-    Args:
-        health: ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check.
-        env: names with their value, or ``None`` where the container does not say that it is clear.
-        mounts: container path → host path.
-        volumes: container path → ``SOURCE[:ro]`` as ``--volume`` would have it; empty for an anonymous volume.
-        options: what inspect shows of ``docker run`` options, by its field; each as a tuple of values.
-        log_driver: of the container.
-        log_options: of the log driver.
-        secrets: SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if they were not looked at.
-        secret_checks: secret variable → a number that tells whether it changed, and nothing more.
-        clear_checks: the same of variables that are clear today, and may have been secrets once.
-        edited: files of the image that were changed or deleted since it was created.
-        are_edits_known: whether ``edited`` has all of them; a host may not list them in time.
-        started: RFC 3339 time of its last start.
-        created: RFC 3339 time, comparable as text.
-        health_interval: seconds between two health probes.
-    """
+    """One container as ``docker inspect`` shows it, with the values of secret variables left out."""
 
     id: str
     name: str
     image: str
     image_id: str
-    created: str
+    created: str  # RFC 3339 time, comparable as text
     status: Status
-    health: str | None
+    health: str | None  # ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check
     restarts: int
     labels: Mapping[str, str]
+    # names with their value, or ``None`` where the container does not say that it is clear
     env: Mapping[str, str | None]
-    mounts: Mapping[str, str]
+    mounts: Mapping[str, str]  # container path → host path
     command: tuple[str, ...]
     ports: Mapping[str, tuple[str, ...]]
     health_command: str | None
-    health_interval: float = 0.0
+    health_interval: float = 0.0  # seconds between two health probes
+    # container path → ``SOURCE[:ro]`` as ``--volume`` would have it; empty for an anonymous volume
     volumes: Mapping[str, str] = field(default_factory=dict)
+    # what inspect shows of ``docker run`` options, by its field; each as a tuple of values
     options: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
-    log_driver: str = ""
-    log_options: Mapping[str, str] = field(default_factory=dict)
+    log_driver: str = ""  # of the container
+    log_options: Mapping[str, str] = field(default_factory=dict)  # of the log driver
+    # SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if they were not looked at
     secrets: str | None = None
+    # secret variable → a number that tells whether it changed, and nothing more
     secret_checks: Mapping[str, int] = field(default_factory=dict)
+    # the same of variables that are clear today, and may have been secrets once
     clear_checks: Mapping[str, int] = field(default_factory=dict)
-    edited: tuple[str, ...] = ()
-    are_edits_known: bool = True
-    started: str = ""
+    edited: tuple[str, ...] = ()  # files of the image that were changed or deleted since it was created
+    are_edits_known: bool = True  # whether ``edited`` has all of them; a host may not list them in time
+    started: str = ""  # RFC 3339 time of its last start
 
     @property
     def service(self) -> str:
@@ -124,16 +162,11 @@ class ObservedContainer:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedFile:
-    """A file on the host.
+    """A file on the host."""
 
-    Args:
-        digest: SHA-256 of its content.
-        mode: octal.
-        checks: variable in it → a number that tells whether its line changed, and nothing more.
-    """
-
-    digest: str
-    mode: str
+    digest: str  # SHA-256 of its content
+    mode: str  # octal
+    # variable in it → a number that tells whether its line changed, and nothing more
     checks: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -160,19 +193,12 @@ FOREIGN_WAY_OUT = "remove podman-docker there (or unset DOCKER_HOST), then `kp s
 
 @dataclass(frozen=True, kw_only=True)
 class Docker:
-    """The engine on a host.
+    """The engine on a host."""
 
-    Args:
-        installed: whether there is a ``docker`` command.
-        version: of the server; empty if it does not answer.
-        error: what the command said when the server did not answer, or what answers in place of Docker.
-        stand_in: the name of another engine that answers to ``docker``.
-    """
-
-    installed: bool
-    version: str = ""
-    error: str = ""
-    stand_in: str = ""
+    installed: bool  # whether there is a ``docker`` command
+    version: str = ""  # of the server; empty if it does not answer
+    error: str = ""  # what the command said when the server did not answer, or what answers in place of Docker
+    stand_in: str = ""  # the name of another engine that answers to ``docker``
 
     @classmethod
     def other(cls, name: str) -> Self:
@@ -187,23 +213,16 @@ class Docker:
 
 @dataclass(frozen=True, kw_only=True)
 class LockDetails:
-    """Who holds the deploy lock. ``holder`` is ours only; Kamal writes the first three.
+    """Who holds the deploy lock. ``holder`` is ours only; Kamal writes the first three."""
 
-    Args:
-        content: the text in the lock as it is, to be sure of removing this lock and no newer one.
-        locked_by: name and time, as Kamal writes them.
-        holder: ``HOST/BOOT/NAMESPACE PID START`` of the process; empty for a lock of Kamal's or one taken by hand.
-        command: what that process was asked for.
-        seconds_left: until the lease ends, by the clock of the host; ``None`` for a lock that has none.
-    """
-
-    content: str = ""
-    locked_by: str = ""
+    content: str = ""  # the text in the lock as it is, to be sure of removing this lock and no newer one
+    locked_by: str = ""  # name and time, as Kamal writes them
     version: str = ""
     message: str = ""
+    # ``HOST/BOOT/NAMESPACE PID START`` of the process; empty for a lock of Kamal's or one taken by hand
     holder: str = ""
-    command: str = ""
-    seconds_left: int | None = None
+    command: str = ""  # what that process was asked for
+    seconds_left: int | None = None  # until the lease ends, by the clock of the host; ``None`` for a lock that has none
 
     @property
     def is_stale(self) -> bool:
@@ -223,43 +242,31 @@ class LockDetails:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedHost:
-    """What one look at a host found. Absence is an empty collection, never an error.
-
-    Args:
-        home: the directory that relative paths start from.
-        directories: those of the wanted folders that exist.
-        files: digests of those of the wanted env files that exist, by path.
-        cords: cord directory → whether the cord in it is tied.
-        assets: asset folders of every version.
-        env_files: paths of all env files of roles, wanted or not, of whatever service.
-        image_defaults: image id → what its containers get from it.
-        image_times: image id → when it was last built or got a tag on the host, in seconds since 1970.
-        now: the host's clock, in seconds since 1970.
-        record: what the last run of ours wrote down on this host.
-        uploads: uploaded files of accessories that exist, by path.
-        logged_in: whether the engine has credentials for our registry.
-        lock_mark: differs once somebody took or gave back a deploy lock here; empty if the host cannot tell.
-    """
+    """What one look at a host found. Absence is an empty collection, never an error."""
 
     host: str
     user: str = ""
-    home: str = ""
+    home: str = ""  # the directory that relative paths start from
     docker: Docker = field(default_factory=lambda: Docker(installed=False))
     containers: tuple[ObservedContainer, ...] = ()
     images: tuple[ObservedImage, ...] = ()
-    directories: frozenset[str] = frozenset()
+    directories: frozenset[str] = frozenset()  # those of the wanted folders that exist
+    # digests of those of the wanted env files that exist, by path
     files: Mapping[str, ObservedFile] = field(default_factory=dict)
-    cords: Mapping[str, bool] = field(default_factory=dict)
-    assets: frozenset[str] = frozenset()
-    env_files: frozenset[str] = frozenset()
+    cords: Mapping[str, bool] = field(default_factory=dict)  # cord directory → whether the cord in it is tied
+    assets: frozenset[str] = frozenset()  # asset folders of every version
+    env_files: frozenset[str] = frozenset()  # paths of all env files of roles, wanted or not, of whatever service
+    # image id → what its containers get from it
     image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)
+    # image id → when it was last built or got a tag on the host, in seconds since 1970
     image_times: Mapping[str, float] = field(default_factory=dict)
-    now: float = 0.0
-    record: Record | None = None
+    now: float = 0.0  # the host's clock, in seconds since 1970
+    record: Record | None = None  # what the last run of ours wrote down on this host
+    # uploaded files of accessories that exist, by path
     uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
-    logged_in: bool = False
+    logged_in: bool = False  # whether the engine has credentials for our registry
     lock: LockDetails | None = None
-    lock_mark: str = ""
+    lock_mark: str = ""  # differs once somebody took or gave back a deploy lock here; empty if the host cannot tell
 
     def container(self, name: str) -> ObservedContainer | None:
         """The container of that name, or ``None``."""
@@ -287,17 +294,11 @@ class ObservedHost:
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A service and destination, and the part of it that a run may touch.
+    """A service and destination, and the part of it that a run may touch."""
 
-    Args:
-        service: the value of the ``service`` label.
-        destination: the value of the ``destination`` label; empty without destination.
-        roles: the only roles that the run may touch; empty for all.
-    """
-
-    service: str
-    destination: str
-    roles: tuple[str, ...] = ()
+    service: str  # the value of the ``service`` label
+    destination: str  # the value of the ``destination`` label; empty without destination
+    roles: tuple[str, ...] = ()  # the only roles that the run may touch; empty for all
 
     def owns(self, container: ObservedContainer) -> bool:
         """Whether it is an app container of exactly this service and destination.
@@ -335,26 +336,17 @@ class Disk:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What one look found on a host. What could not be found out is ``None``.
-
-    Args:
-        clock: seconds since 1970, when the look began.
-        memory: in bytes.
-        is_writable: whether the run directory can be written to, or made.
-        listening: TCP ports that something listens on.
-        programs: names of those programs by port, as far as the user may know them.
-        published: names of containers by the host port that they publish.
-        registry: ``https CODE``, ``http CODE``, ``tcp`` or ``failed``; empty without any tool to ask with.
-    """
+    """What one look found on a host. What could not be found out is ``None``."""
 
     user: str
     docker: Docker
-    clock: int | None = None
+    clock: int | None = None  # seconds since 1970, when the look began
     cpus: int | None = None
-    memory: int | None = None
+    memory: int | None = None  # in bytes
     disks: tuple[Disk, ...] = ()
-    is_writable: bool = True
-    listening: frozenset[int] = frozenset()
+    is_writable: bool = True  # whether the run directory can be written to, or made
+    listening: frozenset[int] = frozenset()  # TCP ports that something listens on
+    # names of those programs by port, as far as the user may know them
     programs: Mapping[int, str] = field(default_factory=dict)
-    published: Mapping[int, str] = field(default_factory=dict)
-    registry: str = ""
+    published: Mapping[int, str] = field(default_factory=dict)  # names of containers by the host port that they publish
+    registry: str = ""  # ``https CODE``, ``http CODE``, ``tcp`` or ``failed``; empty without any tool to ask with

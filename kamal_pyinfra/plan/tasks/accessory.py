@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kamal_pyinfra.plan.changes.containers import (
-    CreateAccessoryDirectories,
-    RemoveAccessory,
-    SwitchAccessory,
-    UploadFiles,
-)
+from kamal_pyinfra.plan.changes import CreateAccessoryDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
 from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired.host import desired_host

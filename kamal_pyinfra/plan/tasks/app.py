@@ -8,9 +8,7 @@ from posixpath import normpath
 from kamal_pyinfra.config import Role, model
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.naming import REPLACED_MARK, first_replica
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import StartContainer, StopContainer
-from kamal_pyinfra.plan.changes.host import RemoveContainer, RemoveImage
+from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StartContainer, StopContainer
 from kamal_pyinfra.plan.desired.host import owner_of
 from kamal_pyinfra.plan.diff.leftovers import newest_first
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors

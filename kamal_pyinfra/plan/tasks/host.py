@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes.host import LogIn, LogOut, RemoveEnvFile
+from kamal_pyinfra.plan.changes import LogIn, LogOut, RemoveEnvFile
 from kamal_pyinfra.plan.collisions import collisions
 from kamal_pyinfra.plan.desired.host import desired_host, directories, owner_of
 from kamal_pyinfra.plan.diff.host import (

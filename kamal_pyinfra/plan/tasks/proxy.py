@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.containers import (
+from kamal_pyinfra.plan.changes import (
+    Change,
     RebootProxy,
     RemoveProxy,
     RemoveProxyEnvFile,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes.change import Change
-from kamal_pyinfra.plan.changes.host import (
+from kamal_pyinfra.plan.changes import (
+    Change,
     LogOut,
     RemoveContainer,
     RemoveDirectory,

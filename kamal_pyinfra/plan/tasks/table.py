@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from kamal_pyinfra.plan.changes import containers as of_containers
-from kamal_pyinfra.plan.changes import host as of_host
-from kamal_pyinfra.plan.changes.change import Change
+from kamal_pyinfra.plan import changes
+from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.plan import TaskDecision
 from kamal_pyinfra.plan.tasks import accessory, app, host, proxy, remove
 
@@ -18,50 +17,32 @@ Kinds = tuple[type[Change], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One operation of a task on every host.
+    """One operation of a task on every host."""
 
-    Args:
-        name: what events and failures call it.
-        kinds: the changes that it makes; all others belong to another step.
-        audits: what the audit log says of a kind in place of the kind's own words; ``{…}`` is an option of the task.
-    """
-
-    name: str
-    kinds: Kinds
+    name: str  # what events and failures call it
+    kinds: Kinds  # the changes that it makes; all others belong to another step
+    # what the audit log says of a kind in place of the kind's own words; ``{…}`` is an option of the task
     audits: Mapping[type[Change], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A command that is not about a new version.
+    """A command that is not about a new version."""
 
-    Args:
-        phase: what events call it.
-        failure: what the message of a failure calls it.
-        decide: what it changes on a host; with :meth:`given` options it needs no more than run and host.
-        steps: how, in order.
-        state: what a failure says about the other hosts.
-        question: asked first, unless ``-y`` is given.
-        hooks: called on this machine before and after; those of a reboot for each group of hosts.
-        needs_secrets: every secret must have a value before a host is asked.
-        is_locked: the deploy lock is held meanwhile.
-        is_planned: the changes are known and shown first; without any the lock is not taken.
-        is_checked: under the lock it is asked again whether something speaks against it.
-        untouched: what a failure says about the groups of hosts whose turn had not come.
-    """
-
-    phase: str
-    failure: str
+    phase: str  # what events call it
+    failure: str  # what the message of a failure calls it
+    # what it changes on a host; with :meth:`given` options it needs no more than run and host
     decide: Callable[..., TaskDecision]
-    steps: tuple[Step, ...]
-    state: str
-    question: str = ""
+    steps: tuple[Step, ...]  # how, in order
+    state: str  # what a failure says about the other hosts
+    question: str = ""  # asked first, unless ``-y`` is given
+    # called on this machine before and after; those of a reboot for each group of hosts
     hooks: tuple[str, str] = ("", "")
-    needs_secrets: bool = False
-    is_locked: bool = True
-    is_planned: bool = True
-    is_checked: bool = True
-    untouched: str = ""
+    needs_secrets: bool = False  # every secret must have a value before a host is asked
+    is_locked: bool = True  # the deploy lock is held meanwhile
+    is_planned: bool = True  # the changes are known and shown first; without any the lock is not taken
+    is_checked: bool = True  # under the lock it is asked again whether something speaks against it
+    untouched: str = ""  # what a failure says about the groups of hosts whose turn had not come
 
     def given(self, **options: Any) -> Task:
         """Return the task with its options."""
@@ -75,37 +56,37 @@ class Task:
         )
 
 
-CONTAINERS: Kinds = (of_host.RemoveContainer,)
-IMAGES: Kinds = (of_host.RemoveImage, of_host.RemoveUntagged)
-FILES: Kinds = (of_host.RemoveEnvFile, of_host.RemoveFile, of_host.RemoveDirectory)
-PROXY: Kinds = (of_containers.RemoveProxy, of_containers.RemoveProxyImage, of_containers.RemoveProxyEnvFile)
-ENV_FILES: Kinds = (of_host.CreateEnvFile, of_host.WriteEnvFile, of_host.ProtectEnvFile)
-NEW_PROXY: Kinds = (of_containers.RunProxy, of_containers.StartProxy, of_containers.ReplaceProxy)
+CONTAINERS: Kinds = (changes.RemoveContainer,)
+IMAGES: Kinds = (changes.RemoveImage, changes.RemoveUntagged)
+FILES: Kinds = (changes.RemoveEnvFile, changes.RemoveFile, changes.RemoveDirectory)
+PROXY: Kinds = (changes.RemoveProxy, changes.RemoveProxyImage, changes.RemoveProxyEnvFile)
+ENV_FILES: Kinds = (changes.CreateEnvFile, changes.WriteEnvFile, changes.ProtectEnvFile)
+NEW_PROXY: Kinds = (changes.RunProxy, changes.StartProxy, changes.ReplaceProxy)
 
 APP_AUDITS: Mapping[type[Change], str] = {
-    of_host.RemoveContainer: "Removed all app containers",
-    of_host.RemoveImage: "Removed all app images",
-    of_host.RemoveUntagged: "Removed all app images",
+    changes.RemoveContainer: "Removed all app containers",
+    changes.RemoveImage: "Removed all app images",
+    changes.RemoveUntagged: "Removed all app images",
 }
-ENV_AUDITS: Mapping[type[Change], str] = {of_host.RemoveEnvFile: "Deleted env files"}
+ENV_AUDITS: Mapping[type[Change], str] = {changes.RemoveEnvFile: "Deleted env files"}
 
-FOLDERS = Step(name="Create folders", kinds=(of_host.CreateDirectories,))
+FOLDERS = Step(name="Create folders", kinds=(changes.CreateDirectories,))
 WRITE_ENV_FILES = Step(name="Write env files", kinds=ENV_FILES)
-LOG_IN = Step(name="Log in to the registry", kinds=(of_host.LogIn,))
-LOG_OUT = Step(name="Log out of the registry", kinds=(of_host.LogOut,))
+LOG_IN = Step(name="Log in to the registry", kinds=(changes.LogIn,))
+LOG_OUT = Step(name="Log out of the registry", kinds=(changes.LogOut,))
 PREPARED = (FOLDERS, WRITE_ENV_FILES, LOG_IN)
 REMOVE_APP = Step(name="Remove the app", kinds=(*CONTAINERS, *IMAGES), audits=APP_AUDITS)
 REMOVE_PROXY = Step(name="Remove the proxy", kinds=PROXY)
-REMOVE_ACCESSORIES = Step(name="Remove accessories", kinds=(of_containers.RemoveAccessory,))
+REMOVE_ACCESSORIES = Step(name="Remove accessories", kinds=(changes.RemoveAccessory,))
 BOOT_ACCESSORIES = (
     *PREPARED,
-    Step(name="Boot accessories", kinds=(of_containers.BootAccessory, of_containers.RebootAccessory)),
+    Step(name="Boot accessories", kinds=(changes.BootAccessory, changes.RebootAccessory)),
 )
-PRUNE = (Step(name="Remove leftovers", kinds=(*CONTAINERS, *IMAGES, of_host.RemoveDirectory)),)
+PRUNE = (Step(name="Remove leftovers", kinds=(*CONTAINERS, *IMAGES, changes.RemoveDirectory)),)
 
 
 def _stop_app(line: str) -> tuple[Step, ...]:
-    kind = of_containers.StopContainer
+    kind = changes.StopContainer
     return (Step(name="Stop the app", kinds=(kind,), audits={kind: line}),)
 
 
@@ -114,11 +95,11 @@ def _remove_from_app(kinds: Kinds, line: str) -> tuple[Step, ...]:
 
 
 def _switch_proxy(name: str) -> tuple[Step, ...]:
-    return (Step(name=name, kinds=(of_containers.SwitchProxy,)),)
+    return (Step(name=name, kinds=(changes.SwitchProxy,)),)
 
 
 def _switch_accessories(name: str) -> tuple[Step, ...]:
-    return (Step(name=name, kinds=(of_containers.SwitchAccessory,)),)
+    return (Step(name=name, kinds=(changes.SwitchAccessory,)),)
 
 
 _app = partial(Task, state="The other hosts are through; `kp app details` shows what runs.")
@@ -137,7 +118,7 @@ TASKS: Mapping[str, Task] = {
         phase="start",
         failure="start_app",
         decide=app.start,
-        steps=(Step(name="Start the app", kinds=(of_containers.StartContainer,)),),
+        steps=(Step(name="Start the app", kinds=(changes.StartContainer,)),),
     ),
     "app stop": _app(phase="stop", failure="stop_app", decide=app.stop, steps=_stop_app("Stopped app")),
     "app stale_containers": _app(
@@ -172,14 +153,14 @@ TASKS: Mapping[str, Task] = {
         phase="upload",
         failure="upload_accessories",
         decide=accessory.upload,
-        steps=(Step(name="Upload files", kinds=(of_containers.UploadFiles,)),),
+        steps=(Step(name="Upload files", kinds=(changes.UploadFiles,)),),
         is_checked=False,
     ),
     "accessory directories": _accessory(
         phase="directories",
         failure="make_accessory_directories",
         decide=accessory.directories,
-        steps=(Step(name="Create folders", kinds=(of_containers.CreateAccessoryDirectories,)),),
+        steps=(Step(name="Create folders", kinds=(changes.CreateAccessoryDirectories,)),),
         is_checked=False,
     ),
     "accessory start": _accessory(
@@ -214,7 +195,7 @@ TASKS: Mapping[str, Task] = {
         phase="reboot",
         failure="reboot_proxy",
         decide=proxy.reboot,
-        steps=(*PREPARED, Step(name="Reboot the proxy", kinds=(of_containers.RebootProxy,))),
+        steps=(*PREPARED, Step(name="Reboot the proxy", kinds=(changes.RebootProxy,))),
         question="Replace the proxy on these hosts?",
         hooks=("pre-traefik-reboot", "post-traefik-reboot"),
         needs_secrets=True,
@@ -243,7 +224,7 @@ TASKS: Mapping[str, Task] = {
         phase="env delete",
         failure="delete_env",
         decide=host.delete,
-        steps=(Step(name="Delete env files", kinds=(of_host.RemoveEnvFile,), audits=ENV_AUDITS),),
+        steps=(Step(name="Delete env files", kinds=(changes.RemoveEnvFile,), audits=ENV_AUDITS),),
         state="The other hosts are through. No container was touched.",
         is_checked=False,
     ),
@@ -276,7 +257,7 @@ TASKS: Mapping[str, Task] = {
         phase="bootstrap",
         failure="bootstrap_server",
         decide=host.bootstrap,
-        steps=(Step(name="Have Docker and folders", kinds=(of_host.InstallDocker, of_host.CreateDirectories)),),
+        steps=(Step(name="Have Docker and folders", kinds=(changes.InstallDocker, changes.CreateDirectories)),),
         state="The other hosts have Docker; a user who installs it must be root or have sudo without password.",
         hooks=("", "docker-setup"),
         is_checked=False,

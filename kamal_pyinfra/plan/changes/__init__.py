@@ -1,1 +1,0 @@
-"""Every kind of change that a plan can hold: one small class each, all with a cause."""

@@ -14,7 +14,7 @@ from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.router_rules import router_rules
 from kamal_pyinfra.config.secrets import env_sections
 from kamal_pyinfra.config.servers import CONNECTION, Server
-from kamal_pyinfra.config.values import Option
+from kamal_pyinfra.config.values import Option, networks
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
@@ -107,6 +107,28 @@ def replicas(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
                     ("servers", name, "options", option),
                     f"only one container of a host can have this; leave it out, or set replicas: 1 for role {name}",
                 )
+
+
+JOINED = (
+    "Docker gives no host name to a container in the network of another one, and app containers need one; "
+    "name a network that both are on"
+)
+NO_ADDRESS = {
+    "host": "two versions cannot listen on one port of the host's network, so none can boot beside the one that "
+    "serves; leave it out (the proxy reaches the container at an address of its own)",
+    "none": "the proxy cannot reach a container without a network; leave it out",
+}
+
+
+def own_addresses(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Require an address of its own for each container behind the proxy, and networks that app containers can join."""
+    for role in config.roles:
+        for network, option in networks(role.options).items():
+            steps = ("servers", role.name, "options", option)
+            if network.startswith("container:"):
+                yield steps, JOINED
+            elif role.running_traefik and network in NO_ADDRESS:
+                yield steps, f"{NO_ADDRESS[network]}, or set `traefik: false` for role {role.name}"
 
 
 Step = int | str
@@ -326,5 +348,5 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 RULES = (
     *(destination, names, images, container_names, primary_role, empty_roles, tags, tag_places, host_settings),
-    *(accessories, builder, release, registry, replicas, router_rules),
+    *(accessories, builder, release, registry, replicas, own_addresses, router_rules),
 )

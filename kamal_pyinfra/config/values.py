@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -92,6 +92,17 @@ def to_option(value: object) -> str | bool | tuple[str, ...] | None:
         raise problem("should be a string or an array")
     simple = plain(value)
     return simple if simple is None or isinstance(simple, bool) else to_text(value)
+
+
+def networks(options: Mapping[str, object]) -> dict[str, str]:
+    """Network → the option that names it; Docker takes it bare, or as ``name=NETWORK`` among other fields."""
+    found = {}
+    for option in ("network", "net"):
+        value = options.get(option, ())
+        for text in value if isinstance(value, list | tuple) else (value,):
+            fields = str(text).split(",")
+            found[next((field[5:] for field in fields if field.startswith("name=")), str(text))] = option
+    return found
 
 
 def to_names(value: object) -> object:

@@ -96,6 +96,9 @@ def finished(run: Run) -> Generator[StringCommand, None, None]:
     yield StringCommand(script, _stdin=typed)
 
 
+DOCKERS_STOP_SECONDS = 10
+
+
 @operation()
 def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
     """The run's version runs and is healthy, beside whatever served before.
@@ -119,6 +122,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
         rollout.stand_by(diff_old_containers(*desired_and_observed(run))), _boot_and_serve(run, changes, routed)
     )
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
+    waits += sum(change.container.stop_timeout or DOCKERS_STOP_SECONDS for change in changes if change.stops_first)
     if current_state().is_executing:
         run_state(current_state()).booting_on.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
@@ -211,7 +215,7 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
 
 def _stop_seconds(changes: Sequence[StopContainer]) -> int:
     """They stop at once, so the slowest one counts; without a setting Docker gives each ten seconds."""
-    return max((change.stop_timeout or 10 for change in changes), default=0)
+    return max((change.stop_timeout or DOCKERS_STOP_SECONDS for change in changes), default=0)
 
 
 @operation()

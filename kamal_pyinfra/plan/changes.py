@@ -225,6 +225,7 @@ class BootContainer(Change, kind="container", action=Action.CREATE, subject="con
     container: AppContainer
     replaces: tuple[str, ...] = ()  # the running containers of its role that are stopped once it serves
     awaited_port: str | None = None  # on which it has to listen first; empty for the lowest that its image exposes
+    stops_first: tuple[str, ...] = ()  # what has the same address and is stopped before it starts
 
     @property
     def action(self) -> Action:

@@ -6,6 +6,7 @@ import re
 import shlex
 
 from kamal_pyinfra.config import Logging
+from kamal_pyinfra.config.values import networks
 
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 
@@ -93,8 +94,7 @@ def names_in_options(options: Options, name: str) -> frozenset[str] | None:
 
 def given_networks(options: Options) -> tuple[str, ...]:
     """The networks that options name; none where Docker decides, or where the container has no address of its own."""
-    written = dict(options)
-    values = [str(value) for value in as_items(written.get("network", written.get("net", ())))]
+    values = list(networks(dict(options)))
     is_known = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value) for value in values)
     return tuple(values) if is_known and not {"host", "none", "default"} & set(values) else ()
 

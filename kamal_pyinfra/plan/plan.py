@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.changes import AccessoryChange, AwaitContainer, BuildImage, Change, PullImage
+from kamal_pyinfra.plan.changes import AccessoryChange, BuildImage, Change, PullImage
 from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_accessories, taken_names
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_accessories
+from kamal_pyinfra.plan.diff.addresses import port_conflicts
 from kamal_pyinfra.plan.diff.app import diff_containers, edited_files
 from kamal_pyinfra.plan.diff.host import diff_docker, diff_host
 from kamal_pyinfra.plan.diff.leftovers import is_former
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
-from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.proxy.traefik import routes_of
 from kamal_pyinfra.plan.run import Command, Run
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
@@ -49,7 +49,7 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
         *taken_names(desired, observed),
         *(taken_accessories(desired, observed) if run.behaviour.boots_accessories else ()),
         *_clashing_routes(desired, observed),
-        *_held_ports(desired, observed),
+        *port_conflicts(desired, diff_containers(desired, observed), observed),
         *proxy_conflicts(desired, observed),
         *_unknown_secrets(desired, observed),
     ]
@@ -63,24 +63,6 @@ def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[s
             is_neighbour = bool(other.role) and other.is_running and not desired.owner.is_service_of(other)
             for route in sorted(routes & routes_of(other.labels), key=str) if is_neighbour else ():
                 yield _clash(desired.host, container, other, route.text)
-
-
-def _held_ports(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """A port of the host that the old container holds: the new one could not boot beside it, today or ever."""
-    booting = [each.container for each in diff_containers(desired, observed) if not isinstance(each, AwaitContainer)]
-    for container in booting:
-        wanted = published_ports(container.options)
-        for old in desired.owner.running(observed.containers) if wanted else ():
-            held = {binding.rpartition(":")[2] for bindings in old.ports.values() for binding in bindings}
-            yield from (_held(desired.host, container, old, port) for port in sorted(wanted & held))
-
-
-def _held(host: str, container: AppContainer, old: ObservedContainer, port: str) -> str:
-    return (
-        f"{host}: role {container.role} publishes port {port} of the host, which {old.name} holds: the new container "
-        "cannot boot beside it. Take `publish` out of the role's options (the proxy routes to the port inside), "
-        "or run `kp app stop` before each deploy"
-    )
 
 
 def _clash(host: str, container: AppContainer, other: ObservedContainer, route: str) -> str:

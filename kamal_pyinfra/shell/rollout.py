@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
@@ -119,14 +119,15 @@ def gate(changes: Sequence[BootContainer]) -> str:
 
 def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
     container = change.container
+    stop = app.stop(change.stops_first, container.stop_timeout) if change.stops_first else ""
     match change:
         case AwaitContainer():
             return ""
         case RestartContainer():
-            return chain(app.tie_cord(change.cord) if change.cord else "", app.start(container.name))
+            return chain(app.tie_cord(change.cord) if change.cord else "", stop, app.start(container.name))
         case ReplaceContainer():
-            return chain(app.rename(container.name, replaced_name(container.name, suffix)), _run(change, engine))
-    return _run(change, engine)
+            return chain(app.rename(container.name, replaced_name(container.name, suffix)), stop, _run(change, engine))
+    return chain(stop, _run(change, engine))
 
 
 def _run(change: BootContainer, engine: str | None) -> str:
@@ -189,13 +190,13 @@ def revert(
     and the script exits 1. What did not happen yet is not undone, so this is right after a failure at any point
     of the sequence. An old proxy that stands aside comes back before that: the new one may not route to the old ones.
     """
-    new = [change for change in boots if not isinstance(change, AwaitContainer)]
+    all_new = [change for change in boots if not isinstance(change, AwaitContainer)]
+    new = [change for change in all_new if not change.stops_first]
     corded = tuple(change for change in new if change.container.cord)
     steps = (
         f"await_end_of_boot {quoted(run_id)}",
-        "await_engine" if new or stops or proxy else "",
-        "lost=",
-        *(_revive(change) for change in stops),
+        "await_engine ; lost=" if all_new or stops or proxy else "lost=",
+        *_revive_all([change for change in all_new if change.stops_first], stops, run_id, suffix),
         f'keep_what_serves "$lost" {quoted(*(each.container.name for each in new))}' if new else "",
         f"{restore(proxy)} || lost=1" if proxy else "",
         _note_servers(corded, run_id) if corded else "",
@@ -206,6 +207,15 @@ def revert(
         '[ -z "$lost" ]',
     )
     return functions(*CALLED_BY_REVERT, *(["restore_proxy"] if proxy else [])) + " ; ".join(filter(None, steps))
+
+
+def _revive_all(
+    alone: Sequence[BootContainer], stops: Sequence[StopContainer], run_id: str, suffix: str
+) -> Iterator[str]:
+    """Bring the old containers back; one whose address a new one has, under its own name, once that one is gone."""
+    yield from (_take_back(change, run_id, suffix) for change in alone)
+    own_names = {replaced_name(each.container.name, suffix): each.container.name for each in alone}
+    yield from (_revive(replace(change, name=own_names.get(change.name, change.name))) for change in stops)
 
 
 def _revive(change: StopContainer) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from kamal_pyinfra.plan.changes import ReplaceContainer
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell import app, rollout
 from kamal_pyinfra.shell.proxy.traefik import await_served
@@ -190,6 +192,26 @@ def test_the_gate_looks_once_at_every_container(docker):
 def test_a_container_of_the_same_name_steps_aside(docker):
     ran = docker.run(boot(builders.replace()))
     assert calls(docker, ran.calls) == [f"docker rename {NEW} {REPLACED}", f"docker {RUN_ARGUMENTS}", *AWAITED]
+
+
+FIRST = "shop-job-v1"
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        (builders.boot(), [f"docker {RUN_ARGUMENTS}"]),
+        (builders.restart(cord=None), [f"docker start {NEW}"]),
+        (builders.replace(), [f"docker {RUN_ARGUMENTS}"]),
+    ],
+    ids=["boot", "restart", "replace"],
+)
+def test_what_has_the_same_address_is_stopped_before_its_successor_starts(docker, change, start):
+    docker.docker(f"stop {FIRST}")
+    ran = docker.run(boot(dataclasses.replace(change, stops_first=(FIRST,))))
+    assert (ran.code, ran.err) == (0, "")
+    renamed = [f"docker rename {NEW} {REPLACED}"] if isinstance(change, ReplaceContainer) else []
+    assert calls(docker, ran.calls) == [*renamed, f"docker stop {FIRST}", *start, *AWAITED]
 
 
 def test_a_retained_container_starts_with_its_own_cord_tied_again(docker):
@@ -409,6 +431,41 @@ def test_a_container_that_stepped_aside_for_one_that_could_not_be_created_gets_i
     ran = docker.run(revert(builders.replace(), stops=[builders.stop(REPLACED, cord=None)]))
     assert (ran.code, ran.err) == (0, "")
     assert calls(docker, ran.calls)[-1] == f"docker rename {REPLACED} {NEW}"
+
+
+def test_what_was_stopped_first_starts_again_once_the_new_container_has_left_its_address(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}")
+    change = dataclasses.replace(builders.boot(**builders.JOB | {"name": NEW}), stops_first=(OLD,))
+    ran = docker.run(revert(change, stops=[builders.stop(cord=None)]))
+    assert (ran.code, ran.err) == (0, "")
+    assert calls(docker, ran.calls) == [
+        "docker version",
+        f"docker inspect --format HOSTNAME {NEW}",
+        f"docker stop {NEW}",
+        f"docker rm -f {NEW}",
+        f"docker inspect --format ID {REPLACED}",
+        *REVIVED[1:],
+    ]
+
+
+def test_one_that_also_stepped_aside_starts_again_under_its_own_name(docker):
+    docker.docker(f"inspect --format HOSTNAME {NEW}", f"192.0.2.1-{RUN_ID}", "192.0.2.1-ffffffffffff")
+    docker.docker(f"inspect --format ID {REPLACED}", "0123abcd")
+    docker.docker(f"rename {REPLACED} {NEW}")
+    docker.docker(f"inspect --format STATE {NEW}", "running none 0")
+    change = dataclasses.replace(builders.replace(), stops_first=(REPLACED,))
+    ran = docker.run(revert(change, stops=[builders.stop(REPLACED, cord=None)]))
+    assert (ran.code, ran.err) == (0, "")
+    assert (
+        calls(docker, ran.calls)[4:]
+        == [
+            f"docker inspect --format ID {REPLACED}",
+            f"docker rename {REPLACED} {NEW}",
+            f"docker inspect --format ID {NEW}",
+            f"docker start {NEW}",
+            f"docker inspect --format STATE {NEW}",
+        ][1 if "docker rm" in calls(docker, ran.calls)[4] else 0 :]
+    )
 
 
 def test_a_restarted_container_is_stopped_again_and_stays(docker):

@@ -27,6 +27,7 @@ from kamal_pyinfra.plan.compare.container import (
     was_started,
 )
 from kamal_pyinfra.plan.compare.fields import as_cause
+from kamal_pyinfra.plan.diff.addresses import stopping_first
 from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, new_reach, with_names
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status
@@ -41,7 +42,8 @@ def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootC
     """
     found = (diff_container(desired, container, observed) for container in desired.containers)
     changes = [_startable(desired, change, observed) for change in found if change is not None]
-    return tuple(_named(desired, change, changes, observed) for change in changes)
+    named = (_named(desired, change, changes, observed) for change in changes)
+    return tuple(stopping_first(desired, change, observed) for change in named)
 
 
 def _startable(desired: DesiredHost, change: BootContainer, observed: ObservedHost) -> BootContainer:

@@ -22,7 +22,11 @@ EXEC_ROOT = RUN / "exec"
 DATA_ROOT = CACHE / "docker"
 LOG = CACHE / "dockerd.log"
 BEFORE = RUN / "before.json"
+SERVICE = RUN / "service.json"
 OURS = f"unix://{SOCKET}"
+SYSTEM = "unix:///var/run/docker.sock"
+UNITS = ("docker.socket", "docker.service", "containerd.service")
+"""In the order in which they stop: the socket would start the service again."""
 PACKAGES = ("docker.io", "iptables", "iproute2")
 
 
@@ -34,7 +38,7 @@ def machine_lock_directory() -> Path:
 def running() -> str | None:
     """Return the address of an engine that answers here: ours, the user's current one, or the system's."""
     candidates = [OURS] if SOCKET.exists() else []
-    candidates += [os.environ.get("DOCKER_HOST", ""), _current_context(), "unix:///var/run/docker.sock"]
+    candidates += [os.environ.get("DOCKER_HOST", ""), _current_context(), SYSTEM]
     return next((address for address in candidates if _answers(address)), None)
 
 
@@ -45,9 +49,8 @@ def ensure() -> str:
             return address
         install()
         if _has_systemd():
-            run(as_root(["systemctl", "start", "docker"]))
-            wait_for("docker, started by systemd", lambda: running() is not None, seconds=60)
-            return running() or "unix:///var/run/docker.sock"
+            start_service()
+            return running() or SYSTEM
         start()
         return OURS
 
@@ -63,6 +66,18 @@ def install() -> None:
     run(as_root([*quiet, "update", "-qq"]))
     client = () if shutil.which("docker") else tuple(_client_package())
     run(as_root([*quiet, "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, *client]))
+    if _has_systemd():  # the packages would have them start with the machine
+        run(as_root(["systemctl", "disable", "--quiet", *UNITS]), check=False)
+
+
+def start_service() -> None:
+    """Start the machine's own service, and note what has to be stopped again."""
+    stopped = [unit for unit in UNITS if run(["systemctl", "is-active", "--quiet", unit], check=False).returncode]
+    run(as_root(["mkdir", "-p", str(RUN)]))
+    _write_as_root(BEFORE, json.dumps(netfilter.snapshot()))
+    _write_as_root(SERVICE, json.dumps(stopped))
+    run(as_root(["systemctl", "start", "docker"]))
+    wait_for("docker, started by systemd", lambda: running() is not None, seconds=60)
 
 
 def start() -> None:
@@ -72,25 +87,51 @@ def start() -> None:
     if not BEFORE.exists():  # one that is there was noted before an engine that was killed
         _write_as_root(BEFORE, json.dumps(netfilter.snapshot()))
     say(f"starting a Docker engine at {SOCKET}")
-    argv = ["dockerd", "--host", OURS, "--group", str(os.getgid()), "--pidfile", str(PIDFILE)]
-    argv += ["--data-root", str(DATA_ROOT), "--exec-root", str(EXEC_ROOT)]
-    logged = as_root(["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", str(LOG), *argv])
+    logged = as_root(["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", str(LOG), *engine_arguments()])
     process = subprocess.Popen(logged, stdin=subprocess.DEVNULL, start_new_session=True)
-    wait_for("dockerd to answer or end", lambda: _answers(OURS) or process.poll() is not None, seconds=60)
+    wait_for("dockerd to answer or end", lambda: _answers_caller() or process.poll() is not None, seconds=60)
     if process.poll() is not None:
         end = run(as_root(["tail", "-n", "20", str(LOG)]), check=False).stdout
         raise LabError(f"dockerd ended at its start:\n{end}")
 
 
+def engine_arguments() -> list[str]:
+    """Return the command of the lab's own engine; its socket is root's, and becomes the caller's (:func:`start`)."""
+    argv = ["dockerd", "--host", OURS, "--group", "0", "--pidfile", str(PIDFILE)]
+    return [*argv, "--data-root", str(DATA_ROOT), "--exec-root", str(EXEC_ROOT)]
+
+
+def _answers_caller() -> bool:
+    """Whether the engine answers, with its socket given to the caller alone: who may open it is root here."""
+    if SOCKET.exists() and SOCKET.stat().st_uid != os.geteuid():
+        run(as_root(["chown", str(os.geteuid()), str(SOCKET)]), check=False)
+    return _answers(OURS)
+
+
 def stop_if_unused() -> None:
-    """Stop the engine that the lab started, unless another checkout's lab still uses it."""
+    """Stop the engine that the lab started or had started, unless somebody still uses it."""
     with locked(machine_lock_directory()):
         if not RUN.exists():
+            return
+        if SERVICE.exists():
+            _stop_service()
             return
         if _answers(OURS) and Docker(OURS).lines("ps", "--all", "--quiet", "--filter", f"label={LABEL}"):
             say("the engine stays: another lab uses it")
             return
         _stop()
+
+
+def _stop_service() -> None:
+    """Stop what was not active before; nobody's containers are stopped with it."""
+    address = running()
+    if address is not None and Docker(address).lines("ps", "--quiet"):
+        say("the engine stays: containers run on it")
+        return
+    stopped = json.loads(run(as_root(["cat", str(SERVICE)])).stdout)
+    if stopped:
+        run(as_root(["systemctl", "stop", *stopped]), check=False)
+    _put_back()
 
 
 def _stop() -> None:
@@ -99,6 +140,11 @@ def _stop() -> None:
         run(as_root(["kill", "-TERM", str(pid)]), check=False)
         wait_for("the engine to end", lambda: leftovers.engine_pid(PIDFILE) is None, seconds=30)
     leftovers.end_of_killed_engine(PIDFILE, EXEC_ROOT, DATA_ROOT)
+    _put_back()
+
+
+def _put_back() -> None:
+    """Put the machine's network back as it was, and remove the notes about it."""
     before = run(as_root(["cat", str(BEFORE)]), check=False).stdout
     if before:
         netfilter.restore(json.loads(before))

@@ -1,40 +1,39 @@
-"""Building and pushing the image from the deploying machine."""
+"""Building and pushing the image from the deploying machine, from a clean git clone."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.git import git, has_uncommitted_changes
 from kamal_pyinfra.config.image import PROXY
 from kamal_pyinfra.config.secrets import registry_credentials, require_build_secrets, secret_value
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry
-from kamal_pyinfra.local import registry as own_registry
-from kamal_pyinfra.local.builder import (
-    BuilderKind,
-    ImageBuilder,
-    argument_values,
-    choose_builder,
-    ensure,
-    has_buildx,
-    programs_with_ssh,
-    require_buildx,
-    require_docker,
-)
-from kamal_pyinfra.local.clone import clean_clone
+from kamal_pyinfra.local.builder import BuilderKind, ImageBuilder, ensure, programs_with_ssh, usable_builder
 from kamal_pyinfra.local.hooks import call_hook
-from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs, Say, shown
+from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.project.scan import is_ignored
+from kamal_pyinfra.text import sanitized
+
+SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
+"""Files that are meant to be in a repository."""
 
 
 def build_commands(config: Config, version: str, builder: ImageBuilder, *, pushes: bool = True) -> list[Argv]:
     """Build both tags and push them, one command after the other; or leave them in this machine's engine."""
-    options = [*build_options(config, version), context(config)]
+    options = [*build_options(config, version), config.builder.context or "."]
     if builder.kind is BuilderKind.NATIVE:
         every = [["docker", "push", reference] for reference in references(config, version)]
         return [["docker", "build", *options], *(every if pushes else [])]
@@ -51,11 +50,6 @@ def references(config: Config, version: str) -> list[str]:
     return [config.absolute_image(version), f"{config.repository}:{config.latest_tag}"]
 
 
-def context(config: Config) -> str:
-    """The folder to build, relative to where the build runs."""
-    return config.builder.context or "."
-
-
 def build_options(config: Config, version: str) -> Argv:
     """Tags, cache, label, arguments, secrets, file, target and SSH.
 
@@ -63,32 +57,20 @@ def build_options(config: Config, version: str) -> Argv:
     :func:`build_environment`, so that no process list shows them. Those of proxies are written out, since docker
     itself would obey them there.
     """
-    builder = config.builder
-    tags = [word for reference in references(config, version) for word in ("-t", reference)]
-    values = argument_values(config)
-    arguments = [
-        word
-        for name in builder.args
-        for word in ("--build-arg", f"{name}={values[name]}" if PROXY.fullmatch(name) and name in values else name)
-    ]
-    secrets = [word for name in builder.secrets for word in ("--secret", f"id={name}")]
+    builder, values = config.builder, argument_values(config)
+    written = {name: f"{name}={values[name]}" for name in values if PROXY.fullmatch(name)}
+    # Kamal's shell replaces ``$NAME``, and its documentation relies on it.
+    ssh = re.sub(r"\$(\w+)", lambda match: config.environ.get(match[1], match[0]), builder.ssh or "")
     return [
-        *tags,
+        *(word for reference in references(config, version) for word in ("-t", reference)),
         *cache_options(config),
-        "--label",
-        f"service={config.service}",
-        *arguments,
-        *secrets,
-        "--file",
-        builder.dockerfile,
+        *("--label", f"service={config.service}"),
+        *(word for name in builder.args for word in ("--build-arg", written.get(name, name))),
+        *(word for name in builder.secrets for word in ("--secret", f"id={name}")),
+        *("--file", builder.dockerfile),
         *(["--target", builder.target] if builder.target else []),
-        *(["--ssh", expanded(builder.ssh, config.environ)] if builder.ssh else []),
+        *(["--ssh", ssh] if ssh else []),
     ]
-
-
-def expanded(text: str, environ: Mapping[str, str]) -> str:
-    """The text with ``$NAME`` replaced; Kamal's shell does that, and its documentation relies on it."""
-    return re.sub(r"\$(\w+)", lambda match: environ.get(match[1], match[0]), text)
 
 
 def cache_options(config: Config) -> Argv:
@@ -103,6 +85,17 @@ def cache_options(config: Config) -> Argv:
     return ["--cache-to", to, "--cache-from", ",".join(filter(None, (kind, reference)))]
 
 
+def argument_values(config: Config) -> dict[str, str]:
+    """Values of the build arguments; one without its own has that of the environment, if any."""
+    args = config.builder.args
+    own = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in args.items()
+        if value is not None
+    }
+    return {name: config.environ[name] for name in args if name in config.environ} | own
+
+
 def build_environment(config: Config) -> dict[str, str]:
     """Values of the build arguments and secrets, for the environment of the build."""
     arguments = {name: value for name, value in argument_values(config).items() if not PROXY.fullmatch(name)}
@@ -112,17 +105,8 @@ def build_environment(config: Config) -> dict[str, str]:
     return arguments | secrets | buildkit
 
 
-SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
-"""Files that are meant to be in a repository."""
-
-
-def build_and_push(run: Run, say: Say, warn: Say) -> None:
+def build_and_push(run: Run, programs: Programs) -> None:
     """Build the run's version and push it.
-
-    Args:
-        run: the run's fixed values.
-        say: called with each line that Docker prints.
-        warn: called with what the user should know although it works.
 
     Raises:
         BuildFailed: Docker or a plugin is missing, or a step failed; the message has its last output.
@@ -131,54 +115,28 @@ def build_and_push(run: Run, say: Say, warn: Say) -> None:
     """
     config = run.config
     require_build_secrets(config)
-    programs = Programs(say, warn)
     values = build_environment(config)
     builder = usable_builder(config, programs)
-    call_hook(run, "pre-build", say)
+    call_hook(run, "pre-build", programs.output, running=programs.running)
     with source(config, programs) as folder, programs_with_ssh(config, builder, programs) as connected:
         has_registry = _has_registry(config, programs)
         if ensure(builder, connected):
-            warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
+            programs.warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
         for argv in build_commands(config, run.version, builder, pushes=has_registry):
-            hint = f"{config.absolute_image(run.version)} could not be {_deed(argv)}"
-            env = values if "build" in argv else {}
-            connected.having(env=env, folder=folder).run(argv, shown=shown(argv), hint=hint)
-
-
-def _deed(argv: list[str]) -> str:
-    if argv[1] == "push":
-        return "pushed"
-    return "built and pushed" if "--push" in argv else "built"
-
-
-def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
-    """The configured builder, once this machine has what it needs.
-
-    Raises:
-        BuildFailed: it has not.
-    """
-    require_docker(programs)
-    builder = choose_builder(config)
-    if builder.needs_buildx and choose_builder(config, has_buildx=False) != builder and not has_buildx(programs):
-        programs.warn("Docker's buildx plugin is not installed here: building for this machine's own platform only")
-        return choose_builder(config, has_buildx=False)
-    require_buildx(builder, programs)
-    return builder
+            done = "pushed" if argv[1] == "push" else "built and pushed" if "--push" in argv else "built"
+            hint = f"{config.absolute_image(run.version)} could not be {done}"
+            connected.having(env=values if "build" in argv else {}, folder=folder).require(argv, hint=hint)
 
 
 def _has_registry(config: Config, programs: Programs) -> bool:
-    """Whether there is one to push to, and it knows this machine; else hosts get the image from here."""
+    """Whether there is one to push to, and it knows this machine; else hosts get the image from this machine."""
     if config.registry.is_built_in:
-        return own_registry.started(config.registry, programs)
-    _log_in(config, programs)
-    return True
-
-
-def _log_in(config: Config, programs: Programs) -> None:
+        return registry.started(config.registry, programs)
     username, password = registry_credentials(config)
-    argv = registry.login_command(config.registry.server, username)
     hint = f"{config.registry.server or 'Docker Hub'} refused the login of {username}"
-    programs.run(argv, shown=shown(argv), secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)
+    argv = registry.login_command(config.registry.server, username)
+    programs.require(argv, secret=password.get_secret_value(), hint=hint, silent=ANSWER_SECONDS)
+    return True
 
 
 @contextmanager
@@ -222,12 +180,122 @@ def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
     context = root / (config.builder.context or ".")
     ignore_files = (root / f"{config.builder.dockerfile}.dockerignore", context / ".dockerignore")
     found = sorted(path.name for path in context.glob(".env*") if path.is_file() and path.name not in SAMPLES)
-    file = next((path for path in ignore_files if path.is_file()), None)
-    if file is None:
-        way_out = "there is no .dockerignore; write one with the line `.env*`"
-    else:
+    way_out = "there is no .dockerignore; write one with the line `.env*`"
+    if file := next((path for path in ignore_files if path.is_file()), None):
         text = file.read_text("utf-8", errors="replace")
         found = [name for name in found if not is_ignored(name, text)]
         way_out = f"{file.name} does not leave it out; add the line `.env*` at its end"
     if found:
         programs.warn(f"{', '.join(found)} may get into the image: {way_out}")
+
+
+CLONE_SECONDS = 900
+"""For git to copy a repository, or to bring a copy up to date."""
+STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+"""Set where kp runs inside a git hook; they would lead git away from the clone."""
+MOST_LINES = 10
+"""Differences of a clone that an error shows."""
+
+
+@contextmanager
+def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> Iterator[Path]:
+    """The project's folder inside a clone that has nothing but the commit.
+
+    The clone is kept in the folder that Kamal 1.9 keeps it in. If another build uses that, or it is not ours
+    alone, a temporary one has to do.
+
+    Args:
+        top: root of the repository.
+        commit: full hash of the current commit.
+
+    Raises:
+        BuildFailed: the repository cannot be cloned.
+    """
+    with ExitStack() as stack:
+        hexadecimal = hashlib.sha256(str(config.root).encode()).hexdigest()[:13]
+        kept = Path(tempfile.gettempdir(), naming.clone_directory(config, hexadecimal))
+        if not (_is_ours(kept) and stack.enter_context(_held(kept))):
+            kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
+        clone = kept / top.name
+        _prepare(clone, top, commit, programs.having(env={**dict.fromkeys(STEERING), "GIT_TERMINAL_PROMPT": "0"}))
+        yield clone / config.root.resolve().relative_to(top.resolve())
+
+
+def _is_ours(folder: Path) -> bool:
+    """Make the folder and the one above; whether no other user can put anything into them."""
+    others = stat.S_IWGRP | stat.S_IWOTH
+    try:
+        for path in (folder.parent, folder):
+            path.mkdir(exist_ok=True, mode=0o700)
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & others:
+                return False
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Keep other builds out of the folder; whether it was free."""
+    with Path(f"{folder}.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
+    """Have the clone at the commit, with nothing else in it."""
+    git_there = ["git", "-C", str(clone)]
+    steps = [
+        [*git_there, "remote", "set-url", "origin", str(top)],
+        [*git_there, "fetch", "origin"],
+        [*git_there, "reset", "--hard", commit],
+        [*git_there, "clean", "-fdx"],
+        [*git_there, "submodule", "update", "--init", "--recursive"],
+    ]
+    if clone.exists():
+        is_reset = all(programs.ask(argv, seconds=CLONE_SECONDS).succeeded for argv in steps)
+        if is_reset and _is_clean(clone, commit, programs):
+            return
+        programs.output("the kept clone is of no use: cloning anew")
+        shutil.rmtree(clone)
+    argv = ["git", "-C", str(clone.parent), "clone", str(top), "--recurse-submodules"]
+    answer = programs.ask(argv, seconds=CLONE_SECONDS)
+    if answer.succeeded and _is_clean(clone, commit, programs):
+        return
+    why = answer.error
+    if answer.succeeded:
+        why = "\n  ".join([f"the clone is not a clean {commit}", *_differences(clone, programs)])
+    raise BuildFailed(
+        f"{top} could not be cloned for a clean build:\n  {why}\nSet builder.context: . to build the folder as it is."
+    )
+
+
+def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:
+    git_there = ["git", "-C", str(clone)]
+    status = programs.ask([*git_there, "status", "--porcelain"])
+    return status.succeeded and not status.out and programs.ask([*git_there, "rev-parse", "HEAD"]).out == commit
+
+
+def _differences(clone: Path, programs: Programs) -> list[str]:
+    """How a fresh clone differs, and why if that can be observed."""
+    git_there = ["git", "-C", str(clone)]
+    status = programs.ask([*git_there, "status", "--porcelain"])
+    lines = [sanitized(line.strip()) for line in (status.out or status.error).splitlines()]
+    first = [f"  {line}" for line in lines[:MOST_LINES]]
+    first += [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    if not lines or not status.succeeded:
+        return first
+    if programs.ask([*git_there, "diff", "--quiet", "--ignore-cr-at-eol", "HEAD"]).succeeded:
+        return [*first, "Only line ends differ: run `git add --renormalize .` and commit."]
+    attributes = clone / ".gitattributes"
+    has_lfs = attributes.is_file() and b"filter=lfs" in attributes.read_bytes()
+    if has_lfs and not programs.ask(["git", "lfs", "version"]).succeeded:
+        return [*first, "Files are kept with Git LFS, which is not installed here: install git-lfs."]
+    if (clone / ".gitmodules").is_file():
+        return [*first, "There are submodules: is the commit of each one pushed?"]
+    return first

@@ -19,6 +19,7 @@ from kamal_pyinfra.local.programs import Answer, Argv, Programs, shown
 from kamal_pyinfra.ssh.host_data import ssh_config, ssh_script
 
 ALL_PLATFORMS = ("linux/amd64", "linux/arm64")
+MISSING = re.compile(r"not found|no builder|does not exist", re.IGNORECASE)
 
 
 class BuilderKind(StrEnum):
@@ -82,31 +83,29 @@ def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
     """The builder that the configuration asks for (Kamal 1.9, with one exception).
 
     A configuration that says nothing of architectures asks for two of them. Without buildx Kamal refuses to
-    build that; here the engine's own platform has to do.
-
-    Args:
-        config: the loaded configuration.
-        has_buildx: whether the docker command has the plugin.
+    build that; kp builds for the engine's own platform.
     """
-    kind = _kind(config)
-    if kind is BuilderKind.MULTIARCH and not has_buildx and is_undecided(config):
+    kind, section = _kind(config), config.builder
+    is_undecided = not section.model_fields_set & {"multiarch", "local", "remote", "cache"}
+    if kind is BuilderKind.NATIVE or (kind is BuilderKind.MULTIARCH and not has_buildx and is_undecided):
         return NATIVE
-    if kind is BuilderKind.NATIVE:
-        return NATIVE
+    name = naming.builder_name(config, kind)
     # BuildKit in a container has a loopback of its own, on which there is no registry.
     options = ("--driver-opt", "network=host") if config.registry.is_built_in else ()
-    builder = ImageBuilder(kind=kind, name=naming.builder_name(config, kind), options=options)
+    builder = ImageBuilder(kind=kind, name=name, options=options)
     if kind is BuilderKind.NATIVE_CACHED:
         return builder
-    nodes = _nodes(config, builder.name)
-    platforms = tuple(f"linux/{node.arch}" for node in nodes) or _platforms(config)
-    is_engine = config.builder.driver == "docker" and kind is BuilderKind.NATIVE_REMOTE
-    return replace(builder, nodes=nodes, platforms=platforms, is_engine=is_engine)
-
-
-def is_undecided(config: Config) -> bool:
-    """Whether two architectures are Kamal's default only, not the configuration's wish."""
-    return not config.builder.model_fields_set & {"multiarch", "local", "remote", "cache"}
+    machines = (section.local, section.remote) if section.remote is not None else ()
+    nodes = tuple(
+        Node(context=f"{name}-{machine.arch}", host=machine.host or "", arch=machine.arch or "")
+        for machine in machines
+        if machine is not None
+    )
+    architecture = section.local and section.local.arch
+    platforms = (f"linux/{architecture}",) if architecture else ALL_PLATFORMS
+    is_engine = section.driver == "docker" and kind is BuilderKind.NATIVE_REMOTE
+    of_nodes = tuple(f"linux/{node.arch}" for node in nodes)
+    return replace(builder, nodes=nodes, platforms=of_nodes or platforms, is_engine=is_engine)
 
 
 def _kind(config: Config) -> BuilderKind:
@@ -118,124 +117,56 @@ def _kind(config: Config) -> BuilderKind:
     return BuilderKind.MULTIARCH_REMOTE if section.local else BuilderKind.NATIVE_REMOTE
 
 
-def _nodes(config: Config, name: str) -> tuple[Node, ...]:
-    if config.builder.remote is None:
-        return ()
-    machines = (config.builder.local, config.builder.remote)
-    return tuple(
-        Node(context=f"{name}-{machine.arch}", host=machine.host or "", arch=machine.arch or "")
-        for machine in machines
-        if machine is not None
-    )
+def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
+    """The configured builder, once this machine has what it needs.
 
-
-def _platforms(config: Config) -> tuple[str, ...]:
-    local = config.builder.local
-    return (f"linux/{local.arch}",) if local is not None and local.arch else ALL_PLATFORMS
-
-
-HAS_DOCKER: Argv = ["docker", "--version"]
-
-HAS_BUILDX: Argv = ["docker", "buildx", "version"]
-
-
-def argument_values(config: Config) -> dict[str, str]:
-    """Values of the build arguments; one without its own has that of the environment, if any."""
-    inherited = {name: config.environ[name] for name in config.builder.args if name in config.environ}
-    return inherited | {name: to_text(value) for name, value in config.builder.args.items() if value is not None}
-
-
-def to_text(value: object) -> str:
-    """The value of a build argument as YAML spells it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    Raises:
+        BuildFailed: it has not.
+    """
+    if not programs.ask(["docker", "--version"]).succeeded:
+        raise BuildFailed("Docker is not installed on this machine: install it, or build elsewhere and use --skip-push")
+    builder, without = choose_builder(config), choose_builder(config, has_buildx=False)
+    if not builder.needs_buildx or programs.ask(["docker", "buildx", "version"]).succeeded:
+        return builder
+    if without == builder:
+        raise BuildFailed(
+            f"The builder {builder.kind} needs Docker's buildx plugin, which is not installed on this machine: "
+            "install docker-buildx, or set builder.multiarch: false to build with the engine alone"
+        )
+    programs.warn("Docker's buildx plugin is not installed here: building for this machine's own platform only")
+    return without
 
 
 def create(builder: ImageBuilder) -> list[Argv]:
     """Make the builder, once its contexts are there; nothing if an engine builds by itself."""
-    if builder.kind is BuilderKind.NATIVE or builder.is_engine:
+    if not builder.needs_buildx or builder.is_engine:
         return []
-    name = builder.name
+    name, options = builder.name, builder.options
     if builder.kind is BuilderKind.NATIVE_CACHED:
-        return [["docker", "buildx", "create", "--name", name, "--use", "--driver=docker-container", *builder.options]]
+        return [["docker", "buildx", "create", "--name", name, "--use", "--driver=docker-container", *options]]
     if builder.kind is BuilderKind.MULTIARCH:
-        return [["docker", "buildx", "create", "--use", "--name", name, *builder.options]]
+        return [["docker", "buildx", "create", "--use", "--name", name, *options]]
     return [
         [
             *("docker", "buildx", "create", *append, "--name", name, node.context),
-            *("--platform", f"linux/{node.arch}", *builder.options),
+            *("--platform", f"linux/{node.arch}", *options),
         ]
         for append, node in zip(([], ["--append"]), builder.nodes, strict=False)
     ]
 
 
 def create_context(builder: ImageBuilder, node: Node) -> Argv:
-    """Make the docker command know an engine by name."""
+    """Make an engine known to the docker command by a name."""
     description = f"{builder.name} {node.arch} native host"
     options = ["--description", description, "--docker", f"host={node.host}"]
     return ["docker", "context", "create", node.context, *options]
 
 
-def remove_command(builder: ImageBuilder) -> Argv:
-    """Take the builder away, with what it has cached."""
-    return ["docker", "buildx", "rm", builder.name]
-
-
-def remove_context(node: Node) -> Argv:
-    """Forget an engine."""
-    return ["docker", "context", "rm", node.context]
-
-
-def inspect(builder: ImageBuilder) -> Argv:
-    """Succeeds if the builder is there."""
-    return ["docker", "buildx", "inspect", builder.name]
-
-
-def inspect_context(node: Node) -> Argv:
-    """Print the address behind a context."""
-    return ["docker", "context", "inspect", node.context, "--format", "{{.Endpoints.docker.Host}}"]
-
-
-def reach(node: Node) -> Argv:
-    """Succeeds if the engine behind a context answers."""
-    return ["docker", "--context", node.context, "version", "--format", "{{.Server.Version}} {{.Server.Arch}}"]
-
-
 def details(builder: ImageBuilder) -> list[Argv]:
-    """Print what is known here; never the environment, as Kamal does for its native builder."""
-    if builder.kind is BuilderKind.NATIVE:
-        return [["docker", "version"]]
-    return [["docker", "context", "ls"], ["docker", "buildx", "ls"]]
-
-
-MISSING = re.compile(r"not found|no builder|does not exist", re.IGNORECASE)
-
-
-def require_docker(programs: Programs) -> None:
-    """Make sure that the docker command is there.
-
-    Raises:
-        BuildFailed: it is not.
-    """
-    if not programs.ask(HAS_DOCKER).succeeded:
-        raise BuildFailed("Docker is not installed on this machine: install it, or build elsewhere and use --skip-push")
-
-
-def has_buildx(programs: Programs) -> bool:
-    """Whether the docker command can build with BuildKit's own builders."""
-    return programs.ask(HAS_BUILDX).succeeded
-
-
-def require_buildx(builder: ImageBuilder, programs: Programs) -> None:
-    """Make sure that the docker command has the plugin that a builder needs.
-
-    Raises:
-        BuildFailed: it has not.
-    """
-    if builder.needs_buildx and not has_buildx(programs):
-        raise BuildFailed(
-            f"The builder {builder.kind} needs Docker's buildx plugin, which is not installed on this machine: "
-            "install docker-buildx, or set builder.multiarch: false to build with the engine alone"
-        )
+    """Print what docker knows of builders; never the environment, as Kamal does for its native builder."""
+    return (
+        [["docker", "context", "ls"], ["docker", "buildx", "ls"]] if builder.needs_buildx else [["docker", "version"]]
+    )
 
 
 def is_as_configured(builder: ImageBuilder, programs: Programs) -> bool:
@@ -244,9 +175,8 @@ def is_as_configured(builder: ImageBuilder, programs: Programs) -> bool:
     Raises:
         BuildFailed: docker cannot tell.
     """
-    hosts = [_answered(programs.ask(inspect_context(node))) for node in builder.nodes]
-    is_there = not create(builder) or _answered(programs.ask(inspect(builder))) is not None
-    return is_there and hosts == [node.host for node in builder.nodes]
+    found = _found(builder, programs)
+    return None not in found and found[: len(builder.nodes)] == [node.host for node in builder.nodes]
 
 
 def is_there(builder: ImageBuilder, programs: Programs) -> bool:
@@ -255,18 +185,19 @@ def is_there(builder: ImageBuilder, programs: Programs) -> bool:
     Raises:
         BuildFailed: docker cannot tell.
     """
-    asked = [inspect_context(node) for node in builder.nodes]
-    asked += [inspect(builder)] if create(builder) else []
-    return any(_answered(programs.ask(argv)) is not None for argv in asked)
+    return any(each is not None for each in _found(builder, programs))
 
 
-def _answered(answer: Answer) -> str | None:
-    """What an inspection said; ``None`` if the thing is missing."""
-    if answer.succeeded:
-        return answer.out
-    if MISSING.search(answer.error):
-        return None
-    raise BuildFailed(f"docker cannot tell what builders there are:\n  {answer.error}")
+def _found(builder: ImageBuilder, programs: Programs) -> list[str | None]:
+    """The address behind each context, then what docker prints of the builder; ``None`` for what is missing."""
+    format_option = ["--format", "{{.Endpoints.docker.Host}}"]
+    asked = [["docker", "context", "inspect", node.context, *format_option] for node in builder.nodes]
+    asked += [["docker", "buildx", "inspect", builder.name]] if create(builder) else []
+    answers = [programs.ask(argv) for argv in asked]
+    for answer in answers:
+        if not answer.succeeded and not MISSING.search(answer.error):
+            raise BuildFailed(f"docker cannot tell what builders there are:\n  {answer.error}")
+    return [answer.out if answer.succeeded else None for answer in answers]
 
 
 def ensure(builder: ImageBuilder, programs: Programs) -> bool:
@@ -282,25 +213,18 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
         return False
     remove(builder, programs)
     for node in builder.nodes:
-        argv = create_context(builder, node)
-        programs.run(argv, shown=shown(argv), hint=f"{node.place} cannot be made known to docker")
-    _reach(builder, programs)
-    for argv in create(builder):
-        programs.run(argv, shown=shown(argv), hint=f"The builder {builder.name} cannot be made")
-    return True
-
-
-def _reach(builder: ImageBuilder, programs: Programs) -> None:
+        programs.require(create_context(builder, node), hint=f"{node.place} cannot be made known to docker")
     for node in builder.nodes:
-        answer = programs.ask(reach(node))
+        version = ["version", "--format", "{{.Server.Version}} {{.Server.Arch}}"]
+        answer = programs.ask(["docker", "--context", node.context, *version])
         if not answer.succeeded:
             remove(builder, programs)
-            raise BuildFailed(f"The build host {node.place} does not answer:\n  {answer.error}\n{_way_out(node)}")
-
-
-def _way_out(node: Node) -> str:
-    address = re.sub(r"^ssh://", "", node.host)
-    return f"Try `ssh {address} docker version`." if node.host.startswith("ssh://") else "Is its engine running?"
+            address = node.host.removeprefix("ssh://")
+            way_out = "Is its engine running?" if address == node.host else f"Try `ssh {address} docker version`."
+            raise BuildFailed(f"The build host {node.place} does not answer:\n  {answer.error}\n{way_out}")
+    for argv in create(builder):
+        programs.require(argv, hint=f"The builder {builder.name} cannot be made")
+    return True
 
 
 def remove(builder: ImageBuilder, programs: Programs) -> bool:
@@ -312,16 +236,16 @@ def remove(builder: ImageBuilder, programs: Programs) -> bool:
     Raises:
         BuildFailed: docker will not let go of one.
     """
-    has_own = bool(create(builder))
+    own = ["docker", "buildx", "rm", builder.name] if create(builder) else None
     # While the hosts can still be reached, so that BuildKit's containers there go too. A host that is gone must
-    # not keep the builder alive: without contexts nobody asks for it.
-    first = programs.ask(remove_command(builder)) if has_own else Answer(succeeded=False, out="", error="not found")
-    gone = [_removed(remove_context(node), programs) for node in builder.nodes]
-    gone += [_removed(remove_command(builder), programs)] if has_own and not first.succeeded else []
+    # not keep the builder alive: without contexts it is not asked for.
+    first = programs.ask(own) if own else Answer(succeeded=False, out="", error="not found")
+    gone = [_removed(["docker", "context", "rm", node.context], programs) for node in builder.nodes]
+    gone += [_removed(own, programs)] if own and not first.succeeded else []
     return any(gone) or first.succeeded or not MISSING.search(first.error)
 
 
-def _removed(argv: list[str], programs: Programs) -> bool:
+def _removed(argv: Argv, programs: Programs) -> bool:
     answer = programs.ask(argv)
     if not answer.succeeded and not MISSING.search(answer.error):
         raise BuildFailed(f"`{shown(argv)}` failed:\n  {answer.error}")
@@ -339,22 +263,17 @@ def programs_with_ssh(config: Config, builder: ImageBuilder, programs: Programs)
     if program is None or not any(node.host.startswith("ssh://") for node in builder.nodes):
         yield programs
         return
+
+    def absolute(path: str) -> str:
+        return str(config.root / Path(path).expanduser())  # the same wherever the build runs
+
+    ssh = config.ssh
+    keys, known_hosts = [absolute(key) for key in ssh.keys], absolute(ssh.known_hosts) if ssh.known_hosts else None
     cache = Path("~/.cache/kamal_pyinfra").expanduser()  # a folder for temporary files may forbid programs
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="ssh-", dir=cache) as name:
         folder = Path(name)
-        (folder / "config").write_text(_settings(config), encoding="utf-8")
+        (folder / "config").write_text(ssh_config(ssh, keys=keys, known_hosts=known_hosts), encoding="utf-8")
         (folder / "ssh").write_text(ssh_script(program, str(folder / "config")), encoding="utf-8")
         (folder / "ssh").chmod(0o700)
         yield programs.having(env={"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"})
-
-
-def _settings(config: Config) -> str:
-    keys = [_absolute(config, key) for key in config.ssh.keys]
-    known_hosts = config.ssh.known_hosts
-    return ssh_config(config.ssh, keys=keys, known_hosts=_absolute(config, known_hosts) if known_hosts else None)
-
-
-def _absolute(config: Config, path: str) -> str:
-    """A path that means the same wherever the build runs."""
-    return str(config.root / Path(path).expanduser())

@@ -6,13 +6,13 @@ import os
 import re
 import secrets
 import socket
-import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.project.version import git_email, git_name
 
@@ -54,20 +54,15 @@ def host_of(holder: str) -> str:
 
 @cache
 def _place() -> tuple[str, str]:
-    """This boot of this machine, and the namespace in which processes are numbered; ``-`` for what nothing tells."""
+    """This boot of this machine, and the namespace in which processes are numbered; ``-`` for what is unknown."""
     if not (PROCESSES / "self/stat").exists():
-        return _boot_by_sysctl(), "all"
+        return _output("sysctl", "-n", "kern.bootsessionuuid") or UNKNOWN, "all"  # macOS
     try:
         boot = (PROCESSES / "sys/kernel/random/boot_id").read_text("utf-8").strip()
         namespace = re.sub("[^0-9]", "", str((PROCESSES / "self/ns/pid").readlink()))
     except OSError:
         return UNKNOWN, UNKNOWN
     return boot or UNKNOWN, namespace or UNKNOWN
-
-
-def _boot_by_sysctl() -> str:
-    """As macOS tells it."""
-    return _output("sysctl", "-n", "kern.bootsessionuuid") or UNKNOWN
 
 
 def _has_ended(pid: int) -> bool:
@@ -82,12 +77,13 @@ def _has_ended(pid: int) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """The process's start time without blanks; empty if there is no such process, or it is hidden."""
-    return _start_tick(pid) if (PROCESSES / "self/stat").exists() else _start_by_ps(pid)
+    """The process's start time without blanks; empty if there is no such process, or it is hidden.
 
-
-def _start_tick(pid: int) -> str:
-    """In clock ticks since the machine started, as Linux tells it."""
+    Linux has it in clock ticks since the machine started. macOS and the BSDs need a program, which costs as much as a
+    round trip.
+    """
+    if not (PROCESSES / "self/stat").exists():
+        return "-".join(_output("ps", "-o", "lstart=", "-p", str(pid)).split())
     try:
         stat = (PROCESSES / f"{pid}/stat").read_text("utf-8", errors="replace")
     except OSError:
@@ -95,37 +91,14 @@ def _start_tick(pid: int) -> str:
     return stat.rpartition(")")[2].split()[19]  # field 22; the name before it may hold blanks
 
 
-def _start_by_ps(pid: int) -> str:
-    """As macOS and the BSDs tell it; a process of its own costs as much as a round trip."""
-    return "-".join(_output("ps", "-o", "lstart=", "-p", str(pid)).split())
-
-
 def _output(*argv: str) -> str:
     """What a program of this machine prints; empty if there is none, or it fails."""
-    try:
-        answer = subprocess.run(  # noqa: S603 - no shell
-            argv,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=10,
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    answer = Programs(env={"LC_ALL": "C", "TZ": "UTC"}).ask(argv, seconds=10)
+    return answer.out if answer.succeeded else ""
 
 
 def new_run(config: Config, version: str, *, command: str = "deploy", **fields: Any) -> Run:
-    """Make the values that stay the same on all hosts for one run.
-
-    Args:
-        config: the loaded configuration.
-        version: the version to put into service.
-        command: setup, deploy, redeploy or rollback.
-        fields: whatever else of a run is not as usual.
-    """
+    """Make the values that stay the same on all hosts for one run; ``fields`` are others of ``Run``."""
     return Run(
         config=config,
         version=version,

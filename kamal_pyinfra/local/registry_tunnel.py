@@ -15,8 +15,7 @@ from paramiko import Channel, SSHException
 from pyinfra.api.host import Host
 
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.local import registry as commands
-from kamal_pyinfra.local import registry as own_registry
+from kamal_pyinfra.local import registry
 from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.image import LOAD, was_loaded
@@ -25,26 +24,20 @@ from kamal_pyinfra.ssh.commands import PATIENCE_SECONDS
 from kamal_pyinfra.ssh.connection import stream
 from kamal_pyinfra.text import sanitized
 
-READ_ONLY_CHUNK = 1 << 16
-
+CHUNK = 1 << 16
+LAST_CHUNKS = 4
 LONGEST_HEAD = 1 << 14
-
 IDLE_SECONDS = 120
 """For which a connection may be silent; engines keep some open for the next layer."""
-
 CONNECT_SECONDS = 2
-
+ANSWER_SECONDS = 15
+"""For sshd to open a port, or to close it."""
 LOOPBACK = "127.0.0.1"
-
 REFUSAL = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
 REQUEST = re.compile(rb"(GET|HEAD) (/v2/[A-Za-z0-9._:@/+-]*)(?:\?[!-~]*)? (HTTP/1\.[01])")
-
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e]*)")
-
 PASSED_ON = frozenset((b"accept", b"accept-encoding", b"connection", b"if-none-match", b"if-range", b"range"))
 """Fields of a request that a pull needs; of others none is passed on, and those of a body are refused."""
-
 OF_A_BODY = frozenset((b"content-length", b"transfer-encoding", b"upgrade", b"expect"))
 
 
@@ -61,42 +54,42 @@ def join_read_only(channel: Channel, port: int, image: str) -> None:
         image: the only one that may be read, without the registry's server.
     """
     try:
-        here = socket.create_connection((LOOPBACK, port), timeout=CONNECT_SECONDS)
+        local = socket.create_connection((LOOPBACK, port), timeout=CONNECT_SECONDS)
     except OSError:
         channel.close()
         return
-    for end in (here, channel):
+    for end in (local, channel):
         end.settimeout(IDLE_SECONDS)
-    back = gevent.spawn(pump, here.recv, channel.sendall)
-    there = gevent.spawn(_ask, channel, here, image)
+    answers = gevent.spawn(pump, local.recv, channel.sendall)
+    asking = gevent.spawn(_ask, channel, local, image)
     try:
-        gevent.wait([there, back], count=1)
-        if there.ready():
-            back.join(IDLE_SECONDS if there.value else 0)
+        gevent.wait([asking, answers], count=1)
+        if asking.ready():
+            answers.join(IDLE_SECONDS if asking.value else 0)
     finally:
-        gevent.killall([there, back], timeout=CONNECT_SECONDS)
-        here.close()
+        gevent.killall([asking, answers], timeout=CONNECT_SECONDS)
+        local.close()
         channel.close()
 
 
 def pump(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> bool:
     """Pass bytes on until one side ends, fails or is silent for too long; returns whether all of them were."""
     try:
-        while data := read(READ_ONLY_CHUNK):
+        while data := read(CHUNK):
             write(data)
     except (OSError, EOFError):
         return False
     return True
 
 
-def _ask(channel: Channel, here: socket.socket, image: str) -> bool:
+def _ask(channel: Channel, local: socket.socket, image: str) -> bool:
     """Pass requests on; returns whether there may be answers to come."""
     asked = 0
     try:
         for request in requests(channel.recv, image):
-            here.sendall(request)
+            local.sendall(request)
             asked += 1
-        here.shutdown(socket.SHUT_WR)
+        local.shutdown(socket.SHUT_WR)
     except Refused:
         if not asked:
             channel.sendall(REFUSAL)
@@ -109,10 +102,6 @@ def _ask(channel: Channel, here: socket.socket, image: str) -> bool:
 def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
     """The requests of a connection, each made anew; also those that come before the one before is answered.
 
-    Args:
-        read: the next bytes; none at the end.
-        image: the only one that may be read.
-
     Raises:
         Refused: a request is not to read the image.
     """
@@ -124,7 +113,7 @@ def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
             continue
         if len(head) > LONGEST_HEAD:
             raise Refused
-        data = read(READ_ONLY_CHUNK)
+        data = read(CHUNK)
         if not data:
             return
         rest = head + data
@@ -138,26 +127,16 @@ def made_anew(head: bytes, image: str) -> bytes:
     """
     first, *lines = head.split(b"\r\n")
     request, fields = REQUEST.fullmatch(first), [FIELD.fullmatch(line) for line in lines]
-    if request is None or len(head) > LONGEST_HEAD or not _is_of(request[2].decode(), image):
+    if request is None or len(head) > LONGEST_HEAD:
+        raise Refused
+    path, parts = request[2].decode(), tuple(f"/v2/{image}/{kind}/" for kind in ("manifests", "blobs", "referrers"))
+    if path != "/v2/" and (not path.startswith(parts) or ".." in path.split("/")):
         raise Refused
     names = [field[1].lower() for field in fields if field is not None]
     if len(names) < len(fields) or OF_A_BODY.intersection(names):
         raise Refused
     passed = [field[0] for field in fields if field is not None and field[1].lower() in PASSED_ON]
     return b"\r\n".join((b" ".join(request.groups()), b"Host: localhost", *passed, b"", b""))
-
-
-def _is_of(path: str, image: str) -> bool:
-    parts = (f"/v2/{image}/{kind}/" for kind in ("manifests", "blobs", "referrers"))
-    return path == "/v2/" or (path.startswith(tuple(parts)) and ".." not in path.split("/"))
-
-
-ANSWER_SECONDS = 15
-"""For sshd to lend a port, or to take it back."""
-
-CHUNK = 4096
-
-LAST_CHUNKS = 4
 
 
 class Tunnel:
@@ -188,7 +167,7 @@ class Tunnel:
             return None
         transport = _transport(self.host)
         if digest is not None and (transport is None or self._is_forwarded(transport)):
-            return commands.pull(image, digest, service, self.port)
+            return registry.pull(image, digest, service, self.port)
         return was_loaded(image, service) if _send(self.host, image, self.run.config.pull_timeout) else None
 
     def _digest(self, image: str) -> str | None:
@@ -198,10 +177,10 @@ class Tunnel:
             BuildFailed: the registry is not ours, or is without the version.
         """
         config, log = self.run.config, self.host.log
-        self.is_started = self.is_started or own_registry.started(config.registry, Programs(log, log))
+        self.is_started = self.is_started or registry.started(config.registry, Programs(log, log))
         if not self.is_started:
             return None
-        return own_registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
+        return registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
 
     def _is_forwarded(self, transport: Any) -> bool:
         connections = Group()
@@ -210,13 +189,13 @@ class Tunnel:
                 joiner = _joiner(connections, self.port, self.run.config.image)
                 transport.request_port_forward(LOOPBACK, self.port, joiner)
         except SSHException:
-            self.host.log(f"sshd does not lend {LOOPBACK}:{self.port}")
+            self.host.log(f"sshd does not forward {LOOPBACK}:{self.port}")
             return False
         self.connections = connections
         return True
 
     def close(self) -> None:
-        """Have the host's loopback as it was, and end what still reads."""
+        """Close the port on the host's loopback, and end what still reads."""
         connections, self.connections = self.connections, None
         transport = _transport(self.host)
         if connections is None or transport is None:
@@ -239,7 +218,7 @@ def _joiner(connections: Group, port: int, image: str) -> Callable[..., None]:
 
 
 def _send(host: Host, image: str, seconds: int) -> bool:
-    """`docker save` here, `docker load` there, with nothing in between but the connection."""
+    """`docker save` on this machine, `docker load` on the host, with nothing in between but the connection."""
     limit = gevent.Timeout(seconds + KILL_SECONDS + PATIENCE_SECONDS)
     try:
         with limit:
@@ -256,17 +235,16 @@ def _send(host: Host, image: str, seconds: int) -> bool:
 
 
 def _sent(host: Host, image: str, seconds: int) -> str:
-    """Why it was not sent; empty if it was. All that both sides say is read beside, or they would wait for a reader."""
+    """Why it was not sent; empty if it was. The output of both sides is read too, or they would wait."""
     channel = stream(host, guarded(LOAD, seconds=seconds, key="pull_timeout"))
-    saving = subprocess.Popen(  # noqa: S603 - an argument list of our own, no shell
-        commands.save(image), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    here, there = deque[bytes](maxlen=LAST_CHUNKS), deque[bytes](maxlen=LAST_CHUNKS)
-    readers = [gevent.spawn(_drain, saving.stderr and saving.stderr.readline, here)]
-    readers += [gevent.spawn(_drain, read, there) for read in (channel.recv, channel.recv_stderr)]
+    save, pipe = ["docker", "save", image], subprocess.PIPE
+    saving = subprocess.Popen(save, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)  # noqa: S603 - no shell
+    of_save, of_load = deque[bytes](maxlen=LAST_CHUNKS), deque[bytes](maxlen=LAST_CHUNKS)
+    readers = [gevent.spawn(_drain, saving.stderr and saving.stderr.readline, of_save)]
+    readers += [gevent.spawn(_drain, read, of_load) for read in (channel.recv, channel.recv_stderr)]
     try:
         is_whole = saving.stdout is not None and pump(saving.stdout.read, channel.sendall)
-        if not is_whole:  # the host has ended; `docker save` would write on, and nobody reads it
+        if not is_whole:  # the host has ended; `docker save` would write on without a reader
             saving.kill()
         channel.shutdown_write()
         code, saved = channel.recv_exit_status(), saving.wait()
@@ -279,11 +257,13 @@ def _sent(host: Host, image: str, seconds: int) -> str:
         gevent.killall(readers, timeout=ANSWER_SECONDS)
     if code == 0 and saved == 0:
         return ""
-    return _last(there) or f"docker load exited {code}" if code != 0 else _last(here) or f"docker save exited {saved}"
+    if code != 0:
+        return _last(of_load) or f"docker load exited {code}"
+    return _last(of_save) or f"docker save exited {saved}"
 
 
 def _drain(read: Callable[[int], bytes] | None, last: deque[bytes]) -> None:
-    """Read to the end, and keep what was said last."""
+    """Read to the end, and keep what was printed last."""
     try:
         while read is not None and (data := read(CHUNK)):
             last.append(data)

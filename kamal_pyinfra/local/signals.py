@@ -1,7 +1,6 @@
-"""SIGINT and SIGTERM under pyinfra's own command line: the first ends a run in order, later ones wait for that.
+"""SIGINT and SIGTERM, through both front doors: the first ends a run in order, later ones wait for that.
 
-`kp` has handlers of gevent's instead (``runner/session.py``): a loop that waits for hosts is woken by these at once.
-pyinfra has taken SIGINT from gevent for a handler of Python's, so that only another one of these can follow.
+The handlers are Python's: pyinfra has taken SIGINT from gevent for one of these, and only another one can follow it.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+TICK = 0.5
 
 
 def at_first_signal(act: Callable[[int], object]) -> Callable[[], None]:
     """Have the first signal do something, and later ones nothing.
 
-    The handlers are Python's own, in place of whatever handles signals so far: pyinfra's would end the process with
-    code 0.
+    The handlers replace all others: pyinfra's would end the process with code 0.
 
     Args:
         act: called with the signal's number, in whatever greenlet is running.
@@ -27,15 +26,20 @@ def at_first_signal(act: Callable[[int], object]) -> Callable[[], None]:
     Returns:
         What restores the handlers that were there.
     """
+    import gevent  # noqa: PLC0415 - not every command needs it
 
     def handle(number: int, frame: object) -> None:
         for other in ENDING:
             signal.signal(other, signal.SIG_IGN)
         act(number)
 
+    # A signal that comes just before gevent's loop waits is noticed when it waits no more.
+    ticking = gevent.get_hub().loop.timer(TICK, TICK, ref=False)
+    ticking.start(int)
     previous = {number: signal.signal(number, handle) for number in ENDING}
 
     def restore() -> None:
+        ticking.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
 
@@ -53,11 +57,7 @@ def first_signal(act: Callable[[int], object]) -> Iterator[None]:
 
 
 def leave(number: int) -> None:
-    """End with 128 + n, so that ``finally`` does its work.
-
-    Raises:
-        SystemExit: always.
-    """
+    """Exit with 128 + n, so that ``finally`` does its work."""
     sys.exit(128 + number)
 
 

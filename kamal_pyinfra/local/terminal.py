@@ -23,11 +23,6 @@ from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, p
 def open_terminal(run: Run, host: str, command: str) -> NoReturn:
     """Run a command on a host with this terminal as its own; this process is replaced and does not come back.
 
-    Args:
-        run: its configuration says how the host is reached.
-        host: its name.
-        command: shell text for the host.
-
     Raises:
         ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
         HookFailed: ``pre-connect`` failed.
@@ -56,23 +51,18 @@ def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:
         keys: PEM texts; each waits in a pipe until ``ssh-add`` reads it.
         argv: the command.
     """
-    return ["ssh-agent", "sh", "-c", ADD_KEYS, "sh", *(str(_in_pipe(key)) for key in keys), "--", *argv]
-
-
-def _in_pipe(text: str) -> int:
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w", encoding="utf-8") as pipe:
-        pipe.write(text if text.endswith("\n") else f"{text}\n")
-    os.set_inheritable(reader, True)
-    return reader
+    readers = []
+    for key in keys:
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+            pipe.write(key if key.endswith("\n") else f"{key}\n")
+        os.set_inheritable(reader, True)
+        readers.append(str(reader))
+    return ["ssh-agent", "sh", "-c", ADD_KEYS, "sh", *readers, "--", *argv]
 
 
 def require_terminal() -> None:
-    """Somebody is there to type.
-
-    Raises:
-        ConfigError: standard input is no terminal.
-    """
+    """Raise ConfigError if standard input is no terminal."""
     if not sys.stdin.isatty():
         raise ConfigError("-i needs a terminal, and standard input is none; leave it out to run the command once")
 
@@ -81,8 +71,6 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     """The local ``ssh`` with everything that the configuration says about the connection.
 
     Args:
-        config: says how hosts are reached.
-        server: the host.
         command: shell text for the host; with ``sudo`` it runs as root.
 
     Raises:
@@ -95,21 +83,24 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     user = login.get("ssh_user") or (None if found.user else DEFAULT_USER)
     strict = "yes" if found.strict in ("yes", "true") and not ssh.says("host_keys") else STRICT[ssh.host_keys]
     waits = ssh if ssh.says("connect_timeout") or not found.connect_timeout else None
+    files = (server.key,) if server.key else ssh.keys
+    is_only = ssh.keys_only and not (ssh.key_data and not server.key)  # an agent of our own offers those
     return [
         *("ssh", "-t", "-a"),  # Kamal 1.9 forwards the agent, to every host
-        *_route(config),
+        *(("-F", jump_config_file(ssh)) if ssh.proxy or ssh.proxy_command else ()),
         *(("-p", str(login["ssh_port"])) if "ssh_port" in login else ()),
         *(("-l", user) if user else ()),
         *(word for setting in patience(waits) for word in ("-o", setting)),
         *("-o", f"StrictHostKeyChecking={strict}"),
         *(("-o", f"UserKnownHostsFile={Path(ssh.known_hosts).expanduser()}") if ssh.known_hosts else ()),
-        *_keys(config, server),
+        *(word for key in files for word in ("-i", str(Path(key).expanduser()))),
+        *(("-o", "IdentitiesOnly=yes") if is_only else ()),
         *("--", server.address, shell),
     ]
 
 
 def settings_of(config: Config, server: Server) -> HostSettings:
-    """What ``~/.ssh/config`` says about a host, beside ``deploy.yml``.
+    """What ``~/.ssh/config`` has about a host, with ``deploy.yml``.
 
     Raises:
         ConfigError: it cannot be read.
@@ -126,15 +117,3 @@ def ssh_address(config: Config, server: Server) -> str:
     found = settings_of(config, server)
     port = f" -p {found.port}" if found.port not in (None, SSH_PORT) else ""
     return f"{found.user or DEFAULT_USER}@{server.address}{port}"
-
-
-def _route(config: Config) -> tuple[str, ...]:
-    return ("-F", jump_config_file(config.ssh)) if config.ssh.proxy or config.ssh.proxy_command else ()
-
-
-def _keys(config: Config, server: Server) -> tuple[str, ...]:
-    ssh = config.ssh
-    files = (server.key,) if server.key else ssh.keys
-    is_only = ssh.keys_only and not (ssh.key_data and not server.key)  # an agent of our own offers those
-    only = ("-o", "IdentitiesOnly=yes") if is_only else ()
-    return (*(word for key in files for word in ("-i", str(Path(key).expanduser()))), *only)

@@ -11,7 +11,8 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra.errors import HookFailed
-from kamal_pyinfra.local.hooks import Say, call_hook
+from kamal_pyinfra.local.hooks import call_hook
+from kamal_pyinfra.local.programs import Output
 from kamal_pyinfra.operations.lock import lock_host
 from kamal_pyinfra.operations.run_state import current_host, run_state
 from kamal_pyinfra.plan.run import Run
@@ -32,17 +33,18 @@ def called(run: Run, hook: str, hosts: tuple[str, ...] = ()) -> Generator[Functi
 
 
 def _call(state: State, host: Host, run: Run, hook: str, hosts: tuple[str, ...]) -> bool:
-    runtime = time.monotonic() - run_state(state).began if hook == "post-deploy" else None
+    record = run_state(state)
+    runtime = time.monotonic() - record.began if hook == "post-deploy" else None
     try:
-        call_hook(run, hook, listener(state, host), hosts=hosts, runtime=runtime)
+        call_hook(run, hook, listener(state, host), hosts=hosts, runtime=runtime, running=record.running)
     except HookFailed as failure:
         host.log_styled(str(failure), fg="red")
         return False
     return True
 
 
-def listener(state: State, host: Host) -> Say:
-    """Who hears what a hook says: the user, with ``-v``."""
+def listener(state: State, host: Host) -> Output:
+    """Show what a hook prints to the user, with ``-v``."""
     return host.log if state.print_noop_info else lambda line: None
 
 

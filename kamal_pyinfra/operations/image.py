@@ -12,7 +12,7 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra.config.secrets import registry_credentials
-from kamal_pyinfra.local import registry_tunnel as own_forward
+from kamal_pyinfra.local.registry_tunnel import Tunnel
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.run_state import current_state, run_state
 from kamal_pyinfra.plan.changes import Change, PullImage
@@ -78,7 +78,7 @@ class OwnPull(LimitedPull):
         """Lend the registry, have the host pull, and take the registry back, however that ends."""
         with self.slots:
             record = run_state(state)
-            tunnel = own_forward.Tunnel(host, self.run, is_started=record.is_registry_started)
+            tunnel = Tunnel(host, self.run, is_started=record.is_registry_started)
             try:
                 script = tunnel.establish(self.change.image, self.change.service)
                 record.registry_found(is_started=tunnel.is_started)

@@ -14,6 +14,7 @@ from pyinfra.api.state import State
 from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
+from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.operations.apply import decided
 from kamal_pyinfra.operations.lock import lock_host
 from kamal_pyinfra.operations.run_state import (
@@ -83,8 +84,9 @@ def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
 
 
 def _build(state: State, host: Host, run: Run) -> bool:
+    programs = Programs(warn=lambda text: host.log_styled(text, fg="yellow"), running=run_state(state).running)
     try:
-        build_and_push(run, lambda line: None, lambda text: host.log_styled(text, fg="yellow"))
+        build_and_push(run, programs)
     except (BuildFailed, HookFailed) as failure:
         host.log_styled(str(failure), fg="red")
         return False

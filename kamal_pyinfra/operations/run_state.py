@@ -15,8 +15,10 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
+from kamal_pyinfra.config import Config
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.insight.routed import Proof
+from kamal_pyinfra.local.programs import Running
 from kamal_pyinfra.operations.lease import LockLease
 from kamal_pyinfra.plan.desired.accessory import every_accessory
 from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_host, directories
@@ -175,6 +177,8 @@ class RunState:
     Args:
         began: when, by the monotonic clock.
         run: its fixed values, where pyinfra's own command line executes it.
+        config: the last one that the inventory has loaded there.
+        running: programs on the deploying machine that have not ended.
         snapshots: by host and stage: whether pyinfra executes already.
         decided: what a task decided for a host, with the snapshot and the function that it was decided with.
         lock: the last answer of the host with the lock.
@@ -193,6 +197,8 @@ class RunState:
 
     began: float = field(default_factory=time.monotonic)
     run: Run | None = None
+    config: Config | None = None
+    running: Running = field(default_factory=set)
     snapshots: dict[tuple[str, bool], ObservedHost] = field(default_factory=dict)
     decided: dict[str, tuple[ObservedHost, Decide, TaskDecision]] = field(default_factory=dict)
     lock: LockAttempt = LockAttempt()

@@ -10,9 +10,9 @@ from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as commands
 from kamal_pyinfra.local import builder as local_builder
-from kamal_pyinfra.local.build import build_and_push, usable_builder
-from kamal_pyinfra.local.builder import programs_with_ssh
-from kamal_pyinfra.local.programs import Programs, Say, shown
+from kamal_pyinfra.local.build import build_and_push
+from kamal_pyinfra.local.builder import programs_with_ssh, usable_builder
+from kamal_pyinfra.local.programs import Output, Programs, shown
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
@@ -44,7 +44,7 @@ def build(run: Run, report: Report) -> None:
     report.phase_began("build", [])
     is_built = False
     try:
-        build_and_push(run, report.output, report.warned)
+        build_and_push(run, Programs(report.output, report.warned))
         is_built = True
     finally:
         report.phase_ended("build", succeeded=is_built)
@@ -90,7 +90,7 @@ def _mirrors(session: Session) -> dict[str, str]:
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
-def create_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
+def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
     """Have the builder on this machine, or only say whether there is anything to do.
 
     Raises:
@@ -110,7 +110,7 @@ def create_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
     say(f"{'Created' if is_new else 'Already there:'} {builder.name}")
 
 
-def remove_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
+def remove_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
     """Take the builder on this machine away, or only say whether there is anything to do.
 
     Raises:
@@ -130,7 +130,7 @@ def remove_builder(config: Config, say: Say, *, is_dry: bool = False) -> None:
     say(f"{'Removed' if was_there else 'Not there:'} {builder.name}")
 
 
-def show_builder(config: Config, say: Say) -> None:
+def show_builder(config: Config, say: Output) -> None:
     """Say which builder is in use and what docker knows of builders here; never the environment.
 
     Raises:

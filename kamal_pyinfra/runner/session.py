@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra.errors import NOTHING_CHANGED, HookFailed, HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook
+from kamal_pyinfra.local.signals import first_signal
 from kamal_pyinfra.operations.run_state import query_for, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
@@ -254,24 +254,8 @@ class Session:
 def interruptible() -> Iterator[None]:
     """Raise :class:`Interrupted` here at the first signal; later ones wait until cleaning up is over."""
     main = gevent.getcurrent()
-    handlers: list[Any] = []
-
-    def stop(number: int) -> None:
-        for handler in handlers:
-            handler.cancel()
-        for other in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(other, signal.SIG_IGN)
-        gevent.kill(main, Interrupted(number))
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers += [gevent.signal_handler(number, stop, number) for number in previous]
-    try:
+    with first_signal(lambda number: gevent.kill(main, Interrupted(number))):
         yield
-    finally:
-        for handler in handlers:
-            handler.cancel()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local import build, builder, registry
 from kamal_pyinfra.local.builder import choose_builder
-from kamal_pyinfra.local.programs import shown
+from kamal_pyinfra.local.programs import Answer, Programs, shown
 from tests.shell.builders import SECRETS, golden_config
 
 PLAIN = """
@@ -185,11 +186,22 @@ def test_a_builder_is_removed_and_looked_at_by_name():
     chosen = choose_builder(golden_config(f"{PLAIN}builder: {{{REMOTE}}}"))
     (node,) = chosen.nodes
     name = "kamal-shop-native-remote"
-    assert builder.remove_command(chosen) == ["docker", "buildx", "rm", name]
-    assert builder.remove_context(node) == ["docker", "context", "rm", f"{name}-arm64"]
-    assert builder.inspect(chosen) == ["docker", "buildx", "inspect", name]
-    assert builder.inspect_context(node) == [
-        *["docker", "context", "inspect", f"{name}-arm64", "--format", "{{.Endpoints.docker.Host}}"]
+    asked: list[list[str]] = []
+
+    class Recorder(Programs):
+        def ask(self, argv: Sequence[str], *, seconds: int = 1) -> Answer:
+            asked.append(list(argv))
+            return Answer(succeeded=False, out="", error="not found")
+
+    assert not builder.is_there(chosen, Recorder())
+    assert not builder.remove(chosen, Recorder())
+    assert node.context == f"{name}-arm64"
+    assert asked == [
+        ["docker", "context", "inspect", node.context, "--format", "{{.Endpoints.docker.Host}}"],
+        ["docker", "buildx", "inspect", name],
+        ["docker", "buildx", "rm", name],
+        ["docker", "context", "rm", node.context],
+        ["docker", "buildx", "rm", name],
     ]
 
 

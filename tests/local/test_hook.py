@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kamal_pyinfra.local.hooks import hook_environment, hook_path, service_version
+from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
 
 AT = "2026-01-02T03:04:09Z"
@@ -12,8 +15,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SERVERS = {"web": ["192.0.2.1", "192.0.2.2"], "job": ["192.0.2.1", "192.0.2.3"]}
 
 
+def told(run: Run, **details: Any) -> dict[str, str]:
+    return {name: value for name, value in hook_environment(run, at=AT, **details).items() if value is not None}
+
+
 def test_a_deploy_tells_who_what_and_where(config: MakeConfig) -> None:
-    assert hook_environment(a_run(config(servers=SERVERS), COMMIT), at=AT) == {
+    assert told(a_run(config(servers=SERVERS), COMMIT)) == {
         "KAMAL_RECORDED_AT": "2026-01-02T03:04:09Z",
         "KAMAL_PERFORMER": "dev@example.com",
         "KAMAL_VERSION": COMMIT,
@@ -33,7 +40,7 @@ def test_everything_that_can_be_told(config: MakeConfig) -> None:
         roles=("web", "job"),
         words=("traefik", "reboot"),
     )
-    assert hook_environment(run, at=AT, hosts=["192.0.2.3"], runtime=12.6) == {
+    assert told(run, hosts=["192.0.2.3"], runtime=12.6) == {
         "KAMAL_RECORDED_AT": "2026-01-02T03:04:09Z",
         "KAMAL_PERFORMER": "dev@example.com",
         "KAMAL_DESTINATION": "staging",
@@ -50,16 +57,16 @@ def test_everything_that_can_be_told(config: MakeConfig) -> None:
 
 def test_the_selected_hosts_are_told(config: MakeConfig) -> None:
     run = a_run(config(servers=SERVERS), hosts=("192.0.2.2",))
-    assert hook_environment(run, at=AT)["KAMAL_HOSTS"] == "192.0.2.2"
+    assert told(run)["KAMAL_HOSTS"] == "192.0.2.2"
 
 
 def test_a_deploy_faster_than_half_a_second_took_0(config: MakeConfig) -> None:
-    assert hook_environment(a_run(config()), at=AT, runtime=0.4)["KAMAL_RUNTIME"] == "0"
+    assert told(a_run(config()), runtime=0.4)["KAMAL_RUNTIME"] == "0"
 
 
 def test_values_are_handed_over_as_they_are(config: MakeConfig) -> None:
     hostile = '$(touch pwned) `id` "quoted" \\ \' \n'
-    assert hook_environment(a_run(config(), performer=hostile), at=AT)["KAMAL_PERFORMER"] == hostile
+    assert told(a_run(config(), performer=hostile))["KAMAL_PERFORMER"] == hostile
 
 
 @pytest.mark.parametrize(

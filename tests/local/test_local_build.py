@@ -222,7 +222,7 @@ def test_a_program_ends_when_the_run_does(machine: Machine):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Programs(interrupt, print).run(["sh", "-c", "echo $$; exec sleep 60"], shown="sleep")
+        Programs(interrupt, print).run(["sh", "-c", "echo $$; exec sleep 60"])
     assert subprocess.run(["kill", "-0", started.read_text()], check=False, capture_output=True).returncode != 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from kamal_pyinfra.errors import HookFailed
 from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook, require_executable
-from kamal_pyinfra.local.programs import end_programs
+from kamal_pyinfra.local.programs import Running, end_programs
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.processes import is_running, until
@@ -200,10 +200,11 @@ def test_a_hook_that_hangs_is_ended_with_its_children(run: Run, hook: Write) -> 
     hook("pre-deploy", 'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $!; echo $$; wait; wait')
     lines: list[str] = []
     failures: list[str] = []
+    running: Running = set()
 
     def call() -> None:
         try:
-            call_hook(run, "pre-deploy", lines.append)
+            call_hook(run, "pre-deploy", lines.append, running=running)
         except HookFailed as error:
             failures.append(str(error).splitlines()[0])
 
@@ -211,7 +212,7 @@ def test_a_hook_that_hangs_is_ended_with_its_children(run: Run, hook: Write) -> 
     thread.start()
     until(lambda: len(lines) == 2)
     assert all(map(is_running, lines))
-    end_programs()
+    end_programs(running)
     thread.join(20)
     assert failures == ["Hook `pre-deploy` was ended by signal 9 (.kamal/hooks/pre-deploy)"]
     until(lambda: not any(map(is_running, lines)))
@@ -220,9 +221,10 @@ def test_a_hook_that_hangs_is_ended_with_its_children(run: Run, hook: Write) -> 
 def test_pre_connect_is_called_once_for_a_configuration(config: MakeConfig, hook: Write) -> None:
     hook("pre-connect", 'echo "$KAMAL_COMMAND ${KAMAL_DESTINATION-none}"')
     lines: list[str] = []
-    for command, destination in (("app", None), ("deploy", None), ("app", "eu"), ("app", "eu")):
+    for destination in (None, "eu"):
         made = config(environ=ENVIRON, destination=destination)
-        call_pre_connect(a_run(made, command=command), lines.append)
+        for command in ("app", "deploy"):
+            call_pre_connect(a_run(made, command=command), lines.append)
     assert lines == ["app none", "app eu"]
 
 

@@ -47,7 +47,7 @@ def test_a_refusal_is_shown_without_anything_that_a_terminal_obeys(run, machine)
     (machine / "refusal").write_text("Error: \x1b[31m401 Unauthorized\n")
     with pytest.raises(RegistryFailed) as failed:
         local_registry.log_in(replace(run, command="registry"))
-    assert str(failed.value) == "this machine: `docker login` failed\n  Error: 401 Unauthorized"
+    assert str(failed.value) == "this machine: `docker login` failed with exit code 1\n  Error: 401 Unauthorized"
 
 
 def test_without_docker_the_way_around_it_is_named(run, tmp_path, monkeypatch):

@@ -38,4 +38,4 @@ def test_a_port_that_sshd_opens_to_the_network_is_told_of(
     check = script.partition(" && docker pull")[0].replace("/proc/net/tcp /proc/net/tcp6", str(table))
     said = host.run(check)
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("kp-note sshd lent port 5555 to the network") == is_open
+    assert said.out.startswith("kp-note sshd opened port 5555 to the network") == is_open

@@ -14,6 +14,7 @@ import yaml
 
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.local.build import build_and_push
+from kamal_pyinfra.local.programs import Programs
 from tests.conftest import LEAST, SECRETS, a_run
 
 FAKE = Path(__file__).with_name("fake_docker.py")
@@ -98,7 +99,8 @@ class Machine:
         """Build and push; return the docker commands that it took."""
         self.said.clear()
         before = len(self.calls())
-        build_and_push(a_run(self.config(**builder)), self.said.append, lambda text: self.said.append(f"[{text}]"))
+        programs = Programs(self.said.append, lambda text: self.said.append(f"[{text}]"))
+        build_and_push(a_run(self.config(**builder)), programs)
         return self.calls()[before:]
 
     def calls(self) -> list[dict[str, Any]]:

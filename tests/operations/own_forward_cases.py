@@ -263,7 +263,7 @@ def check_that_where_sshd_lends_nothing_the_image_is_sent(port: int) -> None:
     assert "was sent as a whole" in script
     assert lender.typed == b"all-layers"
     assert "docker load" in lender.commands[0]
-    assert host.logged == [f"sshd does not lend 127.0.0.1:{port}"]
+    assert host.logged == [f"sshd does not forward 127.0.0.1:{port}"]
     taken_back(host, port)
     assert lender.cancelled == []
 

@@ -72,8 +72,8 @@ class Safety(BaseStateCallback):
             self.is_clean.set()
 
     def _clean_up(self, state: State, host: Host) -> None:
-        end_programs()
         record = run_state(state)
+        end_programs(record.running)
         if not record.is_locked and not self.is_interrupted:
             self._tell_what_serves(state)
             return  # a signal may come just after the lock was taken; only this run's own is ever released

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gevent
 from gevent.lock import BoundedSemaphore
 from paramiko import SSHException
-from paramiko.channel import ChannelFile
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -21,112 +19,105 @@ from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
 from kamal_pyinfra.shell.script import KEY_MARK, KILL_SECONDS
 from kamal_pyinfra.ssh.patches import Execute
 
-CHUNK = 1 << 15
 
+class Wrapper:
+    """A stream or a channel of paramiko with something of ours; all else is its own."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+
+class Output(Wrapper):
+    """A stream whose lines are these."""
+
+    def __init__(self, stream: Any, lines: Iterable[str]) -> None:
+        super().__init__(stream)
+        self.lines = lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.lines)
+
+
+def passed_on(execute: Execute, on_line: Callable[[str], None]) -> Execute:
+    """Pass lines of standard output on while a command runs; pyinfra shows them when it is over."""
+
+    def lines_of(stream: Any) -> Iterator[str]:
+        for line in stream:
+            on_line(line.rstrip("\n"))
+            yield line
+
+    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
+        stdin, stdout, stderr = execute(*arguments, **options)
+        return stdin, Output(stdout, lines_of(stdout)), stderr
+
+    return run
+
+
+CHUNK = 1 << 15
 LONGEST_LINE = 4 << 20
 """What is longer comes in pieces."""
-
 MOST_BYTES = 32 << 20
 """Of one command, on each of its streams."""
 
 
-class LenientOutput:
-    """Lines of a stream in which a byte that is no text becomes a replacement character.
-
-    Args:
-        stream: of paramiko, whose own lines end with an error at such a byte, and may be endless.
-    """
-
-    def __init__(self, stream: ChannelFile) -> None:
-        self.stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        """Lines with their ends; where there is too much the command is ended, and the last line says so."""
-        parts, waiting, total = list[bytes](), 0, 0
-        while data := self.stream._read(CHUNK):  # type: ignore[attr-defined]  # as its own lines do
-            total += len(data)
-            if total > MOST_BYTES:
-                self.stream.channel.close()
-                yield f"It printed more than {MOST_BYTES >> 20} MiB and was ended.\n"
-                return
-            *whole, rest = data.split(b"\n")
-            if whole or waiting + len(rest) > LONGEST_LINE:
-                lines = [b"".join([*parts, whole[0]]), *whole[1:]] if whole else [b"".join([*parts, rest])]
-                yield from (f"{line.decode(errors='replace')}\n" for line in lines)
-                parts, waiting = ([rest], len(rest)) if whole else ([], 0)
-            else:
-                parts.append(rest)
-                waiting += len(rest)
-        if last := b"".join(parts):
-            yield last.decode(errors="replace")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
 def lenient(execute: Execute) -> Execute:
-    """Commands whose output may be any bytes, and that fail as pyinfra expects when the connection has ended."""
+    """Read output of any bytes, and fail as pyinfra expects when the connection has ended."""
 
     def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         try:
             stdin, stdout, stderr = execute(*arguments, **options)
         except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
             raise SSHException("the connection ended") from error
-        return stdin, LenientOutput(stdout), LenientOutput(stderr)
+        return stdin, Output(stdout, lenient_lines(stdout)), Output(stderr, lenient_lines(stderr))
 
     return run
 
 
-class TeeOutput:
-    """What a command prints, each line passed on as it comes."""
+def lenient_lines(stream: Any) -> Iterator[str]:
+    """Lines with their ends; a byte that is no text becomes a replacement character, where paramiko's own lines fail.
 
-    def __init__(self, stream: Any, on_line: Callable[[str], None]) -> None:
-        self.stream = stream
-        self.on_line = on_line
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.stream:
-            self.on_line(line.rstrip("\n"))
-            yield line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def passed_on(execute: Execute, on_line: Callable[[str], None]) -> Execute:
-    """Commands whose lines of standard output are passed on while they run; pyinfra shows them when they are over."""
-
-    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        stdin, stdout, stderr = execute(*arguments, **options)
-        return stdin, TeeOutput(stdout, on_line), stderr
-
-    return run
+    Where there is too much the command is ended, and the last line says so.
+    """
+    parts, waiting, total = list[bytes](), 0, 0
+    while data := stream._read(CHUNK):  # as paramiko's own lines do
+        total += len(data)
+        if total > MOST_BYTES:
+            stream.channel.close()
+            yield f"It printed more than {MOST_BYTES >> 20} MiB and was ended.\n"
+            return
+        *whole, rest = data.split(b"\n")
+        if whole or waiting + len(rest) > LONGEST_LINE:
+            lines = [b"".join([*parts, whole[0]]), *whole[1:]] if whole else [b"".join([*parts, rest])]
+            yield from (f"{line.decode(errors='replace')}\n" for line in lines)
+            parts, waiting = ([rest], len(rest)) if whole else ([], 0)
+        else:
+            parts.append(rest)
+            waiting += len(rest)
+    if last := b"".join(parts):
+        yield last.decode(errors="replace")
 
 
 LIMIT = "kp_command_timeout"
 """Name of the limit in pyinfra's data of a host, in seconds."""
-
 SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
 """What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
-
 BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
-
 KEY = re.compile(rf"{re.escape(KEY_MARK)}(\S+)")
-
 DEFAULT_KEY = "ssh.command_timeout"
-
 STOPPED = (124, 137)
 """What `timeout` exits with when the time was up: after TERM, and after KILL."""
-
 PATIENCE_SECONDS = 15
-"""Beyond the limit and the time until KILL: what has not ended by then never will, or nobody hears of it."""
+"""Beyond the limit and the time until KILL: what has not ended by then never will, or its end does not reach us."""
 
 
 def in_time(execute: Execute, seconds: int) -> Execute:
-    """Commands that last no longer than they may.
+    """Let no command last longer than it may.
 
-    The host ends them; where the host cannot (its programs hang, or wait for a disk that does not answer), the
-    connection is given up from here.
+    The host ends it; where the host cannot (its programs hang, or wait for a disk that does not answer), the
+    connection is given up from this side.
 
     Args:
         execute: sends a command.
@@ -135,15 +126,16 @@ def in_time(execute: Execute, seconds: int) -> Execute:
 
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         sent, allowed = limited(command, seconds)
-        limit = Limit(allowed, _key(command, sent), time.monotonic())
+        key = found[1] if (found := KEY.search(command)) else DEFAULT_KEY if sent != command else ""
+        began = time.monotonic()
         stdin, stdout, stderr = execute(sent, *arguments, **options)
-        return stdin, stdout, TimeLimitNotice(stderr, limit)
+        return stdin, stdout, _TimeLimitNotice(stderr, allowed, key, began)
 
     return run
 
 
 def limited(command: str, seconds: int) -> tuple[str, int]:
-    """The command as it is sent, and the limit that holds for it, in seconds."""
+    """Return the command as it is sent, and the limit that holds for it, in seconds."""
     found = SHELL.match(command)
     start = found.end() if found is not None else 0
     own = BOUNDED.match(command, start)
@@ -153,70 +145,35 @@ def limited(command: str, seconds: int) -> tuple[str, int]:
     return f"{command[:start]}timeout -k {KILL_SECONDS} {seconds} {command[start:]}", seconds
 
 
-def _key(command: str, sent: str) -> str:
-    found = KEY.search(command)
-    return found[1] if found is not None else DEFAULT_KEY if sent != command else ""
+class _TimeLimitNotice(Wrapper):
+    """Standard error, with a last line if the time was up: `timeout` itself prints nothing."""
 
-
-@dataclass(frozen=True)
-class Limit:
-    """What holds for one command.
-
-    Args:
-        seconds: that it may last.
-        key: of the configuration, that makes it longer; empty where there is none.
-        began: by the monotonic clock.
-    """
-
-    seconds: int
-    key: str
-    began: float
-
-    def __str__(self) -> str:
-        return f"{self.seconds} s{f' ({self.key})' if self.key else ''}"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time was up."""
-        return time.monotonic() - self.began >= self.seconds
-
-
-class TimeLimitNotice:
-    """Standard error, with a last line if the time was up: `timeout` itself says nothing."""
-
-    def __init__(self, stream: Any, limit: Limit) -> None:
-        self.stream = stream
-        self.limit = limit
+    def __init__(self, stream: Any, seconds: int, key: str, began: float) -> None:
+        super().__init__(stream)
+        self.limit = f"{seconds} s{f' ({key})' if key else ''}"
+        self.ends_at = began + seconds
         self.is_given_up = False
-        self.deadline = gevent.spawn_later(limit.seconds + KILL_SECONDS + PATIENCE_SECONDS, self._give_up)
+        self.deadline = gevent.spawn_later(seconds + KILL_SECONDS + PATIENCE_SECONDS, self._give_up)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self.stream
-        code = self.stream.channel.recv_exit_status()
+        yield from self.wrapped
+        code = self.wrapped.channel.recv_exit_status()
         self.deadline.kill(block=False)
         if self.is_given_up:
             yield f"Nothing was heard of it when its {self.limit} were over; the host or Docker hangs.\n"
-        elif code in STOPPED and self.limit.is_over:  # a container may exit with 137 by itself
+        elif code in STOPPED and time.monotonic() >= self.ends_at:  # a container may exit with 137 by itself
             yield f"It did not end within {self.limit} and was stopped.\n"
 
     def _give_up(self) -> None:
-        """Close the connection: whoever reads from it is woken, and nothing more is sent on it."""
-        channel = self.stream.channel
+        """Close the connection: whatever reads from it is woken, and nothing more is sent on it."""
+        channel = self.wrapped.channel
         if not channel.exit_status_ready():
             self.is_given_up = True
             channel.get_transport().close()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
 
 class LimitedPull(StringCommand):
-    """A command that waits for its pull slot; its time is counted from then on.
-
-    Args:
-        script: the command.
-        slots: of which it takes one.
-    """
+    """A command that waits for one of the pull slots; its time is counted from then on."""
 
     def __init__(self, script: str, slots: BoundedSemaphore) -> None:
         super().__init__(script)
@@ -230,19 +187,15 @@ class LimitedPull(StringCommand):
 
 BEFORE = re.compile(r"(?:env (?:\S+=\S* )+)?(?:exec )?sudo ")
 """How a command begins that goes through sudo, with a password or without."""
-
 PASSED_ON = re.compile(r"docker (exec|run) ")
 """What a program in a container prints about a sudo of its own is not the host's; a command of ours came before it."""
-
 ELSE = "or reach the host as root, or as a user in the group docker without `sudo: true`"
-
 OWN_LINE = re.compile(r"sudo(-rs)?: ")
-
 ASKPASS = "sudo-askpass"
 
 
 def with_reasons_of_sudo(execute: Execute, host: str, user: str) -> Execute:
-    """Commands of which it is known why sudo refused them, and what to do.
+    """Explain why sudo refused a command, and what to do.
 
     Args:
         execute: gives lines of text.
@@ -253,19 +206,32 @@ def with_reasons_of_sudo(execute: Execute, host: str, user: str) -> Execute:
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         stdin, stdout, stderr = execute(command, *arguments, **options)
         is_own = BEFORE.match(command) is not None and PASSED_ON.search(command) is None
-        return stdin, stdout, _Explained(stderr, host, user) if is_own else stderr
+        return stdin, stdout, Output(stderr, _explained(stderr, host, user)) if is_own else stderr
 
     return run
 
 
-def reason(line: str, host: str, user: str) -> str:
-    """A line that sudo or the shell before it printed, as what is wrong and what to do; empty if it is another line.
+def _explained(stream: Any, host: str, user: str) -> Iterator[str]:
+    own: list[str] = []
+    is_explained = False
+    for line in stream:
+        text = line.rstrip("\r\n")
+        why = "" if _is_prompt(text) else _reason(text.strip(), host, user)
+        is_explained = is_explained or bool(why)
+        own += [text] if OWN_LINE.match(text) else []
+        yield f"{why}\n" if why else line
+    # In another language the words are others.
+    if own and not is_explained and not _is_prompt(own[-1]) and stream.channel.recv_exit_status() == 1:
+        yield f"{host}: sudo refuses {user} ({own[-1]}); see that `sudo -n true` works there\n"
 
-    Args:
-        line: of standard error.
-        host: its name.
-        user: who logs in there.
-    """
+
+def _is_prompt(line: str) -> bool:
+    """Whether pyinfra reads this line and asks for the password."""
+    return line.strip() in SUDO_PASSWORD_REQUIRED_LINES and sys.stdin.isatty()
+
+
+def _reason(line: str, host: str, user: str) -> str:
+    """What is wrong and what to do, by a line that sudo or the shell before it printed; empty if it is another line."""
     give = f"give {user} `NOPASSWD: ALL` in a file of /etc/sudoers.d there, {ELSE}"
     if line in SUDO_PASSWORD_REQUIRED_LINES or "no tty present and no askpass" in line:
         return f"{host}: sudo wants a password of {user}; {give}"
@@ -278,31 +244,3 @@ def reason(line: str, host: str, user: str) -> str:
     if "must have a tty" in line:
         return f"{host}: sudo wants a terminal (requiretty); write `Defaults:{user} !requiretty` into its sudoers"
     return ""
-
-
-class _Explained:
-    """Standard error of a command that goes through sudo."""
-
-    def __init__(self, stream: Any, host: str, user: str) -> None:
-        self.stream, self.host, self.user = stream, host, user
-
-    def __iter__(self) -> Iterator[str]:
-        own: list[str] = []
-        is_explained = False
-        for line in self.stream:
-            text = line.rstrip("\r\n")
-            why = "" if _is_asked_for(text) else reason(text.strip(), self.host, self.user)
-            is_explained = is_explained or bool(why)
-            own += [text] if OWN_LINE.match(text) else []
-            yield f"{why}\n" if why else line
-        # In another language the words are others.
-        if own and not is_explained and not _is_asked_for(own[-1]) and self.stream.channel.recv_exit_status() == 1:
-            yield f"{self.host}: sudo refuses {self.user} ({own[-1]}); see that `sudo -n true` works there\n"
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def _is_asked_for(line: str) -> bool:
-    """Whether pyinfra reads this line and asks somebody for the password."""
-    return line.strip() in SUDO_PASSWORD_REQUIRED_LINES and sys.stdin.isatty()

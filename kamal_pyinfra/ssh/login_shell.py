@@ -1,4 +1,4 @@
-"""Commands through the login shells of hosts: what the shell itself prints is told from what the command prints."""
+"""Commands through the login shells of hosts: what the shell itself prints is kept apart from what the command prints."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gevent.event import Event
 from paramiko import Channel, SSHException
 
 from kamal_pyinfra.shell.login_shell import sheltered
+from kamal_pyinfra.ssh.commands import Output, Wrapper
 from kamal_pyinfra.ssh.patches import Execute
 from kamal_pyinfra.text import one_line
 
@@ -20,7 +21,7 @@ SHOWN = 300
 
 
 def in_any_login_shell(execute: Execute, host: str) -> Execute:
-    """Commands that mean the same in any login shell, and fail where the shell ran another.
+    """Make commands mean the same in any login shell, and fail where the shell ran another.
 
     Args:
         execute: gives lines of text.
@@ -30,48 +31,37 @@ def in_any_login_shell(execute: Execute, host: str) -> Execute:
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         start, end = new_mark(), new_mark()
         stdin, stdout, stderr = execute(sheltered(command, start=start, end=end), *arguments, **options)
-        out = _Marked(stdout, start, end)
-        return stdin, out, _Complaining(stderr, start, out, host)
+        out, err = _Marked(stdout, start, end), _Marked(stderr, start)
+        channel = _Verdict(stdout.channel, out)
+        return stdin, _Judged(out, out, channel), _Judged(stderr, _with_complaint(err, out, host), channel)
 
     return run
 
 
 def not_run(host: str, printed: str) -> str:
-    """What is wrong with a host whose login shell does not run commands.
-
-    Args:
-        host: its name.
-        printed: what the shell printed instead.
-    """
-    words = f"printed `{one_line(printed)[:SHOWN]}`" if printed else "printed nothing"
-    return f"commands do not run on {host}: the login shell or a ForceCommand {words}"
+    """Explain what is wrong with a host whose login shell printed this instead of running a command."""
+    what = f"printed `{one_line(printed)[:SHOWN]}`" if printed else "printed nothing"
+    return f"commands do not run on {host}: the login shell or a ForceCommand {what}"
 
 
 def new_mark() -> str:
-    """A word that nothing on a host can know before the command brings it there."""
+    """Return a word that nothing on a host can know before the command brings it there."""
     return f"kp-{secrets.token_hex(8)}"
 
 
-class _Marked:
-    """The lines between two marks; all others are noise.
-
-    Args:
-        stream: gives lines of text.
-        start: the mark after which the command began.
-        end: the mark with which it ended; empty if only the end of the stream says so.
-    """
+class _Marked(Wrapper):
+    """The lines of a stream between two marks, or from the first on if there is one alone; all others are noise."""
 
     def __init__(self, stream: Any, start: str, end: str = "") -> None:
-        self.stream = stream
-        self.start = start
-        self.end = end
+        super().__init__(stream)
+        self.start, self.end = start, end
         self.is_begun = False
         self.noise: list[str] = []
         self.is_over = Event()
 
     def __iter__(self) -> Iterator[str]:
         try:
-            yield from self._own(iter(self.stream))
+            yield from self._own(iter(self.wrapped))
         finally:
             self.is_over.set()
 
@@ -92,66 +82,45 @@ class _Marked:
             pass
 
     @property
-    def channel(self) -> Any:
-        """The channel, on which a command that did not begin did not succeed either."""
-        return _Verdict(self.stream.channel, self)
-
-    @property
     def is_refused(self) -> bool:
         """Whether the host ended without having begun the command, though the connection lasts."""
-        transport = self.stream.channel.get_transport()
+        transport = self.wrapped.channel.get_transport()
         return not self.is_begun and transport is not None and bool(transport.is_active())
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
+
+def _with_complaint(stderr: _Marked, stdout: _Marked, host: str) -> Iterator[str]:
+    """Standard error, with a last line that says so where the command did not begin."""
+    yield from stderr
+    stdout.is_over.wait()
+    if stdout.is_refused:
+        yield not_run(host, "\n".join(line for line in (*stdout.noise, *stderr.noise) if line)) + "\n"
+    elif not stderr.is_begun:
+        yield from (f"{line}\n" for line in stderr.noise)
 
 
-class _Complaining(_Marked):
-    """Standard error, with a last line that says so where the command did not begin.
+class _Judged(Output):
+    """A stream whose channel has the verdict."""
 
-    Args:
-        stdout: of the same command.
-        host: its name.
-    """
-
-    def __init__(self, stream: Any, start: str, stdout: _Marked, host: str) -> None:
-        super().__init__(stream, start)
-        self.stdout = stdout
-        self.host = host
-
-    def __iter__(self) -> Iterator[str]:
-        yield from super().__iter__()
-        self.stdout.is_over.wait()
-        if self.stdout.is_refused:
-            printed = "\n".join(line for line in (*self.stdout.noise, *self.noise) if line)
-            yield not_run(self.host, printed) + "\n"
-        elif not self.is_begun:
-            yield from (f"{line}\n" for line in self.noise)
-
-    @property
-    def channel(self) -> Any:
-        """The channel, judged by standard output."""
-        return self.stdout.channel
+    def __init__(self, stream: Any, lines: Any, channel: _Verdict) -> None:
+        super().__init__(stream, lines)
+        self.channel = channel
 
 
-class _Verdict:
+class _Verdict(Wrapper):
     """A channel whose exit code is none of a command that did not run."""
 
     def __init__(self, channel: Any, stdout: _Marked) -> None:
-        self.channel = channel
+        super().__init__(channel)
         self.stdout = stdout
 
     def recv_exit_status(self) -> int:
-        """The command's own, or that it did not run."""
-        code: int = self.channel.recv_exit_status()
+        """Return the command's own, or :data:`NOT_RUN`."""
+        code: int = self.wrapped.recv_exit_status()
         self.stdout.is_over.wait()
         return NOT_RUN if self.stdout.is_refused else code
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.channel, name)
 
-
-class MarkedChannel:
+class MarkedChannel(Wrapper):
     """A channel of which only what the command itself writes is read.
 
     Args:
@@ -160,7 +129,7 @@ class MarkedChannel:
     """
 
     def __init__(self, channel: Channel, host: str) -> None:
-        self.channel = channel
+        super().__init__(channel)
         self.host = host
         self.start = new_mark()
         self.is_begun = False
@@ -168,30 +137,26 @@ class MarkedChannel:
 
     def exec_command(self, command: str) -> None:
         """Run a command for any login shell."""
-        self.channel.exec_command(sheltered(command, start=self.start))
+        self.wrapped.exec_command(sheltered(command, start=self.start))
 
     def recv(self, nbytes: int) -> bytes:
-        """The next bytes that the command wrote; none at the end.
+        """Return the next bytes that the command wrote; none at the end.
 
         Raises:
             SSHException: the login shell ran something else.
         """
         while not self.is_begun:
-            data = self.channel.recv(nbytes)
+            data = self.wrapped.recv(nbytes)
             if not data:
                 raise SSHException(not_run(self.host, self.noise.decode(errors="replace").strip()))
             before, mark, after = (self.noise + data).partition(f"{self.start}\n".encode())
             self.noise = before if mark else before[-64 * 1024 :]
             self.is_begun = bool(mark)
             if after:
-                return after
-        return self.channel.recv(nbytes)
+                return bytes(after)
+        return bytes(self.wrapped.recv(nbytes))
 
     def recv_stderr(self, nbytes: int) -> bytes:
-        """What the command wrote to standard error."""
-        data = self.channel.recv_stderr(nbytes)
-        before, mark, after = data.partition(f"{self.start}\n".encode())
-        return after if mark else before
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.channel, name)
+        """Return what the command wrote to standard error."""
+        before, mark, after = self.wrapped.recv_stderr(nbytes).partition(f"{self.start}\n".encode())
+        return bytes(after if mark else before)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paramiko import SSHException
 from paramiko.file import BufferedFile
 
-from kamal_pyinfra.ssh.commands import CHUNK, LONGEST_LINE, MOST_BYTES, LenientOutput, lenient
+from kamal_pyinfra.ssh.commands import CHUNK, LONGEST_LINE, MOST_BYTES, lenient_lines, lenient
 
 
 class Stream(BufferedFile):
@@ -48,7 +48,7 @@ class Endless(Stream):
 
 def test_output_without_a_line_end_is_read_in_pieces_and_not_for_ever() -> None:
     stream = Endless()
-    *lines, last = LenientOutput(stream)
+    *lines, last = lenient_lines(stream)
     assert max(map(len, lines)) <= LONGEST_LINE + CHUNK + 1
     assert sum(map(len, lines)) <= stream.given + len(lines)
     assert stream.given <= MOST_BYTES + CHUNK
@@ -57,7 +57,7 @@ def test_output_without_a_line_end_is_read_in_pieces_and_not_for_ever() -> None:
 
 
 def test_output_of_many_lines_is_not_read_for_ever() -> None:
-    *_, last = LenientOutput(Endless(b"a line\n" * 10_000))
+    *_, last = lenient_lines(Endless(b"a line\n" * 10_000))
     assert last == "It printed more than 32 MiB and was ended.\n"
 
 
@@ -70,7 +70,7 @@ def test_lines_are_those_of_the_bytes_however_they_come(pieces: list[bytes], siz
     whole = b"".join(pieces)
     expected = [f"{line.decode(errors='replace')}\n" for line in whole.split(b"\n")[:-1]]
     rest = whole.split(b"\n")[-1].decode(errors="replace")
-    assert list(LenientOutput(Small(whole))) == expected + ([rest] if rest else [])
+    assert list(lenient_lines(Small(whole))) == expected + ([rest] if rest else [])
 
 
 class Client:

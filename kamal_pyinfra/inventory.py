@@ -18,6 +18,7 @@ from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.deploys.pyinfra_cli.arguments import call_before_connecting, is_about_to_connect, show_no_secrets
 from kamal_pyinfra.errors import ConfigError, HookFailed
 from kamal_pyinfra.ssh.host_data import host_data
+from kamal_pyinfra.ssh.host_keys import RunKeys
 from kamal_pyinfra.text import sanitized
 
 Group = list[tuple[str, dict[str, Any]]]
@@ -60,4 +61,7 @@ def role_groups(config: Config) -> dict[str, Group]:
     for name in config.accessories:
         group = f"accessory_{name}" if name in groups else name
         groups[group] = [server.host for server in config.accessory_servers(name)]
-    return {group: [(host, host_data(config, servers[host])) for host in hosts] for group, hosts in groups.items()}
+    keys = RunKeys()
+    return {
+        group: [(host, host_data(config, servers[host], keys)) for host in hosts] for group, hosts in groups.items()
+    }

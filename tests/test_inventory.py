@@ -14,6 +14,7 @@ from kamal_pyinfra.config import load_config
 from kamal_pyinfra.inventory import load_groups, role_groups
 from kamal_pyinfra.ssh.client import ROUTE, Route
 from kamal_pyinfra.ssh.host_data import jump_config_file
+from kamal_pyinfra.ssh.host_keys import RunKeys
 
 DEPLOY = """
 service: shop
@@ -31,7 +32,11 @@ ssh: {user: ops, keys: [/keys/one], known_hosts: /keys/known, host_keys: strict}
 
 def groups(tmp_path: Path, text: str = DEPLOY) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     (tmp_path / "deploy.yml").write_text(text)
-    return role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))
+    found = role_groups(load_config(tmp_path / "deploy.yml", environ={"PW": "x"}))
+    for data in (data for group in found.values() for _, data in group):
+        kwargs = data["ssh_paramiko_connect_kwargs"]
+        kwargs[ROUTE] = kwargs[ROUTE]._replace(run_keys=RunKeys)
+    return found
 
 
 def way(tmp_path: Path, text: str) -> Route:
@@ -52,7 +57,7 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
     }
 
     def kwargs(key: str) -> dict[str, Any]:
-        return {ROUTE: Route(keys=(key,), is_strict=True, known_hosts="/keys/known"), "channel_timeout": 30}
+        return {ROUTE: Route(RunKeys, keys=(key,), is_strict=True, known_hosts="/keys/known"), "channel_timeout": 30}
 
     one = {**shared, "ssh_user": "ops", "ssh_paramiko_connect_kwargs": kwargs("/keys/one")}
     two = {**shared, "ssh_user": "deploy", "ssh_port": 2222, "_sudo": True}
@@ -66,11 +71,11 @@ def test_groups_are_roles_and_hosts_carry_their_own_ssh(tmp_path: Path) -> None:
 def test_what_deploy_yml_does_not_say_is_left_to_the_files_of_ssh(tmp_path: Path) -> None:
     data = groups(tmp_path, DEPLOY.partition("ssh:")[0])["job"][0][1]
     assert data.keys().isdisjoint({"ssh_user", "ssh_port", "ssh_known_hosts_file", "ssh_key", "ssh_config_file"})
-    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route()
+    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route(RunKeys)
     said = "ssh: {user: root, port: 22, connect_timeout: 10, host_keys: accept-new}\n"
     data = groups(tmp_path, DEPLOY.partition("ssh:")[0] + said)["job"][0][1]
     assert (data["ssh_user"], data["ssh_port"]) == ("root", 22)
-    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route(timeout=10, is_strict=False)
+    assert data["ssh_paramiko_connect_kwargs"][ROUTE] == Route(RunKeys, timeout=10, is_strict=False)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.ssh import patches
 from kamal_pyinfra.ssh.connection import reconnect_all
 from kamal_pyinfra.ssh.host_data import host_data
+from kamal_pyinfra.ssh.host_keys import RunKeys
 
 GARBAGE_THRESHOLD = 20_000
 """New objects until Python looks for garbage; with its own 700 it looks often, for nothing."""
@@ -34,12 +35,13 @@ BUSY_SECONDS = 0.1
 """So long after they were asked hosts are at work, and this machine has nothing to do."""
 
 
-def new_state(run: Run, hosts: Collection[str]) -> State:
+def new_state(run: Run, hosts: Collection[str], run_keys: RunKeys | None = None) -> State:
     """pyinfra's state for the hosts of a run and the primary host, which holds the lock; nothing is connected yet."""
     needed = {*hosts, run.config.primary_host}
     departed = [Server(host=host) for host in run.decommissioned]
     servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
-    names = [(server.host, host_data(run.config, server)) for server in servers]
+    keys = run_keys or RunKeys()
+    names = [(server.host, host_data(run.config, server, keys)) for server in servers]
     patches.name_operations_by_place()
     inventory = Inventory((names, {}))
     engine = EngineConfig(

@@ -38,8 +38,7 @@ from kamal_pyinfra.runner.engine import (
 from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, show_ssh_log
-from kamal_pyinfra.ssh.host_keys import on_accepted
-from kamal_pyinfra.ssh.keys import on_left_out
+from kamal_pyinfra.ssh.host_keys import RunKeys
 from kamal_pyinfra.ssh.patches import forget_operations
 from kamal_pyinfra.text import sanitized
 
@@ -68,12 +67,17 @@ class Session:
         self.left_out: dict[str, HostFailure] = {}
         self.looks: dict[str, ObservedHost] = {}
         self.looked_at = 0.0
-        self.state = new_state(run, hosts)
+        self.state = new_state(
+            run,
+            hosts,
+            RunKeys(
+                on_accepted=report.warned if report is not None else _tell,
+                on_left_out=report.output if report is not None else None,
+            ),
+        )
 
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
-        on_accepted(self.report.warned if self.report is not None else _tell)
-        on_left_out(self.report.output if self.report is not None else None)
         call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import gevent
 import paramiko.client
-from paramiko import Channel, ChannelException, MissingHostKeyPolicy, PKey, SSHException, Transport
+from paramiko import Channel, ChannelException, PKey, SSHException, Transport
 from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
@@ -27,97 +27,43 @@ from pyinfra.connectors.sshuserclient.client import SSHClient
 from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings, local_user
 from kamal_pyinfra.ssh.config_files import SshConfigError
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, Trust
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, Trust
 from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
 
-BACK_OFF = (0.5, 1.0, 2.0)
-"""Seconds before each new attempt, give or take a fifth."""
-
-DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
-
-TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
-
-
-class HungUp(SSHException):
-    """sshd ends each connection before it says who it is."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(
-            f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at "
-            "once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
-            f"({str(error) or type(error).__name__})"
-        )
-
-
-def connect_with_retries(connect: Callable[[], None]) -> None:
-    """Connect, and once more where the host refused: sshd starts anew, or has too many at once.
-
-    Never after an answer that would be the same again (authentication, host key, unknown name), and not when nothing
-    answers at all, for which ``ssh.connect_timeout`` is the time.
-
-    Raises:
-        HungUp: sshd hung up each time. SSHException, OSError, EOFError: any other failure, as it came.
-    """
-    for seconds in BACK_OFF:
-        try:
-            return connect()
-        except (SSHException, OSError, EOFError) as error:
-            if not is_transient(error):
-                raise
-        gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
-    try:
-        return connect()
-    except (SSHException, OSError, EOFError) as error:
-        if is_transient(error) and not isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
-            raise HungUp(error) from error
-        raise  # nothing listens there, or a firewall says so
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether a failure to connect may be over in a moment."""
-    if isinstance(error, NoValidConnectionsError):  # one error for each address of the name
-        return all(is_transient(each) for each in error.errors.values())
-    if isinstance(error, TRANSIENT):
-        return True
-    return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
-
-
 ROUTE = "kp_route"
 """Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
-
 DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
-
 MOST_JUMPS = 8
-
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
-
 NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
 
 
 def no_keys() -> tuple[PKey, ...]:
-    """What a host without keys in no file has of them."""
+    """Return the keys of a host without keys in no file."""
     return ()
 
 
 class Route(NamedTuple):
     """What ``deploy.yml`` says about the way to a host; user and port are pyinfra's, where they are given.
 
-    It is among the host's data, which pyinfra prints as JSON when it is asked to: a tuple, with a function for keys.
+    It is among the host's data, which pyinfra prints as JSON when it is asked to: a tuple, with functions for keys.
 
     Args:
+        run_keys: returns what all connections of the run share.
         keys: files with private keys, instead of those of ``~/.ssh/config``.
         key_data: returns keys in no file.
-        keys_only: nothing that an agent holds beside these.
+        keys_only: nothing that an agent holds besides these.
         is_strict: refuse a host whose key is unknown; ``None`` leaves it to ``~/.ssh/config``.
         known_hosts: file with host keys, instead of the user's.
         jumps: hosts to go through, as ``[user@]host[:port]``, instead of those of ``~/.ssh/config``.
         proxy_command: to go through, where there are no jumps.
         timeout: seconds to wait for a connection; ``None`` leaves it to ``~/.ssh/config``.
-        banner_timeout: seconds for a host that is connected to say who it is.
+        banner_timeout: seconds for a host that is connected to give its name.
     """
 
+    run_keys: Callable[[], RunKeys]
     keys: tuple[str, ...] = ()
     key_data: Callable[[], tuple[PKey, ...]] = no_keys
     keys_only: bool = False
@@ -137,8 +83,19 @@ class Jumped(SSHException):
     """A jump host does not lead on."""
 
 
+class HungUp(SSHException):
+    """sshd ends each connection before it gives its name."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at "
+            "once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
+            f"({str(error) or type(error).__name__})"
+        )
+
+
 OURS = (HostKeyRefused, NotLetIn, Jumped, SshConfigError, HungUp)
-"""Reasons that say all; pyinfra puts "SSH error" before others."""
+"""Reasons that need no other words; pyinfra puts "SSH error" before others."""
 
 
 class Client(SSHClient):
@@ -148,7 +105,7 @@ class Client(SSHClient):
     depth = 0
 
     def connect(self, hostname: str, **kwargs: Any) -> None:  # type: ignore[override]  # pyinfra's is untyped
-        """As pyinfra calls it; see :class:`pyinfra.connectors.ssh.SSHConnector`.
+        """Connect as pyinfra asks for it; see :class:`pyinfra.connectors.ssh.SSHConnector`.
 
         Raises:
             ConnectError, SSHException, OSError, EOFError: the host cannot be reached, is not itself, or does not let
@@ -159,41 +116,47 @@ class Client(SSHClient):
         if route is None:
             super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
             return
-        _have_folder(route)
+        folder = Path(route.known_hosts or "~/.ssh/known_hosts").expanduser().parent
+        if not folder.exists():  # without any use of `ssh` there is none
+            folder.mkdir(parents=True, mode=0o700)
         try:
             connect_with_retries(partial(self._connect, hostname, route, given, kwargs))
-        except OURS as error:
+        except (*OURS, PyinfraError) as error:
             raise ConnectError(str(error)) from error
         except (SSHException, OSError, EOFError):
             raise
-        except PyinfraError as error:
-            raise ConnectError(str(error)) from error
         except Exception as error:  # it would end the run with a traceback, and name no host
             raise ConnectError(f"{type(error).__name__}: {error}") from error
 
     def _connect(self, hostname: str, route: Route, given: dict[str, Any], kwargs: dict[str, Any]) -> None:
         _patch_paramiko_sk_key_support()
         file = kwargs.get("_pyinfra_ssh_config_file")
-        try:
-            found = host_settings(
-                hostname, user=kwargs.get("username"), port=kwargs.get("port"), default_user=DEFAULT_USER, file=file
-            )
-        except SshConfigError as error:
-            raise SSHException(str(error)) from None
-        found = _as_configured(replace(found, user=found.user or DEFAULT_USER), route)
-        route = _as_overridden(route, kwargs)
+        found = _settings(hostname, kwargs.get("username"), kwargs.get("port"), DEFAULT_USER, file)
+        if route.jumps:
+            found = replace(found, proxy_jump=route.jumps, proxy_command="")
+        elif route.proxy_command:
+            found = replace(found, proxy_jump=(), proxy_command=found.expand(route.proxy_command))
+        # What an inventory of the user's own says in pyinfra's words.
+        known_hosts, key = kwargs.get("_pyinfra_ssh_known_hosts_file"), kwargs.get("pkey")
+        if known_hosts:
+            route = route._replace(known_hosts=known_hosts)
+        if kwargs.get("_pyinfra_ssh_strict_host_key_checking") == "yes":
+            route = route._replace(is_strict=True)
+        if key is not None:
+            keys = (*route.key_data(), key)
+            route = route._replace(key_data=lambda: keys)
         offer = replace(_offer(found, route), password=kwargs.get("password"))
-        self._open(found, route, offer, user=found.user or DEFAULT_USER, given=given, file=file)
+        self._open(found, route, offer, given=given, file=file)
 
     def _open(
-        self, found: HostSettings, route: Route, offer: Offer, *, user: str, given: dict[str, Any], file: str | None
+        self, found: HostSettings, route: Route, offer: Offer, *, given: dict[str, Any], file: str | None
     ) -> None:
-        port = found.port or DEFAULT_PORT
+        user, port = found.user or DEFAULT_USER, found.port or DEFAULT_PORT
         timeout = route.timeout or found.connect_timeout or DEFAULT_TIMEOUT
-        keys = HostKeys(_names(found, port), _trust(found, route))
+        keys = _host_keys(found, route, port)
         self._ssh_config = {"port": port}  # pyinfra's connector looks it up
         self.identity_agent = None
-        self.set_missing_host_key_policy(_Checked(keys))
+        self.set_missing_host_key_policy(keys)  # asked for every key, since paramiko is given none
         try:
             paramiko.client.SSHClient.connect(
                 self,
@@ -202,7 +165,7 @@ class Client(SSHClient):
                 username=user,
                 timeout=timeout,
                 sock=self._socket(found, route, port, timeout, file),
-                auth_strategy=Offering(user, offer, found.alias),
+                auth_strategy=Offering(user, offer, found.alias, route.run_keys()),
                 transport_factory=partial(Connection, types=keys.types),
                 **{"banner_timeout": route.banner_timeout, **given},
             )
@@ -250,16 +213,15 @@ class Client(SSHClient):
         if self.depth > MOST_JUMPS:
             raise Jumped(f"more than {MOST_JUMPS} jump hosts lead to each other")
         default = DEFAULT_USER if route.jumps else local_user()
-        try:
-            found = host_settings(address.host, user=address.user, port=address.port, default_user=default, file=file)
-        except SshConfigError as error:
-            raise SSHException(str(error)) from None
+        found = _settings(address.host, address.user, address.port, default, file)
+        own_jumps = [parse_address(hop) for hop in found.proxy_jump]
         if before:
             found = replace(found, proxy_jump=tuple(before), proxy_command="")
-        elif _is_own(found):
-            found = replace(found, proxy_jump=())
-        own = route if route.jumps else Route(is_strict=route.is_strict, banner_timeout=route.banner_timeout)
-        self._open(found, own, _offer(found, own), user=found.user or default, given={}, file=file)
+        elif any(hop is not None and hop.host == found.alias for hop in own_jumps):
+            found = replace(found, proxy_jump=())  # it is its own jump host, as with `Host *` and a `ProxyJump`
+        if not route.jumps:
+            route = Route(route.run_keys, is_strict=route.is_strict, banner_timeout=route.banner_timeout)
+        self._open(found, route, _offer(found, route), given={}, file=file)
 
     def exec_command(self, *arguments: Any, **options: Any) -> Any:
         """Begin a command; a session that sshd refuses is asked for again for about a second.
@@ -279,7 +241,7 @@ class Client(SSHClient):
 
 
 def open_session(transport: Transport, timeout: float) -> Channel:
-    """A new session on a connection, asked for as :meth:`Client.exec_command` does.
+    """Open a new session on a connection, asked for as :meth:`Client.exec_command` does.
 
     Raises:
         SessionRefused: sshd refuses it.
@@ -300,23 +262,9 @@ def _patiently(begin: Any) -> Any:
         raise SessionRefused(NO_SESSION) from error
 
 
-def _as_configured(found: HostSettings, route: Route) -> HostSettings:
-    """What the files of ssh say, with the way that ``deploy.yml`` says instead of theirs."""
-    if route.jumps:
-        return replace(found, proxy_jump=route.jumps, proxy_command="")
-    if route.proxy_command:
-        return replace(found, proxy_jump=(), proxy_command=found.expand(route.proxy_command))
-    return found
-
-
-def _as_overridden(route: Route, kwargs: dict[str, Any]) -> Route:
-    """What an inventory of the user's own says in pyinfra's words."""
-    known_hosts, key = kwargs.get("_pyinfra_ssh_known_hosts_file"), kwargs.get("pkey")
-    if known_hosts:
-        route = route._replace(known_hosts=known_hosts)
-    if kwargs.get("_pyinfra_ssh_strict_host_key_checking") == "yes":
-        route = route._replace(is_strict=True)
-    return route._replace(key_data=lambda: (*route.key_data(), key)) if key is not None else route
+def _settings(host: str, user: str | None, port: int | None, default: str, file: str | None) -> HostSettings:
+    found = host_settings(host, user=user, port=port, default_user=default, file=file)
+    return replace(found, user=found.user or default)
 
 
 def _offer(found: HostSettings, route: Route) -> Offer:
@@ -329,41 +277,51 @@ def _offer(found: HostSettings, route: Route) -> Offer:
     )
 
 
-def _trust(found: HostSettings, route: Route) -> Trust:
-    strict = found.strict in ("yes", "true") if route.is_strict is None else route.is_strict
-    return Trust(
+def _host_keys(found: HostSettings, route: Route, port: int) -> HostKeys:
+    trust = Trust(
         files=(str(Path(route.known_hosts).expanduser()),) if route.known_hosts else found.known_hosts,
         system_files=found.system_known_hosts,
         revoked=found.revoked_host_keys,
-        is_strict=strict,
+        is_strict=found.strict in ("yes", "true") if route.is_strict is None else route.is_strict,
     )
+    names = (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
+    return HostKeys((found.host_key_alias,) if found.host_key_alias else names, trust, route.run_keys())
 
 
-def _names(found: HostSettings, port: int) -> tuple[str, ...]:
-    if found.host_key_alias:
-        return (found.host_key_alias,)
-    return (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
+BACK_OFF = (0.5, 1.0, 2.0)
+"""Seconds before each new attempt to connect, give or take a fifth."""
+DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
+TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 
 
-def _is_own(found: HostSettings) -> bool:
-    """Whether a host is its own jump host, as with ``Host *`` and a ``ProxyJump``."""
-    jumps = [parse_address(text) for text in found.proxy_jump]
-    return any(jump is not None and jump.host == found.alias for jump in jumps)
+def connect_with_retries(connect: Callable[[], None]) -> None:
+    """Connect, and once more where the host refused: sshd starts anew, or has too many at once.
+
+    Never after an answer that would be the same again (authentication, host key, unknown name), and not when nothing
+    answers at all, for which ``ssh.connect_timeout`` is the time.
+
+    Raises:
+        HungUp: sshd hung up each time. SSHException, OSError, EOFError: any other failure, as it came.
+    """
+    for seconds in BACK_OFF:
+        try:
+            return connect()
+        except (SSHException, OSError, EOFError) as error:
+            if not is_transient(error):
+                raise
+        gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
+    try:
+        return connect()
+    except (SSHException, OSError, EOFError) as error:
+        if is_transient(error) and not isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
+            raise HungUp(error) from error
+        raise  # nothing listens there, or a firewall says so
 
 
-class _Checked(MissingHostKeyPolicy):
-    """Asked for every key, since paramiko is told of none."""
-
-    def __init__(self, keys: HostKeys) -> None:
-        self.keys = keys
-
-    def missing_host_key(self, client: paramiko.client.SSHClient, hostname: str, key: PKey) -> None:
-        """Refuse a key that is not the host's."""
-        self.keys.check(key)
-
-
-def _have_folder(route: Route) -> None:
-    """Make the folder that new host keys are written down in; without any use of `ssh` there is none."""
-    folder = Path(route.known_hosts or "~/.ssh/known_hosts").expanduser().parent
-    if not folder.exists():
-        folder.mkdir(parents=True, mode=0o700)
+def is_transient(error: BaseException) -> bool:
+    """Whether a failure to connect may be over in a moment."""
+    if isinstance(error, NoValidConnectionsError):  # one error for each address of the name
+        return all(is_transient(each) for each in error.errors.values())
+    if isinstance(error, TRANSIENT):
+        return True
+    return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)

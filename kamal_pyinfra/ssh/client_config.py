@@ -1,4 +1,4 @@
-"""What ``~/.ssh/config`` and ``/etc/ssh/ssh_config`` say about a host, read as ``ssh`` reads them (ssh_config(5)).
+"""What ``~/.ssh/config`` and ``/etc/ssh/ssh_config`` have about a host, read as ``ssh`` reads them (ssh_config(5)).
 
 The first value that is found for a keyword counts, ``IdentityFile`` and ``CertificateFile`` are collected. What this
 module does not use is passed by. ``ssh -G HOST`` shows the same, and the tests compare the two.
@@ -10,7 +10,6 @@ import os
 import pwd
 import re
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,32 +24,32 @@ from kamal_pyinfra.ssh.config_files import (
     lines_of,
     version_of,
 )
+from kamal_pyinfra.ssh.patches import Invoke
 
 DEPTH = 16
 """Of files that include each other (readconf.c)."""
-EXEC_SECONDS = 30
-"""For a command of ``Match exec``."""
 COLLECTED = frozenset({"identityfile", "certificatefile"})
+WAYS = frozenset({"proxyjump", "proxycommand"})
 DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 """Private keys that ``ssh`` tries by itself, in its order."""
 USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 NONE = "none"
 DEFAULT_USER = "root"
-"""Of Kamal, where neither ``deploy.yml`` nor the files of ``ssh`` say one."""
+"""Of Kamal, where neither ``deploy.yml`` nor the files of ``ssh`` have one."""
 
 
 @dataclass(frozen=True)
 class HostSettings:
-    """What the files say about one host, tokens and ``~`` replaced.
+    """What the files have about one host, tokens and ``~`` replaced.
 
     Args:
         alias: the host as it was asked for.
         host_name: where to connect.
-        port: ``None`` if no file says it; so for ``user``.
+        port: ``None`` if no file has it; so for ``user``.
         identity_files: of ``IdentityFile``, in order; empty if none is named.
         certificate_files: of ``CertificateFile``.
-        identities_only: offer nothing that an agent holds beside these.
+        identities_only: offer nothing that an agent holds besides these.
         identity_agent: socket of the agent; ``None`` for ``SSH_AUTH_SOCK``, empty for no agent.
         proxy_jump: jump hosts as they are written, in order; empty for none.
         proxy_command: with its tokens replaced; empty for none.
@@ -58,8 +57,8 @@ class HostSettings:
         known_hosts: the user's files with host keys.
         system_known_hosts: those of the machine.
         revoked_host_keys: a file with keys that are not accepted; empty for none.
-        strict: what ``StrictHostKeyChecking`` says, in small letters; empty if nothing.
-        connect_timeout: seconds; ``None`` if no file says it.
+        strict: what ``StrictHostKeyChecking`` is, in small letters; empty if nothing.
+        connect_timeout: seconds; ``None`` if no file has it.
         address_family: ``any``, ``inet`` or ``inet6``.
     """
 
@@ -82,7 +81,7 @@ class HostSettings:
     address_family: str = "any"
 
     def expand(self, text: str) -> str:
-        """A text of ssh_config with its tokens replaced."""
+        """Replace the tokens in a text of ssh_config."""
         machine = socket.gethostname()
         tokens = {
             "%": "%",
@@ -109,17 +108,17 @@ def host_settings(
     default_user: str | None = None,
     file: str | None = None,
 ) -> HostSettings:
-    """What ``ssh`` would take from its files for a host.
+    """Return what ``ssh`` would take from its files for a host.
 
     Args:
         host: alias, name or address.
         user: who logs in, where that is known already (``ssh -l``).
         port: the same for the port (``ssh -p``).
-        default_user: who logs in where nothing says it; the local user without it, as ``ssh`` has it.
+        default_user: who logs in where nothing has it; the local user without it, as ``ssh`` has it.
         file: read instead of the user's and the system's (``ssh -F``).
 
     Raises:
-        SshConfigError: a file cannot be read, or says something that means nothing.
+        SshConfigError: a file cannot be read, or has something that means nothing.
     """
     reading = _Reading(host, user, port, default_user or local_user())
     for is_final in (False, True):
@@ -152,7 +151,7 @@ class _Reading:
         is_active = active
         for line in lines_of(str(path), version_of(path)):
             if line.keyword == "host":
-                is_active = active and is_in(self._matched_name(), line.words)
+                is_active = active and is_in(self.host_name() if self.is_final else self.host, line.words)
             elif line.keyword == "match":
                 is_active = self._matches(line, is_asked=active) and active
             elif line.keyword == "include":
@@ -165,17 +164,12 @@ class _Reading:
         if line.keyword in COLLECTED:
             known = self.collected.setdefault(line.keyword, [])
             known += [line.words[0]] if line.words[0] not in known else []
-        elif line.keyword == "proxyjump" and "proxycommand" in self.found:
-            return  # whichever comes first
-        elif line.keyword == "proxycommand" and "proxyjump" in self.found:
             return
-        elif line.keyword == "hostname" and self.is_final:
+        if line.keyword in WAYS and self.found.keys() & WAYS:
+            return  # whichever comes first
+        if line.keyword == "hostname" and self.is_final:
             return  # the name is what it was when the last reading began, whether a file gave it or not
-        else:
-            self.found.setdefault(line.keyword, line)
-
-    def _matched_name(self) -> str:
-        return self.host_name() if self.is_final else self.host
+        self.found.setdefault(line.keyword, line)
 
     def _matches(self, line: Line, *, is_asked: bool) -> bool:
         """Whether a ``Match`` line holds; its commands are not run where it cannot count."""
@@ -185,7 +179,8 @@ class _Reading:
             is_negated, name = word.startswith("!"), word.lstrip("!").lower()
             name, _, joined = name.partition("=")
             if name in ("all", "canonical", "final"):
-                answer = self._phase(name)
+                self.wants_final = self.wants_final or name == "final"
+                answer = name == "all" or self.is_final
             else:
                 value = word.partition("=")[2] if joined else (words.pop(0) if words else None)
                 if value is None:
@@ -194,14 +189,9 @@ class _Reading:
             holds = holds and answer != is_negated
         return holds
 
-    def _phase(self, name: str) -> bool:
-        if name == "final":
-            self.wants_final = True
-        return name == "all" or self.is_final
-
     def _criterion(self, name: str, value: str) -> bool:
         if name == "exec":
-            return _succeeds(self._expanded(value))
+            return bool(Invoke.run(self._expanded(value)).ok)
         asked = {
             "host": self.host_name().lower(),
             "originalhost": self.host,
@@ -211,7 +201,7 @@ class _Reading:
             "sessiontype": "exec",
             "command": "",
         }
-        return name in asked and is_in(asked[name], [each for each in value.split(",") if each])
+        return name in asked and is_in(asked[name], [pattern for pattern in value.split(",") if pattern])
 
     def _word(self, keyword: str, default: str = "") -> str:
         line = self.found.get(keyword)
@@ -227,13 +217,14 @@ class _Reading:
         return () if names and names[0].lower() == NONE else names
 
     def host_name(self) -> str:
-        """Where to connect."""
+        """Return where to connect."""
         name = self._word("hostname")
         return _replaced(name, {"%": "%", "h": self.host}) if name else self.host
 
     def _remote_user(self) -> str:
         return self.user or self._word("user") or self.default_user
 
+    @property
     def _port(self) -> int | None:
         return self.port if self.port is not None else self._number("port")
 
@@ -247,12 +238,15 @@ class _Reading:
 
     def _expanded(self, text: str) -> str:
         alias = self._word("hostkeyalias")
-        known = HostSettings(self.host, self.host_name(), self._port(), self._remote_user(), host_key_alias=alias)
+        known = HostSettings(self.host, self.host_name(), self._port, self._remote_user(), host_key_alias=alias)
         return known.expand(text)
 
     def _path(self, text: str) -> str:
         named = VARIABLE.sub(lambda found: os.environ.get(found[1], ""), self._expanded(text))
         return str(Path(named).expanduser()) if named.startswith("~") else named
+
+    def _paths(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self._path(name) for name in names if name.lower() != NONE)
 
     def _agent(self) -> str | None:
         value = self._word("identityagent", "SSH_AUTH_SOCK")
@@ -265,24 +259,21 @@ class _Reading:
         return self._path(value)
 
     def settings(self) -> HostSettings:
-        """All of it."""
-        keys = [key for key in self.collected.get("identityfile", []) if key.lower() != NONE]
-        certificates = [each for each in self.collected.get("certificatefile", []) if each.lower() != NONE]
-        known = self._words("userknownhostsfile", USER_KNOWN_HOSTS)
+        """Return all of it."""
         revoked = self._word("revokedhostkeys", NONE)
         return HostSettings(
             alias=self.host,
             host_name=self.host_name(),
-            port=self._port(),
+            port=self._port,
             user=self.user or self._word("user") or None,
-            identity_files=tuple(dict.fromkeys(self._path(key) for key in keys)),
-            certificate_files=tuple(self._path(each) for each in certificates),
+            identity_files=tuple(dict.fromkeys(self._paths(self.collected.get("identityfile", ())))),
+            certificate_files=self._paths(self.collected.get("certificatefile", ())),
             identities_only=self._word("identitiesonly").lower() in ("yes", "true"),
             identity_agent=self._agent(),
             proxy_jump=tuple(hop.strip() for hop in self._rest("proxyjump").split(",") if hop.strip()),
             proxy_command=self._expanded(self._rest("proxycommand")),
             host_key_alias=self._word("hostkeyalias"),
-            known_hosts=tuple(self._path(each) for each in known),
+            known_hosts=self._paths(self._words("userknownhostsfile", USER_KNOWN_HOSTS)),
             system_known_hosts=self._words("globalknownhostsfile", SYSTEM_KNOWN_HOSTS),
             revoked_host_keys="" if revoked.lower() == NONE else self._path(revoked),
             strict=self._word("stricthostkeychecking").lower(),
@@ -292,7 +283,7 @@ class _Reading:
 
 
 def local_user() -> str:
-    """Who runs this, as the machine knows him."""
+    """Return the name of the user who runs this, as the machine has it."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -301,20 +292,3 @@ def local_user() -> str:
 
 def _replaced(text: str, tokens: Mapping[str, str]) -> str:
     return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
-
-
-def _succeeds(command: str) -> bool:
-    """Whether a command does, in the user's shell."""
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    try:
-        done = subprocess.run(  # noqa: S603 - the user's own configuration
-            [shell, "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-            timeout=EXEC_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0

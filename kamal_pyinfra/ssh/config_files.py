@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
 import re
@@ -113,20 +112,15 @@ def included_by(line: Line, *, is_users: bool) -> Iterator[Path]:
 
 def is_in(name: str, patterns: Sequence[str]) -> bool:
     """Whether a name is one of those that patterns mean, of which one with ``!`` excludes."""
-    is_found = False
-    for pattern in patterns:
-        if _fits(name, pattern.removeprefix("!")):
-            if pattern.startswith("!"):
-                return False
-            is_found = True
-    return is_found
-
-
-@cache
-def _pattern(pattern: str) -> re.Pattern[str]:
-    # ssh knows `*` and `?` only; brackets are those of an address
-    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
+    fitting = [pattern for pattern in patterns if _fits(name, pattern.removeprefix("!"))]
+    return bool(fitting) and not any(pattern.startswith("!") for pattern in fitting)
 
 
 def _fits(name: str, pattern: str) -> bool:
-    return _pattern(pattern).match(name) is not None
+    return name == pattern or (bool(set(pattern) & {"*", "?"}) and _regex(pattern).fullmatch(name) is not None)
+
+
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    # ssh knows `*` and `?` only; brackets are those of an address
+    return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), re.DOTALL)

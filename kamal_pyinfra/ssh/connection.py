@@ -1,4 +1,4 @@
-"""Connect with retries, execute, stream, reconnect."""
+"""Configure connections, execute, stream, reconnect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
-from paramiko import Channel, SSHException
+from paramiko import Channel, SSHException, Transport
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -25,12 +25,12 @@ from kamal_pyinfra.ssh.login_shell import MarkedChannel, in_any_login_shell
 from kamal_pyinfra.ssh.patches import Execute, connect_anew, wrap_commands
 
 OPEN_SECONDS = 15
-
 COMMAND_SECONDS = 60
 """For a command without a limit of its own on a host that is not from our configuration."""
-
 DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
 """What macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it."""
+LINK = "kp_link"
+"""Name of the :class:`Link` in pyinfra's ``connector_data``."""
 
 
 @dataclass
@@ -51,14 +51,15 @@ class Link:
             self.on_output(line)
 
 
-LINK = "kp_link"
-"""Name of the :class:`Link` in pyinfra's ``connector_data``."""
-
-
 def link_of(host: Host) -> Link:
-    """The link of a host; made when it is first asked for."""
+    """Return the link of a host; it is made when it is first asked for."""
     link: Link = host.connector_data.setdefault(LINK, Link())
     return link
+
+
+def _transport(host: Host) -> Transport | None:
+    client = getattr(host.connector, "client", None)
+    return client.get_transport() if client is not None else None
 
 
 def configure(host: Host, on_output: Callable[[str], None] | None = None) -> None:
@@ -73,8 +74,7 @@ def configure(host: Host, on_output: Callable[[str], None] | None = None) -> Non
     """
     link = link_of(host)
     link.on_output = on_output or link.on_output
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client is not None else None
+    client, transport = getattr(host.connector, "client", None), _transport(host)
     if client is not None:
         user = (transport.get_username() if transport is not None else None) or "the user"
         wrap_commands(client, partial(_layers, host=host, user=user))
@@ -105,11 +105,7 @@ def _configure_socket(sock: Any) -> None:
 
 
 def show_ssh_log(level: str) -> None:
-    """Let the SSH library say on standard error what it does.
-
-    Args:
-        level: ``ssh.log_level``; at ``fatal`` it says nothing, as pyinfra has it.
-    """
+    """Have the SSH library log to standard error from this ``ssh.log_level`` on; at ``fatal``, nothing."""
     logger = logging.getLogger("paramiko")
     if level == "fatal" or logger.handlers:
         return
@@ -140,8 +136,7 @@ def reconnect(host: Host) -> None:
 def reconnect_if_gone(host: Host) -> None:
     """Connect anew where the connection has ended, or an attempt to make it failed; else leave it as it is."""
     with link_of(host).alone:
-        client = getattr(host.connector, "client", None)
-        transport = client.get_transport() if client is not None else None
+        transport = _transport(host)
         if transport is None or not transport.is_active():
             connect_anew(host)
             configure(host)
@@ -149,10 +144,9 @@ def reconnect_if_gone(host: Host) -> None:
 
 def is_disconnected(host: Host) -> bool:
     """Whether the connection is over, as far as this side knows."""
-    client = getattr(host.connector, "client", None)
-    if client is None or not host.connected:
+    if getattr(host.connector, "client", None) is None or not host.connected:
         return False
-    transport = client.get_transport()
+    transport = _transport(host)
     return transport is None or not transport.is_active()
 
 
@@ -172,13 +166,11 @@ def stream(host: Host, command: str) -> MarkedChannel:
     Raises:
         SSHException: the connection is gone.
     """
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client is not None else None
+    transport = _transport(host)
     if transport is None:
         raise SSHException("not connected")
-    unix = make_unix_command_for_host(
-        host.state, host, StringCommand(command), _sudo=bool(host.data.get("_sudo", False))
-    )
+    sudo = bool(host.data.get("_sudo", False))
+    unix = make_unix_command_for_host(host.state, host, StringCommand(command), _sudo=sudo)
     try:
         channel = MarkedChannel(open_session(transport, OPEN_SECONDS), host.name)
     except EOFError as error:

@@ -1,4 +1,4 @@
-"""Settings for the ``ssh`` program, which the docker command calls to reach a remote engine."""
+"""How pyinfra reaches a host, and settings for the ``ssh`` program, which docker calls to reach a remote engine."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kamal_pyinfra.config import Config, Server, Ssh
 from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.shell.script import quoted as shell_quoted
+from kamal_pyinfra.ssh.client import ROUTE, Client, Route, no_keys
 from kamal_pyinfra.ssh.commands import LIMIT
-from kamal_pyinfra.ssh.keys import _parse_key
+from kamal_pyinfra.ssh.host_keys import RunKeys
+from kamal_pyinfra.ssh.keys import parse_key
 from kamal_pyinfra.ssh.patches import use_client
 
-if TYPE_CHECKING:
-    from kamal_pyinfra.ssh.client import Route
-
 STRICT = {"strict": "yes", "accept-new": "accept-new"}
-
 OWN_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-
 OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
-
+OWN_FILES = ("Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
 ALIVE_SECONDS = 10
 """How often a silent host is asked whether it is still there."""
-
 ALIVE_MISSES = 3
 """After so many without an answer the connection counts as cut."""
+CHANNEL_SECONDS = 30
+"""For a host that is connected to begin a command; paramiko would wait for an hour."""
 
 
 def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str:
-    """An SSH client configuration: deploy.yml's keys and known hosts, then all that the user has.
+    """Return an SSH client configuration: deploy.yml's keys and known hosts, then all that the user has.
 
     Args:
         ssh: the ``ssh`` section; user, port and jump host are not for build hosts.
@@ -47,17 +45,16 @@ def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str
         "ForwardAgent no",
         *(setting.replace("=", " ") for setting in patience(ssh)),
         f"StrictHostKeyChecking {STRICT[ssh.host_keys]}",
-        *(f"IdentityFile {quoted(key)}" for key in (*keys, *own_keys)),
+        *(f"IdentityFile {_quoted(key)}" for key in (*keys, *own_keys)),
         *(["IdentitiesOnly yes"] if ssh.keys_only else []),
-        *([f"UserKnownHostsFile {quoted(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
-        "Include ~/.ssh/config",
-        "Include /etc/ssh/ssh_config",
+        *([f"UserKnownHostsFile {_quoted(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
+        *OWN_FILES,
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def patience(ssh: Ssh | None) -> tuple[str, ...]:
-    """How long to wait for a host, as settings of the ``ssh`` program; ``None``: its own files say it."""
+    """Return how long to wait for a host, as settings of the ``ssh`` program; ``None``: its own files decide."""
     return (
         *((f"ConnectTimeout={ssh.connect_timeout}",) if ssh is not None else ()),
         f"ServerAliveInterval={ALIVE_SECONDS}",
@@ -65,32 +62,31 @@ def patience(ssh: Ssh | None) -> tuple[str, ...]:
     )
 
 
-def quoted(path: str) -> str:
-    """A path as a word of a configuration."""
+def _quoted(path: str) -> str:
     return '"' + path.replace("%", "%%").replace('"', '\\"').replace("\n", "") + '"'
 
 
 def ssh_script(program: str, config: str) -> str:
-    """A program that is called as ``ssh`` and adds a configuration."""
+    """Return a program that is called as ``ssh`` and adds a configuration."""
     return f'#!/bin/sh\nexec {shell_quoted(program, "-F", config)} "$@"\n'
 
 
-CHANNEL_SECONDS = 30
-"""For a host that is connected to begin a command; paramiko would wait for an hour."""
+def host_data(config: Config, server: Server, run_keys: RunKeys) -> dict[str, Any]:
+    """Return how pyinfra reaches one host; what ``deploy.yml`` leaves open, ``~/.ssh/config`` decides.
 
-
-def host_data(config: Config, server: Server) -> dict[str, Any]:
-    """How pyinfra reaches one host; what ``deploy.yml`` does not say, ``~/.ssh/config`` may."""
-    from kamal_pyinfra.ssh import client as ssh_client  # noqa: PLC0415 - imports pyinfra, which not every command needs
-
-    use_client(ssh_client.Client)
+    Args:
+        config: has the section ``ssh``.
+        server: the host.
+        run_keys: shared by all hosts of the run.
+    """
+    use_client(Client)
     ssh = config.ssh
     data: dict[str, Any] = {
         **given_login(config, server),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         LIMIT: ssh.command_timeout,
-        "ssh_paramiko_connect_kwargs": {ssh_client.ROUTE: route(config, server), "channel_timeout": CHANNEL_SECONDS},
+        "ssh_paramiko_connect_kwargs": {ROUTE: _route(ssh, server, run_keys), "channel_timeout": CHANNEL_SECONDS},
     }
     if server.address != server.host:
         data["ssh_hostname"] = server.address
@@ -102,20 +98,17 @@ def host_data(config: Config, server: Server) -> dict[str, Any]:
 
 
 def given_login(config: Config, server: Server) -> dict[str, Any]:
-    """User and port of a host, where ``deploy.yml`` says them."""
+    """Return user and port of a host, where ``deploy.yml`` has them."""
     ssh = config.ssh
     user = server.user or (ssh.user if ssh.says("user") else None)
     port = server.port or (int(ssh.port) if ssh.says("port") else None)
     return {name: value for name, value in (("ssh_user", user), ("ssh_port", port)) if value is not None}
 
 
-def route(config: Config, server: Server) -> Route:
-    """What ``deploy.yml`` says about the way to one host."""
-    from kamal_pyinfra.ssh.client import Route, no_keys  # noqa: PLC0415 - imports pyinfra
-
-    ssh = config.ssh
-    given = tuple(_parse_key(text.get_secret_value()) for text in (() if server.key else ssh.key_data))
+def _route(ssh: Ssh, server: Server, run_keys: RunKeys) -> Route:
+    given = tuple(parse_key(text.get_secret_value()) for text in (() if server.key else ssh.key_data))
     return Route(
+        run_keys=lambda: run_keys,
         keys=tuple(str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)),
         key_data=(lambda: given) if given else no_keys,
         keys_only=ssh.keys_only,
@@ -129,12 +122,15 @@ def route(config: Config, server: Server) -> Route:
 
 
 def jump_config_file(ssh: Ssh) -> str:
-    """An SSH client configuration with the jump hosts or the proxy command, for the program ``ssh``.
+    """Write an SSH client configuration with the jump hosts or the proxy command, for the program ``ssh``.
 
     It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it. With both, the
     jump hosts count (Kamal 1.9).
+
+    Returns:
+        Its path.
     """
-    lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", *OWN_FILES]
+    lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", "Host *", *OWN_FILES]
     text = "".join(f"{line}\n" for line in lines)
     folder = Path("~/.cache/kamal_pyinfra").expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -148,17 +144,19 @@ def jump_config_file(ssh: Ssh) -> str:
     return str(path)
 
 
-# In a block of another host they would not count.
-OWN_FILES = ("Host *", "Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
-
-
 def _jump_lines(ssh: Ssh) -> list[str]:
-    hops = [hop for hop in map(parse_address, ssh.jumps) if hop is not None]
-    lines = [f"Host {' '.join(hop.host for hop in hops)}", "  ForwardAgent no"]
+    names = [hop.host for hop in map(parse_address, ssh.jumps) if hop is not None]
     strict = [f"  StrictHostKeyChecking {STRICT[ssh.host_keys]}"]
-    lines += strict if ssh.says("host_keys") else []
-    lines += [f"  UserKnownHostsFile {quoted(str(Path(ssh.known_hosts).expanduser()))}"] if ssh.known_hosts else []
-    lines += [f"  IdentityFile {quoted(str(Path(key).expanduser()))}" for key in ssh.keys]
-    lines += [f"Host * {' '.join(f'!{hop.host}' for hop in hops)}", f"  ProxyJump {','.join(ssh.jumps)}"]
-    # After the user's own file, which may say something else.
-    return [*lines, *OWN_FILES, f"Host {' '.join(hop.host for hop in hops)}", "  User root", *strict]
+    return [
+        f"Host {' '.join(names)}",
+        "  ForwardAgent no",
+        *(strict if ssh.says("host_keys") else []),
+        *([f"  UserKnownHostsFile {_quoted(str(Path(ssh.known_hosts).expanduser()))}"] if ssh.known_hosts else []),
+        *(f"  IdentityFile {_quoted(str(Path(key).expanduser()))}" for key in ssh.keys),
+        f"Host * {' '.join(f'!{name}' for name in names)}",
+        f"  ProxyJump {','.join(ssh.jumps)}",
+        # In a block of another host the user's own files would not count.
+        *("Host *", *OWN_FILES),
+        # After them, which may name another user.
+        *(f"Host {' '.join(names)}", "  User root", *strict),
+    ]

@@ -12,15 +12,18 @@ import fcntl
 import hashlib
 import hmac
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import gevent
-from paramiko import PKey, SSHException
+import paramiko.client
+from gevent.lock import BoundedSemaphore
+from paramiko import MissingHostKeyPolicy, PKey, SSHException
+
+from kamal_pyinfra.ssh.config_files import is_in
 
 MOST_BYTES = 64 * 1024 * 1024
 WRITE_SECONDS = 2
@@ -30,7 +33,28 @@ REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 
 
 class HostKeyRefused(SSHException):
-    """A host is not talked to, since its key cannot be trusted; the message says why, and the way out."""
+    """A host is not connected to, since its key cannot be trusted; the message has the reason and the way out."""
+
+
+@dataclass(kw_only=True)
+class RunKeys:
+    """The keys that a run accepted or loaded, shared by all its connections.
+
+    Args:
+        accepted: host keys that were accepted as new, by host: no file may take them away.
+        loaded: private keys, by path; each is read once.
+        locked: why private keys stay locked, by path; each passphrase is asked for once.
+        alone: held while a passphrase is typed.
+        on_accepted: takes a line about each host key that is accepted as new; by default pyinfra's log does.
+        on_left_out: takes a line about each named key that is not offered to a host, with the reason.
+    """
+
+    accepted: dict[str, set[bytes]] = field(default_factory=dict)
+    loaded: dict[str, PKey] = field(default_factory=dict)
+    locked: dict[str, str] = field(default_factory=dict)
+    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    on_accepted: Callable[[str], None] | None = None
+    on_left_out: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +77,7 @@ class KnownKey:
         """Whether the line is about a host, named as ``HOST`` or ``[HOST]:PORT``."""
         if self.hosts.startswith("|1|"):
             return _is_digest_of(self.hosts, name)
-        patterns = self.hosts.lower().split(",")
-        if any(each.startswith("!") and _fits(name, each[1:]) for each in patterns):
-            return False
-        return any(_fits(name, each) for each in patterns)
+        return is_in(name, self.hosts.lower().split(","))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,30 +97,22 @@ class Trust:
     is_strict: bool = False
 
 
-_ACCEPTED: dict[str, set[bytes]] = {}
-"""Keys that this process accepted as new, by host: a file may not take them."""
-_LISTENERS: list[Callable[[str], None]] = []
-
-
-def on_accepted(listener: Callable[[str], None] | None) -> None:
-    """Have somebody told of each key that is accepted as new; by default pyinfra's log is."""
-    _LISTENERS[:] = [] if listener is None else [listener]
-
-
-class HostKeys:
+class HostKeys(MissingHostKeyPolicy):
     """What is known of the keys of one host.
 
     Args:
         names: as what it may be in a file: ``[HOST]:PORT``, which a new key gets, and ``HOST``, which is for any port.
-        trust: where to look.
+        trust: where its keys are.
+        run_keys: gets a new key.
 
     Raises:
         HostKeyRefused: a file cannot be read.
     """
 
-    def __init__(self, names: Sequence[str], trust: Trust) -> None:
+    def __init__(self, names: Sequence[str], trust: Trust, run_keys: RunKeys) -> None:
         self.name, *others = dict.fromkeys(name.lower() for name in names)
         self.trust = trust
+        self.run_keys = run_keys
         files = [_file(file) for file in (*trust.files, *trust.system_files)]
         own, spare = ([line for file in files for line in file.lines_of(name)] for name in (self.name, *others, "")[:2])
         self.own = [line for line in own if not line.marker]
@@ -112,6 +125,10 @@ class HostKeys:
         """The types of the known keys; the host is asked for one of these, of which it may have others too."""
         return tuple(dict.fromkeys(_type_of(line.blob) for line in self.own or self.spare))
 
+    def missing_host_key(self, client: paramiko.client.SSHClient, hostname: str, key: PKey) -> None:
+        """Check a key; paramiko asks for each, since it is given none."""
+        self.check(key)
+
     def check(self, key: PKey) -> None:
         """Let a connection go on only if a key is the host's.
 
@@ -121,10 +138,10 @@ class HostKeys:
         Raises:
             HostKeyRefused: it is another than is known, it is revoked, or it is unknown and must not be.
         """
-        blob, accepted = key.asbytes(), _ACCEPTED.get(self.name, set())
+        blob, accepted = key.asbytes(), self.run_keys.accepted.get(self.name, set())
         shown = f"{_type_of(blob)} {fingerprint(blob)}"
         if blob in self.revoked or _is_revoked(blob, self.trust.revoked):
-            raise HostKeyRefused(f"the key of {self.name} is revoked ({shown}): the host is not talked to")
+            raise HostKeyRefused(f"the key of {self.name} is revoked ({shown}): the host is not connected to")
         if blob in accepted or any(line.blob == blob for line in self.own):
             return
         if self.own or accepted:
@@ -140,7 +157,7 @@ class HostKeys:
             raise HostKeyRefused(
                 f"no key of {self.name} is in {where}, and `host_keys: strict` refuses {shown}{self._not_vouched()}"
             )
-        _accept(self.name, key, self.trust, f"{shown}{self._not_vouched()}")
+        self._accept(key, f"{shown}{self._not_vouched()}")
 
     def _not_vouched(self) -> str:
         """That the authority of a file was not asked, and how its word can count all the same."""
@@ -155,9 +172,23 @@ class HostKeys:
             "its key over)"
         )
 
+    def _accept(self, key: PKey, shown: str) -> None:
+        """Remember a new key, for the run and in the first file, and report it once."""
+        self.run_keys.accepted.setdefault(self.name, set()).add(key.asbytes())
+        files = self.trust.files
+        failure = _write(self.name, key, files[0]) if files else "there is no file for it"
+        end = f"for this run only: {failure}" if failure else f"written to {files[0]}"
+        text = f"{self.name}: new host key accepted, {shown}, {end}"
+        if self.run_keys.on_accepted is not None:
+            self.run_keys.on_accepted(text)
+            return
+        from pyinfra import logger  # noqa: PLC0415 - slow to import where nothing of it is needed
+
+        logger.warning(text)
+
 
 def fingerprint(blob: bytes) -> str:
-    """As ``ssh`` shows it."""
+    """Return the fingerprint of a key as ``ssh`` shows it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
@@ -187,7 +218,7 @@ class _File:
                     self.named.setdefault(name, []).append(line)
 
     def lines_of(self, name: str) -> list[KnownKey]:
-        """Those about a host."""
+        """Return those about a host."""
         return [*self.named.get(name, ()), *(line for line in self.others if name and line.is_of(name))]
 
 
@@ -225,11 +256,7 @@ def _line(text: bytes, file: str, number: int) -> Iterator[KnownKey]:
 
 
 def _content(file: str) -> bytes | None:
-    """A file; ``None`` where there is none.
-
-    Raises:
-        HostKeyRefused: it cannot be read.
-    """
+    """A file; ``None`` where there is none."""
     try:
         mode = Path(file).stat().st_mode
         if stat.S_ISCHR(mode) and Path(file) == Path(os.devnull):
@@ -275,36 +302,8 @@ def _is_digest_of(hosts: str, name: str) -> bool:
     return hmac.digest(salt, name.encode(), "sha1") == digest
 
 
-def _fits(name: str, pattern: str) -> bool:
-    if not set(pattern) & {"*", "?"}:
-        return name == pattern
-    return _regex(pattern).fullmatch(name) is not None
-
-
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), re.DOTALL)
-
-
-def _accept(name: str, key: PKey, trust: Trust, shown: str) -> None:
-    """Remember a new key, here and in the first file, and tell it once."""
-    _ACCEPTED.setdefault(name, set()).add(key.asbytes())
-    failure = _write(name, key, trust.files[0]) if trust.files else "there is no file for it"
-    end = f"written to {trust.files[0]}" if not failure else f"for this run only: {failure}"
-    _tell(f"{name}: new host key accepted, {shown}, {end}")
-
-
-def _tell(text: str) -> None:
-    if _LISTENERS:
-        _LISTENERS[0](text)
-        return
-    from pyinfra import logger  # noqa: PLC0415 - slow to import where nothing of it is needed
-
-    logger.warning(text)
-
-
 def _write(name: str, key: PKey, file: str) -> str:
-    """Append a key to a file, as a whole line or not at all; why it could not be done, or nothing."""
+    """Append a key to a file, as a whole line or not at all; return why it could not be done, or nothing."""
     line = f"{name} {key.get_name()} {key.get_base64()}\n".encode()
     try:
         Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)

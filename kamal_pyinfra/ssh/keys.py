@@ -1,7 +1,7 @@
-"""Private keys: which are offered to a host, in which order, and what is said when none of them lets us in.
+"""Private keys: which are offered to a host, in which order, and what the message says when none of them lets us in.
 
-As OpenSSH does: a file that is not there is left out; a key that an agent holds is asked of the agent, known by the
-public half beside the file or in it; a passphrase is asked for once in a run, on a terminal only, and last of all.
+As OpenSSH does: a file that is not there is left out; a key that an agent holds is used through the agent, known by the
+public half next to the file or in it; a passphrase is asked for once in a run, on a terminal only, and last of all.
 Otherwise than OpenSSH named keys come before all else that an agent holds, since sshd counts attempts.
 """
 
@@ -10,19 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import io
 import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from getpass import getpass
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import gevent
-from gevent.lock import BoundedSemaphore
 from paramiko import (
     AuthenticationException,
     BadAuthenticationType,
@@ -40,25 +38,15 @@ from paramiko.config import SSHConfig
 
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS
-from kamal_pyinfra.ssh.host_keys import fingerprint
+from kamal_pyinfra.ssh.host_keys import RunKeys, fingerprint
 
 MOST_BYTES = 1024 * 1024
-
 LIST_SECONDS, SIGN_SECONDS = 10, 120
 """For an agent to list its keys, and to sign: somebody may have to confirm it or to touch a token."""
-
 MAGIC = b"openssh-key-v1\0"
-
 PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
-
+KINDS = (Ed25519Key, ECDSAKey, RSAKey)
 DROPPED = "server connection dropped during authentication"
-
-_LISTENERS: list[Callable[[str], None]] = []
-
-
-def on_left_out(listener: Callable[[str], None] | None) -> None:
-    """Have a listener called for each named key that is not offered to a host, with the reason; by default none is."""
-    _LISTENERS[:] = [] if listener is None else [listener]
 
 
 class NotLetIn(SSHException):
@@ -66,7 +54,7 @@ class NotLetIn(SSHException):
 
 
 class NeedsPassphrase(Exception):
-    """A private key is encrypted, and nobody is there to type its passphrase."""
+    """A private key is encrypted, and its passphrase was not typed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +63,9 @@ class Offer:
 
     Args:
         given: keys that are in no file.
-        files: of private keys that somebody named; without any those that ``ssh`` tries by itself.
+        files: of private keys that the configuration names; without any those that ``ssh`` tries by itself.
         certificates: files that go with them.
-        is_only: nothing that an agent holds beside these.
+        is_only: nothing that an agent holds besides these.
         agent: its socket; ``None`` for ``SSH_AUTH_SOCK``, empty for none.
         password: tried after all keys.
     """
@@ -96,17 +84,20 @@ class Offering(AuthStrategy):
     Args:
         user: the remote user.
         offer: what there is.
-        host: as it is called in messages.
+        host: its name in messages.
+        run_keys: has and gets what is loaded from files.
     """
 
-    def __init__(self, user: str, offer: Offer, host: str) -> None:
+    def __init__(self, user: str, offer: Offer, host: str, run_keys: RunKeys) -> None:
         super().__init__(ssh_config=SSHConfig())
-        self.user, self.offer, self.host = user, offer, host
+        self.user, self.offer, self.host, self.run_keys = user, offer, host, run_keys
         self.tried: list[str] = []
         self.left_out: list[str] = []
+        self.offered: set[bytes] = set()
+        self.locked: list[str] = []
 
     def get_sources(self) -> Iterator[AuthSource]:
-        """None: :meth:`authenticate` asks for keys as it goes on."""
+        """Return none: :meth:`authenticate` asks for keys as it goes on."""
         return iter(())
 
     def authenticate(self, transport: Transport) -> list[SourceResult]:
@@ -121,7 +112,7 @@ class Offering(AuthStrategy):
                     return []
         if self._by_other_means(transport):
             return []
-        raise NotLetIn(self._reason(transport))
+        raise NotLetIn(self._reason())
 
     def _try(self, transport: Transport, label: str, key: PKey) -> bool:
         try:
@@ -143,9 +134,7 @@ class Offering(AuthStrategy):
         if transport.is_active():
             return
         if len(self.tried) > 1:
-            raise NotLetIn(
-                f"{self._reason(transport)} (the host ended the connection: MaxAuthTries, or LoginGraceTime)"
-            )
+            raise NotLetIn(f"{self._reason()} (the host ended the connection: MaxAuthTries, or LoginGraceTime)")
         raise SSHException(DROPPED)
 
     def _by_other_means(self, transport: Transport) -> bool:
@@ -157,65 +146,91 @@ class Offering(AuthStrategy):
             return not transport.auth_none(self.user)
         return False
 
-    def _reason(self, transport: Transport) -> str:
+    def _reason(self) -> str:
         tried = f"tried {', '.join(self.tried)}" if self.tried else "there was no key to offer"
         return "; ".join([f"{self.host} does not let {self.user} in: {tried}", *dict.fromkeys(self.left_out)])
 
     def _keys(self, held: Sequence[AgentKey]) -> Iterator[tuple[str, PKey]]:
         offer = self.offer
         yield from ((f"key_data {key.get_name()} {fingerprint(key.asbytes())}", key) for key in offer.given)
-        offered: set[bytes] = set()
-        locked: list[str] = []
-        yield from self._of_files(offer.files, held, offered, locked, is_named=True)
+        yield from self._of_files(offer.files, held, is_named=True)
         if not offer.is_only:
-            for key in held:
-                if key.blob not in offered:
-                    offered.add(key.blob)
-                    yield f"{_comment(key)} of the agent", key
+            for key in self._fresh(held):
+                yield f"{_comment(key)} of the agent", key
         if not offer.files and not offer.given:
             own = [str(Path("~/.ssh").expanduser() / name) for name in DEFAULT_KEYS]
-            yield from self._of_files(own, held, offered, locked, is_named=False)
-        for path in locked:
-            yield from self._unlocked(path)
+            yield from self._of_files(own, held, is_named=False)
+        for path in self.locked:
+            try:
+                yield short(path), self._unlocked(path)
+            except NeedsPassphrase as error:
+                self._leave_out(str(error))
+
+    def _fresh(self, keys: Sequence[AgentKey]) -> Iterator[AgentKey]:
+        """Those that were not offered yet."""
+        for key in keys:
+            if key.blob not in self.offered:
+                self.offered.add(key.blob)
+                yield key
 
     def _of_files(
-        self, files: Sequence[str], held: Sequence[AgentKey], offered: set[bytes], locked: list[str], *, is_named: bool
+        self, files: Sequence[str], held: Sequence[AgentKey], *, is_named: bool
     ) -> Iterator[tuple[str, PKey]]:
         for path in files:
             halves = public_halves(path, self.offer.certificates)
             agents = [key for half in halves for key in held if key.blob == half]
             if agents:
-                fresh = [key for key in agents if key.blob not in offered]
-                offered.update(key.blob for key in fresh)
-                yield from ((f"{short(path)} of the agent", key) for key in fresh)
+                yield from ((f"{short(path)} of the agent", key) for key in self._fresh(agents))
                 continue
             try:
-                key = load_key(path, self.offer.certificates)
-            except FileNotFoundError:
-                self._leave_out(f"{short(path)} is not there", is_told=is_named)
+                key = self._load(path)
             except NeedsPassphrase:
-                locked.append(path)
+                self.locked.append(path)
             except (OSError, SSHException, ValueError) as error:
-                self._leave_out(f"{short(path)} {error}", is_told=is_named)
+                if is_named:
+                    why = "is not there" if isinstance(error, FileNotFoundError) else error
+                    self._leave_out(f"{short(path)} {why}")
             else:
-                offered.update(halves)
+                self.offered.update(halves)
                 yield short(path), key
 
-    def _unlocked(self, path: str) -> Iterator[tuple[str, PKey]]:
-        try:
-            yield short(path), unlock(path, self.offer.certificates)
-        except NeedsPassphrase as error:
-            self._leave_out(str(error), is_told=True)
+    def _leave_out(self, text: str) -> None:
+        self.left_out.append(text)
+        if self.run_keys.on_left_out is not None:
+            self.run_keys.on_left_out(f"{self.host}: {text}")
 
-    def _leave_out(self, text: str, *, is_told: bool) -> None:
-        if is_told:
-            self.left_out.append(text)
-            for listener in _LISTENERS:
-                listener(f"{self.host}: {text}")
+    def _load(self, path: str, passphrase: str | None = None) -> PKey:
+        if path not in self.run_keys.loaded:
+            self.run_keys.loaded[path] = load_key(path, self.offer.certificates, passphrase)
+        return self.run_keys.loaded[path]
+
+    def _unlocked(self, path: str) -> PKey:
+        """An encrypted key, whose passphrase somebody types, once, however many hosts wait for it."""
+        known = self.run_keys
+        with known.alone:
+            if path not in known.loaded and path not in known.locked:
+                known.locked[path] = self._ask(path)
+            if path in known.loaded:
+                return known.loaded[path]
+            raise NeedsPassphrase(known.locked[path])
+
+    def _ask(self, path: str) -> str:
+        """Load a key with what somebody types; return why it is not loaded, or nothing."""
+        if not sys.stdin.isatty():
+            return f"{short(path)} has a passphrase; run ssh-add"
+        try:
+            # In a thread: the other hosts go on meanwhile.
+            typed = gevent.get_hub().threadpool.apply(getpass, (f"Passphrase of {short(path)}: ",))
+            self._load(path, typed)
+        except (EOFError, OSError):
+            return f"{short(path)} has a passphrase; run ssh-add"
+        except (SSHException, NeedsPassphrase, ValueError):
+            return f"the passphrase of {short(path)} was wrong"
+        return ""
 
 
 def short(path: str) -> str:
-    """A path as people write it."""
+    """Return a path as people write it."""
     home = str(Path.home())
     return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
 
@@ -248,7 +263,7 @@ class _AgentAt(AgentSSH):
     """An agent at a socket; paramiko's own asks the environment, which greenlets share."""
 
     def reach(self, path: str) -> Sequence[AgentKey]:
-        """The keys that it holds."""
+        """Return the keys that it holds."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(LIST_SECONDS)
         try:
@@ -266,10 +281,9 @@ class _AgentAt(AgentSSH):
 
 
 def public_halves(path: str, certificates: Sequence[str] = ()) -> tuple[bytes, ...]:
-    """The public keys, certificates first, that belong to a private key: beside its file, or in it."""
-    texts = [_read(each) for each in (*certificates, f"{path}-cert.pub", f"{path}.pub", path)]
-    found = [_public(text) for text in texts[:-1]]
-    return tuple(half for half in (*found, _public(texts[-1]), _public_in_private(texts[-1])) if half)
+    """Return the public keys, certificates first, that belong to a private key: in files next to it, or in its own."""
+    texts = [_read(name) for name in (*certificates, f"{path}-cert.pub", f"{path}.pub", path)]
+    return tuple(half for half in (*map(_public, texts), _public_in_private(texts[-1])) if half)
 
 
 def _read(path: str) -> bytes:
@@ -306,95 +320,45 @@ def _public_in_private(text: bytes) -> bytes:
     return b""
 
 
-@dataclass
-class _Loaded:
-    """What this process knows of private keys in files; each is read once, and its passphrase asked for once."""
-
-    keys: dict[str, PKey] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
-
-
-_LOADED = _Loaded()
-
-
 def load_key(path: str, certificates: Sequence[str] = (), passphrase: str | None = None) -> PKey:
-    """A private key from its file, with the certificate that goes with it.
+    """Read a private key from its file, with the certificate that goes with it.
 
     Raises:
         FileNotFoundError: there is none. NeedsPassphrase: it is encrypted. OSError, SSHException, ValueError: why not.
     """
-    if path in _LOADED.keys:
-        return _LOADED.keys[path]
     if not Path(path).exists():
         raise FileNotFoundError(path)
-    text = _text(path)
+    if not Path(path).is_file():
+        raise SSHException("is no file")
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MOST_BYTES)
+    except OSError as error:
+        raise SSHException(f"cannot be read ({error.strerror})") from None
     if _public(text):
         raise SSHException("is a public key, and the agent does not hold its private half")
-    for kind in (Ed25519Key, ECDSAKey, RSAKey):
+    for kind in KINDS:
         try:
             key: PKey = kind.from_private_key_file(path, password=passphrase)
         except PasswordRequiredException:
             raise NeedsPassphrase(f"{short(path)} has a passphrase; run ssh-add") from None
         except (SSHException, ValueError, IndexError, TypeError):
             continue
-        half = next((each for each in (*certificates, f"{path}-cert.pub") if Path(each).is_file()), None)
+        half = next((name for name in (*certificates, f"{path}-cert.pub") if Path(name).is_file()), None)
         if half is not None:
             with contextlib.suppress(SSHException, ValueError, OSError):
                 key.load_certificate(half)
-        _LOADED.keys[path] = key
         return key
     raise SSHException("holds no private key that can be read" if passphrase is None else "stays locked")
 
 
-def _text(path: str) -> bytes:
-    if not Path(path).is_file():
-        raise SSHException("is no file")
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(MOST_BYTES)
-    except OSError as error:
-        raise SSHException(f"cannot be read ({error.strerror})") from None
-
-
-def unlock(path: str, certificates: Sequence[str] = ()) -> PKey:
-    """An encrypted key, whose passphrase somebody types; he is asked once, however many hosts wait for it.
-
-    Raises:
-        NeedsPassphrase: nobody is there to type it, or it was wrong.
-    """
-    with _LOADED.alone:
-        if path not in _LOADED.keys and path not in _LOADED.reasons:
-            _LOADED.reasons[path] = _ask(path, certificates)
-        if path in _LOADED.keys:
-            return _LOADED.keys[path]
-        raise NeedsPassphrase(_LOADED.reasons[path])
-
-
-def _ask(path: str, certificates: Sequence[str]) -> str:
-    """Load a key with what somebody types; why it is not loaded, or nothing."""
-    if not sys.stdin.isatty():
-        return f"{short(path)} has a passphrase; run ssh-add"
-    try:
-        # In a thread: the other hosts go on meanwhile.
-        typed = gevent.get_hub().threadpool.apply(getpass, (f"Passphrase of {short(path)}: ",))
-        load_key(path, certificates, typed)
-    except (EOFError, OSError):
-        return f"{short(path)} has a passphrase; run ssh-add"
-    except (SSHException, NeedsPassphrase, ValueError):
-        return f"the passphrase of {short(path)} was wrong"
-    return ""
-
-
-def _parse_key(text: str) -> Any:
-    """A private key from its text.
+def parse_key(text: str) -> PKey:
+    """Read a private key from its text.
 
     Raises:
         ConfigError: it is of no known kind, or has a password.
     """
-    import paramiko  # noqa: PLC0415 - slow to import, and seldom needed
-
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        with contextlib.suppress(paramiko.SSHException, ValueError):
-            return kind.from_private_key(io.StringIO(text))
+    for kind in KINDS:
+        with contextlib.suppress(SSHException, ValueError):
+            return kind.from_private_key(StringIO(text))
     raise ConfigError("ssh/key_data: not a private key that can be read (a key with a password needs an agent)")

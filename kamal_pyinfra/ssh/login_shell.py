@@ -1,4 +1,4 @@
-"""Commands through the login shells of hosts: what the shell itself prints is kept apart from what the command prints."""
+"""Commands through the login shells of hosts: what the shell prints is kept apart from what the command prints."""
 
 from __future__ import annotations
 

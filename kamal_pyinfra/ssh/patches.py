@@ -121,10 +121,11 @@ class Invoke:
         Returns:
             Whether it succeeded, as ``ok``.
         """
-        argv, nothing = [os.environ.get("SHELL") or "/bin/sh", "-c", command], subprocess.DEVNULL
+        argv = [os.environ.get("SHELL") or "/bin/sh", "-c", command]
+        null = subprocess.DEVNULL
         try:
-            done = subprocess.run(argv, stdin=nothing, stdout=nothing, check=False, timeout=MATCH_SECONDS)  # noqa: S603 - the user's own configuration
-        except subprocess.TimeoutExpired:
+            done = subprocess.run(argv, stdin=null, stdout=null, stderr=null, check=False, timeout=MATCH_SECONDS)  # noqa: S603 - the user's own configuration
+        except (OSError, subprocess.TimeoutExpired):
             return SimpleNamespace(ok=False)
         return SimpleNamespace(ok=done.returncode == 0)
 

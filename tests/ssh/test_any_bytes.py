@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paramiko import SSHException
 from paramiko.file import BufferedFile
 
-from kamal_pyinfra.ssh.commands import CHUNK, LONGEST_LINE, MOST_BYTES, lenient_lines, lenient
+from kamal_pyinfra.ssh.commands import CHUNK, LONGEST_LINE, MOST_BYTES, lenient, lenient_lines
 
 
 class Stream(BufferedFile):

@@ -13,7 +13,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 
 from kamal_pyinfra.ssh.client import BACK_OFF, ROUTE, Client, Jumped, Route
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, RunKeys
 from kamal_pyinfra.ssh.keys import NotLetIn
 
 BANNER = "Error reading SSH protocol banner"
@@ -43,7 +43,7 @@ class Flaky(Client):
         super().__init__()
         self.errors = list(errors)
         self.attempts = 0
-        self.route = Route(known_hosts=str(folder / "new/known_hosts"))
+        self.route = Route(RunKeys, known_hosts=str(folder / "new/known_hosts"))
 
     def reach(self) -> None:
         """As pyinfra calls it."""

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,10 @@ from hypothesis import strategies as st
 from paramiko import ECDSAKey, PKey, RSAKey
 
 from kamal_pyinfra.ssh import host_keys
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, Trust, fingerprint
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, Trust, fingerprint
 
+RUN = RunKeys()
+"""A run that knows no host yet when a test begins."""
 KEY, OTHER, RSA = ECDSAKey.generate(), ECDSAKey.generate(), RSAKey.generate(2048)
 
 
@@ -25,12 +26,11 @@ def line(hosts: str, key: PKey = KEY, marker: str = "") -> str:
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    monkeypatch.setattr(host_keys, "_ACCEPTED", {})
+def told() -> list[str]:
+    RUN.accepted.clear()
     lines: list[str] = []
-    host_keys.on_accepted(lines.append)
-    yield lines
-    host_keys.on_accepted(None)
+    RUN.on_accepted = lines.append
+    return lines
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def written(file: Path, content: str | bytes) -> Trust:
 
 
 def check(trust: Trust, *names: str, key: PKey = KEY) -> None:
-    HostKeys(names or ("web1",), trust).check(key)
+    HostKeys(names or ("web1",), trust, RUN).check(key)
 
 
 KNOWN = {
@@ -120,7 +120,7 @@ def test_a_name_without_port_counts_for_any_port_unless_the_port_has_a_key_of_it
 
 def test_a_certificate_authority_vouches_for_nothing_that_is_no_certificate(file, told):
     trust = written(file, line("*", KEY, "@cert-authority"))
-    assert HostKeys(("web1",), trust).types == ()
+    assert HostKeys(("web1",), trust, RUN).types == ()
     shown = f"{KEY.get_name()} {fingerprint(KEY.asbytes())}"
     why = (
         f" ({file}:1 has a certificate authority for it, but kp checks no host certificates, which ssh does: `ssh {{}} "
@@ -173,10 +173,10 @@ def test_a_new_key_is_told_once_in_one_line_with_its_fingerprint_as_ssh_shows_it
 
 def test_a_key_that_changes_within_a_run_is_refused_whatever_became_of_the_file(file, told):
     trust = written(file, "")
-    early = HostKeys(("web1",), trust)
+    early = HostKeys(("web1",), trust, RUN)
     check(trust)
     file.unlink()
-    for keys in (early, HostKeys(("web1",), trust)):
+    for keys in (early, HostKeys(("web1",), trust, RUN)):
         with pytest.raises(HostKeyRefused, match="is another than it had a moment ago"):
             keys.check(OTHER)
     check(trust)
@@ -301,7 +301,7 @@ def test_whatever_else_a_file_holds_another_key_is_never_taken(tmp_path, before,
     file.write_bytes(before + b"\n" + line("web1").encode() + after)
     trust = Trust(files=(str(file),))
     with pytest.raises(HostKeyRefused):
-        HostKeys(("web1",), trust).check(OTHER)
+        HostKeys(("web1",), trust, RUN).check(OTHER)
     file.unlink()
 
 

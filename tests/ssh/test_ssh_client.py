@@ -21,33 +21,39 @@ from kamal_pyinfra.ssh import host_keys
 from kamal_pyinfra.ssh import keys as ssh_keys
 from kamal_pyinfra.ssh import transport as ways
 from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, HungUp, Jumped, Route, SessionRefused
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused
+from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, RunKeys
 from kamal_pyinfra.ssh.keys import NotLetIn
 from tests.operations.sshd import Sshd
 
 Connect = Callable[..., Client]
 
 
+def a_route(**given: Any) -> Route:
+    return Route(RunKeys, **given)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without keys, an agent or files of ssh; and a process that knows no host and no key yet."""
+    """A home without keys, an agent or files of ssh."""
     (tmp_path / ".ssh").mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.setattr("kamal_pyinfra.ssh.client_config.SYSTEM", tmp_path / "none")
     monkeypatch.setattr("kamal_pyinfra.ssh.client_config.SYSTEM_KNOWN_HOSTS", ())
-    monkeypatch.setattr(host_keys, "_ACCEPTED", {})
-    monkeypatch.setattr(ssh_keys, "_LOADED", ssh_keys._Loaded())
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def told() -> Iterator[list[str]]:
-    """What is told of keys that are accepted."""
-    lines: list[str] = []
-    host_keys.on_accepted(lines.append)
-    yield lines
-    host_keys.on_accepted(None)
+@pytest.fixture
+def told() -> list[str]:
+    """What is reported of keys that are accepted."""
+    return []
+
+
+@pytest.fixture
+def run_keys(told: list[str]) -> RunKeys:
+    """A run that knows no host and no key yet."""
+    return RunKeys(on_accepted=told.append)
 
 
 def reason_of(error: BaseException | None) -> BaseException | None:
@@ -56,7 +62,7 @@ def reason_of(error: BaseException | None) -> BaseException | None:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def connect(monkeypatch: pytest.MonkeyPatch, run_keys: RunKeys) -> Iterator[Connect]:
     """Connect as pyinfra's connector does."""
     clients: list[Client] = []
     monkeypatch.setattr(ssh_client, "BACK_OFF", ())
@@ -67,7 +73,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
         if isinstance(host, Sshd):
             given = {"port": host.port, **given}
         name = "127.0.0.1" if isinstance(host, Sshd) else host
-        kwargs = {ROUTE: route or Route(), "channel_timeout": 5}
+        kwargs = {ROUTE: (route or a_route())._replace(run_keys=lambda: run_keys), "channel_timeout": 5}
         try:
             client.connect(name, _pyinfra_ssh_paramiko_connect_kwargs=kwargs, **given)
         except (ConnectError, HungUp) as error:
@@ -151,22 +157,19 @@ def test_with_nothing_said_it_is_root(connect, host, home):
 
 
 @pytest.mark.parametrize("named", ["keys", "IdentityFile"])
-def test_a_key_file_that_is_not_there_is_left_out(connect, host, home, agent, named):
+def test_a_key_file_that_is_not_there_is_left_out(connect, host, home, agent, run_keys, named):
     """Others and the agent are tried all the same."""
     key = new_key(home / "elsewhere")
     there = host(lets_in=(key,))
     agent(home / "elsewhere")
     if named == "keys":
-        connect(there, Route(keys=(str(home / "nope"), str(home / "nor this"))))
+        connect(there, a_route(keys=(str(home / "nope"), str(home / "nor this"))))
     else:
         (home / ".ssh/config").write_text("Host *\n  IdentityFile ~/.ssh/nope\n")
         connect(there)
     second, left_out = host(lets_in=(key,)), []
-    ssh_keys.on_left_out(left_out.append)
-    try:
-        connect(second, Route(keys=(str(home / "nope"), str(home / "elsewhere")), keys_only=True))
-    finally:
-        ssh_keys.on_left_out(None)
+    run_keys.on_left_out = left_out.append
+    connect(second, a_route(keys=(str(home / "nope"), str(home / "elsewhere")), keys_only=True))
     assert left_out == ["127.0.0.1: ~/nope is not there"]
 
 
@@ -178,7 +181,7 @@ def test_when_nothing_lets_us_in_all_that_was_tried_is_named(connect, host, home
     (home / "text").write_text("no key\n")
     keys = tuple(str(home / name) for name in (".ssh/nope", ".ssh/one", "locked", "text"))
     with pytest.raises(NotLetIn) as refused:
-        connect(host(), Route(keys=keys))
+        connect(host(), a_route(keys=keys))
     assert str(refused.value) == (
         "127.0.0.1 does not let root in: tried ~/.ssh/one, "
         f"held ({host_keys.fingerprint(_public(home / 'held')[1])}) of the agent; ~/.ssh/nope is not there; "
@@ -203,7 +206,7 @@ def test_an_encrypted_key_that_the_agent_holds_is_asked_of_the_agent(connect, ho
     if not beside:
         (home / "id.pub").unlink()
     there = host(lets_in=(key,), most_attempts=1)
-    connect(there, Route(keys=(str(home / "id"),), keys_only=is_only))
+    connect(there, a_route(keys=(str(home / "id"),), keys_only=is_only))
     assert there.offered == [key.asbytes()]
 
 
@@ -213,7 +216,7 @@ def test_a_key_of_which_only_the_public_half_is_here_is_asked_of_the_agent(conne
     (home / "id").unlink()
     for named in ("id", "id.pub"):
         there = host(lets_in=(key,))
-        connect(there, Route(keys=(str(home / named),), keys_only=True))
+        connect(there, a_route(keys=(str(home / named),), keys_only=True))
         assert there.offered == [key.asbytes()]
 
 
@@ -222,7 +225,7 @@ def test_without_a_terminal_an_encrypted_key_is_named_with_the_way_out(connect, 
     monkeypatch.setattr(ssh_keys, "getpass", lambda _: pytest.fail("asked"))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(NotLetIn, match=r"; ~/\.ssh/id_ed25519 has a passphrase; run ssh-add$"):
-        connect(host(lets_in=(key,)), Route(keys=(str(home / ".ssh/id_ed25519"),)))
+        connect(host(lets_in=(key,)), a_route(keys=(str(home / ".ssh/id_ed25519"),)))
 
 
 def typing(monkeypatch: pytest.MonkeyPatch, *typed: str) -> list[str]:
@@ -244,7 +247,7 @@ def test_on_a_terminal_the_passphrase_is_asked_for_once_in_a_run(connect, host, 
     key = new_key(home / "id", "secret", kind)
     asked = typing(monkeypatch, "secret")
     for _ in range(2):
-        connect(host(lets_in=(key,)), Route(keys=(str(home / "id"),)))
+        connect(host(lets_in=(key,)), a_route(keys=(str(home / "id"),)))
     assert asked == ["Passphrase of ~/id: "]
 
 
@@ -253,7 +256,7 @@ def test_a_wrong_passphrase_is_said_and_not_asked_for_again(connect, host, home,
     asked = typing(monkeypatch, "wrong")
     for _ in range(2):
         with pytest.raises(NotLetIn, match="the passphrase of ~/id was wrong"):
-            connect(host(lets_in=(key,)), Route(keys=(str(home / "id"),)))
+            connect(host(lets_in=(key,)), a_route(keys=(str(home / "id"),)))
     assert len(asked) == 1
 
 
@@ -274,7 +277,7 @@ def test_an_agent_that_does_not_answer_holds_nobody_up(connect, host, home, monk
         silent.listen()
         monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "silent"))
         monkeypatch.setattr(ssh_keys, "LIST_SECONDS", 0.2)
-        connect(host(lets_in=(key,)), Route(keys=(str(home / "id"),)))
+        connect(host(lets_in=(key,)), a_route(keys=(str(home / "id"),)))
         with pytest.raises(NotLetIn, match="the agent at ~/silent does not answer"):
             connect(host())
 
@@ -283,13 +286,13 @@ def test_a_host_that_counts_attempts_is_told_so(connect, host, home):
     for name in ("a", "b", "c"):
         new_key(home / name)
     with pytest.raises(NotLetIn, match=r"tried ~/a, ~/b \(the host ended the connection: MaxAuthTries"):
-        connect(host(most_attempts=2), Route(keys=tuple(str(home / name) for name in "abc")))
+        connect(host(most_attempts=2), a_route(keys=tuple(str(home / name) for name in "abc")))
 
 
 def test_a_new_key_is_told_once_and_remembered_within_the_run_too(connect, host, home, told):
     key, server = new_key(home / "id"), paramiko.ECDSAKey.generate()
     there = host(server, lets_in=(key,))
-    route = Route(keys=(str(home / "id"),))
+    route = a_route(keys=(str(home / "id"),))
     for _ in range(2):
         connect(there, route)
     shown = f"{server.get_name()} {host_keys.fingerprint(server.asbytes())}"
@@ -306,7 +309,7 @@ def test_a_host_with_several_keys_shows_the_one_that_is_known(connect, host, hom
     key, known = new_key(home / "id"), paramiko.RSAKey.generate(2048)
     there = host(paramiko.ECDSAKey.generate(), known, lets_in=(key,))
     (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{there.port} {known.get_name()} {known.get_base64()}\n")
-    connect(there, Route(keys=(str(home / "id"),)))
+    connect(there, a_route(keys=(str(home / "id"),)))
     assert told == []
 
 
@@ -317,7 +320,7 @@ def test_an_unknown_host_is_refused_where_the_configuration_or_the_users_file_is
     (home / ".ssh/config").write_text("StrictHostKeyChecking yes\n")
     there = host()
     with pytest.raises(HostKeyRefused, match="`host_keys: strict` refuses"):
-        connect(there, Route(is_strict=is_strict))
+        connect(there, a_route(is_strict=is_strict))
     assert (told, there.users) == ([], [])
 
 
@@ -342,12 +345,12 @@ def test_jump_hosts_by_alias_have_their_own_user_port_and_key(connect, host, hom
         f"Host one\n HostName 127.0.0.1\n Port {first.port}\n User jump\n IdentityFile {home}/first\n"
         f"Host two\n HostName 127.0.0.1\n Port {second.port}\n IdentityFile {home}/second\n"
     )
-    connect(there, Route(jumps=("one", "me@two"), keys=(str(home / "id"),)))
+    connect(there, a_route(jumps=("one", "me@two"), keys=(str(home / "id"),)))
     assert (first.users[-1], second.users[-1], there.users[-1]) == ("jump", "me", "root")
     assert first.targets == [("127.0.0.1", second.port)]
     assert second.targets == [("127.0.0.1", there.port)]
     assert len(told) == 3
-    connect(there, Route(jumps=(f"127.0.0.1:{second.port}",), keys=(str(home / "id"),)))
+    connect(there, a_route(jumps=(f"127.0.0.1:{second.port}",), keys=(str(home / "id"),)))
     assert second.users[-1] == "root"
 
 
@@ -356,7 +359,7 @@ def test_a_jump_host_with_another_key_is_refused_before_anything_goes_through_it
     other = paramiko.ECDSAKey.generate()
     (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{jump.port} {other.get_name()} {other.get_base64()}\n")
     with pytest.raises(HostKeyRefused, match=rf"the key of \[127\.0\.0\.1\]:{jump.port} is another than"):
-        connect(there, Route(jumps=(f"127.0.0.1:{jump.port}",)))
+        connect(there, a_route(jumps=(f"127.0.0.1:{jump.port}",)))
     assert (jump.users, there.users) == ([], [])
 
 
@@ -364,7 +367,7 @@ def test_a_jump_host_that_does_not_lead_on_says_so(connect, host, home):
     key = new_key(home / "id")
     jump, there = host(lets_in=(key,), leads_on=False), host(lets_in=(key,))
     with pytest.raises(Jumped, match=f"does not lead on to 127.0.0.1 port {there.port}: Administratively prohibited"):
-        connect(there, Route(jumps=(f"127.0.0.1:{jump.port}",), keys=(str(home / "id"),)))
+        connect(there, a_route(jumps=(f"127.0.0.1:{jump.port}",), keys=(str(home / "id"),)))
 
 
 def test_jump_hosts_that_lead_to_each_other_end(connect, home):
@@ -386,7 +389,7 @@ def test_a_command_to_go_through_is_run_by_a_shell_with_its_tokens(connect, host
         "while d := os.read(0, 65536): s.sendall(d)\n"
     )
     command = f"env X=1 python3 {relay} %h %p 2> {home}/log-%r"
-    client = connect(there, Route(proxy_command=command, keys=(str(home / "id"),)))
+    client = connect(there, a_route(proxy_command=command, keys=(str(home / "id"),)))
     client.close()
     assert (home / "log-root").exists()
 
@@ -401,7 +404,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_session_that_is_refused_is_asked_for_again(connect, host, home, quick):
     key = new_key(home / "id")
     there = host(lets_in=(key,), refusals=3)
-    client = connect(there, Route(keys=(str(home / "id"),)))
+    client = connect(there, a_route(keys=(str(home / "id"),)))
     _, stdout, _ = client.exec_command("id")
     assert (stdout.read(), there.commands, len(quick)) == (b"done\n", ["id"], 3)
 
@@ -409,7 +412,7 @@ def test_a_session_that_is_refused_is_asked_for_again(connect, host, home, quick
 def test_a_session_that_is_always_refused_is_told_with_its_reason(connect, host, home, quick):
     key = new_key(home / "id")
     there = host(lets_in=(key,), refusals=99)
-    client = connect(there, Route(keys=(str(home / "id"),)))
+    client = connect(there, a_route(keys=(str(home / "id"),)))
     with pytest.raises(SessionRefused, match=r"^sshd allows no further session on this connection \(MaxSessions"):
         client.exec_command("id")
     transport = client.get_transport()
@@ -439,7 +442,7 @@ def test_a_host_of_which_one_address_answers_is_reached(monkeypatch):
 
 def test_a_file_of_ssh_that_cannot_be_understood_fails_its_host(connect, home):
     (home / ".ssh/config").write_text("Port x\n")
-    with pytest.raises(SSHException, match="config:1: 'x' should be a number"):
+    with pytest.raises(SshConfigError, match="config:1: 'x' should be a number"):
         connect("127.0.0.1")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from generated import write_or_check
 
-from kamal_pyinfra.cli.commands.plan import plan
+from kamal_pyinfra.cli.commands.deploy import plan
 from kamal_pyinfra.cli.main import kp
 
 PAGE = Path(__file__).parent.parent / "docs/reference/cli.md"

@@ -25,7 +25,7 @@ from kamal_pyinfra.cli.commands import status
 from kamal_pyinfra.cli.output import COLORS, more
 from kamal_pyinfra.cli.views import live, plain
 from kamal_pyinfra.cli.views import live as frame
-from kamal_pyinfra.cli.views.timeline_text import timeline_lines
+from kamal_pyinfra.cli.views.timeline import timeline_lines
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan

@@ -8,12 +8,13 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.options import with_options
-from kamal_pyinfra.cli.output import printable, say
+from kamal_pyinfra.cli.options import collected
+from kamal_pyinfra.cli.output import echo, printable
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
-
 OPTIONS = (
     click.option("-f", "--follow", "follows", is_flag=True, help="Go on as lines come, on all hosts at once."),
     click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
@@ -38,22 +38,51 @@ OPTIONS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogOptions:
+    """Values of the options that select lines of a log."""
+
+    follows: bool = False
+    since: str | None = None
+    lines: int | None = None
+    grep: str | None = None
+    grep_options: str = ""
+    as_json: bool = False
+
+    def filter(self) -> LogFilter:
+        """Return the filter; raise ConfigError for unusable options of grep."""
+        from kamal_pyinfra.shell.logs import LogFilter
+
+        if self.grep_options and not self.grep:
+            raise ConfigError("--grep-options needs --grep PATTERN")
+        try:
+            words = tuple(shlex.split(self.grep_options))
+        except ValueError as error:
+            raise ConfigError(f"--grep-options {self.grep_options!r}: {error}") from None
+        return LogFilter(lines=self.lines, since=self.since, grep=self.grep, grep_options=words)
+
+    def show(
+        self,
+        run: Run,
+        listings: Mapping[str, str],
+        read: Callable[[LogFilter], Mapping[str, Collection[LogLine]]],
+    ) -> None:
+        """Print the lines that ``read`` returns by host, or follow what ``listings`` list on each host."""
+        if not self.follows:
+            print_logs(read(self.filter()), as_json=self.as_json)
+            return
+        from kamal_pyinfra.runner.queries.follow import follow
+
+        with _reader():
+            try:
+                follow(run, listings, self.filter(), _printer(listings, as_json=self.as_json))
+            except Interrupted as error:  # nothing had to be reverted
+                raise click.exceptions.Exit(error.code) from None
+
+
 def log_options(command: F) -> F:
-    """Add the options that select lines of a log."""
-    return with_options(command, OPTIONS)
-
-
-def log_filter(*, since: str | None, lines: int | None, grep: str | None, grep_options: str) -> LogFilter:
-    """The filter that the options describe; raise ConfigError for unusable options of grep."""
-    from kamal_pyinfra.shell.logs import LogFilter
-
-    if grep_options and not grep:
-        raise ConfigError("--grep-options needs --grep PATTERN")
-    try:
-        words = tuple(shlex.split(grep_options))
-    except ValueError as error:
-        raise ConfigError(f"--grep-options {grep_options!r}: {error}") from None
-    return LogFilter(lines=lines, since=since, grep=grep, grep_options=words)
+    """Add the options that select lines of a log, as one :class:`LogOptions` in ``log``."""
+    return collected(command, OPTIONS, LogOptions, "log")
 
 
 class ReaderGone(Exception):
@@ -84,8 +113,8 @@ class LogPrinter:
         _print(f"{host}  Nothing found")
 
     def notice(self, host: str, text: str) -> None:
-        """Print an event beside the log."""
-        say(f"{host}: {text}", err=True, dim=True)
+        """Print an event to standard error."""
+        echo(f"{host}: {text}", err=True, dim=True)
 
 
 class JsonPrinter:
@@ -96,12 +125,12 @@ class JsonPrinter:
         values = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
         _print(json.dumps(values))
 
-    def notice(self, host: str, text: str) -> None:
-        """Print an event beside the log."""
-        say(f"{host}: {text}", err=True)
-
     def nothing(self, host: str) -> None:
         """Print nothing: without a line there is no object."""
+
+    def notice(self, host: str, text: str) -> None:
+        """Print an event to standard error."""
+        echo(f"{host}: {text}", err=True)
 
 
 def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrinter:
@@ -110,20 +139,9 @@ def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrint
 
 def _print(line: str) -> None:
     try:
-        say(line)
+        echo(line)
     except BrokenPipeError:
         raise ReaderGone from None
-
-
-def follow_logs(run: Run, listings: Mapping[str, str], wanted: LogFilter, *, as_json: bool) -> None:
-    """Print the output of containers until a signal ends it with exit code 130 or 143."""
-    from kamal_pyinfra.runner.queries.follow import follow
-
-    with _reader():
-        try:
-            follow(run, listings, wanted, _printer(listings, as_json=as_json))
-        except Interrupted as error:  # nothing had to be taken back
-            raise click.exceptions.Exit(error.code) from None
 
 
 def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import gc
 import re
 import sys
+from importlib import import_module
 
 import click
 
 from kamal_pyinfra import __version__
-from kamal_pyinfra.cli.group import LateGroup
-from kamal_pyinfra.cli.output import prepare_output, say, say_json
+from kamal_pyinfra.cli.options import example
+from kamal_pyinfra.cli.output import echo, echo_json, more, prepare_output
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 COMMANDS = {
     "setup": "deploy.setup",
     "deploy": "deploy.deploy",
     "redeploy": "deploy.redeploy",
-    "rollback": "rollback.rollback",
-    "plan": "plan.plan",
-    "apply": "plan.apply",
+    "rollback": "deploy.rollback",
+    "plan": "deploy.plan",
+    "apply": "deploy.apply",
     "status": "status.status",
     "history": "history.history",
     "timeline": "history.timeline",
@@ -41,44 +42,57 @@ COMMANDS = {
     "audit": "history.audit",
     "registry": "build.registry",
     "remove": "prune.remove",
-    "server": "server.server",
+    "server": "exec.server",
     "shell": "exec.shell",
     "exec": "exec.shorthand",
     "logs": "app.all_logs",
 }
-"""Where each command is."""
+"""The module of each command in ``cli/commands``, and its name there."""
 
 
-@click.group(cls=LateGroup, late=COMMANDS, context_settings={"help_option_names": ["--help"], "max_content_width": 100})
-def kp() -> None:
-    """Deploy containers to your own servers: see the plan, then make it so.
+class LateGroup(click.Group):
+    """A group that loads a command when it is called, since most take longer to load than to run.
 
-    \b
-    Example:
-      kp plan      what would change, and why
-      kp deploy    make it so; the old version serves until the new one is healthy
+    Source: https://click.palletsprojects.com/complex/#lazily-loading-subcommands
     """
+
+    late = COMMANDS
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *self.late})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command of that name."""
+        if cmd_name in self.late and cmd_name not in self.commands:
+            module, _, name = self.late[cmd_name].rpartition(".")
+            self.add_command(getattr(import_module(f"{__package__}.commands.{module}"), name), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=LateGroup, context_settings={"help_option_names": ["--help"], "max_content_width": 100})
+@example(
+    "kp plan      what would change, and why",
+    "kp deploy    make it so; the old version serves until the new one is healthy",
+)
+def kp() -> None:
+    """Deploy containers to your own servers: see the plan, then make it so."""
 
 
 @kp.command()
 @click.option("--json", "as_json", is_flag=True, help="With the versions of pyinfra and Python, as JSON.")
+@example("kp version", "kp version --json")
 def version(as_json: bool) -> None:
-    """Print the version of kp.
-
-    \b
-    Example:
-      kp version
-      kp version --json
-    """
+    """Print the version of kp."""
     if not as_json:
-        say(__version__)
+        echo(__version__)
         return
     import json
     from importlib.metadata import version as version_of
     from platform import python_version
 
     found = {"kp": __version__, "pyinfra": version_of("pyinfra"), "python": python_version()}
-    say_json(json.dumps(found, indent=2))
+    echo_json(json.dumps(found, indent=2))
 
 
 ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
@@ -93,11 +107,7 @@ def load_early(arguments: list[str]) -> None:
 
 
 def require_text(arguments: list[str]) -> None:
-    """Make sure that arguments can be sent to a host and printed.
-
-    Raises:
-        ConfigError: one is not UTF-8.
-    """
+    """Raise ConfigError for an argument that cannot be sent to a host and printed, since it is not UTF-8."""
     for number, argument in enumerate(arguments, 1):
         if re.search("[\ud800-\udfff]", argument):
             raise ConfigError(f"argument {number} is not valid UTF-8: {argument!r}")
@@ -116,13 +126,11 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        say("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         sys.exit(130)
     except KpError as error:
-        from kamal_pyinfra.cli.output import more
-
-        say("\n".join(filter(None, (str(error), error.state))), fg="red", err=True)
-        say(more(error), err=True)
+        echo("\n".join(filter(None, (str(error), error.state))), fg="red", err=True)
+        echo(more(error), err=True)
         sys.exit(error.code if isinstance(error, Interrupted) else error.exit_code)
     finally:
-        gc.freeze()  # else Python looks once more through all modules before it ends: 0.1 s
+        gc.freeze()  # else Python searches all modules for garbage before it ends: 0.1 s

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kamal_pyinfra.cli.completion import Names, destinations, hosts, listed, one, roles, versions
-from kamal_pyinfra.cli.output import say, says_yes
+from kamal_pyinfra.cli.output import echo, is_yes
 from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError
 
 if TYPE_CHECKING:
@@ -43,33 +45,24 @@ class Options:
 
         return load_config(self.config_file, destination=self.destination)
 
-    def target(self, config: Config, command: str = "") -> Target:
-        """The selected hosts and roles; raise ConfigError for a filter that matches nothing."""
-        from kamal_pyinfra.plan.run import select
-
-        return select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
-
     def run(self, command: str, *, version: str | None = None, **fields: Any) -> tuple[Run, Target]:
-        """The fixed values of a run and the hosts that take part; ``fields`` are those of ``new_run``.
+        """Return the run and the hosts that take part; ``fields`` are those of ``new_run``.
 
         Raises ConfigError if the configuration, the version or a filter is not usable.
         """
         from kamal_pyinfra.local.new_run import new_run
+        from kamal_pyinfra.plan.run import select
         from kamal_pyinfra.project.version import resolve_version
 
         config = self.config()
-        target = self.target(config, command)
+        target = select(config, hosts=self.hosts, roles=self.roles, primary=self.primary, command=command)
         resolved = resolve_version(config, version=version or self.version)
         run = new_run(config, resolved, command=command, roles=target.roles, **fields)
-        return replace(run, hosts=target.hosts, words=typed_words(), **self._run_options), target
-
-    @property
-    def _run_options(self) -> dict[str, Any]:
-        return {"skips_hooks": self.skip_hooks, "lock_wait": self.lock_wait, "is_dry": self.dry_run}
+        run = replace(run, hosts=target.hosts, words=typed_words(), skips_hooks=self.skip_hooks)
+        return replace(run, lock_wait=self.lock_wait, is_dry=self.dry_run), target
 
     def run_without_version(self, command: str) -> tuple[Run, Target]:
-        """The same for a command that needs no version: without git or VERSION it is ``unknown``."""
-        from kamal_pyinfra.errors import ConfigError
+        """Return the same for a command that needs no version: without git or VERSION it is ``unknown``."""
         from kamal_pyinfra.plan.run import UNKNOWN
 
         try:
@@ -79,9 +72,12 @@ class Options:
                 raise
             return self.run(command, version=UNKNOWN)  # an error that is not about the version comes again
 
+    def run_of_any_version(self, command: str) -> tuple[Run, Target]:
+        """Return the same for a command to which only ``--version`` matters: git is not asked."""
+        return self.run(command, version=self.version or "unknown")
+
     def planned_run(self, planned: RunDocument) -> Run:
-        """The run of a plan; raise ConfigError if the configuration is not usable, or is another destination's."""
-        from kamal_pyinfra.errors import ConfigError
+        """Return the run of a plan; raise ConfigError if the configuration is unusable, or another destination's."""
         from kamal_pyinfra.local.new_run import new_run
 
         if self.destination not in (None, planned.destination):
@@ -102,7 +98,7 @@ class Options:
 
 
 def typed_words() -> tuple[str, ...]:
-    """The names of the command without the program's: ``("app", "version")``."""
+    """Return the names of the command without the program's: ``("app", "version")``."""
     context = click.get_current_context(silent=True)
     words: list[str] = []
     while context is not None and context.parent is not None:
@@ -111,9 +107,22 @@ def typed_words() -> tuple[str, ...]:
     return tuple(words)
 
 
-def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    import re
+def with_example(text: str, *lines: str) -> str:
+    """Add examples to the help text of a command."""
+    return "\n".join([cleandoc(text), "", "\b", "Example:", *(f"  {line}" for line in lines)])
 
+
+def example(*lines: str) -> Callable[[F], F]:
+    """Add examples to a command's docstring, which is its help text."""
+
+    def add(command: F) -> F:
+        command.__doc__ = with_example(command.__doc__ or "", *lines)
+        return command
+
+    return add
+
+
+def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     parts = re.split(r",(?![^{]*\})", value) if value else []  # a comma inside braces belongs to the glob
     return tuple(part.strip() for part in parts if part.strip())
 
@@ -142,17 +151,14 @@ COMMON = (
     _filter("-h", "--hosts", "HOST", hosts),
     _filter("-r", "--roles", "ROLE", roles),
     click.option(
-        "-c",
-        "--config-file",
-        "--config_file",
+        *("-c", "--config-file", "--config_file"),
         default="config/deploy.yml",
         show_default=True,
         metavar="FILE",
         help="Configuration to use.",
     ),
     click.option(
-        "-d",
-        "--destination",
+        *("-d", "--destination"),
         metavar="NAME",
         shell_complete=one(destinations),
         help="Adds deploy.NAME.yml and .env.NAME.",
@@ -167,31 +173,26 @@ COMMON = (
         help=f"Wait for a held lock ({PATIENCE_SECONDS} seconds if none are given), and take over a stale one.",
     ),
 )
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 
 
-def with_options(command: F, options: Sequence[Callable[[F], F]]) -> F:
-    """Add options of click in their order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+def collected(command: F, options: Sequence[Callable[[F], F]], kind: type[Any], argument: str) -> F:
+    """Add options to a command, which gets their values as one of ``kind`` in ``argument``."""
 
-
-def _collecting(command: F, kind: type[Any], argument: str) -> F:
     @wraps(command)
     def collecting(**values: Any) -> Any:
         fields = {name: values.pop(name) for name in kind.__dataclass_fields__ if name in values}
         return command(**{argument: kind(**fields)}, **values)
 
-    return collecting  # type: ignore[return-value] # click decorates anything
+    result: Any = collecting
+    for option in reversed(options):
+        result = option(result)
+    return result  # type: ignore[no-any-return] # click decorates anything
 
 
 def common_options(command: F) -> F:
-    """Add the common options, as one :class:`Options` value in ``options``."""
-
-    return with_options(_collecting(command, Options, "options"), COMMON)
-
-
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+    """Add the common options, as one :class:`Options` in ``options``."""
+    return collected(command, COMMON, Options, "options")
 
 
 def changing_options(command: F) -> F:
@@ -212,7 +213,7 @@ class PlanOptions:
     is_confirmed: bool = False
 
     def run(self, options: Options, command: str) -> tuple[Run, tuple[str, ...]]:
-        """The fixed values of a run and the hosts that take part.
+        """Return the run and the hosts that take part.
 
         Raises ConfigError if something is not usable or a host to decommission was not confirmed, and HostFailed if one
         failed when the hosts were asked for those that left the configuration.
@@ -240,17 +241,23 @@ def require_confirmed(service: str, departed: Mapping[str, Sequence[str]], *, is
     if not departed or is_confirmed:
         return
     listed = ", ".join(f"{host} ({', '.join(roles) or 'accessories'})" for host, roles in departed.items())
-    say(f"Records on the hosts name: {listed}. They are not in the configuration.", err=True)
-    if not says_yes(f"Connect to them and remove {service} from there?", err=True):
+    echo(f"Records on the hosts name: {listed}. They are not in the configuration.", err=True)
+    if not is_yes(f"Connect to them and remove {service} from there?", err=True):
         raise ConfigError("not confirmed, so nothing was changed; `--forget HOST` leaves one of them out")
 
 
+KEEP_ENV = click.option(
+    "--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed on this machine."
+)
+SKIP_UNREACHABLE = click.option(
+    "--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and list them."
+)
 PLANNING = (
     click.option(
         "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
     ),
-    click.option("--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed here."),
-    click.option("--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and list them."),
+    KEEP_ENV,
+    SKIP_UNREACHABLE,
     click.option("--decommission", is_flag=True, help="Remove the service from hosts that left the configuration."),
     click.option(
         "-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask before `--decommission` connects."
@@ -263,6 +270,5 @@ PLANNING = (
 
 
 def plan_options(command: F) -> F:
-    """Add the options about the plan, as one :class:`PlanOptions` value in ``choices``."""
-
-    return with_options(_collecting(command, PlanOptions, "choices"), PLANNING)
+    """Add the options about the plan, as one :class:`PlanOptions` in ``choices``."""
+    return collected(command, PLANNING, PlanOptions, "choices")

@@ -32,54 +32,53 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Text from any source made safe to print: no secret, and no command to a terminal or a CI runner."""
-    text = sanitized(text)
-    return without_commands(text) if is_run_by_ci() else text
+    """Make text from any source safe to print: no secret, and no command to a terminal or a CI runner."""
+    return _without_commands(sanitized(text))
 
 
-def is_run_by_ci() -> bool:
-    """Whether a CI runner reads the output."""
-    return is_read_by_runner(os.environ)
+def _without_commands(text: str) -> str:
+    return without_commands(text) if is_read_by_runner(os.environ) else text
 
 
-def say(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None:
+def echo(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None:
     """Print text from any source; ``style`` is that of ``click.style``."""
     click.secho(printable(text), nl=nl, err=err, **style)
 
 
-def command_runner(line: str) -> None:
+def echo_command(line: str) -> None:
     """Print a command to the CI runner, in which values are escaped already."""
     click.echo(sanitized(line))
 
 
-def say_json(text: str) -> None:
+def echo_json(text: str) -> None:
     """Print JSON with terminal commands spelled as escapes."""
     text = sanitized_json(text)
-    click.echo(COMMAND_ANYWHERE.sub(r"\\u0023", text) if is_run_by_ci() else text)
+    click.echo(COMMAND_ANYWHERE.sub(r"\\u0023", text) if is_read_by_runner(os.environ) else text)
 
 
 def cell(text: str, style: str = "") -> Text:
-    """A cell of a table; brackets are no markup."""
+    """Return a cell of a table; brackets are no markup."""
     from rich.text import Text
 
     return Text(one_line(text), style=style)
 
 
 def cut(text: str, cells: int) -> str:
-    """Text shortened to a number of terminal cells, with … where something is missing."""
+    """Shorten text to a number of terminal cells, with … where something is missing."""
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
 
 
 def table_console() -> Console:
-    """The console for tables; since cells may wrap, whole lines are made safe for a CI runner."""
+    """Return the console for tables; since cells may wrap, whole lines are made safe for a CI runner."""
     from rich.console import Console
 
-    return Console(highlight=False, file=_Through(sys.stdout, without_commands) if is_run_by_ci() else None)  # type: ignore[arg-type] # it is written to and flushed
+    stream: Any = _Filtered(sys.stdout, without_commands) if is_read_by_runner(os.environ) else None
+    return Console(highlight=False, file=stream)
 
 
-class _Through:
+class _Filtered:
     """A stream with a filter for what is written."""
 
     def __init__(self, stream: TextIO, clean: Callable[[str], str]) -> None:
@@ -100,12 +99,7 @@ def prepare_output() -> None:
         if hasattr(stream, "reconfigure"):  # a caller may have put anything in its place
             stream.reconfigure(errors="replace")
     if sys.stderr is not None:
-        sys.stderr = _Through(sys.stderr, _traceback_shown)
-
-
-def _traceback_shown(text: str) -> str:
-    text = redacted(text)
-    return without_commands(text) if is_run_by_ci() else text
+        sys.stderr = _Filtered(sys.stderr, lambda text: _without_commands(redacted(text)))
 
 
 COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
@@ -125,7 +119,7 @@ def paint(text: str) -> None:
 
 
 def folded(line: str, width: int) -> Iterator[str]:
-    """Lines of a plan that fit: the cause of a change goes below its subject."""
+    """Yield lines of a plan that fit: the cause of a change goes below its subject."""
     if len(line) <= width:
         yield line
         return
@@ -150,29 +144,25 @@ def _painted(line: str) -> str:
     return click.style(line, bold=True) if line.startswith("Plan") else line
 
 
-ADDRESS = "docs/reference/troubleshooting.md"
-ALL = "errors"
-
-
 def more(error: KpError) -> str:
-    """A pointer to the explanation of an error, in the terminal and on a page."""
+    """Return where an error is explained, in the terminal and on a page."""
     name = type(error).__name__
-    return f"More: kp docs {name}  ({ADDRESS}#{name.lower()})"
+    return f"More: kp docs {name}  (docs/reference/troubleshooting.md#{name.lower()})"
 
 
 def error_page(name: str) -> str | None:
-    """The page of an error class, or of ``errors``; ``None`` for other names. ``errors#lockheld`` works too."""
-    wanted = name.removeprefix(f"{ALL}#").lower()
+    """Return the page of an error class, or of ``errors``; ``None`` for other names. ``errors#lockheld`` works too."""
+    wanted = name.removeprefix("errors#").lower()
     about, *sections = files("kamal_pyinfra.cli").joinpath("pages/errors.md").read_text("utf-8").split("\n## ")
-    if wanted == ALL:
+    if wanted == "errors":
         return about.partition("-->\n\n")[2].rstrip() + "\n"
     pages = {section.partition("\n")[0].lower(): section for section in sections}
     known = {error.__name__.lower() for error in KpError.__subclasses__()}
     return f"## {pages[wanted].rstrip()}\n" if wanted in known & pages.keys() else None
 
 
-def says_yes(question: str, *, err: bool = False) -> bool:
-    """Whether the user answers ``y``; raise ConfigError if there is no input to read the answer from."""
+def is_yes(question: str, *, err: bool = False) -> bool:
+    """Return whether the user answers ``y``; raise ConfigError if there is no input to read the answer from."""
     try:
         return click.confirm(question, default=False, err=err)
     except click.Abort as abort:
@@ -185,7 +175,7 @@ UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def age(since: str, now: datetime) -> str:
-    """The time since a moment, in the largest unit that fits: ``2026-11-23T10:00:00.123456789Z`` → ``3 h``."""
+    """Return the time since a moment in the largest unit that fits: ``2026-11-23T10:00:00.123456789Z`` → ``3 h``."""
     if not since:
         return ""
     seconds = (now - type(now).fromisoformat(f"{since[:19]}+00:00")).total_seconds()
@@ -194,7 +184,7 @@ def age(since: str, now: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``4.2 s``, ``1 min 05 s``."""
+    """Return a duration as text: ``4.2 s``, ``1 min 05 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,43 +1,60 @@
-"""The view of a run: a live line per host on a terminal, timestamped lines elsewhere, or JSON objects."""
+"""The view of a run: a live line per host on a terminal, timestamped lines elsewhere, or JSON objects.
+
+Its times are kept in ``.kamal/last-deploy.json`` on the deploying machine, for ``kp timeline``.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
-from kamal_pyinfra.cli.output import paint, say_json
-from kamal_pyinfra.errors import HostFailed, Interrupted, KpError
+from kamal_pyinfra.cli.output import echo, echo_json, paint
+from kamal_pyinfra.errors import ConfigError, HostFailed, Interrupted, KpError
+from kamal_pyinfra.project.write import write_private
+from kamal_pyinfra.redactor import redacted
+from kamal_pyinfra.runner.progress.events import AnyEvent, Output, RunEnded
 from kamal_pyinfra.runner.progress.report import Emitter
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
-    from kamal_pyinfra.runner.progress.events import AnyEvent, View
+    from kamal_pyinfra.runner.progress.events import View
+    from kamal_pyinfra.runner.progress.timeline import Timeline
 
 
 @contextmanager
 def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Emitter]:
-    """The emitter with the view that suits the output; ``as_json`` prints events whatever it is.
+    """Yield the emitter with the view that suits the output; ``as_json`` prints events whatever it is.
 
     The times of a ``run`` that puts a version into service are kept for ``kp timeline``.
     """
+
+    def show_plan(plan: Plan) -> None:
+        from kamal_pyinfra.plan.output.text import render_text
+
+        paint(render_text(plan, is_whole=options.verbose))
+
     if options.dry_run:
-        yield Emitter([_print_json] if as_json else [], None if as_json else _plan_printer(options))
+        yield Emitter([_print_json] if as_json else [], None if as_json else show_plan)
         return
     view = _view(options, os.environ, as_json=as_json)
-    show_plan = None if options.quiet or as_json else _plan_printer(options)
-    emitter = Emitter([*([view] if view else []), *_recorders(run)], show_plan)
+    views: list[View] = [*([view] if view else []), *([LastDeploy(run.config.root)] if run else [])]
+    emitter = Emitter(views, None if options.quiet or as_json else show_plan)
     _start(emitter, run)
     try:
         yield emitter
     except BaseException as error:
-        emitter.ended("interrupted" if _is_interruption(error) else "failed", str(error))
-        if isinstance(error, HostFailed) and _is_framed(view):
+        is_failure = isinstance(error, KpError) and not isinstance(error, Interrupted)
+        emitter.ended("failed" if is_failure else "interrupted", str(error))
+        if isinstance(error, HostFailed) and hasattr(view, "live"):  # it framed the output of the host
             raise HostFailed(error.brief, error.hosts) from None
         raise
     finally:
@@ -45,10 +62,10 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
 
 
 def plain_report(options: Options, *, verbose: bool) -> Emitter:
-    """Lines alone, for work on the deploying machine."""
+    """Return an emitter to lines alone, for work on the deploying machine."""
     from kamal_pyinfra.cli.views.plain import PlainView
 
-    return Emitter([] if options.quiet else [PlainView(verbose=verbose)], _plan_printer(options))
+    return Emitter([] if options.quiet else [PlainView(verbose=verbose)])
 
 
 def _start(emitter: Emitter, run: Run | None) -> None:
@@ -56,7 +73,7 @@ def _start(emitter: Emitter, run: Run | None) -> None:
     if run is None:
         emitter.started(command)
         return
-    from kamal_pyinfra.insight.address import addresses
+    from kamal_pyinfra.insight.routed import addresses
 
     emitter.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
 
@@ -79,30 +96,58 @@ def _view(options: Options, environ: Mapping[str, str], *, as_json: bool) -> Vie
     return LiveView(Console(highlight=False), verbose=options.verbose)
 
 
-def _recorders(run: Run | None) -> list[View]:
-    if run is None:
-        return []
-    from kamal_pyinfra.cli.last_deploy import LastDeploy
-
-    return [LastDeploy(run.config.root)]
-
-
-def _plan_printer(options: Options) -> Callable[[Plan], None]:
-    def show(plan: Plan) -> None:
-        from kamal_pyinfra.plan.output.text import render_text
-
-        paint(render_text(plan, is_whole=options.verbose))
-
-    return show
-
-
 def _print_json(event: AnyEvent) -> None:
-    say_json(event.model_dump_json())
+    echo_json(event.model_dump_json())
 
 
-def _is_framed(view: View | None) -> bool:
-    return hasattr(view, "live")
+FOLDER = ".kamal"
+FILE = "last-deploy.json"
 
 
-def _is_interruption(error: BaseException) -> bool:
-    return isinstance(error, Interrupted) or not isinstance(error, KpError)
+class LastDeploy:
+    """Record the times of a run of the project in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / FOLDER
+        self.events: list[AnyEvent] = []
+
+    def __call__(self, event: AnyEvent) -> None:
+        """Record an event; write the file with the last one."""
+        if not isinstance(event, Output):
+            self.events.append(event)
+        if not isinstance(event, RunEnded):
+            return
+        from kamal_pyinfra.runner.progress.timeline import Recorder
+
+        recorder = Recorder()
+        for each in self.events:
+            recorder.note(each)
+        found = recorder.timeline(event)
+        try:
+            if found is not None:
+                self._write(found)
+        except (ConfigError, OSError) as error:  # the deploy is over and must not fail because of its record
+            echo(f"The times of this run were not kept: {error}", err=True)
+
+    def _write(self, found: Timeline) -> None:
+        self.folder.mkdir(exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
+            ignore.write_text(f".gitignore\n{FILE}\n", encoding="utf-8")
+        write_private(self.folder / FILE, redacted(found.model_dump_json(indent=2)) + "\n")
+
+
+def read_last_deploy(root: Path) -> Timeline:
+    """Return the times of the last deploy; raise ConfigError if there was none, or they cannot be read."""
+    from kamal_pyinfra.runner.progress.timeline import FORMAT_VERSION, Timeline
+
+    path = root / FOLDER / FILE
+    try:
+        found = Timeline.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist: `kp deploy` writes it on the deploying machine") from None
+    except (OSError, ValidationError) as error:
+        raise ConfigError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    if found.format_version != FORMAT_VERSION:
+        raise ConfigError(f"{path} is of another version of kp; deploy once with this one")
+    return found

@@ -4,24 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kamal_pyinfra.cli.confirm import is_wanted
-from kamal_pyinfra.cli.options import Options
+import click
+
+from kamal_pyinfra.cli.options import Options, changing_options, with_example
+from kamal_pyinfra.cli.output import echo, is_yes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
+    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.plan.tasks.table import Task
 
+yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 
-def carry_out(options: Options, name: str, **given: Any) -> None:
-    """Run a task on the chosen hosts.
+
+def add_tasks(
+    group: click.Group,
+    texts: Mapping[str, tuple[str, str]],
+    run: Callable[[Options, str], None] | None = None,
+    *,
+    hidden: bool = False,
+) -> None:
+    """Add a command for each task that needs no option of its own.
 
     Args:
-        options: the common ones.
-        name: the row's, as it is typed: ``app stop``.
-        given: options of its own.
+        group: whose name begins the task's: ``app stop``.
+        texts: help text and example, by the command's name.
+        run: runs a task, given its name; by default :func:`run_task`.
+        hidden: not listed in the group's help.
     """
+
+    def add(name: str, text: str, example: str) -> None:
+        @group.command(name, help=with_example(text, example), hidden=hidden)
+        @changing_options
+        def task_command(options: Options) -> None:
+            (run or run_task)(options, f"{group.name} {name}")
+
+    for name, (text, example) in texts.items():
+        add(name, text, example)
+
+
+def run_task(options: Options, name: str, **given: Any) -> None:
+    """Run a task on the chosen hosts; ``given`` are options of its own."""
     run, target = options.run_without_version(name.partition(" ")[0])
     run_row(options, row(name, **given), run, target.hosts)
 
@@ -34,15 +59,15 @@ def row(name: str, **given: Any) -> Task:
 
 
 def run_row(options: Options, task: Task, run: Run, hosts: Collection[str], **more: Any) -> None:
-    """Run a task on hosts, with a report for whoever watches."""
+    """Run a task on hosts, and report on it."""
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.tasks import run_task
+    from kamal_pyinfra.runner.tasks import run_task as run_on_hosts
 
     with report_for(options) as report:
-        run_task(task, run, hosts, report, **more)
+        run_on_hosts(task, run, hosts, report, **more)
 
 
-def is_confirmed_for(
+def confirm_row(
     options: Options,
     task: Task,
     run: Run,
@@ -51,10 +76,30 @@ def is_confirmed_for(
     is_confirmed: bool,
     require: Callable[[bool], None] | None = None,
 ) -> bool:
-    """Show what a task would change and ask its question, unless that was answered with ``-y``."""
+    """Show what a task would change and ask its question, unless that was answered with ``-y``.
+
+    ``require`` is called with whether nothing would change, and may raise.
+    """
     from kamal_pyinfra.runner.tasks import preview
 
     plan = preview(task, run, hosts)
     if require is not None:
         require(plan.is_empty)
     return is_wanted(options, plan, task.question, is_confirmed=is_confirmed)
+
+
+def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool) -> bool:
+    """Show the plan, and ask whether to go on (Kamal 1.9: only ``y`` is yes).
+
+    Raises ConfigError if there is no input to read the answer from.
+    """
+    from kamal_pyinfra.plan.output.text import render_text
+
+    if not options.quiet or not is_confirmed or options.dry_run:
+        echo(render_text(plan), nl=False)
+    if options.dry_run or plan.is_empty:
+        return False
+    if is_confirmed or is_yes(question):
+        return True
+    echo("Aborted")
+    return False

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from kamal_pyinfra.config import Config, Server
 from kamal_pyinfra.config.sections import Options
+from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.plan.docker_values import registry_of_image
 from kamal_pyinfra.plan.proxy.traefik import published_ports
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, Disk, Findings
@@ -262,6 +263,22 @@ def name(each: str, hosts: Sequence[str], addresses: Mapping[str, tuple[str, ...
 def gigabytes(number: int) -> str:
     """Bytes as readable text."""
     return f"{number / 1024**3:.1f} GB"
+
+
+def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:
+    """Whether the proxy of a host routes to the containers there; ``engine`` is Docker's version."""
+    return tuple(_check(host, f"Docker {engine} and {proxy}", name, each) for name, each in routes.items())
+
+
+def _check(host: str, pair: str, container: str, routed: Routed) -> Check:
+    if routed.answer == "yes":
+        return Check(host=host, name="proxy", verdict=Verdict.OK, message=f"routes to {container}")
+    if routed.answer == "no":
+        message = f"{container} is not served ({pair}): {routed.reason}"
+        way_out = "fix what the proxy's log names; see docs/reference/troubleshooting.md"
+        return Check(host=host, name="proxy", verdict=Verdict.FAIL, message=one_line(message), way_out=way_out)
+    message = f"whether it routes to {container} is not known: {routed.reason}"
+    return Check(host=host, name="proxy", verdict=Verdict.WARN, message=one_line(message))
 
 
 HUB = "registry-1.docker.io"

@@ -1,13 +1,39 @@
-"""Whether the proxy of a host routes to a container there."""
+"""URLs of the app, and whether the proxy of a host routes to a container there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kamal_pyinfra.insight.doctor import Check, Verdict
+from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.servers import Role
+from kamal_pyinfra.plan.desired.app import app_labels
+from kamal_pyinfra.plan.proxy.traefik import path_suffix, paths_of_rule, port_suffix, urls_of_rule
 from kamal_pyinfra.text import one_line
+
+
+def addresses(config: Config) -> tuple[str, ...]:
+    """URLs of the roles behind the proxy: the names in their rules, else their hosts."""
+    roles = (role for role in config.roles if role.running_traefik)
+    return tuple(dict.fromkeys(url for role in roles for url in _of_role(config, role)))
+
+
+def _of_role(config: Config, role: Role) -> list[str]:
+    labels = app_labels(config, role)
+    rules = [(name, value) for name, value in labels.items() if ".http.routers." in name and name.endswith(".rule")]
+    named = [url for name, rule in rules for url in urls_of_rule(config, labels, name.removesuffix(".rule"), rule)]
+    if named:
+        return named
+    paths = [path for _, rule in rules for path in paths_of_rule(rule)] or ["/"]
+    names = [in_url(server.address) for server in role.servers]
+    return [f"http://{name}{port_suffix(config)}{path_suffix(path)}" for name in names for path in paths]
+
+
+def in_url(address: str) -> str:
+    """A name or address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
+    return f"[{address.replace('%', '%25')}]" if ":" in address else address
+
 
 HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
 
@@ -92,19 +118,3 @@ def _places(unproven: Sequence[Proof]) -> str:
 
 def _hosts(proofs: Sequence[Proof]) -> str:
     return ", ".join(dict.fromkeys(each.host for each in proofs))
-
-
-def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:
-    """Whether the proxy of a host routes to the containers there; ``engine`` is Docker's version."""
-    return tuple(_check(host, f"Docker {engine} and {proxy}", name, each) for name, each in routes.items())
-
-
-def _check(host: str, pair: str, container: str, routed: Routed) -> Check:
-    if routed.answer == "yes":
-        return Check(host=host, name="proxy", verdict=Verdict.OK, message=f"routes to {container}")
-    if routed.answer == "no":
-        message = f"{container} is not served ({pair}): {routed.reason}"
-        way_out = "fix what the proxy's log names; see docs/reference/troubleshooting.md"
-        return Check(host=host, name="proxy", verdict=Verdict.FAIL, message=one_line(message), way_out=way_out)
-    message = f"whether it routes to {container} is not known: {routed.reason}"
-    return Check(host=host, name="proxy", verdict=Verdict.WARN, message=one_line(message))

@@ -6,7 +6,7 @@ import pytest
 
 from kamal_pyinfra.cli.commands.app import app
 from kamal_pyinfra.cli.commands.exec import command_words, variables
-from kamal_pyinfra.cli.logs import LogPrinter, log_filter, print_logs
+from kamal_pyinfra.cli.logs import LogOptions, LogPrinter, print_logs
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.shell.logs import LogFilter
@@ -38,12 +38,12 @@ def test_variables_in_kamals_form_and_the_usual_one():
 
 
 def test_options_for_grep_are_words_and_need_a_pattern():
-    chosen = {"since": None, "lines": None, "grep": "x"}
-    assert log_filter(**chosen, grep_options="-A 3 -i") == LogFilter(grep="x", grep_options=("-A", "3", "-i"))
+    chosen = LogOptions(grep="x", grep_options="-A 3 -i")
+    assert chosen.filter() == LogFilter(grep="x", grep_options=("-A", "3", "-i"))
     with pytest.raises(ConfigError, match="needs --grep"):
-        log_filter(since=None, lines=None, grep=None, grep_options="-i")
+        LogOptions(grep_options="-i").filter()
     with pytest.raises(ConfigError, match="No closing quotation"):
-        log_filter(**chosen, grep_options="'")
+        LogOptions(grep="x", grep_options="'").filter()
 
 
 def test_lines_say_where_they_are_from_and_notices_are_beside_them(capsys):

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from kamal_pyinfra.cli.confirm import is_wanted, yes_option
+from kamal_pyinfra.cli.task import is_wanted, yes_option
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.changes import RemoveContainer
 from kamal_pyinfra.plan.plan import HostPlan, Plan

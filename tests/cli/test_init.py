@@ -23,7 +23,7 @@ created   .kamal/hooks/ (7 files)
 
 An app on port 3000, healthy when /up answers.
 There is no Dockerfile yet; kp builds the image from one.
-Nothing here seems to answer /up: let the app do so, or change `healthcheck`.
+No file here seems to answer /up: let the app do so, or change `healthcheck`.
 """
 NEXT = "Next: run `kp setup`.\n"
 WITH_PASSWORD = "Next: write the registry's password into .env, then run `kp setup`.\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kamal_pyinfra.cli.commands.rollback import listing
+from kamal_pyinfra.cli.commands.deploy import listing
 from kamal_pyinfra.insight.status import Retained
 
 NOW = datetime(2026, 5, 3, 10, tzinfo=UTC)

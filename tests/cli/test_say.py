@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kamal_pyinfra.cli.main import kp
-from kamal_pyinfra.cli.output import paint, say, say_json, table_console
+from kamal_pyinfra.cli.output import echo, echo_json, paint, table_console
 from kamal_pyinfra.cli.views.live import LiveView
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
 from kamal_pyinfra.plan.state.observed import LockDetails
@@ -37,13 +37,13 @@ def test_only_one_module_prints(path: Path) -> None:
 
 
 def test_text_is_said_without_commands_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"a {HOSTILE}b", err=True)
+    echo(f"a {HOSTILE}b", err=True)
     assert capsys.readouterr().err == "a [/red]\nb\n"
 
 
 def test_json_keeps_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     told = {"a": HOSTILE + "\x9b\x7f"}
-    say_json(json.dumps(told, ensure_ascii=False, indent=2))
+    echo_json(json.dumps(told, ensure_ascii=False, indent=2))
     printed = capsys.readouterr().out
     assert json.loads(printed) == told
     assert [each for each in printed if each != "\n" and not each.isprintable()] == []
@@ -90,9 +90,9 @@ def in_actions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("in_actions")
 def test_what_is_said_gives_no_commands_to_a_runner(capsys: pytest.CaptureFixture[str]) -> None:
-    say("\n".join(COMMANDS))
-    say("\n".join(COMMANDS), err=True)
-    say_json(json.dumps({"lines": COMMANDS}, indent=2))
+    echo("\n".join(COMMANDS))
+    echo("\n".join(COMMANDS), err=True)
+    echo_json(json.dumps({"lines": COMMANDS}, indent=2))
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []
     assert json.loads(printed.out[printed.out.index("{") :]) == {"lines": COMMANDS}
@@ -136,7 +136,7 @@ def test_text_outside_of_a_runner_is_as_it_was(
 ) -> None:
     for name in RUNNERS:
         monkeypatch.delenv(name, raising=False)
-    say("\n".join(COMMANDS))
+    echo("\n".join(COMMANDS))
     assert capsys.readouterr().out == "\n".join([*COMMANDS, ""])
 
 

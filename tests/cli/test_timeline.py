@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.cli.last_deploy import LastDeploy, read_last_deploy
-from kamal_pyinfra.cli.views.timeline_html import timeline_html
-from kamal_pyinfra.cli.views.timeline_text import timeline_lines
+from kamal_pyinfra.cli.report import LastDeploy, read_last_deploy
+from kamal_pyinfra.cli.views.timeline import timeline_html, timeline_lines
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.runner.progress.timeline import Load, Timeline
 from tests.cli.events import Play

@@ -241,7 +241,7 @@ def test_stale_containers_are_named_and_stopped(shop: Project) -> None:
     assert shop.kp("app", "stale_containers").stdout == "No stale containers\n"
     shop.lab.ssh("job1", "docker start shop-job-v1")
     found = shop.kp("app", "stale-containers").stdout
-    assert found.startswith(f"{shop.lab.hosts['job1']}  shop-job-v1  version v1 runs beside")
+    assert found.startswith(f"{shop.lab.hosts['job1']}  shop-job-v1  version v1 runs, but another one")
     shop.kp("app", "stale_containers", "--stop")
     assert shop.running(["job1"]) == {"job1": ["shop-job-v2"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.insight.address import addresses
+from kamal_pyinfra.insight.routed import addresses
 from tests.shell.builders import golden_config
 
 CONFIG = """

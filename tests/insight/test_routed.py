@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.insight.doctor import Check, Verdict
-from kamal_pyinfra.insight.routed import Proof, Routed, check_routes, parse_proof, parse_routes, what_serves
+from kamal_pyinfra.insight.doctor import Check, Verdict, check_routes
+from kamal_pyinfra.insight.routed import Proof, Routed, parse_proof, parse_routes, what_serves
 
 LINES = [
     "a greeting of the login shell",

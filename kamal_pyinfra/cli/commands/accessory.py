@@ -1,18 +1,20 @@
-"""kp accessory …"""
+"""``kp accessory``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shlex
+from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.commands.exec import interactive, would_run
+from kamal_pyinfra.cli.commands.exec import interactive, print_dry_run
+from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.completion import accessories, one
-from kamal_pyinfra.cli.confirm import yes_option
-from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
-from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.output import cell, say, table_console
-from kamal_pyinfra.cli.task import is_confirmed_for, row, run_row
+from kamal_pyinfra.cli.logs import LogOptions, log_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.output import echo
+from kamal_pyinfra.cli.task import confirm_row, row, run_row, yes_option
+from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
@@ -21,13 +23,9 @@ name_argument = click.argument("name", metavar="NAME|all", shell_complete=one(ac
 
 
 @click.group()
+@example("kp accessory boot all")
 def accessory() -> None:
-    """Look after databases and other containers that live longer than a deploy.
-
-    \b
-    Example:
-      kp accessory boot all
-    """
+    """Look after databases and other containers that live longer than a deploy."""
 
 
 def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
@@ -39,7 +37,7 @@ def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...
     return accessory_run(run, names, command), names, accessory_hosts(run.config, names, target.hosts)
 
 
-SIMPLE = {
+TASKS = {
     "boot": "Run an accessory that is not there, with its folders, files and secrets; one that is stays as it is.",
     "reboot": "Replace an accessory by a new container as configured; its data stays.",
     "upload": "Write the files of an accessory that are missing or differ; it reads them when it starts.",
@@ -48,20 +46,20 @@ SIMPLE = {
     "stop": "Stop an accessory.",
     "restart": "Stop and start the accessory that is there, as it is.",
 }
-"""Commands that need no more than a name, with what they do."""
+"""Commands that need no more than a name, and what they do."""
 
 
 def _add(command: str, text: str) -> None:
-    @accessory.command(command, help=f"{text}\n\n\b\nExample:\n  kp accessory {command} db")
+    @accessory.command(command, help=with_example(text, f"kp accessory {command} db"))
     @name_argument
     @changing_options
-    def carry_out(options: Options, name: str) -> None:
+    def task_command(options: Options, name: str) -> None:
         run, _, hosts = _run(options, name, command)
         run_row(options, row(f"accessory {command}"), run, hosts)
 
 
-for each, what in SIMPLE.items():
-    _add(each, what)
+for command, text in TASKS.items():
+    _add(command, text)
 
 
 @accessory.command("exec")
@@ -70,84 +68,50 @@ for each, what in SIMPLE.items():
 @interactive
 @click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
 @changing_options
+@example("kp accessory exec db --reuse \"mysql -e 'show databases'\"", "kp accessory exec db -i --reuse mysql")
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
-    """Run a command in an accessory on each of its hosts and print what it says.
-
-    \b
-    Example:
-      kp accessory exec db --reuse "mysql -e 'show databases'"
-      kp accessory exec db -i --reuse mysql
-    """
-    import shlex
-
+    """Run a command in an accessory on each of its hosts and print its output."""
     run, _, hosts = _run(options, name, "exec")
 
-    from kamal_pyinfra.runner.exec import accessory_command
-    from kamal_pyinfra.runner.exec import in_accessory as carry_out
+    from kamal_pyinfra.runner.exec import accessory_command, in_accessory
 
     line = command[0] if len(command) == 1 else shlex.join(command)
     if options.dry_run:
-        would_run(line, hosts, "in the container that runs" if reuse else "in a new container")
+        print_dry_run(line, hosts, "in the container that runs" if reuse else "in a new container")
         return
     if is_interactive:
         from kamal_pyinfra.local.terminal import open_terminal
 
         open_terminal(run, hosts[0], accessory_command(run, name, line, is_reused=reuse, is_terminal=True))
-    for host, said in carry_out(run, name, hosts, line, is_reused=reuse).items():
-        for text in said:
-            say(f"{host}  {text}" if len(hosts) > 1 else text)
+    for host, output in in_accessory(run, name, hosts, line, is_reused=reuse).items():
+        for text in output:
+            echo(f"{host}  {text}" if len(hosts) > 1 else text)
 
 
 @accessory.command()
 @name_argument
 @common_options
+@example("kp accessory details all")
 def details(options: Options, name: str) -> None:
-    """Show the containers of an accessory, running or not.
-
-    \b
-    Example:
-      kp accessory details all
-    """
-    run, names, hosts = _run(options, name, "details")
-
-    from rich.table import Table
-
+    """Show the containers of an accessory, running or not."""
     from kamal_pyinfra.naming import accessory_container
-    from kamal_pyinfra.runner.queries.observe import observe
 
-    containers = {accessory_container(run.config, each): each for each in names}
-    table = Table("host", "accessory", "container", "state", "health", "image", box=None)
-    for host, observed in observe(run, hosts).items():
-        for seen in observed.containers:
-            if seen.name in containers:
-                health = seen.health or "-"
-                cells = (host, containers[seen.name], seen.name, seen.status.value, health, seen.image)
-                table.add_row(*map(cell, cells))
-    table_console().print(table)
+    run, names, hosts = _run(options, name, "details")
+    print_details(run, hosts, {accessory_container(run.config, each): each for each in names}, heading="accessory")
 
 
 @accessory.command()
 @click.argument("name")
 @log_options
 @common_options
-def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: Any) -> None:
-    """Show what an accessory wrote last, or follow it on all its hosts at once.
-
-    \b
-    Example:
-      kp accessory logs db -n 20
-      kp accessory logs db -f
-    """
+@example("kp accessory logs db -n 20", "kp accessory logs db -f")
+def logs(options: Options, name: str, log: LogOptions) -> None:
+    """Show the last lines of an accessory's log, or follow it on all its hosts at once."""
     run, _, hosts = _run(options, name, "logs")
 
-    from kamal_pyinfra.runner.queries.logs import accessory_listings
-    from kamal_pyinfra.runner.queries.logs import accessory_logs as read_logs
+    from kamal_pyinfra.runner.queries.logs import accessory_listings, accessory_logs
 
-    wanted = log_filter(**chosen)
-    if follows:
-        follow_logs(run, accessory_listings(run, name, hosts), wanted, as_json=as_json)
-    else:
-        print_logs(read_logs(run, name, hosts, wanted), as_json=as_json)
+    log.show(run, accessory_listings(run, name, hosts), lambda wanted: accessory_logs(run, name, hosts, wanted))
 
 
 @accessory.command()
@@ -155,16 +119,11 @@ def logs(options: Options, name: str, follows: bool, as_json: bool, **chosen: An
 @click.option("--data", is_flag=True, help="Remove its folder with files and relative directories too.")
 @yes_option
 @changing_options
+@example("kp accessory remove db")
 def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
-    """Remove an accessory's container, image and secrets, also one that left the configuration; data stays.
-
-    \b
-    Example:
-      kp accessory remove db
-    """
+    """Remove an accessory's container, image and secrets, also one that left the configuration; data stays."""
     run, target = options.run_without_version("accessory")
 
-    from kamal_pyinfra.errors import ConfigError
     from kamal_pyinfra.runner.tasks import ALL_ACCESSORIES, accessory_run, unknown_accessory
 
     names = () if name == ALL_ACCESSORIES else (name,)
@@ -174,5 +133,5 @@ def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
         if is_empty and names and name not in run.config.accessories:
             raise ConfigError(unknown_accessory(run.config, name))
 
-    if is_confirmed_for(options, task, run, target.hosts, is_confirmed=is_confirmed, require=require):
+    if confirm_row(options, task, run, target.hosts, is_confirmed=is_confirmed, require=require):
         run_row(options, task, run, target.hosts)

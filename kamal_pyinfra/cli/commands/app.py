@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
 
 import click
 
 from kamal_pyinfra.cli.commands.exec import execute
 from kamal_pyinfra.cli.commands.status import print_details
-from kamal_pyinfra.cli.group import KamalGroup
-from kamal_pyinfra.cli.logs import follow_logs, log_filter, log_options, print_logs
-from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.output import say
-from kamal_pyinfra.cli.task import carry_out
-from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.cli.logs import LogOptions, log_options
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.output import echo
+from kamal_pyinfra.cli.task import add_tasks, run_task
 
 
-@click.command()
+class KamalGroup(click.Group):
+    """A group that finds ``stale_containers`` (Kamal 1.9) as ``stale-containers`` too."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name in either spelling."""
+        return super().get_command(ctx, cmd_name.replace("-", "_"))
+
+
+@click.group(cls=KamalGroup)
+@example("kp app version")
+def app() -> None:
+    """Look after the app on its hosts."""
+
+
+@app.command()
 @changing_options
+@example("kp app boot", "kp app boot --version 9f2c1ab")
 def boot(options: Options) -> None:
-    """Put containers of the version in service, or of --version, into service as configured; nothing is built.
-
-    \b
-    Example:
-      kp app boot
-      kp app boot --version 9f2c1ab
-    """
+    """Put containers of the version in service, or of --version, into service as configured; nothing is built."""
     asked, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.config.secrets import require_secrets
     from kamal_pyinfra.runner.deploy import deploy
     from kamal_pyinfra.runner.tasks import in_service
 
@@ -40,42 +47,25 @@ def boot(options: Options) -> None:
         deploy(run, target.hosts, report)
 
 
-@click.command()
+@app.command()
 @changing_options
+@example("kp app start -h web1")
 def start(options: Options) -> None:
-    """Start the containers that were in service last, as they are, and wait until they serve.
-
-    \b
-    Example:
-      kp app start -h web1
-    """
-    carry_out(options, "app start", version=options.version)
+    """Start the containers that were in service last, as they are, and wait until they serve."""
+    run_task(options, "app start", version=options.version)
 
 
-@click.command()
-@changing_options
-def stop(options: Options) -> None:
-    """Take the app out of service: drain and stop all its containers.
-
-    \b
-    Example:
-      kp app stop -h web1
-    """
-    carry_out(options, "app stop")
+add_tasks(app, {"stop": ("Take the app out of service: drain and stop all its containers.", "kp app stop -h web1")})
 
 
-@click.command("stale_containers")
+@app.command("stale_containers")
 @click.option("-s", "--stop", "stops", is_flag=True, help="Drain and stop them.")
 @changing_options
+@example("kp app stale_containers --stop")
 def stale_containers(options: Options, stops: bool) -> None:
-    """Show containers that run beside the version in service, or stop them.
-
-    \b
-    Example:
-      kp app stale_containers --stop
-    """
+    """Show containers that run although another version is in service, or stop them."""
     if stops:
-        carry_out(options, "app stale_containers")
+        run_task(options, "app stale_containers")
         return
     run, target = options.run_without_version("app")
 
@@ -83,167 +73,89 @@ def stale_containers(options: Options, stops: bool) -> None:
 
     found = stale(run, target.hosts)
     for host, container, version in found:
-        say(f"{host}  {container}  version {version} runs beside the one in service")
-    say("`kp app stale_containers --stop` stops them" if found else "No stale containers")
+        echo(f"{host}  {container}  version {version} runs, but another one is in service")
+    echo("`kp app stale_containers --stop` stops them" if found else "No stale containers")
 
 
-@click.command()
-@changing_options
-def remove(options: Options) -> None:
-    """Stop and remove the app's containers, and its images that nobody else uses.
-
-    \b
-    Example:
-      kp app remove -d staging
-    """
-    carry_out(options, "app remove")
+app.add_command(execute)
+REMOVE = "Stop and remove the app's containers, and its images that no other service uses."
+add_tasks(app, {"remove": (REMOVE, "kp app remove -d staging")})
 
 
-@click.command("remove_container", hidden=True)
+@app.command("remove_container", hidden=True)
 @click.argument("version_argument", metavar="VERSION")
 @changing_options
+@example("kp app remove_container 9f2c1ab")
 def remove_container(options: Options, version_argument: str) -> None:
-    """Remove the stopped containers of VERSION.
-
-    \b
-    Example:
-      kp app remove_container 9f2c1ab
-    """
-    carry_out(options, "app remove_container", version=version_argument)
+    """Remove the stopped containers of VERSION."""
+    run_task(options, "app remove_container", version=version_argument)
 
 
-@click.command("remove_containers", hidden=True)
-@changing_options
-def remove_containers(options: Options) -> None:
-    """Remove all stopped containers of the app.
-
-    \b
-    Example:
-      kp app remove_containers
-    """
-    carry_out(options, "app remove_containers")
-
-
-@click.command("remove_images", hidden=True)
-@changing_options
-def remove_images(options: Options) -> None:
-    """Remove the app's images that no container uses.
-
-    \b
-    Example:
-      kp app remove_images
-    """
-    carry_out(options, "app remove_images")
-
-
-@click.group(cls=KamalGroup)
-def app() -> None:
-    """Look after the app on its hosts.
-
-    \b
-    Example:
-      kp app version
-    """
-
-
-for command in (
-    *(boot, start, stop, stale_containers),
-    *(execute, remove, remove_container, remove_containers, remove_images),
-):
-    app.add_command(command)
+HIDDEN = {
+    "remove_containers": ("Remove all stopped containers of the app.", "kp app remove_containers"),
+    "remove_images": ("Remove the app's images that no container uses.", "kp app remove_images"),
+}
+add_tasks(app, HIDDEN, hidden=True)
 
 
 @app.command()
 @common_options
+@example("kp app version")
 def version(options: Options) -> None:
-    """Print the version that runs on each host, by role.
-
-    \b
-    Example:
-      kp app version
-    """
-    run, target = options.run("app", version=options.version or "unknown")
+    """Print the version that runs on each host, by role."""
+    run, target = options.run_of_any_version("app")
 
     from kamal_pyinfra.runner.queries.observe import observe, running_versions
 
     for host, observed in observe(run, target.hosts).items():
         for role, versions in running_versions(run, observed).items() or {"-": ["none"]}.items():
-            say(f"{host}  {role}  {' '.join(versions)}")
+            echo(f"{host}  {role}  {' '.join(versions)}")
+
+
+def _add_details(name: str, text: str, line: str) -> None:
+    @app.command(name, help=with_example(text, line))
+    @common_options
+    def details(options: Options) -> None:
+        run, target = options.run_of_any_version("app")
+        print_details(run, target.hosts, with_app=True)
+
+
+_add_details("details", "Show the app's containers on each host with their health.", "kp app details -r web")
+_add_details("containers", "Show the app's containers on each host, running or not.", "kp app containers")
 
 
 @app.command()
 @common_options
-def details(options: Options) -> None:
-    """Show the app's containers on each host with their health.
-
-    \b
-    Example:
-      kp app details -r web
-    """
-    print_details(options)
-
-
-@app.command()
-@common_options
-def containers(options: Options) -> None:
-    """Show the app's containers on each host, running or not.
-
-    \b
-    Example:
-      kp app containers
-    """
-    print_details(options)
-
-
-@app.command()
-@common_options
+@example("kp app images")
 def images(options: Options) -> None:
-    """Show the app's images on each host.
-
-    \b
-    Example:
-      kp app images
-    """
+    """Show the app's images on each host."""
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.runner.queries.observe import observe
 
     for host, observed in observe(run, target.hosts).items():
-        ours = [each for each in observed.images if each.reference.rpartition(":")[0] == run.config.repository]
-        for image in sorted(ours, key=lambda each: each.reference):
-            say(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
+        ours = [image for image in observed.images if image.reference.rpartition(":")[0] == run.config.repository]
+        for image in sorted(ours, key=lambda image: image.reference):
+            echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
         if not ours:
-            say(f"{host}  none")
+            echo(f"{host}  none")
 
 
 @app.command()
 @log_options
 @common_options
-def logs(options: Options, follows: bool, as_json: bool, **chosen: Any) -> None:
-    """Show what the app's containers wrote last, or follow all of them at once.
-
-    \b
-    Example:
-      kp app logs -n 20 -g ERROR
-      kp app logs -f -r web
-    """
+@example("kp app logs -n 20 -g ERROR", "kp app logs -f -r web")
+def logs(options: Options, log: LogOptions) -> None:
+    """Show the last lines of the app's logs, or follow all containers at once."""
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.runner.queries.logs import app_listings
     from kamal_pyinfra.runner.queries.logs import logs as read_logs
 
-    wanted = log_filter(**chosen)
-    if follows:
-        follow_logs(run, app_listings(run, target.hosts), wanted, as_json=as_json)
-    else:
-        print_logs(read_logs(run, target.hosts, wanted), as_json=as_json)
+    log.show(run, app_listings(run, target.hosts), lambda wanted: read_logs(run, target.hosts, wanted))
 
 
 all_logs = copy(logs)
-
-all_logs.help = """Show what the app's containers wrote last, or follow all of them at once, as `kp app logs`.
-
-\b
-Example:
-  kp logs -f -g ERROR
-"""
+all_logs.help = with_example(
+    "Show the last lines of the app's logs, or follow all containers at once, as `kp app logs`.", "kp logs -f -g ERROR"
+)

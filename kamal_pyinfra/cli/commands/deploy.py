@@ -1,38 +1,47 @@
-"""kp setup, deploy, redeploy and rollback."""
+"""``kp setup``, ``deploy``, ``redeploy``, ``rollback``, ``plan``, ``apply``."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from kamal_pyinfra.cli.commands.plan import events_option, print_plan
-from kamal_pyinfra.cli.options import Options, PlanOptions, changing_options, plan_options
+from kamal_pyinfra.cli.completion import one, versions
+from kamal_pyinfra.cli.options import (
+    KEEP_ENV,
+    SKIP_UNREACHABLE,
+    Options,
+    PlanOptions,
+    changing_options,
+    common_options,
+    example,
+    plan_options,
+)
+from kamal_pyinfra.cli.output import age, echo, echo_json
+from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.text import one_line
 
+if TYPE_CHECKING:
+    from kamal_pyinfra.insight.status import Retained
+    from kamal_pyinfra.plan.plan import Plan
 
-def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json: bool) -> None:
-    """Carry out a deploy, shown by the view that the options ask for."""
-    if options.dry_run:
-        print_plan(options, choices, command, json=as_json)
-        return
-    run, hosts = choices.run(options, command)
-
-    from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner.deploy import deploy as carry_out
-
-    with report_for(options, run, as_json=as_json) as report:
-        carry_out(run, hosts, report)
+CHANGES = 2
+"""Exit code of `kp plan --detailed-exitcode`."""
+events_option = click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object a line.")
 
 
 @click.command()
 @plan_options
 @events_option
 @changing_options
+@example("kp setup")
 def setup(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Install Docker where it is missing, then deploy.
-
-    \b
-    Example:
-      kp setup
-    """
+    """Install Docker where it is missing, then deploy."""
     run_deploy(options, choices, "setup", as_json=as_json)
 
 
@@ -40,14 +49,9 @@ def setup(options: Options, choices: PlanOptions, as_json: bool) -> None:
 @plan_options
 @events_option
 @changing_options
+@example("kp deploy", "kp deploy --version 9f2c1ab --skip-push")
 def deploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Put a version into service without losing a request.
-
-    \b
-    Example:
-      kp deploy
-      kp deploy --version 9f2c1ab --skip-push
-    """
+    """Put a version into service without losing a request."""
     run_deploy(options, choices, "deploy", as_json=as_json)
 
 
@@ -55,11 +59,129 @@ def deploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
 @plan_options
 @events_option
 @changing_options
+@example("kp redeploy")
 def redeploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Deploy without looking after the proxy and without pruning.
-
-    \b
-    Example:
-      kp redeploy
-    """
+    """Deploy, but leave the proxy as it is and prune nothing."""
     run_deploy(options, choices, "redeploy", as_json=as_json)
+
+
+def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json: bool) -> None:
+    """Deploy, or print the plan of a dry run."""
+    if options.dry_run:
+        print_plan(options, choices, command, json=as_json)
+        return
+    run, hosts = choices.run(options, command)
+
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.runner.deploy import deploy
+
+    with report_for(options, run, as_json=as_json) as report:
+        deploy(run, hosts, report)
+
+
+@click.command()
+@click.argument("version_argument", metavar="[VERSION]", required=False, shell_complete=one(versions))
+@KEEP_ENV
+@SKIP_UNREACHABLE
+@events_option
+@changing_options
+@example("kp rollback             # asks which", "kp rollback 9f2c1ab")
+def rollback(
+    options: Options, version_argument: str | None, keep_env: bool, skip_unreachable: bool, as_json: bool
+) -> None:
+    """Put VERSION, still on the hosts, back into service; without it, offer those that are there."""
+    version = version_argument or options.version or choose_version(options)
+    choices = PlanOptions(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
+    run_deploy(replace(options, version=version), choices, "rollback", as_json=as_json)
+
+
+def choose_version(options: Options) -> str:
+    """Return the version that the user chooses among those on the hosts.
+
+    Raises ConfigError if there is no terminal to ask at, or no version to roll back to.
+    """
+    run, target = options.run_without_version("rollback")
+
+    from kamal_pyinfra.insight.status import retained_versions
+    from kamal_pyinfra.runner.queries.observe import observe
+
+    found = retained_versions(run, observe(run, target.hosts))
+    offered = [each for each in found if each.is_offered]
+    if not offered:
+        raise ConfigError("There is no version to roll back to.", *listing(found, datetime.now(UTC)))
+    if not sys.stdin.isatty():
+        raise ConfigError("Which version? `kp rollback VERSION` with one of these:", *listing(found, datetime.now(UTC)))
+    echo("\n".join(listing(found, datetime.now(UTC), is_numbered=True)))
+    number = click.prompt("Roll back to", type=click.IntRange(1, len(offered)), default=1)
+    return offered[number - 1].version
+
+
+def listing(found: Sequence[Retained], now: datetime, *, is_numbered: bool = False) -> list[str]:
+    """Return a line for each version; those that can be chosen are numbered from 1."""
+    wide = max((len(each.version) for each in found), default=0)
+    number = 0
+    lines = []
+    for each in found:
+        number += each.is_offered
+        mark = (f"{number})" if each.is_offered else "  ") if is_numbered else " "
+        reason = f", but its image is not on {', '.join(each.missing)}" if each.missing else ""
+        reason = ", in service" if each.is_in_service else reason
+        lines.append(f"{mark:<3} {one_line(each.version):<{wide}}  {age(each.created, now)} ago{reason}")
+    return lines
+
+
+@click.command()
+@plan_options
+@click.option("--json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if there are none.")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the plan for `kp apply`.")
+@common_options
+@example("kp plan", "kp plan --json --detailed-exitcode", "kp plan --out plan.json && kp apply plan.json")
+def plan(options: Options, choices: PlanOptions, json: bool, detailed_exitcode: bool, out: str | None) -> None:
+    """Show what a deploy would change on which host, and why; change nothing."""
+    found = print_plan(options, choices, json=json, out=out)
+    if detailed_exitcode and not found.is_empty:
+        click.get_current_context().exit(CHANGES)
+
+
+def print_plan(
+    options: Options, choices: PlanOptions, command: str = "deploy", *, json: bool = False, out: str | None = None
+) -> Plan:
+    """Make the plan of a command and print it; ``out`` is a file to write it to."""
+    run, hosts = choices.run(options, command)
+
+    from kamal_pyinfra.runner.deploy import plan as make_plan
+
+    found, file = make_plan(run, hosts)
+
+    from kamal_pyinfra.cli.output import paint
+    from kamal_pyinfra.plan.output.document import plan_document
+    from kamal_pyinfra.plan.output.text import render_text
+
+    if json:
+        echo_json(plan_document(found).model_dump_json(indent=2))
+    else:
+        paint(render_text(found, is_whole=options.verbose))
+    if out is not None:
+        from kamal_pyinfra.project.write import write_private
+
+        write_private(Path(out), file.model_dump_json(indent=2) + "\n")
+        echo(f"Wrote {out}; `kp apply {out}` makes exactly these changes.", err=json)
+    return found
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="FILE")
+@events_option
+@changing_options
+@example("kp apply plan.json      # written by kp plan --out plan.json")
+def apply(options: Options, file: str, as_json: bool) -> None:
+    """Make the changes of the plan in FILE, unless the fleet or the configuration changed since it was made."""
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.plan.output.file import parse_plan_file
+    from kamal_pyinfra.runner.deploy import apply
+
+    planned = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)
+    run = options.planned_run(planned.run)
+    with report_for(options, run, as_json=as_json) as report:
+        apply(run, planned, report)

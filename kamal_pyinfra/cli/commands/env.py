@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options
-from kamal_pyinfra.cli.output import say
-from kamal_pyinfra.cli.task import carry_out
+from kamal_pyinfra.cli.options import Options, changing_options, example
+from kamal_pyinfra.cli.output import echo
+from kamal_pyinfra.cli.task import add_tasks
 
 
 @click.group()
+@example("kp env push")
 def env() -> None:
-    """Write or remove the files with secrets, without a deploy.
-
-    \b
-    Example:
-      kp env push
-    """
+    """Write or remove the files with secrets, without a deploy."""
 
 
-@env.command()
-@changing_options
-def push(options: Options) -> None:
-    """Write the env files that differ to the hosts; the next deploy puts them into effect.
-
-    \b
-    Example:
-      kp env push -d staging
-    """
-    carry_out(options, "env push")
-
-
-@env.command()
-@changing_options
-def delete(options: Options) -> None:
-    """Remove the env files from the hosts; what runs keeps running.
-
-    \b
-    Example:
-      kp env delete
-    """
-    carry_out(options, "env delete")
-
-
+TASKS = {
+    "push": (
+        "Write the env files that differ to the hosts; the next deploy puts them into effect.",
+        "kp env push -d staging",
+    ),
+    "delete": ("Remove the env files from the hosts; what runs keeps running.", "kp env delete"),
+}
+add_tasks(env, TASKS)
 PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
 
@@ -53,34 +34,20 @@ PUSHED = "The hosts would get what differs in it: once it is written, `kp env pu
     "-P", "--skip-push", "--skip_push", is_flag=True, help="Only write the file; the hosts keep the old values."
 )
 @changing_options
+@example("kp envify", "kp envify -d staging --skip-push")
 def envify(options: Options, skip_push: bool) -> None:
-    """Write .env from .env.erb, .env.tpl or .env.j2, and push the secrets in it to the hosts.
-
-    \b
-    Example:
-      kp envify
-      kp envify -d staging --skip-push
-    """
-    from pathlib import Path
-
-    from kamal_pyinfra.project.envify import env_name, find_template, template_names
-    from kamal_pyinfra.project.envify import envify as write_env
+    """Write .env from .env.erb, .env.tpl or .env.j2, and push the secrets in it to the hosts."""
+    from kamal_pyinfra.project.envify import env_name, envify, find_template, template_names
 
     name = env_name(options.destination)
-    found = find_template(Path.cwd(), options.destination)
-    if found is None:
-        say(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
+    template = find_template(Path.cwd(), options.destination)
+    if template is None:
+        echo(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
         return
     if options.dry_run:
-        say(f"{name} would be written from {found}." + ("" if skip_push else f" {PUSHED}"))
+        echo(f"{name} would be written from {template}." + ("" if skip_push else f" {PUSHED}"))
         return
-    template = write_env(Path.cwd(), options.destination, os.environ)
-    say(f"Wrote {name} from {template}.")
+    envify(Path.cwd(), options.destination, os.environ)
+    echo(f"Wrote {name} from {template}.")
     if not skip_push:
-        push_values(options)
-
-
-def push_values(options: Options) -> None:
-    """Bring the new values to the hosts."""
-
-    click.get_current_context().invoke(push, **options.__dict__)
+        click.get_current_context().invoke(env.commands["push"], **options.__dict__)

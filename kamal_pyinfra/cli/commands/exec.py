@@ -1,4 +1,4 @@
-"""kp app exec."""
+"""``kp app exec``, ``exec``, ``shell``, ``server``."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, common_options
-from kamal_pyinfra.cli.output import say
-from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.output import echo
+from kamal_pyinfra.cli.task import add_tasks
+from kamal_pyinfra.errors import ConfigError, HostFailed
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.exec import Exec, ExecResult
 
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
+PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[:=](.*)", re.ASCII | re.DOTALL)
+SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 interactive = click.option(
     "-i", "--interactive", "is_interactive", is_flag=True, help="On the first of the hosts, with this terminal."
 )
-
-
 more_variables = click.option(
     "-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables."
 )
-
-SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 
 
 @click.command("exec")
@@ -38,70 +35,51 @@ SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 @click.option("--reuse", is_flag=True, help="In the container that runs, not in a new one.")
 @more_variables
 @changing_options
+@example("kp app exec 'bin/report --daily' -r job", "kp app exec -i --reuse sh")
 def execute(
     options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, pairs: tuple[str, ...]
 ) -> None:
     """Run a command in the app on each host: in a new container of the version in service, or with --reuse.
 
-    CMD is split into words here and nothing in it is expanded on the host; `sh -c '…'` gives a shell.
-
-    \b
-    Example:
-      kp app exec 'bin/report --daily' -r job
-      kp app exec -i --reuse sh
+    CMD is split into words on this machine, and nothing in it is expanded on the host; `sh -c '…'` gives a shell.
     """
     run, target = options.run_without_version("app")
     words = command_words(command)
     if options.dry_run:
         where = "in the container that runs" if reuse else "in a new container"
-        would_run(shlex.join(words), target.hosts, where)
+        print_dry_run(shlex.join(words), target.hosts, where)
         return
 
     from kamal_pyinfra.runner.exec import Exec, in_app
 
-    wanted = Exec(
-        command=words,
-        version=options.version,
-        reuses=reuse,
-        env=variables(pairs),
-        is_terminal=is_interactive,
-    )
+    env = variables(pairs)
+    wanted = Exec(command=words, version=options.version, reuses=reuse, env=env, is_terminal=is_interactive)
     if is_interactive:
-        _type_at(run, target.hosts[0], wanted)
+        _open_terminal(run, target.hosts[0], wanted)
     print_answers(in_app(run, target.hosts, wanted), "App Host")
 
 
 shorthand = copy(execute)
-shorthand.help = """Run a command in the app on each host, as `kp app exec`.
-
-\b
-Example:
-  kp exec -p --reuse date
-"""
+shorthand.help = with_example("Run a command in the app on each host, as `kp app exec`.", "kp exec -p --reuse date")
 
 
 @click.command()
 @click.option("--new", "is_new", is_flag=True, help="In a new container, not in the one that runs.")
 @more_variables
 @common_options
+@example("kp shell", "kp shell --new -r job")
 def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
-    """Open a shell in the app: bash if the image has it, in the container in service on the first of the hosts.
-
-    \b
-    Example:
-      kp shell
-      kp shell --new -r job
-    """
+    """Open a shell in the app: bash if the image has it, in the container in service on the first of the hosts."""
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.runner.exec import Exec
 
     env = variables(pairs)
     wanted = Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True)
-    _type_at(run, target.hosts[0], wanted)
+    _open_terminal(run, target.hosts[0], wanted)
 
 
-def _type_at(run: Run, host: str, wanted: Exec) -> NoReturn:
+def _open_terminal(run: Run, host: str, wanted: Exec) -> NoReturn:
     from kamal_pyinfra.local.terminal import open_terminal, require_terminal
     from kamal_pyinfra.runner.exec import app_command
 
@@ -110,10 +88,9 @@ def _type_at(run: Run, host: str, wanted: Exec) -> NoReturn:
 
 
 def command_words(command: Sequence[str]) -> tuple[str, ...]:
-    """One argument is split as a shell would, several are words as they are.
+    """Split one argument as a shell would; several are words as they are.
 
-    Raises:
-        ConfigError: a quote stays open, or there is no word.
+    Raises ConfigError if a quote stays open, or there is no word.
     """
     try:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else tuple(command)
@@ -125,41 +102,54 @@ def command_words(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def variables(pairs: Sequence[str]) -> dict[str, str]:
-    """``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; once for each.
-
-    Raises:
-        ConfigError: a name cannot be one.
-    """
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, separator, value = _split(pair)
-        if not separator or not VARIABLE.fullmatch(name):
-            raise ConfigError(f"--env {name!r}: should be NAME:VALUE")
-        found[name] = value
-    return found
-
-
-def _split(pair: str) -> tuple[str, str, str]:
-    match = re.match(r"([^:=]*)([:=]?)(.*)", pair, re.DOTALL)
-    return (match[1], match[2], match[3]) if match else (pair, "", "")
+    """Parse ``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; raise ConfigError for other text."""
+    found = {pair: PAIR.fullmatch(pair) for pair in pairs}
+    wrong = next((pair for pair, match in found.items() if match is None), None)
+    if wrong is not None:  # the name alone: what follows it may be a secret
+        raise ConfigError(f"--env {re.split('[:=]', wrong)[0]!r}: should be NAME:VALUE")
+    return {match[1]: match[2] for match in found.values() if match is not None}
 
 
 def print_answers(answers: Sequence[ExecResult], title: str) -> None:
-    """Print what each host said as a block, and exit 1 if one failed.
-
-    Raises:
-        HostFailed: naming the hosts on which the command failed.
-    """
-    from kamal_pyinfra.errors import HostFailed
-
+    """Print the output of each host as a block; raise HostFailed naming the hosts on which the command failed."""
     for answer in answers:
         role = f" ({answer.role})" if answer.role else ""
-        say("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
+        echo("\n".join([f"{title}: {answer.host}{role}", *answer.lines, ""]))
     if failed := list(dict.fromkeys(answer.host for answer in answers if not answer.succeeded)):
         raise HostFailed(f"The command failed on {', '.join(failed)}; its output is above.", failed)
 
 
-def would_run(command: str, hosts: Sequence[str], where: str = "") -> None:
-    """Say what a dry run would do; what the command itself changes is not known here."""
+def print_dry_run(command: str, hosts: Sequence[str], where: str = "") -> None:
+    """Print what would run where; what the command itself would change is not known."""
     for host in hosts:
-        say(" ".join(filter(None, (f"{host}: would run", command, where))))
+        echo(" ".join(filter(None, (f"{host}: would run", command, where))))
+
+
+@click.group()
+@example("kp server exec uptime")
+def server() -> None:
+    """Prepare the servers themselves, and run commands on them."""
+
+
+add_tasks(server, {"bootstrap": ("Install Docker where it is missing.", "kp server bootstrap")})
+
+
+@server.command("exec")
+@click.argument("command", nargs=-1, required=True, metavar="CMD…")
+@interactive
+@changing_options
+@example("kp server exec 'df -h / | tail -n 1'", "kp server exec -i bash")
+def execute_on_server(options: Options, command: tuple[str, ...], is_interactive: bool) -> None:
+    """Run a shell command on each host; one argument is shell text, several are quoted words."""
+    run, target = options.run_without_version("server")
+    text = command[0] if len(command) == 1 else shlex.join(command)
+    if options.dry_run:
+        print_dry_run(text, target.hosts)
+        return
+
+    from kamal_pyinfra.local.terminal import open_terminal
+    from kamal_pyinfra.runner.exec import host_command, on_hosts
+
+    if is_interactive:
+        open_terminal(run, target.hosts[0], host_command(run, target.hosts[0], text))
+    print_answers(on_hosts(run, target.hosts, text), "Server Host")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.output import say, say_json, table_console
+from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.output import cell, duration, echo, echo_json, table_console
+from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
@@ -19,26 +21,25 @@ if TYPE_CHECKING:
     from kamal_pyinfra.insight.history import Deployed
     from kamal_pyinfra.runner.progress.timeline import Load
 
-SHOWN = 20
-
 LINES = 5000
-"""Of each log; a deploy leaves about ten lines on a host."""
+"""Read of each audit log; a deploy leaves about ten lines on a host."""
+
+
+def _last(number: int, of: str) -> Callable[[Any], Any]:
+    """Return the option for how many are shown."""
+    kind = click.IntRange(min=1)
+    return click.option(
+        "-n", "--lines", type=kind, default=number, show_default=True, metavar="N", help=f"Last N {of}."
+    )
 
 
 @click.command()
-@click.option(
-    "-n", "--lines", type=click.IntRange(min=1), default=SHOWN, show_default=True, metavar="N", help="Last N deploys."
-)
+@_last(20, "deploys")
 @click.option("--json", is_flag=True, help="Print the deploys as JSON.")
 @common_options
+@example("kp history", "kp history -n 5 --json")
 def history(options: Options, lines: int, json: bool) -> None:
-    """Show who deployed what and when, how long it took and how it ended; deploys by Kamal too.
-
-    \b
-    Example:
-      kp history
-      kp history -n 5 --json
-    """
+    """Show who deployed what and when, how long it took and how it ended; deploys by Kamal too."""
     run, target = options.run_without_version("history")
 
     from kamal_pyinfra.insight.history import history as deploys_of
@@ -48,67 +49,42 @@ def history(options: Options, lines: int, json: bool) -> None:
     if json:
         from json import dumps
 
-        say_json(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
-        return
-    if not found:
-        say("Nothing was deployed yet")
-        return
-    table_console().print(history_table(found))
+        echo_json(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
+    elif found:
+        table_console().print(history_table(found))
+    else:
+        echo("Nothing was deployed yet")
 
 
 def history_table(found: Sequence[Deployed]) -> Table:
-    """A row for each deploy."""
+    """Return a table with a row for each deploy."""
     from rich.table import Table
-    from rich.text import Text
 
     from kamal_pyinfra.insight.history import FINISHED
-    from kamal_pyinfra.text import one_line
 
     table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[3].no_wrap = True
+    table.columns[0].no_wrap = table.columns[3].no_wrap = True
     for each in found:
         what = ", ".join(filter(None, (each.command or "by Kamal, or killed", each.where, each.summary)))
-        cells = (each.at[:16].replace("T", " "), each.by, each.version, _took(each.seconds), each.result.lower(), what)
-        style = "" if each.result == FINISHED else "red"
-        table.add_row(*(Text(one_line(cell), style=style if cell == cells[4] else "") for cell in cells))
+        result = cell(each.result.lower(), "" if each.result == FINISHED else "red")
+        texts = (each.at[:16].replace("T", " "), each.by, each.version, duration(each.seconds))
+        table.add_row(*map(cell, texts), result, cell(what))
     return table
 
 
-def _took(seconds: float) -> str:
-    from kamal_pyinfra.cli.output import duration
-
-    return duration(seconds)
-
-
-AUDIT_LINES = 50
-
-
 @click.command()
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(min=1),
-    default=AUDIT_LINES,
-    show_default=True,
-    metavar="N",
-    help="Last N lines.",
-)
+@_last(50, "lines")
 @common_options
+@example("kp audit -n 10")
 def audit(options: Options, lines: int) -> None:
-    """Show what was done to the service on each host, by whom and when.
-
-    \b
-    Example:
-      kp audit -n 10
-    """
+    """Show what was done to the service on each host, by whom and when."""
     run, target = options.run_without_version("audit")
 
     from kamal_pyinfra.runner.queries.logs import audit_lines
 
     for host, found in audit_lines(run, target.hosts, lines=lines).items():
         for line in found or ["Nothing was done yet"]:
-            say(f"{host}  {line}")
+            echo(f"{host}  {line}")
 
 
 @click.command()
@@ -122,32 +98,23 @@ def audit(options: Options, lines: int) -> None:
 )
 @click.option("--json", is_flag=True, help="Print what .kamal/last-deploy.json holds.")
 @common_options
+@example("kp timeline", "kp timeline --html deploy.html --load load.json")
 def timeline(options: Options, html: str | None, load_file: str | None, json: bool) -> None:
-    """Show what each host did when in the last deploy from this machine.
-
-    \b
-    Example:
-      kp timeline
-      kp timeline --html deploy.html --load load.json
-    """
-    from kamal_pyinfra.cli.last_deploy import read_last_deploy
+    """Show what each host did when in the last deploy from this machine."""
+    from kamal_pyinfra.cli.report import read_last_deploy
+    from kamal_pyinfra.cli.views.timeline import timeline_html, timeline_lines
 
     found = read_last_deploy(options.config().root)
     load = _load(load_file)
     if html is not None:
-        from kamal_pyinfra.cli.views.timeline_html import timeline_html
-        from kamal_pyinfra.errors import ConfigError
-
         try:
             Path(html).write_text(redacted(timeline_html(found, load)), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{html}: {error.strerror}") from None
-        say(f"Wrote {html}")
+        echo(f"Wrote {html}")
     elif json:
-        say_json(found.model_dump_json(indent=2))
+        echo_json(found.model_dump_json(indent=2))
     else:
-        from kamal_pyinfra.cli.views.timeline_text import timeline_lines
-
         console = table_console()
         for line in timeline_lines(found, load, width=console.width):
             console.print(line, soft_wrap=True)
@@ -158,7 +125,6 @@ def _load(file: str | None) -> Load | None:
         return None
     from pydantic import ValidationError
 
-    from kamal_pyinfra.errors import ConfigError
     from kamal_pyinfra.runner.progress.timeline import Load
 
     try:

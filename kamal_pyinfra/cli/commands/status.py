@@ -4,158 +4,146 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.output import age, cell, say, say_json, table_console
+from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.output import age, cell, echo, echo_json, table_console
+from kamal_pyinfra.text import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from kamal_pyinfra.insight.doctor import Check
     from kamal_pyinfra.insight.status import StatusRow
-    from kamal_pyinfra.plan.state.observed import ObservedContainer
+    from kamal_pyinfra.plan.run import Run
 
 STYLES = {"running": "green", "healthy": "green", "starting": "yellow", "": ""}
 """Of states and healths that are as they should be, or may become so."""
+VERDICTS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Observe the hosts again and again, until Ctrl-C.")
 @click.option(
-    "--interval", type=click.FloatRange(min=0.5), default=2, show_default=True, help="Seconds between two looks."
+    "--interval", type=click.FloatRange(min=0.5), default=2, show_default=True, help="Seconds between two snapshots."
 )
 @click.option("--json", is_flag=True, help="Print the rows as JSON; with --watch one array a line.")
 @common_options
+@example("kp status", "kp status --watch")
 def status(options: Options, watch: bool, interval: float, json: bool) -> None:
-    """Show what runs on each host, since when, and whether somebody changed it by hand.
-
-    \b
-    Example:
-      kp status
-      kp status --watch
-    """
+    """Show what runs on each host, since when, and what was changed outside kp."""
     run, target = options.run_without_version("status")
 
-    from kamal_pyinfra.runner.queries.observe import status as look
+    from kamal_pyinfra.runner.queries.observe import status as show_status
 
     every = interval if watch else None
     if json:
-        look(run, target.hosts, lambda rows: _print_json(rows, is_line=watch), every=every)
+        show_status(run, target.hosts, lambda rows: _print_json(rows, is_line=watch), every=every)
         return
     from rich.live import Live
 
     console = table_console()
     if not watch or not console.is_terminal:
-        look(run, target.hosts, lambda rows: console.print(_table(rows)), every=every)
+        show_status(run, target.hosts, lambda rows: console.print(_table(rows)), every=every)
         return
     with Live(console=console, auto_refresh=False) as live:
-        look(run, target.hosts, lambda rows: live.update(_table(rows), refresh=True), every=every)
+        show_status(run, target.hosts, lambda rows: live.update(_table(rows), refresh=True), every=every)
 
 
-def _print_json(rows: tuple[StatusRow, ...], *, is_line: bool) -> None:
-    import json
+def _print_json(rows: Sequence[StatusRow], *, is_line: bool) -> None:
+    values = [row.as_json() for row in rows]
+    echo_json(json_module.dumps(values, indent=None if is_line else 2, ensure_ascii=False))
 
-    say_json(json.dumps([row.as_json() for row in rows], indent=None if is_line else 2, ensure_ascii=False))
 
-
-def _table(rows: tuple[StatusRow, ...]) -> Table:
+def _table(rows: Sequence[StatusRow]) -> Table:
     from datetime import UTC, datetime
 
     from rich.table import Table
     from rich.text import Text
 
-    from kamal_pyinfra.text import one_line
-
     table = Table("host", "role", "version", "state", "health", "routed", "since", "drift", box=None)
     now = datetime.now(UTC)
     for row in rows:
-        drift = "\n".join(one_line(cause) for cause in row.drift)
+        drift = Text("\n".join(map(one_line, row.drift)) or "no", style="yellow" if row.drift else "")
         table.add_row(
-            *(Text(one_line(cell)) for cell in (row.host, row.label, row.version)),
-            Text(one_line(row.state), style=STYLES.get(row.state, "red")),
-            Text(one_line(row.health), style=STYLES.get(row.health, "red")),
-            Text(one_line(row.routed), style="" if row.routed in ("", "yes") else "red"),
-            Text(age(row.since, now)),
-            Text(drift or "no", style="yellow" if drift else ""),
+            *map(cell, (row.host, row.label, row.version)),
+            cell(row.state, STYLES.get(row.state, "red")),
+            cell(row.health, STYLES.get(row.health, "red")),
+            cell(row.routed, "" if row.routed in ("", "yes") else "red"),
+            cell(age(row.since, now)),
+            drift,
         )
     return table
 
 
 @click.command()
 @common_options
+@example("kp details")
 def details(options: Options) -> None:
-    """Show the containers of the app, the proxy and the accessories on each host.
+    """Show the containers of the app, the proxy and the accessories on each host."""
+    from kamal_pyinfra import naming
 
-    \b
-    Example:
-      kp details
-    """
-    print_details(options, command="details", with_proxy=True, with_accessories=True)
+    run, target = options.run_of_any_version("details")
+    accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
+    print_details(run, target.hosts, {naming.PROXY_CONTAINER: "proxy"} | accessories, with_app=True)
 
 
 def print_details(
-    options: Options,
+    run: Run,
+    hosts: Sequence[str],
+    others: Mapping[str, str] | None = None,
     *,
-    command: str = "app",
-    with_proxy: bool = False,
-    with_app: bool = True,
-    with_accessories: bool = False,
+    with_app: bool = False,
+    heading: str = "role",
 ) -> None:
-    """Print one table with a line for each container."""
-    run, target = options.run(command, version=options.version or "unknown")
+    """Print a table with a row for each container.
 
+    Args:
+        run: the fixed values of the run.
+        hosts: names of the hosts to observe.
+        others: containers of the proxy and of accessories to show, and what they are called below ``heading``.
+        with_app: whether the app's containers are shown.
+        heading: of the column with roles.
+    """
     from rich.table import Table
 
-    from kamal_pyinfra import naming
     from kamal_pyinfra.plan.desired.host import owner_of
     from kamal_pyinfra.runner.queries.observe import observe
 
-    accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
-    parts = ({naming.PROXY_CONTAINER: "proxy"} if with_proxy else {}) | (accessories if with_accessories else {})
-    table = Table("host", "role", "container", "state", "health", "image", box=None)
-    for host, observed in observe(run, target.hosts).items():
-        for seen in observed.containers:
-            if (role := seen.role if with_app and owner_of(run).owns(seen) else parts.get(seen.name)) is not None:
-                table.add_row(*map(cell, (host, role, *_said_of(seen))))
+    table = Table("host", heading, "container", "state", "health", "image", box=None)
+    for host, observed in observe(run, hosts).items():
+        for each in observed.containers:
+            role = each.role if with_app and owner_of(run).owns(each) else (others or {}).get(each.name)
+            if role is not None:
+                cells = (host, role, each.name, each.status.value, each.health or "-", each.image)
+                table.add_row(*map(cell, cells))
     table_console().print(table)
-
-
-def _said_of(container: ObservedContainer) -> tuple[str, ...]:
-    return container.name, container.status.value, container.health or "-", container.image
-
-
-COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
 @click.option("--json", is_flag=True, help="Print the checks as JSON.")
 @common_options
+@example("kp doctor", "kp doctor -h 192.0.2.11 --json")
 def doctor(options: Options, json: bool) -> None:
-    """Check that this machine and each host are fit for a deploy; change nothing. Exit 1 if one is not.
+    """Check that this machine and each host are fit for a deploy; change nothing. Exit 1 if one is not."""
+    run, target = options.run_of_any_version("doctor")
 
-    \b
-    Example:
-      kp doctor
-      kp doctor -h 192.0.2.11 --json
-    """
-    run, target = options.run("doctor", version=options.version or "unknown")
+    from kamal_pyinfra.runner.queries.doctor import doctor as check
 
-    from kamal_pyinfra.runner.queries.doctor import doctor as examine
-
-    checks = examine(run, target.hosts)
+    checks = check(run, target.hosts)
     if json:
-        say_json(json_module.dumps([check.__dict__ for check in checks], indent=2))
+        echo_json(json_module.dumps([check.__dict__ for check in checks], indent=2))
     else:
         print_table([check for check in checks if check.verdict != "ok"] if options.quiet else checks)
     if any(check.verdict == "fail" for check in checks):
         click.get_current_context().exit(1)
 
 
-def print_table(checks: list[Check]) -> None:
-    """One line for each check, with the way out below what is not as it should be."""
+def print_table(checks: Sequence[Check]) -> None:
+    """Print a row for each check, with the way out below what is not as it should be."""
     from rich.table import Table
     from rich.text import Text
 
@@ -165,7 +153,7 @@ def print_table(checks: list[Check]) -> None:
         found = Text(check.message)
         if check.way_out:
             found.append(f"\n→ {check.way_out}", style="bold")
-        verdict = Text(check.verdict, style=COLOURS[check.verdict])
+        verdict = Text(check.verdict, style=VERDICTS[check.verdict])
         table.add_row(Text(check.host if check.host != previous else ""), check.name, verdict, found)
         previous = check.host
     table_console().print(table)
@@ -174,21 +162,16 @@ def print_table(checks: list[Check]) -> None:
 @click.command("open")
 @click.option("--print", "only_prints", is_flag=True, help="Print all addresses and open none.")
 @common_options
+@example("kp open", 'curl "$(kp open --print | head -n 1)"')
 def open_app(options: Options, only_prints: bool) -> None:
-    """Open the app in the browser; without a terminal, print where it can be reached.
-
-    \b
-    Example:
-      kp open
-      curl "$(kp open --print | head -n 1)"
-    """
+    """Open the app in the browser; without a terminal, print where it can be reached."""
     from kamal_pyinfra.errors import ConfigError
-    from kamal_pyinfra.insight.address import addresses
+    from kamal_pyinfra.insight.routed import addresses
 
     found = addresses(options.config())
     if not found:
         raise ConfigError("no role is behind the proxy, so there is nothing to open")
     for url in found:
-        say(url)
+        echo(url)
     if not only_prints and sys.stdout.isatty():
         click.launch(found[0])

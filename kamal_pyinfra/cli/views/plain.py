@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kamal_pyinfra.cli.output import command_runner, duration, say
+from kamal_pyinfra.cli.output import duration, echo, echo_command
 from kamal_pyinfra.insight.routed import Proof, what_serves
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
@@ -44,7 +44,7 @@ class Ending:
 class PlainView:
     """Print lines for logs, pipes and CI; ``verbose`` adds output of the build and operations that changed nothing."""
 
-    def __init__(self, *, verbose: bool, echo: Callable[[str], object] = say) -> None:
+    def __init__(self, *, verbose: bool, echo: Callable[[str], object] = echo) -> None:
         self.verbose = verbose
         self.echo = echo
         self.ending = Ending()
@@ -95,7 +95,7 @@ def _line(event: events.AnyEvent) -> str | None:
 class GitHubView:
     """Add marks of GitHub Actions to a plain view: a group to fold for each phase, and failures as annotations."""
 
-    def __init__(self, plain: PlainView, echo: Callable[[str], object] = command_runner) -> None:
+    def __init__(self, plain: PlainView, echo: Callable[[str], object] = echo_command) -> None:
         self.plain = plain
         self.echo = echo
 

@@ -16,9 +16,8 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.deploys.phases import hosts_to_revert
-from kamal_pyinfra.insight.address import addresses
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
-from kamal_pyinfra.insight.routed import parse_proof, what_serves
+from kamal_pyinfra.insight.routed import addresses, parse_proof, what_serves
 from kamal_pyinfra.local.programs import end_programs
 from kamal_pyinfra.local.signals import at_first_signal
 from kamal_pyinfra.operations.app import revert_command, turned_bad

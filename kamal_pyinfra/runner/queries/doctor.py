@@ -17,8 +17,7 @@ from pyinfra.api.host import Host
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_findings
 from kamal_pyinfra.insight import doctor as checking
-from kamal_pyinfra.insight.doctor import Check, Requirements, registry_host, requirements_of
-from kamal_pyinfra.insight.routed import check_routes
+from kamal_pyinfra.insight.doctor import Check, Requirements, check_routes, registry_host, requirements_of
 from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
 from kamal_pyinfra.operations.run_state import query_for

@@ -1,165 +1,149 @@
-"""The files of ``kp init``, as values."""
+"""The files of ``kp init``, as values: from the project's folder and the user's answers, which are checked first."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 
-from kamal_pyinfra.project.answers import PLACEHOLDER_USER, Answers, Host
+from kamal_pyinfra.config.image import LOOPBACK, PATH, split_domain
+from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.reference import schema_text
-from kamal_pyinfra.project.scan import Project
+from kamal_pyinfra.project.scan import Framework, Project
 from kamal_pyinfra.project.write import File
 
-SCHEMA = "deploy.schema.json"
+PLACEHOLDER_HOST = "192.0.2.10"
+"""An address that no server has (RFC 5737)."""
+PLACEHOLDER_USER = "acme"
+HOST = re.compile(
+    r"(?:(?P<user>[^@\s:/,]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?", re.ASCII
+)
+IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*", re.ASCII)
+SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
+HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One server, and how to connect if the user gave it."""
+
+    name: str
+    user: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Contents of deploy.yml besides those found in the folder.
+
+    Args:
+        registry: host of the registry; ``None`` for Docker Hub, or for none.
+        username: there; ``None`` for the built-in registry.
+        guesses: what the user did not give and must correct.
+    """
+
+    hosts: tuple[Host, ...]
+    image: str
+    registry: str | None = None
+    username: str | None = None
+    guesses: tuple[str, ...] = ()
+
+
+def read_answers(
+    service: str, *, hosts: Sequence[str], image: str | None, registry: str | None, username: str | None
+) -> Answers:
+    """Check the user's answers and fill the others with placeholders; a ConfigError has a line for each unusable one.
+
+    ``image`` may begin with the registry's host, but ``registry`` wins. Without a registry and a user, none is wanted;
+    the first part of the image's name is the user unless one is given.
+    """
+    domain, name = split_domain(image or service.strip("_-") or "app")
+    server = (registry or domain).removeprefix("https://").rstrip("/") or None
+    is_built_in = username is None and (server is None or LOOPBACK.fullmatch(server) is not None)
+    server = None if server in HUB else server
+    is_theirs = bool(username) and (image is None or (server is None and "/" not in name))
+    known = username or (name.partition("/")[0] if "/" in name else None)
+    missing = {"servers": not hosts, "user name at the registry": not is_built_in and known is None}
+    answers = Answers(
+        hosts=tuple(to_host(host) for host in hosts) or (Host(name=PLACEHOLDER_HOST),),
+        image=f"{username.lower()}/{name}" if is_theirs and username else name,
+        registry=server,
+        username=None if is_built_in else known or PLACEHOLDER_USER,
+        guesses=tuple(what for what, is_missing in missing.items() if is_missing),
+    )
+    if problems := _problems(answers):
+        raise ConfigError(*problems)
+    return answers
+
+
+def _problems(answers: Answers) -> list[str]:
+    """Return messages about what Docker would refuse."""
+    found = []
+    if not PATH.fullmatch(answers.image):
+        found.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
+    if answers.registry is not None and not SERVER.fullmatch(answers.registry):
+        found.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
+    user = answers.username
+    if user is not None and not (user.strip() and user.isprintable()):
+        found.append("--username: is empty or has control characters")
+    return found
+
+
+def to_host(text: str) -> Host:
+    """Parse ``[USER@]HOST[:PORT]``; raise ConfigError for other text."""
+    if IPV6.fullmatch(text):
+        return Host(name=text)
+    found = HOST.fullmatch(text)
+    if found is None or not found["host"].isprintable() or not 0 < int(found["port"] or 22) < 65536:
+        raise ConfigError(f"--host: {text!r} is no server; write [USER@]HOST[:PORT]")
+    port = int(found["port"]) if found["port"] else None
+    return Host(name=found["host"].strip("[]"), user=found["user"], port=port)
+
+
+def split_account(text: str) -> tuple[str | None, str | None]:
+    """Split ``[SERVER/]USER``, or a registry alone; a user alone is one of Docker Hub."""
+    first, _, rest = text.strip().partition("/")
+    is_server = first == "localhost" or "." in first or ":" in first
+    return (first, rest or None) if is_server else (None, text.strip() or None)
+
+
 PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+NO_FRAMEWORK = Framework(name="", port=0)
 
 
 def deploy_yml(project: Project, answers: Answers) -> str:
-    """The text of deploy.yml."""
-    where = (head(project, answers), servers(answers), registry(answers), builder(project))
-    what = (env(project), healthcheck(project), rest(project))
-    lines = [line for part in (*where, *what) for line in (*part, "")]
-    return "\n".join([*lines, f"# Next: {next_step(project, answers)}.", ""])
+    """Return the text of deploy.yml."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for templates
+
+    environment = Environment(  # noqa: S701 - the text is YAML, which `scalar` quotes
+        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["scalar"] = scalar
+    return environment.from_string(_template("deploy.yml")).render(
+        project=project,
+        framework=project.framework or NO_FRAMEWORK,
+        answers=answers,
+        next_step=next_step(project, answers),
+    )
+
+
+def _template(path: str) -> str:
+    return files("kamal_pyinfra.project").joinpath("templates", path).read_text("utf-8")
 
 
 def next_step(project: Project, answers: Answers) -> str:
-    """What the user does after the files are written."""
+    """Return what the user does after the files are written."""
     password = ("the registry's password",) if answers.username is not None else ()
     wanted = " and ".join((*password, *(project.framework.secret if project.framework else ())))
     return f"write {wanted} into .env, then run `kp setup`" if wanted else "run `kp setup`"
 
 
-def head(project: Project, answers: Answers) -> Iterator[str]:
-    """Where to read more; the service and its image."""
-    yield f"# yaml-language-server: $schema=./{SCHEMA}"
-    yield "# How this app is deployed. `kp docs` explains every key; `kp config` prints what kp reads here."
-    yield ""
-    yield "# Name of the app: its containers' names begin with it."
-    yield f"service: {scalar(project.service)}"
-    yield ""
-    yield "# The image, without the registry's server and without a tag: its version is the commit."
-    yield f"image: {scalar(answers.image)}"
-
-
-def servers(answers: Answers) -> Iterator[str]:
-    """The role web, and an example of another."""
-    yield "# Servers that you reach over SSH, by role. Role `web` is behind the proxy."
-    yield "servers:"
-    yield "  web:"
-    for host in answers.hosts:
-        yield from server(host)
-    yield "  # job:"
-    yield "  #   hosts:"
-    yield f"  #     - {scalar(answers.hosts[0].name)}"
-    yield "  #   cmd: bin/jobs"
-
-
-def server(host: Host) -> Iterator[str]:
-    """One host with the settings of its connection."""
-    settings = {"user": host.user and scalar(host.user), "port": host.port}
-    own = {key: value for key, value in settings.items() if value is not None}
-    yield f"    - {scalar(host.name)}" + (":" if own else "")
-    yield from (f"        {key}: {value}" for key, value in own.items())
-
-
-def registry(answers: Answers) -> Iterator[str]:
-    """The registry of the image; where none is needed, an example of one."""
-    if answers.username is None and answers.registry is None:
-        yield "# No registry is needed: kp runs one on this machine, and servers reach it through SSH while they pull."
-        yield "# To deploy from several machines, or from CI, name one that all of them reach:"
-        yield from (f"# {line}" for line in account(Answers(hosts=(), image="", username=PLACEHOLDER_USER)))
-        return
-    if answers.username is None:
-        yield "# The registry that kp runs on this machine; servers reach it through SSH while they pull."
-        yield "registry:"
-        yield f"  server: {scalar(answers.registry or '')}"
-        return
-    yield "# Where the image is pushed to from here, and pulled from by the servers. Without `server`: Docker Hub."
-    yield from account(answers)
-
-
-def account(answers: Answers) -> Iterator[str]:
-    """The section for a registry with a user."""
-    yield "registry:"
-    yield f"  server: {scalar(answers.registry)}" if answers.registry else "  # server: registry.example.com"
-    yield f"  username: {scalar(answers.username or '')}"
-    yield "  password:"
-    yield f"    - {PASSWORD}  # a variable of .env; the password itself is never in this file"
-
-
-def builder(project: Project) -> Iterator[str]:
-    """The architectures; two of them need an emulator, which a fresh Linux machine lacks."""
-    if project.is_built_for_itself:
-        yield "# Built for processors like this machine's (amd64). Without this section: for amd64 and arm64."
-        yield "builder:"
-        yield "  multiarch: false"
-        return
-    yield "# Built for amd64 and arm64. Faster, where all servers have processors like this machine's:"
-    yield "# builder:"
-    yield "#   multiarch: false"
-
-
-def env(project: Project) -> Iterator[str]:
-    """Environment of the containers."""
-    framework = project.framework
-    yield "# Environment of the containers. Secrets are listed by name; their values are in .env."
-    yield "env:"
-    yield "  clear:"
-    yield from (f"    {name}: {scalar(value)}" for name, value in clear(project))
-    if framework is not None and framework.secret:
-        yield "  secret:"
-        yield from (f"    - {name}" for name in framework.secret)
-        return
-    yield "  # secret:"
-    yield "  #   - DATABASE_PASSWORD"
-
-
-def clear(project: Project) -> tuple[tuple[str, str], ...]:
-    """Variables that may be shown; at least one, as an example."""
-    return (("PORT", str(project.port)), *(project.framework.clear if project.framework else ()))
-
-
-def healthcheck(project: Project) -> Iterator[str]:
-    """The condition for traffic to a new version."""
-    yield "# A new version gets requests once it answers here; until then the old one serves."
-    yield "healthcheck:"
-    command = project.health_command
-    if command is not None:
-        yield f"  cmd: {scalar(command)}"
-        return
-    yield f"  path: {scalar(project.path)}"
-    yield f"  port: {project.port}"
-
-
-def rest(project: Project) -> Iterator[str]:
-    """Settings that many apps need later."""
-    asset_path = project.framework.asset_path if project.framework else None
-    yield "# Files that pages of the old and of the new version both need while versions change."
-    yield f"asset_path: {asset_path}" if asset_path else "# asset_path: /app/public/assets"
-    yield ""
-    yield "# How servers are reached; root at port 22 by default."
-    yield "# ssh:"
-    yield "#   user: deploy"
-    yield ""
-    yield "# Databases and the like. They stay when versions change."
-    yield "# accessories:"
-    yield "#   db:"
-    yield "#     image: postgres:16"
-    yield "#     host: 192.0.2.20"
-    yield "#     port: 127.0.0.1:5432:5432"
-    yield "#     env:"
-    yield "#       secret:"
-    yield "#         - POSTGRES_PASSWORD"
-    yield "#     directories:"
-    yield "#       - data:/var/lib/postgresql/data"
-
-
 def scalar(text: str) -> str:
-    """A text in YAML that reads back the same, with nothing in it that would be replaced."""
+    """Return a text in YAML that reads back the same, with nothing in it that would be replaced."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
@@ -168,25 +152,20 @@ def scalar(text: str) -> str:
 
 
 HOOKS = (
-    "docker-setup",
-    "pre-connect",
-    "pre-build",
-    "pre-deploy",
-    "post-deploy",
-    "pre-traefik-reboot",
-    "post-traefik-reboot",
+    *("docker-setup", "pre-connect", "pre-build", "pre-deploy", "post-deploy"),
+    *("pre-traefik-reboot", "post-traefik-reboot"),
 )
-
-SCRIPTS = ("setup", "deploy", "redeploy", "rollback", "env_push", "prune", "traefik_reboot")
-"""Every script of `deploys/`."""
 WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
-
-USAGE = {
+SCRIPTS = {
+    "setup": WITH_VERSION,
+    "deploy": WITH_VERSION,
+    "redeploy": WITH_VERSION,
+    "rollback": WITH_VERSION,
     "env_push": "[--dry | -y] [--limit HOST]",
     "prune": "[--dry | -y] [--limit HOST]",
     "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
 }
-
+"""Every script of `deploys/`, with its options."""
 INVENTORY = '''\
 """The hosts of config/deploy.yml, for plain pyinfra."""
 
@@ -194,40 +173,31 @@ from kamal_pyinfra.inventory import load_groups
 
 globals().update(load_groups())
 '''
-
-VALUES = "Values of the variables of config/deploy.yml."
-EXAMPLE = "Copy to .env, fill in, and keep that out of git."
 IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
-NOT_IN_IMAGES = (".env", ".env.*")
 
 
 def starter_files(project: Project, answers: Answers) -> Iterator[File]:
-    """Every file, the most important first."""
+    """Yield every file, the most important first."""
     yield File(path="config/deploy.yml", text=deploy_yml(project, answers))
-    yield File(path=f"config/{SCHEMA}", text=schema_text())
-    yield File(path=".env", text=env_text(project, answers, VALUES), mode=0o600)
-    yield File(path=".env.example", text=env_text(project, answers, EXAMPLE))
+    yield File(path="config/deploy.schema.json", text=schema_text())
+    values = _env_text(project, answers, "Values of the variables of config/deploy.yml.")
+    yield File(path=".env", text=values, mode=0o600)
+    example = _env_text(project, answers, "Copy to .env, fill in, and keep that out of git.")
+    yield File(path=".env.example", text=example)
     yield File(path=".gitignore", lines=IGNORED)
     if project.image is not None:
-        yield File(path=".dockerignore", lines=NOT_IN_IMAGES)
+        yield File(path=".dockerignore", lines=(".env", ".env.*"))
     yield File(path="inventory.py", text=INVENTORY)
-    yield from (File(path=f"deploys/{name}.py", text=script(name)) for name in SCRIPTS)
-    yield from (File(path=f".kamal/hooks/{name}.sample", text=hook(name), mode=0o755) for name in HOOKS)
+    for name, options in SCRIPTS.items():
+        usage = f'"""pyinfra inventory.py deploys/{name}.py {options}"""'
+        text = f"{usage}\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n"
+        yield File(path=f"deploys/{name}.py", text=text)
+    for name in HOOKS:
+        yield File(path=f".kamal/hooks/{name}.sample", text=_template(f"hooks/{name}.sample"), mode=0o755)
 
 
-def env_text(project: Project, answers: Answers, about: str) -> str:
-    """An env file without values; a secret of the app counts only once it has a value."""
+def _env_text(project: Project, answers: Answers, about: str) -> str:
+    """Return an env file without values; a secret of the app counts only once it has a value."""
     password = (f"{PASSWORD}=",) if answers.username is not None else ()
     secrets = project.framework.secret if project.framework else ()
     return "".join(f"{line}\n" for line in (f"# {about}", *password, *(f"# {name}=" for name in secrets)))
-
-
-def script(name: str) -> str:
-    """A script for pyinfra's own command."""
-    usage = f"pyinfra inventory.py deploys/{name}.py {USAGE.get(name, WITH_VERSION)}"
-    return f'"""{usage}"""\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n'
-
-
-def hook(name: str) -> str:
-    """The sample of a hook."""
-    return (files("kamal_pyinfra.project") / "templates" / "hooks" / f"{name}.sample").read_text("utf-8")

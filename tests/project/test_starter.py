@@ -17,9 +17,18 @@ from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.load import validate
 from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.project.answers import Answers, Host, read_answers, split_account, to_host
 from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project
-from kamal_pyinfra.project.starter import HOOKS, SCRIPTS, deploy_yml, starter_files
+from kamal_pyinfra.project.starter import (
+    HOOKS,
+    SCRIPTS,
+    Answers,
+    Host,
+    deploy_yml,
+    read_answers,
+    split_account,
+    starter_files,
+    to_host,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 HELLO = Project(service="hello")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options
-from kamal_pyinfra.cli.output import error_page, say
-from kamal_pyinfra.config.secrets import redacted_dict
+from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.output import echo, error_page
 
 if TYPE_CHECKING:
     from kamal_pyinfra.project.scan import Project
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
 )
-
 FEW = 3
-
-REGISTRY = "Registry, as [SERVER/]USER (empty: none is needed)"
+"""Files of a folder that are listed one by one."""
 
 
 @click.command()
@@ -32,25 +30,20 @@ REGISTRY = "Registry, as [SERVER/]USER (empty: none is needed)"
 @click.option("--registry", metavar="SERVER", help="Registry, if one is wanted and the image does not begin with it.")
 @click.option("--username", metavar="NAME", help="User name at the registry; without one named, at Docker Hub.")
 @click.option("--bundle", is_flag=True, help="Accepted as in Kamal, and does nothing.")
+@example(
+    "kp init",
+    "kp init --host 192.0.2.10",
+    "kp init --host 192.0.2.10 --image registry.example.com/acme/shop --username acme",
+)
 def init(hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None, bundle: bool) -> None:
-    """Write config/deploy.yml and what belongs to it into this folder, where it is missing.
-
-    \b
-    Example:
-      kp init
-      kp init --host 192.0.2.10
-      kp init --host 192.0.2.10 --image registry.example.com/acme/shop --username acme
-    """
-    from pathlib import Path
-
+    """Write config/deploy.yml and what belongs to it into this folder, where it is missing."""
     from kamal_pyinfra.config.load import require_kamal_1
-    from kamal_pyinfra.project.answers import read_answers
     from kamal_pyinfra.project.scan import read_project
-    from kamal_pyinfra.project.starter import next_step, starter_files
+    from kamal_pyinfra.project.starter import next_step, read_answers, starter_files
     from kamal_pyinfra.project.write import create_missing
 
     if bundle:
-        say(BUNDLE, err=True)
+        echo(BUNDLE, err=True)
     folder = Path.cwd()
     project = read_project(folder)
     is_new = not (folder / "config/deploy.yml").exists()
@@ -59,19 +52,19 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     if is_new and sys.stdin.isatty():
         hosts, image, registry, username = ask(project, hosts, image, registry, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)
-    for line in report(create_missing(folder, starter_files(project, answers))):
-        say(line)
+    for line in outcomes(create_missing(folder, starter_files(project, answers))):
+        echo(line)
     if is_new:
-        say("\n".join(["", *notes(project, answers.guesses)]))
-    say(f"Next: {next_step(project, answers) if is_new else 'run `kp plan`'}.")
+        echo("\n".join(["", *notes(project, answers.guesses)]))
+    echo(f"Next: {next_step(project, answers) if is_new else 'run `kp plan`'}.")
 
 
 def ask(
     project: Project, hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None
 ) -> tuple[tuple[str, ...], str | None, str | None, str | None]:
-    """The three questions, without those that an option has answered."""
+    """Ask the three questions, but for those that an option has answered."""
     from kamal_pyinfra.config.image import split_domain
-    from kamal_pyinfra.project.answers import split_account
+    from kamal_pyinfra.project.starter import split_account
 
     if not hosts:
         hosts = tuple(click.prompt("Servers, separated by blanks").replace(",", " ").split())
@@ -80,15 +73,15 @@ def ask(
         image = None if answer == project.service else answer
     server = registry or split_domain(image or "")[0] or None
     if username is None and server is None:
-        answer = click.prompt(REGISTRY, default="", show_default=False)
-        registry, username = split_account(answer)
+        question = "Registry, as [SERVER/]USER (empty: none is needed)"
+        registry, username = split_account(click.prompt(question, default="", show_default=False))
     elif username is None:
         username = click.prompt(f"User name at {server}", default="", show_default=False) or None
     return hosts, image, registry, username
 
 
-def report(written: Iterable[Written]) -> Iterator[str]:
-    """What became of each file; many in a folder are one line, so that a small terminal shows all."""
+def outcomes(written: Iterable[Written]) -> Iterator[str]:
+    """Yield what became of each file; many in a folder are one line, so that a small terminal shows all."""
     for (outcome, folder), files in groupby(written, key=lambda file: (file.outcome, file.path.rpartition("/")[0])):
         paths = [file.path for file in files]
         shown = [f"{folder}/ ({len(paths)} files)"] if folder and len(paths) > FEW else paths
@@ -96,7 +89,7 @@ def report(written: Iterable[Written]) -> Iterator[str]:
 
 
 def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
-    """What was found, and what is left to do."""
+    """Return what was found, and what is left to do."""
     made_with = project.framework.name if project.framework else "An app"
     lines = [f"{made_with} on port {project.port}, healthy when {project.path} answers."]
     if project.image is None:
@@ -104,7 +97,7 @@ def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
     elif project.image.port is None:
         lines.append(f"The Dockerfile has no EXPOSE; add `EXPOSE {project.port}`: the proxy finds the port there.")
     if not project.knows_health_page:
-        lines.append(f"Nothing here seems to answer {project.path}: let the app do so, or change `healthcheck`.")
+        lines.append(f"No file here seems to answer {project.path}: let the app do so, or change `healthcheck`.")
     if guesses:
         lines.append(f"Put your own {' and '.join(guesses)} into config/deploy.yml.")
     return lines
@@ -112,59 +105,45 @@ def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
 
 @click.command()
 @click.argument("section", default="configuration")
+@example(
+    "kp docs",
+    "kp docs healthcheck",
+    "kp docs LockHeld    cause and cure of an error",
+    "kp docs errors      which there are",
+)
 def docs(section: str) -> None:
-    """Print a documented sample of a SECTION or key of deploy.yml, or what is said of an error; without one, the whole.
-
-    \b
-    Example:
-      kp docs
-      kp docs healthcheck
-      kp docs LockHeld    cause and cure of an error
-      kp docs errors      which there are
-    """
+    """Print a documented sample of a SECTION or key of deploy.yml, or of the whole; or the page about an error."""
     page = error_page(section)
     if page is None:
         from kamal_pyinfra.project.reference import sample
 
         page = sample(section)
-    say(page, nl=False)
+    echo(page, nl=False)
 
 
 @click.command()
 @common_options
+@example("kp config -d staging")
 def config(options: Options) -> None:
-    """Print the configuration as it takes effect, without secrets; connects to no host.
-
-    \b
-    Example:
-      kp config -d staging
-    """
+    """Print the configuration as it takes effect, without secrets; connects to no host."""
     import yaml
 
-    loaded = options.config()
-    say(yaml.safe_dump(redacted_dict(loaded), sort_keys=False, allow_unicode=True), nl=False)
+    from kamal_pyinfra.config.secrets import redacted_dict
 
-
-PROGRAM = "kp"
-
-VARIABLE = "_KP_COMPLETE"
-
-SHELLS = ("bash", "zsh", "fish")
+    echo(yaml.safe_dump(redacted_dict(options.config()), sort_keys=False, allow_unicode=True), nl=False)
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@example(
+    "kp completion fish > ~/.config/fish/completions/kp.fish",
+    'eval "$(kp completion bash)"    in ~/.bashrc',
+    'eval "$(kp completion zsh)"     in ~/.zshrc',
+)
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options, hosts, roles, accessories, destinations and versions.
-
-    \b
-    Example:
-      kp completion fish > ~/.config/fish/completions/kp.fish
-      eval "$(kp completion bash)"    in ~/.bashrc
-      eval "$(kp completion zsh)"     in ~/.zshrc
-    """
+    """Print what makes SHELL complete commands, options, hosts, roles, accessories, destinations and versions."""
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     script = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
     root = click.get_current_context().find_root().command
-    say(script(root, {}, PROGRAM, VARIABLE).source())
+    echo(script(root, {}, "kp", "_KP_COMPLETE").source())

@@ -116,9 +116,9 @@ def retire(run: Run, batch: Sequence[str]) -> None:
 
 
 @deploy("Revert")
-def revert(run: Run, batch: Sequence[str]) -> None:
-    """Bring the old version back on the given hosts and take the new one away."""
-    app.reverted(run=run, batch=batch, name="Bring the old version back")
+def revert(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> None:
+    """Bring the old version back on the given hosts and take the new one away; on others only the old proxy."""
+    app.reverted(run=run, batch=batch, proxies=proxies, name="Bring the old version back")
 
 
 @deploy("Finish")
@@ -180,8 +180,8 @@ REVERT = Phase(deploy=revert, failure=Failure.GOES_ON)
 BUILD = Phase(deploy=build)
 LOCK = Phase(deploy=lock)
 BOOTSTRAP = Phase(deploy=bootstrap, state=fleet_state.UNSWITCHED)
-PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED)
-RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED)
+PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED, undone_by=REVERT)
+RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED, undone_by=REVERT)
 BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, undone_by=REVERT)
 SWITCH = Phase(deploy=switch, failure=Failure.GOES_ON)
 WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, undone_by=REVERT)

@@ -219,26 +219,31 @@ def _stop_seconds(changes: Sequence[StopContainer]) -> int:
 
 
 @operation()
-def reverted(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+def reverted(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
     """The old containers serve again and this run's containers are gone.
 
     + run: the run's fixed values.
-    + batch: those that may have begun; on other hosts nothing happens.
+    + batch: those that may have begun.
+    + proxies: those on which nothing but the proxy is new; on other hosts nothing happens.
     """
-    if current_host().name not in batch:
-        current_host().noop("nothing was begun here")
-        return
-    command = revert_command(run)
+    name = current_host().name
+    command = revert_command(run, has_booted=name in batch) if name in (*batch, *proxies) else ""
     if not command:
         current_host().noop("nothing was begun here")
         return
     yield StringCommand(command)
 
 
-def revert_command(run: Run) -> str:
-    """What brings the current host back to what it was before the run; empty if nothing can have begun."""
+def revert_command(run: Run, *, has_booted: bool) -> str:
+    """What brings the current host back to what it was before the run; empty if nothing can have begun.
+
+    Args:
+        run: the run's fixed values.
+        has_booted: whether containers may have been started, besides the proxy.
+    """
     desired, observed = desired_and_observed(run)
-    boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
+    boots = diff_containers(desired, observed) if has_booted else ()
+    stops = diff_old_containers(desired, observed) if has_booted else ()
     proxy = replaced_proxy(desired, observed)
     if not boots and not stops and proxy is None:
         return ""

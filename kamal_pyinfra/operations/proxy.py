@@ -8,7 +8,7 @@ from pyinfra.api.command import StringCommand
 
 from kamal_pyinfra.operations.audit import Audits, audited
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.operations.run_state import observe
+from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.changes import (
     Change,
     RebootProxy,
@@ -54,6 +54,8 @@ def run_or_replace(run: Run, changes: Sequence[Change], audits: Audits) -> Itera
                 _command(change, observed, keeps_old=keeps_old), proxy=change.proxy, seen=there.id if there else ""
             )
             functions = serving_functions() if isinstance(change, ReplaceProxy) else ""
+            if functions and keeps_old and current_state().is_executing:
+                run_state(current_state()).new_proxy_on.add(current_host().name)
             yield StringCommand(pulling(run, f"{functions}{script}"))
 
 

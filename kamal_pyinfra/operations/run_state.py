@@ -187,6 +187,7 @@ class RunState:
         is_locked: whether this run holds the lock.
         has_changed: whether it has held the lock: there was something to do.
         booting_on: hosts on which new containers may have been started.
+        new_proxy_on: hosts on which an old proxy may stand aside until the gate has been passed.
         switched: hosts whose batch has passed the gate.
         finished: hosts that were finished with the switch.
         watching: hosts whose new version is being watched after the switch, or was.
@@ -207,6 +208,7 @@ class RunState:
     is_locked: bool = False
     has_changed: bool = False
     booting_on: set[str] = field(default_factory=set)
+    new_proxy_on: set[str] = field(default_factory=set)
     switched: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
     watching: frozenset[str] = frozenset()

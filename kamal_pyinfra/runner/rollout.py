@@ -60,14 +60,23 @@ class Rollout:
         """
         try:
             with ExitStack() as held:
-                for step in phases.steps(self.run, lambda: self.session.hosts):
-                    self._do(step, held)
+                self._walk(held)
         except Interrupted as error:
             raise Interrupted(error.signal_number, self._state_when_interrupted()) from error
         except LockLost as error:
             if not self.session.failures:
                 raise
             self.steps.fail(str(error))  # what failed before that is why, or at least the first thing to mend
+
+    def _walk(self, held: ExitStack) -> None:
+        """All steps; an old proxy that stands aside comes back under the lock, wherever a signal comes."""
+        try:
+            for step in phases.steps(self.run, lambda: self.session.hosts):
+                self._do(step, held)
+        except Interrupted:
+            if not self.is_over:
+                self._take_back((), phases.REVERT)
+            raise
 
     def _do(self, step: Step, held: ExitStack) -> None:
         """One step; the lock is held in between, and given back whatever happens."""
@@ -101,7 +110,9 @@ class Rollout:
         elif phase is phases.WATCH:
             self._watch(step, phase)
         elif not self._succeeds(step, phase) and phase.failure is not Failure.GOES_ON:
-            self.steps.fail(fleet_state.before_the_switch(self._outputs(), phase.state))
+            self._take_back((), phase.undone_by)
+            state = fleet_state.before_the_switch(self._outputs(), phase.state)
+            self.steps.fail(f"{state.partition(':')[0]}. {self._state_when_stuck()}" if self.stuck else state)
         if phase is phases.FINISH and self.session.failures:
             uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == phase.name]
             outputs = self._outputs()
@@ -146,15 +157,20 @@ class Rollout:
             self.steps.fail(self._state_after_taking_back(step.batch))
 
     def _take_back(self, batch: Sequence[str], undo: Phase | None) -> None:
-        if undo is None:
+        hosts = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
+        new_proxy_on = run_state(self.session.state).new_proxy_on
+        proxies = tuple(sorted(new_proxy_on - {*hosts, *self.past_gate}))
+        if undo is None or not (hosts or proxies):
             return
-        hosts = self.taken_back = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
+        new_proxy_on -= {*hosts, *proxies}
+        self.taken_back = (*hosts, *proxies)
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
-        self.stuck = {host: fleet_state.UNREACHABLE for host in hosts if host not in self.session.hosts}
+        self.stuck = {host: fleet_state.UNREACHABLE for host in self.taken_back if host not in self.session.hosts}
         try:
-            self.steps.phase(undo.name, undo.deploy, hosts=hosts, arguments={"batch": hosts}, is_strict=False)
+            arguments = {"batch": hosts, "proxies": proxies}
+            self.steps.phase(undo.name, undo.deploy, hosts=self.taken_back, arguments=arguments, is_strict=False)
             self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}

@@ -126,8 +126,8 @@ def test_batches_are_made_of_the_hosts_that_are_left_after_preparing(config: Mak
     [
         (phases.LOCK, Failure.STOPS, None),
         (phases.BOOTSTRAP, Failure.STOPS, None),
-        (phases.PREPARE, Failure.LEAVES_OUT, None),
-        (phases.RELEASE, Failure.STOPS, None),
+        (phases.PREPARE, Failure.LEAVES_OUT, phases.REVERT),
+        (phases.RELEASE, Failure.STOPS, phases.REVERT),
         (phases.BOOT, Failure.LEAVES_OUT, phases.REVERT),
         (phases.SWITCH, Failure.GOES_ON, None),
         (phases.WATCH, Failure.GOES_ON, phases.REVERT),

@@ -143,6 +143,30 @@ def test_a_new_proxy_that_routes_nowhere_makes_room_for_the_old_one(serving: Pro
     assert (serving.inspect("web1", "traefik")["Id"], proxies(serving)) == (before, "traefik\n")
 
 
+@pytest.mark.parametrize("door", ["kp", "pyinfra"])
+@pytest.mark.parametrize(
+    "fails", [{"release": "exit 7"}, {"asset_path": "/nowhere"}], ids=["in the release", "while assets are synced"]
+)
+def test_a_run_that_fails_behind_a_new_proxy_brings_the_old_one_back(
+    serving: Project, door: str, fails: dict[str, str]
+) -> None:
+    """No new version was booted, so no gate has asked: that all is as before must be true of the proxy too."""
+    before = serving.inspect("web1", "traefik")["Id"]
+    nowhere = {**PROXY, "providers.docker.constraints": "Label(`tier`,`nowhere`)"}
+    serving.change(lambda config: config["traefik"].update(args=nowhere))
+    serving.change(lambda config: config.update(fails))
+    if door == "kp":
+        failed = serving.kp("deploy", "--skip-push", version="v2", code=1)
+        assert "what served before serves now." in failed.stderr, failed.stderr
+    else:
+        arguments = ("-y", "inventory.py", "deploys/deploy.py", "--data", "version=v2")
+        failed = serving.pyinfra(*arguments, version="v2", code=1)
+        assert f"{serving.lab.hosts['web1']} runs what it ran before." in failed.stderr, failed.stderr
+    assert (serving.inspect("web1", "traefik")["Id"], proxies(serving)) == (before, "traefik\n")
+    eventually(lambda: is_served(serving, "v1"), what="v1 behind the old proxy")
+    assert serving.running(("web1",)) == {"web1": ["shop-web-v1"]}
+
+
 def test_a_new_proxy_that_routes_to_the_new_version_alone_stays(serving: Project) -> None:
     """That it leaves out the old version is no reason to take it back; the old proxy must be gone then."""
     change_web(serving, labels={**SHOWN, "tier": "api"})

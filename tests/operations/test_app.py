@@ -263,6 +263,17 @@ def test_a_run_that_replaces_the_proxy_takes_it_back_with_what_it_booted(fleet, 
     assert hosts.commands(OTHER) == [command]
 
 
+def test_where_nothing_but_the_proxy_is_new_it_alone_is_taken_back(fleet, run):
+    hosts = fleet(with_another_proxy)
+    proxy = desired_host(run, OTHER).proxy
+    script = rollout.revert((), (), run_id=RUN_ID[:12], suffix=SUFFIX, proxy=proxy)
+    assert script.endswith(f'await_engine ; lost= ; restore_proxy {proxy.digest} || lost=1 ; [ -z "$lost" ]')
+    command = guarded(script, seconds=30 + 60)
+    hosts.servers[OTHER].knows(command)
+    hosts.does(app.reverted, batch=(), proxies=(OTHER,))
+    assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
+
+
 def test_where_the_run_ends_well_the_old_proxy_goes(fleet, run):
     def put_into_service(run, host):
         old = next(each for each in with_another_proxy(run, host).containers if each.name == "traefik")

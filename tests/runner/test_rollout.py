@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
+from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner.failures import HostFailure
@@ -45,6 +46,9 @@ class Session:
 
     def readmit(self) -> None:
         pass
+
+    def leave_out_unreachable(self) -> frozenset[str]:
+        return frozenset()
 
     def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
         name = deploy._inner.__name__
@@ -360,3 +364,62 @@ def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monke
         rolling_out(session).carry_out()
     state = str(failed.value).splitlines()[-2]
     assert state == "The old version may still run beside it on 192.0.2.1."
+
+
+class Proxied(Session):
+    """Rounds behind proxies that prepare has replaced on every host; one phase fails on a host, or is interrupted."""
+
+    def __init__(self, run: Any, fails_in: str, signal_in: str = "", lost: str = "") -> None:
+        super().__init__(run, signal_in, lost)
+        self.fails_in = fails_in
+        self.reverted: list[tuple[Any, ...]] = []
+
+    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+        name = deploy._inner.__name__
+        if name == "prepare":
+            run_state(self.state).new_proxy_on.update(WEB)
+        if name == "revert":
+            self.reverted.append((tuple(hosts), arguments["batch"], arguments["proxies"]))
+        super().round(deploy, hosts=hosts, **arguments)
+        phase, _, host = self.fails_in.partition(" ")
+        if name == phase and host in ("", hosts[0]):
+            self.failures[hosts[0]] = HostFailure(host=hosts[0], phase=name, operation="It", output=("no",))
+            return False
+        return name != "revert" or not self.lost
+
+
+ONE_BY_ONE = {"limit": 1, "wait": 0}
+FIRST, SECOND = WEB
+
+
+@pytest.mark.parametrize(
+    ("fails_in", "signal_in", "boot", "reverted"),
+    [
+        ("prepare", "", {}, [((FIRST, SECOND), (), (FIRST, SECOND))]),
+        ("", "prepare", {}, [((FIRST, SECOND), (), (FIRST, SECOND))]),
+        (f"boot {FIRST}", "", ONE_BY_ONE, [((FIRST, SECOND), (FIRST,), (SECOND,))]),
+        (f"boot {SECOND}", "", ONE_BY_ONE, [((FIRST, SECOND), (FIRST, SECOND), ())]),
+        (f"boot {SECOND}", "", {**ONE_BY_ONE, "failure": "halt"}, [((SECOND,), (SECOND,), ())]),
+        ("", f"boot {FIRST}", ONE_BY_ONE, [((FIRST, SECOND), (FIRST,), (SECOND,))]),
+        ("", f"switch {FIRST}", ONE_BY_ONE, [((SECOND,), (), (SECOND,))]),
+        ("", "finish", ONE_BY_ONE, []),
+    ],
+)
+def test_an_old_proxy_comes_back_on_every_host_that_has_not_passed_the_gate(
+    config: MakeConfig, fails_in: str, signal_in: str, boot: dict[str, Any], reverted: list[tuple[Any, ...]]
+) -> None:
+    """Also on those whose turn has not come: a new proxy may not route to what serves there."""
+    session = Proxied(a_run(config(servers=WEB, boot=boot)), fails_in, signal_in)
+    with pytest.raises((HostFailed, Interrupted)):
+        rolling_out(session).carry_out()
+    assert session.reverted == reverted
+
+
+def test_a_proxy_that_did_not_come_back_is_named(config: MakeConfig) -> None:
+    session = Proxied(a_run(config(servers=WEB)), "prepare", lost=SECOND)
+    with pytest.raises(HostFailed) as failed:
+        rolling_out(session).carry_out()
+    assert (
+        "\nNothing was switched. 192.0.2.2 could not be brought back wholly; `kp details` shows what serves.\n"
+        "192.0.2.1 runs what it ran before.\n"
+    ) in str(failed.value)

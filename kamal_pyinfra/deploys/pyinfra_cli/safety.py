@@ -108,12 +108,14 @@ class Safety(BaseStateCallback):
 
     def _take_back(self, state: State, unproven: set[str], begun: set[str]) -> None:
         names = hosts_to_revert(self.run, unproven=unproven, begun=begun)
-        hosts = [host for host in state.inventory if host.name in names]
+        record = run_state(state)
+        proxies = record.new_proxy_on - record.switched
+        hosts = [host for host in state.inventory if host.name in {*names, *proxies}]
         gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_disconnected(host)])
         reachable = [host for host in hosts if host.connected]
         for host in reachable:
             host.log_styled("bringing the old version back", fg="yellow")
-        ends = {host.name: gevent.spawn(self._revert, state, host) for host in reachable}
+        ends = {host.name: gevent.spawn(self._revert, state, host, has_booted=host.name in names) for host in reachable}
         gevent.joinall(list(ends.values()))
         stuck = {host.name: fleet_state.UNREACHABLE for host in hosts if host not in reachable}
         stuck |= {name: end.value for name, end in ends.items() if end.value is not None}
@@ -121,11 +123,11 @@ class Safety(BaseStateCallback):
         for line in text.splitlines():
             logger.warning(line)
 
-    def _revert(self, state: State, host: Host) -> str | None:
+    def _revert(self, state: State, host: Host, *, has_booted: bool) -> str | None:
         """Bring a host back; if that failed, why it is not known what runs there, empty if that can be seen."""
         try:
             with ctx_config.use(state.config.copy()), ctx_host.use(host):
-                command = revert_command(self.run)
+                command = revert_command(self.run, has_booted=has_booted)
                 succeeded, output = execute(host, command, print_output=True) if command else (True, None)
         except (PyinfraError, SSHException, OSError, EOFError):
             return fleet_state.UNREACHABLE

@@ -81,6 +81,14 @@ def test_each_router_at_the_entrance_of_the_first_has_a_twin_that_is_refused_whe
     }
 
 
+def test_routers_at_another_entrance_are_known_to_be_unasked():
+    labels = OWN | {"traefik.http.routers.plain.rule": "PathPrefix(`/`)", "traefik.http.routers.plain.tls": "true"}
+    labels |= {"traefik.http.routers.same.rule": "Path(`/`)", "traefik.http.routers.door.entrypoints": "web"}
+    assert gate_of(container(labels), TWO).unasked == ("plain",)
+    assert gate_of(container(), TWO).unasked == ()
+    assert seen_gate("shop-web-v1", labels, TWO).unasked == ()
+
+
 def test_a_router_that_traefik_cannot_link_to_one_of_two_services_has_a_twin_that_it_cannot_link_either():
     labels = OWN | {"traefik.http.services.other.loadbalancer.server.port": "3000"}
     assert [name for name in twins(labels) if name.endswith(".service")] == []

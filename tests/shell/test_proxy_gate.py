@@ -180,6 +180,16 @@ def test_without_a_log_the_twins_of_its_routers_have_to_answer(
     assert ran.seconds == pytest.approx(seconds, abs=0.15)
 
 
+def test_without_a_log_a_router_that_has_no_twin_is_named(proxied: FakeHost) -> None:
+    """It may have been in use since a deploy that could not prove it either."""
+    proxied.docker("logs --tail 1 traefik", Answer(code=1))
+    answers(proxied, YES, YES, YES, UP)
+    ran = proxied.run(await_served([Gate(**{**vars(TWINS), "unasked": ("plain", "admin")})]))
+    why = "it was not asked about routers with another entry point or TLS than the first (plain, admin)"
+    told = f"kp-routes shop-web-v2 unproven the proxy reaches it, but its log cannot be read: {why}\n"
+    assert (ran.code, ran.out) == (0, told)
+
+
 def test_a_log_that_tells_errors_makes_the_twins_needless(proxied: FakeHost) -> None:
     answers(proxied, YES, NO)
     assert proxied.run(await_served([TWINS])).out == "kp-routes shop-web-v2 request\n"

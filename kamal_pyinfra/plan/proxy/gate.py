@@ -70,6 +70,7 @@ class Gate:
     # whether its routers and middlewares are, word for word, those of a container that runs already
     is_in_use: bool = False
     twins: tuple[str, ...] = ()  # the ends of the paths that its routers' twins take
+    unasked: tuple[str, ...] = ()  # its routers that have no twin: another entry point or TLS than the first
     # ``STATUS:PATH`` of the proxy's own health check, or ``ok:PATH``; empty if it has none that can be sent
     check: str = ""
 
@@ -115,6 +116,8 @@ def seen_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> G
     ask = found[0][1] if len(found) == 1 else ""
     answer = labels.get(f"traefik.http.middlewares.{MARK}{ask}-seen.headers.customresponseheaders.{ANSWER_HEADER}", "")
     is_asked = bool(ask) and TOKEN.fullmatch(answer) is not None
+    twins = tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask)
+    ruled = _ruled(own)
     rules = tuple(value for _, field, value in _router_fields(own) if field == "rule")
     names = [match[1] for rule in rules if (match := NAME.search(rule))]
     return Gate(
@@ -126,7 +129,8 @@ def seen_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> G
         server_name=names[0] if names else "",
         own_path=_own_path(rules, labels.get(f"traefik.http.middlewares.{MARK}{ask}-path.replacepath.path", "/")),
         doors=_doors(labels, f"{MARK}{ask}", command) if is_asked else (),
-        twins=tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask),
+        twins=twins,
+        unasked=tuple(router for router in ruled if router not in _twinned(ruled)[: len(twins)]) if is_asked else (),
         check=_check(own) if is_asked else "",
     )
 
@@ -218,12 +222,8 @@ def _entrance(labels: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str
 
 def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
     """Those of the first router, and of others at the same entrance: so no other TLS options come to a host's name."""
-    routers: dict[str, dict[str, str]] = {}
-    for router, field, value in _router_fields(labels):
-        routers.setdefault(router, {})[field] = value
-    ruled = [own for own in routers.values() if "rule" in own]
-    alike = [own for own in ruled if _doorway(own) == _doorway(ruled[0])]
-    for letter, own in zip(ascii_lowercase, alike, strict=False):
+    ruled = _ruled(labels)
+    for letter, own in zip(ascii_lowercase, (ruled[router] for router in _twinned(ruled)), strict=False):
         prefix, path = f"traefik.http.routers.{name}-{letter}", f"Path(`/{name}-{letter}`)"
         yield f"{prefix}.rule", f"{path} || ({path} && ({own['rule']}))"
         yield f"{prefix}.priority", str(PRIORITY)
@@ -232,6 +232,20 @@ def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{prefix}.{field}", own[field]) for field in ("rulesyntax", "tls.options") if field in own)
         names = (f"{name}-seen", f"{name}-path", own.get("middlewares", ""))
         yield f"{prefix}.middlewares", ",".join(filter(None, names))
+
+
+def _ruled(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The fields of each router that has a rule."""
+    routers: dict[str, dict[str, str]] = {}
+    for router, field, value in _router_fields(labels):
+        routers.setdefault(router, {})[field] = value
+    return {router: own for router, own in routers.items() if "rule" in own}
+
+
+def _twinned(ruled: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The routers that get a twin, in the order of their letters."""
+    first = next(iter(ruled.values()), {})
+    return [router for router, own in ruled.items() if _doorway(own) == _doorway(first)]
 
 
 def _doorway(fields: Mapping[str, str]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def tell_routes(gates: Sequence[Gate]) -> str:
 
 def _serves(gate: Gate) -> str:
     own = (" ".join(gate.routers), ", ".join(gate.rules), gate.own_path if gate.is_in_use else "")
-    rest = quoted(*own, " ".join(gate.twins), gate.check)
+    rest = quoted(*own, " ".join(gate.twins), gate.check, ", ".join(gate.unasked))
     return f"serves {question(gate)} {rest}"
 
 

@@ -242,11 +242,11 @@ tell_route() {
   printf 'kp-routes %s %s\n' "$name" "$1"
 }
 
-# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH TWINS CHECK. What is not ready, or gone, is told by who
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH TWINS CHECK UNASKED. What is not ready, or gone, is told by who
 # watches its health.
 #
 serves() {
-  name=$1 ask=$2 answer=$3 server=$4 doors=$5 routers=$6 rules=$7 own_path=$8 twins=$9 check=${10}
+  name=$1 ask=$2 answer=$3 server=$4 doors=$5 routers=$6 rules=$7 own_path=$8 twins=$9 check=${10} unasked=${11}
   find_noted "$name"
   now
   case "$health" in healthy | none) ;; *) return 0 ;; esac
@@ -277,7 +277,10 @@ serves() {
         refuse 'the proxy does not take its router'
         return 1
       }
-      if own_answers; then
+      if [ -n "$unasked" ]; then
+        doubt='it was not asked about routers with another entry point or TLS than the first'
+        tell_route "unproven the proxy reaches it, but its log cannot be read: $doubt ($unasked)"
+      elif own_answers; then
         tell_route request
       else
         doubt='it may not take a new router'

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
 from kamal_pyinfra.plan.plan import Plan
 
@@ -46,17 +48,14 @@ class Deployed:
     hosts: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """The deploy as a JSON object."""
+        """Return the deploy as a JSON object."""
         return {**asdict(self), "result": self.result.lower(), "hosts": list(self.hosts)}
 
 
 def deploy_message(result: str, plan: Plan, *, seconds: float, where: str) -> str:
-    """The audit line about a whole deploy."""
-    counts = [
-        f"{plan.counts[action]} {word}"
-        for action, word in (DONE if result == FINISHED else MEANT)
-        if plan.counts[action]
-    ]
+    """Return the audit line about a whole deploy."""
+    words = DONE if result == FINISHED else MEANT
+    counts = [f"{plan.counts[action]} {word}" for action, word in words if plan.counts[action]]
     what = f"{result} {plan.command} of version {plan.version} after {seconds:.1f} s"
     return f"{what}{f' at {where}' if where else ''}: {', '.join(counts) or 'nothing changed'}"
 
@@ -70,9 +69,10 @@ class _Line:
 
 
 def history(logs: Mapping[str, Sequence[str]]) -> tuple[Deployed, ...]:
-    """All deploys in the audit logs, given as lines by host; the newest first."""
+    """Return all deploys in the audit logs, given as lines by host; the newest first."""
     lines = sorted((line for host in logs for line in _lines(host, logs[host])), key=lambda line: (line.at, line.host))
-    ours = {(line.at, line.by, found[3]): _ours(line, found) for line, found in _matching(lines, OURS)}
+    matches = ((line, OURS.fullmatch(line.message)) for line in lines)
+    ours = {(line.at, line.by, found[3]): _ours(line, found) for line, found in matches if found}
     kamals: list[Deployed] = []
     for line in lines:
         found = BOOTED.fullmatch(line.message) or TAGGED.fullmatch(line.message)
@@ -87,13 +87,14 @@ def history(logs: Mapping[str, Sequence[str]]) -> tuple[Deployed, ...]:
 def _lines(host: str, texts: Sequence[str]) -> Iterator[_Line]:
     for text in texts:
         if found := LINE.fullmatch(text.strip()):
-            yield _Line(host=host, at=found[1].replace("+00:00", "Z"), by=found[2], message=found[4])
+            with contextlib.suppress(ValueError):  # no calendar has that day
+                seconds_of(found[1])
+                yield _Line(host=host, at=found[1].replace("+00:00", "Z"), by=found[2], message=found[4])
 
 
-def _matching(lines: Sequence[_Line], pattern: re.Pattern[str]) -> Iterator[tuple[_Line, re.Match[str]]]:
-    for line in lines:
-        if found := pattern.fullmatch(line.message):
-            yield line, found
+def seconds_of(at: str) -> float:
+    """Return the seconds of a UTC time since 1970."""
+    return datetime.fromisoformat(at).timestamp()
 
 
 def _ours(line: _Line, found: re.Match[str]) -> Deployed:
@@ -127,27 +128,8 @@ def _add(kamals: list[Deployed], line: _Line, version: str, *, is_end: bool) -> 
         kamals[number] = replace(each, seconds=took, result=result, hosts=_with(each.hosts, line.host))
         return
     result = FINISHED if is_end else UNFINISHED
-    kamals.append(
-        Deployed(
-            at=line.at,
-            by=line.by,
-            command="",
-            version=version,
-            seconds=0.0,
-            result=result,
-            tool="other",
-            hosts=(line.host,),
-        )
-    )
-
-
-def seconds_of(at: str) -> float:
-    """Seconds of a UTC time from some fixed moment."""
-    year, month, day, hour, minute, second = (int(part) for part in re.findall(r"\d+", at)[:6])
-    # Days from March on, so that a leap day is the last of its year.
-    moved = year - (month < 3)
-    days = 365 * moved + moved // 4 - moved // 100 + moved // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day
-    return ((days * 24 + hour) * 60 + minute) * 60.0 + second
+    started = Deployed(at=line.at, by=line.by, command="", version=version, seconds=0.0, result=result, tool="other")
+    kamals.append(replace(started, hosts=(line.host,)))
 
 
 def _with(hosts: tuple[str, ...], host: str) -> tuple[str, ...]:

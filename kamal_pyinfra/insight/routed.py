@@ -14,7 +14,7 @@ from kamal_pyinfra.text import one_line
 
 
 def addresses(config: Config) -> tuple[str, ...]:
-    """URLs of the roles behind the proxy: the names in their rules, else their hosts."""
+    """Return URLs of the roles behind the proxy: the names in their rules, else their hosts."""
     roles = (role for role in config.roles if role.running_traefik)
     return tuple(dict.fromkeys(url for role in roles for url in _of_role(config, role)))
 
@@ -31,7 +31,7 @@ def _of_role(config: Config, role: Role) -> list[str]:
 
 
 def in_url(address: str) -> str:
-    """A name or address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
+    """Return a name or address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
     return f"[{address.replace('%', '%25')}]" if ":" in address else address
 
 
@@ -40,7 +40,7 @@ HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """One answer of a proxy: ``yes``, ``no`` or ``not known``; empty if it was not asked. ``reason`` tells why not."""
+    """One answer of a proxy: ``yes``, ``no`` or ``not known``, with the reason; empty if it was not asked."""
 
     answer: str = ""
     reason: str = ""
@@ -52,7 +52,7 @@ class Routed:
 
 
 def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
-    """Answers by container, from a host's lines ``MARK CONTAINER HOW WHY``; ``mark`` includes its space."""
+    """Parse a host's lines ``MARK CONTAINER HOW WHY`` to answers by container; ``mark`` includes its space."""
     found: dict[str, Routed] = {}
     for line in lines:
         if line.startswith(mark):
@@ -67,9 +67,7 @@ def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
 class Proof:
     """Proof by the gate that the proxy of a host routes to a new container.
 
-    Args:
-        kind: how it was proven, or ``none``.
-        reason: why nothing was proven; empty otherwise.
+    ``kind`` is how it was proven, or ``none`` with the ``reason`` why it was not.
     """
 
     host: str
@@ -79,7 +77,7 @@ class Proof:
 
 
 def parse_proof(host: str, text: str) -> Proof | None:
-    """The proof in ``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` otherwise."""
+    """Parse ``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` for other text."""
     container, _, rest = one_line(text).partition(" ")
     kind, _, reason = rest.partition(" ")
     match kind:
@@ -91,29 +89,28 @@ def parse_proof(host: str, text: str) -> Proof | None:
 
 
 def what_serves(what: str, urls: Sequence[str], proofs: Sequence[Proof]) -> str:
-    """The last line of a rollout, which claims that the version serves only if each proxy answered a request.
+    """Return the last line of a rollout, which claims that the version serves only if each proxy answered a request.
 
     ``what`` is service and version; ``proofs`` are of all new containers behind the proxy.
     """
     if not proofs:
         return f"{what} runs; no container behind the proxy was started, so the proxy was not asked"
-    unproven = [each for each in proofs if each.kind == "none"]
+    unproven: dict[str, list[Proof]] = {}
+    for each in proofs:
+        if each.kind == "none":
+            unproven.setdefault(each.reason, []).append(each)
     logged = [each for each in proofs if each.kind == "log"]
     if not unproven and not logged:
         return f"{what} serves at {' '.join(urls)}"
-    parts = [f"that the proxy routes to it was not proven on {_places(unproven)}"] if unproven else []
+    parts = []
+    if unproven:
+        places = ", ".join(f"{_hosts(those)}: {reason}" for reason, those in unproven.items())
+        parts.append(f"that the proxy routes to it was not proven on {places}")
     if logged:
         parts.append(
             f"no request was sent through the proxy on {_hosts(logged)}: only its log shows that it routes there"
         )
     return f"{what} runs; {'; '.join(parts)}"
-
-
-def _places(unproven: Sequence[Proof]) -> str:
-    reasons: dict[str, list[Proof]] = {}
-    for each in unproven:
-        reasons.setdefault(each.reason, []).append(each)
-    return ", ".join(f"{_hosts(those)}: {reason}" for reason, those in reasons.items())
 
 
 def _hosts(proofs: Sequence[Proof]) -> str:

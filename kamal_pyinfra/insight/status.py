@@ -46,35 +46,30 @@ class StatusRow:
         return self.role if self.replica == 1 else f"{self.role} {self.replica}"
 
     def as_json(self) -> dict[str, object]:
-        """The row as a JSON object."""
+        """Return the row as a JSON object."""
         return {**asdict(self), "drift": list(self.drift)}
 
 
 def status_rows(
     run: Run, observed: Mapping[str, ObservedHost], routes: Mapping[str, Mapping[str, Routed]] | None = None
 ) -> tuple[StatusRow, ...]:
-    """All rows, hosts in the order of the configuration; ``routes`` are by host and container.
+    """Return all rows, hosts in the order of the configuration; ``routes`` are by host and container.
 
     The version that the last run put into service should run, whatever version is checked out locally.
     """
-    asked = routes or {}
-    return tuple(
-        row for host in run.fleet if host in observed for row in _rows(run, observed[host], asked.get(host, {}))
-    )
+    hosts = [host for host in run.fleet if host in observed]
+    return tuple(row for host in hosts for row in _rows(run, observed[host], (routes or {}).get(host, {})))
 
 
 def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Iterator[StatusRow]:
-    version = version_in_service(run, observed)
-    as_deployed = replace(run, version=version, command="deploy", replaces_edited=True)
-    drift = [change for change in _changes(as_deployed, observed) if change.is_drift]
-    owner = owner_of(run)
-    running = owner.running(observed.containers)
+    running = owner_of(run).running(observed.containers)
+    newest = running[0].version if running else ""
+    version = observed.record.version if observed.record is not None else newest
+    drift = _drift(replace(run, version=version, command="deploy", replaces_edited=True), observed)
     for role in (role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)):
         causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
-        found = sorted(
-            (container for container in running if container.role == role), key=lambda each: replica_number(each.name)
-        )
-        for container in found:
+        found = [container for container in running if container.role == role]
+        for container in sorted(found, key=lambda container: replica_number(container.name)):
             routed = routes.get(container.name, Routed())
             yield replace(_row(observed.host, role, container.version, container, causes), routed=routed.text)
         if not found:
@@ -85,23 +80,14 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
         yield StatusRow(host=observed.host, role="-", version="", state="", health="", since="", drift=others)
 
 
-def version_in_service(run: Run, observed: ObservedHost) -> str:
-    """The version of the last run on the host; without a record the newest one that runs."""
-    if observed.record is not None:
-        return observed.record.version
-    running = owner_of(run).running(observed.containers)
-    return running[0].version if running else ""
-
-
-def _changes(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
+def _drift(run: Run, observed: ObservedHost) -> list[Change]:
     if not run.version or not observed.docker.is_usable:
-        return ()
-    return diff_host(desired_host(run, observed.host), observed)
+        return []
+    return [change for change in diff_host(desired_host(run, observed.host), observed) if change.is_drift]
 
 
 def _role_of(change: Change) -> str:
-    file = getattr(change, "file", None)
-    return change.role or getattr(file, "role", "")
+    return change.role or getattr(getattr(change, "file", None), "role", "")
 
 
 def _cause(change: Change) -> str:
@@ -109,7 +95,7 @@ def _cause(change: Change) -> str:
 
 
 def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, ...]) -> StatusRow:
-    """The role's stopped container, which shows why none runs, or a row without a container."""
+    """Return the row of a stopped container, which shows why none runs, or one without a container."""
     stopped = [each for each in observed.containers if each.role == role and each.version == version]
     if stopped:
         return _row(observed.host, role, version, stopped[0], drift)
@@ -159,26 +145,22 @@ class Retained:
 
 
 def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[Retained, ...]:
-    """Versions with a container left on any host, the newest first."""
+    """Return versions with a container left on any host, the newest first."""
     owner = owner_of(run)
     left: dict[str, list[ObservedContainer]] = {}
     for host in observed.values():
         for container in host.containers:
             if owner.owns(container) and container.version:
                 left.setdefault(container.version, []).append(container)
-    found = (_retained(run, observed, version, containers) for version, containers in left.items())
-    return tuple(sorted(found, key=lambda each: each.created, reverse=True))
-
-
-def _retained(
-    run: Run, observed: Mapping[str, ObservedHost], version: str, containers: list[ObservedContainer]
-) -> Retained:
-    image = run.config.absolute_image(version)
     roles = [role for role in run.config.roles if run.includes(role.name)]
     needing = [host for host in observed if any(role.runs_on(host) for role in roles)]
-    return Retained(
-        version=version,
-        created=max(container.created for container in containers),
-        is_in_service=any(container.is_running for container in containers),
-        missing=tuple(host for host in needing if not observed[host].has_image(image)),
+    found = (
+        Retained(
+            version=version,
+            created=max(container.created for container in containers),
+            is_in_service=any(container.is_running for container in containers),
+            missing=tuple(host for host in needing if not observed[host].has_image(run.config.absolute_image(version))),
+        )
+        for version, containers in left.items()
     )
+    return tuple(sorted(found, key=lambda each: each.created, reverse=True))

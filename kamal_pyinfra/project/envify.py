@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra.config.document.erb import Values
@@ -22,27 +22,29 @@ if TYPE_CHECKING:
 UNDEFINED = re.compile(r"'([A-Za-z_]\w*)' is undefined", re.ASCII)
 FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What an expression of a template can raise by itself."""
+KINDS = (".erb", ".tpl", ".j2")
 
 
 def render_jinja(source: str, path: Path, environ: Mapping[str, str]) -> str:
-    """The text with every expression replaced; ``NAME`` and ``env["NAME"]`` are the variables.
+    """Replace every expression in a template; ``NAME`` and ``env["NAME"]`` are the variables.
 
     Raises ConfigError if the template cannot be read, does what is not allowed, or needs a variable that is not set.
     """
     from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError  # noqa: PLC0415 - only for templates
 
     try:
-        return template(source, path).render({"env": dict(environ), **environ})
+        return _compiled(source, path).render({"env": dict(environ), **environ})
     except TemplateSyntaxError as error:
-        raise located(path, error.lineno, f"not a Jinja template: {error.message}") from None
+        line, message = error.lineno, f"not a Jinja template: {error.message}"
     except UndefinedError as error:
-        raise located(path, line_in(path, error), undefined(str(error))) from None
+        line, message = _line_in(path, error), _undefined(str(error))
     except (TemplateError, *FAILURES) as error:  # the message of such an error could show a value
-        raise located(path, line_in(path, error), f"cannot be evaluated ({type(error).__name__})") from None
+        line, message = _line_in(path, error), f"cannot be evaluated ({type(error).__name__})"
+    raise ConfigError(str(Problem(Position(str(path), line, 1), "", message)))
 
 
-def undefined(message: str) -> str:
-    """The name without a value and what to do; other messages than that of a plain name could show a value."""
+def _undefined(message: str) -> str:
+    """Return the name without a value and what to do; other messages than that of a plain name could show a value."""
     found = UNDEFINED.fullmatch(message)
     if found is None:
         return "a value is not defined"
@@ -50,8 +52,8 @@ def undefined(message: str) -> str:
     return f"{name} is not set; export it, or write {{{{ {name} | default('') }}}} if it may be empty"
 
 
-def template(source: str, path: Path) -> Template:
-    """The compiled template; it cannot include another file."""
+def _compiled(source: str, path: Path) -> Template:
+    """Compile a template; it cannot include another file."""
     from jinja2 import FunctionLoader, StrictUndefined  # noqa: PLC0415 - only for templates
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
@@ -63,35 +65,19 @@ def template(source: str, path: Path) -> Template:
     return environment.get_template(str(path))
 
 
-def located(path: Path, line: int, message: str) -> ConfigError:
-    """An error at a line of the template."""
-    return ConfigError(str(Problem(Position(str(path), line, 1), "", message)))
-
-
-def line_in(path: Path, error: BaseException) -> int:
-    """The line of the template at which an error arose; Jinja adds its own lines to the traceback."""
-    lines = [trace.tb_lineno for trace in traces(error) if trace.tb_frame.f_code.co_filename == str(path)]
+def _line_in(path: Path, error: BaseException) -> int:
+    """Return the line of the template at which an error arose; Jinja adds its own lines to the traceback."""
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
     return lines[-1] if lines else 1
 
 
-def traces(error: BaseException) -> Iterator[TracebackType]:
-    """Steps of a traceback, outermost first."""
-    trace = error.__traceback__
-    while trace is not None:
-        yield trace
-        trace = trace.tb_next
-
-
-KINDS = (".erb", ".tpl", ".j2")
-
-
 def env_name(destination: str | None) -> str:
-    """``.env`` or ``.env.DESTINATION``."""
+    """Return ``.env`` or ``.env.DESTINATION``."""
     return ".env" if destination is None else f".env.{destination}"
 
 
 def template_names(destination: str | None) -> list[str]:
-    """Names that the template may have."""
+    """Return names that the template may have."""
     return [env_name(destination) + kind for kind in KINDS]
 
 
@@ -110,25 +96,18 @@ def envify(root: Path, destination: str | None, environ: Mapping[str, str]) -> s
     path = Path(template)
     is_erb = path.suffix == ".erb"
     text = render_erb(source, path, Values(environ, root)) if is_erb else render_jinja(source, path, environ)
-    check(text, env_name(destination), template)
-    write(root / env_name(destination), text, mode=0o600)
+    name = env_name(destination)
+    if problems := parse_env_file(text, name, {})[1]:
+        hint = f"(as it comes out of {template}; a value with line breaks needs quotes)"
+        raise ConfigError(*(f"{problem} {hint}" for problem in problems), f"{name} was not written.")
+    write(root / name, text, mode=0o600)
     return template
 
 
 def find_template(root: Path, destination: str | None) -> str | None:
-    """The name of the template; ``None`` without one, ConfigError with two."""
+    """Return the name of the template; ``None`` without one; raise ConfigError for two."""
     check_destination(destination)
     found = [name for name in template_names(destination) if (root / name).is_file()]
     if len(found) > 1:
         raise ConfigError(f"{' and '.join(found)}: which one is meant? Remove the other")
     return found[0] if found else None
-
-
-def check(text: str, name: str, template: str) -> None:
-    """Raise ConfigError with the lines that could not be read back, without their contents."""
-    problems = parse_env_file(text, name, {})[1]
-    if problems:
-        lines = [
-            f"{problem} (as it comes out of {template}; a value with line breaks needs quotes)" for problem in problems
-        ]
-        raise ConfigError(*lines, f"{name} was not written.")

@@ -8,7 +8,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,13 +22,12 @@ NODE_PROBE = "node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () 
 
 @dataclass(frozen=True, kw_only=True)
 class Framework:
-    """Defaults for an app of a framework; ``probe`` is a health check that needs only the language.
+    """Defaults for an app of a framework.
 
     Args:
+        probe: a health check that needs only the language.
         has_health_page: whether a new app answers at ``/up``.
         asset_path: folder in the image with files that old and new pages need.
-        clear: environment that it reads.
-        secret: secrets that it reads.
     """
 
     name: str
@@ -48,7 +47,6 @@ RAILS = Framework(
     clear=(("RAILS_LOG_TO_STDOUT", "1"),),
     secret=("RAILS_MASTER_KEY",),
 )
-
 DJANGO = Framework(name="Django", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
 FASTAPI = Framework(name="FastAPI", port=8000, probe=PYTHON_PROBE)
 FLASK = Framework(name="Flask", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
@@ -57,7 +55,7 @@ PYTHON = {"django": DJANGO, "fastapi": FASTAPI, "flask": FLASK}
 
 
 def find_framework(folder: Path) -> Framework | None:
-    """The framework in the folder's list of dependencies."""
+    """Return the framework in the folder's list of dependencies."""
     if re.search(r"^\s*gem\s+[\"']rails[\"']", text_of(folder / "Gemfile"), re.M):
         return RAILS
     wanted = "\n".join(text_of(folder / name) for name in PYTHON_LISTS)
@@ -66,19 +64,14 @@ def find_framework(folder: Path) -> Framework | None:
             return framework
     if (folder / "manage.py").is_file():
         return DJANGO
-    return NODE if is_node(folder) else None
-
-
-def is_node(folder: Path) -> bool:
-    """Whether there is a valid package.json."""
     try:
-        return isinstance(json.loads(text_of(folder / "package.json")), dict)
+        return NODE if isinstance(json.loads(text_of(folder / "package.json")), dict) else None
     except ValueError:
-        return False
+        return None
 
 
 def text_of(path: Path, limit: int = 200_000) -> str:
-    """The text of a file; empty if there is none or it is too large to be handwritten."""
+    """Return the text of a file; empty if there is none or it is too large to be handwritten."""
     try:
         return path.read_text("utf-8", errors="replace") if path.stat().st_size <= limit else ""
     except OSError:
@@ -108,25 +101,25 @@ class Image:
 
 
 def read_dockerfile(text: str) -> Image:
-    """The image of a Dockerfile; lines that are not understood are ignored."""
+    """Return the image of a Dockerfile; lines that are not understood are ignored."""
     stages: dict[str, Image] = {}
     image = Image()
-    for word, rest in instructions(text):
+    for word, rest in _instructions(text):
         if word == "FROM":
-            image = from_stage(rest, stages, image.variables if not stages else {})
+            image = _stage(rest, stages, image.variables if not stages else {})
         elif word in ("ARG", "ENV"):
-            image.variables |= assignments(rest)
+            image.variables |= dict(re.findall(r"(\w+)=\"?([^\s\"]*)", rest, re.ASCII))
         elif word == "EXPOSE" and image.port is None:
-            image.port = port_of(rest, image.variables)
+            image.port = _port(rest, image.variables)
         elif word == "HEALTHCHECK":
-            image.healthcheck = health_command(rest)
+            image.healthcheck = _health_command(rest)
         elif word == "RUN":
             image.has_curl |= re.search(r"\bcurl\b", rest) is not None
     return image
 
 
-def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Each instruction in capitals with the rest of its line; continued lines are joined."""
+def _instructions(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each instruction in capitals with the rest of its line; continued lines are joined."""
     kept = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for line in "\n".join(kept).replace("\\\n", " ").splitlines():
         word, _, rest = line.strip().partition(" ")
@@ -134,32 +127,25 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield word.upper(), " ".join(rest.split())
 
 
-def from_stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Image:
-    """A new stage that inherits from the stage it is based on."""
+def _stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Image:
+    """Return a new stage that inherits from the stage it is based on."""
     words = [word for word in rest.split() if not word.startswith("--")]
     parent = stages.get(words[0].lower(), Image(variables=globals_)) if words else Image()
-    image = Image(
-        port=parent.port, healthcheck=parent.healthcheck, has_curl=parent.has_curl, variables=dict(parent.variables)
-    )
+    image = replace(parent, variables=dict(parent.variables))
     if len(words) == 3 and words[1].lower() == "as":
         stages[words[2].lower()] = image
     return image
 
 
-def assignments(rest: str) -> dict[str, str]:
-    """``NAME=value`` pairs of ``ARG`` and ``ENV``."""
-    return dict(re.findall(r"(\w+)=\"?([^\s\"]*)", rest, re.ASCII))
-
-
-def port_of(rest: str, variables: dict[str, str]) -> int | None:
-    """The first port of an ``EXPOSE``, with variables replaced by their defaults."""
+def _port(rest: str, variables: dict[str, str]) -> int | None:
+    """Return the first port of an ``EXPOSE``, with variables replaced by their defaults."""
     filled = VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", rest)
     found = re.match(r"(\d{1,5})(?:/tcp)?(?:\s|-|$)", filled.strip(), re.ASCII)
     return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
 
 
-def health_command(rest: str) -> str | None:
-    """The command of a ``HEALTHCHECK``; ``NONE`` is no command."""
+def _health_command(rest: str) -> str | None:
+    """Return the command of a ``HEALTHCHECK``; ``NONE`` is no command."""
     _, found, command = rest.partition("CMD ")
     if not found:
         return None
@@ -173,7 +159,7 @@ def health_command(rest: str) -> str | None:
 
 
 def is_ignored(name: str, text: str) -> bool:
-    """Whether a ``.dockerignore`` keeps a file directly in the build context out of the image.
+    """Return whether a ``.dockerignore`` keeps a file directly in the build context out of the image.
 
     The last pattern that matches counts, ``!`` includes a file again, and ``#`` begins a comment only as the first
     character of a line. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
@@ -191,12 +177,11 @@ def is_ignored(name: str, text: str) -> bool:
 
 
 def _ignoring(pattern: str) -> re.Pattern[str]:
-    """A pattern of Go's ``filepath.Match``, in which ``**`` is any number of folders; an invalid one never matches."""
-    parts = (
-        _IGNORE_PARTS.get(found[0]) or _class(found) or re.escape(found[0][-1]) for found in IGNORE.finditer(pattern)
-    )
+    """Compile a pattern of Go's ``filepath.Match``, where ``**`` means any folders; an invalid one never matches."""
+    found = IGNORE.finditer(pattern)
+    parts = "".join(_IGNORE_PARTS.get(part[0]) or _class(part) or re.escape(part[0][-1]) for part in found)
     try:
-        return re.compile("".join(parts), re.DOTALL)
+        return re.compile(parts, re.DOTALL)
     except re.error:
         return NEVER
 
@@ -219,10 +204,8 @@ URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?
 class Project:
     """A folder with an app.
 
-    Args:
-        service: a name for it: that of git's remote, else of the folder.
-        health_page: path of a health page that its sources mention.
-        machine: processor of the deploying machine, as ``uname -m`` prints it.
+    ``health_page`` is a path that its sources mention; ``machine`` is the deploying machine's processor, as
+    ``uname -m`` prints it.
     """
 
     service: str
@@ -233,7 +216,7 @@ class Project:
 
     @property
     def is_built_for_itself(self) -> bool:
-        """Whether an image for the deploying machine's own processor suffices: most servers have the same."""
+        """Whether an image for the deploying machine's own processor is enough: most servers have the same."""
         return self.machine in ("x86_64", "AMD64")
 
     @property
@@ -272,33 +255,33 @@ def read_project(folder: Path) -> Project:
     """Read the folder; no program but git is run."""
     dockerfile = folder / "Dockerfile"
     return Project(
-        service=service_name(folder),
+        service=_service_name(folder),
         image=read_dockerfile(text_of(dockerfile)) if dockerfile.is_file() else None,
         framework=find_framework(folder),
-        health_page=find_health_page(folder),
+        health_page=_health_page(folder),
         machine=platform.machine(),
     )
 
 
-def service_name(folder: Path) -> str:
-    """A name that containers can have."""
+def _service_name(folder: Path) -> str:
+    """Return a name that containers can have: that of git's remote, else of the folder."""
     remote = git(folder, "remote", "get-url", "origin") or ""
     path = urlsplit(remote).path or remote
     name = path.rstrip("/").removesuffix(".git").rpartition("/")[2].rpartition(":")[2] or folder.resolve().name
     return re.sub(r"[^a-z0-9_]+", "-", name.lower(), flags=re.ASCII).strip("-_") or "app"
 
 
-def find_health_page(folder: Path) -> str | None:
-    """The first health page that a source file names, as a route or as a path of Django."""
-    for path in islice(sources(folder), MOST_FILES):
+def _health_page(folder: Path) -> str | None:
+    """Return the first health page that a source file names, as a route or as a path of Django."""
+    for path in islice(_sources(folder), MOST_FILES):
         for slash, page in HEALTH_PAGE.findall(text_of(path)):
             if slash or "urls" in path.name:
                 return f"/{page}" if slash else f"/{page}/"
     return None
 
 
-def sources(folder: Path, depth: int = 3) -> Iterator[Path]:
-    """The app's own source files, those directly in the folder first."""
+def _sources(folder: Path, depth: int = 3) -> Iterator[Path]:
+    """Yield the app's own source files, those directly in the folder first."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:
@@ -306,4 +289,4 @@ def sources(folder: Path, depth: int = 3) -> Iterator[Path]:
     yield from (entry for entry in entries if entry.suffix in SOURCES and entry.is_file())
     for entry in entries if depth else ():
         if entry.is_dir() and not entry.is_symlink() and entry.name not in NOT_OURS and entry.name[0] != ".":
-            yield from sources(entry, depth - 1)
+            yield from _sources(entry, depth - 1)

@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from kamal_pyinfra.config.image import LOOPBACK, PATH, split_domain
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.project.reference import schema_text
+from kamal_pyinfra.project.reference import schema_text, template
 from kamal_pyinfra.project.scan import Framework, Project
 from kamal_pyinfra.project.write import File
 
@@ -123,16 +122,12 @@ def deploy_yml(project: Project, answers: Answers) -> str:
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     environment.filters["scalar"] = scalar
-    return environment.from_string(_template("deploy.yml")).render(
+    return environment.from_string(template("deploy.yml")).render(
         project=project,
         framework=project.framework or NO_FRAMEWORK,
         answers=answers,
         next_step=next_step(project, answers),
     )
-
-
-def _template(path: str) -> str:
-    return files("kamal_pyinfra.project").joinpath("templates", path).read_text("utf-8")
 
 
 def next_step(project: Project, answers: Answers) -> str:
@@ -193,7 +188,7 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
         text = f"{usage}\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n"
         yield File(path=f"deploys/{name}.py", text=text)
     for name in HOOKS:
-        yield File(path=f".kamal/hooks/{name}.sample", text=_template(f"hooks/{name}.sample"), mode=0o755)
+        yield File(path=f".kamal/hooks/{name}.sample", text=template(f"hooks/{name}.sample"), mode=0o755)
 
 
 def _env_text(project: Project, answers: Answers, about: str) -> str:

@@ -32,30 +32,27 @@ class Written(NamedTuple):
 
 def create_missing(root: Path, wanted: Iterable[File]) -> list[Written]:
     """Create missing files and keep the others; raise ConfigError if one cannot be written."""
-    return [Written(file.path, put(root, file)) for file in wanted]
+    return [Written(file.path, _put(root / file.path, file)) for file in wanted]
 
 
-def put(root: Path, file: File) -> str:
-    """Create one file unless it exists, or add the lines that it lacks."""
-    path = root / file.path
+def _put(path: Path, file: File) -> str:
     if file.lines:
-        return add_lines(path, file.lines)
+        return _add_lines(path, file.lines)
     if path.exists() or path.is_symlink():
         return "kept"
     write(path, file.text, mode=file.mode)
     return "created"
 
 
-def add_lines(path: Path, lines: tuple[str, ...]) -> str:
+def _add_lines(path: Path, lines: tuple[str, ...]) -> str:
     """Append lines unless the first of them is there in one form or another."""
     try:
         text = path.read_text("utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     first = lines[0]
-    if text is not None and {first, f"/{first}", f"{first}*", f"/{first}*"} & {
-        line.strip() for line in text.split("\n")
-    }:
+    known = {line.strip() for line in (text or "").split("\n")}
+    if not known.isdisjoint({first, f"/{first}", f"{first}*", f"/{first}*"}):
         return "kept"
     start = text if not text or text.endswith("\n") else f"{text}\n"
     write(path, (start or "") + "".join(f"{line}\n" for line in lines), mode=0o644)
@@ -82,7 +79,6 @@ def write(path: Path, text: str, *, mode: int) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file, or a link, by one that only its owner can read; raise ConfigError if that fails."""
-
     draft = path.with_name(f".{path.name}.tmp")
     try:
         draft.unlink(missing_ok=True)

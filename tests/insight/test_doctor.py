@@ -65,7 +65,7 @@ def test_a_host_that_is_fit() -> None:
         "web1 ssh ok: connected as deploy\n"
         "web1 docker ok: version 26.1.5, usable by deploy\n"
         "web1 disk ok: 50.0 GB (50%) free at /home/deploy\n"
-        "web1 clock ok: as here\n"
+        "web1 clock ok: as on this machine\n"
         "web1 port ok: 80 is published by the proxy\n"
         "web1 port ok: 443 is free\n"
         "web1 registry ok: registry.example.com answers\n"

@@ -17,7 +17,14 @@ def run_steps(run: Run, task: Task) -> None:
     if task.is_checked:
         plan.allowed(run=run, decide=task.decide, name="Look at the host")
     for step in current_host().loop(task.steps):
-        apply.applied(run=run, decide=task.decide, kinds=step.kinds, audits=step.audits, name=step.name)
+        apply.applied(
+            run=run,
+            decide=task.decide,
+            kinds=step.kinds,
+            audits=step.audits,
+            is_observed=task.is_observed,
+            name=step.name,
+        )
 
 
 def deploy_of(task: Task) -> Callable[[Run], None]:

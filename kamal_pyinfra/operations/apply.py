@@ -64,7 +64,11 @@ class Applied:
 
 @operation()
 def applied(
-    run: Run, decide: Decide, kinds: Sequence[type[Change]] = (), audits: Audits = KINDS_OWN
+    run: Run,
+    decide: Decide,
+    kinds: Sequence[type[Change]] = (),
+    audits: Audits = KINDS_OWN,
+    is_observed: bool = True,
 ) -> Generator[PyinfraCommand, None, None]:
     """The changes that were decided on for the host are made, in their order.
 
@@ -72,8 +76,10 @@ def applied(
     + decide: which changes these are.
     + kinds: only those of these kinds; all without.
     + audits: what the audit log says of a kind, in place of its own words.
+    + is_observed: whether the decision depends on what is on the host; otherwise no snapshot is taken.
     """
-    changes = [change for change in decided(run, decide).changes if not kinds or type(change) in kinds]
+    decision = decided(run, decide) if is_observed else decide(run, ObservedHost(host=current_host().name))
+    changes = [change for change in decision.changes if not kinds or type(change) in kinds]
     if not changes:
         current_host().noop("it is so already")
         return

@@ -111,4 +111,9 @@ def step(name, number=-1, **options):
     """What the operation of a step of a task is given, by default of its last one."""
     task = TASKS[name].given(**options) if options else TASKS[name]
     chosen = task.steps[number]
-    return {"decide": task.decide, "kinds": chosen.kinds, "audits": chosen.audits}
+    return {
+        "decide": task.decide,
+        "kinds": chosen.kinds,
+        "audits": chosen.audits,
+        "is_observed": task.is_observed,
+    }

@@ -153,6 +153,16 @@ def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
     assert "registry-hush" not in "\n".join(hosts.printed)
 
 
+def test_a_login_takes_no_snapshot(fleet):
+    hosts = fleet(deployed)
+    command = f"{log_in(None, 'acme')} > /dev/null"
+    for name in HOSTS:
+        hosts.servers[name].snapshot = "(none is expected)"
+        hosts.servers[name].knows(command)
+    assert changed(hosts.does(applied, **step("registry login"))) == list(HOSTS)
+    assert hosts.commands(OTHER) == [command]
+
+
 def test_a_logout_happens_once(fleet, run):
     hosts = fleet(deployed)
     for name in HOSTS:

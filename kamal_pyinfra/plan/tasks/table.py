@@ -41,6 +41,7 @@ class Task:
     needs_secrets: bool = False  # every secret must have a value before a host is asked
     is_locked: bool = True  # the deploy lock is held meanwhile
     is_planned: bool = True  # the changes are known and shown first; without any the lock is not taken
+    is_observed: bool = True  # what it decides depends on what is on the host
     is_checked: bool = True  # under the lock it is asked again whether something speaks against it
     untouched: str = ""  # what a failure says about the groups of hosts whose turn had not come
 
@@ -268,6 +269,7 @@ TASKS: Mapping[str, Task] = {
         decide=host.log_in,
         steps=(LOG_IN,),
         state="The other hosts are logged in.",
+        is_observed=False,
         is_locked=False,
         is_planned=False,
         is_checked=False,

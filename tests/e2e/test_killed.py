@@ -27,7 +27,7 @@ exec /usr/bin/docker "$@"
 KILLER = """
 import os, signal, sys
 import pyinfra_cli
-from kamal_pyinfra.runner.progress.emitter import Emitter
+from kamal_pyinfra.runner.progress.report import Emitter
 phase, number = sys.argv.pop(1), int(sys.argv.pop(1))
 began = Emitter.operation_began
 def operation_began(self, name):

@@ -9,6 +9,7 @@ from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import replica_number
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.diff.app import UNLISTED_FILES
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
@@ -26,7 +27,7 @@ class StatusRow:
         role: of the app, or ``proxy``.
         replica: its number among the role's containers on the host, counted from 1.
         since: RFC 3339 time of its last start; empty if it does not run.
-        drift: causes of the changes that would undo what was done outside kp.
+        drift: causes of the changes that would undo what was done outside kp, and what is not known of that.
         routed: whether the proxy routes to it: ``yes``, ``no: WHY`` or ``not known: WHY``; empty where it need not.
     """
 
@@ -71,7 +72,10 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
         found = [container for container in running if container.role == role]
         for container in sorted(found, key=lambda container: replica_number(container.name)):
             routed = routes.get(container.name, Routed())
-            yield replace(_row(observed.host, role, container.version, container, causes), routed=routed.text)
+            unlisted = () if container.are_edits_known else (UNLISTED_FILES,)
+            yield replace(
+                _row(observed.host, role, container.version, container, (*causes, *unlisted)), routed=routed.text
+            )
         if not found:
             yield _absent(observed, role, version, causes)
     yield from _proxy_rows(observed, tuple(_cause(change) for change in drift if change.kind == PROXY))

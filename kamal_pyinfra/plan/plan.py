@@ -13,7 +13,7 @@ from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_accessories
 from kamal_pyinfra.plan.diff.addresses import port_conflicts
-from kamal_pyinfra.plan.diff.app import diff_containers, edited_files
+from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, diff_containers, edited_files
 from kamal_pyinfra.plan.diff.host import diff_docker, diff_host
 from kamal_pyinfra.plan.diff.leftovers import is_former
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
@@ -210,8 +210,7 @@ def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> 
             )
         if existing is not None and not existing.are_edits_known and container.name not in changed:
             yield (
-                f"container {container.name}: whether files of its image were changed is not known, as the host could "
-                f"not list them all; `docker diff {container.name}` on the host lists them"
+                f"container {container.name}: {UNLISTED_FILES}; `docker diff {container.name}` on the host lists them"
             )
 
 

@@ -188,8 +188,8 @@ def test_files_that_the_host_could_not_list_are_no_files_that_nothing_changed(co
     plan = make_plan(a_run(config(), "v2"), {HOST: seen})
     assert not plan.hosts[0].changes
     assert plan.hosts[0].notes[:1] == (
-        "container shop-web-v2: whether files of its image were changed is not known, as the host could not list them "
-        "all; `docker diff shop-web-v2` on the host lists them",
+        "container shop-web-v2: whether files of its image were changed is not known: there are more than 10,000, or "
+        "the host did not list them in time; `docker diff shop-web-v2` on the host lists them",
     )
 
 

@@ -67,3 +67,13 @@ def test_the_plan_marks_the_same(config: MakeConfig) -> None:
     both = config(servers=SERVERS)
     text = plan_of(both, stopped(deployed(both, "v2"), "shop-job-v2"))
     assert "  ~ container shop-job-v2  is stopped (drift)\n" in text
+
+
+def test_changed_files_that_the_host_did_not_list_are_no_lack_of_drift(config: MakeConfig) -> None:
+    """More than 10,000 files, or a `docker diff` that takes too long: "no" would be a claim that nothing supports."""
+    seen = altered(deployed(config(servers=SERVERS), "v7"), "shop-web-v7", are_edits_known=False)
+    why = "there are more than 10,000, or the host did not list them in time"
+    assert rows(config, seen)[:2] == [
+        f"web v7 running healthy whether files of its image were changed is not known: {why}",
+        "job v7 running - no",
+    ]

@@ -33,6 +33,10 @@ from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status
 
 SHOWN_FILES = 5
+UNLISTED_FILES = (
+    "whether files of its image were changed is not known: there are more than 10,000, or the host did not list them "
+    "in time"
+)
 
 
 def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:

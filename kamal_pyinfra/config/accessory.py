@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, model_serializer, model_validator
 
-from kamal_pyinfra.config.document.erb import Values
+from kamal_pyinfra.config.document.erb import Values, render_erb
 from kamal_pyinfra.config.document.source import Source
-from kamal_pyinfra.config.document.variables import render_erb
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.config.servers import Server

@@ -7,21 +7,45 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from shlex import quote
 
-from kamal_pyinfra.config.document.source import choose
+from kamal_pyinfra.config.document.source import other_destinations
 from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, nearest
 from kamal_pyinfra.config.image import CONTAINER_NAME, PROXY, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.router_rules import router_rules
 from kamal_pyinfra.config.secrets import env_sections
 from kamal_pyinfra.config.servers import CONNECTION, Server
+from kamal_pyinfra.config.traefik import ROUTER_RULE, WAY_OUT, rule_problem
 from kamal_pyinfra.config.values import Option, networks
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
+MOST_REPLICAS = 100
+FOR_ONE = ("publish", "p", "ip", "ip6", "mac-address", "cidfile")
+"""Options that two containers of a host cannot both have."""
+DOCKERS_OWN = re.compile(
+    r"PATH|HOME|TMPDIR|SHELL|IFS|(DOCKER|BUILDX|LD|DYLD|XDG|OTEL|MALLOC)_.*"
+    r"|BUILDKIT_(?!INLINE_CACHE$|CONTEXT_KEEP_GIT_DIR$|MULTI_PLATFORM$|SANDBOX_HOSTNAME$|SYNTAX$|CACHE_MOUNT_NS$).*"
+    r"|EXPERIMENTAL_BUILDKIT_.*|SSL_CERT_.*|GO(DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK|RACE|COVERDIR)"
+    r"|SSH_(AUTH_SOCK|AGENT_PID|ASKPASS.*|SK_.*|PKCS11_HELPER|CONNECTION|CLIENT)"
+    r"|GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|CONFIG.*|SSH|SSH_COMMAND|EXEC_PATH|ASKPASS|PROXY_COMMAND|TRACE.*)"
+    r"|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|RES_OPTIONS|HOSTALIASES|LOCALDOMAIN|RESOLV_HOST_CONF"
+    r"|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|BASHOPTS|PS4",
+    re.DOTALL,
+)
+"""Variables that the docker command itself obeys, or Go's runtime, the loader, git, ssh and the shell that it starts;
+values for a build travel in its environment. `BUILDKIT_INLINE_CACHE` and the like are for the build alone."""
 Steps = tuple[str | int, ...]
+"""Keys and indexes that lead to a value, as far as the document has them."""
+Complaint = tuple[Steps, str]
 
 
-def long_values(config: Config) -> Iterator[tuple[Steps, str]]:
+def cross_checks(config: Config, tree: Map) -> list[Problem]:
+    """Problems that no single section shows; sizes are checked once everything else is right."""
+    complaints = list(chain.from_iterable(rule(config) for rule in RULES)) or long_values(config)
+    places = ((nearest(tree, steps), message) for steps, message in complaints)
+    return [Problem(place.position, place.path, message) for place, message in places]
+
+
+def long_values(config: Config) -> Iterator[Complaint]:
     """The longest word of each container whose words do not fit on a command line."""
     found: dict[Steps, None] = {}
     for words in containers(config):
@@ -31,50 +55,48 @@ def long_values(config: Config) -> Iterator[tuple[Steps, str]]:
     for steps in found:
         name, is_clear = steps[-1], steps[-2:-1] == ("clear",)
         what = f"with {name} the clear values" if is_clear else f"with {name} the words of `docker run`"
-        yield (
-            steps,
-            f"too long: {what} of a container need more than the {LONGEST} bytes that fit on a command line; "
-            f"{'pass it in a file' if is_clear else 'shorten it, or put it into a file'}",
-        )
+        way_out = "pass it in a file" if is_clear else "shorten it, or put it into a file"
+        limit = f"of a container need more than the {LONGEST} bytes that fit on a command line"
+        yield steps, f"too long: {what} {limit}; {way_out}"
 
 
 def containers(config: Config) -> Iterator[dict[Steps, str]]:
     """Words of each container's ``docker run``, by their steps in the document."""
-    root: dict[Steps, str] = {("labels", name): f"{name}={value}" for name, value in config.labels.items()}
-    root |= {("volumes", index): volume for index, volume in enumerate(config.volumes)}
+    root = pairs(("labels",), config.labels) | volumes((), config.volumes)
     for role in config.roles:
         path: Steps = ("servers", role.name)
-        own = {(*path, "labels", name): f"{name}={value}" for name, value in role.labels.items()}
-        words = {**root, **own, **options(path, role.options), (*path, "cmd"): role.cmd or ""}
+        words = {**root, **pairs((*path, "labels"), role.labels), **options((*path, "options"), role.options)}
         check = (*path, "healthcheck", "cmd") if role.own_healthcheck else ("healthcheck", "cmd")
-        words[check] = role.healthcheck.command if role.has_healthcheck else ""
+        words |= {(*path, "cmd"): role.cmd or "", check: role.healthcheck.command if role.has_healthcheck else ""}
         for server in role.servers:
             env = config.env_for(role.name, server.host).clear
-            yield words | {place_of(config, f"servers/{role.name}/env", name): f"{name}={env[name]}" for name in env}
+            yield words | {place_of(config, role.name, name): f"{name}={env[name]}" for name in env}
     for name, accessory in config.accessories.items():
         path = ("accessories", name)
-        words = options(path, accessory.options) | {(*path, "cmd"): accessory.cmd or ""}
-        words |= {(*path, "labels", key): f"{key}={value}" for key, value in accessory.labels.items()}
-        words |= {(*path, "volumes", index): volume for index, volume in enumerate(accessory.volumes)}
-        yield words | clear(path, accessory.env.clear)
-    proxy: dict[Steps, str] = {
-        ("traefik", "labels", key): f"{key}={value}" for key, value in config.traefik.labels.items()
-    }
-    proxy |= options(("traefik",), config.traefik.options) | options(("traefik",), config.traefik.args, "args")
-    yield proxy | clear(("traefik",), config.traefik.env.clear)
+        words = options((*path, "options"), accessory.options) | {(*path, "cmd"): accessory.cmd or ""}
+        words |= pairs((*path, "labels"), accessory.labels) | volumes(path, accessory.volumes)
+        yield words | pairs((*path, "env", "clear"), accessory.env.clear)
+    proxy = pairs(("traefik", "labels"), config.traefik.labels)
+    proxy |= options(("traefik", "options"), config.traefik.options) | options(("traefik", "args"), config.traefik.args)
+    yield proxy | pairs(("traefik", "env", "clear"), config.traefik.env.clear)
 
 
-def options(path: Steps, given: Mapping[str, Option], key: str = "options") -> dict[Steps, str]:
+def options(path: Steps, given: Mapping[str, Option]) -> dict[Steps, str]:
     """Options of a command line, repeated for every item of a list."""
     return {
-        (*path, key, name): " ".join(f"--{name} {item}" for item in (value if isinstance(value, tuple) else (value,)))
+        (*path, name): " ".join(f"--{name} {item}" for item in (value if isinstance(value, tuple) else (value,)))
         for name, value in given.items()
     }
 
 
-def clear(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
-    """Clear values of a section's own ``env``."""
-    return {(*path, "env", "clear", name): f"{name}={value}" for name, value in values.items()}
+def pairs(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
+    """Labels, or clear values of an environment."""
+    return {(*path, name): f"{name}={value}" for name, value in values.items()}
+
+
+def volumes(path: Steps, values: tuple[str, ...]) -> dict[Steps, str]:
+    """Volumes of a section."""
+    return {(*path, "volumes", index): volume for index, volume in enumerate(values)}
 
 
 def sent_length(text: str) -> int:
@@ -82,76 +104,18 @@ def sent_length(text: str) -> int:
     return len(quote(quote(f"--env {text}")).encode(errors="replace"))
 
 
-def place_of(config: Config, path: str, name: str) -> Steps:
-    """Steps to a value: in the container's own section, else in a tag's, else in the root's."""
-    role = path.split("/")[1] if path.startswith("servers/") else None
-    if role is None or (role in config.servers and name in config.servers[role].env.clear):
-        return (*path.split("/"), "clear", name)
+def place_of(config: Config, role: str, name: str) -> Steps:
+    """Steps to a clear value of a role: in its own section, else in a tag's, else in the root's."""
+    if name in config.servers[role].env.clear:
+        return ("servers", role, "env", "clear", name)
     tag = next((tag for tag, env in config.env.tags.items() if name in env.clear), None)
     return ("env", "clear", name) if tag is None or name in config.env.clear else ("env", "tags", tag, "clear", name)
-
-
-MOST = 100
-FOR_ONE = ("publish", "p", "ip", "ip6", "mac-address", "cidfile")
-"""Options that two containers of a host cannot both have."""
-
-
-def replicas(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Require a sensible number of replicas, without options that only one container of a host can have."""
-    for name, role in config.servers.items():
-        if not 1 <= role.replicas <= MOST:
-            yield ("servers", name, "replicas"), f"should be a number from 1 to {MOST}"
-        for option in FOR_ONE if role.replicas > 1 else ():
-            if option in role.options:
-                yield (
-                    ("servers", name, "options", option),
-                    f"only one container of a host can have this; leave it out, or set replicas: 1 for role {name}",
-                )
-
-
-JOINED = (
-    "Docker gives no host name to a container in the network of another one, and app containers need one; "
-    "name a network that both are on"
-)
-NO_ADDRESS = {
-    "host": "two versions cannot listen on one port of the host's network, so none can boot beside the one that "
-    "serves; leave it out (the proxy reaches the container at an address of its own)",
-    "none": "the proxy cannot reach a container without a network; leave it out",
-}
-
-
-def own_addresses(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Require an address of its own for each container behind the proxy, and networks that app containers can join."""
-    for role in config.roles:
-        for network, option in networks(role.options).items():
-            steps = ("servers", role.name, "options", option)
-            if network.startswith("container:"):
-                yield steps, JOINED
-            elif role.running_traefik and network in NO_ADDRESS:
-                yield steps, f"{NO_ADDRESS[network]}, or set `traefik: false` for role {role.name}"
-
-
-Step = int | str
-Complaint = tuple[tuple[Step, ...], str]
-"""Steps to a value, as far as the document has them, and what is wrong there."""
-
-
-def cross_checks(config: Config, tree: Map) -> list[Problem]:
-    """Problems that no single section shows; sizes are checked once everything else is right."""
-    found = [located(tree, *complaint) for complaint in chain.from_iterable(rule(config) for rule in RULES)]
-    return found or [located(tree, *complaint) for complaint in long_values(config)]
-
-
-def located(tree: Map, steps: tuple[Step, ...], message: str) -> Problem:
-    """A complaint with its place."""
-    place = nearest(tree, steps)
-    return Problem(place.position, place.path, message)
 
 
 def destination(config: Config) -> Iterator[Complaint]:
     """Require a destination where the file does."""
     if config.require_destination and config.destination is None:
-        yield ("require_destination",), f"You must specify a destination{choose(config.path)}"
+        yield ("require_destination",), f"You must specify a destination{other_destinations(config.path)}"
 
 
 def names(config: Config) -> Iterator[Complaint]:
@@ -170,11 +134,12 @@ def images(config: Config) -> Iterator[Complaint]:
     of_app = image_problem(config.image, None if wrong else server)
     if of_app is not None:
         yield ("image",), of_app
-    others: list[tuple[tuple[Step, ...], str | None]] = [
-        (("accessories", name, "image"), accessory.image) for name, accessory in config.accessories.items()
+    others: list[tuple[Steps, str | None]] = [
+        *((("accessories", name, "image"), accessory.image) for name, accessory in config.accessories.items()),
+        (("traefik", "image"), config.traefik.image),
+        (("registry", "image"), config.registry.image),
+        (("builder", "cache", "image"), config.builder.cache.image if config.builder.cache else None),
     ]
-    others += [(("traefik", "image"), config.traefik.image), (("registry", "image"), config.registry.image)]
-    others += [(("builder", "cache", "image"), config.builder.cache.image)] if config.builder.cache else []
     for steps, image in others:
         problem = reference_problem(image) if image else None
         if problem is not None:
@@ -184,16 +149,13 @@ def images(config: Config) -> Iterator[Complaint]:
 def container_names(config: Config) -> Iterator[Complaint]:
     """Require names that Docker takes for containers."""
     if not re.match(r"[A-Za-z0-9]", config.service):
-        yield (
-            ("service",),
-            f"should begin with a letter or a digit, as the names of containers do{_without(config.service)}",
-        )
+        rule = "should begin with a letter or a digit, as the names of containers do"
+        yield ("service",), f"{rule}{_without(config.service)}"
     for name, accessory in config.accessories.items():
         if accessory.service is not None and not CONTAINER_NAME.fullmatch(accessory.service):
-            rule = (
-                "should be a name that a container may have: letters, digits, `_`, `.` and `-`, at least two, the first"
-            )
-            yield ("accessories", name, "service"), f"{rule} a letter or a digit{_without(accessory.service)}"
+            characters = "letters, digits, `_`, `.` and `-`, at least two, the first a letter or a digit"
+            rule = f"should be a name that a container may have: {characters}"
+            yield ("accessories", name, "service"), f"{rule}{_without(accessory.service)}"
 
 
 def _without(name: str) -> str:
@@ -201,34 +163,29 @@ def _without(name: str) -> str:
     return f"; write {bare}" if len(bare) > 1 else ""
 
 
-def primary_role(config: Config) -> Iterator[Complaint]:
-    """Require the primary role and a host for it: it decides whether a deploy goes on."""
-    name = config.primary_role
-    if name not in config.servers:
+def roles(config: Config) -> Iterator[Complaint]:
+    """Require the primary role with a host: it decides whether a deploy goes on; other roles need one most often."""
+    primary = config.primary_role
+    if primary not in config.servers:
         step = "primary_role" if "primary_role" in config.model_fields_set else "servers"
-        yield (step,), f"The primary_role {name} isn't defined{did_you_mean(name, config.servers)}"
-    elif not config.servers[name].hosts:
-        yield ("servers", name), f"No servers specified for the {name} primary_role"
-
-
-def empty_roles(config: Config) -> Iterator[Complaint]:
-    """Refuse a role without hosts, which is most often a mistake."""
+        yield (step,), f"The primary_role {primary} isn't defined{did_you_mean(primary, config.servers)}"
     for name, section in config.servers.items():
-        if not (section.hosts or config.allow_empty_roles or name == config.primary_role):
+        if name == primary and not section.hosts:
+            yield ("servers", name), f"No servers specified for the {name} primary_role"
+        elif not (section.hosts or config.allow_empty_roles):
             message = f"No servers specified for the {name} role. You can ignore this with allow_empty_roles: true"
             yield ("servers", name), message
 
 
-def role_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
+def role_hosts(config: Config) -> Iterator[tuple[Steps, Server]]:
     """Every host of every role, with the steps to it."""
     for name, section in config.servers.items():
         for index, server in enumerate(section.hosts):
             yield ("servers", name, "hosts", index, server.host), server
 
 
-def all_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
-    """Every host of every role and accessory, with the steps to it."""
-    yield from role_hosts(config)
+def accessory_hosts(config: Config) -> Iterator[tuple[Steps, Server]]:
+    """Every host that an accessory names, with the steps to it."""
     for name, accessory in config.accessories.items():
         if accessory.host is not None:
             yield ("accessories", name, "host", accessory.host.host), accessory.host
@@ -237,15 +194,11 @@ def all_hosts(config: Config) -> Iterator[tuple[tuple[Step, ...], Server]]:
 
 
 def tags(config: Config) -> Iterator[Complaint]:
-    """Refuse a tag that is not defined: it would add nothing."""
+    """Refuse a tag that is not defined, as it would add nothing, and tags anywhere but in the root ``env``."""
     for steps, server in role_hosts(config):
         for index, tag in enumerate(server.tags):
             if tag not in config.env.tags:
                 yield (*steps, "tags", index), f"unknown tag: {tag}{did_you_mean(tag, config.env.tags)}"
-
-
-def tag_places(config: Config) -> Iterator[Complaint]:
-    """Allow tags in the root ``env`` only."""
     for path, env in env_sections(config):
         if env.tags and path != "env":
             yield (*path.split("/"), "tags"), "tags are only allowed in the root env"
@@ -253,13 +206,13 @@ def tag_places(config: Config) -> Iterator[Complaint]:
 
 def host_settings(config: Config) -> Iterator[Complaint]:
     """Refuse two ways to reach one host."""
-    seen: dict[str, Server] = {}
-    for steps, server in all_hosts(config):
-        known = seen.get(server.host, server)
+    found: dict[str, Server] = {}
+    for steps, server in (*role_hosts(config), *accessory_hosts(config)):
+        known = found.get(server.host, server)
         for name in sorted(CONNECTION & known.model_fields_set & server.model_fields_set):
             if getattr(known, name) != getattr(server, name):
                 yield (*steps, name), f"{server.host} has another {name} elsewhere in this file"
-        seen[server.host] = known.joined_with(server)
+        found[server.host] = known.joined_with(server)
 
 
 def accessories(config: Config) -> Iterator[Complaint]:
@@ -267,30 +220,22 @@ def accessories(config: Config) -> Iterator[Complaint]:
     for name, accessory in config.accessories.items():
         for index, role in enumerate(accessory.roles or ()):
             if role not in config.servers:
-                yield (
-                    ("accessories", name, "roles", index),
-                    f"unknown role: {role}{did_you_mean(role, config.servers)}",
-                )
-        for index, server in enumerate(accessory.hosts or ()):
-            if server.tags:
-                yield ("accessories", name, "hosts", index), "hosts of an accessory cannot have tags"
-        if accessory.host is not None and accessory.host.tags:
-            yield ("accessories", name, "host"), "hosts of an accessory cannot have tags"
+                message = f"unknown role: {role}{did_you_mean(role, config.servers)}"
+                yield ("accessories", name, "roles", index), message
+    for steps, server in accessory_hosts(config):
+        if server.tags:
+            yield steps[:-1], "hosts of an accessory cannot have tags"
 
 
 def registry(config: Config) -> Iterator[Complaint]:
     """Require an account for any registry but the built-in one."""
     section = config.registry
-    if section.is_built_in:
-        if not 0 < section.built_in_port < 65536:
-            yield ("registry", "server"), "should be a port between 1 and 65535"
-        return
     missing = [key for key in ("username", "password") if getattr(section, key) is None]
-    if missing:
-        yield (
-            ("registry",),
-            f"{' and '.join(missing)} missing; only the built-in registry needs none: leave the section out",
-        )
+    if section.is_built_in and not 0 < section.built_in_port < 65536:
+        yield ("registry", "server"), "should be a port between 1 and 65535"
+    elif missing and not section.is_built_in:
+        what = " and ".join(missing)
+        yield ("registry",), f"{what} missing; only the built-in registry needs none: leave the section out"
 
 
 def release(config: Config) -> Iterator[Complaint]:
@@ -309,34 +254,67 @@ def release(config: Config) -> Iterator[Complaint]:
         yield ("release", "host"), f"{section.host} is no host of role {role}{did_you_mean(section.host, hosts)}"
 
 
-DOCKERS_OWN = re.compile(
-    r"PATH|HOME|TMPDIR|SHELL|IFS|(DOCKER|BUILDX|LD|DYLD|XDG|OTEL|MALLOC)_.*"
-    r"|BUILDKIT_(?!INLINE_CACHE$|CONTEXT_KEEP_GIT_DIR$|MULTI_PLATFORM$|SANDBOX_HOSTNAME$|SYNTAX$|CACHE_MOUNT_NS$).*"
-    r"|EXPERIMENTAL_BUILDKIT_.*|SSL_CERT_.*|GO(DEBUG|GC|MAXPROCS|MEMLIMIT|TRACEBACK|RACE|COVERDIR)"
-    r"|SSH_(AUTH_SOCK|AGENT_PID|ASKPASS.*|SK_.*|PKCS11_HELPER|CONNECTION|CLIENT)"
-    r"|GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|CONFIG.*|SSH|SSH_COMMAND|EXEC_PATH|ASKPASS|PROXY_COMMAND|TRACE.*)"
-    r"|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|RES_OPTIONS|HOSTALIASES|LOCALDOMAIN|RESOLV_HOST_CONF"
-    r"|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|BASHOPTS|PS4",
-    re.DOTALL,
+def replicas(config: Config) -> Iterator[Complaint]:
+    """Require a sensible number of replicas, without options that only one container of a host can have."""
+    for name, role in config.servers.items():
+        if not 1 <= role.replicas <= MOST_REPLICAS:
+            yield ("servers", name, "replicas"), f"should be a number from 1 to {MOST_REPLICAS}"
+        for option in FOR_ONE if role.replicas > 1 else ():
+            if option in role.options:
+                message = (
+                    f"only one container of a host can have this; leave it out, or set replicas: 1 for role {name}"
+                )
+                yield ("servers", name, "options", option), message
+
+
+JOINED = (
+    "Docker gives no host name to a container in the network of another one, and app containers need one; "
+    "name a network that both are on"
 )
-"""Variables that the docker command itself obeys, or Go's runtime, the loader, git, ssh and the shell that it starts;
-values for a build travel in its environment. `BUILDKIT_INLINE_CACHE` and the like are for the build alone."""
+NO_ADDRESS = {
+    "host": "two versions cannot listen on one port of the host's network, so none can boot beside the one that "
+    "serves; leave it out (the proxy reaches the container at an address of its own)",
+    "none": "the proxy cannot reach a container without a network; leave it out",
+}
+
+
+def own_addresses(config: Config) -> Iterator[Complaint]:
+    """Require an address of its own for each container behind the proxy, and networks that app containers can join."""
+    for role in config.roles:
+        for network, option in networks(role.options).items():
+            steps = ("servers", role.name, "options", option)
+            if network.startswith("container:"):
+                yield steps, JOINED
+            elif role.running_traefik and network in NO_ADDRESS:
+                yield steps, f"{NO_ADDRESS[network]}, or set `traefik: false` for role {role.name}"
+
+
+def router_rules(config: Config) -> Iterator[Complaint]:
+    """Refuse rules in labels that no Traefik can parse."""
+    sections = [
+        (("labels",), config.labels),
+        (("traefik", "labels"), config.traefik.labels),
+        *((("servers", name, "labels"), section.labels) for name, section in config.servers.items()),
+        *((("accessories", name, "labels"), accessory.labels) for name, accessory in config.accessories.items()),
+    ]
+    for steps, labels in sections:
+        for name, value in labels.items():
+            if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
+                yield (*steps, name), f"{problem}; {WAY_OUT}"
 
 
 def builder(config: Config) -> Iterator[Complaint]:
     """Require known architectures, and refuse values that would control the docker command."""
     section = config.builder
-    pair = section.multiarch and section.remote is not None
-    for key in ("remote", "local") if pair else ():
+    is_pair = section.multiarch and section.remote is not None
+    for key in ("remote", "local") if is_pair else ():
         machine = getattr(section, key)
         if machine is not None and not machine.arch:
             yield ("builder", key), "arch required, such as arch: amd64"
-    if section.driver == "docker" and not (pair and section.local is None and section.cache is None):
-        yield (
-            ("builder", "driver"),
-            "docker builds at `remote` alone: for one architecture, without `local` and `cache`",
-        )
-    values: list[tuple[str, Step, str]] = [("args", name, name) for name in section.args]
+    if section.driver == "docker" and not (is_pair and section.local is None and section.cache is None):
+        message = "docker builds at `remote` alone: for one architecture, without `local` and `cache`"
+        yield ("builder", "driver"), message
+    values: list[tuple[str, str | int, str]] = [("args", name, name) for name in section.args]
     values += [("secrets", index, name) for index, name in enumerate(section.secrets)]
     for key, step, name in values:
         if DOCKERS_OWN.fullmatch(name):
@@ -347,6 +325,6 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 
 RULES = (
-    *(destination, names, images, container_names, primary_role, empty_roles, tags, tag_places, host_settings),
+    *(destination, names, images, container_names, roles, tags, host_settings),
     *(accessories, builder, release, registry, replicas, own_addresses, router_rules),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,15 @@ from pydantic import ValidationError
 
 from kamal_pyinfra.config.checks import cross_checks
 from kamal_pyinfra.config.document.erb import Values, read_template
-from kamal_pyinfra.config.document.kamal2 import kamal_2_problem
 from kamal_pyinfra.config.document.reader import TooLargeError, TreeBuilder, parse, read_text
 from kamal_pyinfra.config.document.source import (
     Source,
     check_destination,
-    choose,
     destination_path,
     load_environment,
-    meant,
+    other_destinations,
 )
-from kamal_pyinfra.config.document.tree import Map, Position, Problem, found_problems, merge, walk
+from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Problem, Scalar, merge, to_problem, walk
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.secrets import open_words, secret_values
 from kamal_pyinfra.errors import ConfigError
@@ -47,14 +45,22 @@ def load_config(
         raise config_error(problems)
     config, found = validate(tree, document.unknown)
     if config is None or problems:
-        raise config_error([*problems, *(with_choice(problem, path, destination) for problem in found)])
-    source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions(tree))
+        choice = other_destinations(path) if destination is None else ""
+        raise config_error([*problems, *(_with_choice(problem, choice) for problem in found)])
+    positions = {node.place.path: node.place.position for node in walk(tree)}
+    source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions)
     config = config.loaded_from(source)
     found = cross_checks(config, tree)
     if found:
         raise config_error(found)
     redacted.learn(secret_values(config), open_words=open_words(config))
     return config
+
+
+def _with_choice(problem: Problem, choice: str) -> Problem:
+    """A problem that names the destinations, if a missing key may be in the file of one."""
+    is_missing = problem.message == "is required" and "/" not in problem.path
+    return problem._replace(message=problem.message + choice) if is_missing else problem
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,13 @@ def read_document(path: Path, destination: str | None, values: Values) -> Docume
     documents = [read_file(each, values) for each in paths]
     if destination is not None and not paths[-1].exists():
         missing = documents[-1].problems[0]
-        documents[-1] = Document(None, [missing._replace(message=missing.message + meant(path, destination))])
-    trees_read = (document.tree for document in documents if document.tree is not None)
-    foreign = next(filter(None, (kamal_2_problem(tree, values.root) for tree in trees_read)), None)
+        message = missing.message + other_destinations(path, destination)
+        documents[-1] = Document(None, [missing._replace(message=message)])
+    trees = [document.tree for document in documents if document.tree is not None]
+    foreign = next(filter(None, (kamal_2_problem(tree, values.root) for tree in trees)), None)
     if foreign is not None:
         raise ConfigError(str(foreign))
     problems = [problem for document in documents for problem in document.problems]
-    trees = [document.tree for document in documents if document.tree is not None]
     if len(trees) < len(documents):
         return Document(None, problems)
     tree = merge(trees[0], trees[-1])
@@ -122,26 +128,67 @@ def read_file(path: Path, values: Values) -> Document:
     return Document(tree, builder.found(), builder.unset, frozenset(builder.unknown))
 
 
-def with_choice(problem: Problem, path: Path, destination: str | None) -> Problem:
-    """A problem that names the destinations, if a missing key may be in the file of one."""
-    if destination is None and problem.message == "is required" and "/" not in problem.path:
-        return problem._replace(message=problem.message + choose(path))
-    return problem
-
-
 def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, list[Problem]]:
     """The configuration of a document, or its problems; values with a known problem are not reported again."""
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        return None, [problem for problem in found_problems(error, tree, Config) if problem.position not in unknown]
-
-
-def positions(tree: Map) -> dict[str, Position]:
-    """The position of each path of the document."""
-    return {node.place.path: node.place.position for node in walk(tree)}
+        found = [to_problem(details, tree, Config) for details in error.errors(include_url=False)]
+        return None, [problem for problem in found if problem.position not in unknown]
 
 
 def config_error(problems: list[Problem]) -> ConfigError:
     """An error with all problems, sorted by place, each once."""
     return ConfigError(*map(str, dict.fromkeys(sorted(problems))))
+
+
+ROOT_KEYS = ("proxy", "aliases", "error_pages_path")
+BUILDER_KEYS = ("arch", "pack", "provenance", "sbom")
+KAMAL_1_KEYS = ("traefik", "healthcheck", "stop_wait_time")
+INSTEAD = {
+    "proxy": "labels of Traefik and `healthcheck` for `proxy`",
+    "builder.arch": "`builder: {local: {arch: ARCH}}` for `builder.arch`",
+    "builder.remote": "`builder: {remote: {arch: ARCH, host: ssh://…}}` for `builder.remote`",
+    "builder.local": "`builder: {multiarch: false}` for `builder.local`",
+    "aliases": "nothing for `aliases`",
+    ".kamal/secrets": "`.env` for `.kamal/secrets`",
+}
+
+
+def kamal_2_problem(tree: Map, root: Path) -> Problem | None:
+    """The one problem of a file of Kamal 2, which also names ``.kamal/secrets`` below ``root``; ``None`` for others."""
+    found = dict(_signs(tree))
+    if not found:
+        return None
+    first = min((place.key or place.position for place in found.values()), key=lambda place: place.line)
+    names = [*found, *([".kamal/secrets"] if any((root / ".kamal").glob("secrets*")) else [])]
+    known = dict.fromkeys("proxy" if name.endswith("proxy") else name for name in names)
+    instead = [INSTEAD[name] for name in known if name in INSTEAD]
+    both = [name for name in KAMAL_1_KEYS if name in tree]
+    beside = f" beside keys of Kamal 1.9 ({', '.join(both)})" if both else ""
+    message = f"this is a configuration of Kamal 2 ({', '.join(names)}){beside}; kp reads Kamal 1.9's"
+    return Problem(first, "", ": write ".join(filter(None, (message, ", ".join(instead)))))
+
+
+def _signs(tree: Map) -> Iterator[tuple[str, Place]]:
+    """The keys that only Kamal 2 has, with their places."""
+    yield from ((key, tree[key].place) for key in ROOT_KEYS if key in tree)
+    builder = _section(tree, "builder")
+    yield from ((f"builder.{key}", builder[key].place) for key in BUILDER_KEYS if key in builder)
+    remote, local = builder.get("remote"), builder.get("local")
+    if isinstance(remote, Scalar) and "://" in str(remote.value):
+        yield "builder.remote", remote.place
+    if isinstance(local, Scalar) and isinstance(local.value, bool):
+        yield "builder.local", local.place
+    for key in ("servers", "accessories"):
+        for name, part in _section(tree, key).items():
+            if isinstance(part, Map) and "proxy" in part:
+                yield f"{key}.{name}.proxy", part["proxy"].place
+    boot = _section(tree, "boot")
+    if "parallel_roles" in boot:
+        yield "boot.parallel_roles", boot["parallel_roles"].place
+
+
+def _section(tree: Map, key: str) -> dict[str, Node]:
+    found = tree.get(key)
+    return found if isinstance(found, Map) else {}

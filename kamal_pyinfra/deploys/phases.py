@@ -105,7 +105,7 @@ def switch(run: Run, batch: Sequence[str], finishes: bool) -> None:
 
 @deploy("Watch")
 def watch(run: Run, batch: Sequence[str], seconds: int) -> None:
-    """See whether a batch's new containers keep well, while the old ones can still come back."""
+    """Watch whether a batch's new containers stay healthy, while the old ones can still come back."""
     app.watched(run=run, batch=batch, seconds=seconds, name="Watch the new version")
 
 
@@ -123,9 +123,9 @@ def revert(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> None:
 
 @deploy("Finish")
 def finish(run: Run) -> None:
-    """Mark the version in service and remove what nobody needs, where the switch has not done so."""
+    """Mark the version in service and remove leftovers, where the switch has not done so."""
     if current_host().name not in run_state(current_state()).finished:
-        finished(run=run, name="Mark the version in service, remove leftovers", _if=is_unfinished)
+        finished(run=run, name="Mark the version in service, remove leftovers", _if=_is_unfinished)
 
 
 @deploy("Unlock")
@@ -134,14 +134,14 @@ def unlock(run: Run) -> None:
     locks.released(run=run, name="Release the deploy lock")
 
 
-def is_under_way() -> bool:
-    """Whether there was anything to do; asked when pyinfra executes."""
+def has_lock() -> bool:
+    """Whether there was anything to do; called when pyinfra executes."""
     return run_state(current_state()).is_locked
 
 
-def is_unfinished() -> bool:
+def _is_unfinished() -> bool:
     """The same, on a host that was not finished with the switch."""
-    return is_under_way() and current_host().name not in run_state(current_state()).finished
+    return has_lock() and current_host().name not in run_state(current_state()).finished
 
 
 class Failure(Enum):
@@ -217,8 +217,7 @@ def steps(run: Run, hosts: Callable[[], Sequence[str]]) -> Iterator[Step]:
     """The whole rollout, in its order: nothing that serves stops before its successor is healthy.
 
     Args:
-        run: the run's fixed values.
-        hosts: names of the hosts that still take part; asked again where the next steps depend on them.
+        hosts: returns names of the hosts that still take part; called again where the next steps depend on them.
     """
     yield Step(phase=BUILD)
     yield Step(phase=LOCK)
@@ -241,28 +240,24 @@ def steps(run: Run, hosts: Callable[[], Sequence[str]]) -> Iterator[Step]:
 
 def _batch_steps(run: Run, batch: tuple[str, ...], number: int, of: int) -> Iterator[Step]:
     """One batch: the new version beside the old one, the gate, the switch, and the old one goes."""
-    boot, here = run.config.boot, {"batch": batch}
-    is_watched = boot.watch is not None
-    # Where no batch can take another one back, each host does at once what ends the run there.
-    switching = {**here, "finishes": of == 1 and not is_watched}
-    yield Step(phase=BOOT, batch=batch, number=number, of=of, rounds=(here,))
+    boot, of_batch = run.config.boot, {"batch": batch}
+    # Where no batch can revert another one, each host does at once what ends the run there.
+    switching = {**of_batch, "finishes": of == 1 and boot.watch is None}
+    yield Step(phase=BOOT, batch=batch, number=number, of=of, rounds=(of_batch,))
     yield Step(phase=SWITCH, batch=batch, rounds=(switching,))
-    if is_watched:
-        yield Step(phase=WATCH, batch=batch, rounds=tuple({**here, "seconds": each} for each in boot.watch_slices))
-        yield Step(phase=RETIRE, batch=batch, rounds=(here,))
+    if boot.watch is not None:
+        slices = tuple({**of_batch, "seconds": each} for each in boot.watch_slices)
+        yield Step(phase=WATCH, batch=batch, rounds=slices)
+        yield Step(phase=RETIRE, batch=batch, rounds=(of_batch,))
     if number < of and boot.pause:
         yield Step(pause=boot.pause)
 
 
 def hosts_to_revert(run: Run, *, unproven: Collection[str], begun: Collection[str]) -> tuple[str, ...]:
-    """Where the old version is brought back (``boot.failure``).
+    """Where the old version is brought back (``boot.failure``); nowhere if nothing is unproven: the new version serves.
 
     Args:
-        run: the run's fixed values.
         unproven: hosts of the batch that has not passed the gate, or that turned bad while it was watched.
         begun: hosts of every batch so far.
-
-    Returns:
-        None where nothing is unproven: past the gate the new version serves.
     """
     return tuple(unproven if run.config.boot.failure == "halt" or not unproven else begun)

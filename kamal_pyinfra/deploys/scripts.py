@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.state import State
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.secrets import require_secrets
-from kamal_pyinfra.deploys.pyinfra_cli import safety
 from kamal_pyinfra.deploys.pyinfra_cli.arguments import TRUE, script_words, typed_data
 from kamal_pyinfra.deploys.pyinfra_cli.rollout import (
     hosts_within_limit,
+    install,
     prune_locked,
     push_env_locked,
     reboot_proxies_locked,
@@ -59,7 +58,7 @@ def env_push() -> None:
 
 
 def prune() -> None:
-    """Remove what nobody needs beside what is in service."""
+    """Remove old containers and images."""
     prune_locked(run=run_of_this_state("prune"))
 
 
@@ -75,18 +74,18 @@ def run_of_this_state(command: str) -> Run:
         PyinfraError: the configuration, a secret or the version is not usable.
     """
     state = current_state()
+
+    def start() -> Run:
+        try:
+            run = _new_run(command)
+            call_pre_connect(run, listener(state, current_host()))  # unless the inventory has
+        except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
+            raise PyinfraError(str(error)) from None
+        install(state, run)
+        return run
+
     with _ONE_AT_A_TIME:  # git and the configuration's files let other hosts' greenlets in
-        return run_state(state).started(lambda: _started(state, command))
-
-
-def _started(state: State, command: str) -> Run:
-    try:
-        run = _new_run(command)
-        call_pre_connect(run, listener(state, current_host()))  # unless the inventory has
-    except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
-        raise PyinfraError(str(error)) from None
-    safety.install(state, run)
-    return run
+        return run_state(state).started(start)
 
 
 def _new_run(command: str) -> Run:
@@ -94,33 +93,44 @@ def _new_run(command: str) -> Run:
     require_secrets(config)
     if command == "setup":
         config.require_accessory_files(config.accessories)
-    patience = {"lock_wait": _lock_wait()}
+    lock_wait = _lock_wait()
     if command in WITHOUT_VERSION:
-        return new_run(config, UNKNOWN, command=command, **patience)
+        return new_run(config, UNKNOWN, command=command, lock_wait=lock_wait)
     asked = data_text("version")
     if command == "rollback" and asked is None:
         raise ConfigError("which version? add --data version=VERSION")
-    is_build_allowed = command != "rollback" and data_text("skip_push") not in TRUE
-    version = resolve_version(config, version=asked)
-    run = new_run(config, version, command=command, is_build_allowed=is_build_allowed, **patience)
-    words = typed if (typed := script_words())[0] == command else (command,)
-    run = replace(run, hosts=hosts_within_limit(config), words=words, skips_hooks=data_text("skip_hooks") in TRUE)
+    run = new_run(
+        config,
+        resolve_version(config, version=asked),
+        command=command,
+        is_build_allowed=command != "rollback" and data_text("skip_push") not in TRUE,
+        lock_wait=lock_wait,
+        hosts=hosts_within_limit(config.all_hosts),
+        words=typed if (typed := script_words())[0] == command else (command,),
+        skips_hooks=data_text("skip_hooks") in TRUE,
+    )
     require_executable(run)
     return run
 
 
 def _lock_wait() -> int | None:
     text = data_text("lock_wait")
-    if text is None or text in TRUE:
-        return None if text is None else PATIENCE_SECONDS
+    if text is None:
+        return None
+    if text in TRUE:
+        return PATIENCE_SECONDS
     if not text.isdecimal():
         raise ConfigError(f"--data lock_wait={text}: not a number of seconds; `true` waits for {PATIENCE_SECONDS}")
     return int(text)
 
 
 def _config() -> Config:
-    path = os.environ.get("KP_CONFIG", "config/deploy.yml")
-    return load_config(path, destination=os.environ.get("KP_DESTINATION"))
+    """The configuration, which the inventory may have loaded already."""
+    path, destination = os.environ.get("KP_CONFIG", "config/deploy.yml"), os.environ.get("KP_DESTINATION")
+    known = run_state(current_state()).config
+    if known is not None and (known.path, known.destination) == (Path(path), destination):
+        return known
+    return load_config(path, destination=destination)
 
 
 def data_text(name: str) -> str | None:

@@ -247,6 +247,10 @@ class RunState:
         """Note how a line about the end of this plan is made."""
         self.ends = ends
 
+    def config_loaded(self, config: Config) -> None:
+        """Note which configuration the inventory has."""
+        self.config = config
+
     def started(self, make: Callable[[], Run]) -> Run:
         """The run's fixed values, made when they are first asked for."""
         if self.run is None:

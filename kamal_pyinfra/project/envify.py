@@ -8,11 +8,10 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
-from kamal_pyinfra.config.document.erb import Values
+from kamal_pyinfra.config.document.erb import Values, render_erb
 from kamal_pyinfra.config.document.reader import read_text
 from kamal_pyinfra.config.document.source import check_destination, parse_env_file
 from kamal_pyinfra.config.document.tree import Position, Problem
-from kamal_pyinfra.config.document.variables import render_erb
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.write import write
 

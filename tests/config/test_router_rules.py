@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.router_rules import rule_problem
+from kamal_pyinfra.config.traefik import rule_problem
 from tests.config.conftest import Load, Problems
 
 WAY_OUT = "write a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"

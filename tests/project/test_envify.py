@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config.document.erb import Values
-from kamal_pyinfra.config.document.variables import render_erb as render
+from kamal_pyinfra.config.document.erb import render_erb as render
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.envify import envify, render_jinja
 

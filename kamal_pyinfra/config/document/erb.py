@@ -1,4 +1,4 @@
-"""The forms of ERB that need no Ruby, and their values."""
+"""The forms of ERB that need no Ruby: their values, and templates in which they are replaced."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
+from kamal_pyinfra.config.document.tree import Position, Problem
 from kamal_pyinfra.config.git import answer
+from kamal_pyinfra.errors import ConfigError
 
 TAG = re.compile(r"(?P<literal><%%)|(?P<tag><%(?P<code>.*?)(?P<end>(?<!%)%>|\Z))", re.DOTALL)
+TEXT_TAG = re.compile(
+    r"(?P<literal><%%)|(?P<indent>^[ \t]*)?(?P<tag><%(?P<code>.*?)(?P<end>(?<!%)%>|\Z))(?P<line_end>\n?)",
+    re.DOTALL | re.MULTILINE,
+)
 MARKER = re.compile("\ue000([0-9]+)\ue001*\ue002")
 LITERAL = "\ue003\ue001\ue001"
 """Replaces ``<%``, written ``<%%``."""
 QUOTED = r"""(?P<{0}q>["'])(?P<{0}>[^"'\\\n#]*)(?P={0}q)"""
 TRIMS = r"(?P<trims>(?:\.(?:strip|chomp|rstrip|to_s)(?:\(\))?)*)"
 SLICE = r"(?:\[\s*0\s*(?P<dots>,|\.\.\.?)\s*(?P<count>[0-9]{1,3})\s*\])?(?:\.first\((?P<first>[0-9]{1,3})\))?"
-
 ENV = re.compile(
     r"""ENV(?:
         \[\s*(?P<q1>["'])(?P<name1>\w+)(?P=q1)\s*\]
@@ -27,11 +32,9 @@ ENV = re.compile(
     )""",
     re.VERBOSE | re.ASCII,
 )
-
 FILE = re.compile(rf"(?:File|IO)\.read\(?\s*{QUOTED.format('path')}\s*\)?{TRIMS}")
 COMMAND = re.compile(r"(?:`([^`]*)`|%x(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}))(.*)", re.DOTALL)
 AFTER_COMMAND = re.compile(TRIMS + SLICE + r"(?P<trims2>(?:\.(?:strip|chomp))*)")
-
 GIT = re.compile(
     r"git (?:"
     r"rev-parse (?:--verify )?(?:--short(?:=[0-9]{1,2})? |--abbrev-ref )?(?:--verify )?HEAD"
@@ -40,17 +43,14 @@ GIT = re.compile(
     r"|branch --show-current"
     r")(?: 2> ?/dev/null)?"
 )
-
 HARMLESS = re.compile(
     r"""(?:require[ (]\s*["'][\w/-]+["']\s*\)?|Dotenv\.load(?:\(\s*\)|[ (]\s*["']\.env["']\s*\)?)?|\#.*)?""", re.ASCII
 )
 """Statements that print nothing and are not needed: ``.env`` is read anyway, by Kamal 1.9 too."""
-
 UNDERSTOOD = (
     'only <%= ENV["NAME"] %>, <%= ENV.fetch("NAME", "default") %>, <%= File.read("FILE") %> and '
     "<%= `git rev-parse HEAD` %> are replaced"
 )
-
 NAMES = {
     "aws ecr": "ECR_PASSWORD",
     "gcloud": "GCLOUD_PASSWORD",
@@ -60,12 +60,13 @@ NAMES = {
     "scw": "SCW_PASSWORD",
 }
 """Names for a registry's password, by the command that prints it."""
-
 KEY = re.compile(r"""(?:^\s*(?:-\s+)*|[{,]\s*)["']?([A-Za-z_][\w.-]*)["']?:\s+["']?""", re.ASCII)
 NAME = re.compile(r"""^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=|:\s)\s*["']?""", re.ASCII)
 ITEM = re.compile(r"""\s*(?:-\s*)+["']?|.*[\[,]\s*["']?""")
 CREDENTIALS = {"username": "REGISTRY_USERNAME", "password": "REGISTRY_PASSWORD"}
 LONGEST_SHOWN = 200
+MOST_BYTES = 100_000
+"""No command line takes more."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class FileText:
-    """The text of a file of the project; ``way_out`` tells what to do if it cannot be read."""
+    """The text of a file of the project; ``way_out`` is what to do if it cannot be read."""
 
     path: str
     is_trimmed: bool
@@ -142,33 +143,25 @@ class Reader:
     problems: list[Refused] = field(default_factory=list)
 
     def replacement(self, found: re.Match[str]) -> str:
-        """The text that replaces a tag while YAML is parsed."""
+        """The text that replaces a tag while YAML is parsed: blanks for a tag that prints nothing."""
+        code, end = found["code"], self.source[found.end() :]
         if found["literal"]:
             return LITERAL
-        if found["code"].startswith("="):
-            return self.marker(self.value(found), found)
-        if not found["code"].startswith("#") and not is_harmless(found):
-            self.problems.append(self.refused(found, statement_complaint(found["code"])))
-        return self.nothing(found)
-
-    def value(self, found: re.Match[str]) -> Tag:
-        """The value of a tag with ``=``."""
-        value = value_of(found, Asked.at(self.source, found.start(), "kp deploy", knows_lists=True))
-        return self.refused(found, value) if isinstance(value, str) else value
+        if code.startswith("="):
+            value = value_of(found, Context.at(self.source, found.start(), "kp deploy", knows_lists=True))
+            return self.marker(self.refused(found, value) if isinstance(value, str) else value, found)
+        if not code.startswith("#") and not is_harmless(found):
+            self.problems.append(self.refused(found, statement_complaint(code)))
+        before, after = self.source[: found.start()][-1:], end[:1]
+        if before.strip(" \n[{,:") and after.strip(" \n]},:"):  # no blanks inside a word
+            return self.marker(Constant(""), found)
+        return " " * len(found[0].partition("\n")[0]) if end.partition("\n")[0].strip() else ""
 
     def refused(self, found: re.Match[str], message: str) -> Refused:
         """A refused tag with its place; a ``#`` before it may make it a comment."""
         before = self.source[self.source.rfind("\n", 0, found.start()) + 1 : found.start()]
         place = line_and_column(self.source, found.start())
         return Refused(message, *place, is_certain=re.search(r"(?:\A|\s)#", before) is None)
-
-    def nothing(self, found: re.Match[str]) -> str:
-        """Blanks for a tag that prints nothing, but none inside a word or at the end of a line."""
-        before, after = self.source[: found.start()][-1:], self.source[found.end() :][:1]
-        if before.strip(" \n[{,:") and after.strip(" \n]},:"):
-            return self.marker(Constant(""), found)
-        rest = self.source[found.end() :].partition("\n")[0]
-        return " " * len(found[0].partition("\n")[0]) if rest.strip() else ""
 
     def marker(self, tag: Tag, found: re.Match[str]) -> str:
         """The next marker, as wide as the tag is on its first line."""
@@ -181,20 +174,15 @@ def read_template(source: str) -> Template:
     """Replace each tag by a marker, or by nothing if it prints nothing."""
     reader = Reader(source)
     text = TAG.sub(reader.replacement, source)
-    return Template(text, tuple(reader.tags), source_lines(source), tuple(reader.problems))
-
-
-def source_lines(source: str) -> tuple[int, ...]:
-    """The source's line at which each line begins once line breaks in tags are gone."""
-    inside = [found[0].count("\n") for found in TAG.finditer(source)]
-    if not any(inside):
-        return ()
-    kept = TAG.sub(lambda found: "\0" * found[0].count("\n"), source).split("\n")
-    return tuple(accumulate((1 + line.count("\0") for line in kept[:-1]), initial=1))
+    lines: tuple[int, ...] = ()
+    if any("\n" in found[0] for found in TAG.finditer(source)):
+        kept = TAG.sub(lambda found: "\0" * found[0].count("\n"), source).split("\n")
+        lines = tuple(accumulate((1 + line.count("\0") for line in kept[:-1]), initial=1))
+    return Template(text, tuple(reader.tags), lines, tuple(reader.problems))
 
 
 @dataclass(frozen=True)
-class Asked:
+class Context:
     """The line around a tag, from which a value gets its name.
 
     Args:
@@ -210,7 +198,7 @@ class Asked:
     knows_lists: bool = False
 
     @classmethod
-    def at(cls, source: str, offset: int, command: str, *, knows_lists: bool = False) -> Asked:
+    def at(cls, source: str, offset: int, command: str, *, knows_lists: bool = False) -> Context:
         """The line around an offset; an item of a list is named like the list."""
         start = source.rfind("\n", 0, offset) + 1
         before = source[start:offset]
@@ -221,17 +209,13 @@ class Asked:
         is_item = ITEM.fullmatch(before) is not None
         return cls(above[-1] if above and is_item else "", is_item, command, knows_lists)
 
-    def variable(self, program: str = "") -> str:
-        """A name for a variable with the value."""
-        if self.key in CREDENTIALS:
-            known = (name for start, name in NAMES.items() if program.startswith(start))
-            return next(known, CREDENTIALS[self.key]) if self.key == "password" else CREDENTIALS[self.key]
-        return re.sub(r"\W", "_", self.key.upper(), flags=re.ASCII).strip("_") or "VALUE"
-
     def way_out(self, program: str = "") -> str:
         """Advice on what to write instead, and how to set the variable."""
-        name = self.variable(program)
-        written = f"<%= ENV[{name!r}] %>".replace("'", '"')
+        name = re.sub(r"\W", "_", self.key.upper(), flags=re.ASCII).strip("_") or "VALUE"
+        if self.key in CREDENTIALS:
+            known = (variable for start, variable in NAMES.items() if program.startswith(start))
+            name = next(known, CREDENTIALS[self.key]) if self.key == "password" else CREDENTIALS[self.key]
+        written = f'<%= ENV["{name}"] %>'
         if self.knows_lists and self.is_whole and self.key in CREDENTIALS:
             written = f"{self.key}: [{name}]"
         if program and len(program) <= LONGEST_SHOWN and program.isprintable() and "#{" not in program:
@@ -239,34 +223,26 @@ class Asked:
         return f"write `{written}` and set {name} before kp starts"
 
 
-def value_of(found: re.Match[str], asked: Asked) -> Value | str:
+def value_of(found: re.Match[str], context: Context) -> Value | str:
     """The value of a tag with ``=``, or what is wrong with it."""
     if not found["end"]:
         return "this tag of ERB has no end: write %>"
     code = re.sub(r"\A=|-\Z", "", found["code"]).strip()
-    known = ENV.fullmatch(code)
-    if known:
+    if known := ENV.fullmatch(code):
         return Lookup(known["name1"] or known["name2"], known["default"])
-    file = FILE.fullmatch(code)
-    if file:
-        path = file["path"]
-        return FileText(path, bool(file["trims"]), asked.way_out(f'cat "{path}"'))
+    if file := FILE.fullmatch(code):
+        return FileText(file["path"], bool(file["trims"]), context.way_out(f'cat "{file["path"]}"'))
     command = COMMAND.fullmatch(code)
-    if command:
-        return command_value(command, asked)
-    return f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; {asked.way_out()}"
-
-
-def command_value(command: re.Match[str], asked: Asked) -> Value | str:
-    """The value of a git command; for any other command, which variable to set."""
+    if command is None:
+        return f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; {context.way_out()}"
     program = " ".join(next((text for text in command.groups()[:4] if text is not None), "").split())
     after = AFTER_COMMAND.fullmatch(command[5].strip())
     if after and GIT.fullmatch(program):
         count = after["count"] or after["first"]
         length = int(count) + (after["dots"] == "..") if count else None
         words = re.sub(r" 2> ?/dev/null|[\"']", "", program).split()[1:]
-        return GitAnswer(tuple(words), bool(after["trims"] + after["trims2"]), length, asked.way_out(program))
-    way_out = asked.way_out(program if after else "")
+        return GitAnswer(tuple(words), bool(after["trims"] + after["trims2"]), length, context.way_out(program))
+    way_out = context.way_out(program if after else "")
     return f"this ERB is not understood: commands are not run here; {way_out}"
 
 
@@ -294,10 +270,6 @@ def line_and_column(source: str, offset: int) -> tuple[int, int]:
     return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
 
 
-MOST_BYTES = 100_000
-"""No command line takes more."""
-
-
 class Unanswered(Exception):
     """A tag without a value; the text says why and what to do."""
 
@@ -312,54 +284,108 @@ class Values:
 
     def of(self, tag: Value) -> str:
         """The value of a tag; raise :class:`Unanswered` if it has none."""
-        if isinstance(tag, Lookup):
-            return self.variable(tag)
+        if isinstance(tag, Constant):
+            return tag.text
         if isinstance(tag, FileText):
-            return self.file(tag)
-        return tag.text if isinstance(tag, Constant) else self.git(tag)
-
-    def variable(self, lookup: Lookup) -> str:
-        """The value of a variable, or its default."""
-        found = self.environ.get(lookup.name, lookup.default)
+            text = self._file(tag)
+            return text.strip() if tag.is_trimmed else text
+        if isinstance(tag, GitAnswer):
+            return self._git(tag)
+        found = self.environ.get(tag.name, tag.default)
         if found is None:
-            raise Unanswered(f"{lookup.name} is not set; add it to .env or export it")
+            raise Unanswered(f"{tag.name} is not set; add it to .env or export it")
         return found
 
-    def file(self, asked: FileText) -> str:
+    def _file(self, tag: FileText) -> str:
         """The text of a file inside the project's folder."""
+        name, way_out = tag.path, tag.way_out
         try:
-            text = self.read(asked.path, asked.way_out)
+            root, path = (Path(os.path.realpath(each)) for each in (self.root, self.root / name))  # also of link rings
+            if Path(name).is_absolute() or not path.is_relative_to(root):
+                raise Unanswered(f"{name} is outside the project's folder and is not read; {way_out}")
+            if not path.exists():
+                raise Unanswered(f"{name} does not exist; add the file, or {way_out}")
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise Unanswered(f"{name} is no file that can be read; {way_out}")
+            with path.open("rb") as stream:
+                content = stream.read(MOST_BYTES + 1)
         except OSError as error:
-            raise Unanswered(f"{asked.path} cannot be read: {error.strerror}; {asked.way_out}") from None
-        return text.strip() if asked.is_trimmed else text
-
-    def read(self, name: str, way_out: str) -> str:
-        """The text of a file by its name."""
-        root, path = (Path(os.path.realpath(each)) for each in (self.root, self.root / name))  # also of links in a ring
-        if Path(name).is_absolute() or not path.is_relative_to(root):
-            raise Unanswered(f"{name} is outside the project's folder and is not read; {way_out}")
-        if not path.exists():
-            raise Unanswered(f"{name} does not exist; add the file, or {way_out}")
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Unanswered(f"{name} is no file that can be read; {way_out}")
-        with path.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
+            raise Unanswered(f"{name} cannot be read: {error.strerror}; {way_out}") from None
         if len(content) > MOST_BYTES:
             raise Unanswered(f"{name} is larger than {MOST_BYTES // 1000} kB, which no value may be; {way_out}")
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            text = "\0"
-        if "\0" in text:
+        text = content.decode(errors="replace")
+        if "\0" in text or text.encode() != content:
             raise Unanswered(f"{name} is not text; {way_out}")
         return text
 
-    def git(self, asked: GitAnswer) -> str:
+    def _git(self, tag: GitAnswer) -> str:
         """The output of a git command in the project's folder."""
-        if asked.arguments not in self.answers:
-            said = answer(self.root, *asked.arguments)
-            if said.error is not None:
-                raise Unanswered(f"git failed ({said.error}); {asked.way_out}")
-            self.answers[asked.arguments] = said.text
-        text = self.answers[asked.arguments]
-        return text[: asked.length] if asked.is_trimmed or asked.length is not None else f"{text}\n"
+        if tag.arguments not in self.answers:
+            found = answer(self.root, *tag.arguments)
+            if found.error is not None:
+                raise Unanswered(f"git failed ({found.error}); {tag.way_out}")
+            self.answers[tag.arguments] = found.text
+        text = self.answers[tag.arguments]
+        return text[: tag.length] if tag.is_trimmed or tag.length is not None else f"{text}\n"
+
+
+@dataclass
+class Renderer:
+    """Replace the tags of one template; arguments are those of :func:`render_erb`."""
+
+    source: str
+    path: Path
+    values: Values
+    command: str
+    has_comments: bool
+    problems: list[Problem] = field(default_factory=list)
+
+    def replacement(self, found: re.Match[str]) -> str:
+        """The text that replaces a tag."""
+        if found["literal"]:
+            return "<%"
+        code, start = found["code"], found.start("tag")
+        is_note, line = code.startswith("#"), self.source[self.source.rfind("\n", 0, start) + 1 : start]
+        if self.has_comments and not is_note and line.lstrip().startswith("#"):
+            return found[0]
+        indent = "" if code.startswith("-") else found["indent"] or ""
+        end = "" if code.endswith("-") else found["line_end"]
+        if code.startswith("="):
+            return indent + self.value(found) + end
+        if not is_note and not is_harmless(found):
+            self.complain(found, statement_complaint(code))
+        return indent + end
+
+    def value(self, found: re.Match[str]) -> str:
+        """The value of a tag with ``=``; empty, with a problem, if it is unknown."""
+        tag = value_of(found, Context.at(self.source, found.start("tag"), self.command))
+        try:
+            if not isinstance(tag, str):
+                return self.values.of(tag)
+            self.complain(found, tag)
+        except Unanswered as error:
+            message = str(error)
+            if isinstance(tag, Lookup):  # an old ``.env`` does not count
+                way_out = f'export it, or write <%= ENV.fetch("{tag.name}", "") %> if it may be empty'
+                message = f"{tag.name} is not set; {way_out}"
+            self.complain(found, message)
+        return ""
+
+    def complain(self, found: re.Match[str], message: str) -> None:
+        """Record a problem of a tag."""
+        place = Position(str(self.path), *line_and_column(self.source, found.start("tag")))
+        self.problems.append(Problem(place, "", message))
+
+
+def render_erb(
+    source: str, path: Path, values: Values, *, command: str = "kp envify", has_comments: bool = True
+) -> str:
+    """The text with every tag replaced; a ConfigError has a line for each tag without a value.
+
+    ``command`` is the command of kp that needs the text; ``has_comments`` leaves tags on lines with ``#`` alone.
+    """
+    renderer = Renderer(source, path, values, command, has_comments)
+    text = TEXT_TAG.sub(renderer.replacement, source)
+    if renderer.problems:
+        raise ConfigError(*map(str, renderer.problems))
+    return text

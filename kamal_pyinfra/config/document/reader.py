@@ -1,4 +1,4 @@
-"""YAML text as a tree: keys checked, aliases resolved, size limited."""
+"""YAML text as a tree: keys checked, aliases resolved, ``${NAME}`` and tags of ERB replaced, size limited."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from pathlib import Path
 
 import yaml
 
-from kamal_pyinfra.config.document.erb import Refused, Template, Values
+from kamal_pyinfra.config.document.erb import (
+    LITERAL,
+    MARKER,
+    FileText,
+    GitAnswer,
+    Lookup,
+    Refused,
+    Template,
+    Unanswered,
+    Value,
+    Values,
+)
 from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Problem, Scalar, Seq
-from kamal_pyinfra.config.document.variables import Filling, fill, keeps_references
 
 MAX_DEPTH = 40
 MAX_BYTES = 1_000_000
@@ -78,13 +88,11 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
     if error.problem == "too_deep":
         return Problem(position, "", f"nested more than {MAX_DEPTH} levels deep")
-    tab = tab_in_indentation(text, position.line)
-    if tab is not None:
+    if tab := tab_in_indentation(text, position.line):
         return Problem(Position(file, *tab), "", "a tab in the indentation; YAML wants spaces")
     if error.problem == TAB:
         return Problem(position, "", "a tab between words; YAML wants spaces there")
-    end = document_end(text, position.line)
-    if end is not None:
+    if end := document_end(text, position.line):
         marker, line = end
         return Problem(Position(file, line, 1), "", f"{ENDS[marker]}; what follows is not read: take the line out")
     context = f" ({error.context})" if error.context else ""
@@ -116,6 +124,7 @@ def document_end(text: str, line: int) -> tuple[str, int] | None:
 MAX_NODES = 20_000
 YAML = "tag:yaml.org,2002:"
 MERGE_KEY = f"{YAML}merge"
+REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 SCALAR_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
 RULES = yaml.SafeLoader("")
@@ -124,6 +133,12 @@ NUMBERS = yaml.constructor.SafeConstructor()
 
 class TooLargeError(Exception):
     """A document larger than any deploy.yml, by aliases inside aliases or of themselves."""
+
+
+def keeps_references(path: tuple[str, ...]) -> bool:
+    """Whether a value belongs to an ``env`` section, whose references the host's shell expands."""
+    depth = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}.get(path[0] if path else "")
+    return depth is not None and len(path) > depth and path[depth] == "env"
 
 
 @dataclass
@@ -160,17 +175,13 @@ class TreeBuilder:
             raise TooLargeError
         self.outer.append(node)
         try:
-            return self.build_any(node, path, place)
+            if isinstance(node, yaml.ScalarNode):
+                return self.build_scalar(node, path, place)
+            if isinstance(node, yaml.MappingNode):
+                return self.build_map(node, path, place)
+            return Seq([self.build(item, (*path, str(i))) for i, item in enumerate(node.value)], place)
         finally:
             self.outer.pop()
-
-    def build_any(self, node: yaml.Node, path: tuple[str, ...], place: Place) -> Node:
-        """The tree of a node of any kind."""
-        if isinstance(node, yaml.ScalarNode):
-            return self.build_scalar(node, path, place)
-        if isinstance(node, yaml.MappingNode):
-            return self.build_map(node, path, place)
-        return Seq([self.build(item, (*path, str(i))) for i, item in enumerate(node.value)], place)
 
     def build_map(self, node: yaml.MappingNode, path: tuple[str, ...], place: Place) -> Map:
         """A map; keys of ``<<`` count only where the map does not have them itself."""
@@ -208,31 +219,59 @@ class TreeBuilder:
             self.complain(place, "a key should be a string")
             return None
         known = len(self.refused)
-        text = self.filled(node.value, path, place).text
+        text = "".join(self.filled(node.value, path, place))
         return text if len(self.refused) == known else None
 
     def build_scalar(self, node: yaml.ScalarNode, path: tuple[str, ...], place: Place) -> Scalar:
         """A single value; changed plain text gets the type of its new text."""
-        filled = self.filled(node.value, path, place)
-        text = filled.text
+        parts = self.filled(node.value, path, place)
+        text = "".join(parts)
         is_implicit = node.style is None and node.tag == implicit_tag(node.value)
         tag = implicit_tag(text) if is_implicit else node.tag
         if tag.removeprefix(YAML) not in SCALAR_TAGS:
             self.complain(place, f"the YAML tag {tag} is not supported")
             self.unknown.add(place.position)
-        return Scalar(typed(tag, text), text, place, filled.parts if len(filled.parts) > 1 else ())
+        return Scalar(typed(tag, text), text, place, parts if len(parts) > 1 else ())
 
-    def filled(self, text: str, path: tuple[str, ...], place: Place) -> Filling:
-        """A text with its variables replaced."""
-        filled = fill(text, self.template.tags, self.values, references=not keeps_references(path))
-        self.unset += [Problem(place.position, place.path, message) for message in filled.unset]
-        self.refused = dict.fromkeys(filled.refused, place.path) | self.refused
-        if filled.unset or filled.refused:
-            self.unknown.add(place.position)
-        if UNUSABLE.search(filled.text):
+    def filled(self, text: str, path: tuple[str, ...], place: Place) -> tuple[str, ...]:
+        """A text with markers and, outside of ``env``, each ``${NAME}`` replaced; written and inserted parts in turn.
+
+        Values are not replaced again. ``$${NAME}`` gives ``${NAME}``; other forms such as ``${NAME:-x}`` stay.
+        """
+        keeps = keeps_references(path)
+        parts = MARKER.split(text)
+        for index, part in enumerate(parts):
+            if index % 2:
+                parts[index] = self.marked(int(part), place)
+                continue
+            written = part.replace(LITERAL, "<%")
+            parts[index] = written if keeps else REFERENCE.sub(lambda found: self.reference(found, place), written)
+        if UNUSABLE.search("".join(parts)):
             self.complain(place, "a NUL character or half of a character cannot be part of a value")
             self.unknown.add(place.position)
-        return filled
+        return tuple(parts)
+
+    def marked(self, number: int, place: Place) -> str:
+        """The value of a marker."""
+        tag = self.template.tags[number] if number < len(self.template.tags) else None
+        if isinstance(tag, Refused):
+            self.refused.setdefault(number, place.path)
+            self.unknown.add(place.position)
+        return "" if tag is None or isinstance(tag, Refused) else self.value_of(tag, place)
+
+    def reference(self, found: re.Match[str], place: Place) -> str:
+        """The value of ``${NAME}``."""
+        return found[0][1:] if found[0].startswith("$$") else self.value_of(Lookup(found[1], None), place)
+
+    def value_of(self, tag: Value, place: Place) -> str:
+        """The value of a tag; without the line break at the end of a file or of git's output, as YAML would."""
+        try:
+            found = self.values.of(tag)
+        except Unanswered as error:
+            self.unset.append(Problem(place.position, place.path, str(error)))
+            self.unknown.add(place.position)
+            return ""
+        return found.rstrip("\r\n") if isinstance(tag, FileText | GitAnswer) else found
 
     def found(self) -> list[Problem]:
         """What is wrong with the file, tags in comments left out."""

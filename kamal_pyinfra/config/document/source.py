@@ -21,6 +21,7 @@ VARIABLE = re.compile(r"(\\)?\$(?!\()(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))", r
 SINGLE = re.compile(r"=[^\S\r\n]*'((?:\\'|[^'])*)'")
 COLON = re.compile(r"\s*(?:export\s+)?([\w.]+):[ \t]+(.*)", re.ASCII)
 COMMAND = re.compile(r"(?<!\\)\$\(")
+DESTINATION = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 
 
 class Environment(Mapping[str, str]):
@@ -44,24 +45,20 @@ class Environment(Mapping[str, str]):
         return f"Environment({len(self)} variables)"
 
 
-def env_files(root: Path, destination: str | None) -> list[Path]:
-    """The env files, those that win first."""
-    names = [".env"] if destination is None else [f".env.{destination}", ".env"]
-    return [root / name for name in names if (root / name).is_file()]
-
-
 def load_environment(
     process: Mapping[str, str], root: Path, destination: str | None
 ) -> tuple[Environment, list[Problem]]:
     """Variables of the process and the env files, and the files' problems; the process environment stays unchanged."""
     merged = dict(process)
     problems: list[Problem] = []
-    for path in env_files(root, destination):
-        text = read_text(path)
-        if isinstance(text, Problem):
-            problems.append(text._replace(position=text.position._replace(file=path.name)))
+    for name in [".env"] if destination is None else [f".env.{destination}", ".env"]:  # those that win first
+        if not (root / name).is_file():
             continue
-        values, found = parse_env_file(text, path.name, merged)
+        text = read_text(root / name)
+        if isinstance(text, Problem):
+            problems.append(text._replace(position=text.position._replace(file=name)))
+            continue
+        values, found = parse_env_file(text, name, merged)
         merged = values | merged
         problems += found
     return Environment(merged), problems
@@ -75,23 +72,16 @@ def parse_env_file(text: str, file: str, known: Mapping[str, str]) -> tuple[dict
     problems: list[Problem] = []
     either: Mapping[str, str] = ChainMap(dict(known), values)
     for binding in (with_equals_sign(each) for each in parse_stream(StringIO(text))):
-        message = complaint(binding)
-        if message is not None:
+        message = "should be NAME=value" if binding.error else ""
+        if not message and binding.value and not is_literal(binding) and COMMAND.search(binding.value):
+            message = f"{binding.key}: $(...) is not run here; write the value, or quote it with ' if it is meant so"
+        if message:
             first = binding.original.string
             skipped = first[: len(first) - len(first.lstrip())].count("\n")
             problems.append(Problem(Position(file, binding.original.line + skipped, 1), "", message))
         elif binding.key is not None and binding.value is not None:
             values[binding.key] = interpolate(binding, either)
     return values, problems
-
-
-def complaint(binding: Binding) -> str | None:
-    """What is wrong with a line of an env file."""
-    if binding.error:
-        return "should be NAME=value"
-    if binding.value and not is_literal(binding) and COMMAND.search(binding.value):
-        return f"{binding.key}: $(...) is not run here; write the value, or quote it with ' if it is meant so"
-    return None
 
 
 def with_equals_sign(binding: Binding) -> Binding:
@@ -152,29 +142,18 @@ def destination_path(path: Path, destination: str) -> Path:
 
 def check_destination(destination: str | None) -> None:
     """Raise ConfigError for a destination that cannot be part of file and container names."""
-    if destination is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", destination, re.ASCII):
+    if destination is not None and not re.fullmatch(DESTINATION, destination, re.ASCII):
         raise ConfigError(f"destination {destination!r} can only include letters, digits, `_`, `.` and `-`")
 
 
-def destinations(path: Path) -> list[str]:
-    """The destinations that have a file beside the main one."""
+def other_destinations(path: Path, wanted: str | None = None) -> str:
+    """Advice on the destinations that have a file beside the main one; empty if there is none."""
     start, end = f"{path.stem}.", path.suffix
     try:
         names = sorted(each.name for each in path.parent.iterdir() if each.is_file())
     except OSError:
-        return []
+        return ""
     found = (name[len(start) : len(name) - len(end)] for name in names if name.startswith(start) and name.endswith(end))
-    return [name for name in found if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name, re.ASCII)]
-
-
-def choose(path: Path) -> str:
-    """Advice to choose a destination; empty if there is none."""
-    found = destinations(path)
-    return f"; there are destinations: {', '.join(found)}; choose one with -d" if found else ""
-
-
-def meant(path: Path, destination: str) -> str:
-    """Advice on destinations that have a file; empty if there is none."""
-    found = destinations(path)
-    hint = did_you_mean(destination, found)
-    return f"; there are destinations: {', '.join(found)}{hint}" if found else ""
+    known = [name for name in found if re.fullmatch(DESTINATION, name, re.ASCII)]
+    hint = "; choose one with -d" if wanted is None else did_you_mean(wanted, known)
+    return f"; there are destinations: {', '.join(known)}{hint}" if known else ""

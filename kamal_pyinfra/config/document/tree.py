@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 
 class Position(NamedTuple):
@@ -91,15 +91,9 @@ def merge(base: Node, override: Node) -> Node:
 def walk(node: Node) -> Iterator[Node]:
     """The node and everything below it, parents first."""
     yield node
-    for child in children(node):
-        yield from walk(child)
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """The nodes directly below a node."""
-    if isinstance(node, Map):
-        return tuple(node.values())
-    return tuple(node) if isinstance(node, Seq) else ()
+    if not isinstance(node, Scalar):
+        for child in node.values() if isinstance(node, Map) else node:
+            yield from walk(child)
 
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -131,19 +125,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean `{near[0]}`?)" if near else ""
 
 
-def found_problems(error: ValidationError, tree: Map, model: type[BaseModel]) -> list[Problem]:
-    """The problems of a validation against ``model``, each with the place where its value is written."""
-    return [to_problem(dict(details), tree, model) for details in error.errors(include_url=False)]
-
-
 def to_problem(details: Mapping[str, Any], tree: Map, model: type[BaseModel]) -> Problem:
-    """One problem in Kamal's words."""
+    """One of pydantic's errors in Kamal's words, with the place where its value is written."""
     kind, loc = details["type"], details["loc"]
     place = details.get("ctx", {}).get("place") or place_of(details["input"]) or nearest(tree, loc)
     if kind == "extra_forbidden":
-        key = str(loc[-1])
+        key, section = str(loc[-1]), model
+        for step in loc[:-1]:
+            field = section.model_fields.get(str(step))
+            section = section if field is None else next(sections_in(field.annotation), section)
         parent = place.path.removesuffix(key).removesuffix("/")
-        hint = did_you_mean(key, known_keys(model, loc))
+        hint = did_you_mean(key, section.model_fields)
         return Problem(place.key or place.position, parent, f"unknown key: {key}{hint}")
     if kind == "missing":
         path = "/".join(filter(None, (place.path, str(loc[-1]))))
@@ -161,15 +153,6 @@ def nearest(tree: Node, loc: tuple[int | str, ...]) -> Place:
         elif isinstance(tree, Seq) and isinstance(step, int) and step < len(tree):
             tree = tree[step]
     return tree.place
-
-
-def known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section at the end of a location."""
-    section = model
-    for step in loc[:-1]:
-        field = section.model_fields.get(str(step))
-        section = section if field is None else next(sections_in(field.annotation), section)
-    return list(section.model_fields)
 
 
 def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -1,4 +1,4 @@
-"""What was typed after ``pyinfra``, where pyinfra itself does not tell; and the one hook that needs it."""
+"""What was typed after ``pyinfra``, which pyinfra itself keeps back; and the one hook that needs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyinfra
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.local.hooks import call_pre_connect
+from kamal_pyinfra.local.hooks import call_pre_connect, has_hook
 from kamal_pyinfra.local.new_run import new_run
 from kamal_pyinfra.local.signals import first_signal, leave
 from kamal_pyinfra.plan.run import UNKNOWN
@@ -66,13 +66,14 @@ def call_before_connecting(config: Config) -> None:
         version = UNKNOWN
     words = script_words()
     run = replace(new_run(config, version, command=words[0]), words=words, skips_hooks=typed_data("skip_hooks") in TRUE)
+    if not has_hook(run, "pre-connect"):
+        return
+    from kamal_pyinfra.operations.run_state import current_state, run_state  # noqa: PLC0415 - with much that it imports
+
+    run_state(current_state()).config_loaded(config)
+    is_verbose = not {"-v", "-vv", "-vvv"}.isdisjoint(sys.argv)
     with first_signal(leave):
-        call_pre_connect(run, _say)
-
-
-def _say(line: str) -> None:
-    if {"-v", "-vv", "-vvv"} & set(sys.argv):
-        sys.stderr.write(f"    {line}\n")
+        call_pre_connect(run, (lambda line: sys.stderr.write(f"    {line}\n")) if is_verbose else str)
 
 
 def script_words() -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.runner.failures import HostFailure, brief_message
-from kamal_pyinfra.runner.progress.report import Emitter
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.progress.timeline import Load, Recorder
 
 IMAGES = Path(__file__).parent.parent / "docs/images"
@@ -66,7 +66,7 @@ class Story:
 
     def __init__(self, view: Callable[[object], None], clock: Clock) -> None:
         self.clock = clock
-        self.emitter = Emitter([view], clock=clock)
+        self.emitter = Report([view], clock=clock)
 
     def until_boot(self) -> None:
         """Look, lock and prepare; the new containers are being started."""
@@ -84,8 +84,8 @@ class Story:
         self.emitter.operation_began("Boot the primary role")
         self.clock.pause(1.1)
         self.emitter.host_finished(JOB, "Boot the primary role", succeeded=True)
-        self.emitter.heard(WEB[0], HEALTH)
-        self.emitter.heard(WEB[1], HEALTH)
+        self.emitter.host_output(WEB[0], HEALTH)
+        self.emitter.host_output(WEB[1], HEALTH)
 
     def boot_fails(self) -> HostFailure:
         """One host's new container does not get healthy."""
@@ -108,7 +108,7 @@ class Story:
         self.emitter.gate(HOSTS, passed=True)
         self.phase("switch", "Drain the old version", 1.3, HOSTS)
         self.phase("finish", "Mark the version in service", 0.3, HOSTS)
-        self.emitter.finished(self.clock.now)
+        self.emitter.ended("done")
 
     def phase(self, name: str, operation: str, seconds: float, hosts: tuple[str, ...]) -> None:
         """A phase of one operation."""

@@ -21,7 +21,7 @@ from kamal_pyinfra.errors import ConfigError, HostFailed, Interrupted, KpError
 from kamal_pyinfra.project.write import write_private
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.progress.events import AnyEvent, Output, RunEnded
-from kamal_pyinfra.runner.progress.report import Emitter
+from kamal_pyinfra.runner.progress.report import Report
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Emitter]:
-    """Yield the emitter with the view that suits the output; ``as_json`` prints events whatever it is.
+def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Report]:
+    """Yield the report with the view that suits the output; ``as_json`` prints events whatever it is.
 
     The times of a ``run`` that puts a version into service are kept for ``kp timeline``.
     """
@@ -43,39 +43,39 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
         paint(render_text(plan, is_whole=options.verbose))
 
     if options.dry_run:
-        yield Emitter([_print_json] if as_json else [], None if as_json else show_plan)
+        yield Report([_print_json] if as_json else [], None if as_json else show_plan)
         return
     view = _view(options, os.environ, as_json=as_json)
     views: list[View] = [*([view] if view else []), *([LastDeploy(run.config.root)] if run else [])]
-    emitter = Emitter(views, None if options.quiet or as_json else show_plan)
-    _start(emitter, run)
+    report = Report(views, None if options.quiet or as_json else show_plan)
+    _start(report, run)
     try:
-        yield emitter
+        yield report
     except BaseException as error:
         is_failure = isinstance(error, KpError) and not isinstance(error, Interrupted)
-        emitter.ended("failed" if is_failure else "interrupted", str(error))
+        report.ended("failed" if is_failure else "interrupted", str(error))
         if isinstance(error, HostFailed) and hasattr(view, "live"):  # it framed the output of the host
             raise HostFailed(error.brief, error.hosts) from None
         raise
     finally:
-        emitter.ended("done")
+        report.ended("done")
 
 
-def plain_report(options: Options, *, verbose: bool) -> Emitter:
-    """Return an emitter to lines alone, for work on the deploying machine."""
+def plain_report(options: Options, *, verbose: bool) -> Report:
+    """Return a report to lines alone, for work on the deploying machine."""
     from kamal_pyinfra.cli.views.plain import PlainView
 
-    return Emitter([] if options.quiet else [PlainView(verbose=verbose)])
+    return Report([] if options.quiet else [PlainView(verbose=verbose)])
 
 
-def _start(emitter: Emitter, run: Run | None) -> None:
+def _start(report: Report, run: Run | None) -> None:
     command = " ".join(typed_words())
     if run is None:
-        emitter.started(command)
+        report.started(command)
         return
     from kamal_pyinfra.insight.routed import addresses
 
-    emitter.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
+    report.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
 
 
 def _view(options: Options, environ: Mapping[str, str], *, as_json: bool) -> View | None:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.secrets import require_secrets
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.local import builder as commands
 from kamal_pyinfra.local import builder as local_builder
 from kamal_pyinfra.local.build import build_and_push
-from kamal_pyinfra.local.builder import programs_with_ssh, usable_builder
+from kamal_pyinfra.local.builder import ImageBuilder, programs_with_ssh, usable_builder
 from kamal_pyinfra.local.programs import Output, Programs, shown
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
 from kamal_pyinfra.runner.lock import what_is_done_stays
-from kamal_pyinfra.runner.progress.callbacks import Progress
 from kamal_pyinfra.runner.progress.report import Report
-from kamal_pyinfra.runner.session import Session, Steps, interruptible
+from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell.image import MIRROR
 
 
 def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
-    """First one host behind each registry mirror, which fills it, then all others (Kamal 1.9).
+    """Put one host behind each registry mirror first, which fills it, then all others (Kamal 1.9).
 
     Args:
         mirrors: the first mirror of each host; empty for none.
@@ -41,7 +39,7 @@ def build(run: Run, report: Report) -> None:
     Raises:
         BuildFailed: the message says where, with the last output. ConfigError: a secret is missing.
     """
-    report.phase_began("build", [])
+    report.phase_began("build")
     is_built = False
     try:
         build_and_push(run, Programs(report.output, report.warned))
@@ -73,14 +71,12 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         if run.is_dry:
             report.planned(task_plan(run, session.observe(), image_tasks.pull))
             return
-        session.add_callback(Progress(report))
         session.require_hosts()
-        steps = Steps(session, report)
         with what_is_done_stays():
             for group in pull_order(_mirrors(session)):
-                steps.phase("pull", phases.pull, hosts=group, is_strict=False)
+                session.phase("pull", phases.pull, hosts=group, is_strict=False)
         if session.failures:
-            steps.fail("Nothing was switched; the other hosts have the image.")
+            session.fail("Nothing was switched; the other hosts have the image.")
 
 
 def _mirrors(session: Session) -> dict[str, str]:
@@ -91,47 +87,49 @@ def _mirrors(session: Session) -> dict[str, str]:
 
 
 def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
-    """Have the builder on this machine, or only say whether there is anything to do.
+    """Create the builder on this machine, or only print whether there is anything to do.
 
     Raises:
         BuildFailed: docker or a plugin is missing, or a build host does not answer.
     """
-    programs = Programs(say, say)
-    builder = usable_builder(config, programs)
-    if not builder.needs_buildx:
-        say("The native builder is the engine itself: nothing to create")
-        return
-    with programs_with_ssh(config, builder, programs) as connected:
+
+    def create(builder: ImageBuilder, programs: Programs) -> str:
         if is_dry:
-            is_there = local_builder.is_as_configured(builder, connected)
-            say(f"{'Already there:' if is_there else 'This machine would create'} {builder.name}")
-            return
-        is_new = local_builder.ensure(builder, connected)
-    say(f"{'Created' if is_new else 'Already there:'} {builder.name}")
+            is_there = local_builder.is_as_configured(builder, programs)
+            return "Already there:" if is_there else "This machine would create"
+        return "Created" if local_builder.ensure(builder, programs) else "Already there:"
+
+    _on_builder(config, say, "create", create)
 
 
 def remove_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
-    """Take the builder on this machine away, or only say whether there is anything to do.
+    """Remove the builder from this machine, or only print whether there is anything to do.
 
     Raises:
         BuildFailed: docker or a plugin is missing, or docker will not let go.
     """
+
+    def remove(builder: ImageBuilder, programs: Programs) -> str:
+        if is_dry:
+            return "This machine would remove" if local_builder.is_there(builder, programs) else "Not there:"
+        return "Removed" if local_builder.remove(builder, programs) else "Not there:"
+
+    _on_builder(config, say, "remove", remove)
+
+
+def _on_builder(config: Config, say: Output, verb: str, act: Callable[[ImageBuilder, Programs], str]) -> None:
     programs = Programs(say, say)
     builder = usable_builder(config, programs)
     if not builder.needs_buildx:
-        say("The native builder is the engine itself: nothing to remove")
+        say(f"The native builder is the engine itself: nothing to {verb}")
         return
     with programs_with_ssh(config, builder, programs) as connected:
-        if is_dry:
-            is_there = local_builder.is_there(builder, connected)
-            say(f"{'This machine would remove' if is_there else 'Not there:'} {builder.name}")
-            return
-        was_there = local_builder.remove(builder, connected)
-    say(f"{'Removed' if was_there else 'Not there:'} {builder.name}")
+        outcome = act(builder, connected)
+    say(f"{outcome} {builder.name}")
 
 
 def show_builder(config: Config, say: Output) -> None:
-    """Say which builder is in use and what docker knows of builders here; never the environment.
+    """Print which builder is in use and what docker knows of builders on this machine; never the environment.
 
     Raises:
         BuildFailed: docker or a plugin is missing, or does not answer.
@@ -143,7 +141,7 @@ def show_builder(config: Config, say: Output) -> None:
     for node in builder.nodes:
         say(f"Context: {node.context} at {node.place}")
     with programs_with_ssh(config, builder, programs) as connected:
-        for argv in commands.details(builder):
+        for argv in local_builder.details(builder):
             answer = connected.ask(argv)
             if not answer.succeeded:
                 raise BuildFailed(f"`{shown(argv)}` failed:\n  {answer.error}")

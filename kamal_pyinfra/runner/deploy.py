@@ -1,6 +1,6 @@
 """kp plan, deploy, redeploy, rollback, setup and apply: observe, plan, build, roll out.
 
-What follows a look is loaded while hosts are looked at.
+What follows the snapshots is loaded while hosts are observed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kamal_pyinfra.runner.progress.report import Report
 
 PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
-CARRYING_OUT = (
+ROLLING_OUT = (
     "kamal_pyinfra.runner.rollout",
     "kamal_pyinfra.plan.output.text",
     "kamal_pyinfra.runner.progress.timeline",
@@ -30,14 +30,14 @@ CARRYING_OUT = (
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
-    """Look at the fleet and say what a deploy would change.
+    """Observe the fleet and plan what a deploy would change.
 
     Returns:
-        The plan, and the file that ``kp apply`` could carry out.
+        The plan, and the file that ``kp apply`` can roll out.
 
     Raises:
-        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or looked at.
-        PlanRefused: the plan must not be carried out.
+        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or observed.
+        PlanRefused: the plan must not be rolled out.
     """
     _require_secrets(run)
     with interruptible(), Session(run, hosts) as session:
@@ -47,17 +47,17 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
         from kamal_pyinfra.plan.output.file import plan_file
         from kamal_pyinfra.plan.plan import make_plan
 
-        found = make_plan(run, observed, session.left_out)
-        return found, plan_file(run, found, observed)
+        made = make_plan(run, observed, session.left_out)
+        return made, plan_file(run, made, observed)
 
 
 def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Hosts, with their roles, that left the configuration and that the records on the hosts remember.
+    """Find hosts, with their roles, that left the configuration and that the records on the hosts remember.
 
     Any host can name any other: who asked has to confirm them before they are connected to.
 
     Raises:
-        HostFailed: a host could not be reached or looked at.
+        HostFailed: a host could not be reached or observed.
     """
     from kamal_pyinfra.plan.plan import former_hosts
     from kamal_pyinfra.runner.queries.observe import observe
@@ -66,15 +66,7 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
 
 
 def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
-    """Make the fleet what the configuration says.
-
-    Args:
-        run: the configuration, the version and the run's fixed values.
-        hosts: names of the hosts that take part.
-        report: told about everything on the way.
-
-    Returns:
-        The plan that was carried out.
+    """Make the fleet what the configuration asks for; return the plan that was rolled out.
 
     Raises:
         ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: somebody else is
@@ -85,19 +77,19 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
     began = time.monotonic()
     require_executable(run)
     with interruptible(), Session(run, hosts, report) as session:
-        load_meanwhile(CARRYING_OUT, operates=True)
+        load_meanwhile(ROLLING_OUT, operates=True)
         observed = session.observe()
 
         from kamal_pyinfra.plan.plan import make_plan
-        from kamal_pyinfra.runner.rollout import carry_out
+        from kamal_pyinfra.runner.rollout import roll_out
 
-        found = make_plan(run, observed, session.left_out)
-        carry_out(found, session, report, began=began)
-    return found
+        made = make_plan(run, observed, session.left_out)
+        roll_out(made, session, began=began)
+    return made
 
 
 def apply(run: Run, file: PlanFile, report: Report) -> Plan:
-    """Carry out the plan of a file, if it would still be the plan today.
+    """Roll out the plan of a file, if it would still be the plan today.
 
     Raises:
         PlanRefused: the fleet, the configuration or a secret changed since the plan was made.
@@ -107,19 +99,19 @@ def apply(run: Run, file: PlanFile, report: Report) -> Plan:
     require_executable(run)
     began = time.monotonic()
     with interruptible(), Session(run, file.run.hosts, report) as session:
-        load_meanwhile(CARRYING_OUT, operates=True)
+        load_meanwhile(ROLLING_OUT, operates=True)
         observed = session.observe()
 
         from kamal_pyinfra.plan.output.file import require_same_plan, require_unchanged
-        from kamal_pyinfra.runner.rollout import carry_out
+        from kamal_pyinfra.runner.rollout import roll_out
 
         def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
             require_unchanged(file, observed)
             return require_same_plan(file, run, observed)
 
-        found = require_all(observed)
-        carry_out(found, session, report, began=began, check=lambda: require_all(session.observe()))
-    return found
+        made = require_all(observed)
+        roll_out(made, session, began=began, check=lambda: require_all(session.observe()))
+    return made
 
 
 def _require_secrets(run: Run) -> None:

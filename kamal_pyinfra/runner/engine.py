@@ -13,15 +13,17 @@ import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 import gevent  # isort: skip
 from pyinfra.api.config import Config as EngineConfig
 from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
-from pyinfra.api.state import MAX_PARALLEL, State, StateStage
+from pyinfra.api.state import MAX_PARALLEL, BaseStateCallback, State, StateStage
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
 from pyinfra_cli.util import load_func
 
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh import patches
 from kamal_pyinfra.ssh.connection import reconnect_all
 from kamal_pyinfra.ssh.host_data import host_data
@@ -36,7 +38,7 @@ BUSY_SECONDS = 0.1
 
 
 def new_state(run: Run, hosts: Collection[str], run_keys: RunKeys | None = None) -> State:
-    """pyinfra's state for the hosts of a run and the primary host, which holds the lock; nothing is connected yet."""
+    """Return pyinfra's state for the hosts of a run and the primary host, which holds the lock; none is connected."""
     needed = {*hosts, run.config.primary_host}
     departed = [Server(host=host) for host in run.decommissioned]
     servers = [server for server in (*run.config.all_hosts, *departed) if server.host in needed]
@@ -58,24 +60,48 @@ def new_state(run: Run, hosts: Collection[str], run_keys: RunKeys | None = None)
     ctx_config.set(engine)
     state.init(inventory, engine)
     patches.report_no_traceback()
-    _collect_garbage()
+    if not gc.isenabled():
+        gc.freeze()  # what is loaded is no garbage
+        gc.set_threshold(GARBAGE_THRESHOLD)
+        gc.enable()
     return state
 
 
-def _collect_garbage() -> None:
-    """From now on, if it was not done until now; what is loaded is none."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.set_threshold(GARBAGE_THRESHOLD)
-        gc.enable()
+class Progress(BaseStateCallback):
+    """Passes on what the engine does, operation by operation."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    # pyinfra calls these on the registered object, and refuses one that is not derived from its class, in which they
+    # are static methods: mypy takes a method of an instance, which can carry the report, for a wrong override.
+    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        """An operation starts."""
+        self.report.operation_began(_name(state, op_hash))
+
+    def operation_host_success(self, state: State, host: Host, op_hash: str, *_: Any) -> None:  # type: ignore[override]
+        """A host is through."""
+        self.report.host_finished(host.name, _name(state, op_hash), succeeded=True)
+
+    def operation_host_error(self, state: State, host: Host, op_hash: str, *_: Any) -> None:  # type: ignore[override]
+        """A host failed."""
+        self.report.host_finished(host.name, _name(state, op_hash), succeeded=False)
+
+    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        """All hosts are through; only now the engine knows where something changed."""
+        done = {
+            host.name: state.ops[host][op_hash].operation_meta for host in state.inventory if op_hash in state.ops[host]
+        }
+        changed = [name for name, meta in done.items() if meta.is_complete() and meta.did_change()]
+        self.report.operation_ended(_name(state, op_hash), changed)
+
+
+def _name(state: State, op_hash: str) -> str:
+    return " ".join(sorted(state.get_op_meta(op_hash).names)).rpartition("| ")[2]
 
 
 def connect(state: State, *, at_once: int) -> None:
-    """Connect all hosts.
-
-    Args:
-        state: pyinfra's.
-        at_once: how many connections may be opened at the same time (Kamal 1.9, ``max_concurrent_starts``).
+    """Connect all hosts, so many at the same time (Kamal 1.9, ``max_concurrent_starts``).
 
     Raises:
         PyinfraError: a host could not be connected; the others are.
@@ -85,7 +111,7 @@ def connect(state: State, *, at_once: int) -> None:
 
 
 def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
-    """Load what comes next while hosts are looked at.
+    """Load what comes next while hosts are observed.
 
     Args:
         modules: each with all that it needs.

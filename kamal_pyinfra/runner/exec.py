@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyinfra.api.host import Host
@@ -25,7 +25,7 @@ from kamal_pyinfra.shell.script import chain, guarded, quoted
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
 
-_ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"
+ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Exec:
 
 @dataclass(frozen=True, kw_only=True)
 class ExecResult:
-    """What a command said on a host."""
+    """What a command printed on a host."""
 
     host: str
     role: str
@@ -60,30 +60,30 @@ class ExecResult:
 def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[ExecResult]:
     """Run a command in the app on each host and role; each goes on when another fails.
 
-    Args:
-        run: of the command ``app``.
-        hosts: names of the hosts that take part.
-        wanted: what to run.
-
     Raises:
         ConfigError: no such container runs. HostFailed: a host could not be reached.
     """
     with interruptible(), Session(run, hosts) as session:
-        scripts = {host: _app_scripts(run, host, seen, wanted) for host, seen in _looks(session, wanted).items()}
+        if wanted.reuses:
+            observed: Mapping[str, ObservedHost | None] = session.observe()
+        else:
+            session.require_hosts()
+            observed = dict.fromkeys(session.hosts)
+        scripts = {host: _app_scripts(run, host, snapshot, wanted) for host, snapshot in observed.items()}
         return _executed(session, scripts, wanted.env)
 
 
 def app_command(run: Run, host: str, wanted: Exec) -> str:
-    """The same for one terminal: shell text for the host, in its first selected role.
+    """Return shell text that does the same on one terminal of the host, in its first selected role.
 
     Raises:
         ConfigError: no such container runs. HostFailed: the host could not be reached.
     """
-    seen: ObservedHost | None = None
+    observed: ObservedHost | None = None
     if wanted.reuses:
         with interruptible(), Session(run, [host]) as session:
-            seen = session.observe()[host]
-    return next(iter(_app_scripts(run, host, seen, wanted).values()))
+            observed = session.observe()[host]
+    return next(iter(_app_scripts(run, host, observed, wanted).values()))
 
 
 def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[ExecResult]:
@@ -98,26 +98,20 @@ def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[ExecResult]
 
 
 def host_command(run: Run, host: str, command: str) -> str:
-    """Shell text of the user's, and a line in the audit log once it is over."""
+    """Return shell text of the user's, with a line in the audit log once it is over."""
     return _with_audit(run, command, f"Executed cmd '{command}' on {host}")
 
 
-def _looks(session: Session, wanted: Exec) -> Mapping[str, ObservedHost | None]:
-    if wanted.reuses:
-        return session.observe()
-    session.require_hosts()
-    return dict.fromkeys(session.hosts)
-
-
-def _app_scripts(run: Run, host: str, seen: ObservedHost | None, wanted: Exec) -> dict[str, str]:
+def _app_scripts(run: Run, host: str, observed: ObservedHost | None, wanted: Exec) -> dict[str, str]:
     """A command for each selected role of a host."""
-    return {name: _app_script(run, run.config.role(name), host, seen, wanted) for name in roles_of(run, host)}
+    roles = roles_of(run, host)
+    return {name: _app_script(run, run.config.role(name), host, observed, wanted) for name in roles}
 
 
-def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, wanted: Exec) -> str:
+def _app_script(run: Run, role: Role, host: str, observed: ObservedHost | None, wanted: Exec) -> str:
     config = run.config
     typed = quoted(*wanted.command)
-    if seen is None:
+    if observed is None:
         version = wanted.version or config.latest_tag
         once = ContainerSpec(
             name="",
@@ -129,10 +123,10 @@ def _app_script(run: Run, role: Role, host: str, seen: ObservedHost | None, want
         )
         command = commands.run_once(once, typed, wanted.env, is_terminal=wanted.is_terminal)
     else:
-        container = serving_container(run, seen, role.name, wanted.version)
+        container = serving_container(run, observed, role.name, wanted.version)
         if container is None:
-            said = f" of {wanted.version}" if wanted.version else ""
-            raise ConfigError(f"{host}: no container{said} of role {role.name} runs; {_ANEW}")
+            named = f" of {wanted.version}" if wanted.version else ""
+            raise ConfigError(f"{host}: no container{named} of role {role.name} runs; {ANEW}")
         version = container.version
         command = commands.run_inside(container.name, typed, wanted.env, is_terminal=wanted.is_terminal)
     return _with_audit(run, command, f"Executed cmd '{' '.join(wanted.command)}' on app version {version}", role.name)
@@ -145,25 +139,23 @@ def _with_audit(run: Run, command: str, message: str, role: str = "") -> str:
 
 def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: Mapping[str, str]) -> list[ExecResult]:
     def on(host: Host) -> list[ExecResult]:
-        return list(_on_host(host, scripts[host.name], env))
+        results = []
+        for role, script in scripts[host.name].items():
+            succeeded, output = execute(host, commands.with_variables(script), stdin=commands.variables(env))
+            lines = tuple(sanitized(line.line) for line in output.combined_lines)
+            results.append(ExecResult(host=host.name, role=role, succeeded=succeeded, lines=lines))
+        return results
 
-    found = session.each(on, scripts)
-    return [answer for host in found for answer in found[host] or (_lost(host),)]
-
-
-def _on_host(host: Host, scripts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[ExecResult]:
-    for role, script in scripts.items():
-        succeeded, output = execute(host, commands.with_variables(script), stdin=commands.variables(env))
-        lines = tuple(sanitized(line.line) for line in output.combined_lines)
-        yield ExecResult(host=host.name, role=role, succeeded=succeeded, lines=lines)
-
-
-def _lost(host: str) -> ExecResult:
-    return ExecResult(host=host, role="", succeeded=False, lines=("the connection was lost",))
+    lost = ("the connection was lost",)
+    return [
+        result
+        for host, results in session.each(on, scripts).items()
+        for result in results or (ExecResult(host=host, role="", succeeded=False, lines=lost),)
+    ]
 
 
 def in_accessory(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
-    """What a command printed on each host.
+    """Run a command in an accessory; return what it printed on each host.
 
     Raises:
         HostFailed: a host could not be reached, or the command failed.
@@ -173,7 +165,7 @@ def in_accessory(run: Run, name: str, hosts: Collection[str], command: str, *, i
 
 
 def accessory_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:
-    """Shell text for a host that runs a command in an accessory."""
+    """Return shell text for a host that runs a command in an accessory."""
     container = accessory_container(run, name)
     line = accessory_commands.execute(container, command, is_reused=is_reused, is_terminal=is_terminal)
     return chain(audited(run, f"Executed cmd '{command}' on {name} accessory"), line)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.deploys import phases
@@ -23,71 +22,65 @@ from kamal_pyinfra.shell import lock as lock_commands
 from kamal_pyinfra.shell.lock import tells
 from kamal_pyinfra.text import sanitized
 
-if TYPE_CHECKING:
-    from kamal_pyinfra.runner.session import Steps
-
 SECONDS = 10
-"""A look is not trusted for longer: things change without a lock too."""
-
-
-def is_unmoved(session: Session) -> bool:
-    """Whether nobody took or gave back a lock between the last look and this run's own lock, taken just now."""
-    looked, mark = session.looks.get(session.run.config.primary_host), run_state(session.state).lock.mark
-    return looked is not None and tells(mark) and mark == looked.lock_mark
-
-
-def keep_or_forget(session: Session, *, is_unmoved: bool) -> None:
-    """Let the coming phases decide on the looks that the plan was made from, or look again.
-
-    Args:
-        session: holds the lock.
-        is_unmoved: what :func:`is_unmoved` said.
-    """
-    is_young = time.monotonic() - session.looked_at < SECONDS
-    drop_snapshots(session.state)
-    if is_unmoved and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
-        keep_snapshots(session.state, session.looks)
-
-
+"""A snapshot is not trusted for longer: things change without a lock too."""
 NOT_RELEASED = (
     "The deploy lock could not be released and is still there; see `kp lock status`, and run `kp lock release`. "
     "Without that it becomes stale by itself."
 )
-
 STAYS = "What was done by then stays."
 
 
+def is_unchanged(session: Session) -> bool:
+    """Whether no lock was taken or released between the last snapshot and this run's own lock, taken just now."""
+    snapshot, mark = session.snapshots.get(session.run.config.primary_host), run_state(session.state).lock.mark
+    return snapshot is not None and tells(mark) and mark == snapshot.lock_mark
+
+
+def reuse_snapshots_if_fresh(session: Session, *, is_unchanged: bool) -> None:
+    """Let the coming phases decide on the snapshots that the plan was made from, or take new ones.
+
+    Args:
+        session: holds the lock.
+        is_unchanged: the answer of :func:`is_unchanged`.
+    """
+    is_young = time.monotonic() - session.snapshots_at < SECONDS
+    drop_snapshots(session.state)
+    if is_unchanged and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
+        keep_snapshots(session.state, session.snapshots)
+
+
 @contextmanager
-def locked(steps: Steps) -> Iterator[bool]:
-    """Hold the lock on the primary host; it is given back whatever happens inside.
+def locked(session: Session) -> Iterator[bool]:
+    """Hold the lock on the primary host; it is released whatever happens inside.
 
     Returns:
-        Whether nobody else had it since the session's last look at the hosts.
+        Whether no other run had it since the session's last snapshots.
 
     Raises:
-        LockHeld: somebody else has it; nothing was changed.
+        LockHeld: another run has it; nothing was changed.
         LockLost: it was taken away meanwhile.
-        HostFailed: it could not be taken, and nothing was changed; or it could not be given back.
+        HostFailed: it could not be taken, and nothing was changed; or it could not be released.
     """
     try:
-        _take(steps)
+        _take(session)
     except Interrupted as error:
-        _release_after_failure(steps)  # it may have been taken just before the signal
+        _release_after_failure(session)  # it may have been taken just before the signal
         raise Interrupted(error.signal_number, NOTHING_CHANGED) from error
     try:
         with what_is_done_stays():
-            yield is_unmoved(steps.session)
+            yield is_unchanged(session)
     except BaseException:
-        _release_after_failure(steps)
+        _release_after_failure(session)
         raise
-    left = _release(steps)
+    left = _release(session)
     if left is not None:
         raise HostFailed(failure_message([left], NOT_RELEASED), [left.host])
 
 
 @contextmanager
 def what_is_done_stays() -> Iterator[None]:
-    """Say so when a signal comes; a deploy says what it took back instead.
+    """Add to a signal that what was done stays; a deploy names what it reverted instead.
 
     Raises:
         Interrupted: a signal came.
@@ -101,18 +94,18 @@ def what_is_done_stays() -> Iterator[None]:
 def clear_left_behind(session: Session) -> None:
     """Remove the lock of a killed process of this machine, for a run that has nothing to change and takes none."""
     primary = session.run.config.primary_host
-    looked = session.looks.get(primary)
-    command = clearing_command(session.run, looked.lock if looked is not None else None)
+    snapshot = session.snapshots.get(primary)
+    command = clearing_command(session.run, snapshot.lock if snapshot is not None else None)
     if command:
         session.execute(command, hosts=[primary])
 
 
-def _take(steps: Steps) -> None:
+def _take(session: Session) -> None:
     """Take the lock, as soon as it is free if the run may wait for it."""
-    session, primary = steps.session, steps.session.run.config.primary_host
+    primary = session.run.config.primary_host
     drop_snapshots(session.state)
-    keep_snapshots(session.state, session.looks)  # whoever holds it was seen; taking over compares again
-    if steps.phase("lock", phases.lock, hosts=[primary], arguments={"on_wait": steps.report.warned}):
+    keep_snapshots(session.state, session.snapshots)  # these have who holds it; taking over compares again
+    if session.phase("lock", phases.lock, hosts=[primary], on_wait=session.report.warned):
         return
     attempt, failure = run_state(session.state).lock, session.failures[primary]
     if attempt.held_by is not None:
@@ -122,29 +115,24 @@ def _take(steps: Steps) -> None:
     raise HostFailed(failure_message([failure], NOTHING_CHANGED), [failure.host])
 
 
-def _release_after_failure(steps: Steps) -> None:
-    """Give the lock back; what failed before is what the run ends with, so that it is only told if this fails too."""
-    left = _release(steps)
+def _release_after_failure(session: Session) -> None:
+    """Release the lock; the run ends with what failed before, so a failure of this is a warning."""
+    left = _release(session)
     if left is not None:
-        steps.report.warned("\n".join([f"{left.host}: {NOT_RELEASED}", *(f"  {line}" for line in left.output)]))
+        session.report.warned("\n".join([f"{left.host}: {NOT_RELEASED}", *(f"  {line}" for line in left.output)]))
 
 
-def _release(steps: Steps) -> HostFailure | None:
-    """Give the lock back, trying twice where the connection may be at fault.
-
-    Returns:
-        Why it is still there; ``None`` if it is not.
-    """
-    session, primary = steps.session, steps.session.run.config.primary_host
+def _release(session: Session) -> HostFailure | None:
+    """Release the lock, trying twice where the connection may be at fault; return why it is still there."""
+    primary = session.run.config.primary_host
     run_state(session.state).lease.end()
-    failures = dict(session.failures)
-    left: HostFailure | None = None
+    failures, left = dict(session.failures), None
     for _ in range(2):
         session.readmit()
         session.failures = {}
         if not session.is_active(primary):  # a phase without hosts would count as done
             left = HostFailure(host=primary, phase="unlock", operation="", output=("it cannot be reached",))
-        elif steps.phase("unlock", phases.unlock, hosts=[primary]):
+        elif session.phase("unlock", phases.unlock, hosts=[primary]):
             left = None
             break
         else:
@@ -154,7 +142,7 @@ def _release(steps: Steps) -> HostFailure | None:
 
 
 def lock_status(run: Run) -> LockDetails | None:
-    """Who holds the lock; ``None`` if nobody does.
+    """Return who holds the lock; ``None`` if it is free.
 
     Raises:
         HostFailed: the primary host could not be reached.
@@ -188,8 +176,8 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
     """Free one's own lock, a stale one, or one without a name; or any.
 
     Args:
-        run: says who asks.
-        is_forced: whoever holds it, and also while a run renews it.
+        run: names who asks.
+        is_forced: free any, and also while a run renews it.
 
     Returns:
         Whether there was one.
@@ -221,8 +209,8 @@ def _on_primary(run: Run, command: str) -> list[str]:
         session.require_hosts()
         succeeded, output = session.execute(command)[primary]
     if not succeeded and lock_commands.answer(output.stdout_lines, lock_commands.HELD) is None:
-        said = "\n".join(sanitized(line) for line in output.stderr_lines)
-        raise HostFailed(f"{primary} failed\n{said}", [primary])
+        printed = "\n".join(sanitized(line) for line in output.stderr_lines)
+        raise HostFailed(f"{primary} failed\n{printed}", [primary])
     return list(output.stdout_lines)
 
 

@@ -1,4 +1,4 @@
-"""Carries out a deploy's plan: walks the steps, reverts what failed, says what is known of the fleet."""
+"""Rolls a deploy's plan out: walks the steps, reverts what failed, and reports what is known of the fleet."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.build import build
-from kamal_pyinfra.runner.lock import clear_left_behind, keep_or_forget, locked
-from kamal_pyinfra.runner.progress.callbacks import Progress
-from kamal_pyinfra.runner.progress.report import Report
-from kamal_pyinfra.runner.session import Session, Steps
+from kamal_pyinfra.runner.lock import clear_left_behind, locked, reuse_snapshots_if_fresh
+from kamal_pyinfra.runner.session import Session
 
 
 class Rollout:
@@ -27,36 +25,34 @@ class Rollout:
 
     Args:
         session: connections to the hosts that take part.
-        report: told about every phase.
         plan: what the deploy is to change.
         began: when the command did, by the monotonic clock.
         check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
 
     def __init__(
-        self, session: Session, report: Report, plan: Plan, *, began: float, check: Callable[[], object] | None = None
+        self, session: Session, plan: Plan, *, began: float, check: Callable[[], object] | None = None
     ) -> None:
         self.session = session
         self.check = check
         self.plan = plan
         self.began = began
-        self.steps = Steps(session, report)
         self.run: Run = session.run
-        self.is_unmoved = False
+        self.is_unchanged = False
         self.begun: list[str] = []
         self.past_gate: list[str] = []
         self.is_over = False
-        self.taken_back: tuple[str, ...] = ()
+        self.reverted: tuple[str, ...] = ()
         self.stuck: dict[str, str] = {}
 
     def carry_out(self) -> None:
         """Make the changes.
 
         Raises:
-            BuildFailed: the image could not be built. LockHeld: somebody else is deploying; nothing was changed.
+            BuildFailed: the image could not be built. LockHeld: another run is deploying; nothing was changed.
             LockLost: the lock was taken away, and no host had failed before.
-            HookFailed: a hook failed. HostFailed: a host failed; the message says what state the fleet is in.
-            Interrupted: a signal came; what was begun before the gate was taken back.
+            HookFailed: a hook failed. HostFailed: a host failed; the message has the state of the fleet.
+            Interrupted: a signal came; what was begun before the gate was reverted.
         """
         try:
             with ExitStack() as held:
@@ -66,7 +62,7 @@ class Rollout:
         except LockLost as error:
             if not self.session.failures:
                 raise
-            self.steps.fail(str(error))  # what failed before that is why, or at least the first thing to mend
+            self.session.fail(str(error))  # what failed before that is why, or at least the first thing to mend
 
     def _walk(self, held: ExitStack) -> None:
         """All steps; an old proxy that stands aside comes back under the lock, wherever a signal comes."""
@@ -75,18 +71,20 @@ class Rollout:
                 self._do(step, held)
         except Interrupted:
             if not self.is_over:
-                self._take_back((), phases.REVERT)
+                self._revert((), phases.REVERT)
             raise
 
     def _do(self, step: Step, held: ExitStack) -> None:
-        """One step; the lock is held in between, and given back whatever happens."""
+        """One step; the lock is held in between, and released whatever happens."""
         if step.phase is None:
-            self._do_here(step)
+            if step.hook:
+                self.session.hook(step.hook, runtime=time.monotonic() - self.began if self.is_over else None)
+            time.sleep(step.pause)
         elif step.phase is phases.BUILD:
             if self.plan.build is not None:
-                build(self.run, self.steps.report)
+                build(self.run, self.session.report)
         elif step.phase is phases.LOCK:
-            self.is_unmoved = held.enter_context(locked(self.steps))
+            self.is_unchanged = held.enter_context(locked(self.session))
             held.enter_context(outcome_noted(self.session, self.plan, self.began))
             if self.check is not None:
                 self.check()
@@ -96,54 +94,48 @@ class Rollout:
         else:
             self._do_on_hosts(step, step.phase)
 
-    def _do_here(self, step: Step) -> None:
-        if step.hook:
-            runtime = time.monotonic() - self.began if self.is_over else None
-            self.steps.hook(step.hook, runtime=runtime)
-        time.sleep(step.pause)
-
     def _do_on_hosts(self, step: Step, phase: Phase) -> None:
         if phase is phases.PREPARE:
-            keep_or_forget(self.session, is_unmoved=self.is_unmoved)
+            reuse_snapshots_if_fresh(self.session, is_unchanged=self.is_unchanged)
         if phase is phases.BOOT:
             self._boot(step, phase)
         elif phase is phases.WATCH:
             self._watch(step, phase)
         elif not self._succeeds(step, phase) and phase.failure is not Failure.GOES_ON:
-            self._take_back((), phase.undone_by)
+            self._revert((), phase.undone_by)
             state = fleet_state.before_the_switch(self._outputs(), phase.state)
-            self.steps.fail(f"{state.partition(':')[0]}. {self._state_when_stuck()}" if self.stuck else state)
+            self.session.fail(f"{state.partition(':')[0]}. {self._state_when_stuck()}" if self.stuck else state)
         if phase is phases.FINISH and self.session.failures:
             uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == phase.name]
-            outputs = self._outputs()
-            self.steps.fail(fleet_state.after_the_gate(self.run.version, self.past_gate, outputs, uncleaned=uncleaned))
+            state = fleet_state.after_the_gate(self.run.version, self.past_gate, self._outputs(), uncleaned=uncleaned)
+            self.session.fail(state)
 
     def _succeeds(self, step: Step, phase: Phase) -> bool:
         """Whether a phase succeeded; with ``--skip-unreachable`` hosts that are gone may not count."""
         may_leave_out = phase.failure is Failure.LEAVES_OUT
         is_strict = phase.failure is Failure.STOPS or (may_leave_out and not self.run.skips_unreachable)
         hosts, (arguments,) = step.batch or None, step.rounds
-        if self.steps.phase(phase.name, phase.deploy, hosts=hosts, arguments=arguments, is_strict=is_strict):
+        if self.session.phase(phase.name, phase.deploy, hosts=hosts, is_strict=is_strict, **arguments):
             return True
         return may_leave_out and bool(self.session.leave_out_unreachable())
 
     def _boot(self, step: Step, phase: Phase) -> None:
-        self.steps.report.batch_began(step.number, step.of, step.batch)
+        self.session.report.batch_began(step.number, step.of, step.batch)
         self.begun += step.batch
         is_healthy = False
         try:
             is_healthy = self._succeeds(step, phase)
         finally:
-            self.steps.report.gate(step.batch, passed=is_healthy)
+            self.session.report.gate(step.batch, passed=is_healthy)
             if not is_healthy:
-                self._take_back(step.batch, phase.undone_by)
+                self._revert(step.batch, phase.undone_by)
         if not is_healthy:
-            self.steps.fail(self._state_after_taking_back(step.batch))
+            self.session.fail(self._state_after_reverting(step.batch))
         self.past_gate += [host for host in step.batch if host in self.session.hosts]  # not one that was left out
 
     def _watch(self, step: Step, phase: Phase) -> None:
-        """A host that is lost while it watches says nothing against the version."""
-        self.steps.report.phase_began(phase.name, step.batch)
+        """A host that is lost while it watches is no evidence against the version."""
+        self.session.report.phase_began(phase.name, step.batch)
         is_bad = False
         for arguments in step.rounds:
             hosts = [host for host in step.batch if host not in self.session.failures]
@@ -151,26 +143,26 @@ class Rollout:
             is_bad = turned_bad(self.session.state)
             if is_bad:
                 break
-        self.steps.report.phase_ended(phase.name, succeeded=not is_bad)
+        self.session.report.phase_ended(phase.name, succeeded=not is_bad)
         if is_bad:
-            self._take_back(step.batch, phase.undone_by)
-            self.steps.fail(self._state_after_taking_back(step.batch))
+            self._revert(step.batch, phase.undone_by)
+            self.session.fail(self._state_after_reverting(step.batch))
 
-    def _take_back(self, batch: Sequence[str], undo: Phase | None) -> None:
+    def _revert(self, batch: Sequence[str], undo: Phase | None) -> None:
         hosts = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
         new_proxy_on = run_state(self.session.state).new_proxy_on
         proxies = tuple(sorted(new_proxy_on - {*hosts, *self.past_gate}))
         if undo is None or not (hosts or proxies):
             return
         new_proxy_on -= {*hosts, *proxies}
-        self.taken_back = (*hosts, *proxies)
+        self.reverted = (*hosts, *proxies)
         failures = dict(self.session.failures)
         self.session.readmit()
         self.session.failures = {}
-        self.stuck = {host: fleet_state.UNREACHABLE for host in self.taken_back if host not in self.session.hosts}
+        self.stuck = {host: fleet_state.UNREACHABLE for host in self.reverted if host not in self.session.hosts}
+        arguments = {"batch": hosts, "proxies": proxies}
         try:
-            arguments = {"batch": hosts, "proxies": proxies}
-            self.steps.phase(undo.name, undo.deploy, hosts=self.taken_back, arguments=arguments, is_strict=False)
+            self.session.phase(undo.name, undo.deploy, hosts=self.reverted, is_strict=False, **arguments)
             self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
         finally:
             self.session.failures = {**self.session.failures, **failures}
@@ -180,22 +172,20 @@ class Rollout:
         return {host: failure.output for host, failure in self.session.failures.items()}
 
     def _state_when_interrupted(self) -> str:
+        serves = f"{self.run.version} serves on {', '.join(self.past_gate)}"
         if self.is_over:
-            return f"{self.run.version} serves on {', '.join(self.past_gate)}."
+            return f"{serves}."
         if self.stuck:
             return self._state_when_stuck()
         if not self.begun:
             return fleet_state.UNBOOTED
-        if not self.past_gate:
-            return fleet_state.TAKEN_BACK
-        return f"{self.run.version} serves on {', '.join(self.past_gate)}, where the old version may still run too."
+        return f"{serves}, where the old version may still run too." if self.past_gate else fleet_state.TAKEN_BACK
 
     def _state_when_stuck(self) -> str:
-        brought_back = [host for host in self.taken_back if host not in self.stuck]
-        state = fleet_state.not_brought_back(self.stuck, brought_back)
+        state = fleet_state.not_brought_back(self.stuck, [host for host in self.reverted if host not in self.stuck])
         return f"{state}\n{', '.join(self.past_gate)} run {self.run.version}." if self.past_gate else state
 
-    def _state_after_taking_back(self, batch: Sequence[str]) -> str:
+    def _state_after_reverting(self, batch: Sequence[str]) -> str:
         if self.stuck:
             return self._state_when_stuck()
         earlier = [host for host in self.past_gate if host not in batch]
@@ -206,13 +196,7 @@ class Rollout:
 
 @contextmanager
 def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
-    """Note what becomes of what is done inside.
-
-    Args:
-        session: of the deploy.
-        plan: what it is to change.
-        began: when it began, by the monotonic clock.
-    """
+    """Note for the audit log what becomes of what is done inside, which began at this monotonic time."""
     result = INTERRUPTED
     try:
         yield
@@ -221,42 +205,32 @@ def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
         result = INTERRUPTED if isinstance(error, Interrupted) else FAILED
         raise
     finally:
-        where = _where(session) if result == FAILED else ""
-        outcome = deploy_message(result, plan, seconds=time.monotonic() - began, where=where)
-        run_state(session.state).end_with(outcome)
+        failures = tuple(session.failures.values()) if result == FAILED else ()
+        where = f"{failures[0].phase} on {', '.join(each.host for each in failures[:3])}" if failures else ""
+        run_state(session.state).end_with(deploy_message(result, plan, seconds=time.monotonic() - began, where=where))
 
 
-def _where(session: Session) -> str:
-    """``boot on 192.0.2.11``; empty if no host failed."""
-    failures = tuple(session.failures.values())
-    return f"{failures[0].phase} on {', '.join(each.host for each in failures[:3])}" if failures else ""
-
-
-def carry_out(
-    found: Plan, session: Session, report: Report, *, began: float, check: Callable[[], object] | None = None
-) -> None:
-    """Build what the plan says, roll it out, and tell how it went.
+def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], object] | None = None) -> None:
+    """Build what the plan has, roll it out, and report how it went.
 
     Args:
-        found: the plan.
+        plan: made from the session's snapshots.
         session: connected to the hosts that take part.
-        report: told about everything on the way.
         began: when the command did, by the monotonic clock.
         check: called once the lock is held; see :class:`Rollout`.
 
     Raises:
         KpError: whatever stopped it; see :func:`kamal_pyinfra.runner.deploy.deploy`.
     """
-    report.planned(found)
+    session.report.planned(plan)
     if session.run.is_dry:
         return
-    if found.is_empty:
+    if plan.is_empty:
         clear_left_behind(session)
         return
-    session.add_callback(Progress(report))
-    rollout = Rollout(session, report, found, began=began, check=check)
+    rollout = Rollout(session, plan, began=began, check=check)
     rollout.carry_out()
     for host in session.left_out:
         begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""
-        report.warned(f"{host} was left out{begun}.")
-    report.finished(time.monotonic() - began)
+        session.report.warned(f"{host} was left out{begun}.")
+    session.report.ended("done")

@@ -16,7 +16,7 @@ import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 import gevent  # isort: skip
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
-from pyinfra.api.state import BaseStateCallback, StateStage
+from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host
 
@@ -27,14 +27,7 @@ from kamal_pyinfra.local.signals import first_signal
 from kamal_pyinfra.operations.run_state import query_for, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
-from kamal_pyinfra.runner.engine import (
-    LENIENT_PERCENT,
-    STRICT_PERCENT,
-    connect,
-    disconnect,
-    new_state,
-    prepare_and_execute,
-)
+from kamal_pyinfra.runner import engine
 from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, show_ssh_log
@@ -45,51 +38,53 @@ from kamal_pyinfra.text import sanitized
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
 
 
-def _tell(text: str) -> None:
-    """Where nobody watches the run; standard output may be read by a program."""
+def _print_warning(text: str) -> None:
+    """For a run without a view; standard output may be read by a program."""
     sys.stderr.write(f"{sanitized(text)}\n")
 
 
 class Session:
-    """Connections to the hosts of a run.
+    """Connections to the hosts of a run, and what a command does on them, phase by phase.
 
     Args:
         run: the configuration and the run's fixed values.
         hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
-        report: told what the hook ``pre-connect`` says, which is called first.
+        report: gets all that happens, from the hook ``pre-connect`` on, which is called first.
     """
 
     def __init__(self, run: Run, hosts: Collection[str], report: Report | None = None) -> None:
         self.run = run
-        self.report = report
+        self.is_reported = report is not None
+        self.report = report if report is not None else Report([])
         self.taking_part = frozenset(hosts)
         self.failures: dict[str, HostFailure] = {}
         self.left_out: dict[str, HostFailure] = {}
-        self.looks: dict[str, ObservedHost] = {}
-        self.looked_at = 0.0
-        self.state = new_state(
-            run,
-            hosts,
-            RunKeys(
-                on_accepted=report.warned if report is not None else _tell,
-                on_left_out=report.output if report is not None else None,
-            ),
-        )
+        self.snapshots: dict[str, ObservedHost] = {}
+        self.snapshots_at = 0.0
+        on_accepted = self.report.warned if self.is_reported else _print_warning
+        keys = RunKeys(on_accepted=on_accepted, on_left_out=self.report.output)
+        self.state = engine.new_state(run, hosts, keys)
+        self.state.add_callback_handler(engine.Progress(self.report))
 
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
-        call_pre_connect(self.run, lambda line: self.report.output(line) if self.report else None)
+        call_pre_connect(self.run, self.report.output)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:
             with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
-                connect(self.state, at_once=self.run.config.sshkit.max_concurrent_starts)
+                engine.connect(self.state, at_once=self.run.config.sshkit.max_concurrent_starts)
             for host in self.state.inventory:
                 if not host.connected:
                     self._missed(host, HostFailure.from_log(host.name, "connect", lines))
         self.state.set_stage(StateStage.Prepare)
         for host in self.state.inventory:
-            configure(host, partial(self.report.heard, host.name) if self.report is not None else None)
+            configure(host, partial(self.report.host_output, host.name) if self.is_reported else None)
         return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        engine.disconnect(self.state)
 
     def _missed(self, host: Host, failure: HostFailure) -> None:
         if self.run.may_leave_out(host.name):
@@ -118,39 +113,28 @@ class Session:
             reconnect(host)
         return bool(host.connected)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        disconnect(self.state)
-
     @property
     def hosts(self) -> list[str]:
         """Names of the hosts that still take part, in the order of the configuration."""
-        return [
-            host.name
-            for host in self.state.inventory
-            if host in self.state.active_hosts and host.name in self.taking_part
-        ]
+        active = self.state.active_hosts
+        return [host.name for host in self.state.inventory if host in active and host.name in self.taking_part]
 
     def is_active(self, name: str) -> bool:
         """Whether a round on this host would reach it."""
         return any(host.name == name for host in self.state.active_hosts)
 
     def require_hosts(self) -> None:
-        """Stop here, before anything changes, if a host could not be reached or looked at.
+        """Stop before anything changes if a host could not be reached or observed.
 
         Raises:
             HostFailed: with every such host.
         """
-        if not self.run.may_do_without(self.left_out):
+        may_go_on = self.run.may_do_without(self.left_out)
+        if not may_go_on:
             self.failures.update(self.left_out)
         if self.failures:
-            state = NOTHING_CHANGED if self.run.may_do_without(self.left_out) else TOO_MANY
+            state = NOTHING_CHANGED if may_go_on else TOO_MANY
             raise HostFailed(failure_message(list(self.failures.values()), state), list(self.failures))
-
-    def add_callback(self, callback: BaseStateCallback) -> None:
-        """Let somebody follow the operations."""
-        self.state.add_callback_handler(callback)
 
     def round(
         self,
@@ -166,7 +150,7 @@ class Session:
             deploy: a function of ``kamal_pyinfra.deploys``.
             hosts: names; by default all that still take part.
             is_strict: stop after the first operation that fails on a host; else the other hosts go on.
-            arguments: for the deploy function.
+            arguments: for the deploy function, besides the run.
 
         Returns:
             Whether it succeeded on every host; failures are in :attr:`failures`.
@@ -179,10 +163,10 @@ class Session:
         run_state(self.state).lease.require()
         forget_operations(self.state)
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
-        self.state.config.FAIL_PERCENT = STRICT_PERCENT if is_strict else LENIENT_PERCENT
+        self.state.config.FAIL_PERCENT = engine.STRICT_PERCENT if is_strict else engine.LENIENT_PERCENT
         with log_capture() as lines:
             try:
-                prepare_and_execute(self.state, deploy, run=self.run, **arguments)
+                engine.prepare_and_execute(self.state, deploy, run=self.run, **arguments)
             except PyinfraError as error:
                 lines.append(str(error))
             finally:
@@ -192,112 +176,13 @@ class Session:
         self.failures.update(found)
         return not found
 
-    def readmit(self) -> None:
-        """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""
-        with log_capture():  # a host that is out of reach has failed already, and is in the report
-            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_disconnected(host)])
-        back = {host for host in self.state.failed_hosts if host.connected}
-        self.state.failed_hosts -= back
-        self.state.active_hosts |= back
-
-    def observe(self) -> dict[str, ObservedHost]:
-        """Look at every host, side by side.
-
-        Returns:
-            What was seen, by host.
-
-        Raises:
-            HostFailed: a host could not be reached or looked at.
-        """
-        self.require_hosts()
-        query, self.looked_at = query_for(self.run), time.monotonic()
-        self.state.config.FAIL_PERCENT = LENIENT_PERCENT
-        seen: dict[str, ObservedHost] = {}
-        with log_capture() as lines:
-            answers = self.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query))
-            for name, answer in answers.items():
-                if isinstance(answer, ObservedHost):
-                    seen[name] = answer
-                else:
-                    self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
-        self.require_hosts()
-        self.looks = {name: seen[name] for name in self.hosts}
-        return self.looks
-
-    def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:
-        """Run one command on hosts, side by side; nothing is printed.
-
-        Returns:
-            Success and output, by host.
-        """
-        return self.each(lambda host: execute(host, command), hosts)
-
-    def each(self, look: Callable[[Host], Any], hosts: Iterable[str] | None = None) -> dict[str, Any]:
-        """Call a function for each host in a greenlet of its own.
-
-        Returns:
-            The answers by host name, in order; ``None`` where the engine gave the host up.
-        """
-        names = set(self.hosts if hosts is None else hosts)
-        chosen = [host for host in self.state.inventory if host.name in names]
-        engine = self.state.config
-
-        def call(host: Host) -> Any:
-            with ctx_config.use(engine.copy()), ctx_host.use(host):
-                try:
-                    return look(host)
-                except PyinfraError:
-                    return None
-
-        greenlets = {host.name: gevent.spawn(call, host) for host in chosen}
-        gevent.joinall(list(greenlets.values()))
-        return {name: greenlet.get() for name, greenlet in greenlets.items()}
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise :class:`Interrupted` here at the first signal; later ones wait until cleaning up is over."""
-    main = gevent.getcurrent()
-    with first_signal(lambda number: gevent.kill(main, Interrupted(number))):
-        yield
-
-
-class Steps:
-    """What a command does on its hosts, phase by phase.
-
-    Args:
-        session: connections to the hosts that take part.
-        report: told about every phase.
-    """
-
-    def __init__(self, session: Session, report: Report) -> None:
-        self.session = session
-        self.report = report
-
     def phase(
-        self,
-        name: str,
-        deploy: Callable[..., Any],
-        *,
-        hosts: Sequence[str] | None = None,
-        is_strict: bool = True,
-        arguments: dict[str, Any] | None = None,
+        self, name: str, deploy: Callable[..., Any], *, hosts: Sequence[str] | None = None, **arguments: Any
     ) -> bool:
-        """Run one deploy function as one round.
-
-        Args:
-            name: what the report calls it.
-            deploy: a function of ``kamal_pyinfra.deploys``.
-            hosts: names; by default all that still take part.
-            is_strict: stop after the first operation that fails on a host; else the other hosts go on.
-            arguments: for the deploy function, besides the run.
-
-        Returns:
-            Whether it succeeded on every host.
-        """
-        chosen = self.session.hosts if hosts is None else list(hosts)
+        """Run one deploy function as one round, and report it under this name; see :meth:`round`."""
+        chosen = self.hosts if hosts is None else list(hosts)
         self.report.phase_began(name, chosen)
-        succeeded = self.session.round(deploy, hosts=chosen, is_strict=is_strict, **(arguments or {}))
+        succeeded = self.round(deploy, hosts=chosen, **arguments)
         self.report.phase_ended(name, succeeded=succeeded)
         return succeeded
 
@@ -312,27 +197,85 @@ class Steps:
         Raises:
             HookFailed: it failed; the run must not go on.
         """
-        if not has_hook(self.session.run, name):
+        if not has_hook(self.run, name):
             return
-        self.report.phase_began(name, [])
+        self.report.phase_began(name)
         try:
-            call_hook(self.session.run, name, self.report.output, hosts=hosts, runtime=runtime)
+            call_hook(self.run, name, self.report.output, hosts=hosts, runtime=runtime)
         except HookFailed:
             self.report.phase_ended(name, succeeded=False)
             raise
         self.report.phase_ended(name, succeeded=True)
 
     def fail(self, state: str) -> NoReturn:
-        """Report every failure so far and stop.
-
-        Args:
-            state: what state the fleet is in now.
+        """Report every failure so far and stop; ``state`` is that of the fleet.
 
         Raises:
             HostFailed: always.
         """
-        failures = list(self.session.failures.values())
+        failures = list(self.failures.values())
         for failure in failures:
             self.report.failed(failure)
         hosts = [failure.host for failure in failures]
         raise HostFailed(failure_message(failures, state), hosts, brief=brief_message(failures, state))
+
+    def readmit(self) -> None:
+        """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""
+        with log_capture():  # a host that is out of reach has failed already, and is in the report
+            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_disconnected(host)])
+        back = {host for host in self.state.failed_hosts if host.connected}
+        self.state.failed_hosts -= back
+        self.state.active_hosts |= back
+
+    def observe(self) -> dict[str, ObservedHost]:
+        """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`.
+
+        Raises:
+            HostFailed: a host could not be reached or observed.
+        """
+        self.require_hosts()
+        query, self.snapshots_at = query_for(self.run), time.monotonic()
+        self.state.config.FAIL_PERCENT = engine.LENIENT_PERCENT
+        observed: dict[str, ObservedHost] = {}
+        with log_capture() as lines:
+            answers = self.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query))
+            for name, answer in answers.items():
+                if isinstance(answer, ObservedHost):
+                    observed[name] = answer
+                else:
+                    self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
+        self.require_hosts()
+        self.snapshots = {name: observed[name] for name in self.hosts}
+        return self.snapshots
+
+    def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:
+        """Run one command on hosts, in parallel, and print nothing; return success and output, by host."""
+        return self.each(lambda host: execute(host, command), hosts)
+
+    def each(self, call: Callable[[Host], Any], hosts: Iterable[str] | None = None) -> dict[str, Any]:
+        """Call a function for each host in a greenlet of its own.
+
+        Returns:
+            The answers by host name, in order; ``None`` where the engine gave the host up.
+        """
+        names = set(self.hosts if hosts is None else hosts)
+        config = self.state.config
+
+        def answer(host: Host) -> Any:
+            with ctx_config.use(config.copy()), ctx_host.use(host):
+                try:
+                    return call(host)
+                except PyinfraError:
+                    return None
+
+        greenlets = {host.name: gevent.spawn(answer, host) for host in self.state.inventory if host.name in names}
+        gevent.joinall(list(greenlets.values()))
+        return {name: greenlet.get() for name, greenlet in greenlets.items()}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise :class:`Interrupted` in this greenlet at the first signal; later ones wait until cleaning up is over."""
+    main = gevent.getcurrent()
+    with first_signal(lambda number: gevent.kill(main, Interrupted(number))):
+        yield

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from kamal_pyinfra.config import Config
@@ -18,17 +17,16 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.app import stale_containers, version_in_service
 from kamal_pyinfra.plan.tasks.table import TASKS, Task
 from kamal_pyinfra.runner.lock import locked, what_is_done_stays
-from kamal_pyinfra.runner.progress.callbacks import Progress
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.queries.observe import observe
-from kamal_pyinfra.runner.session import Session, Steps, interruptible
+from kamal_pyinfra.runner.session import Session, interruptible
 
 
 def preview(task: Task, run: Run, hosts: Collection[str]) -> Plan:
-    """Plan a task without doing it; nobody is asked anything while connections are open.
+    """Plan a task without doing it; no question is asked while connections are open.
 
     Raises:
-        ConfigError: a secret has no value. HostFailed: a host could not be reached or looked at. PlanRefused: it must
+        ConfigError: a secret has no value. HostFailed: a host could not be reached or observed. PlanRefused: it must
             not be done.
     """
     if task.needs_secrets:
@@ -46,9 +44,9 @@ def run_task(
         task: with its options.
         run: of the task's command.
         hosts: names of the hosts that take part.
-        report: told about it.
+        report: gets all that happens.
         is_rolling: one host after the other.
-        purges: the audit log goes too; last, for the lock is kept beside it.
+        purges: the audit log goes too; last, for the lock is kept next to it.
 
     Raises:
         ConfigError: a secret has no value. LockHeld: somebody else is deploying. PlanRefused: it must not be done.
@@ -57,44 +55,38 @@ def run_task(
     if task.needs_secrets:
         require_secrets(run.config)
     with interruptible(), Session(run, hosts, report) as session:
-        session.add_callback(Progress(report))
-        if _is_needed(task, session, report):
-            _run(task, Steps(session, report), is_rolling=is_rolling, purges=purges)
+        if not _is_needed(task, session):
+            return
+        with locked(session) if task.is_locked else what_is_done_stays():
+            waiting = [(host,) for host in session.hosts] if is_rolling else [tuple(session.hosts)]
+            while waiting:
+                _run_group(task, session, waiting.pop(0), waiting)
+        if purges and not session.phase("purge", purge, is_strict=False):
+            session.fail(task.state)
+        if task.is_locked:
+            report.ended("done")
 
 
-def _is_needed(task: Task, session: Session, report: Report) -> bool:
+def _is_needed(task: Task, session: Session) -> bool:
     if not task.is_planned:
         session.require_hosts()
         return True
     run, plan = session.run, task_plan(session.run, session.observe(), task.decide)
-    report.planned(plan)
+    session.report.planned(plan)
     return not run.is_dry and (not plan.is_empty or any(has_hook(run, hook) for hook in filter(None, task.hooks)))
 
 
-def _run(task: Task, steps: Steps, *, is_rolling: bool, purges: bool) -> None:
-    began = time.monotonic()
-    with locked(steps) if task.is_locked else what_is_done_stays():
-        hosts = steps.session.hosts
-        waiting = [(host,) for host in hosts] if is_rolling else [tuple(hosts)]
-        while waiting:
-            _run_group(task, steps, waiting.pop(0), waiting)
-    if purges and not steps.phase("purge", purge, is_strict=False):
-        steps.fail(task.state)
-    if task.is_locked:
-        steps.report.finished(time.monotonic() - began)
-
-
-def _run_group(task: Task, steps: Steps, group: tuple[str, ...], waiting: Sequence[tuple[str, ...]]) -> None:
+def _run_group(task: Task, session: Session, group: tuple[str, ...], waiting: Sequence[tuple[str, ...]]) -> None:
     """One group of hosts, with the hooks around it (Kamal 1.9); the next one's turn comes when this one is through."""
     before, after = task.hooks
     named = group if task.untouched else ()
     if before:
-        steps.hook(before, hosts=named)
-    if not steps.phase(task.phase, deploy_of(task), hosts=group, is_strict=False):
+        session.hook(before, hosts=named)
+    if not session.phase(task.phase, deploy_of(task), hosts=group, is_strict=False):
         untouched = ", ".join(host for later in waiting for host in later)
-        steps.fail(task.untouched.format(hosts=untouched) if untouched else task.state)
+        session.fail(task.untouched.format(hosts=untouched) if untouched else task.state)
     if after:
-        steps.hook(after, hosts=named)
+        session.hook(after, hosts=named)
 
 
 def retained(run: Run, retain: int | None) -> int:
@@ -109,7 +101,7 @@ def retained(run: Run, retain: int | None) -> int:
 
 
 def proxy_hosts(run: Run, hosts: Collection[str]) -> tuple[str, ...]:
-    """Those of the hosts that run a proxy: a role behind it is on them.
+    """Return those of the hosts that run a proxy: a role behind it is on them.
 
     Raises:
         ConfigError: there is none among them.
@@ -122,7 +114,7 @@ def proxy_hosts(run: Run, hosts: Collection[str]) -> tuple[str, ...]:
 
 
 def in_service(run: Run, hosts: Collection[str]) -> str:
-    """The version that hosts have in service, for a command that gets none.
+    """Return the version that hosts have in service, for a command that gets none.
 
     Raises:
         ConfigError: they do not agree, or there is none. HostFailed: a host could not be reached.
@@ -131,13 +123,16 @@ def in_service(run: Run, hosts: Collection[str]) -> str:
 
 
 def stale(run: Run, hosts: Collection[str]) -> list[tuple[str, str, str]]:
-    """Host, container and version of what runs beside the version in service.
+    """Return host, container and version of what runs besides the version in service.
 
     Raises:
         HostFailed: a host could not be reached.
     """
-    looks = observe(run, hosts).items()
-    return [(host, each.name, each.version) for host, seen in looks for each, _ in stale_containers(run, seen)]
+    return [
+        (host, container.name, container.version)
+        for host, observed in observe(run, hosts).items()
+        for container, _ in stale_containers(run, observed)
+    ]
 
 
 def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
@@ -146,19 +141,13 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     Raises:
         ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
     """
-    if run.is_dry:
-        _show(run, hosts if is_remote else (), report, TASKS["registry login"])
-        return
-    if run.config.registry.is_built_in:
-        report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
-        return
-    registry_credentials(run.config)
-    if is_local:
-        report.phase_began("login", [])
-        local_registry.log_in(run)
-        report.phase_ended("login", succeeded=True)
-    if is_remote:
-        run_task(TASKS["registry login"], run, hosts, report)
+    if not run.is_dry:
+        if run.config.registry.is_built_in:
+            report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
+            return
+        registry_credentials(run.config)
+    act = local_registry.log_in if is_local else None
+    _at_registry("login", run, hosts if is_remote else (), report, act)
 
 
 def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
@@ -167,32 +156,35 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
     Raises:
         RegistryFailed: this machine could not. HostFailed: a host could not.
     """
-    if run.is_dry:
-        _show(run, hosts if is_remote else (), report, TASKS["registry logout"])
-        return
-    if run.config.registry.is_built_in:
+    if run.config.registry.is_built_in and not run.is_dry:
         was_there = local_registry.removed(run.config.registry, Programs(report.output, report.warned))
         report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
         return
-    if is_local:
-        report.phase_began("logout", [])
-        local_registry.log_out(run)
-        report.phase_ended("logout", succeeded=True)
-    if is_remote:
-        run_task(TASKS["registry logout"], run, hosts, report)
+    act = local_registry.log_out if is_local else None
+    _at_registry("logout", run, hosts if is_remote else (), report, act)
 
 
-def _show(run: Run, hosts: Collection[str], report: Report, task: Task) -> None:
-    """Say what a dry run would change on hosts; this machine's Docker is not asked."""
-    if hosts and not run.config.registry.is_built_in:
-        report.planned(preview(task, run, hosts))
+def _at_registry(
+    name: str, run: Run, hosts: Collection[str], report: Report, act: Callable[[Run], None] | None
+) -> None:
+    task = TASKS[f"registry {name}"]
+    if run.is_dry:
+        if hosts and not run.config.registry.is_built_in:  # this machine's Docker is not asked
+            report.planned(preview(task, run, hosts))
+        return
+    if act is not None:
+        report.phase_began(name)
+        act(run)
+        report.phase_ended(name, succeeded=True)
+    if hosts:
+        run_task(task, run, hosts, report)
 
 
 ALL_ACCESSORIES = "all"
 
 
 def chosen_accessories(config: Config, name: str) -> tuple[str, ...]:
-    """The accessories that a name means.
+    """Return the accessories that a name means.
 
     Raises:
         ConfigError: there is none of that name.
@@ -205,13 +197,13 @@ def chosen_accessories(config: Config, name: str) -> tuple[str, ...]:
 
 
 def unknown_accessory(config: Config, name: str) -> str:
-    """What to say of a name that nothing has."""
+    """Return the message about a name that no accessory has."""
     options = " and ".join(config.accessories) or "none"
     return f"No accessory by the name of {name!r} (options: {options})"
 
 
 def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
-    """The run that may look at these accessories and at nothing else.
+    """Return the run that is about these accessories and nothing else.
 
     Raises:
         ConfigError: they are booted, and a secret or a local file of theirs is missing.
@@ -222,12 +214,12 @@ def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
     keeps_env = task is None or not task.needs_secrets
     if not keeps_env:
         require_secrets(run.config)
-    told = "accessory reboot" if command == "reboot" else "accessory"
-    return replace(run, accessories=names, roles=(), command=told, keeps_env=keeps_env)
+    name = "accessory reboot" if command == "reboot" else "accessory"
+    return replace(run, accessories=names, roles=(), command=name, keeps_env=keeps_env)
 
 
 def accessory_hosts(config: Config, names: Collection[str], hosts: Collection[str]) -> tuple[str, ...]:
-    """Those of the hosts that carry one of the accessories.
+    """Return those of the hosts that carry one of the accessories.
 
     Raises:
         ConfigError: there is none among them.

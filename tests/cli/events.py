@@ -8,7 +8,7 @@ from kamal_pyinfra.plan.changes import CreateDirectories
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.runner.progress import events
-from kamal_pyinfra.runner.progress.report import Emitter
+from kamal_pyinfra.runner.progress.report import Report
 
 HEALTH = (
     'kp-waiting shop-web-v2 1 28 1000000000 "2026-05-01T10:00:00.000000001Z" "2026-05-01T10:00:00.012Z" 22 '
@@ -47,7 +47,7 @@ class Play:
         self.told: list[events.AnyEvent] = []
         self.clock = Clock()
         self.hosts = hosts
-        self.emitter = Emitter([self.told.append, *views], clock=self.clock, **options)  # type: ignore[arg-type]
+        self.emitter = Report([self.told.append, *views], clock=self.clock, **options)  # type: ignore[arg-type]
 
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -60,8 +60,8 @@ class Play:
     def prepare(self) -> None:
         self.emitter.phase_began("prepare", self.hosts)
         self.emitter.operation_began("Pull the image")
-        self.emitter.heard("web1", "0123456789ab: Pulling fs layer")
-        self.emitter.heard("web1", "0123456789ab: Pull complete")
+        self.emitter.host_output("web1", "0123456789ab: Pulling fs layer")
+        self.emitter.host_output("web1", "0123456789ab: Pull complete")
         self.wait(1)
         for host in self.hosts:
             self.emitter.host_finished(host, "Pull the image", succeeded=True)
@@ -74,13 +74,13 @@ class Play:
         self.emitter.phase_began("boot", self.hosts)
         self.emitter.operation_began("Boot the primary role")
         self.wait(2)
-        self.emitter.heard(self.hosts[0], HEALTH)
+        self.emitter.host_output(self.hosts[0], HEALTH)
         for host in self.hosts[1:]:
             self.emitter.host_finished(host, "Boot the primary role", succeeded=True)
         self.wait(2.25)
         for host in self.hosts:
             if host != failing:
-                self.emitter.heard(host, "kp-routes shop-web-v2 request")
+                self.emitter.host_output(host, "kp-routes shop-web-v2 request")
         self.emitter.host_finished(self.hosts[0], "Boot the primary role", succeeded=self.hosts[0] != failing)
         self.emitter.operation_ended("Boot the primary role", [host for host in self.hosts if host != failing])
         self.emitter.phase_ended("boot", succeeded=not failing)
@@ -96,4 +96,4 @@ class Play:
         self.prepare()
         self.boot()
         self.emitter.output("a line of a hook")
-        self.emitter.finished(4.75)
+        self.emitter.ended("done")

@@ -94,7 +94,7 @@ def test_the_fleet_shows_phase_time_and_what_each_host_waits_for() -> None:
     play.emitter.batch_began(2, 3, ["web1", "web2.example.com"])
     play.emitter.phase_began("boot", ["web1", "web2.example.com"])
     play.emitter.operation_began("Boot the primary role")
-    play.emitter.heard(
+    play.emitter.host_output(
         "web1",
         'kp-waiting shop-web-v2 3 28 1000000000 "2026-05-01T10:00:00Z" "2026-05-01T10:00:00.250Z" 1 "no database\\n"',
     )
@@ -113,7 +113,7 @@ def test_layers_are_counted_while_an_image_is_pulled() -> None:
     play.emitter.phase_began("prepare", ["web1"])
     play.emitter.operation_began("Pull the image")
     for line in ("a" * 12 + ": Pulling fs layer", "b" * 12 + ": Already exists", "Digest: sha256:0"):
-        play.emitter.heard("web1", line)
+        play.emitter.host_output("web1", line)
     assert shown(fleet, 1.5).splitlines()[1] == "▸ web1  prepare        1.0 s  Pull the image: 1/2 layers"
 
 
@@ -208,6 +208,6 @@ def test_the_last_line_claims_what_was_seen_and_names_what_was_not(heard: list[t
     play = Play(PlainView(verbose=False, echo=said.append))
     play.begin()
     for host, line in heard:
-        play.emitter.heard(host, f"kp-routes shop-web-v2 {line}")
-    play.emitter.finished(1.0)
+        play.emitter.host_output(host, f"kp-routes shop-web-v2 {line}")
+    play.emitter.ended("done")
     assert without_times(said).splitlines()[-1] == f"TIME  {last}"

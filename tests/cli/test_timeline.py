@@ -20,7 +20,7 @@ def kept(tmp_path: Path, *, failing: bool = False) -> Timeline:
     play.begin()
     play.prepare()
     play.boot(failing="web1" if failing else "")
-    play.fail() if failing else play.emitter.finished(0)
+    play.fail() if failing else play.emitter.ended("done")
     return read_last_deploy(tmp_path)
 
 

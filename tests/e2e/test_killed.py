@@ -27,15 +27,15 @@ exec /usr/bin/docker "$@"
 KILLER = """
 import os, signal, sys
 import pyinfra_cli
-from kamal_pyinfra.runner.progress.report import Emitter
+from kamal_pyinfra.runner.progress.report import Report
 phase, number = sys.argv.pop(1), int(sys.argv.pop(1))
-began = Emitter.operation_began
+began = Report.operation_began
 def operation_began(self, name):
     began(self, name)
     if self.phase == phase:
         import gevent
         gevent.spawn_later(float(os.environ.get("KILL_AFTER", "0.3")), os.kill, os.getpid(), number)
-Emitter.operation_began = operation_began
+Report.operation_began = operation_began
 from kamal_pyinfra.cli.main import main
 main()
 """

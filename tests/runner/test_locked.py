@@ -42,7 +42,8 @@ class Session:
         self.state = State()
         self.failures: dict[str, HostFailure] = {}
         self.attempt = attempt
-        self.looks: dict[str, Any] = {}
+        self.snapshots: dict[str, Any] = {}
+        self.report: Any = None
         self.released = 0
         self.unlocks: list[bool | None] = []
 
@@ -56,7 +57,7 @@ class Session:
             return False
         return True
 
-    def phase(self, name: str, _: object, *, hosts: list[str], arguments: dict[str, Any] | None = None) -> bool:
+    def phase(self, name: str, _: object, *, hosts: list[str], on_wait: Any = None) -> bool:
         assert hosts == [PRIMARY]
         if name == "unlock":
             if self.unlocks and not self.unlocks.pop(0):
@@ -64,8 +65,8 @@ class Session:
                 return False
             self.released += 1
             return True
-        assert arguments is not None
-        self.on_wait = arguments["on_wait"]
+        assert on_wait is not None
+        self.on_wait = on_wait
         run_state(self.state).lock_asked(self.attempt)
         if not self.attempt.is_taken:
             self.failures[PRIMARY] = HostFailure(host=PRIMARY, phase="lock", operation="Lock", output=("log",))
@@ -76,8 +77,8 @@ def lock_with(attempt: LockAttempt, wait: int | None = None) -> tuple[Session, l
     """Take the lock, and give it back."""
     session = Session(replace(new_run(golden_config(CONFIG), "v1"), lock_wait=wait), attempt)
     warned: list[str] = []
-    steps: Any = SimpleNamespace(session=session, phase=session.phase, report=SimpleNamespace(warned=warned.append))
-    with locked.locked(steps):
+    session.report = SimpleNamespace(warned=warned.append)
+    with locked.locked(session):  # type: ignore[arg-type]
         assert not session.released
     assert session.released == 1
     return session, warned
@@ -123,7 +124,7 @@ def test_a_run_without_changes_clears_the_lock_of_a_process_that_is_gone_and_no_
     sent: list[tuple[str, list[str]]] = []
     session = SimpleNamespace(
         run=new_run(golden_config(CONFIG), "v1"),
-        looks={PRIMARY: SimpleNamespace(lock=lock)},
+        snapshots={PRIMARY: SimpleNamespace(lock=lock)},
         execute=lambda command, hosts: sent.append((command, hosts)),
     )
     locked.clear_left_behind(session)
@@ -138,9 +139,9 @@ def unlocking(
     session = Session(new_run(golden_config(CONFIG), "v1"))
     session.unlocks = list(unlocks)
     warned = [] if warned is None else warned
-    steps: Any = SimpleNamespace(session=session, phase=session.phase, report=SimpleNamespace(warned=warned.append))
+    session.report = SimpleNamespace(warned=warned.append)
     try:
-        with locked.locked(steps):
+        with locked.locked(session):  # type: ignore[arg-type]
             if inside is not None:
                 raise inside
     finally:

@@ -1,4 +1,4 @@
-"""Whether a look from before the lock may serve after it."""
+"""Whether a snapshot from before the lock may serve after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from kamal_pyinfra.operations.run_state import LockAttempt, run_state
 from kamal_pyinfra.plan.state.observed import ObservedHost
-from kamal_pyinfra.runner import lock as looks
+from kamal_pyinfra.runner import lock
 from tests.conftest import MakeConfig, a_run
 
 PRIMARY = "192.0.2.1"
@@ -29,8 +29,8 @@ def session(config: MakeConfig, taken: str = "", *, mark: str = MARK, seconds_ag
     return SimpleNamespace(
         run=a_run(config(servers=[PRIMARY], **sections)),
         state=state,
-        looks={PRIMARY: ObservedHost(host=PRIMARY, lock_mark=mark)},
-        looked_at=time.monotonic() - seconds_ago,
+        snapshots={PRIMARY: ObservedHost(host=PRIMARY, lock_mark=mark)},
+        snapshots_at=time.monotonic() - seconds_ago,
     )
 
 
@@ -48,29 +48,29 @@ def session(config: MakeConfig, taken: str = "", *, mark: str = MARK, seconds_ag
 def test_the_mark_tells_whether_somebody_had_the_lock(
     config: MakeConfig, taken: str, seen: str, expected: bool
 ) -> None:
-    assert looks.is_unmoved(session(config, taken, mark=seen)) == expected
+    assert lock.is_unchanged(session(config, taken, mark=seen)) == expected
 
 
-def test_without_a_look_at_the_primary_host_there_is_nothing_to_keep(config: MakeConfig) -> None:
+def test_without_a_snapshot_of_the_primary_host_there_is_nothing_to_keep(config: MakeConfig) -> None:
     there = session(config, MARK)
-    there.looks = {}
-    assert not looks.is_unmoved(there)
+    there.snapshots = {}
+    assert not lock.is_unchanged(there)
 
 
-def kept(there: Any, *, is_unmoved: bool = True) -> bool:
-    looks.keep_or_forget(there, is_unmoved=is_unmoved)
+def kept(there: Any, *, is_unchanged: bool = True) -> bool:
+    lock.reuse_snapshots_if_fresh(there, is_unchanged=is_unchanged)
     return bool(run_state(there.state).snapshots)
 
 
-def test_a_look_is_kept_only_while_young_and_when_nobody_had_the_lock(config: MakeConfig) -> None:
+def test_a_snapshot_is_kept_only_while_young_and_when_nobody_had_the_lock(config: MakeConfig) -> None:
     assert kept(session(config))
-    assert not kept(session(config), is_unmoved=False)
-    assert not kept(session(config, seconds_ago=looks.SECONDS))
+    assert not kept(session(config), is_unchanged=False)
+    assert not kept(session(config, seconds_ago=lock.SECONDS))
 
 
 def test_a_hook_or_a_setup_may_have_changed_hosts_since(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     there = session(config)
     there.run = replace(there.run, is_setup=True)
     assert not kept(there)
-    monkeypatch.setattr(looks, "has_hook", lambda _, name: name == "pre-deploy")
+    monkeypatch.setattr(lock, "has_hook", lambda _, name: name == "pre-deploy")
     assert not kept(session(config))

@@ -14,7 +14,9 @@ from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.plan import Plan
+from kamal_pyinfra.runner import session
 from kamal_pyinfra.runner.failures import HostFailure
+from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.rollout import Rollout
 from kamal_pyinfra.shell.rollout import TURNED_BAD
 from tests.conftest import MakeConfig, a_run
@@ -24,21 +26,23 @@ NEXT = "\nRun the same command again to go on."
 
 
 class Anything:
-    """A report, and pyinfra's state: whatever is called is answered with nothing."""
+    """pyinfra's state: whatever is called is answered with nothing."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_, **__: None
 
 
-class Session:
+class Session(session.Session):
     """Rounds that succeed until the phase that the signal comes in; some cannot be taken back."""
+
+    hosts: Any = WEB
 
     def __init__(self, run: Any, signal_in: str, lost: str = "") -> None:
         self.run, self.signal_in, self.lost = run, signal_in, lost
         self.state: Any = Anything()
-        self.hosts = WEB
-        self.looks: dict[str, Any] = {}
-        self.looked_at = 0.0
+        self.report = Report([])
+        self.snapshots: dict[str, Any] = {}
+        self.snapshots_at = 0.0
         self.failures: dict[str, Any] = {}
 
     def is_active(self, name: str) -> bool:
@@ -50,7 +54,7 @@ class Session:
     def leave_out_unreachable(self) -> frozenset[str]:
         return frozenset()
 
-    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
+    def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **_: Any) -> bool:
         name = deploy._inner.__name__
         if name == "revert" and self.lost:
             self.failures[self.lost] = HostFailure(host=self.lost, phase=name, operation="It", output=("no",))
@@ -63,7 +67,7 @@ class Session:
 
 def rolling_out(session: Any) -> Rollout:
     plan = Plan(service="shop", version="v2", command="deploy", build=None, hosts=())
-    return Rollout(session, Anything(), plan, began=0.0)  # type: ignore[arg-type]
+    return Rollout(session, plan, began=0.0)
 
 
 def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) -> str:
@@ -110,7 +114,7 @@ def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig
     """What failed is named with its output, and the lock's loss is said as the state that things are in."""
 
     class Losing(Session):
-        def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+        def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **arguments: Any) -> bool:
             name = deploy._inner.__name__
             if name == "boot":
                 self.failures["192.0.2.1"] = HostFailure(
@@ -140,7 +144,7 @@ class Watching(Session):
         meta = SimpleNamespace(is_complete=lambda: True, did_succeed=lambda: False, stderr_lines=[said])
         self.state.failed_hosts, self.state.ops = [], {host: {"it": SimpleNamespace(operation_meta=meta)}}
 
-    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+    def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **arguments: Any) -> bool:
         name = deploy._inner.__name__
         self.rounds.append(f"{name} {len(hosts)}" + (f" {arguments['seconds']} s" if name == "watch" else ""))
         if name == "watch" and self.host not in self.failures and self.rounds.count("watch 2 5 s") == 2:
@@ -157,8 +161,8 @@ class Watching(Session):
 
 
 def rolled_out(config: MakeConfig, monkeypatch: pytest.MonkeyPatch, said: str, **boot: Any) -> tuple[str, list[str]]:
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda session: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)
     session = Watching(a_run(config(servers=WEB, boot={"watch": 12, **boot})), said, WEB[1])
     with pytest.raises(HostFailed) as failed:
         rolling_out(session).carry_out()
@@ -194,13 +198,13 @@ def test_a_host_that_is_lost_while_it_watches_says_nothing_against_the_version(
 def test_hosts_are_finished_with_the_switch_only_where_nothing_can_take_it_back(
     config: MakeConfig, monkeypatch: pytest.MonkeyPatch, boot: dict[str, Any], finishes: list[bool]
 ) -> None:
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda session: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: False)
     told: list[bool] = []
 
     class Telling(Session):
-        def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+        def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **arguments: Any) -> bool:
             told.extend(arguments[name] for name in ("finishes",) if name in arguments)
             return True
 
@@ -225,7 +229,7 @@ class Failing(Session):
     def leave_out_unreachable(self) -> frozenset[str]:
         return frozenset()
 
-    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **_: Any) -> bool:
+    def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **_: Any) -> bool:
         name = deploy._inner.__name__
         found = {host: text for host, text in self.failing.get(name, {}).items() if host in hosts}
         for host, text in found.items():
@@ -241,8 +245,8 @@ def ended(
     **sections: Any,
 ) -> str:
     """The state that the message names, without what failed and without the way on."""
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda session: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: "watch" in failing)
     session = Failing(a_run(config(servers=WEB, **sections)), failing, unreachable)
     with pytest.raises(HostFailed) as failed:
@@ -356,8 +360,8 @@ def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monke
             del self.failures[WEB[1]]
             return frozenset({WEB[1]})
 
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda steps: nullcontext(True))
-    monkeypatch.setattr("kamal_pyinfra.runner.rollout.keep_or_forget", lambda *_, **__: None)
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda session: nullcontext(True))
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)
     failing = {"boot": {WEB[1]: "The SSH connection ended."}, "switch": {WEB[0]: "still healthy"}}
     session = LeavingOut(a_run(config(servers=WEB), skips_unreachable=True), failing)
     with pytest.raises(HostFailed) as failed:
@@ -374,7 +378,7 @@ class Proxied(Session):
         self.fails_in = fails_in
         self.reverted: list[tuple[Any, ...]] = []
 
-    def round(self, deploy: Callable[..., Any], *, hosts: list[str], **arguments: Any) -> bool:
+    def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **arguments: Any) -> bool:
         name = deploy._inner.__name__
         if name == "prepare":
             run_state(self.state).new_proxy_on.update(WEB)

@@ -1,4 +1,4 @@
-"""Sends events to views; reads progress from host output."""
+"""Sends what happens in a run to views, as events; reads progress from what hosts print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kamal_pyinfra.insight.routed import parse_proof
 from kamal_pyinfra.plan.output.document import plan_document
@@ -23,28 +23,142 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.runner.failures import HostFailure
 
+FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
+"""Fields of events with text that programs, hosts and users gave."""
+
+
+class Report:
+    """The events of a run, sent to views as they happen.
+
+    Args:
+        views: get every event, in this order.
+        show_plan: gets the plan itself, before the event about it.
+        clock: seconds, for the times of events.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[events.View],
+        show_plan: Callable[[Plan], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.views = views
+        self.show_plan = show_plan
+        self.clock = clock
+        self.began = clock()
+        self.phase = ""
+        self.phase_began_at = 0.0
+        self.is_over = False
+        self.progress = ProgressParser()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return round(self.clock() - self.began, 3)
+
+    def emit(self, event: events.AnyEvent) -> None:
+        """Send an event to every view, without secrets."""
+        changed: dict[str, object] = {}
+        for name in FOREIGN.intersection(type(event).model_fields):
+            value = getattr(event, name)
+            changed[name] = redacted(value) if isinstance(value, str) else [redacted(line) for line in value]
+        for view in self.views:
+            view(event.model_copy(update=changed) if changed else event)
+
+    def started(self, command: str, *, service: str = "", version: str = "", urls: Sequence[str] = ()) -> None:
+        """The run begins."""
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.emit(
+            events.RunStarted(at=self.now, command=command, time=at, service=service, version=version, urls=list(urls))
+        )
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is known; nothing has changed yet."""
+        if self.show_plan is not None:
+            self.show_plan(plan)
+        self.emit(events.PlanMade(at=self.now, plan=plan_document(plan)))
+        if plan.is_empty:
+            self.ended("nothing to change")
+
+    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
+        """The next of several batches boots, counted from 1."""
+        self.emit(events.BatchStarted(at=self.now, number=number, of=of, hosts=list(hosts)))
+
+    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
+        """All containers of a batch are healthy, or not; nothing has been switched."""
+        self.emit(events.Gate(at=self.now, passed=passed, hosts=list(hosts)))
+
+    def phase_began(self, phase: str, hosts: Sequence[str] = ()) -> None:
+        """A phase starts on these hosts; without hosts it happens on the deploying machine."""
+        self.phase, self.phase_began_at = phase, self.now
+        self.emit(events.PhaseStarted(at=self.now, phase=phase, hosts=list(hosts)))
+
+    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
+        """A phase is over on all its hosts."""
+        seconds = round(self.now - self.phase_began_at, 3)
+        self.emit(events.PhaseEnded(at=self.now, phase=phase, succeeded=succeeded, seconds=seconds))
+
+    def operation_began(self, name: str) -> None:
+        """An operation starts on all hosts of the phase."""
+        self.emit(events.OperationStarted(at=self.now, phase=self.phase, operation=name))
+
+    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
+        """One host is through with an operation; others may still be at it."""
+        at, phase = self.now, self.phase
+        self.emit(events.HostFinished(at=at, phase=phase, operation=operation, host=host, succeeded=succeeded))
+
+    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
+        """All hosts are through with an operation; it changed something on these."""
+        self.emit(events.OperationEnded(at=self.now, phase=self.phase, operation=name, changed=list(changed)))
+
+    def host_output(self, host: str, line: str) -> None:
+        """A host printed a line while a command runs on it; most lines are no progress.
+
+        What the release command prints is shown as it comes.
+        """
+        if self.phase == "release":
+            self.output(one_line(line))
+        elif (event := self.progress.event(self.now, host, line, self.phase)) is not None:
+            self.emit(event)
+
+    def output(self, line: str) -> None:
+        """A program on the deploying machine printed a line."""
+        self.emit(events.Output(at=self.now, phase=self.phase, line=line))
+
+    def warned(self, text: str) -> None:
+        """Something works, but perhaps not as meant."""
+        self.emit(events.Warned(at=self.now, phase=self.phase, text=text))
+
+    def failed(self, failure: HostFailure) -> None:
+        """A host failed."""
+        operation, output = failure.operation.rpartition("| ")[2], list(failure.output)
+        at, host, phase = self.now, failure.host, failure.phase
+        self.emit(events.Failed(at=at, host=host, phase=phase, operation=operation, output=output))
+
+    def ended(self, result: events.Result, message: str = "") -> None:
+        """The run is over; only the first call counts."""
+        if not self.is_over:
+            self.is_over = True
+            self.emit(events.RunEnded(at=self.now, result=result, message=message))
+
+
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
-
 KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
-
 THERE = ("Already exists", "Pull complete")
-
 STATUS = re.compile(r"\b(?:error: |HTTP/[\d.]+\"? |status(?: code)?:? )?([1-5]\d\d)\b")
-
 SHOWN = 60
-
 DEFAULT_INTERVAL = 30
-"""Seconds; Docker's, for an image that does not say."""
+"""Seconds; Docker's, for an image without one."""
 
 
 class ProgressParser:
-    """What hosts have said so far."""
+    """Finds progress in what hosts print, and counts the layers that they have."""
 
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, bool]] = {}
 
     def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
-        """What a line of a host tells; ``None`` for all others.
+        """Return what a line means; ``None`` for all others.
 
         Args:
             at: seconds since the run began.
@@ -55,7 +169,10 @@ class ProgressParser:
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
         if line.startswith(ROUTES):
-            return _asked(at, host, line.removeprefix(ROUTES))
+            proof = parse_proof(host, line.removeprefix(ROUTES))
+            if proof is None:
+                return None
+            return ProxyAsked(at=at, host=host, container=proof.container, proof=proof.kind, reason=proof.reason)
         if line.startswith(NOTE):
             return Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
         found = LAYER.fullmatch(line)
@@ -76,19 +193,12 @@ def _waiting(at: float, host: str, text: str) -> Waiting | None:
     try:
         container, number, deadline, interval, start, end, code, output = text.split(" ", 7)
         took = (_time(end) - _time(start)).total_seconds() * 1000
-        said = _said(str(json.loads(output)), int(code))
+        answer = _answer(str(json.loads(output)), int(code))
         of = max(int(number), round(int(deadline) / (int(interval) / 1e9 or DEFAULT_INTERVAL)))
-        what = f"health check {int(number)}/{of}: {said} in {took:.0f} ms"
+        what = f"health check {int(number)}/{of}: {answer} in {took:.0f} ms"
     except (ValueError, TypeError):
         return None
     return Waiting(at=at, host=host, subject=one_line(container), what=what)
-
-
-def _asked(at: float, host: str, text: str) -> ProxyAsked | None:
-    found = parse_proof(host, text)
-    if found is None:
-        return None
-    return ProxyAsked(at=at, host=host, container=found.container, proof=found.kind, reason=found.reason)
 
 
 def _time(text: str) -> datetime:
@@ -96,8 +206,8 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(json.loads(text))))
 
 
-def _said(output: str, code: int) -> str:
-    """The HTTP status if the probe told one, else its last line, else its exit code."""
+def _answer(output: str, code: int) -> str:
+    """The HTTP status if the probe printed one, else its last line, else its exit code."""
     if code == 0:
         return "passed"
     lines = [one_line(line.strip()) for line in re.split(r"[\r\n]+", output) if line.strip()]
@@ -105,184 +215,3 @@ def _said(output: str, code: int) -> str:
     if found:
         return found[1]
     return lines[-1][:SHOWN] if lines else f"exit code {code}"
-
-
-FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
-"""Fields of events with text that programs, hosts and users gave."""
-
-
-class Emitter:
-    """The :class:`~kamal_pyinfra.runner.progress.emitter.Report` of a run that somebody watches.
-
-    Args:
-        views: told every event, in this order.
-        show_plan: told the plan itself, before the event about it.
-        clock: seconds, for the times of events.
-    """
-
-    def __init__(
-        self,
-        views: Sequence[events.View],
-        show_plan: Callable[[Plan], None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.views = views
-        self.show_plan = show_plan
-        self.clock = clock
-        self.began = clock()
-        self.phase = ""
-        self.phase_began_at = 0.0
-        self.is_over = False
-        self.heard_so_far = ProgressParser()
-
-    @property
-    def now(self) -> float:
-        """Seconds since the run began."""
-        return round(self.clock() - self.began, 3)
-
-    def tell(self, event: events.AnyEvent) -> None:
-        """Show an event everywhere, without secrets."""
-        event = _redacted(event)
-        for view in self.views:
-            view(event)
-
-    def started(self, command: str, *, service: str = "", version: str = "", urls: Sequence[str] = ()) -> None:
-        """The run begins."""
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.tell(
-            events.RunStarted(at=self.now, command=command, time=at, service=service, version=version, urls=list(urls))
-        )
-
-    def planned(self, plan: Plan) -> None:
-        """The plan is known."""
-        if self.show_plan is not None:
-            self.show_plan(plan)
-        self.tell(events.PlanMade(at=self.now, plan=plan_document(plan)))
-        if plan.is_empty:
-            self.ended("nothing to change")
-
-    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
-        """The next hosts boot."""
-        self.tell(events.BatchStarted(at=self.now, number=number, of=of, hosts=list(hosts)))
-
-    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
-        """All containers of a batch are healthy, or not."""
-        self.tell(events.Gate(at=self.now, passed=passed, hosts=list(hosts)))
-
-    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
-        """A phase starts."""
-        self.phase, self.phase_began_at = phase, self.now
-        self.tell(events.PhaseStarted(at=self.now, phase=phase, hosts=list(hosts)))
-
-    def operation_began(self, name: str) -> None:
-        """An operation starts."""
-        self.tell(events.OperationStarted(at=self.now, phase=self.phase, operation=name))
-
-    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
-        """One host is through with an operation."""
-        self.tell(
-            events.HostFinished(at=self.now, phase=self.phase, operation=operation, host=host, succeeded=succeeded)
-        )
-
-    def heard(self, host: str, line: str) -> None:
-        """A host printed a line while it works; most of them say nothing of its progress.
-
-        What the release command says is shown as it comes.
-        """
-        if self.phase == "release":
-            self.output(one_line(line))
-            return
-        event = self.heard_so_far.event(self.now, host, line, self.phase)
-        if event is not None:
-            self.tell(event)
-
-    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
-        """All hosts are through with an operation."""
-        self.tell(events.OperationEnded(at=self.now, phase=self.phase, operation=name, changed=list(changed)))
-
-    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
-        """A phase is over."""
-        seconds = round(self.now - self.phase_began_at, 3)
-        self.tell(events.PhaseEnded(at=self.now, phase=phase, succeeded=succeeded, seconds=seconds))
-
-    def output(self, line: str) -> None:
-        """A program here printed a line."""
-        self.tell(events.Output(at=self.now, phase=self.phase, line=line))
-
-    def warned(self, text: str) -> None:
-        """Something is odd."""
-        self.tell(events.Warned(at=self.now, phase=self.phase, text=text))
-
-    def failed(self, failure: HostFailure) -> None:
-        """A host failed."""
-        operation = failure.operation.rpartition("| ")[2]
-        self.tell(
-            events.Failed(
-                at=self.now,
-                host=failure.host,
-                phase=failure.phase,
-                operation=operation,
-                output=list(failure.output),
-            )
-        )
-
-    def finished(self, seconds: float) -> None:
-        """All is done."""
-        self.ended("done")
-
-    def ended(self, result: events.Result, message: str = "") -> None:
-        """The run is over; only the first word about that counts."""
-        if not self.is_over:
-            self.is_over = True
-            self.tell(events.RunEnded(at=self.now, result=result, message=message))
-
-
-def _redacted(event: events.AnyEvent) -> events.AnyEvent:
-    changed: dict[str, object] = {}
-    for name in FOREIGN.intersection(type(event).model_fields):
-        value = getattr(event, name)
-        changed[name] = redacted(value) if isinstance(value, str) else [redacted(each) for each in value]
-    return event.model_copy(update=changed) if changed else event
-
-
-class Report(Protocol):
-    """Told about a run as it goes on."""
-
-    def planned(self, plan: Plan) -> None:
-        """The plan is known; nothing has changed yet."""
-
-    def phase_began(self, phase: str, hosts: Sequence[str]) -> None:
-        """A phase starts on these hosts; without hosts it happens on this machine."""
-
-    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
-        """The next of several batches boots, counted from 1."""
-
-    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
-        """All containers of a batch are healthy, or not; nothing has been switched."""
-
-    def heard(self, host: str, line: str) -> None:
-        """A host printed a line while a command runs on it."""
-
-    def operation_began(self, name: str) -> None:
-        """An operation starts on all hosts of the phase."""
-
-    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
-        """One host is through with an operation; others may still be at it."""
-
-    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
-        """All hosts are through with an operation; it changed something on these."""
-
-    def phase_ended(self, phase: str, *, succeeded: bool) -> None:
-        """A phase is over on all its hosts."""
-
-    def output(self, line: str) -> None:
-        """A line from a program on this machine."""
-
-    def warned(self, text: str) -> None:
-        """Something works, but perhaps not as meant."""
-
-    def failed(self, failure: HostFailure) -> None:
-        """A host failed."""
-
-    def finished(self, seconds: float) -> None:
-        """All is done."""

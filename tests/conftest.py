@@ -128,7 +128,7 @@ def a_run(config: Config, version: str = "v2", **fields: Any) -> Run:
 def as_deployed(desired: DesiredHost) -> ObservedHost:
     """The host once everything that it should have is there and healthy; of day N for version vN."""
     proxies = () if desired.proxy is None else (_proxy(desired.proxy),)
-    references = [desired.image, desired.latest_image] if desired.containers else []
+    references = [desired.image, desired.run.latest_image] if desired.containers else []
     assets = [container.assets for container in desired.containers if container.assets]
     return ObservedHost(
         host=desired.host,

@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.naming import joined
+from kamal_pyinfra.plan.proxy.router_names import identity
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
-from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
+
+WAY_OUT = "another name for the service, the role or the destination keeps them apart"
 
 
 def collisions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
     """Why nothing must be written on a host: another service or destination has the same names there.
 
     Names are joined by hyphens (Kamal 1.9), so role ``api-web`` of ``shop`` and role ``web`` of ``shop-api`` have the
-    same env file, router and cords, and ``shop-eu`` the lock and the records of destination ``eu`` of ``shop``.
+    same env file, router and cords, and ``shop-eu`` the lock and the records of destination ``eu`` of ``shop``. The
+    other service may have no containers on the host any more, or never had any, so its record counts too.
     """
-    found = (_collision(desired, other) for other in observed.containers if other.role)
-    return [*dict.fromkeys(f"{desired.host}: {each}" for each in found if each), *_recorded(desired, observed)]
+    owner, record = desired.owner, observed.record
+    found = [_collision(desired, other) for other in observed.containers if other.role]
+    if record is not None and record.is_of_another(owner.service, owner.destination):
+        proof = f"{naming.hosts_record(desired.run.config)} is of it"
+        found.append(_same_service(record.service, record.destination, proof))
+    return [f"{desired.host}: {each}" for each in dict.fromkeys(found) if each]
 
 
 def _collision(desired: DesiredHost, other: ObservedContainer) -> str:
-    owner, theirs = desired.owner, Owner(service=other.service, destination=other.destination)
-    if (theirs.service, theirs.destination) == (owner.service, owner.destination):
+    owner = desired.owner
+    if (other.service, other.destination) == (owner.service, owner.destination):
         return ""
-    prefix = joined(other.service, other.role, other.destination)
-    if prefix in desired.prefixes:
+    if other.prefix in desired.run.prefixes:
         return (
-            f"{other.name} is role {other.role} of {_shown(theirs)}, and everything of it is called {prefix} as one "
-            f"of our roles is: env file, router, cords; {WAY_OUT}"
+            f"{other.name} is role {other.role} of {_shown(other.service, other.destination)}, and everything of it is "
+            f"called {other.prefix} as one of our roles is: env file, router, cords; {WAY_OUT}"
         )
-    if other.service_name == joined(owner.service, owner.destination):
-        return _same_service(theirs, f"{other.name} is of it")
+    if other.service_name == naming.joined(owner.service, owner.destination):
+        return _same_service(other.service, other.destination, f"{other.name} is of it")
     return ""
 
 
-def _recorded(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """A host that the other service left containers on no more, or never had any."""
-    owner, record = desired.owner, observed.record
-    if (
-        record is not None
-        and record.service
-        and (record.service, record.destination)
-        != (
-            owner.service,
-            owner.destination,
-        )
-    ):
-        theirs = Owner(service=record.service, destination=record.destination)
-        yield f"{desired.host}: {_same_service(theirs, f'{naming.hosts_record(desired.run.config)} is of it')}"
+def _same_service(service: str, destination: str, proof: str) -> str:
+    shown = _shown(service, destination)
+    return f"{shown} has the lock, the log and the records that ours would have ({proof}); {WAY_OUT}"
 
 
-WAY_OUT = "another name for the service, the role or the destination keeps them apart"
-
-
-def _same_service(theirs: Owner, proof: str) -> str:
-    return f"{_shown(theirs)} has the lock, the log and the records that ours would have ({proof}); {WAY_OUT}"
-
-
-def _shown(owner: Owner) -> str:
-    return f"service {owner.service}{f', destination {owner.destination}' if owner.destination else ''}"
+def _shown(service: str, destination: str) -> str:
+    return f"service {service}{f', destination {destination}' if destination else ''}"
 
 
 def taken_accessories(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
@@ -98,11 +86,7 @@ def taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     """
     for container in desired.containers:
         existing = observed.container(container.name)
-        if existing and _identity(existing.labels) != _identity(dict(container.labels)):
+        if existing and identity(existing.labels) != identity(dict(container.labels)):
             yield f"{desired.host}: the name {container.name} is taken by a container that is not ours"
         elif existing and existing.is_orchestrated:
             yield f"{desired.host}: the name {container.name} is taken by a container of Compose or Swarm, not ours"
-
-
-def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(labels.get(name, "") for name in ("service", "role", "destination"))

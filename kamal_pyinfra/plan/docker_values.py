@@ -9,14 +9,13 @@ from kamal_pyinfra.config import Logging
 from kamal_pyinfra.config.values import networks
 
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
-
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?", re.IGNORECASE)
-
 NANOSECONDS = {"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9}
-
 DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
-
 NANO = 1_000_000_000
+Options = tuple[tuple[str, object], ...]
+"""``docker run`` options in the order of the configuration; a value may be a list or a boolean."""
+DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
 
 
 def to_bytes(text: str) -> int | None:
@@ -71,21 +70,13 @@ def split_command(command: str) -> tuple[str, ...]:
         return tuple(command.split())
 
 
-Options = tuple[tuple[str, object], ...]
-"""``docker run`` options in the order of the configuration; a value may be a list or a boolean."""
-
-
 def is_in_options(options: Options, *names: str) -> bool:
     """Whether options say what a key of the configuration would."""
     return any(name in names for name, _ in options)
 
 
 def names_in_options(options: Options, name: str) -> frozenset[str] | None:
-    """Names of the variables or labels that options give themselves; ``None`` if a file may give more.
-
-    Args:
-        name: ``env`` or ``label``.
-    """
+    """Names of what options of that name (``env`` or ``label``) give themselves; ``None`` if a file may give more."""
     written = dict(options)
     if f"{name}-file" in written:
         return None
@@ -101,21 +92,14 @@ def given_networks(options: Options) -> tuple[str, ...]:
 
 def published_ports(options: Options) -> frozenset[str]:
     """The ports of the host that options publish; not those that Docker chooses."""
-    written = dict(options)
-    found = set()
-    for name in ("publish", "p"):
-        for value in as_items(written.get(name, ())):
-            host_port = str(value).partition("/")[0].rpartition(":")[0].rpartition(":")[2]
-            found |= {host_port} if host_port.isascii() and host_port.isdigit() else set()
-    return frozenset(found)
+    values = (str(value) for name, written in options if name in ("publish", "p") for value in as_items(written))
+    ports = (value.partition("/")[0].rpartition(":")[0].rpartition(":")[2] for value in values)
+    return frozenset(port for port in ports if port.isascii() and port.isdigit())
 
 
 def as_items(value: object) -> tuple[object, ...]:
     """Return a value of an option as a list of texts."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
 
 
 def log_options(logging: Logging) -> Options:

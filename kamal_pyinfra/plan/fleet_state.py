@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 SILENT = "Docker does not answer"
-"""Stands in what a host says whose engine is gone: what runs there is not known then."""
+"""Stands in the output of a host whose engine is gone: what runs there is not known then."""
 CUT = "The SSH connection ended."
 UNREACHABLE = "it cannot be reached"
 NO_DOCKER = f"{SILENT} there"
@@ -26,11 +26,7 @@ ALL_TAKEN_BACK = "All hosts run what they ran before; the new containers are gon
 
 
 def why_unknown(output: Sequence[str]) -> str:
-    """Why it is not known what runs on a host that failed; empty if there is no reason to doubt.
-
-    Args:
-        output: the last lines of the host.
-    """
+    """Why it is not known what runs on a host that failed with these last lines; empty if nothing is in doubt."""
     if any(NO_ENGINE.search(line) for line in output):
         return NO_DOCKER
     if any(GAVE_UP.search(line) for line in output):
@@ -46,9 +42,7 @@ def before_the_switch(outputs: Mapping[str, Sequence[str]], state: str = UNSWITC
         state: what holds where nothing is in doubt.
     """
     silent = [host for host, output in outputs.items() if why_unknown(output) == NO_DOCKER]
-    if not silent:
-        return state
-    return f"{state.partition(':')[0]}. {_unknown(silent, NO_DOCKER)}"
+    return f"{state.partition(':')[0]}. {_unknown(silent, NO_DOCKER)}" if silent else state
 
 
 def after_the_gate(
@@ -63,20 +57,19 @@ def after_the_gate(
         uncleaned: those of them on which all was switched.
     """
     forced = [host for host, output in outputs.items() if {ENDED, SWITCHED} & set(output)]
-    ended = [host for host in forced if ENDED in outputs[host]]
     reasons = {host: why_unknown(output) for host, output in outputs.items() if host not in forced}
-    told = f" On {', '.join(forced)} the old version was stopped while it was in traffic." if forced else ""
-    if set(outputs) == set(ended):
-        return f"{version} serves, and every host was cleaned up.{told}"
+    stopped = f" On {', '.join(forced)} the old version was stopped while it was in traffic." if forced else ""
+    if all(ENDED in output for output in outputs.values()):
+        return f"{version} serves, and every host was cleaned up.{stopped}"
     if not any(reasons.values()) and set(reasons) <= set(uncleaned):
-        return f"{version} {UNCLEANED}{told}"
+        return f"{version} {UNCLEANED}{stopped}"
     serving = [host for host in passed if host not in reasons]
-    both = [host for host, reason in reasons.items() if not reason]
+    doubled = [host for host, reason in reasons.items() if not reason]
     return " ".join(
         [
-            *([f"{version} serves on {', '.join(serving)}.{told}"] if serving else []),
-            *([f"The old version may still run beside it on {', '.join(both)}."] if both else []),
-            *_unknown_by_reason(reasons),
+            *([f"{version} serves on {', '.join(serving)}.{stopped}"] if serving else []),
+            *([f"The old version may still run beside it on {', '.join(doubled)}."] if doubled else []),
+            *(_unknown(hosts, reason) for reason, hosts in _by_reason(reasons).items()),
         ]
     )
 
@@ -90,28 +83,20 @@ def not_brought_back(stuck: Mapping[str, str], brought_back: Sequence[str]) -> s
     """
     asked = [host for host, reason in stuck.items() if not reason]
     lines = [f"{', '.join(asked)} could not be brought back wholly; `kp details` shows what serves."] if asked else []
-    for reason in dict.fromkeys(filter(None, stuck.values())):
-        hosts = [host for host, why in stuck.items() if why == reason]
+    for reason, hosts in _by_reason(stuck).items():
         lines.append(f"{', '.join(hosts)} could not be brought back: {reason}. What runs there is not known.")
     if brought_back:
-        lines.append(f"{', '.join(brought_back)} {_run(brought_back)} what {_they(brought_back)} ran before.")
+        ran = "runs what it" if len(brought_back) == 1 else "run what they"
+        lines.append(f"{', '.join(brought_back)} {ran} ran before.")
     if any(stuck.values()):
         lines.append("`kp status` shows what runs there once it answers.")
     return "\n".join(lines)
 
 
-def _unknown_by_reason(reasons: Mapping[str, str]) -> list[str]:
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     found = dict.fromkeys(filter(None, reasons.values()))
-    return [_unknown([host for host, why in reasons.items() if why == reason], reason) for reason in found]
+    return {reason: [host for host, why in reasons.items() if why == reason] for reason in found}
 
 
 def _unknown(hosts: Sequence[str], reason: str) -> str:
     return f"What runs on {', '.join(hosts)} is not known: {reason}; `kp status` shows it once it answers."
-
-
-def _run(hosts: Sequence[str]) -> str:
-    return "runs" if len(hosts) == 1 else "run"
-
-
-def _they(hosts: Sequence[str]) -> str:
-    return "it" if len(hosts) == 1 else "they"

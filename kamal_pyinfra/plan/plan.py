@@ -19,8 +19,8 @@ from kamal_pyinfra.plan.diff.leftovers import is_former
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
 from kamal_pyinfra.plan.proxy.traefik import routes_of
 from kamal_pyinfra.plan.run import Command, Run
-from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
-from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state.desired import DesiredHost
+from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedHost
 
 
 def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, ObservedHost]) -> None:
@@ -29,21 +29,24 @@ def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, 
     Raises:
         PlanRefused: with one line for each reason.
     """
-    reasons = [reason for host in desired for reason in _reasons(run, desired[host], observed[host])]
-    if reasons:
-        raise PlanRefused("\n".join(reasons))
+    _refuse(reason for host in desired for reason in _reasons(run, desired[host], observed[host]))
+
+
+def _refuse(reasons: Iterable[str]) -> None:
+    if text := "\n".join(reasons):
+        raise PlanRefused(text)
 
 
 def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    if desired.host not in run.known_hosts:
-        return [f"{desired.host} is not in the configuration: leave it out with --limit, or add it to a role"]
+    host, missing = desired.host, diff_docker(desired, observed)
+    if host not in run.known_hosts:
+        return [f"{host} is not in the configuration: leave it out with --limit, or add it to a role"]
     if observed.docker.stand_in:
-        return [f"{desired.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}"]
-    if not run.is_setup and diff_docker(desired, observed):
-        cause = diff_docker(desired, observed)[0].cause
-        return [f"{desired.host}: {cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
+        return [f"{host}: {observed.docker.error}: {FOREIGN_WAY_OUT}"]
+    if not run.is_setup and missing:
+        return [f"{host}: {missing[0].cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
     if run.command == Command.ROLLBACK and desired.containers and not observed.has_image(desired.image):
-        return [f"{desired.host}: version {run.version} is not on the host; `kp app details` lists what is"]
+        return [f"{host}: version {run.version} is not on the host; `kp app details` lists what is"]
     return [
         *collisions(desired, observed),
         *taken_names(desired, observed),
@@ -57,37 +60,29 @@ def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str
 
 def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     """Two services with the same rule at the same priority: Traefik would pick one at random."""
+    neighbours = [each for each in observed.running if each.role and not desired.owner.is_service_of(each)]
     for container in desired.containers:
         routes = routes_of(dict(container.labels))
-        for other in observed.containers:
-            is_neighbour = bool(other.role) and other.is_running and not desired.owner.is_service_of(other)
-            for route in sorted(routes & routes_of(other.labels), key=str) if is_neighbour else ():
-                yield _clash(desired.host, container, other, route.text)
-
-
-def _clash(host: str, container: AppContainer, other: ObservedContainer, route: str) -> str:
-    return (
-        f"{host}: {other.service_name} ({other.name}) already serves the rule {route}, which role {container.role} "
-        f"asks for too; give it another one with the label {_router(container)}.rule"
-    )
-
-
-def _router(container: AppContainer) -> str:
-    """The first of the container's routers, as its labels spell it."""
-    names = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
-    return next(names, "traefik.http.routers.NAME.rule").removesuffix(".rule")
+        routers = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
+        label = next(routers, "traefik.http.routers.NAME.rule")
+        for other in neighbours:
+            for route in sorted(routes & routes_of(other.labels), key=str):
+                yield (
+                    f"{desired.host}: {other.service_name} ({other.name}) already serves the rule {route.text}, which "
+                    f"role {container.role} asks for too; give it another one with the label {label}"
+                )
 
 
 def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     """With ``--keep-env`` the env files of earlier runs are used; they must be there, with every secret in them."""
     way_out = "so --keep-env cannot keep it; give the secrets once"
-    for file in desired.env_files:
-        seen = observed.files.get(file.path)
-        if file.content is None and seen is None:
+    for file in (file for file in desired.env_files if file.content is None):
+        existing = observed.files.get(file.path)
+        if existing is None:
             yield f"{desired.host}: {file.path} is not there, {way_out}"
-        elif file.content is None and seen is not None:
-            for name in (name for name in file.names if name not in seen.checks):
-                yield f"{desired.host}: {file.path} has no {name}, {way_out}"
+            continue
+        missing = (name for name in file.names if name not in existing.checks)
+        yield from (f"{desired.host}: {file.path} has no {name}, {way_out}" for name in missing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +92,7 @@ class HostPlan:
     host: str
     roles: tuple[str, ...]  # the host's roles in the configuration, primary first
     changes: tuple[Change, ...]
-    unchanged: int = 0  # how many of the wanted things are as they should be
+    unchanged: int = 0  # how many of the desired things are as they should be
     notes: tuple[str, ...] = ()  # what the user should know besides, one clause each
     accessories: tuple[str, ...] = ()  # the host's accessories in the configuration
     # what differs but is not part of the run; each names the command that changes it
@@ -138,7 +133,7 @@ class Plan:
 
     @property
     def unchanged(self) -> int:
-        """How many of the wanted things on all hosts are as they should be."""
+        """How many of the desired things on all hosts are as they should be."""
         return sum(host.unchanged for host in self.hosts)
 
     @property
@@ -146,22 +141,12 @@ class Plan:
         """How many changes stand for themselves, by action."""
         return Counter(change.action.name.lower() for change in self.main_changes)
 
-    @property
-    def advice(self) -> tuple[AccessoryChange, ...]:
-        """What differs on any host but is not part of the run."""
-        return tuple(change for host in self.hosts for change in host.advice)
-
-    @property
-    def has_drift(self) -> bool:
-        """Whether somebody else changed a host since the last run."""
-        return any(change.is_drift for change in self.changes)
-
 
 def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
     """Compare a fleet with the configuration.
 
     Args:
-        left_out: hosts that would take part but could not be looked at.
+        left_out: hosts that would take part but could not be asked.
 
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
@@ -192,7 +177,7 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
         notes=(
             *_edited(desired, observed, changed),
             *foreign_accessories(desired, observed),
-            *_never_here(run, desired, observed),
+            *_stranger(desired, observed),
         ),
         accessories=run.config.accessories_on(desired.host),
         advice=() if run.roles else tuple(advice),
@@ -201,22 +186,21 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
 
 def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
     """The app itself may change its files, so it takes a word of the user to replace a container for that."""
-    for container in desired.containers:
-        existing = observed.container(container.name)
-        if existing is not None and existing.edited and container.name not in changed:
+    for name in (container.name for container in desired.containers if container.name not in changed):
+        existing = observed.container(name)
+        if existing is not None and existing.edited:
             yield (
-                f"container {container.name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
+                f"container {name}: {edited_files(existing)}, by the app or by hand; `--replace-edited` "
                 "starts it anew from the image (drift)"
             )
-        if existing is not None and not existing.are_edits_known and container.name not in changed:
-            yield (
-                f"container {container.name}: {UNLISTED_FILES}; `docker diff {container.name}` on the host lists them"
-            )
+        if existing is not None and not existing.are_edits_known:
+            yield f"container {name}: {UNLISTED_FILES}; `docker diff {name}` on the host lists them"
 
 
-def _never_here(run: Run, desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+def _stranger(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     if desired.is_leaving and not is_former(desired, observed):
-        yield f"has nothing of {naming.service_name(run.config)}, no container and no record of it: left alone"
+        service = naming.service_name(desired.run.config)
+        yield f"has nothing of {service}, no container and no record of it: left alone"
 
 
 def former_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
@@ -283,10 +267,8 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
     Raises:
         PlanRefused: it must not be done on a host.
     """
-    tasks = {host: decide(run, seen) for host, seen in observed.items()}
-    refusals = [refusal for task in tasks.values() for refusal in task.refusals]
-    if refusals:
-        raise PlanRefused("\n".join(refusals))
+    tasks = {host: decide(run, each) for host, each in observed.items()}
+    _refuse(refusal for task in tasks.values() for refusal in task.refusals)
     return Plan(
         service=naming.service_name(run.config),
         version="",

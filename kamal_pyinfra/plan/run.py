@@ -9,6 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import product
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 
@@ -75,7 +76,7 @@ class Origin:
     started_at: str  # UTC time, ISO 8601
     performer: str  # who is in the audit log: git's user.email, else the local user
     locked_by: str  # who is in the lock: git's user.name, else the performer
-    # ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; lets a rerun recognise its own dead lock
+    # ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; by it a rerun recognises its own dead lock
     holder: str
 
     @property
@@ -120,7 +121,7 @@ class RunOptions:
     skips_unreachable: bool = False  # whether a host that cannot be reached is left out, instead of stopping the run
     lock_wait: int | None = None  # seconds to wait for a held lock; a stale one is then taken over. ``None``: neither
     decommissioned: tuple[str, ...] = ()  # hosts that left the configuration, from which this run removes the service
-    forgotten: tuple[str, ...] = ()  # hosts that left the configuration and of which no note is to be kept
+    forgotten: tuple[str, ...] = ()  # hosts that left the configuration and of which no record is to be kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +181,21 @@ class Run(Origin, Target, RunOptions):
         """The same without order."""
         return frozenset(self.fleet)
 
+    @property
+    def known_roles(self) -> tuple[str, ...]:
+        """All roles of the configuration, whether the run may touch them or not."""
+        return tuple(role.name for role in self.config.roles)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The container prefixes of the roles that the run may touch."""
+        return tuple(naming.container_prefix(self.config, role) for role in self.known_roles if self.includes(role))
+
+    @property
+    def latest_image(self) -> str:
+        """The name that the image of the version in service has besides."""
+        return f"{self.config.repository}:{self.config.latest_tag}"
+
     def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""
         names = tuple(hosts)
@@ -190,19 +206,12 @@ class Run(Origin, Target, RunOptions):
 
 
 BRACES = re.compile(r"\{([^{}]*)\}")
-
-
 WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor", "details")
 """Commands that hosts without a role take part in, for their accessories."""
 
 
 def select(
-    config: Config,
-    *,
-    hosts: Sequence[str] = (),
-    roles: Sequence[str] = (),
-    primary: bool = False,
-    command: str = "",
+    config: Config, *, hosts: Sequence[str] = (), roles: Sequence[str] = (), primary: bool = False, command: str = ""
 ) -> Target:
     """Apply the filters of the command line.
 
@@ -239,6 +248,5 @@ def _matching(option: str, patterns: Sequence[str], names: Sequence[str]) -> lis
 
 def expand_braces(pattern: str) -> list[str]:
     """``web{1,2}`` → ``web1``, ``web2``; without braces the pattern itself."""
-    parts = BRACES.split(pattern)
-    choices = [part.split(",") if number % 2 else [part] for number, part in enumerate(parts)]
+    choices = [part.split(",") if number % 2 else [part] for number, part in enumerate(BRACES.split(pattern))]
     return ["".join(choice) for choice in product(*choices)]

@@ -54,7 +54,7 @@ def test_a_plan_is_carried_out_as_it_was_printed(shop: Project) -> None:
     assert changed == {("job1", "shop-job-v1")}
     assert "QUEUES=mail" in after["job1", "shop-job-v1"]["config"]["Env"]
     again = shop.kp("apply", "plan.json", code=1)
-    assert "The fleet has moved since the plan was made; nothing was changed." in again.stderr
+    assert "The fleet has changed since the plan was made; nothing was changed." in again.stderr
 
 
 def test_a_plan_is_refused_when_the_fleet_or_the_configuration_moved(shop: Project) -> None:

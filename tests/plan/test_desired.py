@@ -101,7 +101,7 @@ def test_a_run_for_some_roles_wants_only_those(config: MakeConfig) -> None:
     desired = desired_host(a_run(both, roles=("job",)), "192.0.2.1")
     assert [container.name for container in desired.containers] == ["shop-job-v2"]
     assert [file.path for file in desired.env_files] == [".kamal/env/roles/shop-job.env"]
-    assert desired.prefixes == ("shop-job",)
+    assert desired.run.prefixes == ("shop-job",)
 
 
 @pytest.mark.parametrize(("command", "retained"), [("deploy", 3), ("setup", 3), ("redeploy", None), ("rollback", None)])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kamal_pyinfra.plan.compare.fields import label_differences
-from kamal_pyinfra.plan.proxy.gate import Door, gate_labels, gate_of, seen_gate, without_gate
+from kamal_pyinfra.plan.proxy.gate import Door, gate_labels, gate_of, observed_gate, without_gate
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels, routes_of
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, Status
 from tests.shell import builders
@@ -86,7 +86,7 @@ def test_routers_at_another_entrance_are_known_to_be_unasked():
     labels |= {"traefik.http.routers.same.rule": "Path(`/`)", "traefik.http.routers.door.entrypoints": "web"}
     assert gate_of(container(labels), TWO).unasked == ("plain",)
     assert gate_of(container(), TWO).unasked == ()
-    assert seen_gate("shop-web-v1", labels, TWO).unasked == ()
+    assert observed_gate("shop-web-v1", labels, TWO).unasked == ()
 
 
 def test_a_router_that_traefik_cannot_link_to_one_of_two_services_has_a_twin_that_it_cannot_link_either():
@@ -96,7 +96,7 @@ def test_a_router_that_traefik_cannot_link_to_one_of_two_services_has_a_twin_tha
 
 def test_twins_are_known_again_and_those_of_another_question_are_not():
     labels = {**OWN, **dict(gate_labels(container())), f"traefik.http.routers.kp-gate-{'0' * 32}-a.rule": "Path(`/`)"}
-    gate = seen_gate("shop-web-v2", labels, TWO)
+    gate = observed_gate("shop-web-v2", labels, TWO)
     assert gate.twins == (f"{gate.ask}-a",)
 
 
@@ -179,18 +179,18 @@ def test_each_run_and_each_replica_asks_another_question():
 
 def test_what_is_asked_is_known_again_from_the_labels_of_the_container():
     gate = gate_of(container(), TWO)
-    assert seen_gate("shop-web-v2", {**OWN, **dict(gate_labels(container()))}, TWO) == gate
+    assert observed_gate("shop-web-v2", {**OWN, **dict(gate_labels(container()))}, TWO) == gate
     assert (gate.routers, gate.rules, len(gate.ask), len(gate.answer)) == (("shop-web",), ("PathPrefix(`/`)",), 32, 32)
 
 
 def test_a_container_of_kamals_has_no_question():
-    gate = seen_gate("shop-web-v1", OWN, TWO)
+    gate = observed_gate("shop-web-v1", OWN, TWO)
     assert (gate.ask, gate.answer, gate.doors, gate.rules) == ("", "", (), ("PathPrefix(`/`)",))
 
 
 @pytest.mark.parametrize("name", ["kp-gate-$(reboot)", "kp-gate-" + "a" * 31, "kp-gate-A" + "a" * 31])
 def test_a_question_that_is_not_of_our_making_is_not_asked(name):
-    assert seen_gate("evil", OWN | {f"traefik.http.routers.{name}.rule": "Path(`/`)"}, TWO).ask == ""
+    assert observed_gate("evil", OWN | {f"traefik.http.routers.{name}.rule": "Path(`/`)"}, TWO).ask == ""
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_fleet_that_moved_is_refused_and_what_moved_is_said(config: MakeConfig
     with pytest.raises(PlanRefused) as refused:
         require_unchanged(file_of(config(**SECTIONS), seen), {HOST: move(seen)})
     assert str(refused.value).splitlines() == [
-        "The fleet has moved since the plan was made; nothing was changed.",
+        "The fleet has changed since the plan was made; nothing was changed.",
         *(f"  {line}" for line in lines),
         "Run `kp plan --out` again and read the new plan.",
     ]
@@ -123,7 +123,7 @@ def test_a_host_more_or_less_is_a_move(config: MakeConfig) -> None:
     seen = deployed(config(), "v1")
     file = file_of(config(), seen)
     for fleet in ({}, {HOST: seen, "192.0.2.2": replace(seen, host="192.0.2.2")}):
-        with pytest.raises(PlanRefused, match="The fleet has moved"):
+        with pytest.raises(PlanRefused, match="The fleet has changed"):
             require_unchanged(file, fleet)
 
 

@@ -16,8 +16,11 @@ from kamal_pyinfra.plan.state.digest import clear_check
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer
 
 NOT_SET = "(not set)"
-
 NAMED_FIELDS = 4
+OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
+OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL, CLEAR_LABEL)
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+"""What Docker gives every container by itself if its settings on the host name a proxy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +47,6 @@ def as_cause(differences: tuple[Difference, ...]) -> str:
     return f"{', '.join(fields)} {'differ' if len(fields) > 1 else 'differs'}"
 
 
-OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
-
-OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL, CLEAR_LABEL)
-
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-"""What Docker gives every container by itself if its settings on the host name a proxy."""
-
-
 def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContainer) -> Iterator[Difference]:
     """Clear variables that are missing or have another value."""
     for name, value in env:
@@ -61,12 +56,12 @@ def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContaine
             continue  # it is secret elsewhere, and compared as such
         if name not in observed.env:
             yield Difference(field=f"env {name}", before=NOT_SET, after=value)
-        elif (seen := observed.env[name]) is None:
+        elif (existing := observed.env[name]) is None:
             # What the container does not call clear may have been a secret: only that it differs is shown.
             if observed.clear_checks.get(name, clear_check(name, value)) != clear_check(name, value):
                 yield Difference(field=f"env {name}", after="changed")
-        elif seen != value:
-            yield Difference(field=f"env {name}", before=seen, after=value)
+        elif existing != value:
+            yield Difference(field=f"env {name}", before=existing, after=value)
 
 
 def surplus_env_differences(
@@ -89,17 +84,23 @@ def secret_differences(
     """Secrets that the container does not have as they are now, by name; none if they are kept as they are."""
     if secrets is None or observed.secrets in (None, secrets):
         return
-    seen = observed.secret_checks
-    surplus = seen.keys() - checks.keys()
-    changed = [name for name in checks if seen.get(name) != checks[name]]
-    removed = sorted(surplus - defaults.env if defaults else surplus)
-    for name in changed:
-        yield Difference(field=f"secret {name}", after="changed" if name in seen else "added")
-    for name in removed:
-        yield Difference(field=f"secret {name}", after="removed")
+    existing = observed.secret_checks
+    differences = tuple(changed_secrets(checks, existing, defaults.env if defaults else frozenset()))
+    yield from differences
     # With a variable of the image among them the digest of all says nothing; then the checks have to do.
-    if not changed and not surplus:
+    if not differences and existing.keys() <= checks.keys():
         yield Difference(field="a secret", after="changed")
+
+
+def changed_secrets(
+    checks: Mapping[str, int], existing: Mapping[str, int], of_image: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """What differs between two sets of secrets, by name."""
+    for name, check in checks.items():
+        if existing.get(name) != check:
+            yield Difference(field=f"secret {name}", after="changed" if name in existing else "added")
+    for name in sorted(existing.keys() - checks.keys() - of_image):
+        yield Difference(field=f"secret {name}", after="removed")
 
 
 def label_differences(
@@ -124,12 +125,12 @@ MOUNTING = ("volume", "v", "mount", "tmpfs", "volumes-from")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class DesiredMount:
     """One mount."""
 
     target: str  # path in the container
     source: str  # path or volume on the host; empty if it may be any
-    is_read_only: bool = False  # whether the container may not write to it
+    is_read_only: bool = False
     # whether its source is made anew for each container, so that only its absence is a difference
     is_ours: bool = False
 
@@ -148,12 +149,11 @@ class Wanted:
 
 
 def mount_differences(
-    wanted: tuple[Wanted, ...], options: Options, observed: ObservedContainer
+    mounts: Iterable[DesiredMount], options: Options, observed: ObservedContainer
 ) -> Iterator[Difference]:
     """Mounts that are missing, come from elsewhere, or are there although nothing asks for them."""
-    by_target = {normpath(mount.target): mount for mount in wanted}
-    for target in sorted(by_target):
-        mount = by_target[target]
+    by_target = {normpath(mount.target): mount for mount in mounts}
+    for target, mount in sorted(by_target.items()):
         if target not in observed.mounts:
             source = "" if mount.is_ours else mount.text
             yield Difference(field=f"volume {target}", before="(not mounted)", after=source or "mounted")

@@ -12,14 +12,14 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.docker_values import log_options
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, Upload
-from kamal_pyinfra.plan.state.digest import checks_of, digest_content, digest_lines, watched_lines, with_digest
+from kamal_pyinfra.plan.state.digest import completed, digest_content
 
 WORKING_FOLDER = "$PWD/"
 """How a volume's source below the SSH user's home begins; only the host knows that folder."""
 
 
 def accessories_on(run: Run, host: str) -> tuple[AccessoryContainer, ...]:
-    """The accessories that the run may look at on a host, in the order of the configuration.
+    """The accessories that the run may change on a host, in the order of the configuration.
 
     Raises:
         ConfigError: a secret or, if they are booted, a file of theirs is missing.
@@ -38,8 +38,6 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
     """The container that an accessory should be, the same on all its hosts."""
     config, section = run.config, run.config.accessories[name]
     container = naming.accessory_container(config, name)
-    env = config.accessory_env(name)
-    lines = None if run.keeps_env else watched_lines(config, env)
     accessory = AccessoryContainer(
         key=name,
         name=container,
@@ -47,19 +45,22 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         image=section.image,
         publish=section.publish,
         env_file=naming.accessory_env_file(config, container),
-        env=tuple(env.clear.items()),
         labels=tuple(({"service": container} | dict(section.labels)).items()),
         volumes=_volumes(section, container),
         options=tuple(section.options.items()),
         log_options=log_options(config.logging),
         cmd=section.cmd,
-        uploads=_uploads(run, name, container),
+        uploads=tuple(
+            Upload(
+                path=_file_path(target, container),
+                content=content,
+                digest="" if content is None else digest_content(content),
+            )
+            for target, content in _contents(run, name).items()
+        ),
         directories=tuple(_on_host(mount.source, container) for mount in section.directories),
-        secret_names=env.secret,
-        secrets=None if lines is None else digest_lines(lines),
-        secret_checks=checks_of(lines or ()),
     )
-    return with_digest(accessory)
+    return completed(accessory, config, config.accessory_env(name), keeps_secrets=run.keeps_env)
 
 
 def _volumes(section: Accessory, container: str) -> tuple[str, ...]:
@@ -80,18 +81,6 @@ def _file_path(target: str, container: str) -> str:
 
 def _on_host(source: str, container: str) -> str:
     return source if source.startswith("/") else f"{container}/{source}"
-
-
-def _uploads(run: Run, name: str, container: str) -> tuple[Upload, ...]:
-    paths = _contents(run, name)
-    return tuple(
-        Upload(
-            path=_file_path(target, container),
-            content=content,
-            digest="" if content is None else digest_content(content),
-        )
-        for target, content in paths.items()
-    )
 
 
 def _contents(run: Run, name: str) -> dict[str, str | bytes | None]:

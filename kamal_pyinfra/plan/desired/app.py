@@ -11,26 +11,21 @@ from kamal_pyinfra.plan.docker_values import is_in_options, log_options, to_seco
 from kamal_pyinfra.plan.proxy.traefik import proxy_labels
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, EnvFile, Health
-from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, watched_lines, with_digest
+from kamal_pyinfra.plan.state.digest import completed
 
 TRY_AGAIN_SECONDS = 0.25
-
 LONGEST_PROMPT_INTERVAL = 5
 """Seconds; Docker ends a probe after 30."""
-
 STANDBY_LOOKS, STANDBY_PAUSE = 100, 0.1
 """How often a probe that stands by looks for the cord, and seconds between."""
-
 LOOKS_BETWEEN_CHECKS = 10
 
 
 def retrying_command(check: Healthcheck, *, stands_by: bool = True) -> str:
     """The health check that tries again by itself and looks for the cord each time; see :class:`Health`.
 
-    With a long interval it would have to hold out longer than Docker lets a probe run.
-
-    Args:
-        stands_by: a probe may go on for some seconds and watch the cord, when it is asked for.
+    With a long interval it would have to hold out longer than Docker lets a probe run. One that stands by may go on for
+    some seconds and watch the cord, when it is asked for.
     """
     seconds = to_seconds(check.interval)
     if seconds > LONGEST_PROMPT_INTERVAL:
@@ -66,25 +61,23 @@ def app_containers(run: Run, role: Role, host: str, env_file: EnvFile) -> tuple[
     have their number added.
     """
     first = app_container(run, role, host, env_file)
-    return (first, *(_replica(run, first, host, number) for number in range(2, role.replicas + 1)))
-
-
-def _replica(run: Run, first: AppContainer, host: str, number: int) -> AppContainer:
-    return replace(
-        first,
-        name=naming.replica_name(first.name, number),
-        hostname=naming.container_hostname(host, run.short_id, number),
-        cord=first.cord and naming.replica_name(first.cord, number),
-        replica=number,
+    replicas = (
+        replace(
+            first,
+            name=naming.replica_name(first.name, number),
+            hostname=naming.container_hostname(host, run.short_id, number),
+            cord=first.cord and naming.replica_name(first.cord, number),
+            replica=number,
+        )
+        for number in range(2, role.replicas + 1)
     )
+    return (first, *replicas)
 
 
 def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppContainer:
     """The first or only container that should serve ``role`` on ``host`` with the run's version."""
     config = run.config
     name = naming.container_name(config, role.name, run.version)
-    env = config.env_for(role.name, host)
-    lines = None if run.keeps_env else watched_lines(config, env)
     container = AppContainer(
         name=name,
         role=role.name,
@@ -92,46 +85,41 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         image=config.absolute_image(run.version),
         hostname=naming.container_hostname(host, run.short_id),
         env_file=env_file.path,
-        env=tuple(env.clear.items()),
         labels=tuple(app_labels(config, role).items()),
         volumes=config.volumes,
         options=tuple(role.options.items()),
         log_options=log_options(role.logging),
         cmd=role.cmd,
-        health=health_of(role),
+        health=_health(role),
         cord=naming.cord_directory(config, role.name, run.run_id) if role.uses_cord else None,
         cord_target=role.healthcheck.cord if role.uses_cord else None,
-        assets=assets_of(config, role, name),
+        assets=_assets(config, role, name),
         deadline=model.ready_seconds(config, role),
         readiness_delay=config.readiness_delay,
         stop_timeout=model.stop_seconds(config),
         log_lines=role.healthcheck.log_lines,
         is_primary=role.is_primary,
         probe_path=role.healthcheck.path,
-        secret_names=env.secret,
-        secrets=None if lines is None else digest_lines(lines),
-        secret_checks=checks_of(lines or ()),
     )
-    return with_digest(container)
+    return completed(container, config, config.env_for(role.name, host), keeps_secrets=run.keeps_env)
 
 
-def health_of(role: Role) -> Health | None:
+def _health(role: Role) -> Health | None:
     """The health check that Docker runs, with the cord's test joined to it."""
+    check = role.healthcheck
     if not role.has_healthcheck:
         return None
-    check = role.healthcheck
     if not role.uses_cord:
         return Health(command=check.command, interval=check.interval)
+    stands_by = not is_in_options(tuple(role.options.items()), "health-timeout")
     return Health(
         command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
         interval=check.interval,
-        retrying_command=retrying_command(
-            check, stands_by=not is_in_options(tuple(role.options.items()), "health-timeout")
-        ),
+        retrying_command=retrying_command(check, stands_by=stands_by),
     )
 
 
-def assets_of(config: Config, role: Role, container: str) -> Assets | None:
+def _assets(config: Config, role: Role, container: str) -> Assets | None:
     """The asset folders of a container; only roles behind the proxy bridge assets."""
     if not (role.asset_path and role.running_traefik):
         return None

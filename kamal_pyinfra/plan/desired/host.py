@@ -14,7 +14,6 @@ from kamal_pyinfra.plan.desired.app import app_containers
 from kamal_pyinfra.plan.proxy.traefik import proxy_container
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import (
-    AccessoryContainer,
     AppContainer,
     DesiredHost,
     EnvFile,
@@ -31,48 +30,45 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     Raises:
         ConfigError: a secret that this host needs has no value.
     """
-    config = run.config
-    here = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
-    roles = here if run.behaviour.boots_app else ()
-    env_files = tuple(role_env_file(run, role, host) for role in roles)
-    runs_proxy = run.behaviour.boots_proxy and any(role.running_traefik for role in here)
-    proxy_env = proxy_env_file(run) if runs_proxy else None
+    config, behaviour = run.config, run.behaviour
+    on_host = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
+    roles = on_host if behaviour.boots_app else ()
+    env_files = {role.name: role_env_file(run, role, host) for role in roles}
+    runs_proxy = behaviour.boots_proxy and any(role.running_traefik for role in on_host)
+    proxy_env = _env_file(run, naming.proxy_env_file(config), config.proxy_env) if runs_proxy else None
     accessories = accessories_on(run, host)
-    accessory_env = tuple(accessory_env_file(run, each) for each in accessories if run.behaviour.writes_accessory_env)
-    containers = tuple(
-        container
-        for role, env_file in zip(roles, env_files, strict=True)
-        for container in app_containers(run, role, host, env_file)
+    accessory_env = tuple(
+        _env_file(run, each.env_file, config.accessory_env(each.key))
+        for each in (accessories if behaviour.writes_accessory_env else ())
     )
+    containers = tuple(each for role in roles for each in app_containers(run, role, host, env_files[role.name]))
     return DesiredHost(
         run=run,
         host=host,
         owner=owner_of(run),
         directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
-        env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
-        registry=registry_of(run),
+        env_files=(*env_files.values(), *((proxy_env,) if proxy_env else ()), *accessory_env),
+        registry=_registry(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
         containers=containers,
         accessories=accessories,
-        release=release_command(run, host, containers),
+        release=_release(run, host, containers),
     )
 
 
-def release_command(run: Run, host: str, containers: Sequence[AppContainer]) -> ReleaseCommand | None:
+def _release(run: Run, host: str, containers: Sequence[AppContainer]) -> ReleaseCommand | None:
     """The release command, on the one host where it runs."""
     release = run.config.release
-    if release is None or host != run.release_host:
+    container = next((each for each in containers if each.role == run.release_role), None)
+    if release is None or container is None or host != run.release_host:
         return None
-    for container in containers:
-        if container.role == run.release_role:
-            return ReleaseCommand(
-                name=naming.release_container(run.config, container.role, run.version, run.short_id),
-                owner=naming.service_name(run.config),
-                cmd=release.cmd,
-                timeout=release.timeout,
-                container=container,
-            )
-    return None
+    return ReleaseCommand(
+        name=naming.release_container(run.config, container.role, run.version, run.short_id),
+        owner=naming.service_name(run.config),
+        cmd=release.cmd,
+        timeout=release.timeout,
+        container=container,
+    )
 
 
 def _directories(run: Run, host: str, *, has_roles: bool, with_proxy: bool) -> tuple[str, ...]:
@@ -89,8 +85,8 @@ def accessory_env_directory(config: Config) -> str:
     return f"{config.run_directory}/env/accessories"
 
 
-def registry_of(run: Run) -> Registry | None:
-    """Where images come from; ``None`` if nobody logs in there, or not now since the password is not known here."""
+def _registry(run: Run) -> Registry | None:
+    """Where images come from; ``None`` without a login there, or if the password is not known on this machine."""
     if run.config.registry.is_built_in:
         return None
     try:
@@ -120,27 +116,16 @@ def role_env_file(run: Run, role: Role, host: str) -> EnvFile:
     return _env_file(run, naming.role_env_file(run.config, role.name), env, role.name)
 
 
-def proxy_env_file(run: Run) -> EnvFile:
-    """The file with the secrets of the proxy."""
-    return _env_file(run, naming.proxy_env_file(run.config), run.config.proxy_env)
-
-
-def accessory_env_file(run: Run, accessory: AccessoryContainer) -> EnvFile:
-    """The file with the secrets of an accessory."""
-    return _env_file(run, accessory.env_file, run.config.accessory_env(accessory.key))
-
-
 def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:
-    names = env.secret
     if run.keeps_env:
-        return EnvFile(path=path, content=None, digest="", names=names, checks={}, role=role)
-    content = env_file_text({name: secret_value(run.config, name) for name in names})
+        return EnvFile(path=path, content=None, digest="", names=env.secret, checks={}, role=role)
+    content = env_file_text({name: secret_value(run.config, name) for name in env.secret})
     text = content.get_secret_value()
     return EnvFile(
         path=path,
         content=content,
         digest=digest_content(text),
-        names=names,
+        names=env.secret,
         checks=checks_of(text.split("\n")),
         role=role,
     )

@@ -12,7 +12,6 @@ from kamal_pyinfra.naming import REPLACED_MARK
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
-    Change,
     ReplaceContainer,
     RestartContainer,
     RunRelease,
@@ -26,9 +25,10 @@ from kamal_pyinfra.plan.compare.container import (
     was_in_service,
     was_started,
 )
-from kamal_pyinfra.plan.compare.fields import as_cause
+from kamal_pyinfra.plan.compare.fields import Difference, as_cause
 from kamal_pyinfra.plan.diff.addresses import stopping_first
 from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, new_reach, with_names
+from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status
 
@@ -40,32 +40,100 @@ UNLISTED_FILES = (
 
 
 def diff_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[BootContainer, ...]:
-    """One change for each wanted container that is not serving as configured; primary role first.
+    """One change for each desired container that is not serving as configured; primary role first.
 
     None of them takes a name in the proxy from what serves (:mod:`kamal_pyinfra.plan.proxy.router_names`).
     """
-    found = (diff_container(desired, container, observed) for container in desired.containers)
-    changes = [_startable(desired, change, observed) for change in found if change is not None]
+    changes: list[BootContainer] = []
+    for container in desired.containers:
+        existing = observed.container(container.name)
+        if existing is None:
+            changes.append(_boot(desired, container, observed))
+        elif change := _bring_into_service(desired, container, existing, observed):
+            changes.append(change)
     named = (_named(desired, change, changes, observed) for change in changes)
     return tuple(stopping_first(desired, change, observed) for change in named)
 
 
-def _startable(desired: DesiredHost, change: BootContainer, observed: ObservedHost) -> BootContainer:
-    """A retained container keeps its labels, so it cannot start beside one that defines a name of its otherwise."""
-    existing = observed.container(change.container.name)
-    if existing is None or not isinstance(change, RestartContainer):
-        return change
-    taken = names_taken(existing, observed.running)
-    return _instead(desired, change, observed, f"is stopped, {taken[0]} changed since") if taken else change
-
-
-def _instead(desired: DesiredHost, change: BootContainer, observed: ObservedHost, cause: str) -> ReplaceContainer:
-    return ReplaceContainer(
-        container=change.container,
-        role=change.role,
+def _boot(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer:
+    predecessors = _replaced(desired, container, observed)
+    is_drift = was_started(container, observed)
+    if not predecessors:
+        cause = "was removed" if is_drift else _scaling(desired, container, observed) or "not found"
+    elif predecessors[0].version == container.version:
+        cause = "its predecessor stepped aside"
+    else:
+        cause = f"version {predecessors[0].version} → {container.version}"
+    return BootContainer(
+        container=container,
+        role=container.role,
         cause=cause,
-        is_drift=change.is_drift,
-        replaces=_predecessors(desired, change.container, observed),
+        differences=config_differences(container, predecessors[0], observed) if predecessors else (),
+        is_drift=is_drift,
+        replaces=tuple(old.name for old in predecessors),
+    )
+
+
+def _bring_into_service(
+    desired: DesiredHost, container: AppContainer, existing: ObservedContainer, observed: ObservedHost
+) -> BootContainer | None:
+    """What has to happen to a container that is there, so that it serves as configured."""
+    if differences := container_differences(container, existing, observed):
+        is_drift = is_by_hand(container, existing, differences)
+        return _replace(desired, container, observed, as_cause(differences), is_drift=is_drift, differences=differences)
+    if desired.run.replaces_edited and existing.edited:
+        return _replace(desired, container, observed, edited_files(existing), is_drift=True)
+    is_drift = was_in_service(desired, observed)
+    if existing.status == Status.EXITED:
+        return _restart(desired, container, existing, observed, is_drift=is_drift)
+    if existing.status != Status.RUNNING:
+        is_drift = is_drift and existing.status == Status.PAUSED
+        return _replace(desired, container, observed, f"is {existing.status}", is_drift=is_drift)
+    if container.health is None or existing.health == "healthy":
+        return None
+    tied = {observed.absolute(path) for path, is_tied in observed.cords.items() if is_tied}
+    if container.cord and cord_of(desired.run, existing, observed) not in tied:
+        return _replace(desired, container, observed, "its cord was cut", is_drift=is_drift)
+    return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
+
+
+def _restart(
+    desired: DesiredHost,
+    container: AppContainer,
+    existing: ObservedContainer,
+    observed: ObservedHost,
+    *,
+    is_drift: bool,
+) -> BootContainer:
+    """A retained container keeps its labels, so it cannot start beside one that defines a name of its otherwise."""
+    if taken := names_taken(existing, observed.running):
+        return _replace(desired, container, observed, f"is stopped, {taken[0]} changed since", is_drift=is_drift)
+    return RestartContainer(
+        container=container,
+        role=container.role,
+        cause="is stopped",
+        cord=cord_of(desired.run, existing, observed),
+        is_drift=is_drift,
+        replaces=tuple(old.name for old in _replaced(desired, container, observed) if old.name != container.name),
+    )
+
+
+def _replace(
+    desired: DesiredHost,
+    container: AppContainer,
+    observed: ObservedHost,
+    cause: str,
+    *,
+    is_drift: bool,
+    differences: tuple[Difference, ...] = (),
+) -> ReplaceContainer:
+    return ReplaceContainer(
+        container=container,
+        role=container.role,
+        cause=cause,
+        differences=differences,
+        is_drift=is_drift,
+        replaces=tuple(old.name for old in _replaced(desired, container, observed)),
     )
 
 
@@ -73,18 +141,18 @@ def _named(
     desired: DesiredHost, change: BootContainer, changes: Sequence[BootContainer], observed: ObservedHost
 ) -> BootContainer:
     """What is started gets the names of the replicas that stay: the proxy spreads requests over one name's servers."""
+    if isinstance(change, AwaitContainer):
+        return change
     starting = {each.subject for each in changes if not isinstance(each, AwaitContainer | RestartContainer)}
     replicas = {each.name for each in desired.containers if each.role == change.role} - starting
     staying = sorted((each for each in observed.containers if each.name in replicas), key=lambda each: each.status)
     names = next((names_of(each.labels) for each in reversed(staying)), None)
-    match change:
-        case AwaitContainer():
+    if isinstance(change, RestartContainer):
+        existing = observed.container(change.subject)
+        if existing is None or names is None or names_of(existing.labels) == names:
             return change
-        case RestartContainer():
-            existing = observed.container(change.subject)
-            if existing is None or names is None or names_of(existing.labels) == names:
-                return change
-            change = _instead(desired, change, observed, "is stopped, and was routed under another name")
+        cause = "is stopped, and was routed under another name"
+        change = _replace(desired, change.container, observed, cause, is_drift=change.is_drift)
     if names is None:
         names = names_beside(change.container, observed.running)
     cause = f"{change.cause}; interrupts traffic: {', '.join(names.broken)} differs" if names.broken else change.cause
@@ -100,121 +168,60 @@ def edited_files(container: ObservedContainer) -> str:
     return f"files of its image changed: {', '.join(container.edited[:SHOWN_FILES])}{more}"
 
 
-def diff_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer | None:
-    """What has to happen so that this one container serves."""
-    existing = observed.container(container.name)
-    if existing is None:
-        return _new_container(desired, container, observed)
-    if differences := container_differences(container, existing, observed):
-        return ReplaceContainer(
-            container=container,
-            role=container.role,
-            cause=as_cause(differences),
-            differences=differences,
-            is_drift=is_by_hand(container, existing, differences),
-            replaces=_predecessors(desired, container, observed),
-        )
-    if desired.run.replaces_edited and existing.edited:
-        return ReplaceContainer(
-            container=container,
-            role=container.role,
-            cause=edited_files(existing),
-            is_drift=True,
-            replaces=_predecessors(desired, container, observed),
-        )
-    return _same_container(desired, container, existing, observed)
+def _running(desired: DesiredHost, role: str, observed: ObservedHost) -> list[ObservedContainer]:
+    return [old for old in desired.owner.running(observed.containers) if old.role == role]
 
 
-def _new_container(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> BootContainer:
-    predecessors = _replaced(desired, container, observed)
-    is_drift = was_started(container, observed)
-    differences = config_differences(container, predecessors[0], observed) if predecessors else ()
-    return BootContainer(
-        container=container,
-        role=container.role,
-        cause=_boot_cause(container, predecessors, _scaling(desired, container, observed), is_drift=is_drift),
-        differences=differences,
-        is_drift=is_drift,
-        replaces=tuple(old.name for old in predecessors),
-    )
-
-
-def _same_container(
-    desired: DesiredHost, container: AppContainer, existing: ObservedContainer, observed: ObservedHost
-) -> BootContainer | None:
-    """The wanted container is there; does it serve?"""
-    cord = cord_of(desired, existing, observed)
-    is_drift = was_in_service(desired, observed)
-    others = tuple(name for name in _predecessors(desired, container, observed) if name != container.name)
-    if existing.status == Status.EXITED:
-        return RestartContainer(
-            container=container, role=container.role, cause="is stopped", cord=cord, is_drift=is_drift, replaces=others
-        )
-    if existing.status != Status.RUNNING:
-        cause, is_drift = f"is {existing.status}", is_drift and existing.status == Status.PAUSED
-    elif container.health is None or existing.health == "healthy":
-        return None
-    elif container.cord and cord not in tied_cords(observed):
-        cause = "its cord was cut"
-    else:
-        return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
-    replaces = _predecessors(desired, container, observed)
-    return ReplaceContainer(container=container, role=container.role, cause=cause, is_drift=is_drift, replaces=replaces)
-
-
-def _running(desired: DesiredHost, role: str, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    return tuple(old for old in desired.owner.running(observed.containers) if old.role == role)
-
-
-def _replaced(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    """What runs of the role and is not itself wanted beside this container: all of it goes for the first replica."""
+def _replaced(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> list[ObservedContainer]:
+    """What runs of the role and is not itself desired beside this container: all of it goes for the first replica."""
     beside = {other.name for other in desired.containers} - {container.name}
     found = [old for old in _running(desired, container.role, observed) if old.name not in beside]
     if container.replica == 1:
-        return tuple(found)
+        return found
     same = [old for old in found if old.name == container.name]
-    return tuple(same or found[container.replica - 1 : container.replica] or found[:1])
-
-
-def _predecessors(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> tuple[str, ...]:
-    return tuple(old.name for old in _replaced(desired, container, observed))
-
-
-def _boot_cause(
-    container: AppContainer, predecessors: tuple[ObservedContainer, ...], scaling: str, *, is_drift: bool
-) -> str:
-    if not predecessors:
-        return "was removed" if is_drift else scaling or "not found"
-    if predecessors[0].version == container.version:
-        return "its predecessor stepped aside"
-    return f"version {predecessors[0].version} → {container.version}"
+    return same or found[container.replica - 1 : container.replica] or found[:1]
 
 
 def _scaling(desired: DesiredHost, container: AppContainer, observed: ObservedHost) -> str:
     """How many containers of the version there are and will be, if that changes and some are there."""
-    here = [old for old in _running(desired, container.role, observed) if REPLACED_MARK not in old.name]
-    now = sum(old.version == container.version for old in here)
+    current = [old for old in _running(desired, container.role, observed) if REPLACED_MARK not in old.name]
+    now = sum(old.version == container.version for old in current)
     wanted = sum(other.role == container.role for other in desired.containers)
     return f"replicas {now} → {wanted}" if now not in (0, wanted) else ""
 
 
 def diff_old_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[StopContainer, ...]:
-    """Every running app container of ours that is not wanted; the new ones are healthy before these stop."""
+    """Every running app container of ours that is not desired; the new ones are healthy before these stop."""
     stopping = stopping_containers(desired, observed)
     wanted = {container.name for container in desired.containers}
     booting = booting_containers(desired, observed)
+    suffix = desired.run.replaced_suffix
     return tuple(
-        StopContainer(
-            name=naming.replaced_name(old.name, desired.run.replaced_suffix) if old.name in wanted else old.name,
-            role=old.role,
-            cause=_stop_cause(desired, old, observed),
-            cord=cord_of(desired, old, observed),
-            drain_timeout=drain_seconds(desired.run.config) + notice_seconds(old.health_interval),
-            stop_timeout=stop_seconds(desired.run.config),
+        stop_of(
+            desired.run,
+            old,
+            observed,
+            _stop_cause(desired, old, observed),
+            name=naming.replaced_name(old.name, suffix) if old.name in wanted else old.name,
             part_of=booting.get(old.role, ""),
         )
         for old in desired.owner.running(observed.containers)
         if old.name in stopping
+    )
+
+
+def stop_of(
+    run: Run, container: ObservedContainer, observed: ObservedHost, cause: str, *, name: str = "", part_of: str = ""
+) -> StopContainer:
+    """A running container is drained and stopped, under the name that it has by then."""
+    return StopContainer(
+        name=name or container.name,
+        role=container.role,
+        cause=cause,
+        cord=cord_of(run, container, observed),
+        drain_timeout=drain_seconds(run.config) + notice_seconds(container.health_interval),
+        stop_timeout=stop_seconds(run.config),
+        part_of=part_of,
     )
 
 
@@ -228,9 +235,8 @@ def booting_containers(desired: DesiredHost, observed: ObservedHost) -> dict[str
 
 def stopping_containers(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
     """Names, as they are now, of our running containers that will not run when the deploy is over."""
-    replaced = {
-        change.container.name for change in diff_containers(desired, observed) if isinstance(change, ReplaceContainer)
-    }
+    changes = diff_containers(desired, observed)
+    replaced = {change.container.name for change in changes if isinstance(change, ReplaceContainer)}
     staying = {container.name for container in desired.containers} - replaced
     return tuple(old.name for old in desired.owner.running(observed.containers) if old.name not in staying)
 
@@ -243,29 +249,25 @@ def _stop_cause(desired: DesiredHost, old: ObservedContainer, observed: Observed
             return f"stops, {scaling}" if is_surplus else f"stops, replaced by {container.name}"
     if desired.is_leaving:
         return f"stops, {desired.host} is not in the config"
-    if old.role in desired.known_roles:
+    if old.role in desired.run.known_roles:
         return f"stops, role {old.role} is not on this host any more"
     return f"stops, role {old.role} is not in the config"
 
 
-def cord_of(desired: DesiredHost, container: ObservedContainer, observed: ObservedHost) -> str | None:
+def cord_of(run: Run, container: ObservedContainer, observed: ObservedHost) -> str | None:
     """The host folder that a container mounts as its cord; absolute, as Docker shows it.
 
-    It is told by where it lies, since ``cord`` may have changed, or by ``cord``, since Kamal removes what it cuts.
+    It is told by where it is mounted, or by where it lies, since ``cord`` may have changed and Kamal removes what it
+    cuts.
     """
-    wanted = {container.cord_target for container in desired.containers} | {desired.run.config.healthcheck.cord}
-    targets = {normpath(target) for target in wanted if target}
-    cords = {observed.absolute(path) for path in observed.cords}
+    configured = (run.config.healthcheck.cord, *(role.healthcheck.cord for role in run.config.roles))
+    targets = {normpath(target) for target in configured if target}
+    known = {observed.absolute(path) for path in observed.cords}
     mounts = container.mounts.items()
-    return next((source for target, source in mounts if target in targets or source in cords), None)
+    return next((source for target, source in mounts if target in targets or source in known), None)
 
 
-def tied_cords(observed: ObservedHost) -> set[str]:
-    """The absolute paths of the cord directories that hold a cord."""
-    return {observed.absolute(path) for path, is_tied in observed.cords.items() if is_tied}
-
-
-def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[SyncAssets, ...]:
     """Assets are synced whenever a container with assets gets started, and when its folder is missing.
 
     Replicas share the folder of the first.
@@ -278,9 +280,7 @@ def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
             assets=container.assets,
             image=container.image,
             old_containers=tuple(
-                old.name
-                for old in desired.owner.running(observed.containers)
-                if old.role == container.role and old.name not in wanted
+                old.name for old in _running(desired, container.role, observed) if old.name not in wanted
             ),
             cause="not extracted" if container.assets.volume not in observed.assets else "bridges two versions",
             is_drift=container.name not in starting and was_started(container, observed),
@@ -293,9 +293,6 @@ def diff_assets(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, .
     )
 
 
-CAUSE = "release command runs once before boot"
-
-
 def diff_release(desired: DesiredHost, observed: ObservedHost) -> tuple[RunRelease, ...]:
     """One change on the release command's host if its role boots there; none anywhere else."""
     release = desired.release
@@ -305,4 +302,4 @@ def diff_release(desired: DesiredHost, observed: ObservedHost) -> tuple[RunRelea
     boots = (change for change in diff_containers(desired, observed) if change.role == role)
     if all(isinstance(change, AwaitContainer) for change in boots):
         return ()
-    return (RunRelease(release=release, role=role, cause=CAUSE),)
+    return (RunRelease(release=release, role=role, cause="release command runs once before boot"),)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import (
     Change,
@@ -16,18 +14,18 @@ from kamal_pyinfra.plan.changes import (
     WriteEnvFile,
 )
 from kamal_pyinfra.plan.compare.container import was_in_service, was_written
-from kamal_pyinfra.plan.compare.fields import Difference, as_cause
+from kamal_pyinfra.plan.compare.fields import Difference, as_cause, changed_secrets
 from kamal_pyinfra.plan.diff.accessory import accessory_images_to_pull, diff_missing_accessories
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, proxy_image_to_pull
 from kamal_pyinfra.plan.state.desired import DesiredHost, EnvFile
-from kamal_pyinfra.plan.state.observed import ObservedFile, ObservedHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
 
 SECRET_MODE = "600"  # noqa: S105 - an octal file mode
 
 
-def diff_docker(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_docker(desired: DesiredHost, observed: ObservedHost) -> tuple[InstallDocker, ...]:
     """Docker must be there, run, and answer the SSH user."""
     return missing_docker(observed)
 
@@ -43,7 +41,7 @@ def missing_docker(observed: ObservedHost) -> tuple[InstallDocker, ...]:
     return (InstallDocker(cause="the docker service does not answer"),)
 
 
-def diff_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateDirectories, ...]:
     """The folders below the run directory must exist."""
     return missing_directories(desired.directories, observed)
 
@@ -56,42 +54,32 @@ def missing_directories(wanted: tuple[str, ...], observed: ObservedHost) -> tupl
 
 def diff_env_files(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
     """The files with secrets must have today's content and be readable by their owner only."""
-    changes = (diff_env_file(file, observed) for file in desired.env_files)
+    changes = (_diff_env_file(file, observed) for file in desired.env_files)
     return tuple(change for change in changes if change is not None)
 
 
-def diff_env_file(desired: EnvFile, observed: ObservedHost) -> Change | None:
-    """What has to happen to one file."""
-    seen = observed.files.get(desired.path)
+def _diff_env_file(desired: EnvFile, observed: ObservedHost) -> Change | None:
+    existing = observed.files.get(desired.path)
     is_drift = was_written(desired, observed)
-    if seen is None and desired.content is not None:
-        return CreateEnvFile(file=desired, cause="was removed" if is_drift else "not found", is_drift=is_drift)
-    if seen is not None and desired.content is not None and seen.digest != desired.digest:
-        differences = tuple(_secret_differences(desired, seen))
+    if existing is None:
+        cause = "was removed" if is_drift else "not found"
+        return None if desired.content is None else CreateEnvFile(file=desired, cause=cause, is_drift=is_drift)
+    if desired.content is not None and existing.digest != desired.digest:
+        differences = tuple(changed_secrets(desired.checks, existing.checks)) or (
+            Difference(field="content", after="changed"),
+        )
         return WriteEnvFile(file=desired, cause=as_cause(differences), differences=differences, is_drift=is_drift)
-    if seen is not None and seen.mode != SECRET_MODE:
-        cause = f"mode {seen.mode} → {SECRET_MODE}"
+    if existing.mode != SECRET_MODE:
+        cause = f"mode {existing.mode} → {SECRET_MODE}"
         return ProtectEnvFile(file=desired, cause=cause, is_drift=observed.record is not None)
     return None
 
 
-def _secret_differences(desired: EnvFile, seen: ObservedFile) -> Iterator[Difference]:
-    changed = [name for name in desired.checks if seen.checks.get(name) != desired.checks[name]]
-    removed = sorted(seen.checks.keys() - desired.checks.keys())
-    for name in changed:
-        yield Difference(field=f"secret {name}", after="changed" if name in seen.checks else "added")
-    for name in removed:
-        yield Difference(field=f"secret {name}", after="removed")
-    if not changed and not removed:
-        yield Difference(field="content", after="changed")
-
-
-def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[LogIn, ...]:
     """A host logs in when it is going to pull."""
-    images = [change.image for change in diff_images(desired, observed) if isinstance(change, PullImage)]
+    images = [change.image for change in diff_images(desired, observed)]
     proxy_image = proxy_image_to_pull(desired, observed)
-    accessories = accessory_images_to_pull(desired, observed)
-    wanted = [*images, *([proxy_image] if proxy_image else []), *accessories]
+    wanted = [*images, *([proxy_image] if proxy_image else []), *accessory_images_to_pull(desired, observed)]
     if not wanted or desired.registry is None:
         return ()
     boots = [change.container for change in diff_missing_accessories(desired, observed)]
@@ -99,14 +87,13 @@ def diff_login(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ..
     return (LogIn(server=desired.registry.server, cause=f"to pull {', '.join(wanted)}", part_of=part_of),)
 
 
-def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
-    """The image of the wanted version must be there; asked to, it is fetched again."""
+def diff_images(desired: DesiredHost, observed: ObservedHost) -> tuple[PullImage, ...]:
+    """The image of the desired version must be there; asked to, it is fetched again."""
     is_there = observed.has_image(desired.image)
     if not desired.containers or (is_there and not desired.run.behaviour.refetches):
         return ()
     is_drift = not is_there and was_in_service(desired, observed)
-    missing = "was removed" if is_drift else "not on the host"
-    cause = "the registry may have another" if is_there else missing
+    cause = "the registry may have another" if is_there else "was removed" if is_drift else "not on the host"
     return (PullImage(image=desired.image, service=desired.owner.service, cause=cause, is_drift=is_drift),)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kamal_pyinfra import naming
@@ -31,10 +31,8 @@ from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner, Record
 
 RUN_ID = r"[0-9a-f]{32}"
-
 RECENT_SECONDS = 3600
 """So long after it was built or pulled an image may wait for its container."""
-
 NO_TAG = "<none>"
 """What Docker shows for an image whose tag went to another one; it is no reference that could be removed."""
 
@@ -43,25 +41,24 @@ NO_TAG = "<none>"
 class Surplus:
     """A service's part of a host once a command is over."""
 
+    run: Run
     owner: Owner  # what the labels of our containers say
-    repository: str
-    prefixes: tuple[str, ...]  # the container prefixes of the roles that the run may touch
-    known_roles: tuple[str, ...]  # all roles of the configuration, on this host or not
-    stopped: tuple[ObservedContainer, ...]  # our containers that do not run then, newest first
-    in_service: frozenset[str]  # containers whose folders are needed, by name
-    mounted: frozenset[str]  # host folders that running containers mount, ours or not
+    former_roles: tuple[str, ...] = ()  # roles that were on the host and whose leftovers the run may touch
+    stopped: tuple[ObservedContainer, ...] = ()  # our containers that do not run then, newest first
+    in_service: frozenset[str] = frozenset()  # containers whose folders are needed, by name
+    mounted: frozenset[str] = frozenset()  # host folders that running containers mount, ours or not
     images: frozenset[str] = frozenset()  # references that stay whether a container uses them or not
 
-
-def newest_first(containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
-    """Containers by the time they were created."""
-    return tuple(sorted(containers, key=lambda each: (each.created, each.name), reverse=True))
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The container prefixes of the roles that the run may touch."""
+        return (*self.run.prefixes, *(self.owner.prefix(role) for role in self.former_roles))
 
 
 def surplus_containers(surplus: Surplus, retain: int | None) -> Iterator[RemoveContainer]:
     """Per role the newest stopped versions are kept; a replaced container serves no rollback.
 
-    A replica too many of the version in service goes when its version does: it would be wanted again.
+    A replica too many of the version in service goes when its version does: it would be desired again.
     """
     kept: dict[str, list[str]] = {}
     serving = {first_replica(name) for name in surplus.in_service}
@@ -85,13 +82,11 @@ def recent_images(surplus: Surplus, observed: ObservedHost) -> frozenset[str]:
     Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come from
     another repository starts none of our images.
     """
-    owner = surplus.owner
-    roles = (naming.joined(owner.service, role, owner.destination) for role in surplus.known_roles)
-    ours = {*surplus.prefixes, *roles}
+    ours = {*surplus.prefixes, *map(surplus.owner.prefix, surplus.run.known_roles)}
     files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
-    neighbours = [each for each in observed.containers if each.role and not owner.is_service_of(each)]
-    alike = [each for each in neighbours if each.image.startswith(f"{surplus.repository}:")]
-    others = {naming.joined(each.service, each.role, each.destination) for each in neighbours if each not in alike}
+    neighbours = [each for each in observed.containers if each.role and not surplus.owner.is_service_of(each)]
+    alike = [each for each in neighbours if each.image.startswith(f"{surplus.run.config.repository}:")]
+    others = {each.prefix for each in neighbours if each not in alike}
     if files <= ours | others and not alike:
         return frozenset()
     ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
@@ -105,7 +100,7 @@ def unused_images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> I
     for image in sorted(observed.images, key=lambda image: image.reference):
         repository, _, tag = image.reference.rpartition(":")
         is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
-        if repository == surplus.repository and is_version and image.reference not in kept:
+        if repository == surplus.run.config.repository and is_version and image.reference not in kept:
             yield RemoveImage(image=image.reference, cause="no container uses it")
 
 
@@ -113,19 +108,17 @@ def untagged_images(surplus: Surplus, observed: ObservedHost) -> tuple[RemoveUnt
     """Images whose tag went to a newer one, unless a container or another tag needs them."""
     used = {container.image_id for container in observed.containers}
     tagged = {image.id for image in observed.images if not image.reference.endswith(f":{NO_TAG}")}
-    reference = f"{surplus.repository}:{NO_TAG}"
+    reference = f"{surplus.run.config.repository}:{NO_TAG}"
     lost = [image for image in observed.images if image.reference == reference and image.id not in used | tagged]
     if not lost:
         return ()
-    service = surplus.owner.service
-    return (RemoveUntagged(image=reference, service=service, cause=f"{len(lost)} lost the tag"),)
+    return (RemoveUntagged(image=reference, service=surplus.owner.service, cause=f"{len(lost)} lost the tag"),)
 
 
 def unused_cords(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
     """Cord directories of our roles that no container mounts."""
-    pattern = re.compile(
-        "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in surplus.prefixes) or r"(?!)"
-    )
+    names = "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in surplus.prefixes)
+    pattern = re.compile(names or r"(?!)")
     for path in sorted(observed.cords):
         if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in surplus.mounted:
             yield RemoveDirectory(path=path, cause="no container mounts it")
@@ -134,39 +127,28 @@ def unused_cords(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDir
 def unused_assets(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
     """Asset folders of our roles that belong to no container in service."""
     kept = surplus.in_service | {source.rpartition("/")[2] for source in surplus.mounted}
+    others = {other.prefix for other in observed.containers if other.role}
+    prefixes = others.union(surplus.prefixes, map(surplus.owner.prefix, surplus.run.known_roles))
     for path in sorted(observed.assets):
         name = path.rpartition("/")[2]
-        if name not in kept and _belongs(name, surplus, observed):
+        # ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``.
+        owner = max((prefix for prefix in prefixes if name.startswith(f"{prefix}-")), key=len, default="")
+        if name not in kept and owner in surplus.prefixes:
             yield RemoveDirectory(path=path, cause="its version is not in service")
 
 
-def _belongs(name: str, surplus: Surplus, observed: ObservedHost) -> bool:
-    """Whether an asset folder is ours: ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``."""
-    owner = surplus.owner
-    others = {
-        *((other.service, other.role, other.destination) for other in observed.containers if other.role),
-        *((owner.service, role, owner.destination) for role in surplus.known_roles),
-    }
-    prefixes = {"-".join(filter(None, parts)) for parts in others}
-    owners = [prefix for prefix in prefixes.union(surplus.prefixes) if name.startswith(f"{prefix}-")]
-    return bool(owners) and max(owners, key=len) in surplus.prefixes
-
-
-def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[TagLatest, ...]:
     """``latest`` (``latest-DESTINATION``) must name the version in service: Kamal finds it by that."""
-    if not desired.containers:
-        return ()
-    ids = {image.reference: image.id for image in observed.images}
-    wanted = ids.get(desired.image)
-    if wanted is not None and ids.get(desired.latest_image) == wanted:
+    run, image_id = desired.run, observed.image_id(desired.image)
+    if not desired.containers or (image_id and observed.image_id(run.latest_image) == image_id):
         return ()
     booting = booting_containers(desired, observed)
     return (
         TagLatest(
             image=desired.image,
-            tag=desired.latest_image,
-            cause=f"{desired.run.version} is in service",
-            is_drift=not booting and observed.record is not None and observed.record.version == desired.run.version,
+            tag=run.latest_image,
+            cause=f"{run.version} is in service",
+            is_drift=not booting and observed.record is not None and observed.record.version == run.version,
             part_of=next(iter(booting.values()), ""),
         ),
     )
@@ -180,14 +162,15 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
     """
     if desired.is_leaving and not is_former(desired, observed):
         return ()
-    surplus = _surplus(desired, observed)
+    former = sorted(_former_roles(desired, observed))
+    surplus = _surplus(desired, observed, former)
     containers = (*_surplus_containers(desired, observed, surplus), *_stepping_aside(desired, observed))
     gone = {change.name for change in containers}
     return (
         *containers,
         *(unused_images(surplus, observed, gone) if desired.retain_containers is not None else ()),
         *_unused_folders(desired, observed, surplus),
-        *_unused_env_files(desired, observed),
+        *_unused_env_files(desired, observed, former),
         *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
     )
 
@@ -197,24 +180,18 @@ def is_former(desired: DesiredHost, observed: ObservedHost) -> bool:
     record, owner = observed.record, desired.owner
     if any(owner.is_service_of(each) for each in observed.containers) or diff_left_accessories(desired, observed):
         return True
-    if record is None or (
-        record.service and (record.service, record.destination) != (owner.service, owner.destination)
-    ):
+    if record is None or record.is_of_another(owner.service, owner.destination):
         return False
     return bool(record.service) or desired.host in record.hosts
 
 
-def _surplus(desired: DesiredHost, observed: ObservedHost) -> Surplus:
-    wanted = frozenset(container.name for container in desired.containers)
-    former = () if desired.owner.roles else sorted(_former_roles(desired, observed))
+def _surplus(desired: DesiredHost, observed: ObservedHost, former: list[str]) -> Surplus:
+    owner, wanted = desired.owner, frozenset(container.name for container in desired.containers)
     return Surplus(
-        owner=desired.owner,
-        repository=desired.run.config.repository,
-        prefixes=(*desired.prefixes, *(_prefix(desired, role) for role in former)),
-        known_roles=desired.known_roles,
-        stopped=newest_first(
-            each for each in observed.containers if desired.owner.owns(each) and each.name not in wanted
-        ),
+        run=desired.run,
+        owner=owner,
+        former_roles=() if owner.roles else tuple(former),
+        stopped=tuple(each for each in owner.containers(observed.containers) if each.name not in wanted),
         in_service=wanted,
         mounted=_mounted_in_the_end(desired, observed),
         images=frozenset(() if desired.is_leaving else {desired.image}),
@@ -222,22 +199,14 @@ def _surplus(desired: DesiredHost, observed: ObservedHost) -> Surplus:
 
 
 def _surplus_containers(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveContainer]:
-    changes = surplus_containers(surplus, desired.retain_containers)
-    if not desired.is_leaving:
-        yield from changes
-        return
-    stopping = stopping_containers(desired, observed)
-    for change in changes:
+    stopping = stopping_containers(desired, observed) if desired.is_leaving else ()
+    for change in surplus_containers(surplus, desired.retain_containers):
         part_of = change.name if change.name in stopping else ""
-        yield replace(change, cause=_left(desired), part_of=part_of)
+        yield replace(change, cause=_left(desired), part_of=part_of) if desired.is_leaving else change
 
 
 def _left(desired: DesiredHost) -> str:
     return f"{desired.host} is not in the config"
-
-
-def _prefix(desired: DesiredHost, role: str) -> str:
-    return naming.joined(desired.owner.service, role, desired.owner.destination)
 
 
 def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
@@ -259,10 +228,8 @@ def _unused_folders(desired: DesiredHost, observed: ObservedHost, surplus: Surpl
 
 def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozenset[str]:
     """Host folders of every container, ours or not, that runs when the deploy is over."""
-    stopping = set(stopping_containers(desired, observed))
-    starting = {
-        change.container.name for change in diff_containers(desired, observed) if isinstance(change, RestartContainer)
-    }
+    changes, stopping = diff_containers(desired, observed), set(stopping_containers(desired, observed))
+    starting = {change.container.name for change in changes if isinstance(change, RestartContainer)}
     return frozenset(
         source
         for container in observed.containers
@@ -271,63 +238,53 @@ def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozens
     )
 
 
-def _unused_env_files(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveEnvFile]:
-    """Of roles that ran here once and do not any more; that they were ours, a container or the record tells."""
+def _unused_env_files(desired: DesiredHost, observed: ObservedHost, former: list[str]) -> Iterator[RemoveEnvFile]:
+    """Of roles that were on the host and are not any more; that they were ours, a container or the record tells."""
     if desired.owner.roles or desired.retain_containers is None:
         return
     wanted = {file.path for file in desired.env_files}
-    for role in sorted(_former_roles(desired, observed)):
+    for role in former:
         path = naming.role_env_file(desired.run.config, role)
         if path in observed.env_files and path not in wanted:
-            where = "is not on this host any more" if role in desired.known_roles else "is not in the config"
+            where = "is not on this host any more" if role in desired.run.known_roles else "is not in the config"
             yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
 
 
 def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
+    owner = desired.owner
     current = {container.role for container in desired.containers}
-    seen = {container.role for container in observed.containers if desired.owner.owns(container)}
+    known = {container.role for container in observed.containers if owner.owns(container)}
     recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
-    others = {
-        naming.joined(each.service, each.role, each.destination)
-        for each in observed.containers
-        if _is_other(desired, each)
-    }
+    others = {each.prefix for each in observed.containers if each.role and not owner.is_service_of(each)}
     # ``shop-web-eu`` may be role ``web-eu``, and role ``web`` of the destination ``eu``, which still needs its files.
-    return {role for role in seen.union(recorded) - current if _prefix(desired, role) not in others}
-
-
-def _is_other(desired: DesiredHost, container: ObservedContainer) -> bool:
-    return bool(container.role) and not desired.owner.is_service_of(container)
+    return {role for role in known.union(recorded) - current if owner.prefix(role) not in others}
 
 
 def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:
     """The record, and the proxy unless it serves others; what else is there is not ours."""
-    cause = _left(desired)
+    config, cause = desired.run.config, _left(desired)
     proxy = observed.container(naming.PROXY_CONTAINER)
     others = (other for other in observed.containers if not desired.owner.is_service_of(other))
     if proxy is not None and not foreign_proxy(observed) and not services_behind_proxy(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
-        env_file = naming.proxy_env_file(desired.run.config)
+        env_file = naming.proxy_env_file(config)
         if env_file in observed.files:
             yield RemoveEnvFile(path=env_file, cause=cause)
-    if observed.has_image(desired.latest_image):
-        yield RemoveImage(image=desired.latest_image, cause=cause)
+    if observed.has_image(desired.run.latest_image):
+        yield RemoveImage(image=desired.run.latest_image, cause=cause)
     if observed.record is not None:
-        yield RemoveFile(path=naming.hosts_record(desired.run.config), cause=cause)
-        yield RemoveDirectory(path=naming.edits_directory(desired.run.config), cause=cause)
+        yield RemoveFile(path=naming.hosts_record(config), cause=cause)
+        yield RemoveDirectory(path=naming.edits_directory(config), cause=cause)
 
 
 def diff_record(desired: DesiredHost, observed: ObservedHost) -> tuple[ForgetHosts, ...]:
     """Hosts that left the configuration are in the record until they are decommissioned or forgotten."""
-    known = observed.record.hosts if observed.record else {}
-    hosts = tuple(host for host in (*desired.run.decommissioned, *desired.run.forgotten) if host in known)
+    run, known = desired.run, observed.record.hosts if observed.record else {}
+    hosts = tuple(host for host in (*run.decommissioned, *run.forgotten) if host in known)
     if desired.is_leaving or not hosts:
         return ()
-    return (
-        ForgetHosts(
-            path=naming.hosts_record(desired.run.config), hosts=hosts, cause=f"{', '.join(hosts)} left the config"
-        ),
-    )
+    cause = f"{', '.join(hosts)} left the config"
+    return (ForgetHosts(path=naming.hosts_record(run.config), hosts=hosts, cause=cause),)
 
 
 def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Record:
@@ -336,35 +293,20 @@ def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Recor
     Hosts that left the configuration stay in it until they are decommissioned or forgotten. What a run of some
     roles did not touch stays as the run before left it.
     """
-    before = observed.record or Record()
-    kept = run.roles or run.keeps_env
-    proxy = before.proxy if desired.proxy is None else desired.proxy.digest
+    before, gone = observed.record or Record(), {*run.decommissioned, *run.forgotten}
+    departed = {host: roles for host, roles in before.hosts.items() if host not in gone}
+    configured = {
+        server.host: tuple(role.name for role in run.config.roles if role.runs_on(server.host))
+        for server in run.config.all_hosts
+    }
+    containers = {container.name: container.digest for container in desired.containers}
+    env_files = {file.path: file.digest for file in desired.env_files if file.digest}
     return Record(
         version=run.version,
-        hosts={**_departed(run, before), **_configured(run)},
-        containers={
-            **(dict(before.containers) if run.roles else {}),
-            **{container.name: container.digest for container in desired.containers},
-        },
-        env_files={
-            **(dict(before.env_files) if kept else {}),
-            **{file.path: file.digest for file in desired.env_files if file.digest},
-        },
-        proxy=proxy,
+        hosts=departed | configured,
+        containers={**(before.containers if run.roles else {}), **containers},
+        env_files={**(before.env_files if run.roles or run.keeps_env else {}), **env_files},
+        proxy=before.proxy if desired.proxy is None else desired.proxy.digest,
         service=run.config.service,
         destination=run.config.destination or "",
     )
-
-
-def _departed(run: Run, before: Record) -> dict[str, tuple[str, ...]]:
-    gone = {*run.decommissioned, *run.forgotten}
-    return {host: roles for host, roles in before.hosts.items() if host not in gone}
-
-
-def _configured(run: Run) -> dict[str, tuple[str, ...]]:
-    config = run.config
-    roles: dict[str, tuple[str, ...]] = {server.host: () for server in config.all_hosts}
-    for role in config.roles:
-        for server in role.servers:
-            roles[server.host] += (role.name,)
-    return roles

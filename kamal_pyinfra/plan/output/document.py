@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes import AccessoryChange, Change
+    from kamal_pyinfra.plan.changes import Change
     from kamal_pyinfra.plan.plan import HostPlan, Plan
 
 FORMAT_VERSION = 1
@@ -84,6 +84,7 @@ class PlanDocument(Document):
 
 def plan_document(plan: Plan) -> PlanDocument:
     """The plan as its JSON document."""
+    counts = plan.counts
     return PlanDocument(
         format_version=FORMAT_VERSION,
         service=plan.service,
@@ -92,24 +93,25 @@ def plan_document(plan: Plan) -> PlanDocument:
         build=None if plan.build is None else _change(plan.build),
         hosts=[_host(host) for host in plan.hosts],
         notes=list(plan.notes),
-        summary=_summary(plan),
+        summary=SummaryDocument(
+            replace=counts["replace"],
+            create=counts["create"],
+            change=counts["update"],
+            remove=counts["remove"],
+            unchanged=plan.unchanged,
+        ),
     )
 
 
 def _host(plan: HostPlan) -> HostDocument:
-    changes = [_change(change) for change in plan.changes]
     return HostDocument(
         host=plan.host,
         roles=list(plan.roles),
-        changes=changes,
-        advice=[_advice(change) for change in plan.advice],
+        changes=[_change(change) for change in plan.changes],
+        advice=[AdviceDocument(**_change(change).model_dump(), command=change.command) for change in plan.advice],
         unchanged=plan.unchanged,
         notes=list(plan.notes),
     )
-
-
-def _advice(change: AccessoryChange) -> AdviceDocument:
-    return AdviceDocument(**_change(change).model_dump(), command=change.command)
 
 
 def _change(change: Change) -> ChangeDocument:
@@ -125,15 +127,4 @@ def _change(change: Change) -> ChangeDocument:
         ],
         drift=change.is_drift,
         part_of=change.part_of,
-    )
-
-
-def _summary(plan: Plan) -> SummaryDocument:
-    counts = plan.counts
-    return SummaryDocument(
-        replace=counts["replace"],
-        create=counts["create"],
-        change=counts["update"],
-        remove=counts["remove"],
-        unchanged=plan.unchanged,
     )

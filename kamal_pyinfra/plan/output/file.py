@@ -18,12 +18,14 @@ from kamal_pyinfra.text import one_line
 
 Facts = Mapping[str, str]
 
+FORMAT_VERSION = 1
 ABSENT = "(absent)"
+SHOWN = 20
+LONGEST = 300
 
 
-def host_facts(observed: ObservedHost) -> dict[str, str]:
-    """What is on a host: fact → value."""
-    return dict(sorted(_facts(observed)))
+def _fleet_facts(observed: Mapping[str, ObservedHost]) -> dict[str, dict[str, str]]:
+    return {host: dict(sorted(_facts(each))) for host, each in observed.items()}
 
 
 def _facts(observed: ObservedHost) -> Iterator[tuple[str, str]]:
@@ -54,20 +56,14 @@ def _container_facts(container: ObservedContainer) -> Iterator[tuple[str, str]]:
 
 
 def changed_facts(before: Mapping[str, Facts], now: Mapping[str, Facts]) -> list[str]:
-    """What is different between two looks at a fleet, a line each: ``192.0.2.1: container x state: a → b``."""
+    """What differs between two snapshots of a fleet, a line each: ``192.0.2.1: container x state: a → b``."""
+    pairs = ((host, before.get(host, {}), now.get(host, {})) for host in sorted({*before, *now}))
     return [
-        f"{host}: {fact}: {before.get(host, {}).get(fact, ABSENT)} → {now.get(host, {}).get(fact, ABSENT)}"
-        for host in sorted({*before, *now})
-        for fact in sorted({*before.get(host, {}), *now.get(host, {})})
-        if before.get(host, {}).get(fact) != now.get(host, {}).get(fact)
+        f"{host}: {fact}: {old.get(fact, ABSENT)} → {new.get(fact, ABSENT)}"
+        for host, old, new in pairs
+        for fact in sorted({*old, *new})
+        if old.get(fact) != new.get(fact)
     ]
-
-
-FORMAT_VERSION = 1
-
-SHOWN = 20
-
-LONGEST = 300
 
 
 def _to_host(text: str) -> str:
@@ -103,7 +99,7 @@ class PlanFile(Document):
     format_version: int = Field(description="Grows when a field changes its meaning.")
     run: RunDocument = Field(description="What of the run decides about the plan.")
     plan: PlanDocument = Field(description="The plan, as `kp plan --json` prints it.")
-    fleet: dict[str, dict[str, str]] = Field(description="What was seen: host → fact → value.")
+    fleet: dict[str, dict[str, str]] = Field(description="What was observed: host → fact → value.")
 
 
 def plan_file(run: Run, plan: Plan, observed: Mapping[str, ObservedHost]) -> PlanFile:
@@ -113,41 +109,36 @@ def plan_file(run: Run, plan: Plan, observed: Mapping[str, ObservedHost]) -> Pla
         format_version=FORMAT_VERSION,
         run=RunDocument(**(fields | {"destination": run.config.destination, "hosts": tuple(observed)})),
         plan=plan_document(plan),
-        fleet={host: host_facts(seen) for host, seen in observed.items()},
+        fleet=_fleet_facts(observed),
     )
 
 
 def parse_plan_file(text: str, name: str) -> PlanFile:
-    """A plan from the text of a file.
-
-    Args:
-        text: what ``kp plan --out`` wrote.
-        name: of the file, for messages.
+    """A plan from what ``kp plan --out`` wrote to the file of that name.
 
     Raises:
         ConfigError: it is no plan, or one of another release.
     """
     try:
-        found = PlanFile.model_validate_json(text)
+        file = PlanFile.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors()[0]
         place = "/".join(map(str, problem["loc"])) or "the file"
         line = one_line(f"{place}: {problem['msg']}")[:LONGEST]
         raise ConfigError(f"{name}: {line}; write it with `kp plan --out {name}`") from None
-    if found.format_version != FORMAT_VERSION:
-        raise ConfigError(f"{name}: format {found.format_version} is not {FORMAT_VERSION}; plan again with this kp")
-    return found
+    if file.format_version != FORMAT_VERSION:
+        raise ConfigError(f"{name}: format {file.format_version} is not {FORMAT_VERSION}; plan again with this kp")
+    return file
 
 
 def require_unchanged(file: PlanFile, observed: Mapping[str, ObservedHost]) -> None:
     """Make sure that the fleet is what it was when the plan was made.
 
     Raises:
-        PlanRefused: with what moved.
+        PlanRefused: with what is different now.
     """
-    lines = changed_facts(file.fleet, {host: host_facts(seen) for host, seen in observed.items()})
-    if lines:
-        raise PlanRefused(_refusal("The fleet has moved since the plan was made", lines))
+    if lines := changed_facts(file.fleet, _fleet_facts(observed)):
+        raise PlanRefused(_refusal("The fleet has changed since the plan was made", lines))
 
 
 def require_same_plan(file: PlanFile, run: Run, observed: Mapping[str, ObservedHost]) -> Plan:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kamal_pyinfra.plan.changes import AccessoryChange, Change
+from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.plan import HostPlan, Plan
 from kamal_pyinfra.text import one_line
 
 SHOWN_HOSTS = 6
-DRIFT_MARK = "(drift)"
 
 
 def change_line(change: Change, width: int = 0) -> str:
     """``± container  shop-web-v2  version v1 → v2``: symbol, kind, subject, cause."""
-    cause = f"{change.cause} {DRIFT_MARK}" if change.is_drift else change.cause
+    cause = f"{change.cause} (drift)" if change.is_drift else change.cause
     return f"{change.action} {change.kind:<9} {one_line(change.subject):<{width}}  {one_line(cause)}"
 
 
@@ -59,29 +58,24 @@ def _advice(plans: Sequence[HostPlan]) -> Iterator[str]:
     width = max((len(one_line(change.subject)) for plan in advising for change in plan.advice), default=0)
     groups: dict[tuple[str, ...], list[str]] = {}
     for plan in advising:
-        groups.setdefault(tuple(_advice_lines(plan.advice, width)), []).append(plan.host)
-    for lines, hosts in groups.items():
-        yield f"Not part of this run, on {', '.join(hosts)}:"
-        yield from (f"  {line}" for line in lines)
-
-
-def _advice_lines(advice: Sequence[AccessoryChange], width: int) -> Iterator[str]:
-    for change in advice:
-        first, *rest = change_lines(change, width)
-        yield f"{first}; run `{one_line(change.command)}`"
-        yield from rest
+        lines: list[str] = []
+        for change in plan.advice:
+            first, *rest = change_lines(change, width)
+            lines += [f"{first}; run `{one_line(change.command)}`", *rest]
+        groups.setdefault(tuple(lines), []).append(plan.host)
+    for advice, hosts in groups.items():
+        yield from (
+            (f"Not part of this run, on {', '.join(hosts)}:", *(f"  {line}" for line in advice)) if advice else ()
+        )
 
 
 def _folded(plans: Sequence[HostPlan], *, is_whole: bool) -> list[tuple[list[HostPlan], tuple[Change, ...]]]:
-    groups: dict[tuple[object, ...], list[HostPlan]] = {}
+    groups: dict[tuple[object, ...], tuple[list[HostPlan], tuple[Change, ...]]] = {}
     for plan in plans:
-        shown = tuple(line for change in _shown(plan, is_whole=is_whole) for line in change_lines(change))
-        groups.setdefault((plan.roles or plan.accessories, shown, plan.notes), []).append(plan)
-    return [(hosts, _shown(hosts[0], is_whole=is_whole)) for hosts in groups.values()]
-
-
-def _shown(plan: HostPlan, *, is_whole: bool) -> tuple[Change, ...]:
-    return plan.changes if is_whole else plan.main_changes
+        shown = plan.changes if is_whole else plan.main_changes
+        lines = tuple(line for change in shown for line in change_lines(change))
+        groups.setdefault((plan.roles or plan.accessories, lines, plan.notes), ([], shown))[0].append(plan)
+    return list(groups.values())
 
 
 def _heading(hosts: Sequence[HostPlan]) -> str:

@@ -84,7 +84,9 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
     labels = _all_labels(container)
     if not has_routers(labels) or names_in_options(container.options, "label") is None:
         return ()
-    ask, answer = _tokens(container)
+    # Known only to who can see this run's containers.
+    token = hashlib.sha256(f"{container.cord}|{container.hostname}|{container.name}".encode()).hexdigest()
+    ask, answer = token[:32], token[32:]
     name, prefix = f"{MARK}{ask}", "traefik.http"
     service = _service(labels)
     check = _check(labels).partition(":")[2]
@@ -106,10 +108,10 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
 
 def gate_of(container: AppContainer, command: Sequence[str]) -> Gate:
     """What to ask about a container that is started with :func:`gate_labels`."""
-    return seen_gate(container.name, {**_all_labels(container), **dict(gate_labels(container))}, command)
+    return observed_gate(container.name, {**_all_labels(container), **dict(gate_labels(container))}, command)
 
 
-def seen_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> Gate:
+def observed_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> Gate:
     """What to ask about a container that runs, from its labels; they may be somebody else's."""
     own = without_gate(labels)
     found = [match for label in labels if (match := ASK.fullmatch(label)) and TOKEN.fullmatch(match[1])]
@@ -180,13 +182,6 @@ def _all_labels(container: AppContainer) -> dict[str, str]:
     texts = as_items(dict(container.options).get("label", ()))
     extra = (str(text).partition("=") for text in texts if text)
     return {**{name: value for name, _, value in extra}, **dict(container.labels)}
-
-
-def _tokens(container: AppContainer) -> tuple[str, str]:
-    """What is asked and what is answered: known only to who can see this run's containers."""
-    seed = f"{container.cord}|{container.hostname}|{container.name}"
-    digest = hashlib.sha256(seed.encode()).hexdigest()
-    return digest[:32], digest[32:]
 
 
 def _router_fields(labels: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

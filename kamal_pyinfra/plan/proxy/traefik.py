@@ -11,7 +11,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
 from kamal_pyinfra.plan.proxy.router_names import is_hidden
 from kamal_pyinfra.plan.state.desired import EnvFile, Proxy
-from kamal_pyinfra.plan.state.digest import checks_of, digest_lines, watched_lines, with_digest
+from kamal_pyinfra.plan.state.digest import completed
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 
@@ -43,25 +43,20 @@ DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 
 def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
     """The proxy that ``traefik:`` asks for."""
-    traefik, env = config.traefik, config.proxy_env
-    lines = None if env_file.content is None else watched_lines(config, env)
+    traefik = config.traefik
     proxy = Proxy(
         name=naming.PROXY_CONTAINER,
         image=traefik.image,
         publish=f"{traefik.host_port}:80" if traefik.publish else None,
         env_file=env_file.path,
-        env=tuple(env.clear.items()),
         labels=tuple((CATCH_ALL_LABELS | dict(traefik.labels)).items()),
         volumes=(DOCKER_SOCKET,),
         options=tuple(traefik.options.items()),
         log_options=log_options(config.logging),
         args=tuple((dict(DEFAULT_ARGS) | dict(traefik.args)).items()),
         owner=naming.service_name(config),
-        secret_names=env.secret,
-        secrets=None if lines is None else digest_lines(lines),
-        secret_checks=checks_of(lines or ()),
     )
-    return with_digest(proxy)
+    return completed(proxy, config, config.proxy_env, keeps_secrets=env_file.content is None)
 
 
 ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entrypoints)", re.IGNORECASE)

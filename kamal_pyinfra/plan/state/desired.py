@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from kamal_pyinfra import naming
 from kamal_pyinfra.plan.docker_values import Options
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Owner
@@ -31,7 +30,7 @@ class ContainerSpec:
     name: str  # of the container; empty for one that Docker names
     image: str
     env_file: str
-    env: Pairs
+    env: Pairs = ()
     labels: Pairs = ()  # those of the configuration; kp's own are added when it is run
     volumes: tuple[str, ...] = ()  # as written; a source below the home of an accessory begins with ``$PWD/``
     options: Options
@@ -192,24 +191,6 @@ class DesiredHost:
         return self.run.config.absolute_image(self.run.version)
 
     @property
-    def latest_image(self) -> str:
-        """The name that the image of the version in service has besides."""
-        return f"{self.run.config.repository}:{self.run.config.latest_tag}"
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """The container prefixes of the roles that the run may touch."""
-        config = self.run.config
-        return tuple(
-            naming.container_prefix(config, role.name) for role in config.roles if self.run.includes(role.name)
-        )
-
-    @property
-    def known_roles(self) -> tuple[str, ...]:
-        """All roles of the configuration, on this host or not."""
-        return tuple(role.name for role in self.run.config.roles)
-
-    @property
     def is_leaving(self) -> bool:
         """Whether nothing of the service is to stay on the host."""
         return self.host in self.run.decommissioned
@@ -224,7 +205,7 @@ class DesiredHost:
     @property
     def subjects(self) -> tuple[str, ...]:
         """Everything that is wanted, as changes name it."""
-        images = (self.image, self.latest_image) if self.containers else ()
+        images = (self.image, self.run.latest_image) if self.containers else ()
         proxies = () if self.proxy is None else (self.proxy.name,)
         files = tuple(file.path for file in self.env_files)
         return (*files, *images, *proxies, *(container.name for container in self.containers))

@@ -21,35 +21,27 @@ def digest_content(content: str | bytes) -> str:
 
 
 def digest_values(values: Mapping[str, object]) -> str:
-    """The fingerprint of named values; their order does not matter, the order inside lists does.
-
-    Args:
-        values: anything that JSON can hold, tuples and dataclass fields included.
-
-    Returns:
-        32 hexadecimal digits.
-    """
+    """The fingerprint of named values, 32 hexadecimal digits; their order does not matter, that inside lists does."""
     return digest_content(json.dumps(values, sort_keys=True, default=list, ensure_ascii=True))[:32]
 
 
 Spec = TypeVar("Spec", bound=ContainerSpec)
 
 
-def with_digest(spec: Spec) -> Spec:
-    """The container with the fingerprint of its settings."""
-    return replace(spec, digest=digest_of(spec))
+def completed(spec: Spec, config: Config, env: EffectiveEnv, *, keeps_secrets: bool) -> Spec:
+    """The container with its variables, the checks of its secrets, and the fingerprint of its settings.
 
-
-def digest_of(spec: ContainerSpec) -> str:
-    """The fingerprint of what ``docker run`` is given; name and secrets are compared without it."""
-    return digest_values(spec.settings)
-
-
-FIRST = 7
-
-FACTOR = 31
-
-MODULUS = 65521
+    The fingerprint is of what ``docker run`` is given; name and secrets are compared without it.
+    """
+    lines = None if keeps_secrets else watched_lines(config, env)
+    spec = replace(
+        spec,
+        env=tuple(env.clear.items()),
+        secret_names=env.secret,
+        secrets=None if lines is None else digest_lines(lines),
+        secret_checks=checks_of(lines or ()),
+    )
+    return replace(spec, digest=digest_values(spec.settings))
 
 
 def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
@@ -57,17 +49,15 @@ def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
 
     Of a clear value with several lines only the first is watched; all of it is in the container's digest.
     """
-    values: Mapping[str, str] = {
-        **env.clear,
-        **{name: secret_value(config, name).get_secret_value() for name in env.secret},
-    }
+    secrets = {name: secret_value(config, name).get_secret_value() for name in env.secret}
+    values = {**env.clear, **secrets}
     lines = (f"{name}={values[name]}".partition("\n")[0] for name in config.watched_names if name in values)
     return tuple(sorted(lines, key=str.encode))
 
 
 def digest_lines(lines: Iterable[str]) -> str:
     """SHA-256 of lines, hexadecimal."""
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+    return digest_content("".join(f"{line}\n" for line in lines))
 
 
 def checks_of(lines: Iterable[str]) -> dict[str, int]:
@@ -75,21 +65,19 @@ def checks_of(lines: Iterable[str]) -> dict[str, int]:
     return {line.partition("=")[0]: check(line) for line in lines if "=" in line}
 
 
+FIRST, FACTOR, MODULUS = 7, 31, 65521
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
-
 LABEL_BYTES = 8000
 """Of names in a label: ``docker run`` is one argument on its way to a host, and has a limit."""
 
 
 def clear_labels(env: Iterable[tuple[str, str]], secret_names: Collection[str]) -> tuple[str, ...]:
-    """What a container says of itself: the variables whose values anybody may see, joined by commas; none without any.
+    """The names of a container's variables whose values anybody may see, joined by commas; none without any.
 
-    One that a host's shell expands is not among them: what it holds is not known here.
+    One that a host's shell expands is not among them: what it holds is not known on this machine.
     """
-    names = [
-        name for name, value in env if name not in secret_names and not is_for_host(value) and NAME.fullmatch(name)
-    ]
-    label = ",".join(sorted(names))
+    clear = (name for name, value in env if name not in secret_names and not is_for_host(value))
+    label = ",".join(sorted(filter(NAME.fullmatch, clear)))
     label = label if len(label) <= LABEL_BYTES else label[:LABEL_BYTES].rpartition(",")[0]
     return (label,) if label else ()
 

@@ -1,4 +1,4 @@
-"""``ObservedHost``: everything that was found, whose it is, and what the last run wrote down."""
+"""``ObservedHost``: a host as it was found, whose containers it has, and what the last run left there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The end of the last run, as one host remembers it."""
+    """The end of the last run, as one host has it."""
 
     version: str = ""  # the version that was put into service
     # host → its roles, for all hosts of the service, also those that left the configuration
@@ -26,6 +26,10 @@ class Record:
     proxy: str = ""  # digest of the proxy; empty if the host runs none of ours
     service: str = ""  # whose record it is; empty in one of an earlier kp
     destination: str = ""  # the destination of that service; empty without
+
+    def is_of_another(self, service: str, destination: str) -> bool:
+        """Whether it names another service or destination; one of an earlier kp names none."""
+        return bool(self.service) and (self.service, self.destination) != (service, destination)
 
 
 def record_text(record: Record) -> str:
@@ -41,7 +45,7 @@ def parse_record(text: str) -> Record | None:
             return None
         return Record(
             version=str(values["version"]),
-            hosts={host: roles for host, roles in _lists(values["hosts"]).items() if is_host(host)},
+            hosts={host: tuple(map(str, roles)) for host, roles in values["hosts"].items() if is_host(host)},
             containers=_texts(values["containers"]),
             env_files=_texts(values["env_files"]),
             proxy=str(values["proxy"]),
@@ -56,12 +60,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
-def _lists(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {str(name): tuple(str(item) for item in value) for name, value in values.items()}
-
-
 PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
-
 ORCHESTRATED = ("com.docker.compose.container-number", "com.docker.swarm.task.id")
 """What Compose and Swarm give every container that they start; images may have the other labels of theirs."""
 
@@ -91,8 +90,7 @@ class ObservedContainer:
     health: str | None  # ``healthy``, ``unhealthy``, ``starting``, or ``None`` without health check
     restarts: int
     labels: Mapping[str, str]
-    # names with their value, or ``None`` where the container does not say that it is clear
-    env: Mapping[str, str | None]
+    env: Mapping[str, str | None]  # ``None`` is a value that the container does not call clear
     mounts: Mapping[str, str]  # container path → host path
     command: tuple[str, ...]
     ports: Mapping[str, tuple[str, ...]]
@@ -104,11 +102,9 @@ class ObservedContainer:
     options: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     log_driver: str = ""  # of the container
     log_options: Mapping[str, str] = field(default_factory=dict)  # of the log driver
-    # SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if they were not looked at
-    secrets: str | None = None
-    # secret variable → a number that tells whether it changed, and nothing more
+    secrets: str | None = None  # SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if not read
+    # variable → a number that tells whether it changed, and nothing more; of secrets, and of what may have been one
     secret_checks: Mapping[str, int] = field(default_factory=dict)
-    # the same of variables that are clear today, and may have been secrets once
     clear_checks: Mapping[str, int] = field(default_factory=dict)
     edited: tuple[str, ...] = ()  # files of the image that were changed or deleted since it was created
     are_edits_known: bool = True  # whether ``edited`` has all of them; a host may not list them in time
@@ -137,7 +133,12 @@ class ObservedContainer:
     @property
     def service_name(self) -> str:
         """``SERVICE[-DESTINATION]``."""
-        return "-".join(filter(None, (self.service, self.destination)))
+        return naming.joined(self.service, self.destination)
+
+    @property
+    def prefix(self) -> str:
+        """``SERVICE-ROLE[-DESTINATION]``, with which Kamal begins its name."""
+        return naming.joined(self.service, self.role, self.destination)
 
     @property
     def version(self) -> str:
@@ -166,8 +167,7 @@ class ObservedFile:
 
     digest: str  # SHA-256 of its content
     mode: str  # octal
-    # variable in it → a number that tells whether its line changed, and nothing more
-    checks: Mapping[str, int] = field(default_factory=dict)
+    checks: Mapping[str, int] = field(default_factory=dict)  # variable → a number that tells whether its line changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ class Docker:
 
     installed: bool  # whether there is a ``docker`` command
     version: str = ""  # of the server; empty if it does not answer
-    error: str = ""  # what the command said when the server did not answer, or what answers in place of Docker
+    error: str = ""  # what the command printed when the server did not answer, or what answers in place of Docker
     stand_in: str = ""  # the name of another engine that answers to ``docker``
 
     @classmethod
@@ -242,7 +242,7 @@ class LockDetails:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedHost:
-    """What one look at a host found. Absence is an empty collection, never an error."""
+    """One snapshot of a host. Absence is an empty collection, never an error."""
 
     host: str
     user: str = ""
@@ -250,23 +250,20 @@ class ObservedHost:
     docker: Docker = field(default_factory=lambda: Docker(installed=False))
     containers: tuple[ObservedContainer, ...] = ()
     images: tuple[ObservedImage, ...] = ()
-    directories: frozenset[str] = frozenset()  # those of the wanted folders that exist
-    # digests of those of the wanted env files that exist, by path
-    files: Mapping[str, ObservedFile] = field(default_factory=dict)
+    directories: frozenset[str] = frozenset()  # those of the desired folders that exist
+    files: Mapping[str, ObservedFile] = field(default_factory=dict)  # the desired env files that exist, by path
     cords: Mapping[str, bool] = field(default_factory=dict)  # cord directory → whether the cord in it is tied
     assets: frozenset[str] = frozenset()  # asset folders of every version
-    env_files: frozenset[str] = frozenset()  # paths of all env files of roles, wanted or not, of whatever service
-    # image id → what its containers get from it
-    image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)
+    env_files: frozenset[str] = frozenset()  # paths of all env files of roles, desired or not, of any service
+    image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)  # by image id
     # image id → when it was last built or got a tag on the host, in seconds since 1970
     image_times: Mapping[str, float] = field(default_factory=dict)
     now: float = 0.0  # the host's clock, in seconds since 1970
-    record: Record | None = None  # what the last run of ours wrote down on this host
-    # uploaded files of accessories that exist, by path
-    uploads: Mapping[str, ObservedFile] = field(default_factory=dict)
+    record: Record | None = None  # what the last run of ours left on this host
+    uploads: Mapping[str, ObservedFile] = field(default_factory=dict)  # files of accessories that exist, by path
     logged_in: bool = False  # whether the engine has credentials for our registry
     lock: LockDetails | None = None
-    lock_mark: str = ""  # differs once somebody took or gave back a deploy lock here; empty if the host cannot tell
+    lock_mark: str = ""  # differs once a deploy lock was taken or released there; empty if the host cannot tell
 
     def container(self, name: str) -> ObservedContainer | None:
         """The container of that name, or ``None``."""
@@ -282,6 +279,10 @@ class ObservedHost:
         defaults = self.image_defaults.get(container.image_id)
         image = defaults.labels if defaults else {}
         return {name: value for name, value in container.labels.items() if image.get(name) != value}
+
+    def image_id(self, reference: str) -> str:
+        """The id of the image with that tag; empty if it is not on the host."""
+        return next((image.id for image in self.images if image.reference == reference), "")
 
     def has_image(self, reference: str) -> bool:
         """Whether that tag is on the host."""
@@ -300,6 +301,10 @@ class Owner:
     destination: str  # the value of the ``destination`` label; empty without destination
     roles: tuple[str, ...] = ()  # the only roles that the run may touch; empty for all
 
+    def prefix(self, role: str) -> str:
+        """``SERVICE-ROLE[-DESTINATION]``, with which the names of the role's containers begin."""
+        return naming.joined(self.service, role, self.destination)
+
     def owns(self, container: ObservedContainer) -> bool:
         """Whether it is an app container of exactly this service and destination.
 
@@ -315,14 +320,17 @@ class Owner:
         was given counts too.
         """
         is_same = (container.service, container.destination) == (self.service, self.destination)
-        prefix = naming.joined(self.service, container.role, self.destination)
-        is_named = container.name.startswith(f"{prefix}-") and not container.is_orchestrated
+        is_named = container.name.startswith(f"{container.prefix}-") and not container.is_orchestrated
         return is_same and bool(container.role) and is_named
+
+    def containers(self, containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
+        """Its app containers, running or not, newest first."""
+        owned = (container for container in containers if self.owns(container))
+        return tuple(sorted(owned, key=lambda container: (container.created, container.name), reverse=True))
 
     def running(self, containers: Iterable[ObservedContainer]) -> tuple[ObservedContainer, ...]:
         """Its running app containers, newest first."""
-        ours = (container for container in containers if self.owns(container) and container.is_running)
-        return tuple(sorted(ours, key=lambda container: (container.created, container.name), reverse=True))
+        return tuple(container for container in self.containers(containers) if container.is_running)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,17 +344,16 @@ class Disk:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What one look found on a host. What could not be found out is ``None``."""
+    """What ``kp doctor`` found on a host; ````None```` for what could not be found out."""
 
     user: str
     docker: Docker
-    clock: int | None = None  # seconds since 1970, when the look began
+    clock: int | None = None  # seconds since 1970, when the questions began
     cpus: int | None = None
     memory: int | None = None  # in bytes
     disks: tuple[Disk, ...] = ()
     is_writable: bool = True  # whether the run directory can be written to, or made
     listening: frozenset[int] = frozenset()  # TCP ports that something listens on
-    # names of those programs by port, as far as the user may know them
-    programs: Mapping[int, str] = field(default_factory=dict)
+    programs: Mapping[int, str] = field(default_factory=dict)  # their names by port, as far as the user may know them
     published: Mapping[int, str] = field(default_factory=dict)  # names of containers by the host port that they publish
-    registry: str = ""  # ``https CODE``, ``http CODE``, ``tcp`` or ``failed``; empty without any tool to ask with
+    registry: str = ""  # ``https CODE``, ``http CODE``, ``tcp`` or ``failed``; empty without a tool that asks

@@ -16,8 +16,6 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 
-ASKED_FOR = "asked for"
-
 
 def boot(run: Run, observed: ObservedHost) -> TaskDecision:
     """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too.
@@ -26,40 +24,28 @@ def boot(run: Run, observed: ObservedHost) -> TaskDecision:
         ConfigError: a secret has no value, or a local file cannot be read.
     """
     desired = desired_host(run, observed.host)
-    changes = (
-        *diff_directories(desired, observed),
-        *diff_env_files(desired, observed),
-        *diff_login(desired, observed),
-        *diff_missing_accessories(desired, observed),
-    )
+    steps = (diff_directories, diff_env_files, diff_login, diff_missing_accessories)
+    changes = tuple(change for diff in steps for change in diff(desired, observed))
     return TaskDecision(changes=changes, refusals=_refusals(desired, observed))
 
 
 def upload(run: Run, observed: ObservedHost) -> TaskDecision:
     """Files are what they are on this machine."""
-    return TaskDecision(changes=diff_uploads(desired_host(run, observed.host), observed))
-
-
-def diff_uploads(desired: DesiredHost, observed: ObservedHost) -> tuple[UploadFiles, ...]:
-    """The files that are missing or differ, by accessory."""
-    found = ((each, files_to_upload(each, observed)) for each in desired.accessories)
-    return tuple(
-        UploadFiles(name=each.key, container=each.name, uploads=uploads, cause="missing or changed")
-        for each, uploads in found
-        if uploads
+    found = ((each, files_to_upload(each, observed)) for each in desired_host(run, observed.host).accessories)
+    return TaskDecision(
+        changes=tuple(
+            UploadFiles(name=each.key, container=each.name, uploads=uploads, cause="missing or changed")
+            for each, uploads in found
+            if uploads
+        )
     )
 
 
 def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     """Folders are there."""
-    return TaskDecision(changes=diff_accessory_directories(desired_host(run, observed.host), observed))
-
-
-def diff_accessory_directories(desired: DesiredHost, observed: ObservedHost) -> tuple[CreateAccessoryDirectories, ...]:
-    """The folders that are missing."""
-    wanted = (path for each in desired.accessories for path in each.directories)
+    wanted = (path for each in desired_host(run, observed.host).accessories for path in each.directories)
     missing = tuple(path for path in wanted if path not in observed.directories)
-    return (CreateAccessoryDirectories(paths=missing, cause="not found"),) if missing else ()
+    return TaskDecision(changes=(CreateAccessoryDirectories(paths=missing, cause="not found"),) if missing else ())
 
 
 def start(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -115,35 +101,27 @@ def prune(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_data: bool) -> Iterator[RemoveAccessory]:
     for accessory in desired.accessories:
-        if change := _removal(accessory, desired, observed, with_data=with_data):
-            yield change
+        data = accessory.name if with_data else ""
+        if existing := observed.container(accessory.name):
+            yield removal_of(desired, existing, accessory.key, cause="asked for", data=data)
+        elif _has_left_files(accessory, observed, with_data=with_data):
+            yield RemoveAccessory(
+                name=accessory.key,
+                container=accessory.name,
+                cause="asked for; its container is gone already",
+                image="",
+                env_file=accessory.env_file,
+                data=data,
+                is_running=False,
+            )
     for left in diff_left_accessories(desired, observed):
-        container = observed.container(left.container)
-        if container is not None and (not run.accessories or left.name in run.accessories):
-            data = left.container if with_data else ""
-            yield removal_of(desired, container, left.name, cause=left.cause, data=data)
+        if not run.accessories or left.name in run.accessories:
+            yield replace(left, data=left.container if with_data else "")
 
 
-def _removal(
-    accessory: AccessoryContainer, desired: DesiredHost, observed: ObservedHost, *, with_data: bool
-) -> RemoveAccessory | None:
-    data = accessory.name if with_data else ""
-    existing = observed.container(accessory.name)
-    if existing is not None:
-        return removal_of(desired, existing, accessory.key, cause=ASKED_FOR, data=data)
-    paths = {upload.path for upload in accessory.uploads}.union(accessory.directories)
-    has_data = with_data and paths & observed.directories.union(observed.uploads)
-    if not (has_data or accessory.env_file in observed.files):
-        return None
-    return RemoveAccessory(
-        name=accessory.key,
-        container=accessory.name,
-        cause=f"{ASKED_FOR}; its container is gone already",
-        image="",
-        env_file=accessory.env_file,
-        data=data,
-        is_running=False,
-    )
+def _has_left_files(accessory: AccessoryContainer, observed: ObservedHost, *, with_data: bool) -> bool:
+    data = {upload.path for upload in accessory.uploads}.union(accessory.directories) if with_data else set()
+    return accessory.env_file in observed.files or not data.isdisjoint({*observed.directories, *observed.uploads})
 
 
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:

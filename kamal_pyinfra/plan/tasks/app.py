@@ -3,90 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from posixpath import normpath
 
 from kamal_pyinfra.config import Role, model
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.naming import REPLACED_MARK, first_replica
-from kamal_pyinfra.plan.changes import Change, RemoveContainer, RemoveImage, StartContainer, StopContainer
+from kamal_pyinfra.plan.changes import RemoveContainer, StartContainer
 from kamal_pyinfra.plan.desired.host import owner_of
-from kamal_pyinfra.plan.diff.leftovers import newest_first
+from kamal_pyinfra.plan.diff.app import cord_of, stop_of
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
-from kamal_pyinfra.plan.tasks.remove import diff_removed_app
+from kamal_pyinfra.plan.tasks.remove import diff_removed_app, removed_versions
 
 
 def start(run: Run, observed: ObservedHost, *, version: str | None) -> TaskDecision:
-    """Each role of the host runs again.
-
-    Args:
-        run: the configuration and the run's fixed values.
-        observed: the host as it is.
-        version: which one; without it the one that was in service last, where none runs.
-    """
+    """Each role of the host runs again: a version, or without one the last in service, where none runs."""
     if refusals := docker_errors(observed):
         return TaskDecision(refusals=refusals)
-    found = [each for role in _roles(run, observed) for each in _starts(run, role, observed, version)]
+    roles = (role for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host))
+    found = [each for role in roles for each in _starts(run, role, observed, version)]
     return TaskDecision(
-        changes=tuple(each for each in found if isinstance(each, Change)),
+        changes=tuple(each for each in found if isinstance(each, StartContainer)),
         refusals=tuple(f"{observed.host}: {each}" for each in found if isinstance(each, str)),
     )
 
 
-def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -> list[StartContainer | str]:
+def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -> Iterator[StartContainer | str]:
     ours = [each for each in _containers(run, observed) if each.role == role.name]
     running = [each for each in ours if each.is_running]
     wanted = [each for each in ours if version in (None, each.version) and REPLACED_MARK not in each.name]
     if any(version in (None, each.version) for each in running):
-        return []
+        return
     if running:
-        return [f"{running[0].name} runs; `kp rollback {version}` changes the version"]
-    if not wanted:
-        return [f"role {role.name} has no container{f' of {version}' if version else ''}; `kp app boot` makes one"]
-    first = _in_service(run, observed, wanted)
-    replicas = [each for each in wanted if each.version == first.version]
-    named = sorted(replicas, key=lambda each: (len(each.name), each.name))
-    return [_start(run, role, observed, each) for each in named[: role.replicas]]
-
-
-def _start(run: Run, role: Role, observed: ObservedHost, container: ObservedContainer) -> StartContainer:
-    return StartContainer(
-        name=container.name,
-        role=role.name,
-        version=container.version,
-        cause=f"is {container.status}",
-        cord=_cord(run, container, observed),
-        deadline=model.ready_seconds(run.config, role),
-        readiness_delay=run.config.readiness_delay,
-        log_lines=role.healthcheck.log_lines,
-    )
+        yield f"{running[0].name} runs; `kp rollback {version}` changes the version"
+    elif not wanted:
+        yield f"role {role.name} has no container{f' of {version}' if version else ''}; `kp app boot` makes one"
+    else:
+        first = _in_service(run, observed, wanted)
+        replicas = [each for each in wanted if each.version == first.version]
+        for container in sorted(replicas, key=lambda each: (len(each.name), each.name))[: role.replicas]:
+            yield StartContainer(
+                name=container.name,
+                role=role.name,
+                version=container.version,
+                cause=f"is {container.status}",
+                cord=cord_of(run, container, observed),
+                deadline=model.ready_seconds(run.config, role),
+                readiness_delay=run.config.readiness_delay,
+                log_lines=role.healthcheck.log_lines,
+            )
 
 
 def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """No container of the app runs; each is drained first."""
-    running = [each for each in _containers(run, observed) if each.is_running]
-    changes = tuple(_stop(run, each, observed, "stops; the role is out of service") for each in running)
+    running = owner_of(run).running(observed.containers)
+    changes = tuple(stop_of(run, each, observed, "stops; the role is out of service") for each in running)
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def stale(run: Run, observed: ObservedHost) -> TaskDecision:
     """No version runs beside the one in service; each is drained first."""
-    changes = tuple(
-        _stop(run, each, observed, f"stops; {kept.name} is in service")
-        for each, kept in stale_containers(run, observed)
-    )
+    found = stale_containers(run, observed)
+    changes = tuple(stop_of(run, each, observed, f"stops; {kept.name} is in service") for each, kept in found)
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def stale_containers(run: Run, observed: ObservedHost) -> Iterator[tuple[ObservedContainer, ObservedContainer]]:
     """Each running container that is not of the version in service of its role, with one that is."""
-    running = [each for each in _containers(run, observed) if each.is_running]
+    running = owner_of(run).running(observed.containers)
     for role in dict.fromkeys(each.role for each in running):
-        here = [each for each in running if each.role == role]
-        kept = _in_service(run, observed, here)
-        replicas = [each for each in here if first_replica(each.name) == first_replica(kept.name)]
-        yield from ((each, kept) for each in here if each not in replicas)
+        of_role = [each for each in running if each.role == role]
+        kept = _in_service(run, observed, of_role)
+        yield from ((each, kept) for each in of_role if first_replica(each.name) != first_replica(kept.name))
 
 
 def remove(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -111,14 +99,9 @@ def remove_container(run: Run, observed: ObservedHost, *, version: str) -> TaskD
 
 def remove_images(run: Run, observed: ObservedHost) -> TaskDecision:
     """No image of the app that no container uses."""
-    config = run.config
     used = {name for each in observed.containers for name in (each.image, each.image_id)}
-    changes: list[Change] = []
-    for image in sorted(each.reference for each in observed.images if used.isdisjoint((each.reference, each.id))):
-        repository, _, tag = image.rpartition(":")
-        if repository == config.repository and (tag == config.latest_tag or not tag.startswith(("latest", "<"))):
-            changes.append(RemoveImage(image=image, cause="no container uses it"))
-    return TaskDecision(changes=tuple(changes), refusals=docker_errors(observed))
+    unused = (each.reference for each in observed.images if used.isdisjoint((each.reference, each.id)))
+    return TaskDecision(changes=tuple(removed_versions(run, unused)), refusals=docker_errors(observed))
 
 
 def version_in_service(run: Run, observed: Mapping[str, ObservedHost]) -> str:
@@ -127,7 +110,7 @@ def version_in_service(run: Run, observed: Mapping[str, ObservedHost]) -> str:
     Raises:
         ConfigError: they do not agree, or there is none.
     """
-    found = {host: version for host, seen in observed.items() if (version := _version_on(run, seen))}
+    found = {host: version for host, each in observed.items() if (version := _version_on(run, each))}
     if not found:
         raise ConfigError("no version is in service on these hosts; say which with --version")
     if len(set(found.values())) > 1:
@@ -138,9 +121,9 @@ def version_in_service(run: Run, observed: Mapping[str, ObservedHost]) -> str:
 
 def _version_on(run: Run, observed: ObservedHost) -> str:
     ours = _containers(run, observed)
-    if running := [each for each in ours if each.is_running] or list(ours):
-        return _in_service(run, observed, running).version
-    latest = _latest_id(run, observed)
+    if candidates := [each for each in ours if each.is_running] or list(ours):
+        return _in_service(run, observed, candidates).version
+    latest = observed.image_id(run.latest_image)
     tags = [image.reference for image in observed.images if latest and image.id == latest]
     versions = [tag.rpartition(":")[2] for tag in tags if tag.startswith(f"{run.config.repository}:")]
     return next((version for version in sorted(versions) if not version.startswith("latest")), "")
@@ -148,46 +131,16 @@ def _version_on(run: Run, observed: ObservedHost) -> str:
 
 def serving_container(run: Run, observed: ObservedHost, role: str, version: str | None) -> ObservedContainer | None:
     """The running container of a role that is in service, or the one of a version."""
-    running = [each for each in _containers(run, observed) if each.is_running and each.role == role]
-    wanted = [each for each in running if version in (None, each.version)]
+    running = owner_of(run).running(observed.containers)
+    wanted = [each for each in running if each.role == role and version in (None, each.version)]
     return _in_service(run, observed, wanted) if wanted else None
 
 
-def _roles(run: Run, observed: ObservedHost) -> list[Role]:
-    return [role for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)]
-
-
 def _containers(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    """Ours, running or not, newest first."""
-    owner = owner_of(run)
-    return tuple(newest_first(each for each in observed.containers if owner.owns(each)))
+    return owner_of(run).containers(observed.containers)
 
 
 def _in_service(run: Run, observed: ObservedHost, containers: Sequence[ObservedContainer]) -> ObservedContainer:
     """The newest of those from the image that is tagged latest, else the newest (Kamal 1.9)."""
-    latest = _latest_id(run, observed)
+    latest = observed.image_id(run.latest_image)
     return next((each for each in containers if latest and each.image_id == latest), containers[0])
-
-
-def _latest_id(run: Run, observed: ObservedHost) -> str:
-    reference = f"{run.config.repository}:{run.config.latest_tag}"
-    return next((image.id for image in observed.images if image.reference == reference), "")
-
-
-def _stop(run: Run, container: ObservedContainer, observed: ObservedHost, cause: str) -> StopContainer:
-    return StopContainer(
-        name=container.name,
-        role=container.role,
-        cause=cause,
-        cord=_cord(run, container, observed),
-        drain_timeout=model.drain_seconds(run.config) + model.notice_seconds(container.health_interval),
-        stop_timeout=model.stop_seconds(run.config),
-    )
-
-
-def _cord(run: Run, container: ObservedContainer, observed: ObservedHost) -> str | None:
-    """The host folder that it mounts as its cord, told by where it is mounted or by where it lies."""
-    cords = [run.config.healthcheck.cord, *(role.healthcheck.cord for role in run.config.roles)]
-    targets = {normpath(cord) for cord in cords if cord}
-    known = {observed.absolute(path) for path in observed.cords}
-    return next((src for target, src in container.mounts.items() if target in targets or src in known), None)

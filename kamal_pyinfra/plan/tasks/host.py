@@ -21,6 +21,8 @@ from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 
+CAUSE = "asked for"
+
 
 def push(run: Run, observed: ObservedHost) -> TaskDecision:
     """Every env file has today's content.
@@ -36,32 +38,21 @@ def push(run: Run, observed: ObservedHost) -> TaskDecision:
 
 
 def delete(run: Run, observed: ObservedHost) -> TaskDecision:
-    """No env file of ours is there; the proxy's stays as long as another service shares it."""
-    files = diff_deleted_env_files(run, observed)
-    proxy_file = naming.proxy_env_file(run.config)
-    others = _other_proxy_users(run, observed)
+    """No env file of the roles that the run may touch; the proxy's stays as long as another service shares it."""
+    owner, config = owner_of(run), run.config
+    others = services_behind_proxy(each for each in observed.containers if not owner.owns(each))
+    proxy_file = naming.proxy_env_file(config)
+    paths = [naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)]
+    paths += [proxy_file] if not run.roles and not others else []
+    accessories = (name for name in config.accessories_on(observed.host) if run.includes_accessory(name))
+    containers = (naming.accessory_container(config, name) for name in accessories)
+    paths += [naming.accessory_env_file(config, container) for container in containers]
     stays = proxy_file in observed.files and others and not run.roles
     return TaskDecision(
-        changes=files,
+        changes=tuple(RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files),
         notes=(f"{proxy_file} stays: {', '.join(others)} uses the proxy",) if stays else (),
         refusals=docker_errors(observed),
     )
-
-
-def diff_deleted_env_files(run: Run, observed: ObservedHost, cause: str = "asked for") -> tuple[RemoveEnvFile, ...]:
-    """Which files go: those of the roles that the run may touch, and the proxy's if it is ours alone."""
-    paths = [naming.role_env_file(run.config, role.name) for role in run.config.roles if run.includes(role.name)]
-    if not run.roles and not _other_proxy_users(run, observed):
-        paths.append(naming.proxy_env_file(run.config))
-    here = (name for name in run.config.accessories_on(observed.host) if run.includes_accessory(name))
-    containers = (naming.accessory_container(run.config, name) for name in here)
-    paths += [naming.accessory_env_file(run.config, container) for container in containers]
-    return tuple(RemoveEnvFile(path=path, cause=cause) for path in paths if path in observed.files)
-
-
-def _other_proxy_users(run: Run, observed: ObservedHost) -> tuple[str, ...]:
-    ours = owner_of(run)
-    return services_behind_proxy(each for each in observed.containers if not ours.owns(each))
 
 
 def bootstrap(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -78,11 +69,8 @@ def pull(run: Run, observed: ObservedHost) -> TaskDecision:
         ConfigError: a secret has no value.
     """
     desired = desired_host(run, observed.host)
-    parts = (diff(desired, observed) for diff in (diff_docker, diff_directories, diff_login, diff_images))
-    return TaskDecision(changes=tuple(change for part in parts for change in part))
-
-
-CAUSE = "asked for"
+    steps = (diff_docker, diff_directories, diff_login, diff_images)
+    return TaskDecision(changes=tuple(change for diff in steps for change in diff(desired, observed)))
 
 
 def log_in(run: Run, observed: ObservedHost) -> TaskDecision:

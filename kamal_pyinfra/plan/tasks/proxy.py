@@ -11,7 +11,7 @@ from kamal_pyinfra.plan.changes import (
     RemoveProxyImage,
     SwitchProxy,
 )
-from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, foreign_proxy, proxy_conflicts, refused_proxy
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
@@ -19,8 +19,6 @@ from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
-
-ASKED_FOR = "asked for"
 
 
 def boot(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -45,7 +43,7 @@ def reboot(run: Run, observed: ObservedHost) -> TaskDecision:
     desired = desired_host(run, observed.host)
     return TaskDecision(
         changes=(*_prepared(desired, observed), *diff_rebooted_proxy(desired, observed)),
-        notes=interrupted(run, observed),
+        notes=_interrupted(run, observed),
         refusals=_refusals(desired, observed),
     )
 
@@ -55,7 +53,7 @@ def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[R
     if desired.proxy is None or foreign_proxy(observed):
         return ()
     is_there = observed.container(desired.proxy.name) is not None
-    cause = f"{ASKED_FOR}; interrupts traffic" if is_there else "not found"
+    cause = "asked for; interrupts traffic" if is_there else "not found"
     return (RebootProxy(proxy=desired.proxy, cause=cause, is_there=is_there),)
 
 
@@ -76,7 +74,7 @@ def stop(run: Run, observed: ObservedHost) -> TaskDecision:
         return TaskDecision(refusals=docker_errors(observed))
     if refusals := refused_proxy(observed):
         return TaskDecision(refusals=refusals)
-    return TaskDecision(changes=(_switch("stops; nothing is served", starts=False),), notes=interrupted(run, observed))
+    return TaskDecision(changes=(_switch("stops; nothing is served", starts=False),), notes=_interrupted(run, observed))
 
 
 def restart(run: Run, observed: ObservedHost) -> TaskDecision:
@@ -85,59 +83,48 @@ def restart(run: Run, observed: ObservedHost) -> TaskDecision:
         return _missing(observed)
     if refusals := refused_proxy(observed):
         return TaskDecision(refusals=refusals)
-    return TaskDecision(changes=(_switch("restarts; interrupts traffic"),), notes=interrupted(run, observed))
+    return TaskDecision(changes=(_switch("restarts; interrupts traffic"),), notes=_interrupted(run, observed))
 
 
 def remove(run: Run, observed: ObservedHost) -> TaskDecision:
     """The proxy, its image and its secrets are gone, unless another service uses it."""
     if refusals := refused_proxy(observed):
         return TaskDecision(refusals=refusals)
-    users = other_users(run, observed)
-    proxy = observed.container(naming.PROXY_CONTAINER)
-    if users and proxy is not None:
+    users = services_behind_proxy(each for each in observed.containers if not _is_ours(run, each))
+    if users and observed.container(naming.PROXY_CONTAINER) is not None:
         return TaskDecision(refusals=(f"{observed.host}: the proxy stays, {', '.join(users)} uses it",))
-    return TaskDecision(
-        changes=diff_removed_proxy(run, observed, cause=ASKED_FOR),
-        refusals=docker_errors(observed),
-    )
+    changes = diff_removed_proxy(run, observed, cause="asked for")
+    return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def diff_removed_proxy(run: Run, observed: ObservedHost, *, cause: str) -> tuple[Change, ...]:
     """Container, image and env file of the proxy, as far as they are there."""
     proxy = observed.container(naming.PROXY_CONTAINER)
-    wanted = {run.config.traefik.image, *([proxy.image] if proxy else [])}
-    used = {each.image for each in observed.containers if each is not proxy}
-    images = sorted(image for image in wanted - used if observed.has_image(image) or (proxy and proxy.image == image))
+    images = {proxy.image} if proxy else set()
+    if observed.has_image(run.config.traefik.image):
+        images.add(run.config.traefik.image)
+    images -= {each.image for each in observed.containers if each is not proxy}
     env_file = naming.proxy_env_file(run.config)
     return (
         *((RemoveProxy(name=proxy.name, cause=cause),) if proxy else ()),
-        *(RemoveProxyImage(image=image, cause="no container uses it") for image in images),
+        *(RemoveProxyImage(image=image, cause="no container uses it") for image in sorted(images)),
         *((RemoveProxyEnvFile(path=env_file, cause=cause),) if env_file in observed.files else ()),
     )
 
 
-def other_users(run: Run, observed: ObservedHost) -> tuple[str, ...]:
-    """Other services that the proxy of a host routes to."""
-    return services_behind_proxy(each for each in observed.containers if not _is_ours(run, each))
-
-
-def interrupted(run: Run, observed: ObservedHost) -> tuple[str, ...]:
-    """Who else will notice."""
-    users = services_behind_proxy(each for each in observed.containers if each.is_running and not _is_ours(run, each))
+def _interrupted(run: Run, observed: ObservedHost) -> tuple[str, ...]:
+    """A note of the other services whose requests do not arrive meanwhile."""
+    users = services_behind_proxy(each for each in observed.running if not _is_ours(run, each))
     return (f"also interrupts {', '.join(users)}",) if users else ()
 
 
 def _is_ours(run: Run, container: ObservedContainer) -> bool:
-    owner = owner_of(run)
-    return (container.service, container.destination) == (owner.service, owner.destination)
+    return (container.service, container.destination) == (run.config.service, run.config.destination or "")
 
 
 def _prepared(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
-    return (
-        *diff_directories(desired, observed),
-        *diff_env_files(desired, observed),
-        *diff_login(desired, observed),
-    )
+    steps = (diff_directories, diff_env_files, diff_login)
+    return tuple(change for diff in steps for change in diff(desired, observed))
 
 
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:

@@ -21,78 +21,59 @@ from kamal_pyinfra.plan.docker_values import (
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 Reader = Callable[[tuple[object, ...]], object]
-
 Writer = Callable[[Any], str]
 
 OF_HOST_NAMESPACES = ("label=disable", "label:disable")
 """What Docker adds by itself to a privileged container and to one in the host's namespaces."""
-
 SECCOMP_FILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)")
 
 
-def _texts(values: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(sorted(str(value) for value in values))
+def _each(form: Callable[[str], str] = str) -> Reader:
+    """Read all values, each in a form; their order does not matter."""
+    return lambda values: tuple(sorted(form(str(value)) for value in values))
 
 
-def _capabilities(values: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(sorted(str(value).upper().removeprefix("CAP_") for value in values))
+def _last(form: Callable[[str], object], default: object) -> Reader:
+    """Read the last value, which is the one that counts."""
+    return lambda values: form(_text(values)) if values else default
 
 
 def _text(values: tuple[object, ...]) -> str:
     return str(values[-1]) if values else ""
 
 
-def _path(values: tuple[object, ...]) -> str:
-    return normpath(_text(values)) if values else ""
-
-
-def _namespace(values: tuple[object, ...]) -> str | None:
-    return None if _text(values).startswith("container:") else _text(values)  # Docker shows an id for the name
-
-
-def _network(values: tuple[object, ...]) -> str | None:
-    return "" if _text(values) in ("default", "bridge") else _namespace(values)
-
-
-def _security(values: tuple[object, ...]) -> tuple[str, ...] | None:
-    texts = tuple(text for text in _texts(values) if text not in OF_HOST_NAMESPACES)
-    return None if any(SECCOMP_FILE.match(text) for text in texts) else texts  # Docker shows what is in the file
-
-
-def _hosts(values: tuple[object, ...]) -> tuple[str, ...]:
-    """``NAME:ADDRESS`` or ``NAME=ADDRESS``, the address of IPv6 with or without brackets."""
-    pairs = (re.split("[:=]", str(value), maxsplit=1) for value in values)
-    return tuple(sorted(":".join(part.strip("[]") for part in pair) for pair in pairs))
-
-
 def _flag(values: tuple[object, ...]) -> bool:
     return bool(values) and values[-1] not in (False, None, "false")
 
 
-def _number(values: tuple[object, ...]) -> object:
+def _number(text: str) -> int:
     try:
-        return max(int(_text(values)), 0)
+        return max(int(text), 0)
     except ValueError:
         return 0
 
 
-def _size(values: tuple[object, ...]) -> object:
-    return to_bytes(_text(values)) if values else 0
+def _namespace(text: str) -> str | None:
+    return None if text.startswith("container:") else text  # Docker shows an id for the name
 
 
-def _cpus(values: tuple[object, ...]) -> object:
-    return to_nano_cpus(_text(values)) if values else 0
+def _network(text: str) -> str | None:
+    return "" if text in ("default", "bridge") else _namespace(text)
 
 
-def _ulimits(values: tuple[object, ...]) -> tuple[str, ...]:
-    full = (str(value) if ":" in str(value) else f"{value}:{str(value).partition('=')[2]}" for value in values)
-    return tuple(sorted(full))
+def _security(values: tuple[object, ...]) -> tuple[str, ...] | None:
+    texts = tuple(text for text in sorted(map(str, values)) if text not in OF_HOST_NAMESPACES)
+    return None if any(SECCOMP_FILE.match(text) for text in texts) else texts  # Docker shows what is in the file
 
 
-def _ports(values: tuple[object, ...]) -> tuple[str, ...] | None:
-    if any("-" in str(value) for value in values):
-        return None  # a range, which Docker shows port by port
-    return tuple(sorted(_port(str(value)) for value in values))
+def _host(text: str) -> str:
+    """``NAME:ADDRESS`` or ``NAME=ADDRESS``, the address of IPv6 with or without brackets."""
+    return ":".join(part.strip("[]") for part in re.split("[:=]", text, maxsplit=1))
+
+
+def _ports(values: tuple[object, ...]) -> object:
+    is_range = any("-" in str(value) for value in values)  # which Docker shows port by port
+    return None if is_range else _each(_port)(values)
 
 
 def _port(text: str) -> str:
@@ -115,52 +96,49 @@ def _shown_ports(value: tuple[str, ...]) -> str:
     return " ".join(port.lstrip(":").removesuffix("/tcp") for port in value)
 
 
-@dataclass(frozen=True, kw_only=True)
+TEXTS = _each()
+CAPABILITIES = _each(lambda text: text.upper().removeprefix("CAP_"))
+NAMESPACE, NUMBER, SIZE = _last(_namespace, ""), _last(_number, 0), _last(to_bytes, 0)
+
+
+@dataclass(frozen=True)
 class Option:
     """An option that ``docker inspect`` shows."""
 
     names: tuple[str, ...]  # how it may be written; the first one is shown
     field: str  # where inspect shows it
-    # brings the written and the inspected values into one form; ``None`` for what cannot be compared
-    read: Reader = _texts
+    read: Reader = TEXTS  # brings written and inspected values into one form; ``None`` cannot be compared
     write: Writer = _shown  # that form for people
     is_mutable: bool = False  # whether ``docker update`` can change it on a running container
     has_known_default: bool = True  # whether its absence means the same on every engine, so that a surplus one shows
 
 
 OPTIONS = (
-    Option(names=("memory",), field="Memory", read=_size, write=from_bytes, is_mutable=True),
-    Option(names=("memory-reservation",), field="MemoryReservation", read=_size, write=from_bytes, is_mutable=True),
-    Option(
-        names=("memory-swap",),
-        field="MemorySwap",
-        read=_size,
-        write=from_bytes,
-        is_mutable=True,
-        has_known_default=False,
-    ),
-    Option(names=("cpus",), field="NanoCpus", read=_cpus, write=from_nano_cpus, is_mutable=True),
-    Option(names=("cpu-shares",), field="CpuShares", read=_number, is_mutable=True),
-    Option(names=("cpuset-cpus",), field="CpusetCpus", read=_text, is_mutable=True),
-    Option(names=("pids-limit",), field="PidsLimit", read=_number, is_mutable=True),
-    Option(names=("cap-add",), field="CapAdd", read=_capabilities),
-    Option(names=("cap-drop",), field="CapDrop", read=_capabilities),
-    Option(names=("privileged",), field="Privileged", read=_flag),
-    Option(names=("read-only",), field="ReadonlyRootfs", read=_flag),
-    Option(names=("init",), field="Init", read=_flag, has_known_default=False),
-    Option(names=("network", "net"), field="NetworkMode", read=_network),
-    Option(names=("add-host",), field="ExtraHosts", read=_hosts),
-    Option(names=("dns",), field="Dns"),
-    Option(names=("group-add",), field="GroupAdd"),
-    Option(names=("security-opt",), field="SecurityOpt", read=_security, has_known_default=False),
-    Option(names=("ulimit",), field="Ulimits", read=_ulimits),
-    Option(names=("shm-size",), field="ShmSize", read=_size, write=from_bytes, has_known_default=False),
-    Option(names=("pid",), field="PidMode", read=_namespace),
-    Option(names=("ipc",), field="IpcMode", read=_namespace, has_known_default=False),
-    Option(names=("user",), field="User", read=_text, has_known_default=False),
-    Option(names=("workdir",), field="WorkingDir", read=_path, has_known_default=False),
-    Option(names=("stop-signal",), field="StopSignal", read=_text, has_known_default=False),
-    Option(names=("publish",), field="PortBindings", read=_ports, write=_shown_ports),
+    Option(("memory",), "Memory", SIZE, from_bytes, is_mutable=True),
+    Option(("memory-reservation",), "MemoryReservation", SIZE, from_bytes, is_mutable=True),
+    Option(("memory-swap",), "MemorySwap", SIZE, from_bytes, is_mutable=True, has_known_default=False),
+    Option(("cpus",), "NanoCpus", _last(to_nano_cpus, 0), from_nano_cpus, is_mutable=True),
+    Option(("cpu-shares",), "CpuShares", NUMBER, is_mutable=True),
+    Option(("cpuset-cpus",), "CpusetCpus", _text, is_mutable=True),
+    Option(("pids-limit",), "PidsLimit", NUMBER, is_mutable=True),
+    Option(("cap-add",), "CapAdd", CAPABILITIES),
+    Option(("cap-drop",), "CapDrop", CAPABILITIES),
+    Option(("privileged",), "Privileged", _flag),
+    Option(("read-only",), "ReadonlyRootfs", _flag),
+    Option(("init",), "Init", _flag, has_known_default=False),
+    Option(("network", "net"), "NetworkMode", _last(_network, "")),
+    Option(("add-host",), "ExtraHosts", _each(_host)),
+    Option(("dns",), "Dns"),
+    Option(("group-add",), "GroupAdd"),
+    Option(("security-opt",), "SecurityOpt", _security, has_known_default=False),
+    Option(("ulimit",), "Ulimits", _each(lambda text: text if ":" in text else f"{text}:{text.partition('=')[2]}")),
+    Option(("shm-size",), "ShmSize", SIZE, from_bytes, has_known_default=False),
+    Option(("pid",), "PidMode", NAMESPACE),
+    Option(("ipc",), "IpcMode", NAMESPACE, has_known_default=False),
+    Option(("user",), "User", _text, has_known_default=False),
+    Option(("workdir",), "WorkingDir", _last(normpath, ""), has_known_default=False),
+    Option(("stop-signal",), "StopSignal", _text, has_known_default=False),
+    Option(("publish",), "PortBindings", _ports, _shown_ports),
 )
 
 RESTART = "restart"
@@ -172,39 +150,27 @@ def option_differences(
     """The options that are not as written.
 
     Args:
-        observed: inspect's fields, each as a tuple of values; fields that were not looked at are absent.
+        observed: inspect's fields, each as a tuple of values; fields that were not read are absent.
         is_same: whether the container was created from this very configuration, so that only what
             ``docker update`` changes can differ.
     """
     written = {name: as_items(value) for name, value in desired}
     for option in OPTIONS:
-        if option.field not in observed or (is_same and not option.is_mutable):
-            continue
         given = [name for name in option.names if name in written]
-        if not given and not option.has_known_default:
+        is_comparable = option.is_mutable or not is_same
+        if option.field not in observed or not is_comparable or not (given or option.has_known_default):
             continue
         wanted = option.read(tuple(value for name in given for value in written[name]))
-        seen = option.read(observed[option.field])
-        if wanted is not None and wanted != seen:
+        actual = option.read(observed[option.field])
+        if wanted is not None and wanted != actual:
+            before = option.write(actual) if actual else NOT_SET
+            if actual is None:
+                before = _as_written(observed[option.field])
             after = _as_written(written[given[0]]) if given else NOT_SET
-            yield Difference(field=option.names[0], before=_as_seen(option, seen, observed), after=after)
-    if RESTART in observed:
-        yield from _restart(written, observed)
-
-
-def _restart(
-    written: Mapping[str, tuple[object, ...]], observed: Mapping[str, tuple[object, ...]]
-) -> Iterator[Difference]:
-    wanted = _text(written.get(RESTART, ("unless-stopped",)))
-    seen = _text(observed[RESTART])
-    if wanted.partition(":")[0] != seen:
-        yield Difference(field=RESTART, before=seen or "no", after=wanted)
-
-
-def _as_seen(option: Option, seen: object, observed: Mapping[str, tuple[object, ...]]) -> str:
-    if seen is None:
-        return _as_written(observed[option.field])
-    return option.write(seen) if seen else NOT_SET
+            yield Difference(field=option.names[0], before=before, after=after)
+    restart = _text(written.get(RESTART, ("unless-stopped",)))
+    if RESTART in observed and restart.partition(":")[0] != _text(observed[RESTART]):
+        yield Difference(field=RESTART, before=_text(observed[RESTART]) or "no", after=restart)
 
 
 def _as_written(values: tuple[object, ...]) -> str:

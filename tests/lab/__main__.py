@@ -53,6 +53,7 @@ def status() -> int:
     for host, is_ready in ready.items():
         print(f"{host:6} {lab.hosts[host]:15} {'ready' if is_ready else 'does not answer'}")
     print(f"registry {lab.registry.server} at {lab.docker_host}")
+    print(f"kamal-proxy: {lab.kamal_proxy}")
     return 0 if all(ready.values()) else 1
 
 

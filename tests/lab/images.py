@@ -21,9 +21,10 @@ from tests.lab.names import IMAGE_LABEL
 from tests.lab.process import LabError, as_root, run, say
 
 RECIPES = Path(__file__).with_name("recipes")
+KAMAL_PROXY = Path(__file__).with_name("kamal_proxy")
 TRAEFIK_VERSION = "3.7.15"
-PARENTS = {"bare": "base", "host": "bare", "registry": "base", "python": "base"}
-ORDER = ("base", "traefik", "bare", "host", "registry", "python")
+PARENTS = {"bare": "base", "host": "bare", "registry": "base", "python": "base", "kamal-proxy": "python"}
+ORDER = ("base", "traefik", "bare", "host", "registry", "python", "kamal-proxy")
 OURS = ("--filter", f"label={IMAGE_LABEL}")
 KEPT_FOR = timedelta(days=3)
 
@@ -47,6 +48,10 @@ class Images:
         """The registry with the lab's images in it."""
         return f"kp-lab-seeded:{_digest(*(self.tags[name] for name in ('registry', 'python', 'traefik')))}"
 
+    def with_kamal_proxy(self, tag: str) -> Images:
+        """Return them with another kamal-proxy than the stand-in."""
+        return Images(self.tags | {"kamal-proxy": tag})
+
 
 def wanted() -> Images:
     """Return the images as the recipes in this checkout describe them."""
@@ -55,6 +60,7 @@ def wanted() -> Images:
         parts = [tags.get(PARENTS.get(name, ""), ""), recipe_text(RECIPES / name)]
         parts += [apt.fingerprint()] if name == "base" else []
         parts += [TRAEFIK_VERSION] if name == "traefik" else []
+        parts += [recipe_text(KAMAL_PROXY, "*.py")] if name == "kamal-proxy" else []
         tags[name] = _digest(*parts)
     return Images(tags)
 
@@ -63,9 +69,9 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def recipe_text(folder: Path) -> str:
+def recipe_text(folder: Path, pattern: str = "*") -> str:
     """Return the names and contents of a recipe's files as one text."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob(pattern) if path.is_file())
     return "\0".join(f"{path.relative_to(folder)}\0{path.read_text()}" for path in files)
 
 
@@ -80,6 +86,8 @@ def build_missing(docker: Docker, images: Images) -> None:
             _build_base(docker, images[name])
         elif name == "traefik":
             build_traefik(docker, images[name])
+        elif name == "kamal-proxy":
+            _build_kamal_proxy(docker, images)
         else:
             docker.build(images[name], RECIPES / name, BASE=images[PARENTS[name]])
 
@@ -105,7 +113,8 @@ def remove_broken(docker: Docker) -> None:
 
 def built(docker: Docker) -> list[str]:
     """Return the images that labs have built, without those that tests built on them."""
-    return [image for image in docker.references(*OURS) if image.startswith("kp-lab-")]
+    real = docker.references("--filter", "reference=kp-lab-kamal-proxy")
+    return [*(image for image in docker.references(*OURS) if image.startswith("kp-lab-")), *real]
 
 
 def remove(docker: Docker, references: list[str]) -> None:
@@ -156,6 +165,13 @@ def build_traefik(docker: Docker, tag: str, version: str = TRAEFIK_VERSION) -> N
         wheel.unlink()
         (context / "traefik").chmod(0o755)
         docker.build(tag, context, VERSION=version)
+
+
+def _build_kamal_proxy(docker: Docker, images: Images) -> None:
+    """Put the stand-in's program beside its recipe."""
+    with _context("kamal-proxy") as context:
+        shutil.copytree(KAMAL_PROXY, context / "kamal_proxy", ignore=shutil.ignore_patterns("__pycache__"))
+        docker.build(images["kamal-proxy"], context, BASE=images[PARENTS["kamal-proxy"]])
 
 
 def _pip() -> list[str]:

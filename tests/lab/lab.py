@@ -52,7 +52,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab. Host names are `web1`, `web2`, `job1` and, without Docker, `bare1`."""
+    """A running lab. Host names are `web1`, `web2`, `job1` and, without Docker, `bare1`.
+
+    `kamal_proxy` says which one it has: the real one, and from where, or the stand-in.
+    """
 
     name: str
     state: Path
@@ -67,6 +70,9 @@ class Lab:
     docker_config: Path
     base_image: str
     traefik_image: str
+    kamal_proxy_image: str
+    kamal_proxy_asked: str
+    kamal_proxy: str
     digest: str
 
     @classmethod
@@ -194,6 +200,7 @@ class Lab:
             "KP_LAB_REGISTRY": self.registry.server,
             "KP_LAB_BASE_IMAGE": self.base_image,
             "KP_LAB_TRAEFIK_IMAGE": self.traefik_image,
+            "KP_LAB_KAMAL_PROXY": self.kamal_proxy_image,
             "KAMAL_REGISTRY_USERNAME": self.registry.username,
             "KAMAL_REGISTRY_PASSWORD": self.registry.password,
             "DOCKER_HOST": self.docker_host,

@@ -15,7 +15,8 @@ from tests.lab.names import REGISTRY_USER, Names, port_candidates
 from tests.lab.process import LabError, say, wait_for
 
 SEEDED = {"base": "python", "traefik": "traefik"}
-TAGS = {"base": "latest", "traefik": "v3"}
+PUSHED = {"basecamp/kamal-proxy": "kamal-proxy"}
+TAGS = {"base": "latest", "traefik": "v3", "basecamp/kamal-proxy": "v0.9.2"}
 
 
 def seed(docker: Docker, names: Names, images: Images) -> str:
@@ -64,7 +65,7 @@ def tag_for(docker: Docker, registry: Registry, images: Images) -> dict[str, str
     """Give this machine's copies the names that the registry knows them by."""
     references = {name: f"{registry.server}/{name}:{tag}" for name, tag in TAGS.items()}
     for name, reference in references.items():
-        docker("tag", images[SEEDED[name]], reference)
+        docker("tag", images[(SEEDED | PUSHED)[name]], reference)
     return references
 
 

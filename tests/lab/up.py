@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from tests.lab import engine, hosts, images, registry
+from tests.lab import engine, hosts, images, kamal_proxy_image, registry
 from tests.lab.docker import Docker
 from tests.lab.images import Images
 from tests.lab.lab import Lab
@@ -26,14 +26,15 @@ def up(names: Names) -> bool:
         clear(names, docker)
         with locked(engine.machine_lock_directory()):
             images.build_missing(docker, wanted)
-            seeded = registry.seed(docker, names, wanted)
-        lab = _start(names, docker, wanted, seeded)
+            chosen, source = kamal_proxy_image.choose(docker, wanted)
+            seeded = registry.seed(docker, names, chosen)
+        lab = _start(names, docker, chosen, seeded, wanted.digest, source)
         wait_for("the registry to answer", lambda: _registry_answers(lab), seconds=30)
         lab.wait_until_ready()
         _log_in(lab)
         lab.save()
         with locked(engine.machine_lock_directory()):
-            images.remove_stale(docker, wanted)
+            images.remove_stale(docker, chosen)
     return True
 
 
@@ -67,6 +68,8 @@ def is_healthy(names: Names, docker: Docker, wanted: Images) -> bool:
         return False
     if lab.digest != wanted.digest or lab.docker_host != docker.host:
         return False
+    if lab.kamal_proxy_asked != kamal_proxy_image.asked():
+        return False
     containers = docker.lines("ps", "--filter", f"label={names.label}", "--format", "{{.Names}} {{.State}}")
     if containers.count("running") != len(HOSTS) + 1:
         return False
@@ -83,7 +86,7 @@ def clear(names: Names, docker: Docker) -> None:
     shutil.rmtree(names.state, ignore_errors=True)
 
 
-def _start(names: Names, docker: Docker, wanted: Images, seeded: str) -> Lab:
+def _start(names: Names, docker: Docker, wanted: Images, seeded: str, digest: str, kamal_proxy: str) -> Lab:
     """Start the registry and the hosts, and describe them."""
     say("starting the hosts")
     names.state.mkdir(mode=0o700)
@@ -115,7 +118,10 @@ def _start(names: Names, docker: Docker, wanted: Images, seeded: str) -> Lab:
         docker_config=names.state / "docker",
         base_image=references["base"],
         traefik_image=references["traefik"],
-        digest=wanted.digest,
+        kamal_proxy_image=references["basecamp/kamal-proxy"],
+        kamal_proxy_asked=kamal_proxy_image.asked(),
+        kamal_proxy=kamal_proxy,
+        digest=digest,
     )
 
 
@@ -152,6 +158,7 @@ def _log_in(lab: Lab) -> None:
     lab.docker("login", *account, lab.registry.server, input=lab.registry.password)
     # Docker now learns where the base image's layers are, and mounts them when an app is pushed.
     lab.docker("push", "--quiet", lab.base_image)
+    lab.docker("push", "--quiet", lab.kamal_proxy_image)
 
 
 def _remove_cgroups(names: Names) -> None:

@@ -54,6 +54,19 @@ def pytest_configure() -> None:
         os.environ["LAB_NTH"] = worker.removeprefix("gw")
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which kamal-proxy serves where tests run on a lab: the real one, and from where, or the stand-in."""
+    chosen = str(config.getoption("markexpr")).split()
+    if "lab" not in chosen or chosen[:2] == ["not", "lab"]:
+        return None
+    from tests.lab import Lab, LabError
+
+    try:
+        return f"kamal-proxy in the lab: {Lab.load().kamal_proxy}"
+    except (LabError, TypeError):
+        return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     arrange(items)
 

@@ -109,9 +109,12 @@ def logs(options: Options, name: str, log: LogOptions) -> None:
     """Show the last lines of an accessory's log, or follow it on all its hosts at once."""
     run, _, hosts = _run(options, name, "logs")
 
-    from kamal_pyinfra.runner.queries.logs import accessory_listings, accessory_logs
+    from kamal_pyinfra.naming import accessory_container
+    from kamal_pyinfra.runner.queries.logs import container_listings, container_logs
 
-    log.show(run, accessory_listings(run, name, hosts), lambda wanted: accessory_logs(run, name, hosts, wanted))
+    container = accessory_container(run.config, name)
+    listings = container_listings(hosts, container, name)
+    log.show(run, listings, lambda wanted: container_logs(run, hosts, container, name, wanted))
 
 
 @accessory.command()

@@ -149,10 +149,9 @@ def logs(options: Options, log: LogOptions) -> None:
     """Show the last lines of the app's logs, or follow all containers at once."""
     run, target = options.run_without_version("app")
 
-    from kamal_pyinfra.runner.queries.logs import app_listings
-    from kamal_pyinfra.runner.queries.logs import logs as read_logs
+    from kamal_pyinfra.runner.queries.logs import app_listings, app_logs
 
-    log.show(run, app_listings(run, target.hosts), lambda wanted: read_logs(run, target.hosts, wanted))
+    log.show(run, app_listings(run, target.hosts), lambda wanted: app_logs(run, target.hosts, wanted))
 
 
 all_logs = copy(logs)

@@ -74,8 +74,10 @@ def logs(options: Options, log: LogOptions) -> None:
     """Show the last lines of the proxies' logs, or follow all of them at once."""
     run, target = options.run_without_version("traefik")
 
-    from kamal_pyinfra.runner.queries.logs import proxy_listings, proxy_logs
+    from kamal_pyinfra.naming import PROXY_CONTAINER
+    from kamal_pyinfra.runner.queries.logs import container_listings, container_logs
     from kamal_pyinfra.runner.tasks import proxy_hosts
 
     hosts = proxy_hosts(run, target.hosts)
-    log.show(run, proxy_listings(hosts), lambda wanted: proxy_logs(run, hosts, wanted))
+    name = PROXY_CONTAINER
+    log.show(run, container_listings(hosts, name, name), lambda wanted: container_logs(run, hosts, name, name, wanted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import gevent
@@ -27,10 +27,13 @@ from kamal_pyinfra.text import sanitized
 
 TICK_SECONDS = 0.25
 """Between two ticks; a host that is slower by more than one has its lines behind those of others."""
+SILENT_SECONDS = 15
+"""A host that does not even print a line once a second has been lost."""
+RETRY_SECONDS = 2
 
 
 class Listener(Protocol):
-    """Told what hosts write, each time a whole line."""
+    """Gets what hosts write, each time a whole line."""
 
     def line(self, line: LogLine) -> None:
         """A container wrote a line."""
@@ -76,17 +79,11 @@ class Merged:
             self.listener.line(line)
 
 
-SILENT_SECONDS = 15
-"""A host that does not even say once a second that it is there has been lost."""
-
-RETRY_SECONDS = 2
-
-
 def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: Listener) -> None:
     """Follow containers until a signal comes; nothing of it stays on the hosts.
 
     A container that appears later is followed from its first line. A connection that drops is made again, and the
-    log goes on after the last line that was seen.
+    log goes on after the last line that was read.
 
     Lines are in the order of time, as far as hosts are not slower than others by more than a tick. Whatever the
     listener raises ends it.
@@ -94,8 +91,8 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
     Args:
         run: the configuration and the run's fixed values.
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
-        wanted: where to begin and which lines; the last 10 unless it says otherwise (Kamal 1.9).
-        listener: told each line.
+        wanted: where to begin and which lines; by default the last 10 (Kamal 1.9).
+        listener: gets each line.
 
     Raises:
         HostFailed: a host could not be reached when it began. Interrupted: a signal came.
@@ -137,6 +134,16 @@ def _tick(merged: Merged, over: AsyncResult) -> None:
         over.set_exception(error)
 
 
+@dataclass
+class _Container:
+    """A container that is followed: its name, what its lines are marked with, and how far its log was read."""
+
+    name: str
+    label: str
+    position: Position
+    pieces: Pieces = field(default_factory=lambda: Pieces(commands.PIECE))
+
+
 class _Follower:
     """All containers of one host.
 
@@ -144,8 +151,8 @@ class _Follower:
         host: connected.
         listing: prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines.
-        listener: told each line.
-        over: set when nobody listens any more, or with what nobody thought of.
+        listener: gets each line.
+        over: set when the reader is gone, or with any other error.
     """
 
     def __init__(self, host: Host, listing: str, wanted: LogFilter, listener: Listener, over: AsyncResult) -> None:
@@ -159,7 +166,7 @@ class _Follower:
         self.is_lost = False
 
     def carry_on(self) -> None:
-        """Until it is killed; a lost connection is made again."""
+        """Follow until it is killed; a lost connection is made again."""
         try:
             with ctx_config.use(self.host.state.config.copy()), ctx_host.use(self.host):
                 while True:
@@ -178,25 +185,25 @@ class _Follower:
             self.listener.notice(self.host.name, f"lost ({reason}); connecting again")
 
     def _watch(self) -> str:
-        """Follow all containers that are listed; returns why it cannot go on."""
+        """Follow all containers that are listed; return why it cannot go on."""
         try:
             channel = stream(self.host, self._command())
             channel.settimeout(SILENT_SECONDS)
-            heard = time.monotonic()
-            for line in byte_lines(channel):
+            last_round = time.monotonic()
+            for line in byte_lines(channel.recv):
                 if line == b"round":
-                    heard = time.monotonic()
+                    last_round = time.monotonic()
                     self._round_began()
-                elif time.monotonic() - heard > SILENT_SECONDS:
+                elif time.monotonic() - last_round > SILENT_SECONDS:
                     raise TimeoutError
                 else:
                     self._take(*line.partition(b" ")[::2])
-            said = channel.recv_stderr(1000) if channel.recv_stderr_ready() else b""
+            error = channel.recv_stderr(1000) if channel.recv_stderr_ready() else b""
         except TimeoutError:
-            return f"nothing heard for {SILENT_SECONDS} s"
-        except (OSError, EOFError, SSHException) as error:
-            return sanitized(str(error)) or "connection closed"
-        return sanitized(said.decode(errors="replace").strip()) or "connection closed"
+            return f"no output for {SILENT_SECONDS} s"
+        except (OSError, EOFError, SSHException) as problem:
+            return sanitized(str(problem)) or "connection closed"
+        return sanitized(error.decode(errors="replace").strip()) or "connection closed"
 
     def _command(self) -> str:
         fresh = replace(self.wanted, since=None, lines=None)
@@ -204,11 +211,12 @@ class _Follower:
         return commands.watch(self.listing, fresh if self.rounds else self.wanted, fresh, positions)
 
     def _take(self, kind: bytes, text: bytes) -> None:
-        """One line of the script; of all others nobody knows who wrote them."""
+        """One line of the script; all others are of unknown origin."""
         name, _, rest = text.partition(b" ")
+        key = name.decode(errors="replace")
         if kind == b"container":
-            self._listed(name.decode(errors="replace"), *sanitized(rest.decode(errors="replace")).split()[:2])
-        container = self.containers.get(name.decode(errors="replace"))
+            self._listed(key, *sanitized(rest.decode(errors="replace")).split()[:2])
+        container = self.containers.get(key)
         if container is None:
             return
         if kind == b"begin":
@@ -217,9 +225,14 @@ class _Follower:
         elif kind == b"line":
             self._show(container, container.pieces.add(rest))
 
-    def _listed(self, container: str, name: str = "", label: str = "") -> None:
-        if container not in self.containers:
-            self.containers[container] = _Container(name, label, Position(self._beginning(name)))
+    def _listed(self, key: str, name: str = "", label: str = "") -> None:
+        if key in self.containers:
+            return
+        beginning = self.wanted
+        if self.rounds != 1:
+            self.listener.notice(self.host.name, f"{name} is new")
+            beginning = replace(self.wanted, since=None, lines=None)
+        self.containers[key] = _Container(name, label, Position(beginning))
 
     def _round_began(self) -> None:
         self.rounds += 1
@@ -229,28 +242,6 @@ class _Follower:
             self.is_lost = False
             self.listener.notice(self.host.name, "is back")
 
-    def _beginning(self, name: str) -> LogFilter:
-        if self.rounds == 1:
-            return self.wanted
-        self.listener.notice(self.host.name, f"{name} is new")
-        return replace(self.wanted, since=None, lines=None)
-
     def _show(self, container: _Container, lines: Iterable[str]) -> None:
         for line in filter(container.position.is_new, lines):
             self.listener.line(LogLine(host=self.host.name, container=container.name, label=container.label, text=line))
-
-
-class _Container:
-    """A container that is followed.
-
-    Args:
-        name: its name.
-        label: what its lines are marked with.
-        position: how far its log was read.
-    """
-
-    def __init__(self, name: str, label: str, position: Position) -> None:
-        self.name = name
-        self.label = label
-        self.position = position
-        self.pieces = Pieces(commands.PIECE)

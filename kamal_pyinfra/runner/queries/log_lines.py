@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.text import sanitized
 
 CHUNK = 32 * 1024
-
 LONGEST_LINE = 64 * 1024
-
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(?= |$)")
 """What Docker puts before a line; of one length, so that text compares as time does."""
 
@@ -36,7 +33,7 @@ class LogLine:
 
     @property
     def time(self) -> str:
-        """When; empty for what Docker itself or grep says."""
+        """When; empty for lines of Docker itself or of grep."""
         stamp = STAMP.match(self.text)
         return stamp[0] if stamp else ""
 
@@ -47,33 +44,24 @@ class LogLine:
 
 
 def by_time(lines: Iterable[LogLine]) -> list[LogLine]:
-    """Lines of many containers as they came; one without time stays behind the one before it of its container."""
+    """Sort lines of many containers; one without time stays behind the one before it of its container."""
     times: dict[tuple[str, str], str] = {}
-    found: list[tuple[str, LogLine]] = []
+    timed: list[tuple[str, LogLine]] = []
     for line in lines:
         key = (line.host, line.container)
         times[key] = line.time or times.get(key, "")
-        found.append((times[key], line))
-    return [line for _, line in sorted(found, key=lambda each: each[0])]
+        timed.append((times[key], line))
+    return [line for _, line in sorted(timed, key=lambda pair: pair[0])]
 
 
-class Source(Protocol):
-    """Where bytes come from; an SSH channel."""
+def byte_lines(receive: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Cut what comes into lines; an endless line comes in pieces.
 
-    def recv(self, nbytes: int) -> bytes:
-        """The next bytes; none at the end."""
-
-
-def lines_of(source: Source) -> Iterator[str]:
-    """What comes, line by line and safe to print; an endless line comes in pieces."""
-    for line in byte_lines(source):
-        yield sanitized(line.decode(errors="replace"))
-
-
-def byte_lines(source: Source) -> Iterator[bytes]:
-    """What comes, line by line; an endless line comes in pieces."""
+    Args:
+        receive: returns the next bytes, at most so many; none at the end.
+    """
     rest = b""
-    while chunk := source.recv(CHUNK):
+    while chunk := receive(CHUNK):
         *whole, rest = (rest + chunk).split(b"\n")
         if len(rest) > LONGEST_LINE:
             whole, rest = [*whole, rest], b""
@@ -95,7 +83,7 @@ class Pieces:
         self.is_old = False
 
     def add(self, piece: bytes) -> Iterator[str]:
-        """The lines that are whole now; a line begins with its time."""
+        """Yield the lines that are whole now; a line begins with its time."""
         if self.held and STAMP.match(piece[:40].decode(errors="replace")):
             yield from self.rest()
         self.held += piece
@@ -104,7 +92,7 @@ class Pieces:
             yield self._whole()
 
     def rest(self) -> Iterator[str]:
-        """What is held back: nothing more of it is to come."""
+        """Yield what is held back: nothing more of it is to come."""
         if self.held:
             yield self._whole()
 
@@ -113,7 +101,7 @@ class Pieces:
         return sanitized(line.decode(errors="replace"))
 
     def tick(self) -> Iterator[str]:
-        """What has been held back since the last tick."""
+        """Yield what has been held back since the last tick."""
         if self.is_old:
             yield from self.rest()
         self.is_old = bool(self.held)
@@ -127,31 +115,28 @@ class Position:
     """
 
     def __init__(self, beginning: LogFilter) -> None:
-        self.wanted = beginning
-        self.seen = ""
+        self.beginning = beginning
+        self.last = ""
         self.before = ""
         self.complaint = ""
 
     def filter(self) -> LogFilter:
-        """Where to begin now: as asked, or with the last line that was seen."""
-        return replace(self.wanted, since=self.seen, lines=None) if self.seen else self.wanted
+        """Return where to begin now: as asked, or with the last line that was read."""
+        return replace(self.beginning, since=self.last, lines=None) if self.last else self.beginning
 
     def begin(self) -> None:
-        """The log is read anew, from where :meth:`filter` said or before."""
-        self.before = self.seen
+        """The log is read anew, from where :meth:`filter` points or before."""
+        self.before = self.last
 
     def is_new(self, line: str) -> bool:
         """Whether a line was not there before the log was begun."""
         stamp = STAMP.match(line)
         if stamp is None:
-            return not self._is_repeated(line)
+            # Docker repeats why it cannot show a log each time that it is asked; grep's own lines are none of these.
+            is_repeated = line.startswith("Error") and line == self.complaint
+            self.complaint = line
+            return not is_repeated
         if stamp[0] <= self.before:
             return False
-        self.seen = stamp[0]
+        self.last = stamp[0]
         return True
-
-    def _is_repeated(self, line: str) -> bool:
-        """Why Docker cannot show a log, each time that it is asked; grep's own lines are none of these."""
-        is_repeated = line.startswith("Error") and line == self.complaint
-        self.complaint = line
-        return is_repeated

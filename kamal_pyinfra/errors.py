@@ -73,7 +73,7 @@ class RegistryFailed(KpError):
 
 
 class HookFailed(KpError):
-    """A hook failed or could not be run; the message tells what was done before."""
+    """A hook failed or could not be run; the message shows what was done before."""
 
 
 class PlanRefused(KpError):

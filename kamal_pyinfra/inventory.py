@@ -25,7 +25,7 @@ Group = list[tuple[str, dict[str, Any]]]
 
 
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
-    """Groups for a pyinfra inventory file; calls the hook ``pre-connect`` when pyinfra is about to connect.
+    """Return groups for a pyinfra inventory file; call the hook ``pre-connect`` when pyinfra is about to connect.
 
     Args:
         path: the configuration; else the variable ``KP_CONFIG``, else ``config/deploy.yml``.
@@ -39,20 +39,16 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
     chosen_path = path or os.environ.get("KP_CONFIG", "config/deploy.yml")
     try:
         config = load_config(chosen_path, destination=destination or os.environ.get("KP_DESTINATION"))
-    except ConfigError as error:  # pyinfra would show a traceback of the inventory file
+        if is_about_to_connect():
+            call_before_connecting(config)
+    except (ConfigError, HookFailed) as error:  # pyinfra would show a traceback of the inventory file
         sys.stderr.write(f"{sanitized(str(error))}\n")
         raise SystemExit(error.exit_code) from None
-    if is_about_to_connect():
-        try:
-            call_before_connecting(config)
-        except HookFailed as error:
-            sys.stderr.write(f"{sanitized(str(error))}\n")
-            raise SystemExit(error.exit_code) from None
     return role_groups(config)
 
 
 def role_groups(config: Config) -> dict[str, Group]:
-    """One group per role and accessory, hosts in the order of the configuration.
+    """Return one group per role and accessory, hosts in the order of the configuration.
 
     An accessory with the name of a role is in the group ``accessory_NAME``.
     """

@@ -146,7 +146,7 @@ def edits_directory(config: Config) -> str:
 
 
 def assets_sibling(path: str, container: str) -> str:
-    """The asset folder of another container, beside a given one."""
+    """The asset folder of another container, next to a given one."""
     return f"{path.rpartition('/')[0]}/{container}"
 
 

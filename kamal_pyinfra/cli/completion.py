@@ -10,16 +10,11 @@ import click
 
 Names = Callable[[click.Context], Iterable[str]]
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
-COMMITS = 10
 
 
 def one(names: Names) -> Complete:
     """Complete a single name."""
-
-    def complete(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
-        return [name for name in dict.fromkeys(names(context)) if name.startswith(typed)]
-
-    return complete
+    return lambda context, _, typed: [name for name in dict.fromkeys(names(context)) if name.startswith(typed)]
 
 
 def listed(names: Names) -> Complete:
@@ -34,38 +29,40 @@ def listed(names: Names) -> Complete:
 
 
 def hosts(context: click.Context) -> Iterator[str]:
-    """Every host of the configuration, including those of accessories."""
+    """Yield every host of the configuration, including those of accessories."""
     config = _config(context)
     servers = config.get("servers")
     for section in (servers, *_values(servers), *_values(config.get("accessories"))):
         for key in ("hosts", "host"):
             found = section.get(key) if isinstance(section, dict) else section
-            yield from _hosts([found] if isinstance(found, str) else found)
+            entries = [found] if isinstance(found, str) else found
+            for entry in entries if isinstance(entries, list) else ():
+                yield from map(str, entry if isinstance(entry, dict) else (entry,))
 
 
 def roles(context: click.Context) -> list[str]:
-    """Names of the roles."""
+    """Return the names of the roles."""
     servers = _config(context).get("servers")
     return [str(name) for name in servers] if isinstance(servers, dict) else ["web"]
 
 
 def accessories(context: click.Context) -> list[str]:
-    """Names of the accessories, and ``all``."""
+    """Return the names of the accessories, and ``all``."""
     found = _config(context).get("accessories")
     return [*(str(name) for name in found), "all"] if isinstance(found, dict) else []
 
 
 def destinations(context: click.Context) -> list[str]:
-    """Destinations that have a file ``deploy.NAME.yml``."""
+    """Return destinations that have a file ``deploy.NAME.yml``."""
     path = _path(context)
     return sorted(each.name.split(".")[1] for each in path.parent.glob(f"{path.stem}.*{path.suffix}"))
 
 
 def versions(_: click.Context) -> list[str]:
-    """The last commits; whether hosts still have them is not checked."""
+    """Return the last commits; whether hosts still have them is not checked."""
     import subprocess
 
-    command = ["git", "log", f"--max-count={COMMITS}", "--format=%H"]
+    command = ["git", "log", "--max-count=10", "--format=%H"]
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=1, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
@@ -89,8 +86,3 @@ def _config(context: click.Context) -> dict[str, Any]:
 
 def _values(section: Any) -> Iterable[Any]:
     return section.values() if isinstance(section, dict) else ()
-
-
-def _hosts(entries: Any) -> Iterator[str]:
-    for entry in entries if isinstance(entries, list) else ():
-        yield from (str(name) for name in entry) if isinstance(entry, dict) else (str(entry),)

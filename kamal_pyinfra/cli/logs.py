@@ -18,6 +18,8 @@ from kamal_pyinfra.cli.output import echo, printable
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.queries.log_lines import LogLine
     from kamal_pyinfra.shell.logs import LogFilter
@@ -75,7 +77,7 @@ class LogOptions:
 
         with _reader():
             try:
-                follow(run, listings, self.filter(), _printer(listings, as_json=self.as_json))
+                follow(run, listings, self.filter(), LogPrinter(listings, as_json=self.as_json))
             except Interrupted as error:  # nothing had to be reverted
                 raise click.exceptions.Exit(error.code) from None
 
@@ -90,51 +92,39 @@ class ReaderGone(Exception):
 
 
 class LogPrinter:
-    """Print lines of many hosts, on a terminal each host in a colour of its own."""
+    """Print lines of many hosts: as objects, or as text, on a terminal each host in a colour of its own."""
 
-    def __init__(self, hosts: Collection[str]) -> None:
-        from rich.console import Console
-
+    def __init__(self, hosts: Collection[str], *, as_json: bool = False) -> None:
         self.colors = {host: COLORS[number % len(COLORS)] for number, host in enumerate(hosts)}
-        self.console = Console(soft_wrap=True, highlight=False) if sys.stdout.isatty() else None
+        self.as_json = as_json
+        self.console: Console | None = None
+        if sys.stdout.isatty() and not as_json:
+            from rich.console import Console
+
+            self.console = Console(soft_wrap=True, highlight=False)
 
     def line(self, line: LogLine) -> None:
         """Print a line of a container."""
         source = f"{line.host}/{line.label}"
-        if self.console is None:
+        if self.as_json:
+            values = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
+            _print(json.dumps(values))
+        elif self.console is None:
             _print(f"{source}  {line.text}")
-            return
-        from rich.text import Text
+        else:
+            from rich.text import Text
 
-        self.console.print(Text(source, style=self.colors.get(line.host, "")), Text(printable(line.text)), sep="  ")
+            style = self.colors.get(line.host, "")
+            self.console.print(Text(source, style=style), Text(printable(line.text)), sep="  ")
 
     def nothing(self, host: str) -> None:
-        """Print that a host has no line to show."""
-        _print(f"{host}  Nothing found")
+        """Print that a host has no line to show; as objects, nothing."""
+        if not self.as_json:
+            _print(f"{host}  Nothing found")
 
     def notice(self, host: str, text: str) -> None:
         """Print an event to standard error."""
-        echo(f"{host}: {text}", err=True, dim=True)
-
-
-class JsonPrinter:
-    """Print lines of many hosts as one object per line."""
-
-    def line(self, line: LogLine) -> None:
-        """Print a line of a container."""
-        values = {"host": line.host, "container": line.container, "time": line.time or None, "line": line.message}
-        _print(json.dumps(values))
-
-    def nothing(self, host: str) -> None:
-        """Print nothing: without a line there is no object."""
-
-    def notice(self, host: str, text: str) -> None:
-        """Print an event to standard error."""
-        echo(f"{host}: {text}", err=True)
-
-
-def _printer(hosts: Collection[str], *, as_json: bool) -> LogPrinter | JsonPrinter:
-    return JsonPrinter() if as_json else LogPrinter(hosts)
+        echo(f"{host}: {text}", err=True, dim=not self.as_json)
 
 
 def _print(line: str) -> None:
@@ -148,7 +138,7 @@ def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> No
     """Print lines of all hosts by time."""
     from kamal_pyinfra.runner.queries.log_lines import by_time
 
-    printer = _printer(found, as_json=as_json)
+    printer = LogPrinter(found, as_json=as_json)
     with _reader():
         for line in by_time(line for lines in found.values() for line in lines):
             printer.line(line)

@@ -18,7 +18,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
 from kamal_pyinfra.cli.output import echo, echo_json, paint
 from kamal_pyinfra.errors import ConfigError, HostFailed, Interrupted, KpError
-from kamal_pyinfra.project.write import write_private
+from kamal_pyinfra.project.write import write
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.progress.events import AnyEvent, Output, RunEnded
 from kamal_pyinfra.runner.progress.report import Report
@@ -134,7 +134,8 @@ class LastDeploy:
         ignore = self.folder / ".gitignore"
         if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
             ignore.write_text(f".gitignore\n{FILE}\n", encoding="utf-8")
-        write_private(self.folder / FILE, redacted(found.model_dump_json(indent=2)) + "\n")
+        text = redacted(found.model_dump_json(indent=2)) + "\n"
+        write(self.folder / FILE, text, mode=0o600, replaces_link=True)
 
 
 def read_last_deploy(root: Path) -> Timeline:

@@ -19,36 +19,40 @@ if TYPE_CHECKING:
 yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 
 
-def add_tasks(
-    group: click.Group,
-    texts: Mapping[str, tuple[str, str]],
-    run: Callable[[Options, str], None] | None = None,
-    *,
-    hidden: bool = False,
-) -> None:
-    """Add a command for each task that needs no option of its own.
-
-    Args:
-        group: whose name begins the task's: ``app stop``.
-        texts: help text and example, by the command's name.
-        run: runs a task, given its name; by default :func:`run_task`.
-        hidden: not listed in the group's help.
-    """
-
-    def add(name: str, text: str, example: str) -> None:
-        @group.command(name, help=with_example(text, example), hidden=hidden)
-        @changing_options
-        def task_command(options: Options) -> None:
-            (run or run_task)(options, f"{group.name} {name}")
-
-    for name, (text, example) in texts.items():
-        add(name, text, example)
-
-
 def run_task(options: Options, name: str, **given: Any) -> None:
     """Run a task on the chosen hosts; ``given`` are options of its own."""
     run, target = options.run_without_version(name.partition(" ")[0])
     run_row(options, row(name, **given), run, target.hosts)
+
+
+def add_commands(
+    group: click.Group,
+    texts: Mapping[str, tuple[str, str]],
+    run: Callable[..., None] = run_task,
+    *parameters: Callable[[Any], Any],
+    hidden: bool = False,
+) -> None:
+    """Add commands that change hosts to a group, which differ in little but their name.
+
+    Args:
+        group: whose name begins the task's: ``app stop``.
+        texts: help text and example, by the command's name.
+        run: called with the common options, the names of group and command, and the values of ``parameters``.
+        parameters: options and arguments besides the common ones.
+        hidden: not listed in the group's help.
+    """
+
+    def add(name: str, text: str, example: str) -> None:
+        def command(options: Options, **values: Any) -> None:
+            run(options, f"{group.name} {name}", **values)
+
+        command = changing_options(command)
+        for parameter in reversed(parameters):
+            command = parameter(command)
+        group.command(name, help=with_example(text, example), hidden=hidden)(command)
+
+    for name, (text, example) in texts.items():
+        add(name, text, example)
 
 
 def row(name: str, **given: Any) -> Task:

@@ -13,34 +13,26 @@ from kamal_pyinfra.errors import ConfigError
 
 
 def resolve_version(config: Config, *, version: str | None = None, environ: Mapping[str, str] | None = None) -> str:
-    """The version: ``version``, else ``VERSION`` of ``environ`` (by default that of ``config``), else the git commit.
+    """Return ``version``, else ``VERSION`` of ``environ`` (by default that of ``config``), else the git commit.
 
     A changed working tree that ``builder.context`` builds is a version of its own, with a random suffix: call this once
     per run. Raises ConfigError without a version, or for one that Docker does not take as a tag.
     """
     declared = (config.environ if environ is None else environ).get("VERSION")
-    found = version or declared or git_version(config)
+    found = version or declared or head_commit(config.root)
+    if not (version or declared) and config.builder.context is not None and has_uncommitted_changes(config.root):
+        found = f"{found}_uncommitted_{secrets.token_hex(8)}"
     if not TAG.fullmatch(found):
-        raise ConfigError(
-            f"version {found!r} cannot be an image tag: up to 128 letters, digits, `_`, `.` and `-`, "
-            "the first no `.` or `-`"
-        )
+        rule = "up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-`"
+        raise ConfigError(f"version {found!r} cannot be an image tag: {rule}")
     return found
 
 
-def git_version(config: Config) -> str:
-    """The commit, marked if changes beyond it would be built."""
-    commit = head_commit(config.root)
-    if config.builder.context is not None and has_uncommitted_changes(config.root):
-        return f"{commit}_uncommitted_{secrets.token_hex(8)}"
-    return commit
-
-
 def git_name() -> str:
-    """Git's user name, else the login name; recorded in the lock."""
+    """Return git's user name, else the login name; recorded in the lock."""
     return git(Path.cwd(), "config", "user.name") or login_name()
 
 
 def git_email() -> str:
-    """Git's user email, else the login name; recorded in audit lines."""
+    """Return git's user email, else the login name; recorded in audit lines."""
     return git(Path.cwd(), "config", "user.email") or login_name()

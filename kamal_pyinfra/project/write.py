@@ -59,12 +59,16 @@ def _add_lines(path: Path, lines: tuple[str, ...]) -> str:
     return "created" if text is None else "added to"
 
 
-def write(path: Path, text: str, *, mode: int) -> None:
-    """Replace a file at once, so that no reader gets half of it, nor a secret; raise ConfigError if that fails."""
-    target = path.resolve()
+def write(path: Path, text: str, *, mode: int, replaces_link: bool = False) -> None:
+    """Replace a file at once, so that no reader gets half of it, nor a secret; raise ConfigError if that fails.
+
+    A link stays, and its target and missing folders are written, unless ``replaces_link`` is given.
+    """
+    target = path if replaces_link else path.resolve()
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if not replaces_link:
+            target.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             os.fchmod(descriptor, mode)
@@ -75,15 +79,3 @@ def write(path: Path, text: str, *, mode: int) -> None:
     finally:
         with contextlib.suppress(OSError):  # without its folder there is no draft
             draft.unlink(missing_ok=True)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file, or a link, by one that only its owner can read; raise ConfigError if that fails."""
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None

@@ -11,9 +11,9 @@ from kamal_pyinfra.cli.commands.exec import interactive, print_dry_run
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.completion import accessories, one
 from kamal_pyinfra.cli.logs import LogOptions, log_options
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example
 from kamal_pyinfra.cli.output import echo
-from kamal_pyinfra.cli.task import confirm_row, row, run_row, yes_option
+from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 from kamal_pyinfra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ TASKS = {
 """Commands that need no more than a name, and what they do."""
 
 
-def _add(command: str, text: str) -> None:
-    @accessory.command(command, help=with_example(text, f"kp accessory {command} db"))
-    @name_argument
-    @changing_options
-    def task_command(options: Options, name: str) -> None:
-        run, _, hosts = _run(options, name, command)
-        run_row(options, row(f"accessory {command}"), run, hosts)
+def _run_task(options: Options, task: str, name: str) -> None:
+    run, _, hosts = _run(options, name, task.partition(" ")[2])
+    run_row(options, row(task), run, hosts)
 
 
-for command, text in TASKS.items():
-    _add(command, text)
+add_commands(
+    accessory,
+    {command: (text, f"kp accessory {command} db") for command, text in TASKS.items()},
+    _run_task,
+    name_argument,
+)
 
 
 @accessory.command("exec")

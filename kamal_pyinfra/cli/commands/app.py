@@ -11,7 +11,7 @@ from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.logs import LogOptions, log_options
 from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
 from kamal_pyinfra.cli.output import echo
-from kamal_pyinfra.cli.task import add_tasks, run_task
+from kamal_pyinfra.cli.task import add_commands, run_task
 
 
 class KamalGroup(click.Group):
@@ -55,7 +55,7 @@ def start(options: Options) -> None:
     run_task(options, "app start", version=options.version)
 
 
-add_tasks(app, {"stop": ("Take the app out of service: drain and stop all its containers.", "kp app stop -h web1")})
+add_commands(app, {"stop": ("Take the app out of service: drain and stop all its containers.", "kp app stop -h web1")})
 
 
 @app.command("stale_containers")
@@ -79,7 +79,7 @@ def stale_containers(options: Options, stops: bool) -> None:
 
 app.add_command(execute)
 REMOVE = "Stop and remove the app's containers, and its images that no other service uses."
-add_tasks(app, {"remove": (REMOVE, "kp app remove -d staging")})
+add_commands(app, {"remove": (REMOVE, "kp app remove -d staging")})
 
 
 @app.command("remove_container", hidden=True)
@@ -95,7 +95,7 @@ HIDDEN = {
     "remove_containers": ("Remove all stopped containers of the app.", "kp app remove_containers"),
     "remove_images": ("Remove the app's images that no container uses.", "kp app remove_images"),
 }
-add_tasks(app, HIDDEN, hidden=True)
+add_commands(app, HIDDEN, hidden=True)
 
 
 @app.command()

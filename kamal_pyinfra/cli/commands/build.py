@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.options import Options, common_options, example
 from kamal_pyinfra.cli.output import echo
+from kamal_pyinfra.cli.task import add_commands
 
 
 @click.group()
@@ -15,28 +16,17 @@ def build() -> None:
 
 
 DELIVERIES = {
-    "deliver": ("Build and push the image, then pull it on the hosts.", "-d staging", True, True),
-    "push": ("Build the image and push it to the registry.", "", True, False),
+    "deliver": ("Build and push the image, then pull it on the hosts.", "kp build deliver -d staging"),
+    "push": ("Build the image and push it to the registry.", "kp build push"),
     "pull": (
         "Pull the image from the registry on the hosts, also where one of that version is.",
-        *("--version 9f2c1ab", False, True),
+        "kp build pull --version 9f2c1ab",
     ),
 }
-"""Help text and options of an example; whether the image is built and pushed, and whether hosts pull it."""
 
 
-def _add_delivery(name: str, text: str, options_shown: str, pushes: bool, pulls: bool) -> None:
-    @build.command(name, help=with_example(text, f"kp build {name} {options_shown}".rstrip()))
-    @changing_options
-    def delivery(options: Options) -> None:
-        _deliver(options, pushes=pushes, pulls=pulls)
-
-
-for name, values in DELIVERIES.items():
-    _add_delivery(name, *values)
-
-
-def _deliver(options: Options, *, pushes: bool, pulls: bool) -> None:
+def _deliver(options: Options, name: str) -> None:
+    pushes, pulls = name != "build pull", name != "build push"
     run, target = options.run("build")
     if options.dry_run and pushes:
         echo(f"This machine would build and push {run.config.absolute_image(run.version)}.")
@@ -58,25 +48,23 @@ def _deliver(options: Options, *, pushes: bool, pulls: bool) -> None:
         runner.pull(run, target.hosts, report)
 
 
+add_commands(build, DELIVERIES, _deliver)
 BUILDERS = {
-    "create": "Create the builder on this machine, or replace it if its hosts changed.",
-    "remove": "Remove the builder from this machine.",
+    "create": ("Create the builder on this machine, or replace it if its hosts changed.", "kp build create"),
+    "remove": ("Remove the builder from this machine.", "kp build remove"),
 }
 
 
-def _add_builder(name: str, text: str) -> None:
-    @build.command(name, help=with_example(text, f"kp build {name}"))
-    @changing_options
-    def builder(options: Options) -> None:
-        config = options.config()
+def _change_builder(options: Options, name: str) -> None:
+    config = options.config()
 
-        from kamal_pyinfra.runner import build as runner
+    from kamal_pyinfra.runner import build as runner
 
-        {"create": runner.create_builder, "remove": runner.remove_builder}[name](config, echo, is_dry=options.dry_run)
+    change = runner.create_builder if name == "build create" else runner.remove_builder
+    change(config, echo, is_dry=options.dry_run)
 
 
-for name, text in BUILDERS.items():
-    _add_builder(name, text)
+add_commands(build, BUILDERS, _change_builder)
 
 
 @build.command()
@@ -98,35 +86,38 @@ def registry() -> None:
 
 
 REGISTRY = {
-    "login": ("Give the registry's credentials to Docker on this machine and on the hosts.", "--skip-local"),
-    "logout": ("Remove the registry's credentials from Docker on this machine and on the hosts.", "--skip-remote"),
+    "login": (
+        "Give the registry's credentials to Docker on this machine and on the hosts.",
+        "kp registry login --skip-local",
+    ),
+    "logout": (
+        "Remove the registry's credentials from Docker on this machine and on the hosts.",
+        "kp registry logout --skip-remote",
+    ),
 }
 
 
-def _add_registry(name: str, text: str, option: str) -> None:
-    @registry.command(name, help=with_example(text, f"kp registry {name} {option}"))
-    @click.option("-L", "--skip-local", "--skip_local", "skip_local", is_flag=True, help="Leave this machine out.")
-    @click.option("-R", "--skip-remote", "--skip_remote", "skip_remote", is_flag=True, help="Leave the hosts out.")
-    @changing_options
-    def credentials(options: Options, skip_local: bool, skip_remote: bool) -> None:
-        _change_credentials(options, name, is_local=not skip_local, is_remote=not skip_remote)
-
-
-for name, (text, option) in REGISTRY.items():
-    _add_registry(name, text, option)
-
-
-def _change_credentials(options: Options, name: str, *, is_local: bool, is_remote: bool) -> None:
+def _change_credentials(options: Options, name: str, skip_local: bool, skip_remote: bool) -> None:
     run, target = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.runner import tasks as runner
 
-    change, what = {"login": (runner.log_in, "log in to"), "logout": (runner.log_out, "log out of")}[name]
-    found = run.config.registry
-    if options.dry_run and found.is_built_in:
-        echo(f"The built-in registry would {'start when it is needed' if name == 'login' else 'be stopped'}.")
-    elif options.dry_run and is_local:
-        echo(f"This machine would {what} {found.server or 'Docker Hub'}.")
+    is_login = name == "registry login"
+    registry = run.config.registry
+    if options.dry_run and registry.is_built_in:
+        echo(f"The built-in registry would {'start when it is needed' if is_login else 'be stopped'}.")
+    elif options.dry_run and not skip_local:
+        echo(f"This machine would log {'in to' if is_login else 'out of'} {registry.server or 'Docker Hub'}.")
+    change = runner.log_in if is_login else runner.log_out
     with report_for(options) as report:
-        change(run, target.hosts, report, is_local=is_local, is_remote=is_remote)
+        change(run, target.hosts, report, is_local=not skip_local, is_remote=not skip_remote)
+
+
+add_commands(
+    registry,
+    REGISTRY,
+    _change_credentials,
+    click.option("-L", "--skip-local", "--skip_local", "skip_local", is_flag=True, help="Leave this machine out."),
+    click.option("-R", "--skip-remote", "--skip_remote", "skip_remote", is_flag=True, help="Leave the hosts out."),
+)

@@ -21,6 +21,7 @@ from kamal_pyinfra.cli.options import (
     common_options,
     example,
     plan_options,
+    with_example,
 )
 from kamal_pyinfra.cli.output import age, echo, echo_json
 from kamal_pyinfra.errors import ConfigError
@@ -35,34 +36,24 @@ CHANGES = 2
 events_option = click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object a line.")
 
 
-@click.command()
-@plan_options
-@events_option
-@changing_options
-@example("kp setup")
-def setup(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Install Docker where it is missing, then deploy."""
-    run_deploy(options, choices, "setup", as_json=as_json)
+def _deploying(name: str, text: str, *examples: str) -> click.Command:
+    @click.command(name, help=with_example(text, *examples))
+    @plan_options
+    @events_option
+    @changing_options
+    def command(options: Options, choices: PlanOptions, as_json: bool) -> None:
+        run_deploy(options, choices, name, as_json=as_json)
+
+    return command
 
 
-@click.command()
-@plan_options
-@events_option
-@changing_options
-@example("kp deploy", "kp deploy --version 9f2c1ab --skip-push")
-def deploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Put a version into service without losing a request."""
-    run_deploy(options, choices, "deploy", as_json=as_json)
-
-
-@click.command()
-@plan_options
-@events_option
-@changing_options
-@example("kp redeploy")
-def redeploy(options: Options, choices: PlanOptions, as_json: bool) -> None:
-    """Deploy, but leave the proxy as it is and prune nothing."""
-    run_deploy(options, choices, "redeploy", as_json=as_json)
+setup = _deploying("setup", "Install Docker where it is missing, then deploy.", "kp setup")
+deploy = _deploying(
+    "deploy",
+    "Put a version into service without losing a request.",
+    *("kp deploy", "kp deploy --version 9f2c1ab --skip-push"),
+)
+redeploy = _deploying("redeploy", "Deploy, but leave the proxy as it is and prune nothing.", "kp redeploy")
 
 
 def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json: bool) -> None:
@@ -163,9 +154,9 @@ def print_plan(
     else:
         paint(render_text(found, is_whole=options.verbose))
     if out is not None:
-        from kamal_pyinfra.project.write import write_private
+        from kamal_pyinfra.project.write import write
 
-        write_private(Path(out), file.model_dump_json(indent=2) + "\n")
+        write(Path(out), file.model_dump_json(indent=2) + "\n", mode=0o600, replaces_link=True)
         echo(f"Wrote {out}; `kp apply {out}` makes exactly these changes.", err=json)
     return found
 

@@ -9,7 +9,7 @@ import click
 
 from kamal_pyinfra.cli.options import Options, changing_options, example
 from kamal_pyinfra.cli.output import echo
-from kamal_pyinfra.cli.task import add_tasks
+from kamal_pyinfra.cli.task import add_commands
 
 
 @click.group()
@@ -25,7 +25,7 @@ TASKS = {
     ),
     "delete": ("Remove the env files from the hosts; what runs keeps running.", "kp env delete"),
 }
-add_tasks(env, TASKS)
+add_commands(env, TASKS)
 PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
 

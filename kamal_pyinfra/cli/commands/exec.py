@@ -12,7 +12,7 @@ import click
 
 from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
 from kamal_pyinfra.cli.output import echo
-from kamal_pyinfra.cli.task import add_tasks
+from kamal_pyinfra.cli.task import add_commands
 from kamal_pyinfra.errors import ConfigError, HostFailed
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def server() -> None:
     """Prepare the servers themselves, and run commands on them."""
 
 
-add_tasks(server, {"bootstrap": ("Install Docker where it is missing.", "kp server bootstrap")})
+add_commands(server, {"bootstrap": ("Install Docker where it is missing.", "kp server bootstrap")})
 
 
 @server.command("exec")

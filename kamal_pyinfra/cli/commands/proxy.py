@@ -7,7 +7,7 @@ import click
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.logs import LogOptions, log_options
 from kamal_pyinfra.cli.options import Options, changing_options, common_options, example
-from kamal_pyinfra.cli.task import add_tasks, confirm_row, row, run_row, yes_option
+from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
 
 @click.group()
@@ -36,7 +36,7 @@ def _run(options: Options, name: str) -> None:
     run_row(options, row(name), run, proxy_hosts(run, target.hosts))
 
 
-add_tasks(traefik, TASKS, _run)
+add_commands(traefik, TASKS, _run)
 
 
 @traefik.command()

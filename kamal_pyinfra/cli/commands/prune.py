@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, example, with_example
-from kamal_pyinfra.cli.task import add_tasks, confirm_row, row, run_row, yes_option
+from kamal_pyinfra.cli.options import Options, changing_options, example
+from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
 
 @click.group()
@@ -15,31 +15,32 @@ def prune() -> None:
 
 
 RETAINING = {
-    "all": "Remove surplus containers, the images that only these used, and leftover cords and assets.",
-    "containers": "Remove stopped containers beyond those to keep, and leftover cords and assets.",
+    "all": (
+        "Remove surplus containers, the images that only these used, and leftover cords and assets.",
+        "kp prune all --retain 2",
+    ),
+    "containers": (
+        "Remove stopped containers beyond those to keep, and leftover cords and assets.",
+        "kp prune containers --retain 2",
+    ),
 }
-"""Commands that keep some containers for a rollback, and what they do."""
-
-
-def _add(name: str, text: str) -> None:
-    @prune.command(name, help=with_example(text, f"kp prune {name} --retain 2"))
-    @click.option(
-        "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
-    )
-    @changing_options
-    def retaining(options: Options, retain: int | None) -> None:
-        run, target = options.run_without_version("prune")
-
-        from kamal_pyinfra.runner.tasks import retained
-
-        run_row(options, row(f"prune {name}", retain=retained(run, retain)), run, target.hosts)
-
-
-for name, text in RETAINING.items():
-    _add(name, text)
-
+"""Commands that keep some containers for a rollback."""
 IMAGES = "Remove images of the app that no container uses, and those that lost their tag."
-add_tasks(prune, {"images": (IMAGES, "kp prune images")})
+
+
+def _prune(options: Options, name: str, retain: int | None) -> None:
+    run, target = options.run_without_version("prune")
+
+    from kamal_pyinfra.runner.tasks import retained
+
+    run_row(options, row(name, retain=retained(run, retain)), run, target.hosts)
+
+
+retain_option = click.option(
+    "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
+)
+add_commands(prune, RETAINING, _prune, retain_option)
+add_commands(prune, {"images": (IMAGES, "kp prune images")})
 
 
 @prune.command()

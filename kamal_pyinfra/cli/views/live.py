@@ -18,18 +18,19 @@ from kamal_pyinfra.cli.views.plain import PlainView
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.text import one_line
 
-WAITS = "waits"
-BUSY = "busy"
-THROUGH = "through"
-FAILED = "failed"
+WAITS, BUSY, THROUGH, FAILED = "waits", "busy", "through", "failed"
+STATES = {
+    WAITS: ("·", "dim", "waiting", "waits for its turn"),
+    BUSY: ("▸", "cyan", "at work", ""),
+    THROUGH: ("✓", "green", "through", "waits for the other hosts"),
+    FAILED: ("✗", "bold red", "failed", ""),
+}
+"""Sign, style, word, and what a host does that has no operation to show; the most urgent state last."""
 
 
 @dataclass
 class HostLine:
-    """The state of one host: :data:`WAITS`, :data:`BUSY`, :data:`THROUGH` (waits for others) or :data:`FAILED`.
-
-    ``since`` is when that state began, in seconds of the run.
-    """
+    """The state of one host: ``since`` is when it began, in seconds of the run."""
 
     host: str
     phase: str = ""
@@ -40,14 +41,14 @@ class HostLine:
 
 @dataclass
 class RunProgress:
-    """The state of all hosts of a run, and of the deploying machine."""
+    """The state of all hosts of a run, and the last ``output`` on the deploying machine."""
 
     title: str = ""
     phase: str = ""
     batch: str = ""
     gate: str = ""
     operation: str = ""
-    here: str = ""
+    output: str = ""
     lines: dict[str, HostLine] = field(default_factory=dict)
     active: tuple[str, ...] = ()
 
@@ -66,19 +67,19 @@ class RunProgress:
                 self._all(event.at, BUSY, operation)
             case events.HostFinished(host=host, operation=operation, succeeded=succeeded):
                 self._set(event.at, host, THROUGH if succeeded else FAILED, operation if not succeeded else "")
-            case events.Waiting(host=host, what=what):
-                self._say(host, what)
-            case events.PullProgress(host=host, layers=layers, of=of):
-                self._say(host, f"{self.operation}: {layers}/{of} layers")
+            case events.Waiting(host=host, what=doing) if host in self.lines:
+                self.lines[host].doing = doing
+            case events.PullProgress(host=host, layers=layers, of=of) if host in self.lines:
+                self.lines[host].doing = f"{self.operation}: {layers}/{of} layers"
             case events.Gate(passed=passed):
                 self.gate = "gate passed" if passed else "gate closed"
             case events.Output(line=line):
-                self.here = line
+                self.output = line
             case events.PhaseEnded():
                 self._all(event.at, WAITS, "")
 
     def _phase_began(self, at: float, phase: str, hosts: list[str]) -> None:
-        self.phase, self.active, self.here = phase, tuple(hosts), ""
+        self.phase, self.active, self.output = phase, tuple(hosts), ""
         for host in hosts:
             line = self.lines.setdefault(host, HostLine(host))
             if line.state != FAILED or phase == "revert":
@@ -96,75 +97,52 @@ class RunProgress:
         line.since = at if (line.state, state) in ((BUSY, WAITS), (THROUGH, WAITS)) else line.since
         line.state, line.doing = state, doing
 
-    def _say(self, host: str, doing: str) -> None:
-        if host in self.lines:
-            self.lines[host].doing = doing
 
-
-SIGNS = {WAITS: "·", BUSY: "▸", THROUGH: "✓", FAILED: "✗"}
-STYLES = {WAITS: "dim", BUSY: "cyan", THROUGH: "green", FAILED: "bold red"}
-WORDS = {WAITS: "waiting", BUSY: "at work", THROUGH: "through", FAILED: "failed"}
 NAME_CELLS = 30
 NAMED = 10
 """Hosts that are shown by name when not all can be."""
 
 
 def frame(progress: RunProgress, now: float, *, width: int, rows: int) -> list[Text]:
-    """The lines of the view, ``now`` seconds after the run began.
+    """Return the lines of the view, ``now`` seconds after the run began.
 
     With more hosts than rows, those that failed or have been busy longest have a line, and all others are counted.
     """
+    parts = (progress.title, progress.phase, progress.batch, progress.gate, duration(now), one_line(progress.output))
+    head = Text(cut(" · ".join(filter(None, parts)), width), style="bold")
     lines = list(progress.lines.values())
-    if len(lines) > rows - 1:
-        return [_head(progress, now, width), *_folded(lines, now, width, rows - 1)]
-    return [_head(progress, now, width), *_hosts(lines, now, width)]
-
-
-def _head(progress: RunProgress, now: float, width: int) -> Text:
-    parts = (progress.title, progress.phase, progress.batch, progress.gate, duration(now), one_line(progress.here))
-    return Text(cut(" · ".join(part for part in parts if part), width), style="bold")
+    shown = _folded(lines, now, width, rows - 1) if len(lines) > rows - 1 else _hosts(lines, now, width)
+    return [head, *shown]
 
 
 def _hosts(lines: list[HostLine], now: float, width: int) -> Iterator[Text]:
-    name = min(NAME_CELLS, max((cell_len(each.host) for each in lines), default=0))
-    phase = max((len(each.phase) for each in lines), default=0)
+    name = min(NAME_CELLS, max((cell_len(line.host) for line in lines), default=0))
+    phase = max((len(line.phase) for line in lines), default=0)
     for line in lines:
-        yield _host(line, now, name, phase, width)
-
-
-def _host(line: HostLine, now: float, name: int, phase: int, width: int) -> Text:
-    doing = line.doing or {THROUGH: "waits for the other hosts", WAITS: "waits for its turn"}.get(line.state, "")
-    took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
-    text = f"{SIGNS[line.state]} {_wide(line.host, name)}  {line.phase:<{phase}}  {took:>11}  {one_line(doing)}"
-    return Text(cut(text.rstrip(), width), style=STYLES[line.state])
+        sign, style, _, waits = STATES[line.state]
+        took = duration(max(0.0, now - line.since)) if line.state in (BUSY, THROUGH) else ""
+        host = set_cell_size(cut(line.host, name), name)
+        text = f"{sign} {host}  {line.phase:<{phase}}  {took:>11}  {one_line(line.doing or waits)}"
+        yield Text(cut(text.rstrip(), width), style=style)
 
 
 def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterator[Text]:
     counts = Counter((line.state, line.phase) for line in lines)
-    order = sorted(counts, key=lambda key: (list(SIGNS).index(key[0]), key[1]), reverse=True)
-    totals = [
-        Text(cut(_total(state, phase, counts[state, phase]), width), style=STYLES[state]) for state, phase in order
-    ][: max(1, rows // 2)]
-    yield from totals
-    urgent = sorted(
-        (line for line in lines if line.state in (FAILED, BUSY)), key=lambda line: (line.state != FAILED, line.since)
-    )
-    yield from _hosts(urgent[: min(NAMED, max(0, rows - len(totals)))], now, width)
-
-
-def _total(state: str, phase: str, count: int) -> str:
-    hosts = "1 host" if count == 1 else f"{count} hosts"
-    return f"{SIGNS[state]} {hosts} {WORDS[state]}{f' ({phase})' if phase else ''}"
-
-
-def _wide(text: str, cells: int) -> str:
-    return set_cell_size(cut(text, cells), cells)
+    order = sorted(counts, key=lambda key: (list(STATES).index(key[0]), key[1]), reverse=True)[: max(1, rows // 2)]
+    for state, phase in order:
+        sign, style, word, _ = STATES[state]
+        count = counts[state, phase]
+        text = f"{sign} {count} host{'s' if count > 1 else ''} {word}{f' ({phase})' if phase else ''}"
+        yield Text(cut(text, width), style=style)
+    urgent = [line for line in lines if line.state in (FAILED, BUSY)]
+    urgent.sort(key=lambda line: (line.state != FAILED, line.since))
+    yield from _hosts(urgent[: min(NAMED, max(0, rows - len(order)))], now, width)
 
 
 FIRST_LINES = 3
 """Why a container is not ready, the output of its health check, and the heading of its log."""
 MOST_LAST_LINES = 12
-ROWS_BESIDE = 12
+OTHER_ROWS = 12
 """Of the terminal: for the frame itself, its first lines, and what follows it."""
 SPARE_ROWS = 2
 REDRAW_SECONDS = 0.1
@@ -213,14 +191,12 @@ class LiveView:
     def _frame_failure(self, event: events.Failed) -> None:
         what = f"{event.phase}: {event.operation}" if event.operation else event.phase
         text = Text(printable("\n".join(self._shortened(event.output))) or "(no output)")
-        panel = Panel(
-            text, title=Text(one_line(f"{event.host} failed ({what})")), title_align="left", border_style="red"
-        )
-        self.console.print(panel)
+        title = Text(one_line(f"{event.host} failed ({what})"))
+        self.console.print(Panel(text, title=title, title_align="left", border_style="red"))
 
     def _shortened(self, lines: Sequence[str]) -> Sequence[str]:
-        """Lines that fit on the screen with their frame; a line of a log often takes two rows."""
-        last = max(1, min(MOST_LAST_LINES, (self.console.size.height - ROWS_BESIDE) // 2))
+        """Return lines that fit on the screen with their frame; a line of a log often takes two rows."""
+        last = max(1, min(MOST_LAST_LINES, (self.console.size.height - OTHER_ROWS) // 2))
         left_out = len(lines) - FIRST_LINES - last
         return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]] if left_out > 0 else lines
 

@@ -8,37 +8,6 @@ from collections.abc import Callable
 from kamal_pyinfra.cli.output import duration, echo, echo_command
 from kamal_pyinfra.insight.routed import Proof, what_serves
 from kamal_pyinfra.runner.progress import events
-from kamal_pyinfra.runner.progress.events import AnyEvent, PhaseEnded, ProxyAsked, RunEnded, RunStarted
-
-
-class Ending:
-    """The lines at the end of a run."""
-
-    def __init__(self) -> None:
-        self.started: RunStarted | None = None
-        self.phases: dict[str, float] = {}
-        self.proofs: list[Proof] = []
-
-    def note(self, event: AnyEvent) -> None:
-        """Collect what the lines need from an event; every event must be passed."""
-        if isinstance(event, RunStarted):
-            self.started = event
-        elif isinstance(event, PhaseEnded):
-            self.phases[event.phase] = self.phases.get(event.phase, 0.0) + event.seconds
-        elif isinstance(event, ProxyAsked):
-            self.proofs.append(Proof(host=event.host, container=event.container, kind=event.proof, reason=event.reason))
-
-    def lines(self, event: RunEnded) -> list[str]:
-        """The duration and, if a version was put into service, the time of each phase and the URLs."""
-        if event.result != "done":
-            return []
-        lines = [f"Finished in {duration(event.at)}"]
-        if self.started is not None and self.started.urls:
-            lines += [
-                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
-                what_serves(f"{self.started.service} {self.started.version}", self.started.urls, self.proofs),
-            ]
-        return lines
 
 
 class PlainView:
@@ -47,20 +16,37 @@ class PlainView:
     def __init__(self, *, verbose: bool, echo: Callable[[str], object] = echo) -> None:
         self.verbose = verbose
         self.echo = echo
-        self.ending = Ending()
+        self.started: events.RunStarted | None = None
+        self.phases: dict[str, float] = {}
+        self.proofs: list[Proof] = []
 
     def __call__(self, event: events.AnyEvent) -> None:
         """Print the lines of an event."""
-        self.ending.note(event)
-        for line in self.lines(event):
+        match event:
+            case events.RunStarted():
+                self.started = event
+            case events.PhaseEnded(phase=phase, seconds=seconds):
+                self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+            case events.ProxyAsked(host=host, container=container, proof=kind, reason=reason):
+                self.proofs.append(Proof(host=host, container=container, kind=kind, reason=reason))
+        for line in self._lines(event):
             self.echo(f"{time.strftime('%H:%M:%S')}  {line}")
 
-    def lines(self, event: events.AnyEvent) -> list[str]:
-        """The lines of an event; most have none."""
+    def _lines(self, event: events.AnyEvent) -> list[str]:
         if isinstance(event, events.RunEnded):
-            return self.ending.lines(event)
+            return self._last_lines(event) if event.result == "done" else []
         line = (self._verbose_line(event) if self.verbose else None) or _line(event)
         return [line] if line else []
+
+    def _last_lines(self, event: events.RunEnded) -> list[str]:
+        """Return the duration and, if a version was put into service, the time of each phase and the URLs."""
+        lines = [f"Finished in {duration(event.at)}"]
+        if self.started is not None and self.started.urls:
+            lines += [
+                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
+                what_serves(f"{self.started.service} {self.started.version}", self.started.urls, self.proofs),
+            ]
+        return lines
 
     def _verbose_line(self, event: events.AnyEvent) -> str | None:
         match event:

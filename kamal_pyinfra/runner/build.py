@@ -34,11 +34,7 @@ def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
 
 
 def build(run: Run, report: Report) -> None:
-    """Build and push, as a phase of a run.
-
-    Raises:
-        BuildFailed: the message says where, with the last output. ConfigError: a secret is missing.
-    """
+    """Build and push, as a phase of a run."""
     report.phase_began("build")
     is_built = False
     try:
@@ -49,23 +45,13 @@ def build(run: Run, report: Report) -> None:
 
 
 def push(run: Run, report: Report) -> None:
-    """Build and push, as a command of its own.
-
-    Raises:
-        BuildFailed: the message says where, with the last output. ConfigError: a secret is missing.
-        Interrupted: a signal came; what was under way was ended.
-    """
+    """Build and push, as a command of its own."""
     with interruptible():
         build(run, report)
 
 
 def pull(run: Run, hosts: Collection[str], report: Report) -> None:
-    """Fetch the run's version onto hosts, through each registry mirror once before all others (Kamal 1.9).
-
-    Raises:
-        ConfigError: a secret is missing. HostFailed: a host could not be reached, or failed.
-        Interrupted: a signal came.
-    """
+    """Fetch the run's version onto hosts, through each registry mirror once before all others (Kamal 1.9)."""
     require_secrets(run.config)
     with interruptible(), Session(run, hosts, report) as session:
         if run.is_dry:
@@ -87,11 +73,7 @@ def _mirrors(session: Session) -> dict[str, str]:
 
 
 def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
-    """Create the builder on this machine, or only print whether there is anything to do.
-
-    Raises:
-        BuildFailed: docker or a plugin is missing, or a build host does not answer.
-    """
+    """Create the builder on this machine, or only print whether there is anything to do."""
 
     def create(builder: ImageBuilder, programs: Programs) -> str:
         if is_dry:
@@ -103,11 +85,7 @@ def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None
 
 
 def remove_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
-    """Remove the builder from this machine, or only print whether there is anything to do.
-
-    Raises:
-        BuildFailed: docker or a plugin is missing, or docker will not let go.
-    """
+    """Remove the builder from this machine, or only print whether there is anything to do."""
 
     def remove(builder: ImageBuilder, programs: Programs) -> str:
         if is_dry:
@@ -129,11 +107,7 @@ def _on_builder(config: Config, say: Output, verb: str, act: Callable[[ImageBuil
 
 
 def show_builder(config: Config, say: Output) -> None:
-    """Print which builder is in use and what docker knows of builders on this machine; never the environment.
-
-    Raises:
-        BuildFailed: docker or a plugin is missing, or does not answer.
-    """
+    """Print which builder is in use and what docker knows of builders on this machine; never the environment."""
     programs = Programs(say, say)
     builder = usable_builder(config, programs)
     say(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")

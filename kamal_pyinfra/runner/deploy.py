@@ -34,10 +34,6 @@ def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
 
     Returns:
         The plan, and the file that ``kp apply`` can roll out.
-
-    Raises:
-        HookFailed: ``pre-connect`` failed. HostFailed: a host could not be reached or observed.
-        PlanRefused: the plan must not be rolled out.
     """
     _require_secrets(run)
     with interruptible(), Session(run, hosts) as session:
@@ -55,9 +51,6 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
     """Find hosts, with their roles, that left the configuration and that the records on the hosts remember.
 
     Any host can name any other: who asked has to confirm them before they are connected to.
-
-    Raises:
-        HostFailed: a host could not be reached or observed.
     """
     from kamal_pyinfra.plan.plan import former_hosts
     from kamal_pyinfra.runner.queries.observe import observe

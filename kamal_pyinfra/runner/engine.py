@@ -101,11 +101,7 @@ def _name(state: State, op_hash: str) -> str:
 
 
 def connect(state: State, *, at_once: int) -> None:
-    """Connect all hosts, so many at the same time (Kamal 1.9, ``max_concurrent_starts``).
-
-    Raises:
-        PyinfraError: a host could not be connected; the others are.
-    """
+    """Connect all hosts, so many at the same time (Kamal 1.9, ``max_concurrent_starts``)."""
     with patches.pool_of(state, at_once):
         connect_all(state)
 

@@ -58,11 +58,7 @@ class ExecResult:
 
 
 def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[ExecResult]:
-    """Run a command in the app on each host and role; each goes on when another fails.
-
-    Raises:
-        ConfigError: no such container runs. HostFailed: a host could not be reached.
-    """
+    """Run a command in the app on each host and role; each goes on when another fails."""
     with interruptible(), Session(run, hosts) as session:
         if wanted.reuses:
             observed: Mapping[str, ObservedHost | None] = session.observe()
@@ -74,11 +70,7 @@ def in_app(run: Run, hosts: Collection[str], wanted: Exec) -> list[ExecResult]:
 
 
 def app_command(run: Run, host: str, wanted: Exec) -> str:
-    """Return shell text that does the same on one terminal of the host, in its first selected role.
-
-    Raises:
-        ConfigError: no such container runs. HostFailed: the host could not be reached.
-    """
+    """Return shell text that does the same on one terminal of the host, in its first selected role."""
     observed: ObservedHost | None = None
     if wanted.reuses:
         with interruptible(), Session(run, [host]) as session:
@@ -87,11 +79,7 @@ def app_command(run: Run, host: str, wanted: Exec) -> str:
 
 
 def on_hosts(run: Run, hosts: Collection[str], command: str) -> list[ExecResult]:
-    """Run shell text on each host; each goes on when another fails.
-
-    Raises:
-        HostFailed: a host could not be reached.
-    """
+    """Run shell text on each host; each goes on when another fails."""
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         return _executed(session, {host: {"": host_command(run, host, command)} for host in session.hosts}, {})
@@ -155,11 +143,7 @@ def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: M
 
 
 def in_accessory(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
-    """Run a command in an accessory; return what it printed on each host.
-
-    Raises:
-        HostFailed: a host could not be reached, or the command failed.
-    """
+    """Run a command in an accessory; return what it printed on each host."""
     line = accessory_command(run, name, command, is_reused=is_reused)
     return read_hosts(run, hosts, guarded(line, seconds=EXEC_SECONDS))
 

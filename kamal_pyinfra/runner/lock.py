@@ -80,11 +80,7 @@ def locked(session: Session) -> Iterator[bool]:
 
 @contextmanager
 def what_is_done_stays() -> Iterator[None]:
-    """Add to a signal that what was done stays; a deploy names what it reverted instead.
-
-    Raises:
-        Interrupted: a signal came.
-    """
+    """Add to a signal that what was done stays; a deploy names what it reverted instead."""
     try:
         yield
     except Interrupted as error:
@@ -142,22 +138,14 @@ def _release(session: Session) -> HostFailure | None:
 
 
 def lock_status(run: Run) -> LockDetails | None:
-    """Return who holds the lock; ``None`` if it is free.
-
-    Raises:
-        HostFailed: the primary host could not be reached.
-    """
+    """Return who holds the lock; ``None`` if it is free."""
     primary = run.config.primary_host
     with interruptible(), Session(run, [primary]) as session:
         return session.observe()[primary].lock
 
 
 def acquire_lock(run: Run, message: str) -> None:
-    """Take the lock until it is released by hand.
-
-    Raises:
-        LockHeld: somebody has it. HostFailed: it could not be taken.
-    """
+    """Take the lock until it is released by hand."""
     if run.is_dry:
         lock = lock_status(run)
         if lock is not None:

@@ -218,9 +218,6 @@ def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], 
         session: connected to the hosts that take part.
         began: when the command did, by the monotonic clock.
         check: called once the lock is held; see :class:`Rollout`.
-
-    Raises:
-        KpError: whatever stopped it; see :func:`kamal_pyinfra.runner.deploy.deploy`.
     """
     session.report.planned(plan)
     if session.run.is_dry:

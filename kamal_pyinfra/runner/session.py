@@ -46,6 +46,8 @@ def _print_warning(text: str) -> None:
 class Session:
     """Connections to the hosts of a run, and what a command does on them, phase by phase.
 
+    Whatever needs hosts raises :class:`HostFailed` when one cannot be reached, and :class:`Interrupted` at a signal.
+
     Args:
         run: the configuration and the run's fixed values.
         hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
@@ -124,11 +126,7 @@ class Session:
         return any(host.name == name for host in self.state.active_hosts)
 
     def require_hosts(self) -> None:
-        """Stop before anything changes if a host could not be reached or observed.
-
-        Raises:
-            HostFailed: with every such host.
-        """
+        """Stop before anything changes if a host could not be reached or observed."""
         may_go_on = self.run.may_do_without(self.left_out)
         if not may_go_on:
             self.failures.update(self.left_out)
@@ -193,9 +191,6 @@ class Session:
             name: ``pre-deploy``.
             hosts: names of the hosts that it is about; by default those of the run.
             runtime: seconds that the deploy took, for ``post-deploy``.
-
-        Raises:
-            HookFailed: it failed; the run must not go on.
         """
         if not has_hook(self.run, name):
             return
@@ -208,11 +203,7 @@ class Session:
         self.report.phase_ended(name, succeeded=True)
 
     def fail(self, state: str) -> NoReturn:
-        """Report every failure so far and stop; ``state`` is that of the fleet.
-
-        Raises:
-            HostFailed: always.
-        """
+        """Report every failure so far and stop; ``state`` is that of the fleet."""
         failures = list(self.failures.values())
         for failure in failures:
             self.report.failed(failure)
@@ -228,11 +219,7 @@ class Session:
         self.state.active_hosts |= back
 
     def observe(self) -> dict[str, ObservedHost]:
-        """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`.
-
-        Raises:
-            HostFailed: a host could not be reached or observed.
-        """
+        """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`."""
         self.require_hosts()
         query, self.snapshots_at = query_for(self.run), time.monotonic()
         self.state.config.FAIL_PERCENT = engine.LENIENT_PERCENT

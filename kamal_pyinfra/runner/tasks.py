@@ -23,12 +23,7 @@ from kamal_pyinfra.runner.session import Session, interruptible
 
 
 def preview(task: Task, run: Run, hosts: Collection[str]) -> Plan:
-    """Plan a task without doing it; no question is asked while connections are open.
-
-    Raises:
-        ConfigError: a secret has no value. HostFailed: a host could not be reached or observed. PlanRefused: it must
-            not be done.
-    """
+    """Plan a task without doing it; no question is asked while connections are open."""
     if task.needs_secrets:
         require_secrets(run.config)
     with interruptible(), Session(run, hosts) as session:
@@ -90,22 +85,14 @@ def _run_group(task: Task, session: Session, group: tuple[str, ...], waiting: Se
 
 
 def retained(run: Run, retain: int | None) -> int:
-    """Return how many stopped containers of a role stay: as many as asked for, else ``retain_containers``.
-
-    Raises:
-        ConfigError: fewer than one.
-    """
+    """Return how many stopped containers of a role stay: as many as asked for, else ``retain_containers``."""
     if retain is not None and retain < 1:
         raise ConfigError("--retain must be at least 1: without a stopped container there is nothing to roll back to")
     return run.config.retain_containers if retain is None else retain
 
 
 def proxy_hosts(run: Run, hosts: Collection[str]) -> tuple[str, ...]:
-    """Return those of the hosts that run a proxy: a role behind it is on them.
-
-    Raises:
-        ConfigError: there is none among them.
-    """
+    """Return those of the hosts that run a proxy: a role behind it is on them."""
     routed = [role for role in run.config.roles if run.includes(role.name) and role.running_traefik]
     found = tuple(host for host in hosts if any(role.runs_on(host) for role in routed))
     if not found:
@@ -114,20 +101,12 @@ def proxy_hosts(run: Run, hosts: Collection[str]) -> tuple[str, ...]:
 
 
 def in_service(run: Run, hosts: Collection[str]) -> str:
-    """Return the version that hosts have in service, for a command that gets none.
-
-    Raises:
-        ConfigError: they do not agree, or there is none. HostFailed: a host could not be reached.
-    """
+    """Return the version that hosts have in service, for a command that gets none."""
     return version_in_service(run, observe(run, hosts))
 
 
 def stale(run: Run, hosts: Collection[str]) -> list[tuple[str, str, str]]:
-    """Return host, container and version of what runs besides the version in service.
-
-    Raises:
-        HostFailed: a host could not be reached.
-    """
+    """Return host, container and version of what runs besides the version in service."""
     return [
         (host, container.name, container.version)
         for host, observed in observe(run, hosts).items()
@@ -136,11 +115,7 @@ def stale(run: Run, hosts: Collection[str]) -> list[tuple[str, str, str]]:
 
 
 def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
-    """Give the registry's credentials to this machine's Docker, then to the hosts'.
-
-    Raises:
-        ConfigError: a credential has no value. RegistryFailed: this machine could not. HostFailed: a host could not.
-    """
+    """Give the registry's credentials to this machine's Docker, then to the hosts'."""
     if not run.is_dry:
         if run.config.registry.is_built_in:
             report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
@@ -151,11 +126,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
 
 
 def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
-    """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own.
-
-    Raises:
-        RegistryFailed: this machine could not. HostFailed: a host could not.
-    """
+    """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own."""
     if run.config.registry.is_built_in and not run.is_dry:
         was_there = local_registry.removed(run.config.registry, Programs(report.output, report.warned))
         report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
@@ -184,11 +155,7 @@ ALL_ACCESSORIES = "all"
 
 
 def chosen_accessories(config: Config, name: str) -> tuple[str, ...]:
-    """Return the accessories that a name means.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return the accessories that a name means."""
     if name == ALL_ACCESSORIES and name not in config.accessories:
         return tuple(config.accessories)
     if name not in config.accessories:
@@ -203,11 +170,7 @@ def unknown_accessory(config: Config, name: str) -> str:
 
 
 def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
-    """Return the run that is about these accessories and nothing else.
-
-    Raises:
-        ConfigError: they are booted, and a secret or a local file of theirs is missing.
-    """
+    """Return the run that is about these accessories and nothing else."""
     if command in ("boot", "reboot", "upload"):
         run.config.require_accessory_files(names)
     task = TASKS.get(f"accessory {command}")
@@ -219,11 +182,7 @@ def accessory_run(run: Run, names: tuple[str, ...], command: str) -> Run:
 
 
 def accessory_hosts(config: Config, names: Collection[str], hosts: Collection[str]) -> tuple[str, ...]:
-    """Return those of the hosts that carry one of the accessories.
-
-    Raises:
-        ConfigError: there is none among them.
-    """
+    """Return those of the hosts that carry one of the accessories."""
     carriers = {server.host for name in names for server in config.accessory_servers(name)}
     found = tuple(host for host in hosts if host in carriers)
     if not found:

@@ -224,11 +224,7 @@ class Client(SSHClient):
         self._open(found, route, _offer(found, route), given={}, file=file)
 
     def exec_command(self, *arguments: Any, **options: Any) -> Any:
-        """Begin a command; a session that sshd refuses is asked for again for about a second.
-
-        Raises:
-            SessionRefused: it still does.
-        """
+        """Begin a command; a session that sshd refuses is asked for again for about a second."""
         return _patiently(partial(super().exec_command, *arguments, **options))
 
     def close(self) -> None:
@@ -241,11 +237,7 @@ class Client(SSHClient):
 
 
 def open_session(transport: Transport, timeout: float) -> Channel:
-    """Open a new session on a connection, asked for as :meth:`Client.exec_command` does.
-
-    Raises:
-        SessionRefused: sshd refuses it.
-    """
+    """Open a new session on a connection, asked for as :meth:`Client.exec_command` does."""
     channel: Channel = _patiently(partial(transport.open_session, timeout=timeout))
     return channel
 

@@ -50,9 +50,6 @@ def lines_of(path: str, version: tuple[int, int]) -> tuple[Line, ...]:
     Args:
         path: of the file.
         version: by which a changed file is known.
-
-    Raises:
-        SshConfigError: it cannot be read.
     """
     if version == (0, 0):
         return ()

@@ -104,9 +104,6 @@ class HostKeys(MissingHostKeyPolicy):
         names: as what it may be in a file: ``[HOST]:PORT``, which a new key gets, and ``HOST``, which is for any port.
         trust: where its keys are.
         run_keys: gets a new key.
-
-    Raises:
-        HostKeyRefused: a file cannot be read.
     """
 
     def __init__(self, names: Sequence[str], trust: Trust, run_keys: RunKeys) -> None:

@@ -353,11 +353,7 @@ def load_key(path: str, certificates: Sequence[str] = (), passphrase: str | None
 
 
 def parse_key(text: str) -> PKey:
-    """Read a private key from its text.
-
-    Raises:
-        ConfigError: it is of no known kind, or has a password.
-    """
+    """Read a private key from its text."""
     for kind in KINDS:
         with contextlib.suppress(SSHException, ValueError):
             return kind.from_private_key(StringIO(text))

@@ -52,11 +52,7 @@ class Program(ProxyCommand):
 
 
 def open_socket(host: str, port: int, timeout: float, family: str = "any") -> socket.socket:
-    """A connection to the first address of a name that answers.
-
-    Raises:
-        OSError: none does.
-    """
+    """A connection to the first address of a name that answers."""
     wanted = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
     errors: dict[Any, OSError] = {}
     for kind, _, _, _, address in socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM):

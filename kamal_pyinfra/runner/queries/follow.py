@@ -93,9 +93,6 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines; by default the last 10 (Kamal 1.9).
         listener: gets each line.
-
-    Raises:
-        HostFailed: a host could not be reached when it began. Interrupted: a signal came.
     """
     if wanted.lines is None and wanted.since is None and wanted.grep is None:
         wanted = replace(wanted, lines=commands.FOLLOWED_LINES)

@@ -29,11 +29,7 @@ def roles_of(run: Run, host: str) -> list[str]:
 
 
 def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
-    """Return the last log lines of the running app containers, by host.
-
-    Raises:
-        HostFailed: a host could not be reached, or its logs not read.
-    """
+    """Return the last log lines of the running app containers, by host."""
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         commands = {
@@ -51,11 +47,7 @@ def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, l
 def container_logs(
     run: Run, hosts: Collection[str], container: str, label: str, wanted: LogFilter
 ) -> dict[str, list[LogLine]]:
-    """Return the last lines of a container that each host has.
-
-    Raises:
-        HostFailed: a host could not be reached, or has no such container.
-    """
+    """Return the last lines of a container that each host has."""
     found = read_hosts(run, hosts, guarded(log_commands.of_container(container, wanted), seconds=READ_SECONDS))
     return {
         host: [LogLine(host=host, container=container, label=label, text=text) for text in texts]
@@ -74,20 +66,12 @@ def container_listings(hosts: Collection[str], container: str, label: str) -> di
 
 
 def audit_lines(run: Run, hosts: Collection[str], *, lines: int) -> dict[str, list[str]]:
-    """Return the last lines of the audit log, by host; none where nothing was done yet.
-
-    Raises:
-        HostFailed: a host could not be reached, or its log not read.
-    """
+    """Return the last lines of the audit log, by host; none where nothing was done yet."""
     return read_hosts(run, hosts, audit_commands.recent(naming.audit_log(run.config), lines=lines))
 
 
 def read_hosts(run: Run, hosts: Collection[str], command: str) -> dict[str, list[str]]:
-    """Return what a command prints on each host.
-
-    Raises:
-        HostFailed: a host could not be reached, or the command failed there.
-    """
+    """Return what a command prints on each host."""
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         return _texts(session.execute(command, session.hosts))

@@ -24,11 +24,7 @@ Show = Callable[[tuple[StatusRow, ...]], None]
 
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
-    """Take one snapshot of each host.
-
-    Raises:
-        HostFailed: a host could not be reached or observed, or its Docker does not answer.
-    """
+    """Take one snapshot of each host."""
     with interruptible(), Session(run, hosts) as session:
         observed = session.observe()
     _require_docker(observed)
@@ -69,10 +65,6 @@ def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None 
         hosts: their names.
         show: called with the rows after each snapshot.
         every: seconds between two snapshots, on the same connections; ``None`` for a single one.
-
-    Raises:
-        HostFailed: a host could not be reached or observed, or its Docker does not answer; what is known of the
-            others was shown. Interrupted: a signal ended it.
     """
     # What a machine without the secrets cannot compare is not drift.
     known = replace(run, keeps_env=bool(missing_secrets(run.config)))

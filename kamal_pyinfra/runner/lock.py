@@ -127,12 +127,12 @@ def _release(session: Session) -> HostFailure | None:
         session.readmit()
         session.failures = {}
         if not session.is_active(primary):  # a phase without hosts would count as done
-            left = HostFailure(host=primary, phase="unlock", operation="", output=("it cannot be reached",))
+            left = HostFailure(host=primary, phase="unlock", output=("it cannot be reached",))
         elif session.phase("unlock", phases.unlock, hosts=[primary]):
             left = None
             break
         else:
-            left = session.failures.get(primary) or HostFailure(host=primary, phase="unlock", operation="", output=())
+            left = session.failures.get(primary) or HostFailure(host=primary, phase="unlock")
     session.failures = failures
     return left
 
@@ -157,7 +157,7 @@ def acquire_lock(run: Run, message: str) -> None:
     if (held := lock_commands.answer(output, lock_commands.HELD)) is not None:
         raise LockHeld(lock_message(parse_lock(held)))
     if lock_commands.answer(output, lock_commands.TAKEN) is None:
-        raise _unconfirmed(run, "taken")
+        raise _unconfirmed(run.config.primary_host, "taken")
 
 
 def release_lock(run: Run, *, is_forced: bool) -> bool:
@@ -187,7 +187,7 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
         return True
     output = _on_primary(run, f"{lock_commands.confirmed(directory, release)}; true")
     if lock_commands.answer(output, lock_commands.RELEASED) is None:
-        raise _unconfirmed(run, "released")
+        raise _unconfirmed(run.config.primary_host, "released")
     return True
 
 
@@ -202,6 +202,5 @@ def _on_primary(run: Run, command: str) -> list[str]:
     return list(output.stdout_lines)
 
 
-def _unconfirmed(run: Run, what: str) -> HostFailed:
-    primary = run.config.primary_host
+def _unconfirmed(primary: str, what: str) -> HostFailed:
     return HostFailed(f"{primary} did not confirm that the lock is {what}; `kp lock status` shows it", [primary])

@@ -71,7 +71,7 @@ class Timeline(BaseModel):
 
 
 class Recorder:
-    """Collects events; :attr:`timeline` is what they amount to."""
+    """Collects events, and makes the timeline of them."""
 
     def __init__(self) -> None:
         self.started: events.RunStarted | None = None
@@ -88,9 +88,10 @@ class Recorder:
         match event:
             case events.RunStarted():
                 self.started = event
-            case events.PlanMade(plan=plan):
-                self.plan = plan
-                self._looked(event.at)
+            case events.PlanMade(at=at, plan=plan):
+                self.plan, self.hosts = plan, []
+                # All that came before the plan is one phase: connections, and a snapshot of every host.
+                self._phase_ended(LOOK, 0.0, at, at, succeeded=True)
             case events.BatchStarted(number=number):
                 self.batch = number
             case events.PhaseStarted(at=at, phase=phase, hosts=hosts):
@@ -98,52 +99,28 @@ class Recorder:
                 self.hosts, self.batch = hosts, 0 if phase in ("finish", "unlock") else self.batch
             case events.OperationStarted(at=at):
                 self.operation_began = at
-            case events.HostFinished():
-                self._host_finished(event)
-            case events.PhaseEnded():
-                self._phase_ended(event)
+            case events.HostFinished(at=at) if at - self.operation_began >= SHORTEST:
+                place = event.model_dump(include={"host", "phase", "operation", "succeeded"})
+                self.spans.append(Span(began=self.operation_began, ended=at, **place))
+            case events.PhaseEnded(at=at, phase=phase, seconds=seconds, succeeded=succeeded):
+                self._phase_ended(phase, self.phase_began, at, seconds, succeeded=succeeded)
             case events.Waiting(at=at, host=host, what=what):
                 self.waits.append(Wait(at=at, host=host, what=what))
 
-    def _looked(self, at: float) -> None:
-        """All that came before the plan is one phase: connections, and a look at every host."""
-        self.phases.append(PhaseTime(phase=LOOK, batch=0, began=0.0, seconds=at, succeeded=True))
-        self.spans.append(Span(host=HERE, phase=LOOK, operation="", began=0.0, ended=at, succeeded=True))
-
-    def _host_finished(self, event: events.HostFinished) -> None:
-        if event.at - self.operation_began >= SHORTEST:
-            self.spans.append(
-                Span(
-                    host=event.host,
-                    phase=event.phase,
-                    operation=event.operation,
-                    began=self.operation_began,
-                    ended=event.at,
-                    succeeded=event.succeeded,
-                )
-            )
-
-    def _phase_ended(self, event: events.PhaseEnded) -> None:
-        began, succeeded = self.phase_began, event.succeeded
-        self.phases.append(
-            PhaseTime(phase=event.phase, batch=self.batch, began=began, seconds=event.seconds, succeeded=succeeded)
-        )
+    def _phase_ended(self, phase: str, began: float, ended: float, seconds: float, *, succeeded: bool) -> None:
+        times = PhaseTime(phase=phase, batch=self.batch, began=began, seconds=seconds, succeeded=succeeded)
+        self.phases.append(times)
         if not self.hosts:
-            self.spans.append(
-                Span(host=HERE, phase=event.phase, operation="", began=began, ended=event.at, succeeded=succeeded)
-            )
+            span = Span(host=HERE, phase=phase, operation="", began=began, ended=ended, succeeded=succeeded)
+            self.spans.append(span)
 
     def timeline(self, end: events.RunEnded) -> Timeline | None:
-        """The whole; ``None`` of a run that changed nothing."""
-        has_worked = any(each.phase not in LOCKING for each in self.phases)
-        if self.started is None or self.plan is None or not has_worked:
+        """Return the whole; ``None`` of a run that changed nothing."""
+        has_changed = any(times.phase not in LOCKING for times in self.phases)
+        if self.started is None or self.plan is None or not has_changed:
             return None
         return Timeline(
-            command=self.started.command,
-            service=self.started.service,
-            version=self.started.version,
-            time=self.started.time,
-            urls=self.started.urls,
+            **self.started.model_dump(include={"command", "service", "version", "time", "urls"}),
             seconds=end.at,
             result=end.result,
             plan=self.plan,

@@ -100,34 +100,19 @@ def accessory_owner(config: Config, name: str) -> str:
     return f"{service_name(config)}/{name}"
 
 
-def cords_directory(config: Config) -> str:
-    """Parent of all cord directories."""
-    return f"{config.run_directory}/cords"
-
-
 def cord_directory(config: Config, role: str, run_id: str) -> str:
     """The directory that one container mounts; the container may serve while there is a file ``cord`` in it."""
-    return f"{cords_directory(config)}/{container_prefix(config, role)}-{run_id}"
-
-
-def assets_directory(config: Config, kind: str) -> str:
-    """Parent of the asset folders; ``kind`` is ``extracted`` or ``volumes``."""
-    return f"{config.run_directory}/assets/{kind}"
+    return f"{config.run_directory}/cords/{container_prefix(config, role)}-{run_id}"
 
 
 def assets_path(config: Config, kind: str, container: str) -> str:
     """The asset folder of one container; ``kind`` is ``extracted`` or ``volumes``."""
-    return f"{assets_directory(config, kind)}/{container}"
-
-
-def locks_directory(config: Config) -> str:
-    """Parent of all lock directories."""
-    return f"{config.run_directory}/locks"
+    return f"{config.run_directory}/assets/{kind}/{container}"
 
 
 def lock_directory(config: Config) -> str:
     """The directory that is the deploy lock."""
-    return f"{locks_directory(config)}/{service_name(config)}"
+    return f"{config.run_directory}/locks/{service_name(config)}"
 
 
 def audit_log(config: Config) -> str:

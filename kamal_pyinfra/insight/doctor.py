@@ -29,13 +29,10 @@ OK, WARN, FAIL = Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check of a host: a verdict, what was found, and what to do if not all is well.
+    """One check of a host: a verdict, what was found, and what to do if not all is well."""
 
-    ``host`` is a name in the configuration, or ``this machine``; ``name`` is the subject, such as ``disk``.
-    """
-
-    host: str
-    name: str
+    host: str  # a name in the configuration, or ``this machine``
+    name: str  # the subject, such as ``disk``
     verdict: Verdict
     message: str
     way_out: str = ""
@@ -43,30 +40,23 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """Limits of one container, a role's or an accessory's; ``memory`` is in bytes."""
+    """Limits of one container."""
 
-    container: str
+    container: str  # a role, an accessory, or the proxy
     cpus: float = 0.0
-    memory: int = 0
+    memory: int = 0  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Requirements:
-    """What a host must provide.
-
-    Args:
-        address: ``USER@HOST -p PORT``, to be tried by hand.
-        ports: host ports that the proxy publishes.
-        registry: the registry's host.
-        shares: containers with limits on this host.
-    """
+    """What a host must provide."""
 
     host: str
-    address: str
+    address: str  # ``USER@HOST -p PORT``, to be tried by hand
     run_directory: str
-    ports: tuple[int, ...] = ()
-    registry: str = ""
-    shares: tuple[Share, ...] = ()
+    ports: tuple[int, ...] = ()  # host ports that the proxy publishes
+    registry: str = ""  # its host
+    shares: tuple[Share, ...] = ()  # containers with limits on this host
 
 
 OLDEST_DOCKER = (20, 10)

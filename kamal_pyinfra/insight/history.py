@@ -25,27 +25,18 @@ STEPS_APART = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """One deploy, as audit logs record it; Kamal's lack command and summary.
+    """One deploy, as audit logs record it; Kamal's lack command and summary."""
 
-    Args:
-        at: UTC time of its start, ISO 8601; for Kamal the time of its first line.
-        seconds: its duration; for Kamal from its first to its last line.
-        result: one of the constants of this module.
-        where: phase and hosts of a failure.
-        hosts: whose logs record it.
-        tool: ``kp``, or ``other`` for Kamal and for a run that was killed.
-    """
-
-    at: str
+    at: str  # UTC time of its start, ISO 8601; for Kamal the time of its first line
     by: str
     command: str
     version: str
-    seconds: float
-    result: str
-    tool: str
-    where: str = ""
+    seconds: float  # its duration; for Kamal from its first to its last line
+    result: str  # one of the constants of this module
+    tool: str  # ``kp``, or ``other`` for Kamal and for a run that was killed
+    where: str = ""  # phase and hosts of a failure
     summary: str = ""
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # those whose logs record it
 
     def as_json(self) -> dict[str, object]:
         """Return the deploy as a JSON object."""

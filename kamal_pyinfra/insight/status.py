@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from kamal_pyinfra.insight.routed import Routed
-from kamal_pyinfra.naming import replica_number
+from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired.host import desired_host, owner_of
 from kamal_pyinfra.plan.diff.app import UNLISTED_FILES
@@ -21,25 +21,17 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRow:
-    """One container of one host, or a role that lacks one.
-
-    Args:
-        role: of the app, or ``proxy``.
-        replica: its number among the role's containers on the host, counted from 1.
-        since: RFC 3339 time of its last start; empty if it does not run.
-        drift: causes of the changes that would undo what was done outside kp, and what is not known of that.
-        routed: whether the proxy routes to it: ``yes``, ``no: WHY`` or ``not known: WHY``; empty where it need not.
-    """
+    """One container of one host, or a role that lacks one."""
 
     host: str
-    role: str
-    version: str
-    state: str
-    health: str
-    since: str
-    drift: tuple[str, ...] = ()
-    replica: int = 1
-    routed: str = ""
+    role: str  # of the app, or ``proxy``
+    version: str = ""
+    state: str = ""
+    health: str = ""
+    since: str = ""  # RFC 3339 time of its last start; empty if it does not run
+    drift: tuple[str, ...] = ()  # causes of changes that would undo what was done outside kp, and what is not known
+    replica: int = 1  # its number among the role's containers on the host
+    routed: str = ""  # by the proxy: ``yes``, ``no: WHY`` or ``not known: WHY``; empty where it need not
 
     @property
     def label(self) -> str:
@@ -71,17 +63,15 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
         causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
         found = [container for container in running if container.role == role]
         for container in sorted(found, key=lambda container: replica_number(container.name)):
-            routed = routes.get(container.name, Routed())
+            routed = routes.get(container.name, Routed()).text
             unlisted = () if container.are_edits_known else (UNLISTED_FILES,)
-            yield replace(
-                _row(observed.host, role, container.version, container, (*causes, *unlisted)), routed=routed.text
-            )
+            yield _row(observed.host, role, container, (*causes, *unlisted), routed=routed)
         if not found:
             yield _absent(observed, role, version, causes)
     yield from _proxy_rows(observed, tuple(_cause(change) for change in drift if change.kind == PROXY))
     others = tuple(_cause(change) for change in drift if not _role_of(change) and change.kind != PROXY)
     if others:
-        yield StatusRow(host=observed.host, role="-", version="", state="", health="", since="", drift=others)
+        yield StatusRow(host=observed.host, role="-", drift=others)
 
 
 def _drift(run: Run, observed: ObservedHost) -> list[Change]:
@@ -100,47 +90,42 @@ def _cause(change: Change) -> str:
 
 def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, ...]) -> StatusRow:
     """Return the row of a stopped container, which shows why none runs, or one without a container."""
-    stopped = [each for each in observed.containers if each.role == role and each.version == version]
-    if stopped:
-        return _row(observed.host, role, version, stopped[0], drift)
-    state = UNKNOWN if observed.docker.error else MISSING
-    return StatusRow(host=observed.host, role=role, version="", state=state, health="", since="", drift=drift)
+    for container in observed.containers:
+        if container.role == role and container.version == version:
+            return _row(observed.host, role, container, drift)
+    return StatusRow(host=observed.host, role=role, state=UNKNOWN if observed.docker.error else MISSING, drift=drift)
 
 
 def _proxy_rows(observed: ObservedHost, drift: tuple[str, ...]) -> Iterator[StatusRow]:
-    proxies = [container for container in observed.containers if container.name == "traefik"]
-    yield from (_row(observed.host, PROXY, each.image.rpartition(":")[2], each, drift) for each in proxies)
-    if not proxies and drift:
-        yield StatusRow(host=observed.host, role=PROXY, version="", state=MISSING, health="", since="", drift=drift)
+    proxy = observed.container(PROXY_CONTAINER)
+    if proxy is not None:
+        yield replace(_row(observed.host, PROXY, proxy, drift), version=proxy.image.rpartition(":")[2], replica=1)
+    elif drift:
+        yield StatusRow(host=observed.host, role=PROXY, state=MISSING, drift=drift)
 
 
-def _row(host: str, role: str, version: str, container: ObservedContainer, drift: tuple[str, ...]) -> StatusRow:
+def _row(host: str, role: str, container: ObservedContainer, drift: tuple[str, ...], *, routed: str = "") -> StatusRow:
     return StatusRow(
         host=host,
         role=role,
-        version=version,
+        version=container.version,
         state=container.status.value,
         health=container.health or "",
         since=container.started if container.is_running else "",
         drift=drift,
-        replica=replica_number(container.name) if container.role else 1,
+        replica=replica_number(container.name),
+        routed=routed,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retained:
-    """One version that is still there.
-
-    Args:
-        created: RFC 3339 time of its newest container.
-        is_in_service: whether it runs on any host.
-        missing: hosts that lack its image, which refuse a rollback.
-    """
+    """One version that is still there."""
 
     version: str
-    created: str
-    is_in_service: bool = False
-    missing: tuple[str, ...] = ()
+    created: str  # RFC 3339 time of its newest container
+    is_in_service: bool = False  # it runs on any host
+    missing: tuple[str, ...] = ()  # hosts that lack its image, which refuse a rollback
 
     @property
     def is_offered(self) -> bool:

@@ -22,19 +22,13 @@ NODE_PROBE = "node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () 
 
 @dataclass(frozen=True, kw_only=True)
 class Framework:
-    """Defaults for an app of a framework.
-
-    Args:
-        probe: a health check that needs only the language.
-        has_health_page: whether a new app answers at ``/up``.
-        asset_path: folder in the image with files that old and new pages need.
-    """
+    """Defaults for an app of a framework."""
 
     name: str
     port: int
-    probe: str | None = None
-    has_health_page: bool = False
-    asset_path: str | None = None
+    probe: str | None = None  # a health check that needs only the language
+    has_health_page: bool = False  # a new app answers at ``/up``
+    asset_path: str | None = None  # folder in the image with files that old and new pages need
     clear: tuple[tuple[str, str], ...] = ()
     secret: tuple[str, ...] = ()
 
@@ -86,17 +80,11 @@ VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
 
 @dataclass(kw_only=True)
 class Image:
-    """The last stage of a Dockerfile, with what it inherits from earlier ones.
+    """The last stage of a Dockerfile, with what it inherits from earlier ones."""
 
-    Args:
-        port: the first port that it exposes.
-        healthcheck: the command of its ``HEALTHCHECK``, as one shell line.
-        has_curl: whether one of its ``RUN`` lines installs curl.
-    """
-
-    port: int | None = None
-    healthcheck: str | None = None
-    has_curl: bool = False
+    port: int | None = None  # the first that it exposes
+    healthcheck: str | None = None  # the command of its ``HEALTHCHECK``, as one shell line
+    has_curl: bool = False  # one of its ``RUN`` lines installs curl
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -202,17 +190,13 @@ URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A folder with an app.
-
-    ``health_page`` is a path that its sources mention; ``machine`` is the deploying machine's processor, as
-    ``uname -m`` prints it.
-    """
+    """A folder with an app."""
 
     service: str
     image: Image | None = None
     framework: Framework | None = None
-    health_page: str | None = None
-    machine: str = "x86_64"
+    health_page: str | None = None  # a path that its sources mention
+    machine: str = "x86_64"  # processor of the deploying machine, as ``uname -m`` prints it
 
     @property
     def is_built_for_itself(self) -> bool:

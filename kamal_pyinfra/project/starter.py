@@ -35,19 +35,13 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Contents of deploy.yml besides those found in the folder.
-
-    Args:
-        registry: host of the registry; ``None`` for Docker Hub, or for none.
-        username: there; ``None`` for the built-in registry.
-        guesses: what the user did not give and must correct.
-    """
+    """Contents of deploy.yml besides those found in the folder."""
 
     hosts: tuple[Host, ...]
     image: str
-    registry: str | None = None
-    username: str | None = None
-    guesses: tuple[str, ...] = ()
+    registry: str | None = None  # its host; ``None`` for Docker Hub, or for none
+    username: str | None = None  # ``None`` for the built-in registry
+    guesses: tuple[str, ...] = ()  # what the user did not give and must correct
 
 
 def read_answers(

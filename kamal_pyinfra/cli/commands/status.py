@@ -99,15 +99,7 @@ def print_details(
     with_app: bool = False,
     heading: str = "role",
 ) -> None:
-    """Print a table with a row for each container.
-
-    Args:
-        run: the fixed values of the run.
-        hosts: names of the hosts to observe.
-        others: containers of the proxy and of accessories to show, and what they are called below ``heading``.
-        with_app: whether the app's containers are shown.
-        heading: of the column with roles.
-    """
+    """Print a table with a row for each container of the app, and of others with their names below ``heading``."""
     from rich.table import Table
 
     from kamal_pyinfra.plan.desired.host import owner_of

@@ -88,24 +88,19 @@ class GitHubView:
     def __call__(self, event: events.AnyEvent) -> None:
         """Print an event and the marks around it."""
         if isinstance(event, events.PhaseStarted):
-            self.echo(f"::group::{event.phase}{_escaped(_on(event.hosts))}")
+            hosts = event.hosts if len(event.hosts) < 6 else [f"{len(event.hosts)} hosts"]
+            place = f" on {', '.join(hosts)}" if hosts else ""
+            self.echo(f"::group::{event.phase}{_escaped(place)}")
         self.plain(event)
         if isinstance(event, events.PhaseEnded):
             self.echo("::endgroup::")
         if isinstance(event, events.Failed):
             what = f"{event.phase}: {event.operation}" if event.operation else event.phase
             text = "\n".join([what, *event.output[-5:]])
-            self.echo(f"::error title={_property(event.host)} failed::{_escaped(text)}")
-
-
-def _on(hosts: list[str]) -> str:
-    return f" on {', '.join(hosts)}" if len(hosts) < 6 and hosts else f" on {len(hosts)} hosts" if hosts else ""
+            host = _escaped(event.host).replace(":", "%3A").replace(",", "%2C")
+            self.echo(f"::error title={host} failed::{_escaped(text)}")
 
 
 def _escaped(text: str) -> str:
-    """Text as a workflow command of GitHub requires it."""
+    """Escape text as a workflow command of GitHub requires it."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -80,13 +80,10 @@ def _row(host: str, timeline: Timeline, name: int, cells: int) -> Text:
         last = min(cells, max(first + 1, round(span.ended * scale)))
         drawn[first:last] = [span] * (last - first)
     for cell in drawn:
-        row.append(*(_cell(cell) if cell else ("·", "bright_black")))
+        letter, color, _ = PHASES.get(cell.phase, HOOK) if cell else ("·", "bright_black", "")
+        failed = cell is not None and not cell.succeeded
+        row.append(*(("✗", "bold red") if failed else (letter, f"black on {color}" if cell else color)))
     return row
-
-
-def _cell(span: Span) -> tuple[str, str]:
-    letter, color, _ = PHASES.get(span.phase, HOOK)
-    return (letter, f"black on {color}") if span.succeeded else ("✗", "bold red")
 
 
 def _scale(seconds: float, cells: int) -> str:

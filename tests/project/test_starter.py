@@ -217,7 +217,7 @@ def test_there_are_kamals_seven_hooks_and_each_says_how_it_is_used() -> None:
     assert len(samples) == 7
     for sample in samples:
         name = sample.path.removeprefix(".kamal/hooks/").removesuffix(".sample")
-        assert sample.text.startswith("#!/bin/sh\n# Runs here")
+        assert sample.text.startswith("#!/bin/sh\n# Runs on this machine")
         assert f"rename it to {name}" in " ".join(sample.text.replace("\n# ", " ").split())
         assert sample.mode == 0o755
 

@@ -17,7 +17,7 @@ from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.shell.lock import LOST
-from kamal_pyinfra.ssh.connection import execute, reconnect_if_gone
+from kamal_pyinfra.ssh.connection import execute, reconnect
 
 SECONDS = 120
 ANSWER_SECONDS = 20
@@ -126,7 +126,7 @@ class LockLease:
 def _renewed(state: State, host: Host, command: str) -> bool:
     patience = gevent.Timeout(ANSWER_SECONDS, PyinfraError("no answer"))
     with ctx_config.use(state.config.copy()), ctx_host.use(host), patience:
-        reconnect_if_gone(host)
+        reconnect(host, only_if_gone=True)
         succeeded, output = execute(host, command)
     if not succeeded:
         raise OSError("the lock could not be renewed")

@@ -14,7 +14,7 @@ HUNG = "it did not answer in time"
 NO_ENGINE = re.compile(
     rf"{SILENT}|Cannot connect to the Docker daemon|error during connect|[Ii]s the docker daemon running", re.IGNORECASE
 )
-GAVE_UP = re.compile(r"^(It did not end within|Nothing was heard of it)")
+GAVE_UP = re.compile(r"^(It did not end within|No answer came within)")
 ENDED = "All else that ends the run was done there."
 SWITCHED = "The old version was stopped there, and what ends the run was not done."
 """Last words of a host on which nothing failed but that an old container did not leave traffic in time."""

@@ -72,7 +72,7 @@ def _mirrors(session: Session) -> dict[str, str]:
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
-def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
+def create_builder(config: Config, echo: Output, *, is_dry: bool = False) -> None:
     """Create the builder on this machine, or only print whether there is anything to do."""
 
     def create(builder: ImageBuilder, programs: Programs) -> str:
@@ -81,10 +81,10 @@ def create_builder(config: Config, say: Output, *, is_dry: bool = False) -> None
             return "Already there:" if is_there else "This machine would create"
         return "Created" if local_builder.ensure(builder, programs) else "Already there:"
 
-    _on_builder(config, say, "create", create)
+    _on_builder(config, echo, "create", create)
 
 
-def remove_builder(config: Config, say: Output, *, is_dry: bool = False) -> None:
+def remove_builder(config: Config, echo: Output, *, is_dry: bool = False) -> None:
     """Remove the builder from this machine, or only print whether there is anything to do."""
 
     def remove(builder: ImageBuilder, programs: Programs) -> str:
@@ -92,31 +92,31 @@ def remove_builder(config: Config, say: Output, *, is_dry: bool = False) -> None
             return "This machine would remove" if local_builder.is_there(builder, programs) else "Not there:"
         return "Removed" if local_builder.remove(builder, programs) else "Not there:"
 
-    _on_builder(config, say, "remove", remove)
+    _on_builder(config, echo, "remove", remove)
 
 
-def _on_builder(config: Config, say: Output, verb: str, act: Callable[[ImageBuilder, Programs], str]) -> None:
-    programs = Programs(say, say)
+def _on_builder(config: Config, echo: Output, verb: str, act: Callable[[ImageBuilder, Programs], str]) -> None:
+    programs = Programs(echo, echo)
     builder = usable_builder(config, programs)
     if not builder.needs_buildx:
-        say(f"The native builder is the engine itself: nothing to {verb}")
+        echo(f"The native builder is the engine itself: nothing to {verb}")
         return
     with programs_with_ssh(config, builder, programs) as connected:
         outcome = act(builder, connected)
-    say(f"{outcome} {builder.name}")
+    echo(f"{outcome} {builder.name}")
 
 
-def show_builder(config: Config, say: Output) -> None:
+def show_builder(config: Config, echo: Output) -> None:
     """Print which builder is in use and what docker knows of builders on this machine; never the environment."""
-    programs = Programs(say, say)
+    programs = Programs(echo, echo)
     builder = usable_builder(config, programs)
-    say(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
-    say(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
+    echo(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
+    echo(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
     for node in builder.nodes:
-        say(f"Context: {node.context} at {node.place}")
+        echo(f"Context: {node.context} at {node.place}")
     with programs_with_ssh(config, builder, programs) as connected:
         for argv in local_builder.details(builder):
             answer = connected.ask(argv)
             if not answer.succeeded:
                 raise BuildFailed(f"`{shown(argv)}` failed:\n  {answer.error}")
-            say(answer.out)
+            echo(answer.out)

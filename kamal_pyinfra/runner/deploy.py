@@ -62,8 +62,8 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
     """Make the fleet what the configuration asks for; return the plan that was rolled out.
 
     Raises:
-        ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: somebody else is
-            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be carried
+        ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: another run is
+            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be rolled
             out. Interrupted: a signal came.
     """
     _require_secrets(run)

@@ -30,7 +30,7 @@ from kamal_pyinfra.ssh.host_data import host_data
 from kamal_pyinfra.ssh.host_keys import RunKeys
 
 GARBAGE_THRESHOLD = 20_000
-"""New objects until Python looks for garbage; with its own 700 it looks often, for nothing."""
+"""New objects until Python collects garbage; with its own 700 it does so often, for nothing."""
 STRICT_PERCENT = 0
 LENIENT_PERCENT = 100
 BUSY_SECONDS = 0.1
@@ -50,7 +50,7 @@ def new_state(run: Run, hosts: Collection[str], run_keys: RunKeys | None = None)
         CONNECT_TIMEOUT=run.config.ssh.connect_timeout,
         FAIL_PERCENT=STRICT_PERCENT,
         TEMP_DIR="$HOME",  # only for the program that hands sudo a password: /tmp may forbid programs
-        # pyinfra's own choice is 20 hosts for each processor here; the others would wait for the slowest of these.
+        # pyinfra's own choice is 20 hosts for each local processor; the others would wait for the slowest of these.
         PARALLEL=min(len(names), MAX_PARALLEL),
     )
     state = State(check_for_changes=False)
@@ -111,17 +111,17 @@ def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
 
     Args:
         modules: each with all that it needs.
-        operates: pyinfra's operations follow. The first would wait until Python has looked up where modules lie.
+        operates: pyinfra's operations follow. The first would wait until Python has found where modules lie.
     """
-    gevent.spawn_later(BUSY_SECONDS, _load, modules, operates)
 
+    def load() -> None:
+        for module in modules:
+            import_module(module)
+        if operates:
+            import_module("kamal_pyinfra.deploys.phases")
+            inspect.stack()  # as pyinfra does for every operation
 
-def _load(modules: Iterable[str], operates: bool) -> None:
-    for module in modules:
-        import_module(module)
-    if operates:
-        import_module("kamal_pyinfra.deploys.phases")
-        inspect.stack()  # as pyinfra does for every operation
+    gevent.spawn_later(BUSY_SECONDS, load)
 
 
 def disconnect(state: State) -> None:

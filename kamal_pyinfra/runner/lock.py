@@ -171,7 +171,7 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
         Whether there was one.
 
     Raises:
-        LockHeld: it is somebody else's, or in use. HostFailed: the primary host could not be reached, or did not
+        LockHeld: it is another's, or in use. HostFailed: the primary host could not be reached, or did not
             confirm that the lock is gone.
     """
     directory = naming.lock_directory(run.config)

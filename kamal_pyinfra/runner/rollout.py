@@ -117,7 +117,7 @@ class Rollout:
         hosts, (arguments,) = step.batch or None, step.rounds
         if self.session.phase(phase.name, phase.deploy, hosts=hosts, is_strict=is_strict, **arguments):
             return True
-        return may_leave_out and bool(self.session.leave_out_unreachable())
+        return may_leave_out and self.session.leave_out_unreachable()
 
     def _boot(self, step: Step, phase: Phase) -> None:
         self.session.report.batch_began(step.number, step.of, step.batch)

@@ -95,20 +95,16 @@ class Session:
         else:
             self.failures[host.name] = failure
 
-    def leave_out_unreachable(self) -> frozenset[str]:
-        """Go on without those of the failed hosts that cannot be reached any more, if the run may.
-
-        Returns:
-            Their names; none if another host failed for another reason, or one that is needed is gone too.
-        """
+    def leave_out_unreachable(self) -> bool:
+        """Go on without the failed hosts; return whether the run may, since none of them can be reached any more."""
         failed = [host for host in self.state.inventory if host.name in self.failures]
-        if not self.run.may_do_without({*self.left_out, *self.failures}):
-            return frozenset()
+        if not failed or not self.run.may_do_without({*self.left_out, *self.failures}):
+            return False
         if not all(self.run.may_leave_out(host.name) and not self._answers(host) for host in failed):
-            return frozenset()
+            return False
         for host in failed:
             self._missed(host, self.failures.pop(host.name))
-        return frozenset(host.name for host in failed)
+        return True
 
     def _answers(self, host: Host) -> bool:
         with log_capture(), contextlib.suppress(PyinfraError):

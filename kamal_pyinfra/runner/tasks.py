@@ -44,7 +44,7 @@ def run_task(
         purges: the audit log goes too; last, for the lock is kept next to it.
 
     Raises:
-        ConfigError: a secret has no value. LockHeld: somebody else is deploying. PlanRefused: it must not be done.
+        ConfigError: a secret has no value. LockHeld: another run is deploying. PlanRefused: it must not be done.
         HookFailed: a hook failed. HostFailed: a host could not be reached, or failed. Interrupted: a signal came.
     """
     if task.needs_secrets:
@@ -118,7 +118,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     """Give the registry's credentials to this machine's Docker, then to the hosts'."""
     if not run.is_dry:
         if run.config.registry.is_built_in:
-            report.warned("the registry is of your own: nobody logs in, and it starts when it is needed")
+            report.warned("the registry is of your own: no login is needed, and it starts when it is needed")
             return
         registry_credentials(run.config)
     act = local_registry.log_in if is_local else None

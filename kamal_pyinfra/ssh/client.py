@@ -46,7 +46,7 @@ def no_keys() -> tuple[PKey, ...]:
 
 
 class Route(NamedTuple):
-    """What ``deploy.yml`` says about the way to a host; user and port are pyinfra's, where they are given.
+    """What ``deploy.yml`` has about the way to a host; user and port are pyinfra's, where they are given.
 
     It is among the host's data, which pyinfra prints as JSON when it is asked to: a tuple, with functions for keys.
 
@@ -88,7 +88,7 @@ class HungUp(SSHException):
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(
-            f"sshd ended the connection before it said who it is, {len(BACK_OFF) + 1} times: too many connections at "
+            f"sshd ended the connection before it gave its name, {len(BACK_OFF) + 1} times: too many connections at "
             "once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
             f"({str(error) or type(error).__name__})"
         )
@@ -136,7 +136,7 @@ class Client(SSHClient):
             found = replace(found, proxy_jump=route.jumps, proxy_command="")
         elif route.proxy_command:
             found = replace(found, proxy_jump=(), proxy_command=found.expand(route.proxy_command))
-        # What an inventory of the user's own says in pyinfra's words.
+        # What an inventory of the user's own has, by pyinfra's names.
         known_hosts, key = kwargs.get("_pyinfra_ssh_known_hosts_file"), kwargs.get("pkey")
         if known_hosts:
             route = route._replace(known_hosts=known_hosts)
@@ -154,7 +154,7 @@ class Client(SSHClient):
         user, port = found.user or DEFAULT_USER, found.port or DEFAULT_PORT
         timeout = route.timeout or found.connect_timeout or DEFAULT_TIMEOUT
         keys = _host_keys(found, route, port)
-        self._ssh_config = {"port": port}  # pyinfra's connector looks it up
+        self._ssh_config = {"port": port}  # pyinfra's connector reads it
         self.identity_agent = None
         self.set_missing_host_key_policy(keys)  # asked for every key, since paramiko is given none
         try:
@@ -307,7 +307,7 @@ def connect_with_retries(connect: Callable[[], None]) -> None:
     except (SSHException, OSError, EOFError) as error:
         if is_transient(error) and not isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
             raise HungUp(error) from error
-        raise  # nothing listens there, or a firewall says so
+        raise  # nothing listens there, or a firewall refuses
 
 
 def is_transient(error: BaseException) -> bool:

@@ -44,8 +44,7 @@ class HostSettings:
     """What the files have about one host, tokens and ``~`` replaced.
 
     Args:
-        alias: the host as it was asked for.
-        host_name: where to connect.
+        alias: the host as it was asked for; ``host_name`` is where to connect.
         port: ``None`` if no file has it; so for ``user``.
         identity_files: of ``IdentityFile``, in order; empty if none is named.
         certificate_files: of ``CertificateFile``.
@@ -58,7 +57,7 @@ class HostSettings:
         system_known_hosts: those of the machine.
         revoked_host_keys: a file with keys that are not accepted; empty for none.
         strict: what ``StrictHostKeyChecking`` is, in small letters; empty if nothing.
-        connect_timeout: seconds; ``None`` if no file has it.
+        connect_timeout: seconds.
         address_family: ``any``, ``inet`` or ``inet6``.
     """
 
@@ -108,13 +107,12 @@ def host_settings(
     default_user: str | None = None,
     file: str | None = None,
 ) -> HostSettings:
-    """Return what ``ssh`` would take from its files for a host.
+    """Return what ``ssh -l USER -p PORT`` would take from its files for a host.
 
     Args:
         host: alias, name or address.
-        user: who logs in, where that is known already (``ssh -l``).
-        port: the same for the port (``ssh -p``).
-        default_user: who logs in where nothing has it; the local user without it, as ``ssh`` has it.
+        user: who logs in, where that is known already; so for ``port``.
+        default_user: who logs in where no file has it; by default the local user, as with ``ssh``.
         file: read instead of the user's and the system's (``ssh -F``).
 
     Raises:

@@ -79,7 +79,7 @@ def lenient(execute: Execute) -> Execute:
 def lenient_lines(stream: Any) -> Iterator[str]:
     """Lines with their ends; a byte that is no text becomes a replacement character, where paramiko's own lines fail.
 
-    Where there is too much the command is ended, and the last line says so.
+    Where there is too much the command is ended, as the last line tells the user.
     """
     parts, waiting, total = list[bytes](), 0, 0
     while data := stream._read(CHUNK):  # as paramiko's own lines do
@@ -160,7 +160,7 @@ class _TimeLimitNotice(Wrapper):
         code = self.wrapped.channel.recv_exit_status()
         self.deadline.kill(block=False)
         if self.is_given_up:
-            yield f"Nothing was heard of it when its {self.limit} were over; the host or Docker hangs.\n"
+            yield f"No answer came within {self.limit}; the host or Docker hangs.\n"
         elif code in STOPPED and time.monotonic() >= self.ends_at:  # a container may exit with 137 by itself
             yield f"It did not end within {self.limit} and was stopped.\n"
 

@@ -126,28 +126,28 @@ def execute(
     )
 
 
-def reconnect(host: Host) -> None:
-    """Connect anew, which ends what still runs on the old connection and gives a user new groups."""
-    with link_of(host).alone:
-        connect_anew(host)
-        configure(host)
+def _is_active(host: Host) -> bool:
+    transport = _transport(host)
+    return transport is not None and bool(transport.is_active())
 
 
-def reconnect_if_gone(host: Host) -> None:
-    """Connect anew where the connection has ended, or an attempt to make it failed; else leave it as it is."""
+def reconnect(host: Host, *, only_if_gone: bool = False) -> None:
+    """Connect anew, which ends what still runs on the old connection and gives a user new groups.
+
+    Args:
+        host: to which there is a connection, or was one.
+        only_if_gone: leave the connection as it is unless it has ended, or an attempt to make it failed.
+    """
     with link_of(host).alone:
-        transport = _transport(host)
-        if transport is None or not transport.is_active():
+        if not (only_if_gone and _is_active(host)):
             connect_anew(host)
             configure(host)
 
 
 def is_disconnected(host: Host) -> bool:
     """Whether the connection is over, as far as this side knows."""
-    if getattr(host.connector, "client", None) is None or not host.connected:
-        return False
-    transport = _transport(host)
-    return transport is None or not transport.is_active()
+    has_client = getattr(host.connector, "client", None) is not None
+    return has_client and host.connected and not _is_active(host)
 
 
 def reconnect_all(state: State) -> None:

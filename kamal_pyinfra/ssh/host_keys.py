@@ -82,7 +82,7 @@ class KnownKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """Where keys are looked up for one host, and what becomes of one that is in no file.
+    """Where the keys of one host are, and what becomes of one that is in no file.
 
     Args:
         files: the user's; a new key is written into the first.

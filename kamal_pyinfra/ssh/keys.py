@@ -1,4 +1,4 @@
-"""Private keys: which are offered to a host, in which order, and what the message says when none of them lets us in.
+"""Private keys: which are offered to a host, in which order, and the message when none of them lets us in.
 
 As OpenSSH does: a file that is not there is left out; a key that an agent holds is used through the agent, known by the
 public half next to the file or in it; a passphrase is asked for once in a run, on a terminal only, and last of all.
@@ -42,7 +42,7 @@ from kamal_pyinfra.ssh.host_keys import RunKeys, fingerprint
 
 MOST_BYTES = 1024 * 1024
 LIST_SECONDS, SIGN_SECONDS = 10, 120
-"""For an agent to list its keys, and to sign: somebody may have to confirm it or to touch a token."""
+"""For an agent to list its keys, and to sign: the user may have to confirm it or to touch a token."""
 MAGIC = b"openssh-key-v1\0"
 PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 KINDS = (Ed25519Key, ECDSAKey, RSAKey)
@@ -205,7 +205,7 @@ class Offering(AuthStrategy):
         return self.run_keys.loaded[path]
 
     def _unlocked(self, path: str) -> PKey:
-        """An encrypted key, whose passphrase somebody types, once, however many hosts wait for it."""
+        """An encrypted key, whose passphrase the user types, once, however many hosts wait for it."""
         known = self.run_keys
         with known.alone:
             if path not in known.loaded and path not in known.locked:
@@ -215,7 +215,7 @@ class Offering(AuthStrategy):
             raise NeedsPassphrase(known.locked[path])
 
     def _ask(self, path: str) -> str:
-        """Load a key with what somebody types; return why it is not loaded, or nothing."""
+        """Load a key with what the user types; return why it is not loaded, or nothing."""
         if not sys.stdin.isatty():
             return f"{short(path)} has a passphrase; run ssh-add"
         try:
@@ -268,7 +268,7 @@ class _AgentAt(AgentSSH):
         connection.settimeout(LIST_SECONDS)
         try:
             connection.connect(path)
-            self._connect(connection)  # type: ignore[attr-defined]  # paramiko has no other way to say which
+            self._connect(connection)  # type: ignore[attr-defined]  # paramiko has no other way to choose it
         except BaseException:
             connection.close()
             raise

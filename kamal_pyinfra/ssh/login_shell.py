@@ -89,7 +89,7 @@ class _Marked(Wrapper):
 
 
 def _with_complaint(stderr: _Marked, stdout: _Marked, host: str) -> Iterator[str]:
-    """Standard error, with a last line that says so where the command did not begin."""
+    """Standard error, with a message as last line where the command did not begin."""
     yield from stderr
     stdout.is_over.wait()
     if stdout.is_refused:

@@ -44,7 +44,7 @@ def plugins_found_once() -> Iterator[None]:
 def load_early() -> None:
     """Load what patches the standard library for the engine, and the configuration, before all else.
 
-    gevent replaces every lock that there is, and looks for them among all objects: the fewer there are, the sooner.
+    gevent replaces every lock that there is, and searches all objects for them: the fewer there are, the sooner.
     """
     with plugins_found_once():
         import_module("pyinfra_cli")
@@ -76,7 +76,7 @@ def _real(value: Any) -> Any:
 
 
 def _empty(module: str) -> ModuleType:
-    """A module that has every name, save those that Python itself looks for."""
+    """A module that has every name, save those that Python itself needs."""
 
     def stand_in(name: str) -> type[StandIn]:
         if name.startswith("__"):
@@ -108,7 +108,7 @@ def load_engine() -> None:
 
 
 MATCH_SECONDS = 30
-"""For a command of ``Match exec``, which only says yes or no."""
+"""For a command of ``Match exec``, whose exit code alone counts."""
 
 
 class Invoke:
@@ -201,7 +201,7 @@ def wrap_commands(client: Any, layers: Callable[[Execute], Execute]) -> None:
 def connect_anew(host: Host) -> None:
     """Connect a host that counts as connected.
 
-    Why: ``Host.connect`` does nothing then, and ``Host.disconnect`` tells the callbacks that the run is over. In:
+    Why: ``Host.connect`` does nothing then, and ``Host.disconnect`` calls the callbacks for the end of a run. In:
     pyinfra 3.10. Can go: when pyinfra can reconnect.
     """
     client = getattr(host.connector, "client", None)

@@ -18,7 +18,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 PROGRAM_SECONDS = 2
 """For a program that leads to a host, to end when it is asked to."""
 NO_BANNER = "Error reading SSH protocol banner"
-"""As paramiko says it."""
+"""Paramiko's words."""
 RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
@@ -26,7 +26,7 @@ class Program(ProxyCommand):
     """The program of a ``ProxyCommand`` as a socket; it ends with the connection, and the connection with it."""
 
     def recv(self, size: int) -> bytes:
-        """The next bytes that the program wrote; none once it is over. paramiko's own goes on asking then.
+        """Return the next bytes that the program wrote; none once it is over, where paramiko's own goes on asking.
 
         Raises:
             TimeoutError: it wrote nothing in time.
@@ -52,7 +52,7 @@ class Program(ProxyCommand):
 
 
 def open_socket(host: str, port: int, timeout: float, family: str = "any") -> socket.socket:
-    """A connection to the first address of a name that answers."""
+    """Connect to the first address of a name that answers."""
     wanted = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
     errors: dict[Any, OSError] = {}
     for kind, _, _, _, address in socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM):
@@ -81,7 +81,7 @@ class Lines(Packetizer):
         self.before: list[str] = []
 
     def readline(self, timeout: float) -> str:
-        """The next line."""
+        """Return the next line."""
         line: str = super().readline(timeout)
         if not line.startswith("SSH-"):
             self.before.append(line.strip())
@@ -89,11 +89,11 @@ class Lines(Packetizer):
 
 
 class Connection(Transport):
-    """A connection that keeps what a server prints before it says who it is, and why it hangs up."""
+    """A connection that keeps what a server prints before its name, and why it hangs up."""
 
     def __init__(self, *arguments: Any, types: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*arguments, **{**options, "packetizer_class": Lines})
-        self.lines: Lines = self.packetizer  # type: ignore[assignment]  # made as it says
+        self.lines: Lines = self.packetizer  # type: ignore[assignment]  # made of this class
         algorithms = self.get_security_options()
         first = [name for kind in types for name in (RSA if kind == "ssh-rsa" else (kind,))]
         known = [name for name in first if name in algorithms.key_types]

@@ -129,7 +129,7 @@ def test_a_host_that_stands_still_is_given_up(project: Project) -> None:
         project.lab.exec("web2", "pkill -CONT -x dockerd; pkill -CONT -x sshd-session; true")
     assert planning.returncode == 1
     assert f"{web2} failed (observe)" in output
-    gone = "Nothing was heard of it when its 4 s (ssh.command_timeout) were over; the host or Docker hangs."
+    gone = "No answer came within 4 s (ssh.command_timeout); the host or Docker hangs."
     assert output.count(gone) == 1
     assert "Nothing was changed." in output
     assert "Traceback" not in output

@@ -51,8 +51,8 @@ class Session(session.Session):
     def readmit(self) -> None:
         pass
 
-    def leave_out_unreachable(self) -> frozenset[str]:
-        return frozenset()
+    def leave_out_unreachable(self) -> bool:
+        return False
 
     def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **_: Any) -> bool:
         name = deploy._inner.__name__
@@ -226,8 +226,8 @@ class Failing(Session):
     def readmit(self) -> None:
         self.hosts = [host for host in WEB if host != self.unreachable]
 
-    def leave_out_unreachable(self) -> frozenset[str]:
-        return frozenset()
+    def leave_out_unreachable(self) -> bool:
+        return False
 
     def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **_: Any) -> bool:
         name = deploy._inner.__name__
@@ -355,10 +355,10 @@ def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monke
     """With `--skip-unreachable` it may have begun to boot; nothing is known of it then."""
 
     class LeavingOut(Failing):
-        def leave_out_unreachable(self) -> frozenset[str]:
+        def leave_out_unreachable(self) -> bool:
             self.hosts = [WEB[0]]
             del self.failures[WEB[1]]
-            return frozenset({WEB[1]})
+            return True
 
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.locked", lambda session: nullcontext(True))
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)

@@ -92,7 +92,7 @@ def test_a_host_that_always_hangs_up_is_told_with_its_reason(tmp_path, pauses, s
     with pytest.raises(ConnectError) as failed:
         client.reach()
     assert failed.value.args[0] == (
-        "sshd ended the connection before it said who it is, 4 times: too many connections at once (MaxStartups), or a"
+        "sshd ended the connection before it gave its name, 4 times: too many connections at once (MaxStartups), or a"
         f" penalty for this address (PerSourcePenalties) ({BANNER}{said})"
     )
 

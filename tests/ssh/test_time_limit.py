@@ -111,7 +111,7 @@ def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", 0.1 - time_limit.KILL_SECONDS - 1)
     client = Hung()
     _, _, err = in_time(client.exec_command, 1)(unix("docker ps"))
-    told = "Nothing was heard of it when its 1 s (ssh.command_timeout) were over; the host or Docker hangs.\n"
+    told = "No answer came within 1 s (ssh.command_timeout); the host or Docker hangs.\n"
     assert list(err) == ["out\n", told]
     assert err.channel.recv_exit_status() == -1
 

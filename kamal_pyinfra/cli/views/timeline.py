@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from kamal_pyinfra.cli.output import cut, duration
-from kamal_pyinfra.runner.progress.timeline import HERE, Load, PhaseTime, Span, Timeline
+from kamal_pyinfra.runner.progress.timeline import LOCAL, Load, PhaseTime, Span, Timeline
 from kamal_pyinfra.text import one_line
 
 PHASES = {
@@ -68,7 +68,7 @@ def hosts_of(timeline: Timeline) -> list[str]:
     """Return the rows of a chart: the deploying machine if it did something, hosts of the plan, then all others."""
     active = {span.host for span in timeline.spans}
     planned = [host.host for host in timeline.plan.hosts]
-    return [*([HERE] if HERE in active else []), *planned, *sorted(active - {HERE, *planned})]
+    return [*([LOCAL] if LOCAL in active else []), *planned, *sorted(active - {LOCAL, *planned})]
 
 
 def _row(host: str, timeline: Timeline, name: int, cells: int) -> Text:

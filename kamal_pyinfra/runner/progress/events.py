@@ -90,7 +90,7 @@ class OperationEnded(Event):
 
 
 class Waiting(Event):
-    """A host says what it waits for."""
+    """A host waits for something."""
 
     event: Literal["waiting"] = "waiting"
     host: str = Field(description="Which host.")
@@ -150,7 +150,7 @@ class Failed(Event):
     host: str = Field(description="Which host.")
     phase: str = Field(description="In which phase.")
     operation: str = Field(description="At what; empty if between operations.")
-    output: list[str] = Field(description="What the host said last.")
+    output: list[str] = Field(description="What the host printed last.")
 
 
 Result = Literal["done", "nothing to change", "failed", "interrupted"]
@@ -187,4 +187,4 @@ View = Callable[[AnyEvent], None]
 
 
 class EventDocument(RootModel[Annotated[AnyEvent, Field(discriminator="event")]]):
-    """One line of ``--json``: an object whose field ``event`` says what it is."""
+    """One line of ``--json``: an object whose field ``event`` names its kind."""

@@ -1,4 +1,4 @@
-"""The times of a run, made from its events and kept for ``kp timeline``; nothing that a host said is in it."""
+"""The times of a run, made from its events and kept for ``kp timeline``; nothing that a host printed is in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kamal_pyinfra.plan.output.document import PlanDocument
 from kamal_pyinfra.runner.progress import events
 
 FORMAT_VERSION = 1
-HERE = ""
+LOCAL = ""
 """In place of a host: the deploying machine."""
 LOOK = "look"
 LOCKING = (LOOK, "lock", "unlock")
@@ -111,7 +111,7 @@ class Recorder:
         times = PhaseTime(phase=phase, batch=self.batch, began=began, seconds=seconds, succeeded=succeeded)
         self.phases.append(times)
         if not self.hosts:
-            span = Span(host=HERE, phase=phase, operation="", began=began, ended=ended, succeeded=succeeded)
+            span = Span(host=LOCAL, phase=phase, operation="", began=began, ended=ended, succeeded=succeeded)
             self.spans.append(span)
 
     def timeline(self, end: events.RunEnded) -> Timeline | None:

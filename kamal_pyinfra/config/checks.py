@@ -49,7 +49,8 @@ def long_values(config: Config) -> Iterator[Complaint]:
     """The longest word of each container whose words do not fit on a command line."""
     found: dict[Steps, None] = {}
     for words in containers(config):
-        lengths = {steps: sent_length(text) for steps, text in words.items()}
+        # A word is quoted for the command, and the command again for the login shell.
+        lengths = {steps: len(quote(quote(f"--env {word}")).encode(errors="replace")) for steps, word in words.items()}
         if sum(lengths.values()) > LONGEST:
             found[max(lengths, key=lambda each: lengths[each])] = None
     for steps in found:
@@ -97,11 +98,6 @@ def pairs(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
 def volumes(path: Steps, values: tuple[str, ...]) -> dict[Steps, str]:
     """Volumes of a section."""
     return {(*path, "volumes", index): volume for index, volume in enumerate(values)}
-
-
-def sent_length(text: str) -> int:
-    """Bytes that a word takes: it is quoted for the command, and the command again for the login shell."""
-    return len(quote(quote(f"--env {text}")).encode(errors="replace"))
 
 
 def place_of(config: Config, role: str, name: str) -> Steps:

@@ -43,13 +43,9 @@ def answer(root: Path, *arguments: str) -> Answer:
         return Answer("", f"git cannot be run: {error.strerror}")
     if done.returncode == 0:
         return Answer(done.stdout.strip())
-    return Answer(done.stdout.strip(), complaint(done.stderr) or f"git ended with code {done.returncode}")
-
-
-def complaint(said: str) -> str:
-    """Git's standard error in one line."""
-    lines = [line.strip() for line in said.splitlines() if not line.startswith("hint:")]
-    return " ".join(filter(None, lines)).removeprefix("fatal: ")
+    lines = (line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
+    complaint = " ".join(filter(None, lines)).removeprefix("fatal: ")
+    return Answer(done.stdout.strip(), complaint or f"git ended with code {done.returncode}")
 
 
 def git(root: Path, *arguments: str) -> str | None:
@@ -60,24 +56,20 @@ def git(root: Path, *arguments: str) -> str | None:
 
 def head_commit(root: Path) -> str:
     """Full hash of the current commit; raise ConfigError if there is none or git cannot tell."""
-    folder = answer(root, "rev-parse", "--git-dir")
-    if folder.error is not None:
-        raise no_repository(root, folder.error)
-    commit = answer(root, "rev-parse", "--verify", "HEAD")
-    if commit.error is not None:
-        said = "" if "single revision" in commit.error else f" (git: {commit.error})"
-        raise ConfigError(f"Can't use commit hash as version, no commit found in {root}{said}")
-    return commit.text
-
-
-def no_repository(root: Path, error: str) -> ConfigError:
-    """The error for a folder in which git finds no repository, or refuses to read it."""
-    if error.startswith("not a git repository"):
-        return ConfigError(f"Can't use commit hash as version, no git repository found in {root}")
-    why = f"{error}: install it, set VERSION, or add --version"
-    if error != NOT_INSTALLED:
+    error = answer(root, "rev-parse", "--git-dir").error
+    if error is None:
+        commit = answer(root, "rev-parse", "--verify", "HEAD")
+        if commit.error is None:
+            return commit.text
+        reason = "" if "single revision" in commit.error else f" (git: {commit.error})"
+        why = f"no commit found in {root}{reason}"
+    elif error.startswith("not a git repository"):
+        why = f"no git repository found in {root}"
+    elif error == NOT_INSTALLED:
+        why = f"{error}: install it, set VERSION, or add --version"
+    else:
         why = f"git does not read {root}: {error}"
-    return ConfigError(f"Can't use commit hash as version, {why}")
+    raise ConfigError(f"Can't use commit hash as version, {why}")
 
 
 def has_uncommitted_changes(root: Path) -> bool:

@@ -5,53 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr
 
-from kamal_pyinfra.config import sections as timeouts
+from kamal_pyinfra.config import sections
 from kamal_pyinfra.config.accessory import Accessory, read_files
 from kamal_pyinfra.config.document.source import Environment, Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
 from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
-from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, ReleaseSetting, Ssh, Sshkit
 from kamal_pyinfra.config.servers import Role, Server, Servers
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.config.values import (
+    OURS,
     SECTION,
     Count,
     FilledText,
     Flag,
+    KamalVersion,
+    Retained,
+    RunDirectory,
+    Seconds,
+    ServiceName,
     Text,
-    check_minimum_version,
-    check_retained,
-    check_run_directory,
-    check_service_name,
 )
 from kamal_pyinfra.errors import ConfigError
-
-
-def effective_role(config: Config, name: str) -> Role:
-    """Lay a role's section over the root's settings."""
-    section = config.servers[name]
-    is_primary = name == config.primary_role
-    running_traefik = is_primary if section.traefik is None else section.traefik
-    own = section.healthcheck or Healthcheck()
-    return Role(
-        name=name,
-        servers=tuple({server.host: server for server in section.hosts}.values()),
-        cmd=section.cmd,
-        labels=section.labels,
-        options=section.options,
-        running_traefik=running_traefik,
-        healthcheck=config.healthcheck.merged_with(own) if running_traefik else own,
-        own_healthcheck=own.probes,
-        logging=config.logging.merged_with(section.logging or Logging()),
-        asset_path=section.asset_path or config.asset_path,
-        is_primary=is_primary,
-        replicas=section.replicas,
-    )
-
 
 DRAIN_SECONDS = 30
 
@@ -71,11 +49,7 @@ def drain_seconds(config: Config) -> int:
 
 
 def notice_seconds(health_interval: float) -> int:
-    """Within which Docker surely calls a container with a cut cord unhealthy.
-
-    Args:
-        health_interval: seconds between two of its health checks.
-    """
+    """Within which Docker surely calls a container with a cut cord unhealthy, by the seconds between health checks."""
     return int(NOTICE_INTERVALS * health_interval)
 
 
@@ -96,9 +70,7 @@ class Config(BaseModel):
 
     model_config = SECTION
 
-    service: Annotated[FilledText, AfterValidator(check_service_name)] = Field(
-        description="Name of the app: prefix of its containers, and their label."
-    )
+    service: ServiceName = Field(description="Name of the app: prefix of its containers, and their label.")
     image: FilledText = Field(description="Image without the registry's server.")
     servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
     registry: Registry = Field(default=BUILT_IN, description="Registry of the image; one of your own without it.")
@@ -113,29 +85,42 @@ class Config(BaseModel):
     require_destination: Flag = Field(default=False, description="Refuse to work without a destination.")
     primary_role: FilledText = Field(default="web", description="Role that boots first and gates the others.")
     allow_empty_roles: Flag = Field(default=False, description="Allow roles without hosts, save the primary one.")
-    stop_wait_time: timeouts.StopWaitTime = None
-    deploy_timeout: timeouts.DeployTimeout = None
-    drain_timeout: timeouts.DrainTimeout = None
-    pull_timeout: timeouts.PullTimeout = timeouts.PULL_SECONDS
-    retain_containers: Annotated[Count, AfterValidator(check_retained)] = Field(
-        default=5, description="Stopped containers to keep for a rollback."
+    stop_wait_time: Count | None = Field(
+        default=None, description="Seconds between TERM and KILL for app containers; Docker's 10 without it."
     )
-    minimum_version: Annotated[Text, AfterValidator(check_minimum_version)] | None = Field(
+    deploy_timeout: Seconds | None = Field(
+        default=None,
+        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` decides.",
+        json_schema_extra=OURS,
+    )
+    drain_timeout: Seconds | None = Field(
+        default=None,
+        description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
+        " without it), and then to end its requests after TERM, unless `stop_wait_time` is set.",
+        json_schema_extra=OURS,
+    )
+    pull_timeout: Seconds = Field(
+        default=1800, description="Seconds that the pull of one image may take.", json_schema_extra=OURS
+    )
+    retain_containers: Retained = Field(default=5, description="Stopped containers to keep for a rollback.")
+    minimum_version: KamalVersion | None = Field(
         default=None, description="Oldest version of Kamal that understands this file."
     )
-    readiness_delay: timeouts.ReadinessDelay = 7
-    run_directory: Annotated[FilledText, AfterValidator(check_run_directory)] = Field(
-        default=".kamal", description="Folder on hosts; may be absolute."
+    readiness_delay: Count = Field(
+        default=7, description="Seconds that a container without health check must keep running."
     )
-    ssh: Ssh = Field(default=Ssh(), description="How hosts are reached.")
-    sshkit: Sshkit = Field(default=Sshkit(), description="Tuning of Kamal's SSH library.")
+    run_directory: RunDirectory = Field(default=".kamal", description="Folder on hosts; may be absolute.")
+    ssh: sections.Ssh = Field(default=sections.Ssh(), description="How hosts are reached.")
+    sshkit: sections.Sshkit = Field(default=sections.Sshkit(), description="Tuning of Kamal's SSH library.")
     builder: Builder = Field(default=Builder(), description="How the image is built.")
     accessories: dict[str, Accessory] = Field(default={}, description="Other containers, by name.")
     traefik: Traefik = Field(default=Traefik(), description="The proxy.")
-    boot: Boot = Field(default=Boot(), description="How many hosts boot at the same time.")
-    release: ReleaseSetting = None
-    healthcheck: Healthcheck = Field(default=Healthcheck(), description="Health check of roles behind the proxy.")
-    logging: Logging = Field(default=Logging(), description="Log driver of all containers.")
+    boot: sections.Boot = Field(default=sections.Boot(), description="How many hosts boot at the same time.")
+    release: sections.ReleaseSetting = None
+    healthcheck: sections.Healthcheck = Field(
+        default=sections.Healthcheck(), description="Health check of roles behind the proxy."
+    )
+    logging: sections.Logging = Field(default=sections.Logging(), description="Log driver of all containers.")
 
     _source: Source = PrivateAttr(default_factory=Source)
 
@@ -177,14 +162,26 @@ class Config(BaseModel):
         return tuple(self.role(name) for name in names)
 
     def role(self, name: str) -> Role:
-        """One role, over the root's settings.
-
-        Raises:
-            ConfigError: there is no such role.
-        """
+        """One role, over the root's settings."""
         if name not in self.servers:
             raise ConfigError(f"no role {name}; there are {', '.join(self.servers)}")
-        return effective_role(self, name)
+        section, is_primary = self.servers[name], name == self.primary_role
+        is_routed = is_primary if section.traefik is None else section.traefik
+        own = section.healthcheck or sections.Healthcheck()
+        return Role(
+            name=name,
+            servers=tuple({server.host: server for server in section.hosts}.values()),
+            cmd=section.cmd,
+            labels=section.labels,
+            options=section.options,
+            running_traefik=is_routed,
+            healthcheck=self.healthcheck.merged_with(own) if is_routed else own,
+            own_healthcheck=own.probes,
+            logging=self.logging.merged_with(section.logging or sections.Logging()),
+            asset_path=section.asset_path or self.asset_path,
+            is_primary=is_primary,
+            replicas=section.replicas,
+        )
 
     @cached_property
     def role_hosts(self) -> tuple[Server, ...]:
@@ -248,8 +245,8 @@ class Config(BaseModel):
     def effective_envs(self) -> tuple[EffectiveEnv, ...]:
         """The environments of all roles on all their hosts, of the proxy and of accessories; each once."""
         envs = [self.env_for(role.name, server.host) for role in self.roles for server in role.servers]
-        others = [self.accessory_env(name) for name in self.accessories]
-        return tuple({repr(env): env for env in (*envs, self.proxy_env, *others)}.values())
+        envs += [self.proxy_env, *(self.accessory_env(name) for name in self.accessories)]
+        return tuple({repr(env): env for env in envs}.values())
 
     @cached_property
     def watched_names(self) -> tuple[str, ...]:
@@ -266,18 +263,10 @@ class Config(BaseModel):
         return tuple({server.host: server for server in (*own, *of_roles)}.values())
 
     def accessory_files(self, name: str) -> dict[str, str | bytes]:
-        """What an accessory's uploaded files should hold, by the path in its container.
-
-        Raises:
-            ConfigError: with a line for each local file that cannot be used.
-        """
+        """Contents of an accessory's files by path in its container; a ConfigError names each unusable one."""
         return read_files(self.accessories[name], f"accessories/{name}", self._source)
 
     def require_accessory_files(self, names: Iterable[str]) -> None:
-        """Make sure that the local files of accessories can be uploaded.
-
-        Raises:
-            ConfigError: with a line for each that cannot.
-        """
+        """Make sure that the local files of accessories can be uploaded; a ConfigError names each unusable file."""
         for name in names:
             self.accessory_files(name)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
-from kamal_pyinfra.config.document.source import Source
 from kamal_pyinfra.config.env import Env, env_file_problem
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.servers import Role, Server
@@ -61,110 +60,72 @@ def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
     yield "traefik/env", config.traefik.env
 
 
-def how_to_set(source: Source) -> str:
-    """How to give a variable a value."""
-    files = ".env" if source.destination is None else f".env.{source.destination}, .env"
-    return f"add it to {files} or export it"
-
-
 def secret_value(config: Config, name: str) -> SecretStr:
-    """The value of a secret, from the environment or an env file.
-
-    Raises:
-        ConfigError: it is not set; the line says where it is listed.
-    """
-    source = config.source
-    if name in source.environ:
-        return SecretStr(source.environ[name])
+    """The value of a secret, from the environment or an env file."""
+    if name in config.environ:
+        return SecretStr(config.environ[name])
     path = next((listed.path for listed in listed_secrets(config) if listed.name == name), "")
-    message = f"{name} is not set; {how_to_set(source)}"
-    raise ConfigError(source.located(path, message) if path else message)
+    raise ConfigError(_unset(config, path, name))
 
 
 def missing_secrets(config: Config) -> list[str]:
     """A line for every listed secret that has no value; for the registry an empty one is none."""
-    source = config.source
+    environ = config.environ
     return [
-        source.located(listed.path, f"{listed.name} is not set; {how_to_set(source)}")
+        _unset(config, listed.path, listed.name)
         for listed in listed_secrets(config)
-        if listed.name not in source.environ or not (listed.in_env_file or source.environ[listed.name])
+        if listed.name not in environ or not (listed.in_env_file or environ[listed.name])
     ]
+
+
+def _unset(config: Config, path: str, name: str) -> str:
+    destination = config.destination
+    files = ".env" if destination is None else f".env.{destination}, .env"
+    message = f"{name} is not set; add it to {files} or export it"
+    return config.source.located(path, message) if path else message
 
 
 def require_secrets(config: Config) -> None:
-    """Make sure that every secret has a value that Docker can carry.
-
-    Raises:
-        ConfigError: with a line for each that has not.
-    """
-    if problems := [*missing_secrets(config), *unusable_secrets(config)]:
-        raise ConfigError(*problems)
-
-
-def require_build_secrets(config: Config) -> None:
-    """Make sure that every secret of the build has a value; only a build needs them.
-
-    Raises:
-        ConfigError: with a line for each that has none.
-    """
-    source = config.source
-    problems = [
-        source.located(f"builder/secrets/{index}", f"{name} is not set; {how_to_set(source)}")
-        for index, name in enumerate(config.builder.secrets)
-        if name not in source.environ
-    ]
+    """Make sure that every secret has a value that Docker can carry."""
+    problems = missing_secrets(config)
+    for listed in listed_secrets(config):
+        value = config.environ.get(listed.name)
+        if value is not None and listed.in_env_file and (complaint := env_file_problem(listed.name, SecretStr(value))):
+            problems.append(config.source.located(listed.path, f"{listed.name} {complaint}"))
     if problems:
         raise ConfigError(*problems)
 
 
-def unusable_secrets(config: Config) -> list[str]:
-    """A line for every listed secret whose value would not reach the container as it is."""
-    lines = []
-    for listed in listed_secrets(config):
-        value = config.environ.get(listed.name)
-        complaint = (
-            env_file_problem(listed.name, SecretStr(value)) if value is not None and listed.in_env_file else None
-        )
-        if complaint is not None:
-            lines.append(config.source.located(listed.path, f"{listed.name} {complaint}"))
-    return lines
+def require_build_secrets(config: Config) -> None:
+    """Make sure that every secret of the build has a value; only a build needs them."""
+    missing = [(index, name) for index, name in enumerate(config.builder.secrets) if name not in config.environ]
+    if missing:
+        raise ConfigError(*(_unset(config, f"builder/secrets/{index}", name) for index, name in missing))
 
 
 def registry_credentials(config: Config) -> tuple[str, SecretStr]:
-    """User name and password of the registry.
-
-    Raises:
-        ConfigError: a variable that the file names is not set.
-    """
-    username, password = (
-        _credential(getattr(config.registry, key) or "", f"registry/{key}", config.source)
-        for key in ("username", "password")
-    )
-    return username.get_secret_value(), password
+    """User name and password of the registry."""
+    registry = config.registry
+    username = _credential(config, "username", registry.username)
+    return username.get_secret_value(), _credential(config, "password", registry.password)
 
 
-def _credential(value: str | SecretStr | tuple[str], path: str, source: Source) -> SecretStr:
-    """A registry credential, looked up when the file names a variable."""
-    if isinstance(value, SecretStr):
-        return value
-    if isinstance(value, str):
-        return SecretStr(value)
-    found = source.environ.get(value[0])
+def _credential(config: Config, key: str, value: str | SecretStr | tuple[str] | None) -> SecretStr:
+    if not isinstance(value, tuple):
+        return value if isinstance(value, SecretStr) else SecretStr(value or "")
+    found = config.environ.get(value[0])
     if not found:
-        raise ConfigError(source.located(f"{path}/0", f"{value[0]} is not set; {how_to_set(source)}"))
+        raise ConfigError(_unset(config, f"registry/{key}/0", value[0]))
     return SecretStr(found)
 
 
 def redacted_dict(config: Config) -> dict[str, Any]:
     """Derived values first, then the sections with their defaults; secrets only by name."""
     sections = config.model_dump(mode="json", exclude={"service", "servers", "env", "labels"})
+    credentials = {key: getattr(config.registry, key) for key in ("username", "password")}
     sections["registry"] = {
         "server": config.registry.server,
-        **{
-            key: credential_name(value)
-            for key in ("username", "password")
-            if (value := getattr(config.registry, key)) is not None
-        },
+        **{key: list(value) if isinstance(value, tuple) else REDACTED for key, value in credentials.items() if value},
     }
     sections["builder"]["args"] = dict.fromkeys(config.builder.args, REDACTED)
     sections["ssh"]["key_data"] = [REDACTED for _ in config.ssh.key_data]
@@ -179,11 +140,6 @@ def redacted_dict(config: Config) -> dict[str, Any]:
     }
 
 
-def credential_name(value: str | SecretStr | tuple[str]) -> str | list[str]:
-    """The name of the variable that holds a credential; the credential itself is never shown."""
-    return list(value) if isinstance(value, tuple) else REDACTED
-
-
 def public_server(server: Server) -> str | dict[str, Any]:
     """A host by name, with its settings if it has any."""
     settings = server.model_dump(mode="json", exclude_defaults=True)
@@ -191,9 +147,10 @@ def public_server(server: Server) -> str | dict[str, Any]:
 
 
 def public_role(config: Config, role: Role) -> dict[str, Any]:
-    """A role as it takes effect, with the environment of each of its hosts."""
+    """A role as it takes effect, with the environment of each of its hosts; secrets by name."""
+    envs = {server.host: config.env_for(role.name, server.host) for server in role.servers}
     return {
-        "hosts": [server.host for server in role.servers],
+        "hosts": list(envs),
         "traefik": role.running_traefik,
         "cmd": role.cmd,
         "labels": {**config.labels, **role.labels},
@@ -201,11 +158,8 @@ def public_role(config: Config, role: Role) -> dict[str, Any]:
         "healthcheck": role.healthcheck.model_dump(mode="json") if role.has_healthcheck else None,
         "logging": role.logging.model_dump(mode="json"),
         "asset_path": role.asset_path,
-        "env": {server.host: public_env(config, role, server) for server in role.servers},
+        "env": {
+            host: {"clear": {name: str(value) for name, value in env.clear.items()}, "secret": list(env.secret)}
+            for host, env in envs.items()
+        },
     }
-
-
-def public_env(config: Config, role: Role, server: Server) -> dict[str, Any]:
-    """The environment of a role's containers on one host; secrets by name."""
-    env = config.env_for(role.name, server.host)
-    return {"clear": {name: str(value) for name, value in env.clear.items()}, "secret": list(env.secret)}

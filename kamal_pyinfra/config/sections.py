@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.values import (
     OURS,
     SECTION,
@@ -16,20 +15,20 @@ from kamal_pyinfra.config.values import (
     FilledText,
     Flag,
     Int,
+    Limit,
     Option,
     Port,
     Positive,
     Seconds,
     SecretText,
+    Share,
     Text,
     problem,
-    to_limit,
-    to_share,
     to_text,
 )
 
 SLICE_SECONDS = 5
-"""Length of a slice of the watch: when the version fails on one host, the others learn it after that."""
+"""Length of a slice of the watch: when the version fails on one host, the others stop after that."""
 
 
 class Watch(BaseModel):
@@ -52,19 +51,13 @@ class Watch(BaseModel):
         json_schema_extra=OURS,
     )
 
-    @property
-    def slices(self) -> tuple[int, ...]:
-        """Seconds of each slice on a host."""
-        whole, rest = divmod(self.seconds, SLICE_SECONDS)
-        return (SLICE_SECONDS,) * whole + ((rest,) if rest else ())
+
+def alone(key: str) -> Callable[[object], object]:
+    """A validator that takes a value alone as a section with this key."""
+    return lambda value: value if isinstance(value, dict | BaseModel) else {key: value}
 
 
-def to_watch(value: object) -> object:
-    """Take a number of seconds as a section."""
-    return value if isinstance(value, Map | dict | Watch) else {"seconds": value}
-
-
-WatchSetting = Annotated[Watch | None, BeforeValidator(to_watch, json_schema_input_type=int | Watch | None)]
+WatchSetting = Annotated[Watch | None, BeforeValidator(alone("seconds"), json_schema_input_type=int | Watch | None)]
 
 
 class Ssh(BaseModel):
@@ -137,7 +130,7 @@ class Boot(BaseModel):
 
     model_config = SECTION
 
-    limit: Annotated[int | str, BeforeValidator(to_limit)] | None = Field(
+    limit: Limit | None = Field(
         default=None, description="Hosts per batch, as a number or `N%` of all hosts; all at once without it."
     )
     wait: Count | None = Field(default=None, description="Seconds to wait between batches; 2 without it.")
@@ -146,7 +139,7 @@ class Boot(BaseModel):
         description="What becomes of earlier batches when one fails: back to the old version, or left.",
         json_schema_extra=OURS,
     )
-    max_unavailable: Annotated[int | str, BeforeValidator(to_share)] | None = Field(
+    max_unavailable: Share | None = Field(
         default=None,
         description="Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it.",
         json_schema_extra=OURS,
@@ -167,22 +160,19 @@ class Boot(BaseModel):
     @property
     def watch_slices(self) -> tuple[int, ...]:
         """Seconds of each slice of the watch on a host; empty without a watch."""
-        return () if self.watch is None else self.watch.slices
+        whole, rest = divmod(self.watch.seconds if self.watch is not None else 0, SLICE_SECONDS)
+        return (SLICE_SECONDS,) * whole + ((rest,) if rest else ())
 
     @property
     def pause(self) -> int:
         """Seconds between two batches, 2 by default as in Kamal 1.9."""
         return 2 if self.wait is None else self.wait
 
-    def batch_size(self, host_count: int) -> int | None:
-        """Hosts per batch, at least one; ``None`` when all boot together."""
-        if isinstance(self.limit, str):
-            return max(1, host_count * int(self.limit.removesuffix("%")) // 100)
-        return self.limit
-
     def batches(self, hosts: Sequence[str]) -> list[tuple[str, ...]]:
-        """Hosts that boot together, in their order."""
-        size = self.batch_size(len(hosts)) or max(len(hosts), 1)
+        """Hosts that boot together, in their order; all of them without a limit."""
+        size = self.limit or max(len(hosts), 1)
+        if isinstance(size, str):
+            size = max(1, len(hosts) * int(size.removesuffix("%")) // 100)
         return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
 
@@ -287,43 +277,11 @@ class Release(BaseModel):
     )
 
 
-def to_release(value: Any) -> Any:
-    """Take a command alone as a section."""
-    return value if isinstance(value, Map | dict | Release) else {"cmd": value}
-
-
 ReleaseSetting = Annotated[
     Release | None,
-    BeforeValidator(to_release, json_schema_input_type=str | Release | None),
+    BeforeValidator(alone("cmd"), json_schema_input_type=str | Release | None),
     Field(
         description="Command that runs once per deploy, before the new version boots; or a section.",
         json_schema_extra=OURS,
     ),
 ]
-
-StopWaitTime = Annotated[
-    Count | None, Field(description="Seconds between TERM and KILL for app containers; Docker's 10 without it.")
-]
-ReadinessDelay = Annotated[Count, Field(description="Seconds that a container without health check must keep running.")]
-
-DeployTimeout = Annotated[
-    Seconds | None,
-    Field(
-        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` decides.",
-        json_schema_extra=OURS,
-    ),
-]
-
-DrainTimeout = Annotated[
-    Seconds | None,
-    Field(
-        description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
-        " without it), and then to end its requests after TERM, unless `stop_wait_time` is set.",
-        json_schema_extra=OURS,
-    ),
-]
-
-PullTimeout = Annotated[
-    Seconds, Field(description="Seconds that the pull of one image may take.", json_schema_extra=OURS)
-]
-PULL_SECONDS = 1800

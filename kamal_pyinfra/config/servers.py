@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
@@ -141,21 +141,15 @@ class RoleSection(BaseModel):
     @classmethod
     def list_form(cls, value: Any) -> Any:
         """Take a list as the hosts of a role without settings."""
-        if isinstance(value, Seq):
-            return Map({"hosts": value}, value.place)
-        if isinstance(value, list | tuple):
-            return {"hosts": value}
-        if not isinstance(value, dict | RoleSection):
-            raise problem("should be an array or a hash")
-        return value
+        return value if isinstance(value, RoleSection) else _list_as("hosts", value)
 
 
-def to_roles(value: object) -> object:
-    """Take a plain list of hosts as the role ``web``."""
+def _list_as(key: str, value: object) -> object:
+    """A list as the map ``{key: list}``; a map unchanged."""
     if isinstance(value, Seq):
-        return Map({LIST_ROLE: value}, value.place)
+        return Map({key: value}, value.place)
     if isinstance(value, list | tuple):
-        return {LIST_ROLE: value}
+        return {key: value}
     if not isinstance(value, dict):
         raise problem("should be an array or a hash")
     return value
@@ -163,7 +157,9 @@ def to_roles(value: object) -> object:
 
 Servers = Annotated[
     dict[str, RoleSection],
-    BeforeValidator(to_roles, json_schema_input_type=list[Server] | dict[str, RoleSection | list[Server]]),
+    BeforeValidator(
+        partial(_list_as, LIST_ROLE), json_schema_input_type=list[Server] | dict[str, RoleSection | list[Server]]
+    ),
 ]
 
 

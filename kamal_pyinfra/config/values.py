@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
 from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
@@ -114,25 +114,16 @@ def to_names(value: object) -> object:
     return (to_filled_text(value[0]),)
 
 
-def to_limit(value: object) -> int | str:
-    """A positive number, also as text, or a percentage."""
-    return _share(value, 1, "should be a positive number or a percentage such as 25%")
+def share(least: int, message: str) -> Callable[[object], int | str]:
+    """A validator of numbers from ``least`` on, also as text, and of percentages."""
 
+    def validate(value: object) -> int | str:
+        text = to_text(value)
+        if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII) or (text.isdigit() and int(text) < least):
+            raise problem(message)
+        return int(text) if text.isdigit() else text
 
-def to_share(value: object) -> int | str:
-    """A number from zero, also as text, or a percentage."""
-    return _share(value, 0, "should be a number or a percentage such as 25%")
-
-
-def _share(value: object, least: int, otherwise: str) -> int | str:
-    text = to_text(value)
-    if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII):
-        raise problem(otherwise)
-    if text.endswith("%"):
-        return text
-    if int(text) < least:
-        raise problem(otherwise)
-    return int(text)
+    return validate
 
 
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
@@ -140,7 +131,10 @@ FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_ty
 Int = Annotated[int, BeforeValidator(to_int)]
 Positive = Annotated[int, BeforeValidator(at_least(1, "should be a positive number"))]
 Count = Annotated[int, BeforeValidator(at_least(0, "should not be negative"))]
+Retained = Annotated[int, BeforeValidator(at_least(1, "Must retain at least 1 container"))]
 Seconds = Annotated[int, BeforeValidator(at_least(1, "should be a positive number of seconds"))]
+Limit = Annotated[int | str, BeforeValidator(share(1, "should be a positive number or a percentage such as 25%"))]
+Share = Annotated[int | str, BeforeValidator(share(0, "should be a number or a percentage such as 25%"))]
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
 Flag = Annotated[bool, BeforeValidator(to_bool)]
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
@@ -176,13 +170,6 @@ def check_run_directory(path: str) -> str:
     return relative
 
 
-def check_retained(count: int) -> int:
-    """Require at least one container."""
-    if count < 1:
-        raise problem("Must retain at least 1 container")
-    return count
-
-
 def check_minimum_version(version: str) -> str:
     """Accept a version of Kamal up to the one that kp stands in for."""
     if not re.fullmatch(r"[0-9]{1,20}(\.[0-9A-Za-z]{1,20})*", version):
@@ -201,6 +188,9 @@ def segments(version: str) -> list[tuple[int, int, str]]:
     return [*known, (1, 0, "")]
 
 
+ServiceName = Annotated[FilledText, AfterValidator(check_service_name)]
+RunDirectory = Annotated[FilledText, AfterValidator(check_run_directory)]
+KamalVersion = Annotated[Text, AfterValidator(check_minimum_version)]
 ADDRESS = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^\s/]+)@)?(?:\[(?P<bracketed>[^\]\s]+)\]|(?P<name>[^\s@/:,\[\]]+)|(?P<bare>[0-9A-Fa-f:.]*:[^\s@/,\[\]]*))"
     r"(?::(?P<port>[0-9]{1,5}))?/?"

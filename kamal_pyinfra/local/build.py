@@ -141,11 +141,7 @@ def _has_registry(config: Config, programs: Programs) -> bool:
 
 @contextmanager
 def source(config: Config, programs: Programs) -> Iterator[Path]:
-    """The folder to build: a clean clone of the commit, or the working tree if a context is configured.
-
-    Raises:
-        BuildFailed: there is no Dockerfile in it, or no clone can be made.
-    """
+    """The folder to build: a clean clone of the commit, or the working tree if a context is configured."""
     root = config.root
     top = git(root, "rev-parse", "--show-toplevel")
     commit = git(root, "rev-parse", "--verify", "HEAD")
@@ -207,9 +203,6 @@ def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> I
     Args:
         top: root of the repository.
         commit: full hash of the current commit.
-
-    Raises:
-        BuildFailed: the repository cannot be cloned.
     """
     with ExitStack() as stack:
         hexadecimal = hashlib.sha256(str(config.root).encode()).hexdigest()[:13]

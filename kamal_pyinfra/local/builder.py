@@ -118,11 +118,7 @@ def _kind(config: Config) -> BuilderKind:
 
 
 def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
-    """The configured builder, once this machine has what it needs.
-
-    Raises:
-        BuildFailed: it has not.
-    """
+    """The configured builder, once this machine has what it needs."""
     if not programs.ask(["docker", "--version"]).succeeded:
         raise BuildFailed("Docker is not installed on this machine: install it, or build elsewhere and use --skip-push")
     builder, without = choose_builder(config), choose_builder(config, has_buildx=False)
@@ -170,21 +166,13 @@ def details(builder: ImageBuilder) -> list[Argv]:
 
 
 def is_as_configured(builder: ImageBuilder, programs: Programs) -> bool:
-    """Whether builder and contexts are there and lead to the configured hosts.
-
-    Raises:
-        BuildFailed: docker cannot tell.
-    """
+    """Whether builder and contexts are there and lead to the configured hosts."""
     found = _found(builder, programs)
     return None not in found and found[: len(builder.nodes)] == [node.host for node in builder.nodes]
 
 
 def is_there(builder: ImageBuilder, programs: Programs) -> bool:
-    """Whether the builder, or a context of it, is there.
-
-    Raises:
-        BuildFailed: docker cannot tell.
-    """
+    """Whether the builder, or a context of it, is there."""
     return any(each is not None for each in _found(builder, programs))
 
 
@@ -205,9 +193,6 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
 
     Returns:
         Whether there was anything to do.
-
-    Raises:
-        BuildFailed: it cannot be made, or a build host does not answer.
     """
     if is_as_configured(builder, programs):
         return False
@@ -232,9 +217,6 @@ def remove(builder: ImageBuilder, programs: Programs) -> bool:
 
     Returns:
         Whether anything was there.
-
-    Raises:
-        BuildFailed: docker will not let go of one.
     """
     own = ["docker", "buildx", "rm", builder.name] if create(builder) else None
     # While the hosts can still be reached, so that BuildKit's containers there go too. A host that is gone must

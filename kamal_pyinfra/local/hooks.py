@@ -78,22 +78,14 @@ def has_hook(run: Run, name: str) -> bool:
 
 
 def require_executable(run: Run) -> None:
-    """Find hooks before the run that could not be run later on.
-
-    Raises:
-        HookFailed: with a line for each hook that is not executable.
-    """
+    """Find hooks before the run that could not be run later on."""
     lines = [_not_executable(run, name) for name in STATES if has_hook(run, name) and not _is_executable(run, name)]
     if lines:
         raise HookFailed("\n".join(lines))
 
 
 def call_pre_connect(run: Run, output: Output) -> None:
-    """Call ``pre-connect``, once for a loaded configuration: whoever connects calls this first.
-
-    Raises:
-        HookFailed: as :func:`call_hook`.
-    """
+    """Call ``pre-connect``, once for a loaded configuration: whoever connects calls this first."""
     called = run.config.source.called_hooks
     if "pre-connect" not in called:
         called.add("pre-connect")
@@ -118,9 +110,6 @@ def call_hook(
         hosts: names of the hosts that it is about; by default those of the run.
         runtime: seconds that the deploy took, for ``post-deploy``.
         running: has it as long as it runs.
-
-    Raises:
-        HookFailed: it is not executable, could not be started, or ended with an error.
     """
     if not has_hook(run, name):
         return

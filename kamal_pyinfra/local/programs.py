@@ -113,11 +113,7 @@ class Programs:
     def require(
         self, argv: Sequence[str], *, hint: str = "", secret: str | None = None, silent: int | None = None
     ) -> None:
-        """Run a program that has to succeed; arguments as of :meth:`run`.
-
-        Raises:
-            BuildFailed: it failed; the message begins with ``hint`` and ends with its last output.
-        """
+        """Run a program that has to succeed; arguments as of :meth:`run`."""
         end = self.run(argv, secret=secret, silent=silent)
         if end.failure:
             raise BuildFailed("\n".join(filter(None, (hint, end.message(f"`{shown(argv)}`")))))

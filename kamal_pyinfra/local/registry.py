@@ -25,21 +25,13 @@ def login_command(server: str | None, username: str) -> Argv:
 
 
 def log_in(run: Run) -> None:
-    """Log this machine in; the password travels on standard input.
-
-    Raises:
-        RegistryFailed: Docker is missing, or the registry refuses.
-    """
+    """Log this machine in; the password travels on standard input."""
     username, password = registry_credentials(run.config)
     _execute(login_command(run.config.registry.server, username), password.get_secret_value())
 
 
 def log_out(run: Run) -> None:
-    """Log this machine out.
-
-    Raises:
-        RegistryFailed: Docker is missing.
-    """
+    """Log this machine out."""
     server = run.config.registry.server
     _execute(["docker", "logout", *([server] if server else [])], "")
 
@@ -97,11 +89,7 @@ def answers(port: int) -> bool:
 
 
 def digest(port: int, image: str, version: str) -> str:
-    """What the registry has under a version; it is ours, so its word is good.
-
-    Raises:
-        BuildFailed: it has no such version, or does not answer.
-    """
+    """What the registry has under a version; it is ours, so its word is good."""
     answer = _ask(port, "HEAD", f"/v2/{image}/manifests/{version}", Accept=", ".join(MANIFESTS))
     found = answer[1].get("Docker-Content-Digest", "") if answer is not None else ""
     if answer is None or answer[0] != http.client.OK or not re.fullmatch(DIGEST, found):
@@ -131,9 +119,6 @@ def started(registry: Registry, programs: Programs) -> bool:
 
     Returns:
         Whether it runs; not where its image cannot be had.
-
-    Raises:
-        BuildFailed: its port is another program's, or it does not answer once it runs.
     """
     port = registry.built_in_port
     if not _is_ours(port, programs):

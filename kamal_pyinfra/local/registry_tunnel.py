@@ -100,11 +100,7 @@ def _ask(channel: Channel, local: socket.socket, image: str) -> bool:
 
 
 def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
-    """The requests of a connection, each made anew; also those that come before the one before is answered.
-
-    Raises:
-        Refused: a request is not to read the image.
-    """
+    """The requests of a connection, each made anew; also those that come before the one before is answered."""
     rest = b""
     while True:
         head, end, rest = rest.partition(b"\r\n\r\n")
@@ -120,11 +116,7 @@ def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
 
 
 def made_anew(head: bytes, image: str) -> bytes:
-    """A request of what was understood of another.
-
-    Raises:
-        Refused: it is not to read the image.
-    """
+    """A request of what was understood of another."""
     first, *lines = head.split(b"\r\n")
     request, fields = REQUEST.fullmatch(first), [FIELD.fullmatch(line) for line in lines]
     if request is None or len(head) > LONGEST_HEAD:
@@ -171,11 +163,7 @@ class Tunnel:
         return was_loaded(image, service) if _send(self.host, image, self.run.config.pull_timeout) else None
 
     def _digest(self, image: str) -> str | None:
-        """By what the version is pulled, so that no other answer on the host's loopback is taken for the image.
-
-        Raises:
-            BuildFailed: the registry is not ours, or is without the version.
-        """
+        """By what the version is pulled, so that no other answer on the host's loopback is taken for the image."""
         config, log = self.run.config, self.host.log
         self.is_started = self.is_started or registry.started(config.registry, Programs(log, log))
         if not self.is_started:

@@ -21,12 +21,7 @@ from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, p
 
 
 def open_terminal(run: Run, host: str, command: str) -> NoReturn:
-    """Run a command on a host with this terminal as its own; this process is replaced and does not come back.
-
-    Raises:
-        ConfigError: this is no terminal, there is no ``ssh``, or the host cannot be reached this way.
-        HookFailed: ``pre-connect`` failed.
-    """
+    """Run a command on a host with this terminal as its own; this process is replaced and does not come back."""
     require_terminal()
     server = next(server for server in run.config.all_hosts if server.host == host)
     argv = terminal_command(run.config, server, command)
@@ -45,12 +40,7 @@ ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shif
 
 
 def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:
-    """The command under an agent of its own that holds the keys: neither a command line nor a file has them.
-
-    Args:
-        keys: PEM texts; each waits in a pipe until ``ssh-add`` reads it.
-        argv: the command.
-    """
+    """The command under an agent of its own that holds the keys: neither a command line nor a file has them."""
     readers = []
     for key in keys:
         reader, writer = os.pipe()
@@ -72,9 +62,6 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
 
     Args:
         command: shell text for the host; with ``sudo`` it runs as root.
-
-    Raises:
-        ConfigError: the host cannot be reached this way.
     """
     # There is a terminal to type sudo's password on.
     shell = sheltered(f"exec sudo -H sh -c {quoted(command)}" if server.sudo else command)
@@ -100,11 +87,7 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
 
 
 def settings_of(config: Config, server: Server) -> HostSettings:
-    """What ``~/.ssh/config`` has about a host, with ``deploy.yml``.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
+    """What ``~/.ssh/config`` has about a host, with ``deploy.yml``."""
     login = given_login(config, server)
     try:
         return host_settings(server.address, user=login.get("ssh_user"), port=login.get("ssh_port"))

@@ -20,7 +20,7 @@ from pyinfra.context import ctx_config, ctx_host
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.deploys import phases
-from kamal_pyinfra.deploys.phases import Phase, Step
+from kamal_pyinfra.deploys.phases import Phase
 from kamal_pyinfra.deploys.tasks import run_steps
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
 from kamal_pyinfra.insight.routed import addresses, parse_proof, what_serves
@@ -59,21 +59,19 @@ def roll_out(run: Run) -> None:
         phases.UNLOCK: phases.has_lock,
     }
     for step in current_host().loop(phases.steps(run, lambda: hosts)):
-        if step.phase is None:
-            _on_this_machine(run, step)
-            continue
-        condition = {"_if": conditions[step.phase]} if step.phase in conditions else {}
-        for arguments in current_host().loop(step.rounds):
-            step.phase.deploy(run=run, **arguments, **condition)
+        if step.hook and has_hook(run, step.hook):
+            hooks.called(run=run, hook=step.hook, name=f"Call {step.hook}", _if=_has_changed)
+        if step.pause:
+            hooks.kept(run=run, seconds=step.pause, name="Wait between batches", _if=phases.has_lock)
+        if step.phase is not None:
+            condition = {"_if": conditions[step.phase]} if step.phase in conditions else {}
+            for arguments in current_host().loop(step.rounds):
+                step.phase.deploy(run=run, **arguments, **condition)
 
 
-def _on_this_machine(run: Run, step: Step) -> None:
-    if step.hook and has_hook(run, step.hook):
-        hooks.called(
-            run=run, hook=step.hook, name=f"Call {step.hook}", _if=lambda: run_state(current_state()).has_changed
-        )
-    if step.pause:
-        hooks.kept(run=run, seconds=step.pause, name="Wait between batches", _if=phases.has_lock)
+def _has_changed() -> bool:
+    """Whether there was anything to do, also once the lock is released."""
+    return run_state(current_state()).has_changed
 
 
 def hosts_within_limit(servers: Iterable[Server]) -> tuple[str, ...]:

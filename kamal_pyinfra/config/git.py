@@ -55,7 +55,7 @@ def git(root: Path, *arguments: str) -> str | None:
 
 
 def head_commit(root: Path) -> str:
-    """Full hash of the current commit; raise ConfigError if there is none or git cannot tell."""
+    """Full hash of the current commit; raise ConfigError if there is none or git fails."""
     error = answer(root, "rev-parse", "--git-dir").error
     if error is None:
         commit = answer(root, "rev-parse", "--verify", "HEAD")

@@ -64,7 +64,7 @@ class Config(BaseModel):
     ``${NAME}`` in a value is replaced from the environment when the file is read, except in values of ``env``
     sections (root, roles, tags, accessories, traefik): there Kamal leaves it for the shell of the host, and
     so do we. ``<%= ENV["NAME"] %>`` and ``<%= ENV.fetch("NAME", "default") %>`` are replaced everywhere, as are the
-    text of a file of the project, ``<%= File.read("FILE").strip %>``, and what git says of the commit, such as
+    text of a file of the project, ``<%= File.read("FILE").strip %>``, and what git prints of the commit, such as
     ``<%= `git rev-parse HEAD`.strip %>``. No Ruby is run.
     """
 

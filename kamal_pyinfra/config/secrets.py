@@ -34,7 +34,7 @@ def listed_secrets(config: Config) -> Iterator[ListedSecret]:
 
 
 def secret_values(config: Config) -> Iterator[str]:
-    """Every secret of the configuration that is known here: of containers, of the registry, of builds, SSH keys."""
+    """Every known secret of the configuration: of containers, of the registry, of builds, and SSH keys."""
     names = dict.fromkeys(listed.name for listed in listed_secrets(config) if listed.path != "registry/username/0")
     yield from (config.environ.get(name, "") for name in (*names, *config.builder.secrets))
     if isinstance(config.registry.password, SecretStr):

@@ -71,8 +71,8 @@ class Ssh(BaseModel):
     port: Port = Field(default=22, description="Remote port; without it the one in `~/.ssh/config`, else 22.")
     proxy: Text | None = Field(
         default=None,
-        description="Jump host as `[user@]host[:port]`, or several with commas; what is left out is looked up in"
-        " `~/.ssh/config`, and the user is root if it says nothing.",
+        description="Jump host as `[user@]host[:port]`, or several with commas; what is left out is taken from"
+        " `~/.ssh/config`, and the user is root if that has none.",
     )
     proxy_command: Text | None = Field(default=None, description="Command to connect through.")
     log_level: Annotated[
@@ -107,7 +107,7 @@ class Ssh(BaseModel):
         """The jump hosts of ``proxy``, in order."""
         return tuple(hop.strip() for hop in (self.proxy or "").split(",") if hop.strip())
 
-    def says(self, key: str) -> bool:
+    def sets(self, key: str) -> bool:
         """Whether the file sets a key; otherwise ``~/.ssh/config`` may."""
         return key in self.model_fields_set
 

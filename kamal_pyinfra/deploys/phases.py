@@ -162,7 +162,7 @@ class Phase:
         deploy: what it does on hosts.
         failure: what becomes of the run when a host fails.
         state: what is known of the fleet then, if nothing is in doubt.
-        undone_by: what undoes then what was begun; on which hosts, :func:`hosts_to_revert` says.
+        undone_by: what undoes then what was begun; on which hosts, :func:`hosts_to_revert` decides.
     """
 
     deploy: Callable[..., object]

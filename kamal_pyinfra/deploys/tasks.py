@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.tasks.table import Task
 def run_steps(run: Run, task: Task) -> None:
     """Make the changes that a task decides on, one operation for each of its steps."""
     if task.is_checked:
-        plan.allowed(run=run, decide=task.decide, name="Look at the host")
+        plan.allowed(run=run, decide=task.decide, name="Observe the host")
     for step in current_host().loop(task.steps):
         apply.applied(
             run=run,

@@ -288,7 +288,7 @@ def _differences(clone: Path, programs: Programs) -> list[str]:
     attributes = clone / ".gitattributes"
     has_lfs = attributes.is_file() and b"filter=lfs" in attributes.read_bytes()
     if has_lfs and not programs.ask(["git", "lfs", "version"]).succeeded:
-        return [*first, "Files are kept with Git LFS, which is not installed here: install git-lfs."]
+        return [*first, "Files are kept with Git LFS, which is not installed on this machine: install git-lfs."]
     if (clone / ".gitmodules").is_file():
         return [*first, "There are submodules: is the commit of each one pushed?"]
     return first

@@ -82,8 +82,8 @@ NATIVE = ImageBuilder(kind=BuilderKind.NATIVE)
 def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
     """The builder that the configuration asks for (Kamal 1.9, with one exception).
 
-    A configuration that says nothing of architectures asks for two of them. Without buildx Kamal refuses to
-    build that; kp builds for the engine's own platform.
+    A configuration without architectures asks for two of them. Without buildx Kamal refuses to build that; kp builds
+    for the engine's own platform.
     """
     kind, section = _kind(config), config.builder
     is_undecided = not section.model_fields_set & {"multiarch", "local", "remote", "cache"}
@@ -129,7 +129,9 @@ def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
             f"The builder {builder.kind} needs Docker's buildx plugin, which is not installed on this machine: "
             "install docker-buildx, or set builder.multiarch: false to build with the engine alone"
         )
-    programs.warn("Docker's buildx plugin is not installed here: building for this machine's own platform only")
+    programs.warn(
+        "Docker's buildx plugin is not installed on this machine: building for this machine's own platform only"
+    )
     return without
 
 
@@ -184,7 +186,7 @@ def _found(builder: ImageBuilder, programs: Programs) -> list[str | None]:
     answers = [programs.ask(argv) for argv in asked]
     for answer in answers:
         if not answer.succeeded and not MISSING.search(answer.error):
-            raise BuildFailed(f"docker cannot tell what builders there are:\n  {answer.error}")
+            raise BuildFailed(f"docker cannot list its builders:\n  {answer.error}")
     return [answer.out if answer.succeeded else None for answer in answers]
 
 

@@ -85,7 +85,7 @@ def require_executable(run: Run) -> None:
 
 
 def call_pre_connect(run: Run, output: Output) -> None:
-    """Call ``pre-connect``, once for a loaded configuration: whoever connects calls this first."""
+    """Call ``pre-connect``, once for a loaded configuration; to be called before any connection."""
     called = run.config.source.called_hooks
     if "pre-connect" not in called:
         called.add("pre-connect")

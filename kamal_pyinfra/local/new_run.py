@@ -25,8 +25,8 @@ def current_holder() -> str:
     """``HOST/BOOT/NAMESPACE PID START`` of this process.
 
     A host name is not unique, and two containers of one name on one machine number their processes alike; so the boot
-    of the machine and the process namespace come with it. The start time tells the process from a later one with the
-    same number. An earlier kp compares the first word with its host name, and so leaves such a lock to its lease.
+    of the machine and the process namespace come with it. A later process with the same number has another start time.
+    An earlier kp compares the first word with its host name, and so leaves such a lock to its lease.
     """
     pid = os.getpid()
     return f"{socket.gethostname()}/{'/'.join(_place())} {pid} {_start_time(pid)}"

@@ -198,7 +198,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _lines(process: subprocess.Popen[bytes], secret: str | None, silent: int) -> Iterator[str]:
     """What a program prints, line by line and without line ends; an endless line comes in pieces."""
     if secret is not None and process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):  # it ended before it read; its exit code says why
+        with contextlib.suppress(BrokenPipeError):  # it ended before it read; its exit code has the reason
             process.stdin.write(secret.encode())
             process.stdin.close()
     rest = b""

@@ -67,7 +67,7 @@ def name(port: int) -> str:
 
 
 def pull(image: str, digest: str, service: str, port: int) -> str:
-    """Pull an image by its digest, whoever answers on the loopback of the host, and give it its name.
+    """Pull an image by its digest, whatever answers on the loopback of the host, and give it its name.
 
     The run warns of a host whose sshd opens forwarded ports to the network (``GatewayPorts yes``).
     """

@@ -30,12 +30,12 @@ def open_terminal(run: Run, host: str, command: str) -> NoReturn:
     if run.config.ssh.key_data and not server.key:
         argv = with_keys([key.get_secret_value() for key in run.config.ssh.key_data], argv)
     try:
-        os.execvp(argv[0], argv)  # noqa: S606 - no shell here; the words are ours
+        os.execvp(argv[0], argv)  # noqa: S606 - no shell; the words are ours
     except FileNotFoundError:
         raise ConfigError(f"-i needs `{argv[0]}` on this machine; it is not installed") from None
 
 
-# An agent that runs a command ends with it, also when nobody is left to end it.
+# An agent that runs a command ends with it, also when this process is gone.
 ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shift; done; shift; exec "$@"'
 
 
@@ -58,7 +58,7 @@ def require_terminal() -> None:
 
 
 def terminal_command(config: Config, server: Server, command: str) -> list[str]:
-    """The local ``ssh`` with everything that the configuration says about the connection.
+    """The local ``ssh`` with all settings of the configuration for the connection.
 
     Args:
         command: shell text for the host; with ``sudo`` it runs as root.
@@ -68,8 +68,8 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     found, login = settings_of(config, server), given_login(config, server)
     ssh = config.ssh
     user = login.get("ssh_user") or (None if found.user else DEFAULT_USER)
-    strict = "yes" if found.strict in ("yes", "true") and not ssh.says("host_keys") else STRICT[ssh.host_keys]
-    waits = ssh if ssh.says("connect_timeout") or not found.connect_timeout else None
+    strict = "yes" if found.strict in ("yes", "true") and not ssh.sets("host_keys") else STRICT[ssh.host_keys]
+    waits = ssh if ssh.sets("connect_timeout") or not found.connect_timeout else None
     files = (server.key,) if server.key else ssh.keys
     is_only = ssh.keys_only and not (ssh.key_data and not server.key)  # an agent of our own offers those
     return [

@@ -108,7 +108,7 @@ def test_a_build_host_that_does_not_answer_is_named_and_leaves_no_context(machin
 
 def test_docker_that_cannot_tell_its_contexts_is_not_taken_for_one_without(machine: Machine):
     machine.fails("inspect", "")
-    assert refused(machine, remote=REMOTE)[0] == "docker cannot tell what builders there are:"
+    assert refused(machine, remote=REMOTE)[0] == "docker cannot list its builders:"
     assert creating(machine.calls()) == []
 
 
@@ -116,7 +116,7 @@ def test_the_engine_builds_where_nothing_was_said_and_buildx_is_missing(machine:
     machine.lacks("buildx")
     assert spelled(machine.builds()) == NATIVE
     assert machine.said[0] == (
-        "[Docker's buildx plugin is not installed here: building for this machine's own platform only]"
+        "[Docker's buildx plugin is not installed on this machine: building for this machine's own platform only]"
     )
 
 

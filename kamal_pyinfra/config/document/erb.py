@@ -271,7 +271,7 @@ def line_and_column(source: str, offset: int) -> tuple[int, int]:
 
 
 class Unanswered(Exception):
-    """A tag without a value; the text says why and what to do."""
+    """A tag without a value; the text has the reason and what to do."""
 
 
 @dataclass(frozen=True)

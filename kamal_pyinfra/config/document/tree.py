@@ -42,7 +42,7 @@ class Scalar:
     """A single value: its type in YAML, and its text as written.
 
     Args:
-        value: ``None``, a boolean or an integer where YAML says so; the text for all the rest.
+        value: ``None``, a boolean or an integer where YAML has these types; the text for all the rest.
         text: the source text, so that ``1.10``, ``0123`` and ``yes`` can stay what they are.
         parts: the text, alternately written in the file and inserted from a variable, a file or git; empty if all of it
             was written.

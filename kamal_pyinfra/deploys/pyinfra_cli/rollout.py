@@ -52,7 +52,7 @@ def roll_out(run: Run) -> None:
     With nothing to change the lock is not taken and no hook called. The condition is asked when pyinfra executes,
     not before.
     """
-    plan.accepted(run=run, name="Look at the host")
+    plan.accepted(run=run, name="Observe the host")
     hosts = hosts_within_limit(run.config.all_hosts)
     conditions: dict[Phase, Callable[[], bool]] = {
         phases.LOCK: partial(plan.has_changes, run),
@@ -217,7 +217,7 @@ class Safety(BaseStateCallback):
             logger.warning(line)
 
     def _revert(self, state: State, host: Host, *, has_booted: bool) -> str | None:
-        """Bring a host back; if that failed, why it is not known what runs there, empty if that can be seen."""
+        """Bring a host back; if that failed, why it is not known what runs there, empty if that can be observed."""
         try:
             with ctx_config.use(state.config.copy()), ctx_host.use(host):
                 command = revert_command(self.run, has_booted=has_booted)

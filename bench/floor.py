@@ -20,7 +20,7 @@ from shlex import quote
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired.app import app_container
 from kamal_pyinfra.plan.state.desired import EnvFile, Health
-from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.script import group
 from tests.conftest import a_run
 from tests.e2e.project import Project
 
@@ -73,7 +73,7 @@ def floor_script(project: Project, roles: tuple[str, ...] = BOTH, *, stands_by: 
         check=quote(health.prompt_command),
         env=f"--env-file {quote(env_file.path)}",
         old="; ".join(f"{role} old" for role in roles),
-        stand_by=app.stand_by("floor/old") if stands_by else ":",
+        stand_by=group("stand_by floor/old") if stands_by else ":",
         new=NEW[roles],
         names=" ".join(f"floor-{role}-old" for role in roles),
     )

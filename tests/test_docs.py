@@ -117,7 +117,7 @@ def test_every_error_class_is_explained_with_its_exit_code() -> None:
 def test_messages_are_shown_as_they_are_printed() -> None:
     from kamal_pyinfra.local.hooks import STATES
     from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message
-    from kamal_pyinfra.shell.image import pull
+    from kamal_pyinfra.shell.script import functions
 
     text = (ROOT / "docs/reference/troubleshooting.md").read_text()
     held = LockDetails(
@@ -135,7 +135,8 @@ def test_messages_are_shown_as_they_are_printed() -> None:
     assert failure_message([failure], "STATE OF THE FLEET") in text
     assert STATES["pre-deploy"] in text
     complaint = re.search(r"Image registry.example.com/acme/shop:v2 .*", text)[0]
-    assert complaint in pull("registry.example.com/acme/shop:v2", "shop").replace("'\"'\"'", "'")
+    printed = functions("require_label").replace("$1", "registry.example.com/acme/shop:v2").replace("$2", "shop")
+    assert complaint in printed
 
 
 def source_texts() -> str:

@@ -23,8 +23,10 @@ from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload
 from kamal_pyinfra.shell import accessory as commands
+from kamal_pyinfra.shell.container import remove as remove_container
+from kamal_pyinfra.shell.container import start, stop
 from kamal_pyinfra.shell.host import remove_directories, remove_files
-from kamal_pyinfra.shell.script import chain, guarded
+from kamal_pyinfra.shell.script import chain, guarded, with_functions
 
 SWITCH_SECONDS = 120
 REMOVE_SECONDS = 300
@@ -37,15 +39,11 @@ def boot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[String
             if change.accessory.directories:
                 yield StringCommand(commands.make_directories(change.accessory.directories))
             yield from _written(files_to_upload(change.accessory, observe(run)))
-            yield StringCommand(pulling(run, _boot(run, change)))
-
-
-def _boot(run: Run, change: BootAccessory) -> str:
-    audit = audited(run, f"Booted {change.name} accessory")
-    if not isinstance(change, RebootAccessory):
-        return chain(commands.run(change.accessory), audit)
-    before = (f"Stopped {change.name} accessory", f"Remove {change.name} accessory container")
-    return chain(commands.replace(change.accessory), *(audited(run, message) for message in before), audit)
+            lines, booting = [f"Booted {change.name} accessory"], commands.run(change.accessory)
+            if isinstance(change, RebootAccessory):
+                lines = [f"Stopped {change.name} accessory", f"Remove {change.name} accessory container", *lines]
+                booting = commands.replace(change.accessory)
+            yield StringCommand(pulling(run, chain(booting, *(audited(run, line) for line in lines))))
 
 
 def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
@@ -56,9 +54,8 @@ def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
     for upload in uploads:
         if upload.content is not None:
             raw = upload.content.encode() if isinstance(upload.content, str) else upload.content
-            yield StringCommand(
-                commands.write_file(upload.path), _stdin=f"{len(raw)}\n{base64.b64encode(raw).decode()}"
-            )
+            script = with_functions(commands.write_file(upload.path))
+            yield StringCommand(script, _stdin=f"{len(raw)}\n{base64.b64encode(raw).decode()}")
 
 
 def upload(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
@@ -79,9 +76,9 @@ def switch(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Stri
     """Accessories stopped, started, or both."""
     for change in changes:
         if isinstance(change, SwitchAccessory):
-            stop = chain(commands.stop(change.container), audited(run, f"Stopped {change.name} accessory"))
-            start = chain(commands.start(change.container), audited(run, f"Started {change.name} accessory"))
-            script = chain(stop if change.stops else "", start if change.starts else "")
+            stopping = chain(stop(change.container), audited(run, f"Stopped {change.name} accessory"))
+            starting = chain(start(change.container), audited(run, f"Started {change.name} accessory"))
+            script = chain(stopping if change.stops else "", starting if change.starts else "")
             yield StringCommand(guarded(script, seconds=SWITCH_SECONDS))
 
 
@@ -89,18 +86,12 @@ def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Stri
     """Accessories are gone; their data only if that was asked for."""
     for change in changes:
         if isinstance(change, RemoveAccessory):
-            yield StringCommand(guarded(_remove(run, change), seconds=REMOVE_SECONDS))
-
-
-def _remove(run: Run, change: RemoveAccessory) -> str:
-    has_container = bool(change.image)
-    return chain(
-        commands.stop(change.container) if change.is_running else "",
-        audited(run, f"Stopped {change.name} accessory") if change.is_running else "",
-        commands.remove(change.container) if has_container else "",
-        audited(run, f"Remove {change.name} accessory container") if has_container else "",
-        commands.remove_image(change.image) if has_container else "",
-        audited(run, f"Removed {change.name} accessory image") if has_container else "",
-        remove_files((change.env_file,)),
-        remove_directories((change.data,)) if change.data else "",
-    )
+            steps = []
+            if change.is_running:
+                steps += [stop(change.container), audited(run, f"Stopped {change.name} accessory")]
+            if change.image:  # there is a container
+                steps += [remove_container(change.container)]
+                steps += [audited(run, f"Remove {change.name} accessory container")]
+                steps += [commands.remove_image(change.image), audited(run, f"Removed {change.name} accessory image")]
+            steps += [remove_files((change.env_file,)), remove_directories((change.data,)) if change.data else ""]
+            yield StringCommand(guarded(chain(*steps), seconds=REMOVE_SECONDS))

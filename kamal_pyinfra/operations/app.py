@@ -28,104 +28,73 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost, record_text
-from kamal_pyinfra.shell import app as commands
-from kamal_pyinfra.shell import app as release
-from kamal_pyinfra.shell import host as edits
-from kamal_pyinfra.shell import host as files
 from kamal_pyinfra.shell import image, rollout
-from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS, drop_aside
+from kamal_pyinfra.shell.app import run_release, sync_assets
+from kamal_pyinfra.shell.host import measured, record_edits, write_secret
+from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS
 from kamal_pyinfra.shell.proxy.traefik import await_served
-from kamal_pyinfra.shell.rollout import TURNED_BAD, Watched, drain, ending, watch
-from kamal_pyinfra.shell.script import chain, guarded, in_parallel
+from kamal_pyinfra.shell.script import chain, group, guarded, in_parallel, with_functions
 
-
-def is_noted_while_switching(desired: DesiredHost, observed: ObservedHost) -> bool:
-    """Whether containers come or go, so that there is a wait in which to write it down."""
-    return bool(diff_containers(desired, observed) or diff_old_containers(desired, observed))
-
-
-def record_edits_command(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
-    """The command that writes it down, for every container that runs once this run is over."""
-    wanted = tuple(container.name for container in desired.containers)
-    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
-    return edits.record_edits(
-        naming.edits_directory(run.config), (*wanted, *(each.name for each in others if not run.includes(each.role)))
-    )
-
-
-def mark_in_service(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
-    """What makes ``latest`` name the version in service, and writes down this run.
-
-    Returns:
-        The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
-        is written like one, with mode 0600.
-    """
-    tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
-    record = next_record(run, desired, observed)
-    is_recorded = desired.is_leaving or record == observed.record
-    if not tags and is_recorded:
-        return "", ""
-    show_planned((*tags, *diff_record(desired, observed)))
-    script = chain(
-        *(image.tag(change.image, change.tag) for change in tags),
-        *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
-        "" if is_recorded else files.write_secret(naming.hosts_record(run.config)),
-        "" if is_noted_while_switching(desired, observed) else record_edits_command(run, desired, observed),
-    )
-    return script, "" if is_recorded else files.measured(record_text(record))
-
-
-def clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
-    """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
-    old_proxy = drop_aside() if replaced_proxy(desired, observed) else ""
-    return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
-
-
-@operation()
-def finished(run: Run) -> Generator[StringCommand, None, None]:
-    """``latest`` names the version in service, the record is of this run, and nothing is left over.
-
-    + run: the run's fixed values.
-    """
-    desired, observed = desired_and_observed(run)
-    marking, typed = mark_in_service(run, desired, observed)
-    script = chain(marking, clean(run, desired, observed))
-    if not script:
-        current_host().noop("the version in service is marked, and nothing is left over")
-        return
-    yield StringCommand(script, _stdin=typed)
-
-
+SYNC_SECONDS = 600
+WATCH_GRACE_SECONDS = 30
 DOCKERS_STOP_SECONDS = 10
 
 
 @operation()
+def synced(run: Run) -> Generator[StringCommand, None, None]:
+    """The new version's assets are extracted, and both versions can serve both versions' files."""
+    changes = [change for change in diff_assets(*desired_and_observed(run)) if isinstance(change, SyncAssets)]
+    if not changes:
+        current_host().noop("no assets to sync")
+        return
+    show_planned(changes)
+    script = chain(*(sync_assets(change.assets, change.image, change.old_containers) for change in changes))
+    yield StringCommand(guarded(script, seconds=SYNC_SECONDS))
+
+
+@operation()
+def released(run: Run) -> Generator[StringCommand, None, None]:
+    """The release command of the new version has run."""
+    changes = diff_release(*desired_and_observed(run))
+    if not changes:
+        current_host().noop("it runs on one host, and only when that boots a new container")
+        return
+    show_planned(changes)
+    for change in changes:
+        audit = audited(run, f"Ran release command of version {run.version}", change.role)
+        # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
+        script = f"trap : TERM\n( {run_release(change.release)}\n) && {audit}"
+        yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))
+
+
+@operation()
 def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """The run's version runs and is healthy, beside whatever served before.
+    """The run's version runs and is healthy, beside whatever served before; on other hosts nothing happens.
 
     While the other roles boot on some hosts, the proxies of all take up the new containers that get requests; where
     there are no other roles, that is waited for at once.
 
-    + run: the run's fixed values.
     + primary: boot the primary role's container, or those of all other roles.
-    + batch: the batch; on other hosts nothing happens.
     """
     boots = _boots(run, batch)
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
     routed = boot_gates(boots, *desired_and_observed(run)) if is_last else ()
     if not changes and not routed:
-        current_host().noop("the wanted containers serve")
+        current_host().noop("the containers serve already")
         return
     show_planned(changes)
-    script = chain(
-        rollout.stand_by(diff_old_containers(*desired_and_observed(run))), _boot_and_serve(run, changes, routed)
-    )
+    old = diff_old_containers(*desired_and_observed(run))
+    script = chain(rollout.stand_by(old), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     waits += sum(change.container.stop_timeout or DOCKERS_STOP_SECONDS for change in changes if change.stops_first)
     if current_state().is_executing:
         run_state(current_state()).booting_on.add(current_host().name)
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+
+
+def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
+    return diff_containers(*desired_and_observed(run)) if current_host().name in batch else ()
 
 
 def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[Gate]) -> str:
@@ -146,20 +115,12 @@ def _boot(run: Run, changes: Sequence[BootContainer]) -> str:
 
 @operation()
 def gated(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """The new containers are still healthy now that those of all hosts are.
-
-    + run: the run's fixed values.
-    + batch: the batch; on other hosts nothing happens.
-    """
+    """The new containers are still healthy now that those of all hosts are."""
     changes = _boots(run, batch)
     if not changes:
-        current_host().noop("nothing was booted here")
+        current_host().noop("nothing was booted on this host")
         return
     yield StringCommand(guarded(rollout.gate(changes), seconds=GRACE_SECONDS))
-
-
-def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
-    return diff_containers(*desired_and_observed(run)) if current_host().name in batch else ()
 
 
 @operation()
@@ -168,42 +129,88 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
 
     One that does not leave traffic in time is stopped in any case; the rest is done, and then the host has failed.
 
-    + run: the run's fixed values.
-    + batch: the batch; on other hosts nothing happens.
-    + finishes: no other batch can take this one back any more, so each host does at once what ends the run there.
+    + finishes: no other batch can revert this one any more, so each host does at once what ends the run there.
     """
     if current_state().is_executing:
         run_state(current_state()).switched.update(batch)
     else:
         finishes = False  # the last phase shows what it will do
-    if current_host().name not in batch or not is_noted_while_switching(*desired_and_observed(run)):
+    if current_host().name not in batch or not _switches(*desired_and_observed(run)):
         current_host().noop("nothing to drain")
         return
     desired, observed = desired_and_observed(run)
-    changes = diff_old_containers(desired, observed)
-    stops = () if run.config.boot.watch is not None else changes
+    changes, is_watched = diff_old_containers(desired, observed), run.config.boot.watch is not None
+    stops = () if is_watched else changes
     show_planned(stops)
     stop = rollout.stop(stops)
-    marking, typed = mark_in_service(run, desired, observed) if finishes else ("", "")
+    marking, typed = _mark_in_service(run, desired, observed) if finishes else ("", "")
     then = in_parallel(stop, marking) if stop and marking else stop or marking
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
-    script = drain(changes, meanwhile=record_edits_command(run, desired, observed), then=then)
+    script = rollout.drain(changes, meanwhile=_record_edits(run, desired, observed), then=then)
     script = guarded(script, seconds=seconds, key="drain_timeout")
-    cleaning = clean(run, desired, observed) if finishes else ""
-    if finishes or run.config.boot.watch is None:
-        script = ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
+    if finishes or not is_watched:
+        cleaning = _clean(run, desired, observed) if finishes else ""
+        script = rollout.ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
     yield StringCommand(script, _stdin=typed)
     if finishes:
         run_state(current_state()).finished.add(current_host().name)
 
 
+def _switches(desired: DesiredHost, observed: ObservedHost) -> bool:
+    """Whether containers come or go, so that there is a wait in which to record edited files."""
+    return bool(diff_containers(desired, observed) or diff_old_containers(desired, observed))
+
+
+def _record_edits(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """The command that records edited files of every container that runs once this run is over."""
+    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
+    names = [container.name for container in desired.containers]
+    names += [each.name for each in others if not run.includes(each.role)]
+    return record_edits(naming.edits_directory(run.config), names)
+
+
+def _stop_seconds(changes: Sequence[StopContainer]) -> int:
+    """They stop at once, so the slowest one counts; without a setting Docker gives each ten seconds."""
+    return max((change.stop_timeout or DOCKERS_STOP_SECONDS for change in changes), default=0)
+
+
+@operation()
+def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCommand, None, None]:
+    """The new containers keep well for some seconds, beside the old ones; else those are let back into traffic."""
+    if current_state().is_executing:
+        run_state(current_state()).watch(batch)
+    setting = run.config.boot.watch
+    containers = [
+        rollout.Watched(
+            name=boot.container.name,
+            has_run=isinstance(boot, AwaitContainer | RestartContainer),
+            log_lines=boot.container.log_lines,
+            is_probed=boot.container.is_primary,
+        )
+        for boot in _boots(run, batch)
+    ]
+    if setting is None or not containers:
+        current_host().noop("nothing new is to be watched")
+        return
+    cords = [stop.cord for stop in diff_old_containers(*desired_and_observed(run)) if stop.cord]
+    script = rollout.watch(containers, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
+    yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
+
+
+def turned_bad(state: State) -> bool:
+    """Whether a host has printed that its new version must go; another failure is none of the version."""
+    return any(
+        rollout.TURNED_BAD in line
+        for host in state.failed_hosts
+        for data in state.ops[host].values()
+        if data.operation_meta.is_complete() and not data.operation_meta.did_succeed()
+        for line in data.operation_meta.stderr_lines
+    )
+
+
 @operation()
 def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Old containers that were watched until now are stopped, and stay on the host for a rollback.
-
-    + run: the run's fixed values.
-    + batch: the batch; on other hosts nothing happens.
-    """
+    """Old containers that were watched until now are stopped, and stay on the host for a rollback."""
     changes = diff_old_containers(*desired_and_observed(run)) if current_host().name in batch else ()
     if not changes:
         current_host().noop("no old container runs")
@@ -213,23 +220,57 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
     yield StringCommand(guarded(rollout.stop(changes), seconds=seconds, key="drain_timeout"))
 
 
-def _stop_seconds(changes: Sequence[StopContainer]) -> int:
-    """They stop at once, so the slowest one counts; without a setting Docker gives each ten seconds."""
-    return max((change.stop_timeout or DOCKERS_STOP_SECONDS for change in changes), default=0)
+@operation()
+def finished(run: Run) -> Generator[StringCommand, None, None]:
+    """``latest`` names the version in service, the record is of this run, and nothing is left over."""
+    desired, observed = desired_and_observed(run)
+    marking, typed = _mark_in_service(run, desired, observed)
+    script = chain(with_functions(marking), _clean(run, desired, observed))
+    if not script:
+        current_host().noop("the version in service is marked, and nothing is left over")
+        return
+    yield StringCommand(script, _stdin=typed)
+
+
+def _mark_in_service(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
+    """What makes ``latest`` name the version in service, and records this run.
+
+    Returns:
+        The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
+        is written like one, with mode 0600.
+    """
+    tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
+    record = next_record(run, desired, observed)
+    is_recorded = desired.is_leaving or record == observed.record
+    if not tags and is_recorded:
+        return "", ""
+    show_planned((*tags, *diff_record(desired, observed)))
+    script = chain(
+        *(image.tag(change.image, change.tag) for change in tags),
+        *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
+        "" if is_recorded else write_secret(naming.hosts_record(run.config)),
+        "" if _switches(desired, observed) else _record_edits(run, desired, observed),
+    )
+    return script, "" if is_recorded else measured(record_text(record))
+
+
+def _clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+    """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
+    old_proxy = group("clear_aside") if replaced_proxy(desired, observed) else ""
+    return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
 
 
 @operation()
 def reverted(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
     """The old containers serve again and this run's containers are gone.
 
-    + run: the run's fixed values.
-    + batch: those that may have begun.
+    + batch: hosts that may have begun.
     + proxies: those on which nothing but the proxy is new; on other hosts nothing happens.
     """
     name = current_host().name
     command = revert_command(run, has_booted=name in batch) if name in (*batch, *proxies) else ""
     if not command:
-        current_host().noop("nothing was begun here")
+        current_host().noop("nothing was begun on this host")
         return
     yield StringCommand(command)
 
@@ -238,7 +279,6 @@ def revert_command(run: Run, *, has_booted: bool) -> str:
     """What brings the current host back to what it was before the run; empty if nothing can have begun.
 
     Args:
-        run: the run's fixed values.
         has_booted: whether containers may have been started, besides the proxy.
     """
     desired, observed = desired_and_observed(run)
@@ -250,93 +290,3 @@ def revert_command(run: Run, *, has_booted: bool) -> str:
     script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix, proxy=proxy)
     waits = sum(change.drain_timeout for change in stops) + 30 * len(boots) + (RESTORE_SECONDS if proxy else 0)
     return guarded(script, seconds=waits + GRACE_SECONDS)
-
-
-WATCH_GRACE_SECONDS = 30
-
-
-@operation()
-def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCommand, None, None]:
-    """The new containers keep well for a while, beside the old ones; else those are let back into traffic.
-
-    + run: the run's fixed values.
-    + batch: the batch; on other hosts nothing happens.
-    + seconds: how long.
-    """
-    if current_state().is_executing:
-        run_state(current_state()).watch(batch)
-    setting = run.config.boot.watch
-    containers, cords = _on_watch(run) if current_host().name in batch else ([], [])
-    if setting is None or not containers:
-        current_host().noop("nothing new is to be watched")
-        return
-    script = watch(containers, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
-    yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
-
-
-def _on_watch(run: Run) -> tuple[list[Watched], list[str]]:
-    """What this run booted, and the cords of what ran there before."""
-    desired, observed = desired_and_observed(run)
-    containers = [
-        Watched(
-            name=boot.container.name,
-            has_run=isinstance(boot, AwaitContainer | RestartContainer),
-            log_lines=boot.container.log_lines,
-            is_probed=boot.container.is_primary,
-        )
-        for boot in diff_containers(desired, observed)
-    ]
-    return containers, [stop.cord for stop in diff_old_containers(desired, observed) if stop.cord]
-
-
-def turned_bad(state: State) -> bool:
-    """Whether a host has said that its new version must go; another failure says nothing against the version."""
-    return any(
-        TURNED_BAD in line
-        for host in state.failed_hosts
-        for data in state.ops[host].values()
-        if data.operation_meta.is_complete() and not data.operation_meta.did_succeed()
-        for line in data.operation_meta.stderr_lines
-    )
-
-
-@operation()
-def released(run: Run) -> Generator[StringCommand, None, None]:
-    """The release command of the new version has run.
-
-    + run: the run's fixed values.
-    """
-    changes = diff_release(*desired_and_observed(run))
-    if not changes:
-        current_host().noop("it runs on one host, and only when that boots a new container")
-        return
-    show_planned(changes)
-    for change in changes:
-        audit = audited(run, f"Ran release command of version {run.version}", change.role)
-        # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
-        script = f"trap : TERM\n( {release.run_release(change.release)}\n) && {chain(audit)}"
-        yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))
-
-
-SYNC_SECONDS = 600
-
-
-@operation()
-def synced(run: Run) -> Generator[StringCommand, None, None]:
-    """The new version's assets are extracted, and both versions can serve both versions' files.
-
-    + run: the run's fixed values.
-    """
-    changes = [change for change in diff_assets(*desired_and_observed(run)) if isinstance(change, SyncAssets)]
-    if not changes:
-        current_host().noop("no assets to sync")
-        return
-    show_planned(changes)
-    yield StringCommand(guarded(commands.FUNCTIONS + chain(*map(_sync, changes)), seconds=SYNC_SECONDS))
-
-
-def _sync(change: SyncAssets) -> str:
-    sync = commands.sync(change.assets, change.old_containers)
-    return chain(
-        commands.extract(change.assets, change.image), in_parallel(commands.remove_helper(change.assets), sync)
-    )

@@ -34,9 +34,10 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
-from kamal_pyinfra.shell import app, rollout
-from kamal_pyinfra.shell import host as files
 from kamal_pyinfra.shell import image as image_commands
+from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.container import remove, stop
+from kamal_pyinfra.shell.host import remove_directories, remove_empty_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded
 
 GRACE_SECONDS = 60
@@ -72,8 +73,6 @@ def applied(
 ) -> Generator[PyinfraCommand, None, None]:
     """The changes that were decided on for the host are made, in their order.
 
-    + run: the run's fixed values.
-    + decide: which changes these are.
     + kinds: only those of these kinds; all without.
     + audits: what the audit log says of a kind, in place of its own words.
     + is_observed: whether the decision depends on what is on the host; otherwise no snapshot is taken.
@@ -109,17 +108,14 @@ def differing(diff: Callable[[DesiredHost, ObservedHost], Iterable[Change]]) -> 
 
 @operation()
 def purged(run: Run) -> Generator[StringCommand, None, None]:
-    """No audit log; and no folder, unless something of another service is on the host.
-
-    + run: the run's fixed values.
-    """
+    """No audit log; and no folder, unless something of another service is on the host."""
     observed = observe(run)
     changes = diff_purged(run, observed)
     show_planned(changes)
     is_alone = not any(each.service for each in others_on(run, observed))
     script = chain(
-        files.remove_files(tuple(change.path for change in changes)) if changes else "",
-        files.remove_empty_directories(run.config.run_directory) if is_alone else "",
+        remove_files(tuple(change.path for change in changes)),
+        remove_empty_directories(run.config.run_directory) if is_alone else "",
     )
     if not script:
         current_host().noop("nothing is left")
@@ -136,43 +132,28 @@ def removal(run: Run, changes: Sequence[Change], audits: Audits = KINDS_OWN) -> 
 def _removal(run: Run, changes: Sequence[Change], audits: Audits) -> str:
     containers, env_files = _of(changes, RemoveContainer), _of(changes, RemoveEnvFile)
     images = [change for change in changes if isinstance(change, RemoveImage | RemoveUntagged)]
-    running = tuple(change.name for change in containers if change.is_running)
-    proxies = tuple(change.name for change in _of(changes, RemoveProxy))
-    single = tuple(change.path for change in _of(changes, RemoveFile) if change not in env_files)
+    tags = tuple(change.image for change in _of(images, RemoveImage))
+    running = [change.name for change in containers if change.is_running]
+    proxies = [change.name for change in _of(changes, RemoveProxy)]
+    seconds = stop_seconds(run.config)
     script = chain(
-        app.stop(running, stop_seconds(run.config)) if running else "",
-        app.remove(tuple(change.name for change in containers)) if containers else "",
+        stop(*running, timeout=seconds) if running else "",
+        remove(*(change.name for change in containers)) if containers else "",
         *_audits(run, containers, audits),
-        *_untag(images),
+        image_commands.remove(tags) if tags else "",
+        *(image_commands.remove_untagged(change.service) for change in _of(images, RemoveUntagged)),
         *_audits(run, images, audits),
-        *_files(tuple(change.path for change in env_files)),
+        remove_files(tuple(change.path for change in env_files)),
         *_audits(run, env_files, audits),
-        *_folders(tuple(change.path for change in _of(changes, RemoveDirectory))),
-        *_files(single),
-        chain(app.stop(proxies, None), app.remove(proxies)) if proxies else "",
+        remove_directories(tuple(change.path for change in _of(changes, RemoveDirectory))),
+        remove_files(tuple(change.path for change in _of(changes, RemoveFile) if change not in env_files)),
+        chain(stop(*proxies), remove(*proxies)) if proxies else "",
     )
-    seconds = (stop_seconds(run.config) or 0) if running else 0
-    return guarded(script, seconds=REMOVE_SECONDS + seconds) if script else ""
+    return guarded(script, seconds=REMOVE_SECONDS + (seconds or 0 if running else 0)) if script else ""
 
 
 def _of(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:
     return [change for change in changes if isinstance(change, kind)]
-
-
-def _untag(changes: Sequence[Change]) -> Iterator[str]:
-    if tags := tuple(change.image for change in _of(changes, RemoveImage)):
-        yield image_commands.remove(tags)
-    yield from (image_commands.remove_untagged(change.service) for change in _of(changes, RemoveUntagged))
-
-
-def _files(paths: tuple[str, ...]) -> Iterator[str]:
-    if paths:
-        yield files.remove_files(paths)
-
-
-def _folders(paths: tuple[str, ...]) -> Iterator[str]:
-    if paths:
-        yield files.remove_directories(paths)
 
 
 def _audits(run: Run, changes: Sequence[Change], audits: Audits) -> list[str]:
@@ -205,9 +186,8 @@ def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[St
     One that does not leave traffic in time is stopped all the same, and then the host has failed.
     """
     stops = _of(changes, StopContainer)
-    stop = chain(rollout.stop(stops), *_audits(run, stops, audits))
     waits = sum(change.drain_timeout for change in stops) + max((change.stop_timeout or 10) for change in stops)
-    script = rollout.drain(stops, then=stop)
+    script = rollout.drain(stops, then=chain(rollout.stop(stops), *_audits(run, stops, audits)))
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 

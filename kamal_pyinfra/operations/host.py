@@ -15,8 +15,7 @@ from kamal_pyinfra.plan.changes import Change, CreateDirectories, ProtectEnvFile
 from kamal_pyinfra.plan.diff.host import diff_docker
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import host as commands
-from kamal_pyinfra.shell.host import install_docker
-from kamal_pyinfra.shell.script import guarded
+from kamal_pyinfra.shell.script import guarded, with_functions
 from kamal_pyinfra.ssh.connection import reconnect
 
 INSTALL_SECONDS = 900
@@ -24,37 +23,25 @@ INSTALL_SECONDS = 900
 
 @operation()
 def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
-    """Docker is there, runs and answers the SSH user.
-
-    + run: the run's fixed values.
-
-    Outside ``setup`` an engine that does not answer fails the host instead.
-
-    **Examples:**
-
-    .. code:: python
-
-        docker.installed(name="Install Docker", run=run)
-    """
+    """Docker is there, runs and answers the SSH user; outside ``setup``, the host fails where it does not."""
     changes = diff_docker(*desired_and_observed(run))
     if not changes:
         current_host().noop("Docker answers")
         return
     show_planned(changes)
-    if not run.is_setup:
+    if run.is_setup:
+        yield from install(run, changes, {})
+    else:
         yield StringCommand("docker version > /dev/null || { echo 'run `kp setup` first' >&2; exit 1; }")
-        return
-    yield from install(run, changes, {})
 
 
 def install(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[PyinfraCommand]:
     """Docker, and a new login: a user's new group counts from the next one on."""
-    yield StringCommand(guarded(install_docker(), seconds=INSTALL_SECONDS))
-    yield FunctionCommand(renew_login, (), {})
+    yield StringCommand(guarded("install_docker", seconds=INSTALL_SECONDS))
+    yield FunctionCommand(_renew_login, (), {})
 
 
-def renew_login(state: State, host: Host) -> None:
-    """Connect anew, and take a new snapshot before the next operation."""
+def _renew_login(state: State, host: Host) -> None:
     reconnect(host)
     drop_snapshots(state, host.name)
 
@@ -75,6 +62,6 @@ def write_env_files(run: Run, changes: Sequence[Change], audits: Audits) -> Iter
         if isinstance(change, ProtectEnvFile):
             yield StringCommand(commands.protect(change.file.path))
         elif isinstance(change, WriteEnvFile) and change.file.content is not None:
-            text = change.file.content.get_secret_value()
-            yield StringCommand(commands.write_secret(change.file.path), _stdin=commands.measured(text))
+            script = with_functions(commands.write_secret(change.file.path))
+            yield StringCommand(script, _stdin=commands.measured(change.file.content.get_secret_value()))
     yield StringCommand(audited(run, "Pushed env files"))

@@ -19,7 +19,7 @@ from kamal_pyinfra.plan.changes import Change, PullImage
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import image as commands
 from kamal_pyinfra.shell.host import measured
-from kamal_pyinfra.shell.script import chain, guarded
+from kamal_pyinfra.shell.script import chain, guarded, with_functions
 from kamal_pyinfra.ssh.commands import LimitedPull
 
 
@@ -31,10 +31,8 @@ def pulling(run: Run, script: str) -> str:
 def log_in(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
     """The engine gets the registry's credentials; what it has cannot be read."""
     username, password = registry_credentials(run.config)
-    yield StringCommand(
-        f"{commands.log_in(run.config.registry.server, username)} > /dev/null",
-        _stdin=measured(password.get_secret_value()),
-    )
+    script = with_functions(f"{commands.log_in(run.config.registry.server, username)} > /dev/null")
+    yield StringCommand(script, _stdin=measured(password.get_secret_value()))
 
 
 def log_out(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
@@ -59,7 +57,7 @@ def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
 
 
 class OwnPull(LimitedPull):
-    """A pull from the own registry, which is lent to the host for as long as its pull lasts, and no longer.
+    """A pull from the built-in registry, to which the host has a tunnel as long as its pull lasts, and no longer.
 
     Args:
         run: the run's fixed values.
@@ -75,13 +73,13 @@ class OwnPull(LimitedPull):
         self.audit = audit
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> Any:
-        """Lend the registry, have the host pull, and take the registry back, however that ends."""
+        """Open the tunnel, have the host pull, and close the tunnel, however that ends."""
         with self.slots:
-            record = run_state(state)
-            tunnel = Tunnel(host, self.run, is_started=record.is_registry_started)
+            state_of_run = run_state(state)
+            tunnel = Tunnel(host, self.run, is_started=state_of_run.is_registry_started)
             try:
                 script = tunnel.establish(self.change.image, self.change.service)
-                record.registry_found(is_started=tunnel.is_started)
+                state_of_run.registry_found(is_started=tunnel.is_started)
                 if script is None:
                     return False, CommandOutput([])
                 command = StringCommand(pulling(self.run, chain(script, self.audit)))

@@ -26,16 +26,11 @@ from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.shell import image as image_commands
+from kamal_pyinfra.shell.container import remove as remove_container
+from kamal_pyinfra.shell.container import start, stop
 from kamal_pyinfra.shell.host import remove_files
 from kamal_pyinfra.shell.proxy import container as commands
-from kamal_pyinfra.shell.proxy.container import (
-    replace_by_serving,
-    replace_by_working,
-    run_serving,
-    serving_functions,
-    with_proxy_lock,
-    with_proxy_lock_if_unchanged,
-)
+from kamal_pyinfra.shell.proxy.container import with_proxy_lock
 from kamal_pyinfra.shell.script import chain, guarded
 
 SWITCH_SECONDS = 60
@@ -46,31 +41,28 @@ def run_or_replace(run: Run, changes: Sequence[Change], audits: Audits) -> Itera
 
     Where the run boots the app, the old proxy stays aside until the gate has been passed, unless the new one is proven.
     """
-    observed, keeps_old = observe(run), run.behaviour.boots_app
+    observed = observe(run)
     for change in changes:
         if isinstance(change, RunProxy):
-            there = observed.container(change.proxy.name)
-            script = with_proxy_lock_if_unchanged(
-                _command(change, observed, keeps_old=keeps_old), proxy=change.proxy, seen=there.id if there else ""
-            )
-            functions = serving_functions() if isinstance(change, ReplaceProxy) else ""
-            if functions and keeps_old and current_state().is_executing:
+            there, proxy = observed.container(change.proxy.name), change.proxy
+            script = _command(change, observed, keeps_old=run.behaviour.boots_app)
+            if isinstance(change, ReplaceProxy) and run.behaviour.boots_app and current_state().is_executing:
                 run_state(current_state()).new_proxy_on.add(current_host().name)
-            yield StringCommand(pulling(run, f"{functions}{script}"))
+            whole = commands.with_proxy_lock_if_unchanged(script, proxy=proxy, observed=there.id if there else "")
+            yield StringCommand(pulling(run, whole))
 
 
 def _command(change: RunProxy, observed: ObservedHost, *, keeps_old: bool) -> str:
     match change:
         case ReplaceProxy():
-            return replace_by_working(change.proxy, _routed(change, observed), keeps_old=keeps_old)
+            return commands.replace_by_working(change.proxy, _routed(change, observed), keeps_old=keeps_old)
         case StartProxy():
-            return commands.start(change.proxy.name)
-        case RunProxy():
-            return commands.run(change.proxy)
+            return start(change.proxy.name)
+    return commands.run(change.proxy)
 
 
 def _routed(change: RunProxy, observed: ObservedHost) -> tuple[Gate, ...]:
-    running = (each for each in observed.containers if each.is_running)
+    running = (container for container in observed.containers if container.is_running)
     return running_gates(running, proxy_arguments(change.proxy))
 
 
@@ -78,18 +70,18 @@ def reboot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Stri
     """A new proxy as configured, which serves."""
     for change in changes:
         if isinstance(change, RebootProxy):
-            new = replace_by_serving if change.is_there else run_serving
+            new = commands.replace_by_serving if change.is_there else commands.run_serving
             script = chain(new(change.proxy, _routed(change, observe(run))), audited(run, "Rebooted traefik"))
-            yield StringCommand(pulling(run, f"{serving_functions()}{with_proxy_lock(script)}"))
+            yield StringCommand(pulling(run, with_proxy_lock(script)))
 
 
 def switch(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
     """The proxy stopped, started, or both, as it is."""
     for change in changes:
         if isinstance(change, SwitchProxy):
-            stop = chain(commands.stop(change.name), audited(run, "Stopped traefik"))
-            start = chain(commands.start(change.name), audited(run, "Started traefik"))
-            yield _at_once(chain(stop if change.stops else "", start if change.starts else ""))
+            stopping = chain(stop(change.name), audited(run, "Stopped traefik")) if change.stops else ""
+            starting = chain(start(change.name), audited(run, "Started traefik")) if change.starts else ""
+            yield _at_once(chain(stopping, starting))
 
 
 def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
@@ -99,12 +91,12 @@ def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Stri
 
 def _removal(run: Run, change: Change) -> str:
     match change:
-        case RemoveProxy():
-            return chain(commands.remove(change.name), audited(run, "Removed traefik container"))
-        case RemoveProxyImage():
-            return chain(image_commands.remove((change.image,)), audited(run, "Removed traefik image"))
-        case RemoveEnvFile():
-            return remove_files((change.path,))
+        case RemoveProxy(name=name):
+            return chain(stop(name), remove_container(name), audited(run, "Removed traefik container"))
+        case RemoveProxyImage(image=image):
+            return chain(image_commands.remove((image,)), audited(run, "Removed traefik image"))
+        case RemoveEnvFile(path=path):
+            return remove_files((path,))
     raise TypeError(change)
 
 

@@ -30,10 +30,19 @@ def docker_run_once(spec: ContainerSpec, *more: str, command: str | None = None)
     return docker_run(spec, *more, last=quoted("--label", "=".join(HIDDEN)), command=command)
 
 
-def pull_if_missing(image: str) -> str:
-    """Fetch an image unless it is there."""
-    name = quoted(image)
-    return f"{{ docker image inspect {name} > /dev/null 2>&1 || docker pull --quiet {name} > /dev/null; }}"
+def start(name: str) -> str:
+    """Start a container that is there."""
+    return f"docker start {quoted(name)} > /dev/null"
+
+
+def stop(*names: str, timeout: int | None = None) -> str:
+    """Stop containers side by side; each has ``timeout`` seconds to finish its requests, and stays as it is."""
+    return join("docker stop", "" if timeout is None else quoted("-t", timeout), quoted(*names), "> /dev/null")
+
+
+def remove(*names: str) -> str:
+    """Remove stopped containers; named volumes stay."""
+    return f"docker rm {quoted(*names)} > /dev/null"
 
 
 def environment(spec: ContainerSpec) -> str:

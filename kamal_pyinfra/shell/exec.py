@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.shell.container import docker_run_once, environment, volumes
-from kamal_pyinfra.shell.host import CUT_SHORT
 from kamal_pyinfra.shell.script import guarded, join, quoted
 
 EXEC_SECONDS = 24 * 3600
@@ -50,9 +49,7 @@ def with_variables(command: str) -> str:
 
     It ends with the connection.
     """
-    stop = f"{{ echo {quoted(f'the variables of the command: {CUT_SHORT}')} >&2; exit 1; }}"
-    receive = f'given=$(cat); case "$given" in *{quoted(WHOLE)}) ;; *) {stop} ;; esac; eval "$given"'
-    return guarded(f"{receive}; {{ {command}\n}} < /dev/null", seconds=EXEC_SECONDS)
+    return guarded(f"receive_variables; {{ {command}\n}} < /dev/null", seconds=EXEC_SECONDS)
 
 
 def variables(env: Mapping[str, str]) -> str:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamal_pyinfra.shell.script import functions, guarded, quoted
+from kamal_pyinfra.shell.script import guarded, quoted
 
 DOCTOR_SECONDS = 40
 """For the whole script; a host that needs longer counts as hung."""
 
 
-def install_docker() -> str:
-    """Install Docker unless it answers, start its service, and let the SSH user use it."""
-    return f"{functions('install_docker')}install_docker"
-
-
 def doctor_script(*, registry: str, run_directory: str) -> str:
-    """The script; it exits 0 whatever it finds.
+    """What examines a host; it exits 0 whatever it finds.
 
     Args:
         registry: the registry's host, with its port unless it is the usual one.
@@ -24,7 +19,7 @@ def doctor_script(*, registry: str, run_directory: str) -> str:
     """
     name, _, port = registry.partition(":")
     asked = (registry, name, port or "443") if registry else ()
-    return guarded(f"{functions('examine_host')}examine_host {quoted(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
+    return guarded(f"examine_host {quoted(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
 
 
 SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
@@ -34,9 +29,6 @@ def make_directories(paths: tuple[str, ...]) -> str:
     """Create folders, whatever the umask; those for secrets are for their owner only."""
     secret = [path for path in paths if path.endswith(SECRET_FOLDERS)]
     return f"( umask 022 && mkdir -p {quoted(*paths)} )" + (f" && chmod 700 {quoted(*secret)}" if secret else "")
-
-
-CUT_SHORT = "the connection ended before all of it had come; nothing was changed"
 
 
 def measured(content: str) -> str:
@@ -49,34 +41,19 @@ def measured(content: str) -> str:
     return f"{len(text.encode())}\n{text}"
 
 
-def receive(draft: str, *, decode: str = "cat") -> str:
-    """Shell text that puts measured standard input into a draft, and fails if it is not whole.
-
-    Args:
-        draft: a shell word; nobody else may be able to write there.
-        decode: what the text goes through; the length is that of the outcome.
-    """
-    return f'read -r length && {decode} > {draft} && [ "$(wc -c < {draft})" -eq "$length" ]'
-
-
 def write_secret(path: str) -> str:
     """Put measured standard input into a file that nobody else could read at any instant, and all at once."""
-    target, draft = quoted(path), quoted(f"{path}.tmp")
-    # A draft that is already there may be open to others, and stays so when it is written to.
-    return (
-        f"( umask 077; rm -f {draft}; {{ {receive(draft)}; }} || "
-        f"{{ rm -f {draft}; echo {quoted(f'{path}: {CUT_SHORT}')} >&2; exit 1; }}; mv -f {draft} {target} )"
-    )
+    return f"write_secret {quoted(path)}"
 
 
 def remove_directories(paths: tuple[str, ...]) -> str:
     """Remove folders with everything in them."""
-    return f"rm -rf {quoted(*paths)}"
+    return f"rm -rf {quoted(*paths)}" if paths else ""
 
 
 def remove_files(paths: tuple[str, ...]) -> str:
     """Remove files; one that is gone already will do."""
-    return f"rm -f {quoted(*paths)}"
+    return f"rm -f {quoted(*paths)}" if paths else ""
 
 
 def protect(path: str) -> str:
@@ -106,20 +83,10 @@ NOT_LISTED = "not-listed"
 
 
 def record_edits(directory: str, containers: Sequence[str]) -> str:
-    """Write down what differs from the image today; for other containers nothing is kept.
+    """Record what differs from the image today in the containers that run; for others nothing is kept.
 
     Args:
         directory: the folder with a file for each container.
-        containers: names of those that run.
+        containers: names.
     """
-    if not containers:
-        return ""
-    return f"{{ {functions('record_edits')}record_edits {quoted(directory, *containers)}; }}"
-
-
-def find_edits(directory: str) -> str:
-    """Print a line ``edited NAME PATH`` for each file that was changed since it was recorded.
-
-    Where the files were not all listed, then or now, a line has ``not-listed`` for the path.
-    """
-    return f"find_edits {quoted(directory)}"
+    return f"record_edits {quoted(directory, *containers)}" if containers else ""

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from kamal_pyinfra.shell.host import CUT_SHORT
 from kamal_pyinfra.shell.script import chain, join, quoted
 
 
 def log_in(server: str | None, username: str) -> str:
     """``docker login`` with the password, measured, on standard input."""
-    whole = '[ "$(printf "%s\\n" "$password" | wc -c)" -eq "$length" ]'
-    stop = f"{{ echo {quoted(f'the password of the registry: {CUT_SHORT}')} >&2; exit 1; }}"
-    receive = f"{{ read -r length && password=$(cat) && {whole} || {stop}; }}"
-    login = join("docker login", quoted(server) if server else "", quoted("-u", username), "--password-stdin")
-    return f'{receive} && printf %s "$password" | {login}'
+    return join("log_in_to_registry", quoted(server) if server else "", quoted("-u", username))
 
 
 def pull(image: str, service: str) -> str:
-    """Pull an image, and refuse one that does not carry the service's label (Kamal 1.9); tell of each layer.
+    """Pull an image, with a line for each layer, and refuse one without the service's label (Kamal 1.9).
 
-    The tag that it has already tells when: Docker keeps the time of a tag, and not that of a pull.
+    The tag that it has already records when: Docker keeps the time of a tag, and not that of a pull.
     """
     return chain(f"docker pull {quoted(image)}", label_check(image, service), tag(image, image))
 
 
 def label_check(image: str, service: str) -> str:
     """Refuse an image that does not carry the service's label (Kamal 1.9)."""
-    label = "docker image inspect --format '{{index .Config.Labels \"service\"}}'"
-    complaint = f"Image {image} is missing the 'service' label: build it with --label service={service}"
-    return f'{{ [ "$({label} {quoted(image)})" = {quoted(service)} ] || {{ echo {quoted(complaint)} >&2; exit 1; }}; }}'
+    return f"require_label {quoted(image, service)}"
 
 
 MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"

@@ -98,4 +98,4 @@ def confirmed(directory: str, release: str) -> str:
 
 def _alone(command: str, *values: object) -> str:
     """Do it as one step among ours."""
-    return group(f"alone_with_lock {quoted(ALONE_SECONDS, command, *values)}")
+    return group(f"alone_with_lock {quoted(ALONE_SECONDS, command, *values)}", command)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kamal_pyinfra.plan.state.observed import Owner
-from kamal_pyinfra.shell.rollout import PRINTABLE
-from kamal_pyinfra.shell.script import chain, functions, guarded, join, quoted
+from kamal_pyinfra.shell.script import chain, guarded, join, quoted
 
 DEFAULT_LINES = 100
 FOLLOWED_LINES = 10
@@ -43,36 +42,34 @@ def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
         roles: names of the roles to show.
         wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
     """
-    show = join(_show('"$name"', wanted), f'| sed "s/^/$name{SEPARATOR}/"')
-    listings = chain(*(_listing(owner, role, "{{.Names}}") for role in roles)) or "true"
-    return f"names=$({listings}) || exit 1; for name in $names; do {show}; done; true"
+    listings, show = _listings(owner, roles, "{{.Names}}"), _show('"$1"', wanted)
+    return f"list_containers() {{ {listings}; }}\nshow_chosen() {{ {show}; }}\nshow_recent"
 
 
 def of_container(name: str, wanted: LogFilter) -> str:
-    """The last lines of one container; exit 1 if there is no such container.
-
-    Args:
-        name: its name.
-        wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
-    """
+    """The last lines of one container, as :func:`recent`; exit 1 if there is no such container."""
     return f"docker inspect {quoted(name)} > /dev/null && {{ {_show(quoted(name), wanted)}; [ $? -le 1 ]; }}"
 
 
 def _show(name: str, wanted: LogFilter) -> str:
-    is_all = wanted.lines is None and wanted.since is None and wanted.grep is None
-    return join(
-        "docker logs --timestamps",
-        quoted("--since", wanted.since) if wanted.since else "",
-        quoted("--tail", DEFAULT_LINES if is_all else wanted.lines) if is_all or wanted.lines is not None else "",
-        f"{name} 2>&1",
-        f"| {PRINTABLE}",
-        join("| grep", quoted(*wanted.grep_options), "-e", quoted(wanted.grep)) if wanted.grep else "",
-    )
+    if wanted.lines is None and wanted.since is None and wanted.grep is None:
+        wanted = replace(wanted, lines=DEFAULT_LINES)
+    return join(_docker_logs(wanted), f"{name} 2>&1 | printable", f"| {_grep(wanted)}" if wanted.grep else "")
+
+
+def _docker_logs(wanted: LogFilter, *more: str) -> str:
+    since = quoted("--since", wanted.since) if wanted.since else ""
+    tail = quoted("--tail", wanted.lines) if wanted.lines is not None else ""
+    return join("docker logs --timestamps", *more, since, tail)
+
+
+def _grep(wanted: LogFilter, *more: str) -> str:
+    return join("grep", *more, quoted(*wanted.grep_options), "-e", quoted(wanted.grep))
 
 
 def running_app(owner: Owner, roles: Sequence[str]) -> str:
     """What :func:`watch` needs to follow the app: a line ``ID NAME ROLE`` for each container that runs."""
-    return chain(*(_listing(owner, role, '{{.ID}} {{.Names}} {{.Label "role"}}') for role in roles)) or "true"
+    return _listings(owner, roles, '{{.ID}} {{.Names}} {{.Label "role"}}')
 
 
 def running_container(name: str, label: str) -> str:
@@ -86,9 +83,17 @@ def running_container(name: str, label: str) -> str:
     return f"docker ps --format {quoted(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
 
 
-def _listing(owner: Owner, role: str, line: str) -> str:
-    labels = (f"label=service={owner.service}", f"label=destination={owner.destination}", f"label=role={role}")
-    return join("docker ps --format", quoted(line), *(quoted("--filter", label) for label in labels))
+def _listings(owner: Owner, roles: Sequence[str], line: str) -> str:
+    labels = [f"label=service={owner.service}", f"label=destination={owner.destination}"]
+    listings = [
+        join(
+            "docker ps --format",
+            quoted(line),
+            *(quoted("--filter", label) for label in (*labels, f"label=role={role}")),
+        )
+        for role in roles
+    ]
+    return chain(*listings) or "true"
 
 
 def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[str, LogFilter]) -> str:
@@ -105,10 +110,9 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
         positions: which lines of those that were followed before, by their id.
     """
     cases = "".join(f"{quoted(container)}) {_follow(known)} ;;\n" for container, known in positions.items())
-    kept = join("| grep $line_buffered", quoted(*first.grep_options), "-e", quoted(first.grep)) if first.grep else ""
+    kept = f"| {_grep(first, '$line_buffered')}" if first.grep else ""
     script = (
-        f"{functions('follow_all', 'show_log')}list_containers() {{ {listing}; }}\n"
-        f'show_kept() {{ show_log "$@" 2>&1 {kept}; }}\n'
+        f'list_containers() {{ {listing}; }}\nshow_kept() {{ show_log "$@" 2>&1 {kept}; }}\n'
         f'show_chosen() {{ case $1 in\n{cases}*) if [ "$rounds" = 1 ]; then {_follow(first)}; '
         f"else {_follow(later)}; fi ;;\nesac; }}\nfollow_all {quoted(PIECE)}"
     )
@@ -116,9 +120,4 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
 
 
 def _follow(wanted: LogFilter) -> str:
-    return join(
-        "docker logs --timestamps --follow",
-        quoted("--since", wanted.since) if wanted.since else "",
-        quoted("--tail", wanted.lines) if wanted.lines is not None else "",
-        '"$1"',
-    )
+    return f'{_docker_logs(wanted, "--follow")} "$1"'

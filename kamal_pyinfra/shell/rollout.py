@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
@@ -17,45 +17,34 @@ from kamal_pyinfra.plan.changes import (
 from kamal_pyinfra.plan.docker_values import given_networks
 from kamal_pyinfra.plan.proxy.gate import Gate, has_routers
 from kamal_pyinfra.plan.state.desired import AppContainer, Proxy
-from kamal_pyinfra.shell import app
-from kamal_pyinfra.shell.app import start, tie_cord
+from kamal_pyinfra.shell import app, container
 from kamal_pyinfra.shell.proxy.container import restore
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, await_served, note_servers
-from kamal_pyinfra.shell.script import alongside, chain, functions, join, quote, quoted
+from kamal_pyinfra.shell.proxy.traefik import await_served
+from kamal_pyinfra.shell.script import alongside, chain, join, quote, quoted
 
-PRINTABLE = r"LC_ALL=C tr -cd '\11\12\40-\176'"
-"""For what containers print; as the function ``printable``."""
+FIRST_CHECK = "sleep 0.2"
+"""Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
+
+BOOT_MARK = "kp-boot:"
+
+STAYED = 75
+"""Exit code of a script that did all that it should, with a container that had to be stopped in traffic."""
+
+TURNED_BAD = "went bad after the switch"
+"""Stands in what a host prints of a version that must go; any other failure is none of the version."""
 
 
-def await_functions() -> str:
-    """The shell function that :func:`await_ready` calls."""
-    return functions("await_ready")
-
-
-def await_ready(container: AppContainer, *, has_run: bool = False) -> str:
+def await_ready(new: AppContainer, *, has_run: bool = False) -> str:
     """Wait until Docker calls the container healthy; without health check, until it stayed up long enough.
 
     A container that exits or restarts has failed at once. On failure the last health output and log lines go
     to standard error and the exit code is 1.
 
     Args:
-        container: what to wait for.
         has_run: it was not started just now, so it may have restarted before.
     """
-    restarts = "any" if has_run else 0
-    return "await_ready " + quoted(
-        container.name, container.deadline, container.readiness_delay, container.log_lines, restarts
-    )
-
-
-def still_ready(container: AppContainer, *, has_run: bool = False) -> str:
-    """Exit with 1, and a report, if a container that was ready has stopped, restarted or become unhealthy since."""
-    return "still_ready " + quoted(container.name, container.log_lines, "any" if has_run else 0)
-
-
-def await_unhealthy(container: str, *, seconds: int) -> str:
-    """Wait until Docker calls a container with a cut cord unhealthy; exit code 1 if it never does."""
-    return f"await_unhealthy {quoted(container, seconds)}"
+    values = (new.name, new.deadline, new.readiness_delay, new.log_lines, "any" if has_run else 0)
+    return f"await_ready {quoted(*values)}"
 
 
 def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
@@ -64,18 +53,13 @@ def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], ga
     Args:
         audits: for each change, the command that records it, run when its container is ready.
     """
-    starts = [chain(tie_cord(each.cord) if each.cord else "", start(each.name)) for each in changes]
-    waits = [chain(_await_ready(each), audit) for each, audit in zip(changes, audits, strict=True)]
-    return await_functions() + chain(*starts, *waits, await_served(gates))
-
-
-def _await_ready(change: StartContainer) -> str:
-    # It may have restarted before it was stopped, and Docker goes on counting.
-    return "await_ready " + quoted(change.name, change.deadline, change.readiness_delay, change.log_lines, "any")
-
-
-FIRST_CHECK = "sleep 0.2"
-"""Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
+    starts = [chain(_tie(each.cord), container.start(each.name)) for each in changes]
+    # They may have restarted before they were stopped, and Docker goes on counting.
+    waits = [
+        chain(f"await_ready {quoted(each.name, each.deadline, each.readiness_delay, each.log_lines, 'any')}", audit)
+        for each, audit in zip(changes, audits, strict=True)
+    ]
+    return chain(*starts, *waits, await_served(gates))
 
 
 def boot(
@@ -96,9 +80,7 @@ def boot(
     for change, audit in zip(changes, audits, strict=True):
         by_replica.setdefault(change.container.replica, []).append((change, audit))
     steps = [_boot_together(by_replica[replica], suffix, engine) for replica in sorted(by_replica)]
-    script = chain(*steps)
-    needed = [name for name in ("await_ready", "share_network", "await_port") if f"{name} " in script]
-    return f": {BOOT_MARK}{run_id}\n" + functions(*needed) + script
+    return f": {BOOT_MARK}{run_id}\n{chain(*steps)}"
 
 
 def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, engine: str | None) -> str:
@@ -111,69 +93,69 @@ def _boot_together(changes: Sequence[tuple[BootContainer, str]], suffix: str, en
     return chain(*starts, FIRST_CHECK if is_checked else "", *waits)
 
 
-def gate(changes: Sequence[BootContainer]) -> str:
-    """Look once more at containers that were ready, now that all others are: one may have crashed meanwhile."""
-    looks = (still_ready(change.container, has_run=isinstance(change, AwaitContainer)) for change in changes)
-    return functions("still_ready") + chain(*looks)
-
-
 def _start(change: BootContainer, suffix: str, engine: str | None) -> str:
-    container = change.container
-    stop = app.stop(change.stops_first, container.stop_timeout) if change.stops_first else ""
+    name, stops_first = change.container.name, change.stops_first
+    stop_old = container.stop(*stops_first, timeout=change.container.stop_timeout) if stops_first else ""
     match change:
         case AwaitContainer():
             return ""
         case RestartContainer():
-            return chain(app.tie_cord(change.cord) if change.cord else "", stop, app.start(container.name))
-        case ReplaceContainer():
-            return chain(app.rename(container.name, replaced_name(container.name, suffix)), stop, _run(change, engine))
-    return chain(stop, _run(change, engine))
+            return chain(_tie(change.cord), stop_old, container.start(name))
+        case ReplaceContainer():  # the old one keeps serving
+            rename = f"docker rename {quoted(name, replaced_name(name, suffix))}"
+            return chain(rename, stop_old, _run(change, engine))
+    return chain(stop_old, _run(change, engine))
 
 
 def _run(change: BootContainer, engine: str | None) -> str:
-    cord = change.container.cord
-    tie = app.tie_cord if change.awaited_port is None else app.leave_cord_untied
-    run = f"{app.run(change.container, engine=engine)} > /dev/null"
-    return chain(_share_network(change.container), tie(cord) if cord else "", run)
+    new = change.container
+    networks = given_networks(new.options) if has_routers(dict(new.labels)) else ()
+    cord = _tie(new.cord) if change.awaited_port is None or not new.cord else f"leave_cord_untied {quoted(new.cord)}"
+    return chain(
+        f"share_network {quoted(new.name, *networks)}" if networks else "",
+        cord,
+        f"{app.run(new, engine=engine)} > /dev/null",
+    )
 
 
 def _await_port(change: BootContainer) -> str:
-    container = change.container
-    if change.awaited_port is None or not container.cord:
+    new = change.container
+    if change.awaited_port is None or not new.cord:
         return ""
-    wait = f"await_port {quoted(container.name, change.awaited_port, container.deadline, container.log_lines)}"
-    return chain(wait, app.tie_cord(container.cord))
+    return chain(f"await_port {quoted(new.name, change.awaited_port, new.deadline, new.log_lines)}", _tie(new.cord))
 
 
-def _share_network(container: AppContainer) -> str:
-    networks = given_networks(container.options)
-    return (
-        f"share_network {quoted(container.name, *networks)}" if networks and has_routers(dict(container.labels)) else ""
+def _tie(cord: str | None) -> str:
+    return f"tie_cord {quoted(cord)}" if cord else ""
+
+
+def gate(changes: Sequence[BootContainer]) -> str:
+    """Check containers that were ready once more, now that all others are: one may have crashed meanwhile.
+
+    The script exits 1 with a report if one has stopped, restarted or become unhealthy.
+    """
+    return chain(
+        *(
+            f"still_ready {quoted(new.name, new.log_lines, 'any' if isinstance(change, AwaitContainer) else 0)}"
+            for change in changes
+            for new in (change.container,)
+        )
     )
 
 
 def stand_by(changes: Sequence[StopContainer]) -> str:
     """Let containers that are about to be drained leave traffic as soon as their cords are cut."""
-    return chain(*(app.stand_by(change.cord) for change in changes if change.cord))
+    return chain(*(f"stand_by {quoted(change.cord)}" for change in changes if change.cord))
 
 
 def stop(changes: Sequence[StopContainer]) -> str:
     """Stop drained containers, all at once."""
-    timeouts = {change.stop_timeout for change in changes}
     return chain(
         *(
-            app.stop(tuple(change.name for change in changes if change.stop_timeout == timeout), timeout)
-            for timeout in sorted(timeouts, key=lambda seconds: seconds or 0)
+            container.stop(*(change.name for change in changes if change.stop_timeout == timeout), timeout=timeout)
+            for timeout in sorted({change.stop_timeout for change in changes}, key=lambda seconds: seconds or 0)
         )
     )
-
-
-BOOT_MARK = "kp-boot:"
-
-CALLED_BY_REVERT = (
-    *("await_end_of_boot", "await_engine", "is_there", "await_ready", "keep_what_serves", "revert"),
-    *("this_runs", "note_servers", "await_unhealthy", "await_dropped"),
-)
 
 
 def revert(
@@ -192,21 +174,21 @@ def revert(
     """
     all_new = [change for change in boots if not isinstance(change, AwaitContainer)]
     new = [change for change in all_new if not change.stops_first]
-    corded = tuple(change for change in new if change.container.cord)
+    corded = [change for change in new if change.container.cord]
     steps = (
         f"await_end_of_boot {quoted(run_id)}",
         "await_engine ; lost=" if all_new or stops or proxy else "lost=",
         *_revive_all([change for change in all_new if change.stops_first], stops, run_id, suffix),
-        f'keep_what_serves "$lost" {quoted(*(each.container.name for each in new))}' if new else "",
+        f'keep_what_serves "$lost" {quoted(*(change.container.name for change in new))}' if new else "",
         f"{restore(proxy)} || lost=1" if proxy else "",
         _note_servers(corded, run_id) if corded else "",
-        *(app.cut_cord(_cord(change)) for change in corded),
+        *(f"cut_cord {quoted(_cord(change))}" for change in corded),
         *(_await_gone(change, run_id) for change in corded),
-        await_dropped() if corded else "",
+        "await_dropped" if corded else "",
         *(_take_back(change, run_id, suffix) for change in new),
         '[ -z "$lost" ]',
     )
-    return functions(*CALLED_BY_REVERT, *(["restore_proxy"] if proxy else [])) + " ; ".join(filter(None, steps))
+    return " ; ".join(filter(None, steps))
 
 
 def _revive_all(
@@ -214,27 +196,18 @@ def _revive_all(
 ) -> Iterator[str]:
     """Bring the old containers back; one whose address a new one has, under its own name, once that one is gone."""
     yield from (_take_back(change, run_id, suffix) for change in alone)
-    own_names = {replaced_name(each.container.name, suffix): each.container.name for each in alone}
-    yield from (_revive(replace(change, name=own_names.get(change.name, change.name))) for change in stops)
-
-
-def _revive(change: StopContainer) -> str:
-    """Make sure that an old container serves."""
-    name = quoted(change.name)
-    tie = app.tie_cord(change.cord) if change.cord else "true"
-    start = f"{tie} && {app.start(change.name)} && await_ready {name} {change.drain_timeout} 0 20 any"
-    return _if_there(name, start)
-
-
-def _if_there(name: str, script: str) -> str:
-    """Do something with a container that is there; what could not be done, or asked, is lost."""
-    return f"{{ is_there {name}; case $? in 0) {script} ;; 1) ;; *) false ;; esac; }} || lost=1"
+    own_names = {replaced_name(change.container.name, suffix): change.container.name for change in alone}
+    for change in stops:
+        name = own_names.get(change.name, change.name)
+        yield f"revive {quoted(name, change.drain_timeout, change.cord or '')}"
 
 
 def _note_servers(boots: Sequence[BootContainer], run_id: str) -> str:
-    restarted = tuple(change.container.name for change in boots if isinstance(change, RestartContainer))
-    started = tuple(change.container.name for change in boots if not isinstance(change, RestartContainer))
-    return join(note_servers(restarted), f"$(this_runs {quoted(run_id, *started)})" if started else "")
+    restarted = (change.container.name for change in boots if isinstance(change, RestartContainer))
+    started = [change.container.name for change in boots if not isinstance(change, RestartContainer)]
+    return join(
+        f"note_servers {quoted(*restarted)}".strip(), f"$(this_runs {quoted(run_id, *started)})" if started else ""
+    )
 
 
 def _await_gone(change: BootContainer, run_id: str) -> str:
@@ -242,28 +215,20 @@ def _await_gone(change: BootContainer, run_id: str) -> str:
     is_gone = f'[ -z "$(this_runs {quoted(run_id)} {name})" ]'
     if isinstance(change, RestartContainer):
         is_gone = f"! is_there {name}"
-    return f"{is_gone} || {await_unhealthy(change.container.name, seconds=30)}"
+    return f"{is_gone} || await_unhealthy {name} 30"
 
 
-def _cord(change: BootContainer) -> str:
-    restarted = change.cord if isinstance(change, RestartContainer) else None
-    return restarted or change.container.cord or ""
+def _cord(change: BootContainer) -> str | None:
+    return (change.cord if isinstance(change, RestartContainer) else None) or change.container.cord
 
 
 def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
-    container = change.container
+    new = change.container
+    timeout = () if new.stop_timeout is None else ("-t", new.stop_timeout)
     if isinstance(change, RestartContainer):
-        return _if_there(quoted(container.name), app.stop((container.name,), container.stop_timeout))
-    old_name = replaced_name(container.name, suffix)
-    timeout = "" if container.stop_timeout is None else f"-t {container.stop_timeout}"
-    taken_back = f"revert {quoted(container.name, run_id, old_name, timeout)}"
-    return f"{chain(taken_back, f'rm -rf {quoted(container.cord)}' if container.cord else '')} || lost=1"
-
-
-STAYED = 75
-"""Exit code of a script that did all that it should, with a container that had to be stopped in traffic."""
-
-FORCED = "was stopped all the same: it was in traffic until then, and requests to it may have failed"
+        return f"stop_if_there {quoted(new.name, *timeout)}"
+    taken_back = f"revert {quoted(new.name, run_id, replaced_name(new.name, suffix), *timeout)}"
+    return f"{chain(taken_back, f'rm -rf {quoted(new.cord)}' if new.cord else '')} || lost=1"
 
 
 def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = "") -> str:
@@ -281,17 +246,18 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
     if not corded:
         # Whether it succeeds does not count, but whatever is chained behind it must run.
         return chain(f"{{ {{ {meanwhile}; }} || true; }}" if meanwhile else "", then)
-    waiting = chain(*(_await_drained_gone(change) for change in corded), _stop_what_stayed(corded), await_dropped())
-    return (
-        functions("note_servers", "await_unhealthy", "await_dropped")
-        + "stayed=; "
-        + chain(
-            note_servers(tuple(change.name for change in corded)),
-            *(app.cut_cord(change.cord) for change in corded if change.cord),
-            alongside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
-            then,
-            f'{{ [ -z "$stayed" ] || exit {STAYED}; }}',
-        )
+    timeouts = [change.stop_timeout for change in corded if change.stop_timeout is not None]
+    waiting = chain(
+        *(f"await_drained {quoted(change.name, change.drain_timeout)}" for change in corded),
+        join("stop_what_stayed", f"-t {max(timeouts)}" if timeouts else ""),
+        "await_dropped",
+    )
+    return "stayed=; " + chain(
+        f"note_servers {quoted(*(change.name for change in corded))}",
+        *(f"cut_cord {quoted(change.cord)}" for change in corded),
+        alongside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
+        then,
+        f'{{ [ -z "$stayed" ] || exit {STAYED}; }}',
     )
 
 
@@ -304,29 +270,8 @@ def ending(script: str, then: str, *, forced: str) -> str:
         forced: the last line where nothing failed but that.
     """
     done = f"{then} || code=1" if then else ":"
-    told = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'
-    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {told}; ( exit "$code" )'
-
-
-def _await_drained_gone(change: StopContainer) -> str:
-    await_gone = await_unhealthy(change.name, seconds=change.drain_timeout)
-    return f'{{ {await_gone} || stayed="$stayed "{quoted(change.name)}; }}'
-
-
-def _stop_what_stayed(changes: Sequence[StopContainer]) -> str:
-    timeouts = [change.stop_timeout for change in changes if change.stop_timeout is not None]
-    timeout = f"-t {max(timeouts)} " if timeouts else ""
-    stop = f'docker stop {timeout}$stayed > /dev/null && echo "${{stayed# }}" {quoted(FORCED)} >&2'
-    return f'{{ [ -z "$stayed" ] || {{ {stop}; }}; }}'
-
-
-TURNED_BAD = "went bad after the switch"
-"""Stands in what a host says of a version that must go; any other failure says nothing against it."""
-
-ASK = (
-    "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
-    " else wget -q -T 5 -O /dev/null {0}; fi; }}"
-)
+    message = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'
+    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {message}; ( exit "$code" )'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,8 +290,14 @@ class Watched:
     is_probed: bool
 
 
+ASK = (
+    "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
+    " else wget -q -T 5 -O /dev/null {0}; fi; }}"
+)
+
+
 def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd: str | None, url: str | None) -> str:
-    """Look at containers again and again; exit 1 with a report, and the old ones let back, when one turns bad.
+    """Check containers again and again; exit 1 with a report, and the old ones let back, when one turns bad.
 
     Args:
         watched: the new containers.
@@ -355,30 +306,18 @@ def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd
         cmd: for a shell in the containers, about once a second.
         url: to ask from the host, about once a second.
     """
-    ties = chain(*(app.tie_cord(cord) for cord in cords)) or ":"
-    firsts = [
-        f"first{number}={f'$(restarts_of {quoted(each.name)}) || exit 1' if each.has_run else '0'}"
-        for number, each in enumerate(watched)
-    ]
-    inspections = [
-        f'keeps_well {quoted(each.name, each.log_lines)} "$first{number}"' for number, each in enumerate(watched)
-    ]
-    probes = [
-        f"probe {quoted(each.name, each.log_lines, script)}"
-        for each in watched
-        if each.is_probed and (script := probe_of(each.name, cmd=cmd, url=url))
-    ]
+    firsts, inspections, probes = [], [], []
+    for number, each in enumerate(watched):
+        first = f"$(restarts_of {quoted(each.name)}) || exit 1" if each.has_run else "0"
+        firsts.append(f"first{number}={first}")
+        inspections.append(f'keeps_well {quoted(each.name, each.log_lines)} "$first{number}"')
+        probe = chain(
+            f"docker exec {quoted(each.name)} sh -c {quote(cmd)}" if cmd else "", ASK.format(quoted(url)) if url else ""
+        )
+        if each.is_probed and probe:
+            probes.append(f"probe {quoted(each.name, each.log_lines, probe)}")
     return (
-        f"{functions('turned_bad', 'keeps_well', 'restarts_of', 'probe', 'keep_watch')}"
-        f"let_back() {{ {ties}; }}\ninspect_all() {{ {'; '.join(inspections)}; }}\n"
+        f"let_back() {{ {chain(*map(_tie, cords)) or ':'}; }}\ninspect_all() {{ {'; '.join(inspections)}; }}\n"
         f"probe_all() {{ {'; '.join(probes) or ':'}; }}\n"
         f"{'; '.join(firsts)}; keep_watch {quoted(seconds)}"
-    )
-
-
-def probe_of(name: str, *, cmd: str | None, url: str | None) -> str:
-    """What must succeed for a container, as a shell line; empty if nothing was asked for."""
-    return chain(
-        f"docker exec {quoted(name)} sh -c {quote(cmd)}" if cmd else "",
-        ASK.format(quoted(url)) if url else "",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -13,14 +12,26 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.docker_values import as_items
 
 DEFINITION = re.compile(r"^([a-z_0-9]+)\(\) (?:[{(]\n(?:.*\n)*?[})]|[{(] .*)\n", re.MULTILINE)
-
 COMMENT_OR_INDENTATION = re.compile(r"^(?:[ \t]*#.*\n|[ \t]+)", re.MULTILINE)
-
 NAME = re.compile(r"(?<![\w${-])[a-z_]\w*(?![\w=-])")
+CALL = re.compile(
+    r"(?:^|[\n;&|(!)]|(?<!\$)\{)\s*(?:(?:then|do|else|if|elif|while|until|[!{(])\s+)*([a-z_]\w*)(?![\w=-])"
+)
+
+
+@cache
+def _library() -> dict[str, tuple[str, frozenset[str]]]:
+    """Each function of ``sh/``, without comments and indentation, and the names of those that it may call."""
+    texts = {
+        match[1]: COMMENT_OR_INDENTATION.sub("", match[0])
+        for path in files("kamal_pyinfra.shell").joinpath("sh").iterdir()
+        for match in DEFINITION.finditer(path.read_text("utf-8"))
+    }
+    return {name: (text, frozenset(NAME.findall(text)) & texts.keys()) for name, text in texts.items()}
 
 
 def functions(*names: str) -> str:
-    """Definitions of these functions and of all that they call, each once, without comments and indentation."""
+    """Definitions of these functions and of all that they call, each once."""
     library, needed, found = _library(), list(names), dict[str, str]()
     while needed:
         name = needed.pop()
@@ -30,24 +41,18 @@ def functions(*names: str) -> str:
     return "".join(found[name] for name in sorted(found))
 
 
-def group(call: str) -> str:
-    """A call, with the functions that it needs, as one command that may stand anywhere in a script."""
-    return f"{{ {functions(*_calls(call, _library()))}{call}; }}"
+def with_functions(script: str, *more: str) -> str:
+    """A script behind the functions of ``sh/`` that it calls.
+
+    Args:
+        more: names of functions that are called by what it calls.
+    """
+    return functions(*(_library().keys() & CALL.findall(script)), *more) + script
 
 
-@cache
-def _library() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Each function's text, and the names of those that it calls."""
-    texts = {
-        match[1]: COMMENT_OR_INDENTATION.sub("", match[0])
-        for path in files("kamal_pyinfra.shell").joinpath("sh").iterdir()
-        for match in DEFINITION.finditer(path.read_text("utf-8"))
-    }
-    return {name: (text, tuple(_calls(text, texts) - {name})) for name, text in texts.items()}
-
-
-def _calls(text: str, known: Iterable[str]) -> set[str]:
-    return {*NAME.findall(text)} & {*known}
+def group(script: str, *more: str) -> str:
+    """The same as one command, which may stand anywhere in another script."""
+    return f"{{ {with_functions(script, *more)}; }}"
 
 
 BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
@@ -55,13 +60,9 @@ BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
 search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment Variables). Containers do not see this.
 """
 
-ABSENT = '*[Nn]"o such object"* | *[Nn]"o such container"* | *[Nn]"o such image"*'
-"""Patterns of what Docker says of a thing that is not there; whatever else it says is no answer."""
-
 VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 
 LONGEST_SHOWN = 60
-
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -91,13 +92,13 @@ def expandable(value: str) -> str:
 
     Unlike there, one that a variable's value holds stays as it is.
     """
-    spelt = (_written(part) if index % 2 == 0 else quote(part) for index, part in enumerate(pieces(value)) if part)
+    spelt = (
+        f'"{part}"' if index % 2 == 0 and VARIABLE.fullmatch(part) else quote(part)
+        for index, piece in enumerate(pieces(value))
+        for part in (VARIABLE.split(piece) if index % 2 == 0 else [piece])
+        if part
+    )
     return "".join(spelt) or "''"
-
-
-def _written(text: str) -> str:
-    parts = (f'"{part}"' if VARIABLE.fullmatch(part) else quote(part) for part in VARIABLE.split(text) if part)
-    return "".join(parts)
 
 
 def flags(options: tuple[tuple[str, object], ...]) -> str:
@@ -147,13 +148,12 @@ KEY_MARK = ": kp-limit "
 
 
 def guarded(script: str, *, seconds: int, key: str = "") -> str:
-    """A script that stops when the SSH connection drops or its time is up.
+    """A script, with the functions that it calls, that stops when the SSH connection drops or its time is up.
 
     Args:
-        script: POSIX shell text.
         key: of the configuration, with which the time can be made longer; stands in the text for who reads it.
         seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
     """
     mark = f"{KEY_MARK}{key}\n" if key else ""
-    watch = f"{functions('end_with_connection')}end_with_connection\n"
-    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(mark + BRIEF_CLIENT + watch + script)}"
+    whole = mark + BRIEF_CLIENT + with_functions(f"end_with_connection\n{script}")
+    return f"timeout -k {KILL_SECONDS} {seconds} sh -c {quote(whole)}"

@@ -13,6 +13,7 @@ from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.proxy import container as proxy
+from kamal_pyinfra.shell.script import group
 from tests.conftest import a_run
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
@@ -40,7 +41,7 @@ def shop(empty_hosts: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
         desired = desired_host(a_run(config, "v1", run_id="a" * 32), project.lab.hosts[name])
         lines = ["docker rm -f $(docker ps -aq) > /dev/null", "rm -rf .kamal/cords/*"]
         for container in desired.containers:
-            lines += [app.tie_cord(container.cord)] if container.cord else []
+            lines += [group(f"tie_cord {container.cord}")] if container.cord else []
             lines.append(as_kamal(app.run(counted_by_docker(container))))
         lines += [as_kamal(proxy.run(desired.proxy))] if desired.proxy else []
         lines.append(f"rm -rf {naming.hosts_record(desired.run.config)} {naming.edits_directory(desired.run.config)}")

@@ -13,7 +13,7 @@ import pytest
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.shell import app
-from kamal_pyinfra.shell.script import chain
+from kamal_pyinfra.shell.script import chain, group
 from tests.conftest import a_run
 from tests.e2e.project import Project
 from tests.lab.images import build_traefik
@@ -159,7 +159,9 @@ def kamal_deploys(project: Project, version: str) -> None:
     switch = KAMAL.format(
         state=STATE, new=new.name, old=old, cord=CORD.replace("OLD", old), image=image, version=version
     )
-    start = chain(app.tie_cord(new.cord), f"docker rm -f {new.name} > /dev/null 2>&1 || true", NOT_KAMALS.sub("", run))
+    start = chain(
+        group(f"tie_cord {new.cord}"), f"docker rm -f {new.name} > /dev/null 2>&1 || true", NOT_KAMALS.sub("", run)
+    )
     project.lab.ssh("web1", f"{start}\n{switch}", timeout=90)
 
 

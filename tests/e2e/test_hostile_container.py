@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.script import group, quoted
 from tests.e2e.project import Project, eventually
 from tests.lab.lab import Lab
 
@@ -46,7 +46,10 @@ def run_as_kamal_does(project: Project, name: str, *, is_read_only: bool = True)
     assert (" ro," in found.stdout) == is_read_only
     cord = next(mount for mount in project.inspect(HOST, name)["Mounts"] if mount["Destination"] == "/tmp/kamal-cord")
     command = re.sub(r":/tmp/kamal-cord:ro\b", ":/tmp/kamal-cord", docker_run(project, name))
-    project.lab.ssh(HOST, f"docker rm -f {name} > /dev/null && {app.tie_cord(cord['Source'])} && {command} > /dev/null")
+    project.lab.ssh(
+        HOST,
+        f"docker rm -f {name} > /dev/null && {group('tie_cord ' + quoted(cord['Source']))} && {command} > /dev/null",
+    )
     healthy = f"docker inspect -f '{{{{.State.Health.Status}}}}' {name}"
     eventually(lambda: project.lab.ssh(HOST, healthy).stdout == "healthy\n", what=f"{name} healthy")
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kamal_pyinfra.shell.proxy.container import with_proxy_lock
+from kamal_pyinfra.shell.script import with_functions
 from tests.lab.lab import Lab
 
 SQUATTED = "for n in 0 1; do : > /run/lock/kp-proxy.$n; chmod 666 /run/lock/kp-proxy.$n; done"
@@ -32,7 +33,8 @@ def test_root_and_a_user_in_the_group_docker_exclude_each_other_whatever_another
     """Files under the lock's name, and locks on all that the user can open, stop none of six changes, one at a time."""
     nobody = f"su -s /bin/sh nobody -c {shlex.quote(SQUATTED + '; ' + HOLDS)}"
     lab.exec(host, nobody)
-    change = with_proxy_lock("mkdir /tmp/busy || exit 3; sleep 0.1; rmdir /tmp/busy; echo done", seconds=15)
+    busy = "mkdir /tmp/busy || exit 3; sleep 0.1; rmdir /tmp/busy; echo done"
+    change = with_functions(with_proxy_lock(busy, seconds=15))
     command = f"sh -c {shlex.quote(change)}"
     users = ("root", "deploy") * 3
     with ThreadPoolExecutor(len(users)) as pool:

@@ -18,7 +18,7 @@ def test_an_image_is_pulled_by_its_digest_and_then_named() -> None:
         f"docker pull localhost:5555/acme/shop@{DIGEST}",
         f"docker tag localhost:5555/acme/shop@{DIGEST} localhost:5555/acme/shop:v2",
     ]
-    assert "build it with --label service=shop" in script
+    assert script.endswith(" && require_label localhost:5555/acme/shop:v2 shop")
 
 
 ROW = "   0: {address}:15B3 {far}:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0"

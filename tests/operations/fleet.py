@@ -27,6 +27,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 from kamal_pyinfra.operations.run_state import query_for
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails, ObservedContainer, ObservedHost, record_text
+from kamal_pyinfra.shell.script import CALL, _library
 from kamal_pyinfra.shell.snapshot import snapshot
 
 
@@ -59,6 +60,8 @@ class Server:
         """Run one command."""
         if command == self.snapshot:
             return True, CommandOutput([OutputLine("stdout", line) for line in snapshot_lines(self.observed)])
+        missing = {name for name in CALL.findall(command) if name in _library() and f"{name}() " not in command}
+        assert not missing, f"called and not brought along: {missing}"
         self.commands.append(command)
         self.typed += [] if stdin is None else [stdin]
         if command not in self.known:

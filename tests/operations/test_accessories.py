@@ -11,7 +11,7 @@ from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.state.observed import Status
 from kamal_pyinfra.shell import accessory as commands
-from kamal_pyinfra.shell.script import guarded
+from kamal_pyinfra.shell.script import guarded, with_functions
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, fresh, step
 from tests.operations.fleet import changed, failed
 from tests.shell.builders import SECRETS, golden_config, new_run
@@ -34,6 +34,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.cnf").write_text("level=one\n")
     return new_run(golden_config(CONFIG + ACCESSORY), "v2", command="accessory")
+
+
+UPLOAD = with_functions(commands.write_file("shop-db/etc/my.cnf"))
 
 
 def container_of(run):
@@ -68,7 +71,7 @@ def test_a_missing_accessory_gets_its_folders_its_files_on_standard_input_and_ru
     hosts = fleet(fresh, run)
     db, server = container_of(run), hosts.servers[OTHER]
     boot = guarded(f"{commands.run(db)} && {audited('Booted db accessory')}", seconds=1800, key="pull_timeout")
-    upload = commands.write_file("shop-db/etc/my.cnf")
+    upload = UPLOAD
     for command in ("( umask 022 && mkdir -p shop-db/data )", upload):
         server.knows(command)
     server.knows(boot, then=with_db(run, OTHER))
@@ -84,7 +87,10 @@ def test_a_reboot_replaces_what_is_there(fleet, run) -> None:
     hosts = fleet(with_db, rebooting)
     messages = ("Stopped db accessory", "Remove db accessory container", "Booted db accessory")
     script = guarded(f"{commands.replace(container_of(run))} && {audited(*messages)}", seconds=1800, key="pull_timeout")
-    for command in ("( umask 022 && mkdir -p shop-db/data )", commands.write_file("shop-db/etc/my.cnf")):
+    for command in (
+        "( umask 022 && mkdir -p shop-db/data )",
+        UPLOAD,
+    ):
         hosts.servers[OTHER].knows(command)
     hosts.servers[OTHER].knows(script, err=["port is taken"], is_success=False)
     assert failed(hosts.does(applied, **step("accessory boot"))) == [OTHER]
@@ -133,7 +139,10 @@ def test_a_removal_keeps_data_unless_asked_also_when_it_left_the_config(fleet, r
 
 def test_no_secret_of_an_accessory_is_in_a_command_or_a_print(fleet, run) -> None:
     hosts = fleet(fresh, run)
-    for command in ("( umask 022 && mkdir -p shop-db/data )", commands.write_file("shop-db/etc/my.cnf")):
+    for command in (
+        "( umask 022 && mkdir -p shop-db/data )",
+        UPLOAD,
+    ):
         hosts.servers[OTHER].knows(command)
     boot = f"{commands.run(container_of(run))} && {audited('Booted db accessory')}"
     hosts.servers[OTHER].knows(guarded(boot, seconds=1800, key="pull_timeout"))

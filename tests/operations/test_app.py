@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.operations import app
 from kamal_pyinfra.operations import app as finish
-from kamal_pyinfra.operations.app import record_edits_command
+from kamal_pyinfra.operations.app import _record_edits
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired.host import desired_host
@@ -18,12 +18,10 @@ from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.state.observed import record_text
 from kamal_pyinfra.shell import rollout
-from kamal_pyinfra.shell.app import stand_by
 from kamal_pyinfra.shell.host import measured, write_secret
-from kamal_pyinfra.shell.proxy.container import drop_aside
 from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
-from kamal_pyinfra.shell.script import chain, guarded, in_parallel
+from kamal_pyinfra.shell.script import chain, group, guarded, in_parallel
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
 from tests.shell.builders import RUN_ID, SUFFIX, golden_config, new_run
@@ -116,7 +114,7 @@ def test_only_an_old_container_with_a_cord_is_told_to_stand_by(fleet, run):
     observed = fleet(behind).servers[PRIMARY].observed
     web, job = sorted(diff_old_containers(desired_host(run, PRIMARY), observed), key=lambda change: not change.cord)
     assert (bool(web.cord), job.cord) == (True, None)
-    assert standing_by(run, observed) == stand_by(web.cord)
+    assert standing_by(run, observed) == f"stand_by {web.cord}"
     assert standing_by(run, fleet(fresh).servers[PRIMARY].observed) == ""
 
 
@@ -175,7 +173,7 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
     for name in HOSTS:
         changes = old_ones(run, name)
         seconds = sum(change.drain_timeout for change in changes) + 10 + 60
-        meanwhile = record_edits_command(run, desired_host(run, name), booted(run, name))
+        meanwhile = _record_edits(run, desired_host(run, name), booted(run, name))
         stop = "" if watch else f"docker stop {' '.join(change.name for change in changes)} > /dev/null"
         script = drain(changes, meanwhile=meanwhile, then=stop)
         script = guarded(script, seconds=seconds, key="drain_timeout")
@@ -195,7 +193,7 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     tagged = AUDIT.format("Tagging acme/shop:v2 as the latest image")
     mark = f"docker tag acme/shop:v2 acme/shop:latest && {tagged} && {write_secret('.kamal/shop-hosts.json')}"
     stop = in_parallel("docker stop shop-web-v1 > /dev/null", mark)
-    script = drain(old_ones(run, OTHER), meanwhile=record_edits_command(run, desired, seen), then=stop)
+    script = drain(old_ones(run, OTHER), meanwhile=_record_edits(run, desired, seen), then=stop)
     command = (
         f'{guarded(script, seconds=104, key="drain_timeout")}; code=$?; case "$code" in 0 | 75) '
         f"{guarded(f'rm -rf {leftovers}', seconds=300)} || code=1 ;; esac; "
@@ -282,9 +280,9 @@ def test_where_the_run_ends_well_the_old_proxy_goes(fleet, run):
 
     hosts = fleet(put_into_service)
     for name in HOSTS:
-        hosts.servers[name].knows(drop_aside(), then=recorded(deployed)(run, name))
+        hosts.servers[name].knows(group("clear_aside"), then=recorded(deployed)(run, name))
     hosts.does(finish.finished)
-    assert [hosts.commands(name) for name in HOSTS] == [[drop_aside()]] * 2
+    assert [hosts.commands(name) for name in HOSTS] == [[group("clear_aside")]] * 2
 
 
 def test_leftovers_go_in_one_command_each_by_its_name(fleet, run):

@@ -11,7 +11,6 @@ from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions
 from kamal_pyinfra.shell import rollout
-from kamal_pyinfra.shell.host import install_docker
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired, step
@@ -54,7 +53,7 @@ def test_start_ties_the_cords_waits_and_is_audited_by_role(fleet, run):
         seconds = sum(change.deadline + change.readiness_delay for change in changes) + 60
         gates = started_gates({change.name for change in changes}, hosts.servers[name].observed)
         script = rollout.start_and_await(changes, audits, gates)
-        assert script.index("mv -fT") < script.index("docker start") < script.index("await_ready shop-web-v2")
+        assert script.index("tie_cord") < script.index("docker start") < script.index("await_ready shop-web-v2")
         hosts.servers[name].knows(guarded(script, seconds=seconds, key="deploy_timeout"), then=deployed(run, name))
     assert changed(hosts.does(applied, **step("app start", version=None))) == list(HOSTS)
     assert changed(hosts.does(applied, **step("app start", version=None))) == []
@@ -85,7 +84,7 @@ def test_bootstrap_makes_the_folders_of_a_host_that_has_docker(fleet, run):
 def test_bootstrap_says_on_which_host_the_user_may_not_install_docker(fleet, run):
     hosts = fleet(lambda run, host: replace(fresh(run, host), docker=Docker(installed=host == OTHER)))
     said = "Docker is missing, and deploy is neither root nor may use sudo without password"
-    hosts.servers[PRIMARY].knows(guarded(install_docker(), seconds=INSTALL_SECONDS), err=[said], is_success=False)
+    hosts.servers[PRIMARY].knows(guarded("install_docker", seconds=INSTALL_SECONDS), err=[said], is_success=False)
     hosts.servers[OTHER].knows(FOLDERS, then=deployed(run, OTHER))
     assert failed(hosts.does(applied, **step("server bootstrap"))) == [PRIMARY]
     assert any(PRIMARY in line and said in line for line in hosts.printed)

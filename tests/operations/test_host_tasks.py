@@ -13,8 +13,8 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.state.observed import ObservedFile, Status
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks
 from kamal_pyinfra.shell.image import log_in
-from kamal_pyinfra.shell.proxy.container import replace_by_serving, run_serving, serving_functions, with_proxy_lock
-from kamal_pyinfra.shell.script import guarded
+from kamal_pyinfra.shell.proxy.container import replace_by_serving, run_serving, with_proxy_lock
+from kamal_pyinfra.shell.script import guarded, with_functions
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired, step
 from tests.operations.fleet import changed, failed
 
@@ -57,7 +57,7 @@ def test_a_reboot_replaces_the_proxy_waits_until_it_serves_and_is_audited(fleet,
         ),
     )
     script = (
-        f"{serving_functions()}{with_proxy_lock('')}"
+        f"{with_proxy_lock('')}"
         f"{replace_by_serving(desired_host(traefik, PRIMARY).proxy, gates)}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
@@ -71,7 +71,7 @@ def test_a_proxy_that_is_not_there_is_run_by_a_reboot(fleet, run):
     traefik = replace(run, command="traefik")
     hosts = fleet(fresh, traefik)
     script = (
-        f"{serving_functions()}{with_proxy_lock('')}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
+        f"{with_proxy_lock('')}{run_serving(desired_host(traefik, PRIMARY).proxy, ())}"
         f" && {AUDIT.format('Rebooted traefik')}"
     )
     for name in HOSTS:
@@ -143,7 +143,7 @@ def test_what_must_not_be_done_fails_its_host_with_the_reason(fleet):
 
 def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
     hosts = fleet(deployed)
-    command = f"{log_in(None, 'acme')} > /dev/null"
+    command = with_functions(f"{log_in(None, 'acme')} > /dev/null")
     for name in HOSTS:
         hosts.servers[name].knows(command, err=["unauthorized"], is_success=False)
     for _ in range(2):
@@ -155,7 +155,7 @@ def test_a_login_sends_the_password_each_time_on_standard_input(fleet):
 
 def test_a_login_takes_no_snapshot(fleet):
     hosts = fleet(deployed)
-    command = f"{log_in(None, 'acme')} > /dev/null"
+    command = with_functions(f"{log_in(None, 'acme')} > /dev/null")
     for name in HOSTS:
         hosts.servers[name].snapshot = "(none is expected)"
         hosts.servers[name].knows(command)

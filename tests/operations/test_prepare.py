@@ -20,11 +20,11 @@ from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, Status, reco
 from kamal_pyinfra.shell import app as asset_commands
 from kamal_pyinfra.shell import host as edits
 from kamal_pyinfra.shell import image as image_commands
-from kamal_pyinfra.shell.host import install_docker, measured, write_secret
+from kamal_pyinfra.shell.host import measured, write_secret
 from kamal_pyinfra.shell.image import log_in
 from kamal_pyinfra.shell.proxy import container as proxy_commands
-from kamal_pyinfra.shell.proxy.container import replace_by_working, serving_functions, with_proxy_lock_if_unchanged
-from kamal_pyinfra.shell.script import guarded, in_parallel
+from kamal_pyinfra.shell.proxy.container import replace_by_working, with_proxy_lock_if_unchanged
+from kamal_pyinfra.shell.script import guarded, with_functions
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, behind, deployed, fresh, step
 from tests.operations.fleet import changed, failed
 
@@ -33,15 +33,20 @@ DIRECTORIES = "( umask 022 && mkdir -p .kamal .kamal/locks .kamal/env/roles .kam
 SECRETS = ("registry-hush", "base-hush", "postgres-hush")
 
 
+def written(path: str) -> str:
+    """What puts standard input into a secret file."""
+    return with_functions(write_secret(path))
+
+
 PUSHED = AUDIT.format("Pushed env files")
 ENV_FILES = {
     PRIMARY: [
-        write_secret(".kamal/env/roles/shop-web.env"),
-        write_secret(".kamal/env/roles/shop-job.env"),
-        write_secret(".kamal/env/traefik/traefik.env"),
+        written(".kamal/env/roles/shop-web.env"),
+        written(".kamal/env/roles/shop-job.env"),
+        written(".kamal/env/traefik/traefik.env"),
         PUSHED,
     ],
-    OTHER: [write_secret(".kamal/env/roles/shop-web.env"), write_secret(".kamal/env/traefik/traefik.env"), PUSHED],
+    OTHER: [written(".kamal/env/roles/shop-web.env"), written(".kamal/env/traefik/traefik.env"), PUSHED],
 }
 
 
@@ -89,7 +94,7 @@ def test_a_changed_secret_or_an_open_file_is_written_anew(fleet, run, seen):
     server = hosts.servers[PRIMARY]
     file = seen or replace(server.observed.files[path], mode="644")
     server.observed = replace(server.observed, files={**server.observed.files, path: file})
-    mend = write_secret(path) if seen else f"chmod 600 {path}"
+    mend = written(path) if seen else f"chmod 600 {path}"
     server.knows(mend)
     server.knows(PUSHED)
     assert changed(hosts.does(applied, decide=differing(diff_env_files))) == [PRIMARY]
@@ -112,7 +117,7 @@ def test_env_files_are_deleted_once_and_audited(fleet, run):
 
 def test_a_host_logs_in_only_when_it_is_going_to_pull(fleet, run):
     hosts = fleet(behind)
-    command = f"{log_in(None, 'acme')} > /dev/null"
+    command = with_functions(f"{log_in(None, 'acme')} > /dev/null")
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(applied, decide=differing(diff_login))
@@ -140,7 +145,7 @@ def test_a_pull_that_was_asked_for_happens_also_where_an_image_of_that_version_i
     command = guarded(f"{pull} && {AUDIT.format('Pulled image with version v2')}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
-        hosts.servers[name].knows(f"{log_in(None, 'acme')} > /dev/null")
+        hosts.servers[name].knows(with_functions(f"{log_in(None, 'acme')} > /dev/null"))
     hosts.does(applied, decide=differing(diff_login))
     hosts.does(applied, decide=differing(diff_images))
     assert [hosts.commands(name)[-1] for name in HOSTS] == [command] * 2
@@ -162,6 +167,7 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
     tag = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
     records = {name: next_record(run, desired_host(run, name), deployed(run, name)) for name in HOSTS}
     marks = {PRIMARY: f"{RECORD} && {NOTED[PRIMARY]}", OTHER: f"{tag} && {RECORD} && {NOTED[OTHER]}"}
+    marks = {name: with_functions(mark) for name, mark in marks.items()}
     for name in HOSTS:
         then = replace(deployed(run, name), record=records[name])
         hosts.servers[name].knows(marks[name], then=then)
@@ -175,7 +181,7 @@ def test_a_missing_proxy_is_run(fleet, run):
     hosts = fleet(fresh)
     wanted = desired_host(run, PRIMARY).proxy
     command = guarded(
-        with_proxy_lock_if_unchanged(proxy_commands.run(wanted), proxy=wanted, seen=""),
+        with_proxy_lock_if_unchanged(proxy_commands.run(wanted), proxy=wanted, observed=""),
         seconds=1800,
         key="pull_timeout",
     )
@@ -194,7 +200,7 @@ def with_proxy(run, host, **fields):
 def test_a_stopped_proxy_is_started(fleet, run):
     hosts = fleet(lambda run, host: with_proxy(run, host, status=Status.EXITED))
     wanted = desired_host(run, PRIMARY).proxy
-    start = with_proxy_lock_if_unchanged("docker start traefik > /dev/null", proxy=wanted, seen="id-of-traefik")
+    start = with_proxy_lock_if_unchanged("docker start traefik > /dev/null", proxy=wanted, observed="id-of-traefik")
     command = guarded(start, seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
@@ -207,9 +213,9 @@ def test_a_deploy_keeps_the_proxy_that_it_replaces_until_the_gate(fleet, run):
     wanted = desired_host(run, PRIMARY).proxy
     gates = running_gates(deployed(run, PRIMARY).containers, proxy_arguments(wanted))
     replace_it = with_proxy_lock_if_unchanged(
-        replace_by_working(wanted, gates, keeps_old=True), proxy=wanted, seen="id-of-traefik"
+        replace_by_working(wanted, gates, keeps_old=True), proxy=wanted, observed="id-of-traefik"
     )
-    command = guarded(f"{serving_functions()}{replace_it}", seconds=1800, key="pull_timeout")
+    command = guarded(f"{replace_it}", seconds=1800, key="pull_timeout")
     for name in HOSTS:
         hosts.servers[name].knows(command)
     hosts.does(applied, decide=differing(diff_proxy))
@@ -219,10 +225,7 @@ def test_a_deploy_keeps_the_proxy_that_it_replaces_until_the_gate(fleet, run):
 def test_assets_are_extracted_and_bridged_when_a_container_starts(fleet, run):
     hosts = fleet(behind)
     wanted = next(container for container in desired_host(run, OTHER).containers if container.assets)
-    extract = asset_commands.extract(wanted.assets, "acme/shop:v2")
-    sync = asset_commands.sync(wanted.assets, ("shop-web-v1",))
-    drop = asset_commands.remove_helper(wanted.assets)
-    command = guarded(f"{asset_commands.FUNCTIONS}{extract} && {in_parallel(drop, sync)}", seconds=600)
+    command = guarded(asset_commands.sync_assets(wanted.assets, "acme/shop:v2", ("shop-web-v1",)), seconds=600)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=deployed(run, name))
     hosts.does(assets.synced)
@@ -278,7 +281,7 @@ def test_setup_installs_docker_and_looks_again(fleet, run):
     hosts = fleet(
         lambda run, host: replace(fresh(run, host), docker=Docker(installed=False)), replace(run, is_setup=True)
     )
-    command = guarded(install_docker(), seconds=900)
+    command = guarded("install_docker", seconds=900)
     for name in HOSTS:
         hosts.servers[name].knows(command, then=fresh(run, name))
     state = hosts.does(docker.installed)
@@ -294,7 +297,7 @@ def test_an_engine_that_refuses_the_user_is_set_up_too(fleet, run):
         replace(run, is_setup=True),
     )
     for name in HOSTS:
-        hosts.servers[name].knows(guarded(install_docker(), seconds=900))
+        hosts.servers[name].knows(guarded("install_docker", seconds=900))
     assert changed(hosts.does(docker.installed)) == list(HOSTS)
     assert any("docker: deploy may not use docker" in line.replace("docker  ", "docker: ") for line in hosts.printed)
 

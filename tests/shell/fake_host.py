@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from kamal_pyinfra.shell.script import functions
+from kamal_pyinfra.shell.script import functions, with_functions
 
 
 def template(function: str, nth: int = 0) -> str:
@@ -116,7 +116,8 @@ class FakeHost:
         self.taught[call] = tuple(answer if isinstance(answer, Answer) else Answer(answer) for answer in given)
 
     def run(self, script: str, *, stdin: str = "", environ: dict[str, str] | None = None) -> Ran:
-        """Run a script; whatever it asks of Docker beyond what was taught is an error."""
+        """Run a script and the functions that it calls; what it asks of Docker beyond what was taught is an error."""
+        script = script if "end_with_connection() " in script else with_functions(script)
         self._write_docker()
         (self.state / "calls").write_text("")
         ended = subprocess.run(

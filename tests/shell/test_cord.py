@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.script import with_functions
 
 APPLETS = "".join(f'{name}() {{ busybox {name} "$@"; }}; ' for name in ("mv", "rm", "mkdir", "chmod"))
 SHELLS = ((["dash"], ""), (["bash"], ""), (["busybox", "sh"], APPLETS))
@@ -47,9 +47,8 @@ def cord(tmp_path: Path) -> Path:
 
 def run(shell: list[str], script: str, home: Path, *, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
     """The script as a host runs it, bounded in time: what waits for a reader of a pipe fails."""
-    return subprocess.run(
-        [*shell, "-c", script], cwd=home, capture_output=True, text=True, timeout=10, check=False, umask=umask
-    )
+    command = [*shell, "-c", with_functions(script)]
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=10, check=False, umask=umask)
 
 
 def contents(etc: Path) -> dict[str, str]:
@@ -66,11 +65,11 @@ def test_no_file_of_the_host_is_written_through_what_a_container_planted(
     if place == "standby":
         (cord / "cord").touch()
     plant(cord / place, etc)
-    for script in (app.stand_by(str(cord)), app.tie_cord(str(cord)), app.stand_by(str(cord)), app.tie_cord(str(cord))):
+    for script in (f"stand_by {cord}", f"tie_cord {cord}", f"stand_by {cord}", f"tie_cord {cord}"):
         assert run(shell, tools + script, cord.parent).returncode == 0
         assert contents(etc) == {"passwd": VICTIM}
     assert (cord / "cord").exists()
-    assert run(shell, tools + app.cut_cord(str(cord)), cord.parent).returncode == 0
+    assert run(shell, tools + f"cut_cord {cord}", cord.parent).returncode == 0
     assert contents(etc) == {"passwd": VICTIM}
     is_folder = (cord / place).is_dir()
     assert (cord / "cord").exists() == (is_folder and place == "cord")
@@ -81,7 +80,7 @@ def test_no_file_of_the_host_is_written_through_what_a_container_planted(
 def test_a_container_of_any_user_can_look_at_its_cord(umask: int, tmp_path: Path) -> None:
     """A process that is not root must reach its cord and the note beside it, whatever the host's umask."""
     folder = tmp_path / "cords/shop-web-1"
-    for script in (app.tie_cord(str(folder)), app.stand_by(str(folder))):
+    for script in (f"tie_cord {folder}", f"stand_by {folder}"):
         assert run(["sh"], script, tmp_path, umask=umask).returncode == 0
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "cord", folder / "standby")]
     assert [f"{mode:o}" for mode in modes] == ["755", "644", "644"]
@@ -91,7 +90,7 @@ def test_a_folder_that_was_closed_is_opened_when_its_container_starts_again(tmp_
     """A retained container has the folder that a run under a stricter umask made."""
     folder = tmp_path / "shop-web-1"
     folder.mkdir(mode=0o750)
-    assert run(["sh"], app.tie_cord(str(folder)), tmp_path, umask=0o077).returncode == 0
+    assert run(["sh"], f"tie_cord {folder}", tmp_path, umask=0o077).returncode == 0
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 

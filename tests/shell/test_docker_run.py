@@ -17,6 +17,7 @@ from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
 from kamal_pyinfra.plan.state.desired import AppContainer, Health
 from kamal_pyinfra.plan.state.digest import clear_labels
 from kamal_pyinfra.shell import app
+from kamal_pyinfra.shell.container import remove, start, stop
 from kamal_pyinfra.shell.proxy import container as proxy
 from tests.shell import builders
 from tests.shell.test_shell import texts
@@ -198,10 +199,6 @@ def test_a_throttle_of_the_configuration_stays():
     assert proxy.run(builders.proxy(args=args)).endswith("--providers.ProvidersThrottleDuration=5s > /dev/null")
 
 
-def test_a_proxy_that_is_stopped_starts():
-    assert proxy.start("traefik") == "docker start traefik > /dev/null"
-
-
 names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
 pairs = st.lists(st.tuples(names, texts.filter(lambda text: "${" not in text)), max_size=4).map(tuple)
 
@@ -240,13 +237,7 @@ def test_env_values_take_the_hosts_variables_and_nothing_else():
 
 
 def test_small_commands_of_containers():
-    assert app.tie_cord("/c d") == (
-        "( umask 022 && mkdir -p '/c d' && { chmod 755 '/c d' || :; } && { rm -f '/c d/standby' || :; } && "
-        ": > '/c d.cord' && { mv -fT '/c d.cord' '/c d/cord' || { rm -f '/c d.cord'; [ -d '/c d/cord' ]; }; } )"
-    )
-    assert app.cut_cord("/c d") == "{ rm -f '/c d/cord' '/c d/standby' || :; }"
-    assert app.rename("shop-web-v1", "shop-web-v1_replaced_1") == "docker rename shop-web-v1 shop-web-v1_replaced_1"
-    assert app.start("shop-web-v1") == "docker start shop-web-v1 > /dev/null"
-    assert app.stop(("a", "b"), None) == "docker stop a b > /dev/null"
-    assert app.stop(("a",), 0) == "docker stop -t 0 a > /dev/null"
-    assert app.remove(("a", "b")) == "docker rm a b > /dev/null"
+    assert start("shop web") == "docker start 'shop web' > /dev/null"
+    assert stop("a", "b") == "docker stop a b > /dev/null"
+    assert stop("a", timeout=0) == "docker stop -t 0 a > /dev/null"
+    assert remove("a", "b") == "docker rm a b > /dev/null"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.shell import host as edits
-from kamal_pyinfra.shell.script import functions
+from kamal_pyinfra.shell import script
 from tests.shell.fake_host import Answer, FakeHost, template
 
 LAYERS = f"inspect --size --format {template('read_layers')} shop-web-v2"
 SIZE = "inspect --size --format {{.SizeRw}} shop-web-v2"
 FOLDER = ".kamal/shop-files"
-FIND = functions("find_edits") + edits.find_edits(FOLDER)
+FIND = f"find_edits {FOLDER}"
 DIFF = """C /etc
 C /etc/passwd
 D /etc/shadow
@@ -133,8 +133,8 @@ def test_a_list_that_docker_does_not_end_later_says_nothing_of_files(host, layer
 
 
 def test_a_layer_with_more_files_than_are_examined_is_not_listed(host, layers, monkeypatch):
-    few = functions("record_edits").replace("'10001{", "'4{")
-    monkeypatch.setattr(edits, "functions", lambda *names: few)
+    text, calls = script._library()["changed_in_layer"]
+    monkeypatch.setitem(script._library(), "changed_in_layer", (text.replace("'10001{", "'4{"), calls))
     for number in range(9):
         (layers / f"upper/app/log/{number}").touch()
     assert "not-listed" in listed(host).splitlines()

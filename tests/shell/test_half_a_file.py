@@ -15,6 +15,7 @@ from kamal_pyinfra.shell import accessory, image
 from kamal_pyinfra.shell import exec as app_tasks
 from kamal_pyinfra.shell import host as files
 from kamal_pyinfra.shell.host import measured
+from kamal_pyinfra.shell.script import with_functions
 
 PACKAGE = Path(files.__file__).parent.parent
 SHELLS = (["dash"], ["bash"], ["busybox", "sh"])
@@ -105,8 +106,8 @@ def home(folder: Path, writer: Writer) -> Path:
 def run(shell: list[str], folder: Path, writer: Writer, sent: bytes) -> subprocess.CompletedProcess[bytes]:
     environ = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HOME": str(folder / "home")}
     return subprocess.run(
-        [*shell, "-c", writer.command], cwd=folder / "home", env=environ, input=sent, capture_output=True, timeout=20,
-        check=False,
+        [*shell, "-c", with_functions(writer.command)], cwd=folder / "home", env=environ, input=sent,
+        capture_output=True, timeout=20, check=False,
     )  # fmt: skip
 
 

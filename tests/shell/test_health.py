@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from kamal_pyinfra.shell.rollout import await_functions, await_ready, await_unhealthy, still_ready
-from kamal_pyinfra.shell.script import functions
+from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.rollout import await_ready
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost
 
-READY = await_functions() + await_ready(builders.app_container(deadline=6, readiness_delay=4, log_lines=50))
-STILL = functions("still_ready") + still_ready(builders.app_container(log_lines=50))
-GONE = functions("await_unhealthy") + await_unhealthy("shop-web-v1", seconds=5)
+READY = await_ready(builders.app_container(deadline=6, readiness_delay=4, log_lines=50))
+STILL = rollout.gate([builders.boot(log_lines=50)])
+GONE = "await_unhealthy shop-web-v1 5"
 STATE = "inspect --format STATE shop-web-v2"
 PROCESS = "inspect --format {{.State.Pid}} shop-web-v2"
 PROBE = "inspect --format PROBE shop-web-v2"
@@ -122,7 +122,7 @@ def test_how_long_it_is_up_counts_from_the_start_of_its_process(any_shell, began
 
 def test_without_readiness_delay_running_is_enough(host):
     host.docker("inspect --format STATE shop-job-v2", "running none 0")
-    ran = host.run(await_functions() + await_ready(builders.job_container(readiness_delay=0)))
+    ran = host.run(await_ready(builders.job_container(readiness_delay=0)))
     assert (ran.code, ran.seconds) == (0, 0)
 
 
@@ -178,8 +178,7 @@ def test_a_container_that_stays_healthy_without_cord_is_an_error(host):
 
 def test_the_calls_as_text():
     assert await_ready(builders.app_container(name="a b")) == "await_ready 'a b' 28 7 50 0"
-    assert await_unhealthy("a b", seconds=3) == "await_unhealthy 'a b' 3"
-    assert still_ready(builders.app_container(name="a b"), has_run=True) == "still_ready 'a b' 50 any"
+    assert rollout.gate([builders.wait_for(name="a b")]) == "still_ready 'a b' 50 any"
 
 
 @pytest.mark.parametrize("state", ["running healthy 0", "running none 0"])
@@ -205,5 +204,4 @@ def test_a_container_that_was_ready_and_is_no_more_does_not_pass_the_gate(any_sh
 
 def test_a_container_that_ran_before_may_have_restarted_before(host):
     host.docker(STATE, "running healthy 3")
-    command = STILL.replace(still_ready(builders.app_container()), still_ready(builders.app_container(), has_run=True))
-    assert host.run(command).code == 0
+    assert host.run(rollout.gate([builders.wait_for()])).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell import app as assets
-from tests.shell.builders import ASSETS
+from kamal_pyinfra.shell.script import functions, with_functions
+from tests.shell.test_assets import share
 
 SHELLS = (["dash"], ["busybox", "sh"])
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -51,11 +52,11 @@ class Home:
 
     def sync(self, shell: list[str], *, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
         """Share the assets as a deploy of the newer version does."""
-        return self.run(shell, assets.sync(ASSETS, ("shop-web-v1",)), umask=umask)
+        return self.run(shell, share("shop-web-v1"), umask=umask)
 
     def run(self, shell: list[str], script: str, *, umask: int) -> subprocess.CompletedProcess[str]:
         """A script with the functions for assets, bounded in time: what waits for a reader of a pipe fails."""
-        command = [*shell, "-c", assets.FUNCTIONS + script]
+        command = [*shell, "-c", with_functions(script)]
         return subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, timeout=20, check=False, umask=umask
         )
@@ -181,5 +182,6 @@ def exchange(one: Path, other: Path) -> None:
 
 def extracted(shell: list[str], home: Home, version: str, *, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
     """What follows ``docker cp`` of a version's assets."""
-    tidying = assets.extract(ASSETS, "shop").rpartition(" && tidy ")[2].replace("shop-web-v2", f"shop-web-{version}")
-    return home.run(shell, f"tidy {tidying}", umask=umask)
+    tree = f".kamal/assets/extracted/shop-web-{version}"
+    tidying = re.findall("tidy_assets .*", functions("extract_assets"))[0].replace('"$4"', tree)
+    return home.run(shell, f"umask 022; {tidying}", umask=umask)

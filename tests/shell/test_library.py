@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kamal_pyinfra import naming
+from kamal_pyinfra.operations import lease
+from kamal_pyinfra.plan.state import digest
+from kamal_pyinfra.shell import host, lock, logs, rollout, script, snapshot
 from kamal_pyinfra.shell import script as library
+from kamal_pyinfra.shell.exec import WHOLE
+from kamal_pyinfra.shell.image import NOTE
+from kamal_pyinfra.shell.proxy import container, traefik
 from kamal_pyinfra.shell.script import functions
+from tests.shell.test_snapshot import QUERY
 
 FOLDER = Path(library.__file__).with_name("sh")
 FILES = sorted(FOLDER.glob("*.sh"))
+REPLACED = "traefik_replaced"
 SHELLS = [shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
 
 
@@ -45,6 +55,43 @@ def test_a_file_holds_functions_and_comments_only(path: Path):
 def test_no_two_functions_have_one_name():
     names = [name for path in FILES for name in library.DEFINITION.findall(path.read_text("utf-8"))]
     assert sorted(names) == sorted(set(names))
+
+
+LITERALS = {
+    "acquire_lock": (lock.HELD, lock.TAKEN),
+    "renew_lock": (lock.LOST,),
+    "show_lock": (lock.STATE,),
+    "lock_left": (f"+ {lease.SECONDS}",),
+    "await_dropped": (NOTE, "sleep 5"),
+    "tell_probe": (script.WAITING,),
+    "tell_route": (traefik.ROUTES,),
+    "await_throttle_unless_told": (f"sleep {traefik.THROTTLE_SECONDS};",),
+    "restore_proxy": (f"{REPLACED}\n", f"take_proxy_lock {container.RESTORE_SECONDS}\n"),
+    "step_aside": (f"docker rename {naming.PROXY_CONTAINER} {REPLACED}",),
+    "proxy_identity": (f'"{naming.DIGEST_LABEL}"',),
+    "await_end_of_boot": (f"[{rollout.BOOT_MARK[0]}]{rollout.BOOT_MARK[1:]}",),
+    "turned_bad": (rollout.TURNED_BAD,),
+    "changed_in_layer": (host.NOT_LISTED,),
+    "changed_by_docker": (host.NOT_LISTED,),
+    "find_edits": (f"edited $name {host.NOT_LISTED}",),
+    "receive_variables": (f"*'{WHOLE}'",),
+    "show_image_defaults": (f"^{snapshot.USED}",),
+    "show_recent": (f"$name{logs.SEPARATOR}/",),
+    "know_sums": (f"n = {digest.FIRST};", f"(n * {digest.FACTOR} + ", f"% {digest.MODULUS}"),
+}
+"""What stands both here and in Python: a host prints it, and Python reads it, or the other way round."""
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_what_a_host_prints_is_what_python_reads(name: str) -> None:
+    text = library._library()[name][0]
+    assert [literal for literal in LITERALS[name] if literal not in text] == []
+
+
+def test_the_kinds_of_a_snapshots_lines_are_printed_by_it() -> None:
+    text = snapshot.snapshot(replace(QUERY, edits="edits", record="record", uploads=("upload",), watched_names=("A",)))
+    text = text.replace("\\n", " ")
+    assert [kind for kind in snapshot.KINDS if not re.search(rf"(?<![\w-]){kind}(?![\w-])", text)] == []
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)

@@ -14,6 +14,7 @@ import pytest
 
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.shell.proxy.container import with_proxy_lock, with_proxy_lock_if_unchanged
+from kamal_pyinfra.shell.script import with_functions
 from tests.shell.builders import golden_config, new_run
 
 LOCK_FOLDER = "/run/lock"
@@ -49,7 +50,7 @@ def run(script: str, folder: Path, shell: tuple[str, ...] = ("sh",)) -> tuple[in
         program.write_text(DOCKER)
         program.chmod(0o755)
     ended = subprocess.run(
-        [*shell, "-c", script.replace(LOCK_FOLDER, str(locks))],
+        [*shell, "-c", with_functions(script).replace(LOCK_FOLDER, str(locks))],
         cwd=folder,
         env={"PATH": f"{program.parent}:/usr/sbin:/usr/bin:/sbin:/bin", "DOCKER_HOST": f"unix://{engine}"},
         capture_output=True,
@@ -77,7 +78,7 @@ def run(script: str, folder: Path, shell: tuple[str, ...] = ("sh",)) -> tuple[in
 def test_a_change_is_made_only_to_what_was_seen(tmp_path, proxy, there, seen, answer):
     if there is not None:
         (tmp_path / "there").write_text(there.replace("WANTED", proxy.digest))
-    assert run(with_proxy_lock_if_unchanged("echo changed", proxy=proxy, seen=seen), tmp_path) == answer
+    assert run(with_proxy_lock_if_unchanged("echo changed", proxy=proxy, observed=seen), tmp_path) == answer
 
 
 def test_of_eight_services_one_changes_it_at_a_time(tmp_path, proxy):
@@ -89,7 +90,7 @@ def test_of_eight_services_one_changes_it_at_a_time(tmp_path, proxy):
 
 def test_of_eight_services_that_found_none_one_makes_it(tmp_path, proxy):
     run("true", tmp_path)
-    change = with_proxy_lock_if_unchanged(f"echo 'new {proxy.digest}' > there; echo made", proxy=proxy, seen="")
+    change = with_proxy_lock_if_unchanged(f"echo 'new {proxy.digest}' > there; echo made", proxy=proxy, observed="")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: run(change, tmp_path), range(8)))
     assert sorted(answers) == [(0, "", "")] * 7 + [(0, "made\n", "")]
@@ -97,7 +98,7 @@ def test_of_eight_services_that_found_none_one_makes_it(tmp_path, proxy):
 
 @pytest.mark.parametrize("seen", ["", "abc"])
 def test_an_engine_that_does_not_answer_has_not_been_changed_by_another_run(proxy, seen, tmp_path):
-    script = with_proxy_lock_if_unchanged("echo changed", proxy=proxy, seen=seen)
+    script = with_proxy_lock_if_unchanged("echo changed", proxy=proxy, observed=seen)
     run("true", tmp_path)
     (tmp_path / "bin/docker").write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon.' >&2; exit 1\n")
     (tmp_path / "bin/docker").chmod(0o755)

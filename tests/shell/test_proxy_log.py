@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.changes import StopContainer
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, note_servers, route_functions
 from kamal_pyinfra.shell.rollout import drain
 from kamal_pyinfra.shell.script import functions
 from tests.shell.fake_host import SLEEP, FakeHost
 from tests.shell.test_proxy_routes import NOTED, SERVE
 from tests.shell.traefik_log import DEBUG, INFO, NEW, OLD, seen, v2, v2_built, v3, v3_built
 
-DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && drops"
+DROP = "note_servers shop-web-v1 && drops"
 HEALTH = "inspect --format SERVING shop-web-v1"
 OLD_ONE = StopContainer(
     name="shop-web-v1", role="web", cord="cord", stop_timeout=None, drain_timeout=30, cause="v2 takes over"
@@ -172,7 +171,7 @@ def test_another_driver_or_a_file_that_the_user_may_not_read_leaves_it_to_docker
     )
     host.docker("logs --tail 1000 --since 999 traefik", v3(NEW) + v3_built(NEW))
     assert host.run(DROP).code == 1
-    assert host.run(f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}").code == 0
+    assert host.run("note_servers shop-web-v1 && await_dropped").code == 0
 
 
 def test_a_new_container_is_served_when_newer_routers_have_it(host, traefik):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
-from kamal_pyinfra.shell.proxy.traefik import await_dropped, await_served, note_servers, route_functions
+from kamal_pyinfra.shell.proxy.traefik import await_served
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.traefik_log import AT, DEBUG, INFO, NEW, OLD, STARTED, again, other_service, seen, v3, v3_built
 
 SINCE_DRAIN, SINCE_BOOT = "--since 999 traefik", "--since 879 traefik"
 BEGINNING = "1970-01-01T00:00:00.123456789Z the first line that Docker still has"
 NOTED = "inspect --format NOTED traefik {}"
-DROP = f"{route_functions()}{note_servers(('shop-web-v1',))} && {await_dropped()}"
+DROP = "note_servers shop-web-v1 && await_dropped"
 SERVE = await_served([Gate(container="shop-web-v2", routers=("shop-web",), rules=("PathPrefix(`/`)",))])
 
 
@@ -140,7 +140,7 @@ def test_two_servers_are_dropped_when_both_are_gone(draining, traefik):
     draining.docker(NOTED.format("shop-web-v1 shop-web-v0"), both)
     one_left, none_left = received("172.17.0.9") + built("172.17.0.9"), received(NEW) + built(NEW)
     log(draining, SINCE_DRAIN, one_left, one_left, one_left + none_left)
-    ran = draining.run(f"{route_functions()}{note_servers(('shop-web-v1', 'shop-web-v0'))} && {await_dropped()}")
+    ran = draining.run("note_servers shop-web-v1 shop-web-v0 && await_dropped")
     assert ran.seconds == pytest.approx(3 * 0.1 + 0.05)
 
 
@@ -194,11 +194,6 @@ def test_a_new_container_is_not_served_by_routers_of_the_configuration_before(ho
     late = received(OLD) + received(OLD, NEW) + built(OLD)
     log(host, SINCE_BOOT, late, late + built(OLD, NEW) + again(received(OLD, NEW)))
     assert host.run(SERVE).seconds == pytest.approx(0.1)
-
-
-def test_the_calls_as_text():
-    assert note_servers(("a b", "c")) == "note_servers 'a b' c"
-    assert await_dropped() == "await_dropped"
 
 
 @pytest.mark.parametrize("addresses", [f"{OLD} 172.18.0.9", f"172.18.0.9 {OLD}", f"{OLD} [fd00::3]"])

@@ -6,8 +6,7 @@ import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell.proxy import container as proxy
-from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving, serving_functions
-from kamal_pyinfra.shell.script import functions
+from kamal_pyinfra.shell.proxy.container import replace_by_serving, replace_by_working, run_serving
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.test_proxy_gate import CURL, GONE, NO, WEB, YES, answers
@@ -19,9 +18,9 @@ STATE = "inspect --format STATE traefik"
 LOGS = "--since 879 traefik"
 LAST_LINES = "logs --tail 20 traefik"
 ROUTED = tuple(Gate(container=name, rules=("PathPrefix(`/`)",)) for name in ("blog-web-v1", "shop-web-v1"))
-BEHIND_IT = f"{serving_functions()}{run_serving(builders.proxy(), ROUTED)}"
-ALONE = f"{serving_functions()}{run_serving(builders.proxy(), ())}"
-REPLACE = f"{serving_functions()}{replace_by_serving(builders.proxy(), ROUTED)}"
+BEHIND_IT = f"{run_serving(builders.proxy(), ROUTED)}"
+ALONE = f"{run_serving(builders.proxy(), ())}"
+REPLACE = f"{replace_by_serving(builders.proxy(), ROUTED)}"
 RUN = proxy.run(builders.proxy()).removeprefix("docker ").removesuffix(" > /dev/null")
 ASIDE = "traefik_replaced"
 
@@ -173,7 +172,7 @@ def deploying(replacing: FakeHost) -> FakeHost:
 
 
 def by_working(*gates: Gate, keeps_old: bool = False) -> str:
-    return f"{serving_functions()}{replace_by_working(builders.proxy(), gates, keeps_old=keeps_old)}"
+    return f"{replace_by_working(builders.proxy(), gates, keeps_old=keeps_old)}"
 
 
 SHOP = Gate(**{**vars(WEB), "container": "shop-web-v1"})
@@ -265,7 +264,7 @@ BACK = ["rm -f traefik", f"rename {ASIDE} traefik", "start traefik"]
 def test_after_the_gate_the_old_proxy_comes_back_where_one_stands_aside(replacing, aside, there, code, done):
     replacing.docker(f"inspect --format ID {ASIDE}", aside)
     replacing.docker(IDENTITY, there)
-    ran = replacing.run(f"{functions('restore_proxy')}{proxy.restore(builders.proxy())}")
+    ran = replacing.run(proxy.restore(builders.proxy()))
     assert (ran.code, steps(ran.calls)) == (code, done)
 
 
@@ -273,5 +272,5 @@ def test_after_the_gate_the_old_proxy_comes_back_where_one_stands_aside(replacin
 def test_once_the_gate_is_passed_what_stands_aside_goes(replacing, there, done):
     replacing.docker(f"inspect {ASIDE}", there)
     replacing.docker(f"rm -f {ASIDE}", "")
-    ran = replacing.run(proxy.drop_aside())
+    ran = replacing.run("clear_aside")
     assert (ran.code, steps(ran.calls)) == (0, done)

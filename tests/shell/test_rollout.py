@@ -11,7 +11,7 @@ import pytest
 
 from kamal_pyinfra.plan.changes import ReplaceContainer
 from kamal_pyinfra.plan.proxy.gate import Gate
-from kamal_pyinfra.shell import app, rollout
+from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
 from tests.shell import builders
@@ -102,13 +102,13 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_boot(host):
     assert (ran.code, ran.out, ran.err) == (0, "on\n", "")
 
 
-@pytest.mark.parametrize("act", [app.tie_cord, app.cut_cord])
+@pytest.mark.parametrize("act", ["tie_cord", "cut_cord"])
 def test_who_ties_or_cuts_a_cord_lets_nobody_stand_by(host, act):
     (host.home / "cord").mkdir()
     (host.home / "cord/cord").touch()
-    host.run(app.stand_by("cord"))
+    host.run("stand_by cord")
     assert (host.home / "cord/standby").exists()
-    host.run(act("cord"))
+    host.run(f"{act} cord")
     assert not (host.home / "cord/standby").exists()
 
 

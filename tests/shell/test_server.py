@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.shell.host import install_docker
+from kamal_pyinfra.shell.script import with_functions
 from tests.shell.fake_host import Answer, FakeHost
 
 VERSION = "version"
 EMULATED = "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg."
+
+INSTALL = "install_docker"
 
 
 def program(host: FakeHost, name: str, text: str = "") -> None:
@@ -27,7 +29,7 @@ def programs(host: FakeHost) -> list[str]:
 
 def test_an_engine_that_answers_is_left_alone(host):
     host.docker(VERSION, "26")
-    ran = host.run(install_docker())
+    ran = host.run(INSTALL)
     assert (ran.code, ran.out, ran.err, ran.calls) == (0, "", "", "docker --version\ndocker version\n")
 
 
@@ -35,7 +37,7 @@ def test_a_user_who_cannot_mend_it_is_named_at_once(host):
     program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
     program(host, "sudo", "echo sudo: a password is required >&2; exit 1")
     host.docker(VERSION, Answer(code=1))
-    ran = host.run(install_docker())
+    ran = host.run(INSTALL)
     said = "Docker does not answer, and deploy is neither root nor may use sudo without password\n"
     assert (ran.code, ran.err, ran.seconds) == (1, said, 0)
     assert "usermod" not in "".join(programs(host))
@@ -44,7 +46,7 @@ def test_a_user_who_cannot_mend_it_is_named_at_once(host):
 def test_without_docker_the_same_user_is_told_that_it_is_missing(host):
     program(host, "id", 'case "$1" in -u) echo 1000 ;; *) echo deploy ;; esac')
     program(host, "sudo", "exit 1")
-    ran = host.run(f"docker() {{ return 127; }}; command() {{ return 1; }}\n{install_docker()}")
+    ran = host.run(f"docker() {{ return 127; }}; command() {{ return 1; }}\n{INSTALL}")
     assert (ran.code, ran.err) == (
         1,
         "Docker is missing, and deploy is neither root nor may use sudo without password\n",
@@ -56,7 +58,7 @@ def test_a_user_who_may_not_use_docker_is_put_into_its_group(host):
     program(host, "sudo", 'shift; "$@"')
     program(host, "usermod")
     host.docker(VERSION, Answer(code=1), "26", "26", Answer(code=1))
-    ran = host.run(install_docker())
+    ran = host.run(INSTALL)
     assert ran.code == 0
     assert "usermod -aG docker deploy" in programs(host)
 
@@ -66,14 +68,14 @@ def test_an_engine_that_never_answers_is_an_error_after_half_a_minute(host):
     program(host, "systemctl")
     program(host, "service")
     host.docker(VERSION, Answer(err="Cannot connect to the Docker daemon\n", code=1))
-    ran = host.run(install_docker())
+    ran = host.run(INSTALL)
     assert (ran.code, ran.err) == (1, "Docker does not answer\nCannot connect to the Docker daemon\n")
     assert ran.seconds == 59 * 0.5
 
 
 def test_podman_is_not_replaced_but_named(host):
     host.docker("--version", Answer(out="podman version 5.4.2", err=EMULATED))
-    ran = host.run(install_docker())
+    ran = host.run(INSTALL)
     said = "podman stands in for docker; kp needs Docker: remove podman-docker, then run the same command again\n"
     assert (ran.code, ran.out, ran.err, ran.calls) == (1, "", said, "docker --version\n")
 
@@ -98,7 +100,7 @@ def test_on_rhel_and_its_kin_docker_comes_from_its_own_repository(host, tmp_path
     programs_there = (
         f'docker() {{ {there}; }}; command() {{ case "$2" in docker) {there} ;; apt-get) false ;; *) : ;; esac; }}'
     )
-    script = install_docker().replace("/etc/os-release", str(tmp_path / "os-release"))
+    script = with_functions(INSTALL).replace("/etc/os-release", str(tmp_path / "os-release"))
     ran = host.run(f"{programs_there}\n{script}")
     assert (ran.code, ran.err) == (0, "")
     repository, packages = calls

@@ -8,9 +8,9 @@ from kamal_pyinfra.naming import OWNER_LABEL
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.proxy.traefik import prompt_arguments, proxy_arguments
 from kamal_pyinfra.plan.state.desired import Proxy
-from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, pull_if_missing, volumes
+from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labels, logging, volumes
 from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS, ask_gates, note_gates, question
-from kamal_pyinfra.shell.script import chain, functions, quoted
+from kamal_pyinfra.shell.script import chain, quoted
 
 
 def run(proxy: Proxy) -> str:
@@ -29,21 +29,6 @@ def run(proxy: Proxy) -> str:
     return f"{run} > /dev/null"
 
 
-def start(name: str) -> str:
-    """Start the stopped container."""
-    return f"docker start {quoted(name)} > /dev/null"
-
-
-def stop(name: str) -> str:
-    """Stop the container; it stays as it is."""
-    return f"docker stop {quoted(name)} > /dev/null"
-
-
-def remove(name: str) -> str:
-    """Stop and remove the container."""
-    return chain(stop(name), f"docker rm {quoted(name)} > /dev/null")
-
-
 WAIT_SECONDS = 600
 """Another run may be pulling the proxy's image."""
 
@@ -54,19 +39,18 @@ def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     Args:
         seconds: how long to wait; then the script is not begun.
     """
-    return f"{functions('take_proxy_lock')}take_proxy_lock {quoted(seconds)}; {script}"
+    return f"take_proxy_lock {quoted(seconds)}; {script}"
 
 
-def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, seen: str) -> str:
+def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, observed: str) -> str:
     """The same for a script that was decided on by a snapshot of the proxy.
 
     Args:
         script: what to do. It is left out if another service has done the same by now.
         proxy: what it leads to.
-        seen: id of the container that was there; empty if there was none.
+        observed: id of the container that was there; empty if there was none.
     """
-    check = f"require_unmoved_proxy {quoted(seen, proxy.digest)}"
-    return f"{functions('require_unmoved_proxy')}{with_proxy_lock(f'{check}; {script}')}"
+    return with_proxy_lock(f"require_unchanged_proxy {quoted(observed, proxy.digest)}; {script}")
 
 
 REMOVE_ASIDE = "docker rm traefik_replaced > /dev/null"
@@ -77,23 +61,22 @@ WORKS_SECONDS = 3
 """So long a new proxy is given to route to what runs, before a new version is started behind it."""
 
 
-def serving_functions() -> str:
-    """The shell functions that the other builders call."""
-    return functions("stays_up", "clear_aside", "step_aside", "come_back")
-
-
 def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again.
 
     Args:
         routed: what is asked of it about the containers behind it, of whatever service.
     """
+    return _replace(proxy, run_serving(proxy, routed))
+
+
+def _replace(proxy: Proxy, new: str, *, keeps_old: bool = False) -> str:
     return chain(
-        pull_if_missing(proxy.image),
+        f"pull_if_missing {quoted(proxy.image)}",
         "clear_aside",
         "step_aside",
-        f"{{ {run_serving(proxy, routed)} || come_back; }}",
-        REMOVE_ASIDE,
+        f"{{ {new} || come_back; }}",
+        "" if keeps_old else REMOVE_ASIDE,
     )
 
 
@@ -103,35 +86,21 @@ def replace_by_working(proxy: Proxy, routed: Sequence[Gate], *, keeps_old: bool 
     Args:
         routed: the containers behind it.
         keeps_old: whether the old one stays aside where the new one does not route to all of them; what follows calls
-            :func:`restore` or :func:`drop_aside`.
+            :func:`restore` or ``clear_aside``.
     """
     asked = [gate for gate in routed if gate.doors]
-    is_old_needed = keeps_old and bool(routed)
-    note = note_gates(asked, patience=WORKS_SECONDS if asked else THROTTLE_SECONDS)
+    keeps_old = keeps_old and bool(routed)
     wait = chain(
-        note,
+        note_gates(asked, patience=WORKS_SECONDS if asked else THROTTLE_SECONDS),
         *([f"works {question(gate)}" for gate in asked] or ["works"]),
-        "drop_aside_if_proven" if is_old_needed else "",
+        "drop_aside_if_proven" if keeps_old else "",
     )
-    needed = functions("note_gates", "works", *(["drop_aside_if_proven"] if is_old_needed else []))
     unproven = "unproven=1" if len(asked) < len(routed) else "unproven="
-    new = chain(run(proxy), f"( {needed}{unproven}; {wait} )")
-    return chain(
-        pull_if_missing(proxy.image),
-        "clear_aside",
-        "step_aside",
-        f"{{ {new} || come_back; }}",
-        "" if is_old_needed else REMOVE_ASIDE,
-    )
-
-
-def drop_aside() -> str:
-    """Remove the old proxy that was kept aside; exit 0 also where there is none."""
-    return f"( {functions('clear_aside')}clear_aside )"
+    return _replace(proxy, chain(run(proxy), f"( {unproven}; {wait} )"), keeps_old=keeps_old)
 
 
 def restore(proxy: Proxy) -> str:
-    """Let the old proxy that was kept aside run again; it needs ``restore_proxy`` of the library.
+    """Let the old proxy that was kept aside run again.
 
     Args:
         proxy: the new one, which goes.
@@ -147,7 +116,6 @@ def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     """
     if not routed:
         return chain(run(proxy), f"sleep {THROTTLE_SECONDS}", "stays_up")
-    needed = functions("note_gates", "serves", "await_throttle_unless_told")
-    asks = f"( {needed}{ask_gates(routed)} && await_throttle_unless_told )"
     # A proxy that ends at once routes nowhere either, and its own last lines are the cause.
+    asks = f"( {ask_gates(routed)} && await_throttle_unless_told )"
     return chain(run(proxy), f"{{ {asks} || {{ stays_up; false; }}; }}", "stays_up")

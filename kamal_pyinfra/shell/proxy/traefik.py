@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamal_pyinfra.plan.proxy.gate import Door, Gate
-from kamal_pyinfra.shell.script import chain, functions, guarded, quoted
+from kamal_pyinfra.shell.script import chain, guarded, quoted
 
 ASKING_SECONDS = 15
 
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
-
-
-def route_functions() -> str:
-    """The shell functions that the other builders call."""
-    return functions("note_servers", "await_dropped", "drops")
-
-
-def note_servers(containers: tuple[str, ...]) -> str:
-    """Remember when it was, under which addresses the proxy knows these containers, and whether it can be asked."""
-    return f"note_servers {quoted(*containers)}"
-
-
-def await_dropped() -> str:
-    """Wait until the proxy sends nothing to the noted servers any more."""
-    return "await_dropped"
 
 
 ROUTES = "kp-routes "
@@ -35,11 +20,8 @@ TELL_SECONDS = 60
 
 
 def await_served(gates: Sequence[Gate]) -> str:
-    """Wait until the proxy routes to each of these containers; exit 1 with the reason if it does not.
-
-    The script brings the functions along that it needs; without containers it is empty.
-    """
-    return f"( {functions('note_gates', 'serves')}{ask_gates(gates)} )" if gates else ""
+    """Wait until the proxy routes to each of these containers; exit 1 with the reason if it does not."""
+    return f"( {ask_gates(gates)} )" if gates else ""
 
 
 def ask_gates(gates: Sequence[Gate]) -> str:
@@ -66,9 +48,8 @@ def question(gate: Gate) -> str:
 
 def tell_routes(gates: Sequence[Gate]) -> str:
     """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
-    asks = "; ".join(map(_serves, gates))
-    script = f"{functions('note_gates', 'serves')}{note_gates(gates, patience=0)}; {asks}; true"
-    return guarded(script, seconds=TELL_SECONDS)
+    asks = "; ".join((note_gates(gates, patience=0), *map(_serves, gates)))
+    return guarded(f"{asks}; true", seconds=TELL_SECONDS)
 
 
 def _serves(gate: Gate) -> str:

@@ -130,7 +130,7 @@ proxy_identity() { docker container inspect --format '{{.Id}} {{index .Config.La
 
 # OLD_ID DIGEST. For a change that was decided on by a snapshot: another service may have done the same by now, or
 # something else.
-require_unmoved_proxy() {
+require_unchanged_proxy() {
   there=$(proxy_identity 2> /dev/null) || {
     error=$(proxy_identity 2>&1 > /dev/null)
     if ! is_absence "$error"; then

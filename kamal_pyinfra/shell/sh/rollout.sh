@@ -109,8 +109,7 @@ is_there() {
 revert() {
   ours=$(this_runs "$2" "$1") || return 1
   if [ -n "$ours" ]; then
-    # shellcheck disable=SC2086 # no word, or two
-    docker stop $4 "$1" > /dev/null
+    docker stop ${4:+"$4" "$5"} "$1" > /dev/null
     docker rm -f "$1" > /dev/null || return 1
   fi
   is_there "$3"
@@ -130,4 +129,39 @@ keep_what_serves() {
         ;;
     esac
   done
+}
+
+# CONTAINER SECONDS [CORD]. Makes sure that an old container serves; what could not be done, or asked, is lost.
+# shellcheck disable=SC2034
+revive() {
+  is_there "$1"
+  case "$?" in
+    0) { [ -z "$3" ] || tie_cord "$3"; } && docker start "$1" > /dev/null && await_ready "$1" "$2" 0 20 any && return ;;
+    1) return ;;
+  esac
+  lost=1
+}
+
+# CONTAINER [-t SECONDS], of which the restart is taken back
+# shellcheck disable=SC2034
+stop_if_there() {
+  name=$1
+  shift
+  is_there "$name"
+  case "$?" in
+    0) docker stop "$@" "$name" > /dev/null && return ;;
+    1) return ;;
+  esac
+  lost=1
+}
+
+# CONTAINER SECONDS
+await_drained() { await_unhealthy "$@" || stayed="$stayed $1"; }
+
+# [-t SECONDS]
+stop_what_stayed() {
+  [ -n "$stayed" ] || return 0
+  # shellcheck disable=SC2086
+  docker stop "$@" $stayed > /dev/null || return
+  echo "${stayed# } was stopped all the same: it was in traffic until then, and requests to it may have failed" >&2
 }

@@ -1,5 +1,12 @@
-# What all containers of a host write, in one session. The script defines `list_containers`, which prints `ID NAME LABEL`
-# for each, `show_chosen`, which shows the log of one, and `show_kept`, which leaves out of `show_log` what is not wanted.
+# What containers of a host wrote, and what they write. The script defines `list_containers` and `show_chosen`, which shows
+# the log of one.
+
+# The last lines of every container, with its name in front; `list_containers` prints the names.
+show_recent() {
+  names=$(list_containers) || exit 1
+  for name in $names; do show_chosen "$name" | sed "s/^/$name | /"; done
+  true
+}
 
 # ID BYTES. A longer line than these could have another container's in its middle, for a pipe takes 4,096 bytes at once
 # (PIPE_BUF).
@@ -20,7 +27,8 @@ show_log() {
   fi
 }
 
-# BYTES. One that is replaced by another of the same name has another id. One that is started again is followed again; what is
+# BYTES. All containers in one session: `list_containers` prints `ID NAME LABEL` for each, and the script defines `show_kept`,
+# which leaves out of `show_log` what is not wanted. One that is replaced by another of the same name has another id. One that is started again is followed again; what is
 # shown twice then is left out by the reader, who knows how far he was.
 follow_all() {
   line_buffered=''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.deploys.phases import Failure, Phase, Step
@@ -20,6 +21,7 @@ from kamal_pyinfra.runner.lock import clear_left_behind, locked, reuse_snapshots
 from kamal_pyinfra.runner.session import Session
 
 
+@dataclass(kw_only=True)
 class Rollout:
     """One deploy under way: walks the steps of :mod:`kamal_pyinfra.deploys.phases`, and reverts what failed.
 
@@ -30,20 +32,21 @@ class Rollout:
         check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
 
-    def __init__(
-        self, session: Session, plan: Plan, *, began: float, check: Callable[[], object] | None = None
-    ) -> None:
-        self.session = session
-        self.check = check
-        self.plan = plan
-        self.began = began
-        self.run: Run = session.run
-        self.is_unchanged = False
-        self.begun: list[str] = []
-        self.past_gate: list[str] = []
-        self.is_over = False
-        self.reverted: tuple[str, ...] = ()
-        self.stuck: dict[str, str] = {}
+    session: Session
+    plan: Plan
+    began: float
+    check: Callable[[], object] | None = None
+    is_unchanged: bool = False
+    begun: list[str] = field(default_factory=list)
+    past_gate: list[str] = field(default_factory=list)
+    is_over: bool = False
+    reverted: tuple[str, ...] = ()
+    stuck: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Run:
+        """The run's fixed values."""
+        return self.session.run
 
     def carry_out(self) -> None:
         """Make the changes.
@@ -225,7 +228,7 @@ def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], 
     if plan.is_empty:
         clear_left_behind(session)
         return
-    rollout = Rollout(session, plan, began=began, check=check)
+    rollout = Rollout(session=session, plan=plan, began=began, check=check)
     rollout.carry_out()
     for host in session.left_out:
         begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""

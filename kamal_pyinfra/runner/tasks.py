@@ -118,7 +118,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     """Give the registry's credentials to this machine's Docker, then to the hosts'."""
     if not run.is_dry:
         if run.config.registry.is_built_in:
-            report.warned("the registry is of your own: no login is needed, and it starts when it is needed")
+            report.warned("the registry is of your own: it takes no login, and starts when it is needed")
             return
         registry_credentials(run.config)
     act = local_registry.log_in if is_local else None

@@ -67,7 +67,7 @@ class Session(session.Session):
 
 def rolling_out(session: Any) -> Rollout:
     plan = Plan(service="shop", version="v2", command="deploy", build=None, hosts=())
-    return Rollout(session, plan, began=0.0)
+    return Rollout(session=session, plan=plan, began=0.0)
 
 
 def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) -> str:

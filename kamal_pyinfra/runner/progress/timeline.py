@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from kamal_pyinfra.plan.output.document import PlanDocument
@@ -70,18 +72,19 @@ class Timeline(BaseModel):
     waits: list[Wait]
 
 
+@dataclass
 class Recorder:
     """Collects events, and makes the timeline of them."""
 
-    def __init__(self) -> None:
-        self.started: events.RunStarted | None = None
-        self.plan: PlanDocument | None = None
-        self.batch = 0
-        self.phase_began = self.operation_began = 0.0
-        self.hosts: list[str] = []
-        self.phases: list[PhaseTime] = []
-        self.spans: list[Span] = []
-        self.waits: list[Wait] = []
+    started: events.RunStarted | None = None
+    plan: PlanDocument | None = None
+    batch: int = 0
+    phase_began: float = 0.0
+    operation_began: float = 0.0
+    hosts: list[str] = field(default_factory=list)
+    phases: list[PhaseTime] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
 
     def note(self, event: events.AnyEvent) -> None:
         """Take an event in."""

@@ -42,6 +42,7 @@ class Listener(Protocol):
         """Something happened that a reader of the log wants to know."""
 
 
+@dataclass
 class Merged:
     """Holds each line back for one tick at least, so that those that were written earlier can come before it.
 
@@ -49,10 +50,9 @@ class Merged:
         listener: gets the lines in order, and notices at once.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-        self.held: list[LogLine] = []
-        self.fresh: list[LogLine] = []
+    listener: Listener
+    held: list[LogLine] = field(default_factory=list)
+    fresh: list[LogLine] = field(default_factory=list)
 
     def line(self, line: LogLine) -> None:
         """A container wrote a line."""
@@ -141,6 +141,7 @@ class _Container:
     pieces: Pieces = field(default_factory=lambda: Pieces(commands.PIECE))
 
 
+@dataclass
 class _Follower:
     """All containers of one host.
 
@@ -152,15 +153,14 @@ class _Follower:
         over: set when the reader is gone, or with any other error.
     """
 
-    def __init__(self, host: Host, listing: str, wanted: LogFilter, listener: Listener, over: AsyncResult) -> None:
-        self.host = host
-        self.listing = listing
-        self.wanted = wanted
-        self.listener = listener
-        self.over = over
-        self.containers: dict[str, _Container] = {}
-        self.rounds = 0
-        self.is_lost = False
+    host: Host
+    listing: str
+    wanted: LogFilter
+    listener: Listener
+    over: AsyncResult
+    containers: dict[str, _Container] = field(default_factory=dict)
+    rounds: int = 0
+    is_lost: bool = False
 
     def carry_on(self) -> None:
         """Follow until it is killed; a lost connection is made again."""

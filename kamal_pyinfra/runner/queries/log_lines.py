@@ -70,6 +70,7 @@ def byte_lines(receive: Callable[[int], bytes]) -> Iterator[bytes]:
         yield rest
 
 
+@dataclass
 class Pieces:
     """Lines of one container that come in pieces of one length, put together again.
 
@@ -77,10 +78,9 @@ class Pieces:
         size: of all pieces but the last of a line, in bytes.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.held = b""
-        self.is_old = False
+    size: int
+    held: bytes = b""
+    is_old: bool = False
 
     def add(self, piece: bytes) -> Iterator[str]:
         """Yield the lines that are whole now; a line begins with its time."""
@@ -107,6 +107,7 @@ class Pieces:
         self.is_old = bool(self.held)
 
 
+@dataclass
 class Position:
     """How far the log of one container has been read, also across lost connections.
 
@@ -114,11 +115,10 @@ class Position:
         beginning: which lines are wanted when it is read first.
     """
 
-    def __init__(self, beginning: LogFilter) -> None:
-        self.beginning = beginning
-        self.last = ""
-        self.before = ""
-        self.complaint = ""
+    beginning: LogFilter
+    last: str = ""
+    before: str = ""
+    complaint: str = ""
 
     def filter(self) -> LogFilter:
         """Return where to begin now: as asked, or with the last line that was read."""

@@ -30,11 +30,7 @@ ROLLING_OUT = (
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
-    """Observe the fleet and plan what a deploy would change.
-
-    Returns:
-        The plan, and the file that ``kp apply`` can roll out.
-    """
+    """Plan what a deploy would change; return the plan, and the file that ``kp apply`` can roll out."""
     _require_secrets(run)
     with interruptible(), Session(run, hosts) as session:
         load_meanwhile(PLANNING)

@@ -120,12 +120,7 @@ def _way_on(state: str) -> str:
 
 
 def lock_message(lock: LockDetails, *, waited: int = 0) -> str:
-    """Return who holds the lock and how to get past it.
-
-    Args:
-        lock: as it was observed.
-        waited: seconds for which it was waited for in vain.
-    """
+    """Return who holds the lock, for which so many seconds were waited in vain, and how to get past it."""
     after = f" (waited {waited} s)" if waited else ""
     by, version, message = map(one_line, (lock.locked_by, lock.version, lock.message))
     if lock.is_stale:

@@ -38,12 +38,7 @@ def is_unchanged(session: Session) -> bool:
 
 
 def reuse_snapshots_if_fresh(session: Session, *, is_unchanged: bool) -> None:
-    """Let the coming phases decide on the snapshots that the plan was made from, or take new ones.
-
-    Args:
-        session: holds the lock.
-        is_unchanged: the answer of :func:`is_unchanged`.
-    """
+    """Let the phases under the lock decide on the snapshots that the plan was made from, or take new ones."""
     is_young = time.monotonic() - session.snapshots_at < SECONDS
     drop_snapshots(session.state)
     if is_unchanged and is_young and not session.run.is_setup and not has_hook(session.run, "pre-deploy"):
@@ -161,18 +156,13 @@ def acquire_lock(run: Run, message: str) -> None:
 
 
 def release_lock(run: Run, *, is_forced: bool) -> bool:
-    """Free one's own lock, a stale one, or one without a name; or any.
-
-    Args:
-        run: names who asks.
-        is_forced: free any, and also while a run renews it.
+    """Free one's own lock, a stale one, or one without a name; by force any, also while a run renews it.
 
     Returns:
         Whether there was one.
 
     Raises:
-        LockHeld: it is another's, or in use. HostFailed: the primary host could not be reached, or did not
-            confirm that the lock is gone.
+        LockHeld: it is another's, or in use. HostFailed: the primary host did not confirm that the lock is gone.
     """
     directory = naming.lock_directory(run.config)
     state = lock_commands.answer(_on_primary(run, lock_commands.state(directory)), lock_commands.STATE)

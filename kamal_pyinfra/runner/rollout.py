@@ -26,8 +26,6 @@ class Rollout:
     """One deploy under way: walks the steps of :mod:`kamal_pyinfra.deploys.phases`, and reverts what failed.
 
     Args:
-        session: connections to the hosts that take part.
-        plan: what the deploy is to change.
         began: when the command did, by the monotonic clock.
         check: called once the lock is held; what it raises stops the deploy before anything changes.
     """
@@ -216,11 +214,7 @@ def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
 def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], object] | None = None) -> None:
     """Build what the plan has, roll it out, and report how it went.
 
-    Args:
-        plan: made from the session's snapshots.
-        session: connected to the hosts that take part.
-        began: when the command did, by the monotonic clock.
-        check: called once the lock is held; see :class:`Rollout`.
+    For ``began`` and ``check`` see :class:`Rollout`.
     """
     session.report.planned(plan)
     if session.run.is_dry:

@@ -49,7 +49,7 @@ class Session:
     Whatever needs hosts raises :class:`HostFailed` when one cannot be reached, and :class:`Interrupted` at a signal.
 
     Args:
-        run: the configuration and the run's fixed values.
+        run: of the command.
         hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
         report: gets all that happens, from the hook ``pre-connect`` on, which is called first.
     """
@@ -98,18 +98,17 @@ class Session:
     def leave_out_unreachable(self) -> bool:
         """Go on without the failed hosts; return whether the run may, since none of them can be reached any more."""
         failed = [host for host in self.state.inventory if host.name in self.failures]
-        if not failed or not self.run.may_do_without({*self.left_out, *self.failures}):
+        may_leave_out = all(self.run.may_leave_out(host.name) for host in failed)
+        if not failed or not may_leave_out or not self.run.may_do_without({*self.left_out, *self.failures}):
             return False
-        if not all(self.run.may_leave_out(host.name) and not self._answers(host) for host in failed):
-            return False
+        for host in failed:
+            with log_capture(), contextlib.suppress(PyinfraError):
+                reconnect(host)
+            if host.connected:
+                return False
         for host in failed:
             self._missed(host, self.failures.pop(host.name))
         return True
-
-    def _answers(self, host: Host) -> bool:
-        with log_capture(), contextlib.suppress(PyinfraError):
-            reconnect(host)
-        return bool(host.connected)
 
     @property
     def hosts(self) -> list[str]:

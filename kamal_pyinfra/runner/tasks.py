@@ -36,8 +36,7 @@ def run_task(
     """Do a task; each host goes on when another fails. Without changes the lock is not taken.
 
     Args:
-        task: with its options.
-        run: of the task's command.
+        task: with its options; ``run`` is of its command.
         hosts: names of the hosts that take part.
         report: gets all that happens.
         is_rolling: one host after the other.

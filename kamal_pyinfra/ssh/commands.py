@@ -119,9 +119,7 @@ def in_time(execute: Execute, seconds: int) -> Execute:
     The host ends it; where the host cannot (its programs hang, or wait for a disk that does not answer), the
     connection is given up from this side.
 
-    Args:
-        execute: sends a command.
-        seconds: for commands that have no limit of their own (:func:`kamal_pyinfra.shell.script.guarded`).
+    The seconds are for commands without a limit of their own (:func:`kamal_pyinfra.shell.script.guarded`).
     """
 
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
@@ -195,13 +193,7 @@ ASKPASS = "sudo-askpass"
 
 
 def with_reasons_of_sudo(execute: Execute, host: str, user: str) -> Execute:
-    """Explain why sudo refused a command, and what to do.
-
-    Args:
-        execute: gives lines of text.
-        host: its name.
-        user: that logs in there.
-    """
+    """Explain why sudo on a host refused a command of the user who logs in there, and what to do."""
 
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         stdin, stdout, stderr = execute(command, *arguments, **options)

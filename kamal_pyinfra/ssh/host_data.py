@@ -72,13 +72,7 @@ def ssh_script(program: str, config: str) -> str:
 
 
 def host_data(config: Config, server: Server, run_keys: RunKeys) -> dict[str, Any]:
-    """Return how pyinfra reaches one host; what ``deploy.yml`` leaves open, ``~/.ssh/config`` decides.
-
-    Args:
-        config: has the section ``ssh``.
-        server: the host.
-        run_keys: shared by all hosts of the run.
-    """
+    """Return how pyinfra reaches one host; what ``deploy.yml`` leaves open, ``~/.ssh/config`` decides."""
     use_client(Client)
     ssh = config.ssh
     data: dict[str, Any] = {

@@ -59,14 +59,7 @@ class RunKeys:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """One line of a file.
-
-    Args:
-        hosts: the first word, a list of patterns or a digest.
-        blob: the key.
-        marker: ``@revoked``, ``@cert-authority`` or nothing.
-        place: file and line.
-    """
+    """One line of a file: patterns or a digest of hosts, their key, and :data:`REVOKED`, :data:`AUTHORITY` or none."""
 
     hosts: str
     blob: bytes
@@ -102,8 +95,7 @@ class HostKeys(MissingHostKeyPolicy):
 
     Args:
         names: as what it may be in a file: ``[HOST]:PORT``, which a new key gets, and ``HOST``, which is for any port.
-        trust: where its keys are.
-        run_keys: gets a new key.
+        trust: where its keys are; ``run_keys`` get a new one.
     """
 
     def __init__(self, names: Sequence[str], trust: Trust, run_keys: RunKeys) -> None:
@@ -127,10 +119,7 @@ class HostKeys(MissingHostKeyPolicy):
         self.check(key)
 
     def check(self, key: PKey) -> None:
-        """Let a connection go on only if a key is the host's.
-
-        Args:
-            key: that it showed, and of which it proved that it has the private half.
+        """Let a connection go on only if a key is the host's, which proved that it has the private half.
 
         Raises:
             HostKeyRefused: it is another than is known, it is revoked, or it is unknown and must not be.

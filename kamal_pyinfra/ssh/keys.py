@@ -79,14 +79,7 @@ class Offer:
 
 
 class Offering(AuthStrategy):
-    """Offers keys one after the other until the host lets us in.
-
-    Args:
-        user: the remote user.
-        offer: what there is.
-        host: its name in messages.
-        run_keys: has and gets what is loaded from files.
-    """
+    """Offers keys to a host, as which messages name it, one after the other until it lets the user in."""
 
     def __init__(self, user: str, offer: Offer, host: str, run_keys: RunKeys) -> None:
         super().__init__(ssh_config=SSHConfig())

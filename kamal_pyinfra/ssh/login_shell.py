@@ -21,12 +21,7 @@ SHOWN = 300
 
 
 def in_any_login_shell(execute: Execute, host: str) -> Execute:
-    """Make commands mean the same in any login shell, and fail where the shell ran another.
-
-    Args:
-        execute: gives lines of text.
-        host: its name.
-    """
+    """Make commands mean the same in any login shell of a host, and fail where the shell ran another."""
 
     def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
         start, end = new_mark(), new_mark()
@@ -121,12 +116,7 @@ class _Verdict(Wrapper):
 
 
 class MarkedChannel(Wrapper):
-    """A channel of which only what the command itself writes is read.
-
-    Args:
-        channel: on which nothing was run yet.
-        host: its name.
-    """
+    """A channel to a host on which nothing was run yet, and of which only what the command itself writes is read."""
 
     def __init__(self, channel: Channel, host: str) -> None:
         super().__init__(channel)

@@ -158,14 +158,7 @@ class ProgressParser:
         self.layers: dict[str, dict[str, bool]] = {}
 
     def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
-        """Return what a line means; ``None`` for all others.
-
-        Args:
-            at: seconds since the run began.
-            host: where it was printed.
-            line: as it came.
-            phase: the one that is under way.
-        """
+        """Return what a line of a host means, at this time and in this phase; ``None`` for most."""
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
         if line.startswith(ROUTES):

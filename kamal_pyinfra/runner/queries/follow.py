@@ -89,7 +89,6 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
     listener raises ends it.
 
     Args:
-        run: the configuration and the run's fixed values.
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines; by default the last 10 (Kamal 1.9).
         listener: gets each line.
@@ -143,15 +142,7 @@ class _Container:
 
 @dataclass
 class _Follower:
-    """All containers of one host.
-
-    Args:
-        host: connected.
-        listing: prints ``ID NAME LABEL`` for each container to follow.
-        wanted: where to begin and which lines.
-        listener: gets each line.
-        over: set when the reader is gone, or with any other error.
-    """
+    """All containers of one host; ``over`` gets the error that ends it, such as a reader that is gone."""
 
     host: Host
     listing: str

@@ -61,8 +61,6 @@ def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None 
     """Observe the hosts and show what runs there.
 
     Args:
-        run: the configuration and the run's fixed values.
-        hosts: their names.
         show: called with the rows after each snapshot.
         every: seconds between two snapshots, on the same connections; ``None`` for a single one.
     """

@@ -32,7 +32,6 @@ from kamal_pyinfra.config.values import (
 from kamal_pyinfra.errors import ConfigError
 
 DRAIN_SECONDS = 30
-
 NOTICE_INTERVALS = 4
 """Docker needs three failed probes; a probe may hang, and the interval is the user's."""
 

@@ -139,12 +139,10 @@ Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)
 Flag = Annotated[bool, BeforeValidator(to_bool)]
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
 OptionScalar = str | int | float | bool | None
-
 Option = Annotated[
     str | bool | tuple[str, ...] | None,
     BeforeValidator(to_option, json_schema_input_type=OptionScalar | list[OptionScalar]),
 ]
-
 Lookup = Annotated[
     str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
 ]

@@ -1,11 +1,9 @@
-"""One story of a deploy: the phases, their order, and what becomes of the run when one fails.
+"""The phases of a deploy, their order, and what becomes of the run when one fails.
 
 Both front doors walk :func:`steps`: `kp` in ``runner/rollout.py``, a round of pyinfra for each step, and
-`pyinfra … deploys/deploy.py` in ``deploys/pyinfra_cli/rollout.py``, all steps as one deploy of pyinfra's. A phase calls
-the same operations on every host, and pyinfra finishes an operation on all hosts before the next one begins: after
-``boot`` every container of the batch is healthy, or the run stops.
-
-What the doors still do differently, and why, is listed in ``docs/use/pyinfra.md``.
+`pyinfra … deploys/deploy.py` in ``deploys/pyinfra_cli/rollout.py``, all steps as one deploy of pyinfra's. pyinfra
+finishes an operation on all hosts before the next one begins: after ``boot`` every container of the batch is healthy,
+or the run stops. Differences of the doors are listed in ``docs/use/pyinfra.md``.
 """
 
 from __future__ import annotations
@@ -159,7 +157,6 @@ class Phase:
     """One phase of a rollout.
 
     Args:
-        deploy: what it does on hosts.
         failure: what becomes of the run when a host fails.
         state: what is known of the fleet then, if nothing is in doubt.
         undone_by: what undoes then what was begun; on which hosts, :func:`hosts_to_revert` decides.
@@ -195,12 +192,9 @@ class Step:
     """One step of a rollout: a phase, a hook on this machine, or a pause.
 
     Args:
-        phase: what it does on hosts.
-        hook: ``pre-deploy``.
         pause: seconds.
         batch: the hosts that it is about; empty for all.
-        number: of the batch, counted from 1.
-        of: how many batches there are.
+        number: of the batch, counted from 1, ``of`` so many.
         rounds: arguments of the phase, besides the run, for each time that it is done.
     """
 

@@ -28,7 +28,6 @@ from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version
 
 _ONE_AT_A_TIME = BoundedSemaphore(1)
-
 WITHOUT_VERSION = ("env", "prune", "traefik")
 
 
@@ -93,9 +92,9 @@ def _new_run(command: str) -> Run:
     require_secrets(config)
     if command == "setup":
         config.require_accessory_files(config.accessories)
-    lock_wait = _lock_wait()
+    options = {"lock_wait": _lock_wait(), "skips_hooks": data_text("skip_hooks") in TRUE}
     if command in WITHOUT_VERSION:
-        return new_run(config, UNKNOWN, command=command, lock_wait=lock_wait)
+        return new_run(config, UNKNOWN, command=command, **options)
     asked = data_text("version")
     if command == "rollback" and asked is None:
         raise ConfigError("which version? add --data version=VERSION")
@@ -104,10 +103,9 @@ def _new_run(command: str) -> Run:
         resolve_version(config, version=asked),
         command=command,
         is_build_allowed=command != "rollback" and data_text("skip_push") not in TRUE,
-        lock_wait=lock_wait,
         hosts=hosts_within_limit(config.all_hosts),
         words=typed if (typed := script_words())[0] == command else (command,),
-        skips_hooks=data_text("skip_hooks") in TRUE,
+        **options,
     )
     require_executable(run)
     return run
@@ -127,9 +125,9 @@ def _lock_wait() -> int | None:
 def _config() -> Config:
     """The configuration, which the inventory may have loaded already."""
     path, destination = os.environ.get("KP_CONFIG", "config/deploy.yml"), os.environ.get("KP_DESTINATION")
-    known = run_state(current_state()).config
-    if known is not None and (known.path, known.destination) == (Path(path), destination):
-        return known
+    for config in run_state(current_state()).configs:
+        if (config.path, config.destination) == (Path(path), destination):
+            return config
     return load_config(path, destination=destination)
 
 

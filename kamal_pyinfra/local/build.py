@@ -202,7 +202,6 @@ def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> I
 
     Args:
         top: root of the repository.
-        commit: full hash of the current commit.
     """
     with ExitStack() as stack:
         hexadecimal = hashlib.sha256(str(config.root).encode()).hexdigest()[:13]

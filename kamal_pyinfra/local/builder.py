@@ -34,12 +34,7 @@ class BuilderKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One engine that builds, as a context of the docker command.
-
-    Args:
-        context: name of the context.
-        host: the engine's address, such as ``ssh://root@192.0.2.9``; empty for this machine's own (Kamal 1.9).
-    """
+    """One engine that builds, as a context of the docker command; this machine's own has no host (Kamal 1.9)."""
 
     context: str
     host: str
@@ -191,11 +186,7 @@ def _found(builder: ImageBuilder, programs: Programs) -> list[str | None]:
 
 
 def ensure(builder: ImageBuilder, programs: Programs) -> bool:
-    """Have the builder as configured; one that leads elsewhere is made anew (Kamal 1.9).
-
-    Returns:
-        Whether there was anything to do.
-    """
+    """Have the builder as configured; one that leads elsewhere is made anew (Kamal 1.9). Whether anything was made."""
     if is_as_configured(builder, programs):
         return False
     remove(builder, programs)
@@ -215,11 +206,7 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
 
 
 def remove(builder: ImageBuilder, programs: Programs) -> bool:
-    """Take builder and contexts away, those that are there.
-
-    Returns:
-        Whether anything was there.
-    """
+    """Take builder and contexts away; whether any of them was there."""
     own = ["docker", "buildx", "rm", builder.name] if create(builder) else None
     # While the hosts can still be reached, so that BuildKit's containers there go too. A host that is gone must
     # not keep the builder alive: without contexts it is not asked for.
@@ -238,7 +225,7 @@ def _removed(argv: Argv, programs: Programs) -> bool:
 
 @contextmanager
 def programs_with_ssh(config: Config, builder: ImageBuilder, programs: Programs) -> Iterator[Programs]:
-    """Programs for which ``ssh`` knows the keys and known hosts of the configuration.
+    """Programs for which ``ssh`` has the keys and known hosts of the configuration.
 
     The docker command reaches ``ssh://`` addresses by whatever ``ssh`` it finds, and has no option for keys. So it
     finds one of ours first, which is the real one with a configuration. No secret is in it.

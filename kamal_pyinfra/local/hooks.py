@@ -44,7 +44,6 @@ def hook_environment(
     """The variables of one call of a hook; those that are ``None`` must not be inherited from a run around this one.
 
     Args:
-        run: the run's fixed values.
         at: when the hook is called, UTC, ISO 8601.
         hosts: names of the hosts that it is about; by default those of the run.
         runtime: seconds that the deploy took, for post-deploy.
@@ -104,7 +103,6 @@ def call_hook(
     """Call a hook if there is one, and wait for its end.
 
     Args:
-        run: the run's fixed values.
         name: the file's name in ``hooks_path``.
         output: called with each line that it prints, free of control characters and of the configuration's secrets.
         hosts: names of the hosts that it is about; by default those of the run.

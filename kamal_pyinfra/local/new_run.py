@@ -17,7 +17,6 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.project.version import git_email, git_name
 
 PROCESSES = Path("/proc")
-
 UNKNOWN = "-"
 
 

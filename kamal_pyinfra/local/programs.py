@@ -25,7 +25,6 @@ Output = Callable[[str], object]
 """Called with each line that a program prints."""
 Running = set["subprocess.Popen[bytes]"]
 """Programs of a run that have not ended."""
-
 CHUNK = 65536
 TICK = 50
 """Milliseconds between two checks whether a silent program has ended."""

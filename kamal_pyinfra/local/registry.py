@@ -113,12 +113,9 @@ def _ask(port: int, method: str, path: str, **fields: str) -> tuple[int, Message
 
 
 def started(registry: Registry, programs: Programs) -> bool:
-    """Have it run; what was pushed before is still in its volume.
+    """Have it run, with what was pushed before; whether it does: not where its image cannot be had.
 
     That something answers at its port is not enough: another user of this machine may have put it there.
-
-    Returns:
-        Whether it runs; not where its image cannot be had.
     """
     port = registry.built_in_port
     if not _is_ours(port, programs):

@@ -132,13 +132,7 @@ def made_anew(head: bytes, image: str) -> bytes:
 
 
 class Tunnel:
-    """The built-in registry on a host's loopback, for one pull.
-
-    Args:
-        host: connected.
-        run: the run's fixed values.
-        is_started: whether the registry was found to run, by this run.
-    """
+    """The built-in registry on a host's loopback, for one pull; ``is_started`` if this run found that it runs."""
 
     def __init__(self, host: Host, run: Run, *, is_started: bool = False) -> None:
         self.host, self.run, self.is_started = host, run, is_started
@@ -149,8 +143,7 @@ class Tunnel:
         """Make the image readable on the host's loopback, or send it.
 
         Returns:
-            What the host has to do to have the image, in shell text; ``None`` if it cannot have it, and the host's log
-            has why.
+            Shell text that gets the image on the host; ``None`` if it cannot have it, and the host's log has why.
         """
         try:
             digest = self._digest(image)

@@ -177,7 +177,7 @@ class RunState:
     Args:
         began: when, by the monotonic clock.
         run: its fixed values, where pyinfra's own command line executes it.
-        config: the last one that the inventory has loaded there.
+        configs: those that the inventory has loaded there.
         running: programs on the deploying machine that have not ended.
         snapshots: by host and stage: whether pyinfra executes already.
         decided: what a task decided for a host, with the snapshot and the function that it was decided with.
@@ -198,7 +198,7 @@ class RunState:
 
     began: float = field(default_factory=time.monotonic)
     run: Run | None = None
-    config: Config | None = None
+    configs: list[Config] = field(default_factory=list)
     running: Running = field(default_factory=set)
     snapshots: dict[tuple[str, bool], ObservedHost] = field(default_factory=dict)
     decided: dict[str, tuple[ObservedHost, Decide, TaskDecision]] = field(default_factory=dict)
@@ -246,10 +246,6 @@ class RunState:
     def know_plan(self, ends: Callable[..., str]) -> None:
         """Note how a line about the end of this plan is made."""
         self.ends = ends
-
-    def config_loaded(self, config: Config) -> None:
-        """Note which configuration the inventory has."""
-        self.config = config
 
     def started(self, make: Callable[[], Run]) -> Run:
         """The run's fixed values, made when they are first asked for."""

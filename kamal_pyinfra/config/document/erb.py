@@ -119,10 +119,7 @@ Tag = Value | Refused
 
 @dataclass(frozen=True)
 class Template:
-    """A text with markers in place of its tags.
-
-    ``lines`` has the source's line for each line of the text, since tags may contain line breaks.
-    """
+    """A text with markers in place of its tags; ``lines`` has the source's line for each line, if they differ."""
 
     text: str
     tags: tuple[Tag, ...]

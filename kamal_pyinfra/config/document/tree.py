@@ -27,9 +27,8 @@ class Place:
     """Where a value is written.
 
     Args:
-        position: its first character.
         path: keys and list indexes that lead to it, such as ``servers/web/hosts/0``.
-        key: first character of its key; ``None`` for list items and for the document itself.
+        key: position of its key; ``None`` for list items and for the document itself.
     """
 
     position: Position
@@ -97,7 +96,6 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
 MESSAGES = {
     "model_type": "should be a hash",
     "dict_type": "should be a hash",

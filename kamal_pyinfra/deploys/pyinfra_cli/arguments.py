@@ -70,7 +70,7 @@ def call_before_connecting(config: Config) -> None:
         return
     from kamal_pyinfra.operations.run_state import current_state, run_state  # noqa: PLC0415 - with much that it imports
 
-    run_state(current_state()).config_loaded(config)
+    run_state(current_state()).configs.append(config)
     is_verbose = not {"-v", "-vv", "-vvv"}.isdisjoint(sys.argv)
     with first_signal(leave):
         call_pre_connect(run, (lambda line: sys.stderr.write(f"    {line}\n")) if is_verbose else str)

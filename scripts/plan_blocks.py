@@ -92,7 +92,7 @@ def deployed_host(run: Run, host: str) -> ObservedHost:
     """A host as a finished deploy leaves it."""
     desired = desired_host(run, host)
     image_id = f"sha256:{run.version}"
-    references = (desired.image, desired.latest_image, *([desired.proxy.image] if desired.proxy else []))
+    references = (desired.image, run.latest_image, *([desired.proxy.image] if desired.proxy else []))
     assets = [container.assets for container in desired.containers if container.assets]
     return ObservedHost(
         host=host,

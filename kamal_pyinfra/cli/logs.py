@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kamal_pyinfra.cli.options import collected
+from kamal_pyinfra.cli.options import collected, flag
 from kamal_pyinfra.cli.output import echo, printable
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
 OPTIONS = (
-    click.option("-f", "--follow", "follows", is_flag=True, help="Go on as lines come, on all hosts at once."),
+    flag("-f", "--follow", "follows", help="Go on as lines come, on all hosts at once."),
     click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
     click.option(
         "-n", "--lines", type=click.IntRange(0), metavar="N", help="Last N lines of each [default: 100; 10 with -f]."
@@ -36,7 +36,7 @@ OPTIONS = (
     click.option(
         "-o", "--grep-options", "--grep_options", metavar="OPTIONS", default="", help="More options for grep: '-A 3'."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print an object for each line: host, container, time, line."),
+    flag("--json", "as_json", help="Print an object for each line: host, container, time, line."),
 )
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from kamal_pyinfra import __version__
-from kamal_pyinfra.cli.options import example
+from kamal_pyinfra.cli.options import example, flag
 from kamal_pyinfra.cli.output import echo, echo_json, more, prepare_output
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
@@ -80,7 +80,7 @@ def kp() -> None:
 
 
 @kp.command()
-@click.option("--json", "as_json", is_flag=True, help="With the versions of pyinfra and Python, as JSON.")
+@flag("--json", "as_json", help="With the versions of pyinfra and Python, as JSON.")
 @example("kp version", "kp version --json")
 def version(as_json: bool) -> None:
     """Print the version of kp."""

@@ -122,6 +122,11 @@ def example(*lines: str) -> Callable[[F], F]:
     return add
 
 
+def flag(*names: str, help: str) -> Callable[[F], F]:
+    """Return an option without a value."""
+    return click.option(*names, is_flag=True, help=help)
+
+
 def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     parts = re.split(r",(?![^{]*\})", value) if value else []  # a comma inside braces belongs to the glob
     return tuple(part.strip() for part in parts if part.strip())
@@ -139,15 +144,15 @@ def _filter(short: str, long: str, what: str, names: Names) -> Callable[[F], F]:
 
 
 COMMON = (
-    click.option("-v", "--verbose", is_flag=True, help="Show the build, hooks, and operations that change nothing."),
-    click.option("-q", "--quiet", is_flag=True, help="Show errors only."),
+    flag("-v", "--verbose", help="Show the build, hooks, and operations that change nothing."),
+    flag("-q", "--quiet", help="Show errors only."),
     click.option(
         "--version",
         metavar="VERSION",
         shell_complete=one(versions),
         help="Version to act on; else VERSION, else git's commit.",
     ),
-    click.option("-p", "--primary", is_flag=True, help="Act on the primary host only."),
+    flag("-p", "--primary", help="Act on the primary host only."),
     _filter("-h", "--hosts", "HOST", hosts),
     _filter("-r", "--roles", "ROLE", roles),
     click.option(
@@ -163,7 +168,7 @@ COMMON = (
         shell_complete=one(destinations),
         help="Adds deploy.NAME.yml and .env.NAME.",
     ),
-    click.option("-H", "--skip-hooks", "--skip_hooks", is_flag=True, help="Run no hooks."),
+    flag("-H", "--skip-hooks", "--skip_hooks", help="Run no hooks."),
     click.option(
         "--lock-wait",
         type=click.IntRange(min=0),
@@ -173,7 +178,7 @@ COMMON = (
         help=f"Wait for a held lock ({PATIENCE_SECONDS} seconds if none are given), and take over a stale one.",
     ),
 )
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+DRY_RUN = flag("--dry-run", help="Show what would change, and change nothing.")
 
 
 def collected(command: F, options: Sequence[Callable[[F], F]], kind: type[Any], argument: str) -> F:
@@ -246,23 +251,15 @@ def require_confirmed(service: str, departed: Mapping[str, Sequence[str]], *, is
         raise ConfigError("not confirmed, so nothing was changed; `--forget HOST` leaves one of them out")
 
 
-KEEP_ENV = click.option(
-    "--keep-env", is_flag=True, help="Keep secrets as they are on the hosts; none is needed on this machine."
-)
-SKIP_UNREACHABLE = click.option(
-    "--skip-unreachable", is_flag=True, help="Leave out hosts that cannot be reached, and list them."
-)
+KEEP_ENV = flag("--keep-env", help="Keep secrets as they are on the hosts; none is needed on this machine.")
+SKIP_UNREACHABLE = flag("--skip-unreachable", help="Leave out hosts that cannot be reached, and list them.")
 PLANNING = (
-    click.option(
-        "-P", "--skip-push", "--skip_push", is_flag=True, help="Do not build; the version is in the registry."
-    ),
+    flag("-P", "--skip-push", "--skip_push", help="Do not build; the version is in the registry."),
     KEEP_ENV,
     SKIP_UNREACHABLE,
-    click.option("--decommission", is_flag=True, help="Remove the service from hosts that left the configuration."),
-    click.option(
-        "-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask before `--decommission` connects."
-    ),
-    click.option("--replace-edited", is_flag=True, help="Replace containers in which files of the image were changed."),
+    flag("--decommission", help="Remove the service from hosts that left the configuration."),
+    flag("-y", "--confirmed", "--yes", "is_confirmed", help="Do not ask before `--decommission` connects."),
+    flag("--replace-edited", help="Replace containers in which files of the image were changed."),
     click.option(
         "--forget", multiple=True, metavar="HOST", help="Do not mention a host again that left the configuration."
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, with_example
+from kamal_pyinfra.cli.options import Options, changing_options, flag, with_example
 from kamal_pyinfra.cli.output import echo, is_yes
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.plan.tasks.table import Task
 
-yes_option = click.option("-y", "--confirmed", "--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+yes_option = flag("-y", "--confirmed", "--yes", "is_confirmed", help="Do not ask.")
 
 
 def run_task(options: Options, name: str, **given: Any) -> None:

@@ -11,7 +11,7 @@ from kamal_pyinfra.cli.commands.exec import interactive, print_dry_run
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.completion import accessories, one
 from kamal_pyinfra.cli.logs import LogOptions, log_options
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 from kamal_pyinfra.errors import ConfigError
@@ -66,7 +66,7 @@ add_commands(
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
 @interactive
-@click.option("--reuse", is_flag=True, help="In the container that runs; else in a new one of the same kind.")
+@flag("--reuse", help="In the container that runs; else in a new one of the same kind.")
 @changing_options
 @example("kp accessory exec db --reuse \"mysql -e 'show databases'\"", "kp accessory exec db -i --reuse mysql")
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
@@ -119,7 +119,7 @@ def logs(options: Options, name: str, log: LogOptions) -> None:
 
 @accessory.command()
 @name_argument
-@click.option("--data", is_flag=True, help="Remove its folder with files and relative directories too.")
+@flag("--data", help="Remove its folder with files and relative directories too.")
 @yes_option
 @changing_options
 @example("kp accessory remove db")

@@ -9,7 +9,7 @@ import click
 from kamal_pyinfra.cli.commands.exec import execute
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.logs import LogOptions, log_options
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag, with_example
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands, run_task
 
@@ -59,7 +59,7 @@ add_commands(app, {"stop": ("Take the app out of service: drain and stop all its
 
 
 @app.command("stale_containers")
-@click.option("-s", "--stop", "stops", is_flag=True, help="Drain and stop them.")
+@flag("-s", "--stop", "stops", help="Drain and stop them.")
 @changing_options
 @example("kp app stale_containers --stop")
 def stale_containers(options: Options, stops: bool) -> None:

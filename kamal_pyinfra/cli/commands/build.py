@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
 
@@ -118,6 +118,6 @@ add_commands(
     registry,
     REGISTRY,
     _change_credentials,
-    click.option("-L", "--skip-local", "--skip_local", "skip_local", is_flag=True, help="Leave this machine out."),
-    click.option("-R", "--skip-remote", "--skip_remote", "skip_remote", is_flag=True, help="Leave the hosts out."),
+    flag("-L", "--skip-local", "--skip_local", "skip_local", help="Leave this machine out."),
+    flag("-R", "--skip-remote", "--skip_remote", "skip_remote", help="Leave the hosts out."),
 )

@@ -20,6 +20,7 @@ from kamal_pyinfra.cli.options import (
     changing_options,
     common_options,
     example,
+    flag,
     plan_options,
     with_example,
 )
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 CHANGES = 2
 """Exit code of `kp plan --detailed-exitcode`."""
-events_option = click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object a line.")
+events_option = flag("--json", "as_json", help="Print events as JSON, one object a line.")
 
 
 def _deploying(name: str, text: str, *examples: str) -> click.Command:
@@ -123,8 +124,8 @@ def listing(found: Sequence[Retained], now: datetime, *, is_numbered: bool = Fal
 
 @click.command()
 @plan_options
-@click.option("--json", is_flag=True, help="Print the plan as JSON.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if there are none.")
+@flag("--json", help="Print the plan as JSON.")
+@flag("--detailed-exitcode", help="Exit 2 if there are changes, 0 if there are none.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the plan for `kp apply`.")
 @common_options
 @example("kp plan", "kp plan --json --detailed-exitcode", "kp plan --out plan.json && kp apply plan.json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, example
+from kamal_pyinfra.cli.options import Options, changing_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
 
@@ -30,9 +30,7 @@ PUSHED = "The hosts would get what differs in it: once it is written, `kp env pu
 
 
 @click.command()
-@click.option(
-    "-P", "--skip-push", "--skip_push", is_flag=True, help="Only write the file; the hosts keep the old values."
-)
+@flag("-P", "--skip-push", "--skip_push", help="Only write the file; the hosts keep the old values.")
 @changing_options
 @example("kp envify", "kp envify -d staging --skip-push")
 def envify(options: Options, skip_push: bool) -> None:

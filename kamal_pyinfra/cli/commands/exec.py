@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, with_example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag, with_example
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
 from kamal_pyinfra.errors import ConfigError, HostFailed
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[:=](.*)", re.ASCII | re.DOTALL)
 SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
-interactive = click.option(
-    "-i", "--interactive", "is_interactive", is_flag=True, help="On the first of the hosts, with this terminal."
-)
+interactive = flag("-i", "--interactive", "is_interactive", help="On the first of the hosts, with this terminal.")
 more_variables = click.option(
     "-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables."
 )
@@ -32,7 +30,7 @@ more_variables = click.option(
 @click.command("exec")
 @click.argument("command", nargs=-1, required=True, metavar="CMD…")
 @interactive
-@click.option("--reuse", is_flag=True, help="In the container that runs, not in a new one.")
+@flag("--reuse", help="In the container that runs, not in a new one.")
 @more_variables
 @changing_options
 @example("kp app exec 'bin/report --daily' -r job", "kp app exec -i --reuse sh")
@@ -64,7 +62,7 @@ shorthand.help = with_example("Run a command in the app on each host, as `kp app
 
 
 @click.command()
-@click.option("--new", "is_new", is_flag=True, help="In a new container, not in the one that runs.")
+@flag("--new", "is_new", help="In a new container, not in the one that runs.")
 @more_variables
 @common_options
 @example("kp shell", "kp shell --new -r job")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import cell, duration, echo, echo_json, table_console
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import redacted
@@ -35,7 +35,7 @@ def _last(number: int, of: str) -> Callable[[Any], Any]:
 
 @click.command()
 @_last(20, "deploys")
-@click.option("--json", is_flag=True, help="Print the deploys as JSON.")
+@flag("--json", help="Print the deploys as JSON.")
 @common_options
 @example("kp history", "kp history -n 5 --json")
 def history(options: Options, lines: int, json: bool) -> None:
@@ -96,7 +96,7 @@ def audit(options: Options, lines: int) -> None:
     metavar="FILE",
     help="Report of a load that ran meanwhile, as JSON: its requests are counted too.",
 )
-@click.option("--json", is_flag=True, help="Print what .kamal/last-deploy.json holds.")
+@flag("--json", help="Print what .kamal/last-deploy.json holds.")
 @common_options
 @example("kp timeline", "kp timeline --html deploy.html --load load.json")
 def timeline(options: Options, html: str | None, load_file: str | None, json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.text import one_line
 
@@ -47,7 +47,7 @@ def acquire(options: Options, message: str) -> None:
 
 
 @lock.command()
-@click.option("--force", is_flag=True, help="Also one of somebody else, or one that a run is using.")
+@flag("--force", help="Also one of somebody else, or one that a run is using.")
 @changing_options
 @example("kp lock release")
 def release(options: Options, force: bool) -> None:

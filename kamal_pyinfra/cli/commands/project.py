@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo, error_page
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ FEW = 3
 @click.option("--image", metavar="[SERVER/]NAME", help="Name of the image, after its registry if it has one.")
 @click.option("--registry", metavar="SERVER", help="Registry, if one is wanted and the image does not begin with it.")
 @click.option("--username", metavar="NAME", help="User name at the registry; without one named, at Docker Hub.")
-@click.option("--bundle", is_flag=True, help="Accepted as in Kamal, and does nothing.")
+@flag("--bundle", help="Accepted as in Kamal, and does nothing.")
 @example(
     "kp init",
     "kp init --host 192.0.2.10",

@@ -6,7 +6,7 @@ import click
 
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.logs import LogOptions, log_options
-from kamal_pyinfra.cli.options import Options, changing_options, common_options, example
+from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
 
@@ -40,7 +40,7 @@ add_commands(traefik, TASKS, _run)
 
 
 @traefik.command()
-@click.option("--rolling", is_flag=True, help="One host at a time; the next when this one serves again.")
+@flag("--rolling", help="One host at a time; the next when this one serves again.")
 @yes_option
 @changing_options
 @example("kp traefik reboot --rolling")

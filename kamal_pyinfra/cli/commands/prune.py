@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, example
+from kamal_pyinfra.cli.options import Options, changing_options, example, flag
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
 
@@ -59,7 +59,7 @@ def accessories(options: Options, is_confirmed: bool) -> None:
 
 
 @click.command()
-@click.option("--purge", is_flag=True, help="Remove the audit log too, and folders that are empty then.")
+@flag("--purge", help="Remove the audit log too, and folders that are empty then.")
 @yes_option
 @changing_options
 @example("kp remove", "kp remove -y --purge")

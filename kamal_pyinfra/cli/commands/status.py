@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.options import Options, common_options, example
+from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import age, cell, echo, echo_json, table_console
 from kamal_pyinfra.text import one_line
 
@@ -26,11 +26,11 @@ VERDICTS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Observe the hosts again and again, until Ctrl-C.")
+@flag("--watch", help="Observe the hosts again and again, until Ctrl-C.")
 @click.option(
     "--interval", type=click.FloatRange(min=0.5), default=2, show_default=True, help="Seconds between two snapshots."
 )
-@click.option("--json", is_flag=True, help="Print the rows as JSON; with --watch one array a line.")
+@flag("--json", help="Print the rows as JSON; with --watch one array a line.")
 @common_options
 @example("kp status", "kp status --watch")
 def status(options: Options, watch: bool, interval: float, json: bool) -> None:
@@ -116,7 +116,7 @@ def print_details(
 
 
 @click.command()
-@click.option("--json", is_flag=True, help="Print the checks as JSON.")
+@flag("--json", help="Print the checks as JSON.")
 @common_options
 @example("kp doctor", "kp doctor -h 192.0.2.11 --json")
 def doctor(options: Options, json: bool) -> None:
@@ -152,7 +152,7 @@ def print_table(checks: Sequence[Check]) -> None:
 
 
 @click.command("open")
-@click.option("--print", "only_prints", is_flag=True, help="Print all addresses and open none.")
+@flag("--print", "only_prints", help="Print all addresses and open none.")
 @common_options
 @example("kp open", 'curl "$(kp open --print | head -n 1)"')
 def open_app(options: Options, only_prints: bool) -> None:

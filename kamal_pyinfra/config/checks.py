@@ -12,12 +12,14 @@ from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, neare
 from kamal_pyinfra.config.image import CONTAINER_NAME, PROXY, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.secrets import env_sections
-from kamal_pyinfra.config.servers import CONNECTION, Server
+from kamal_pyinfra.config.servers import CONNECTION, Role, Server
 from kamal_pyinfra.config.traefik import ROUTER_RULE, WAY_OUT, rule_problem
-from kamal_pyinfra.config.values import Option, networks
+from kamal_pyinfra.config.values import TOO_LONG, Option, is_too_long, networks
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
+LONGEST_JOINED = 150
+"""Characters of service, role and destination; names of files on hosts add a version to that, and end at 255."""
 MOST_REPLICAS = 100
 FOR_ONE = ("publish", "p", "ip", "ip6", "mac-address", "cidfile")
 """Options that two containers of a host cannot both have."""
@@ -62,24 +64,39 @@ def long_values(config: Config) -> Iterator[Complaint]:
 
 
 def containers(config: Config) -> Iterator[dict[Steps, str]]:
-    """Words of each container's ``docker run``, by their steps in the document."""
-    root = pairs(("labels",), config.labels) | volumes((), config.volumes)
+    """Words of each container's ``docker run``, and of the watch, by their steps in the document."""
     for role in config.roles:
-        path: Steps = ("servers", role.name)
-        words = {**root, **pairs((*path, "labels"), role.labels), **options((*path, "options"), role.options)}
-        check = (*path, "healthcheck", "cmd") if role.own_healthcheck else ("healthcheck", "cmd")
-        words |= {(*path, "cmd"): role.cmd or "", check: role.healthcheck.command if role.has_healthcheck else ""}
-        for server in role.servers:
-            env = config.env_for(role.name, server.host).clear
-            yield words | {place_of(config, role.name, name): f"{name}={env[name]}" for name in env}
+        yield from containers_of(config, role)
     for name, accessory in config.accessories.items():
-        path = ("accessories", name)
+        path: Steps = ("accessories", name)
         words = options((*path, "options"), accessory.options) | {(*path, "cmd"): accessory.cmd or ""}
         words |= pairs((*path, "labels"), accessory.labels) | volumes(path, accessory.volumes)
+        folders = " ".join(map(str, accessory.directories))
+        words |= {(*path, "directories"): folders, (*path, "port"): accessory.port or ""}
         yield words | pairs((*path, "env", "clear"), accessory.env.clear)
     proxy = pairs(("traefik", "labels"), config.traefik.labels)
     proxy |= options(("traefik", "options"), config.traefik.options) | options(("traefik", "args"), config.traefik.args)
     yield proxy | pairs(("traefik", "env", "clear"), config.traefik.env.clear)
+    if (watch := config.boot.watch) is not None:
+        yield {("boot", "watch", "cmd"): watch.cmd or "", ("boot", "watch", "url"): watch.url or ""}
+
+
+def containers_of(config: Config, role: Role) -> Iterator[dict[Steps, str]]:
+    """The same for a role on each of its hosts, and for its release command."""
+    path: Steps = ("servers", role.name)
+    words = pairs(("labels",), config.labels) | volumes((), config.volumes)
+    words |= pairs((*path, "labels"), role.labels) | options((*path, "options"), role.options)
+    own_log = () if config.servers[role.name].logging is None else path
+    words |= options((*own_log, "logging", "options"), role.logging.options)
+    check = (*path, "healthcheck", "cmd") if role.own_healthcheck else ("healthcheck", "cmd")
+    own = {(*path, "cmd"): role.cmd or "", check: role.healthcheck.command if role.has_healthcheck else ""}
+    release = config.release
+    for server in role.servers:
+        env = config.env_for(role.name, server.host).clear
+        of_host = words | {place_of(config, role.name, name): f"{name}={env[name]}" for name in env}
+        yield of_host | own
+        if release is not None and role.name == (release.role or config.primary_role):
+            yield of_host | {("release", "cmd"): release.cmd}
 
 
 def options(path: Steps, given: Mapping[str, Option]) -> dict[Steps, str]:
@@ -119,6 +136,25 @@ def names(config: Config) -> Iterator[Complaint]:
     for section, name in (*(("servers", r) for r in config.servers), *(("accessories", a) for a in config.accessories)):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name, re.ASCII):
             yield (section, name), "a name can only include letters, digits, `_`, `.` and `-`"
+        joined = "-".join(filter(None, (config.service, name, config.destination)))
+        if len(joined) > LONGEST_JOINED:
+            steps = ("service",) if len(config.service) > LONGEST_JOINED else (section, name)
+            yield steps, f"{joined[:20]}… has {len(joined)} characters; names on hosts have room for {LONGEST_JOINED}"
+
+
+def paths(config: Config) -> Iterator[Complaint]:
+    """Require paths that a container or a host can have."""
+    given: list[tuple[Steps, str | None]] = [
+        (("asset_path",), config.asset_path),
+        (("healthcheck", "cord"), config.healthcheck.cord),
+        *((("servers", name, "asset_path"), section.asset_path) for name, section in config.servers.items()),
+        *(
+            (("servers", name, "healthcheck", "cord"), section.healthcheck.cord)
+            for name, section in config.servers.items()
+            if section.healthcheck is not None
+        ),
+    ]
+    yield from ((steps, TOO_LONG) for steps, path in given if path and is_too_long(path))
 
 
 def images(config: Config) -> Iterator[Complaint]:
@@ -287,16 +323,29 @@ def own_addresses(config: Config) -> Iterator[Complaint]:
 
 def router_rules(config: Config) -> Iterator[Complaint]:
     """Refuse rules in labels that no Traefik can parse."""
-    sections = [
+    sections: list[tuple[Steps, Mapping[str, str]]] = [
         (("labels",), config.labels),
         (("traefik", "labels"), config.traefik.labels),
         *((("servers", name, "labels"), section.labels) for name, section in config.servers.items()),
         *((("accessories", name, "labels"), accessory.labels) for name, accessory in config.accessories.items()),
     ]
-    for steps, labels in sections:
-        for name, value in labels.items():
-            if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
-                yield (*steps, name), f"{problem}; {WAY_OUT}"
+    given: list[tuple[Steps, Mapping[str, Option]]] = [(("traefik",), config.traefik.options)]
+    given += [(("servers", name), section.options) for name, section in config.servers.items()]
+    given += [(("accessories", name), accessory.options) for name, accessory in config.accessories.items()]
+    rules: list[tuple[Steps, str, str]]
+    rules = [((*steps, name), name, value) for steps, labels in sections for name, value in labels.items()]
+    rules += [((*steps, "options", "label"), *pair) for steps, options in given for pair in labels_in(options)]
+    for steps, name, value in rules:
+        if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
+            yield steps, f"{problem}; {WAY_OUT}"
+
+
+def labels_in(given: Mapping[str, Option]) -> Iterator[tuple[str, str]]:
+    """Labels that options of ``docker run`` give."""
+    value = given.get("label")
+    for text in value if isinstance(value, tuple) else (value,):
+        name, _, content = str(text).partition("=")
+        yield name, content
 
 
 def builder(config: Config) -> Iterator[Complaint]:
@@ -321,6 +370,6 @@ def builder(config: Config) -> Iterator[Complaint]:
 
 
 RULES = (
-    *(destination, names, images, container_names, roles, tags, host_settings),
+    *(destination, names, paths, images, container_names, roles, tags, host_settings),
     *(accessories, builder, release, registry, replicas, own_addresses, router_rules),
 )

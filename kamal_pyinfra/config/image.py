@@ -172,7 +172,13 @@ def server_problem(server: str) -> str | None:
     host, slash, path = server.partition("/")
     if not DOMAIN.fullmatch(host) or (slash and not PATH.fullmatch(path)):
         return f"{server!r} is no registry; write HOST or HOST:PORT, without a user and without blanks"
-    return None
+    return None if has_possible_port(host) else f"{server!r} should have a port between 1 and 65535"
+
+
+def has_possible_port(domain: str) -> bool:
+    """Whether the port of a registry, if it names one, can be one."""
+    port = re.search(r":([0-9]+)\Z", domain)
+    return port is None or (len(port[1]) < 6 and 0 < int(port[1]) < 65536)
 
 
 def image_problem(image: str, server: str | None) -> str | None:
@@ -200,7 +206,8 @@ def image_problem(image: str, server: str | None) -> str | None:
 def reference_problem(image: str) -> str | None:
     """What is wrong with an image that may have a tag or a digest, and what to write."""
     if is_reference(image):
-        return None
+        is_possible = has_possible_port(split_domain(image)[0])
+        return None if is_possible else f"{image!r} should have a port between 1 and 65535"
     if SCHEME.match(image):
         return f"an image has no scheme; write {SCHEME.sub('', image)}"
     name = split_tag(image.partition("@")[0])[0]

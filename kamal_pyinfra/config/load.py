@@ -46,21 +46,28 @@ def load_config(
     config, found = validate(tree, document.unknown)
     if config is None or problems:
         choice = other_destinations(path) if destination is None else ""
-        raise config_error([*problems, *(_with_choice(problem, choice) for problem in found)])
+        raise config_error([*problems, *(_with_choice(problem, choice, tree) for problem in found)])
     positions = {node.place.path: node.place.position for node in walk(tree)}
     source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions)
     config = config.loaded_from(source)
     found = cross_checks(config, tree)
     if found:
-        raise config_error(found)
+        choice = other_destinations(path) if destination is None else ""
+        raise config_error([_with_choice(problem, choice, tree) for problem in found])
     redacted.learn(secret_values(config), open_words=open_words(config))
     return config
 
 
-def _with_choice(problem: Problem, choice: str) -> Problem:
-    """A problem that names the destinations, if a missing key may be in the file of one."""
+ELSEWHERE = ("No servers specified", "The primary_role")
+
+
+def _with_choice(problem: Problem, choice: str, tree: Map) -> Problem:
+    """A problem that names the destinations, if what is missing may be in the file of one."""
+    node = tree.get(problem.path)
     is_missing = problem.message == "is required" and "/" not in problem.path
-    return problem._replace(message=problem.message + choice) if is_missing else problem
+    is_empty = isinstance(node, Scalar) and node.value is None
+    is_elsewhere = is_missing or is_empty or problem.message.startswith(ELSEWHERE)
+    return problem._replace(message=problem.message + choice) if is_elsewhere else problem
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,14 @@ def to_text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise problem("should be a string")
+    raise problem("should be a string", at=value)
 
 
 def to_filled_text(value: object) -> str:
     """Text that holds more than white space; Kamal treats anything less as missing."""
     text = to_text(value)
     if not text.strip():
-        raise problem("is required")
+        raise problem("is required", at=value)
     return text
 
 
@@ -147,6 +147,8 @@ Lookup = Annotated[
     str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
 ]
 SecretLookup = Annotated[SecretStr | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | list[str])]
+LONGEST_NAME, LONGEST_PATH = 255, 3800
+TOO_LONG = f"is longer than a path may be: {LONGEST_NAME} bytes for a name, and {LONGEST_PATH} before what kp adds"
 KAMAL_VERSION = "1.9.2"
 """The version of Kamal that kp behaves like."""
 
@@ -165,7 +167,17 @@ def check_run_directory(path: str) -> str:
         raise problem(
             "no shell expands `~` or `$NAME` here: write a path below the SSH user's home, or an absolute one"
         )
+    if relative.startswith("-"):
+        raise problem(f"commands would take this for an option; write ./{relative}")
+    if is_too_long(relative):
+        raise problem(TOO_LONG)
     return relative
+
+
+def is_too_long(path: str) -> bool:
+    """Whether no host takes a path: Linux allows 255 bytes for a name, and 4096 for all."""
+    names = [len(name.encode(errors="replace")) for name in path.split("/")]
+    return max(names) > LONGEST_NAME or sum(names) > LONGEST_PATH
 
 
 def check_minimum_version(version: str) -> str:

@@ -26,6 +26,20 @@ def test_what_a_destination_may_have_is_asked_for_with_d(problems: Problems) -> 
     assert problems(require_destination="true") == f"5:22 require_destination: You must specify a destination; {choice}"
 
 
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize(
+    ("servers", "problem"),
+    [
+        ("", "4:9 servers: should be an array or a hash"),
+        ("{web: []}", "4:16 servers/web: No servers specified for the web primary_role"),
+        ("{job: [a]}", "4:10 servers: The primary_role web isn't defined"),
+    ],
+)
+def test_what_is_empty_may_be_filled_by_a_destination_too(problems: Problems, servers: str, problem: str) -> None:
+    choice = "there are destinations: production, staging; choose one with -d"
+    assert problems(servers=servers) == f"{problem}; {choice}"
+
+
 def test_without_destinations_nothing_is_said_of_them(problems: Problems) -> None:
     assert problems(servers=None) == "1:1 servers: is required"
 

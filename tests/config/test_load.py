@@ -204,6 +204,10 @@ def test_a_run_directory_below_the_home_may_be_written_with_a_tilde(load: Load, 
     assert load(run_directory=f"{written!r}").run_directory == read
 
 
+def test_a_run_directory_that_commands_would_take_for_an_option_is_refused(problems: Problems) -> None:
+    assert problems(run_directory="-x") == ("5:16 run_directory: commands would take this for an option; write ./-x")
+
+
 @pytest.mark.parametrize("written", ["~", "~/", "~deploy/.kamal", "$HOME/.kamal", "/srv/${NAME}x", "~/~/x"])
 def test_a_run_directory_that_only_a_shell_could_read_is_refused(problems: Problems, written: str) -> None:
     found = problems(run_directory=f"{written!r}")

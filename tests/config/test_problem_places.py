@@ -170,6 +170,16 @@ def test_values_that_no_command_line_carries_are_found(
         ({"accessories": "{db: {image: i, host: a, cmd: 'LONG_TEXT'}}"}, "5:44 accessories/db/cmd", "cmd"),
         ({"traefik": "{args: {long: 'LONG_TEXT'}}"}, "5:24 traefik/args/long", "long"),
         ({"traefik": "{labels: {long: 'LONG_TEXT'}}"}, "5:26 traefik/labels/long", "long"),
+        ({"release": "{cmd: 'LONG_TEXT'}"}, "5:16 release/cmd", "cmd"),
+        ({"release": "'LONG_TEXT'"}, "5:10 release", "cmd"),
+        ({"boot": "{watch: {seconds: 5, cmd: 'LONG_TEXT'}}"}, "5:33 boot/watch/cmd", "cmd"),
+        ({"logging": "{options: {tag: 'LONG_TEXT'}}"}, "5:26 logging/options/tag", "tag"),
+        (
+            {"servers": "{web: {hosts: [a], logging: {options: {tag: 'LONG_TEXT'}}}}"},
+            "4:54 servers/web/logging/options/tag",
+            "tag",
+        ),
+        ({"accessories": "{db: {image: i, host: a, port: 'LONG_TEXT'}}"}, "5:45 accessories/db/port", "port"),
     ],
 )
 def test_other_words_that_no_command_line_carries_are_found(
@@ -181,6 +191,35 @@ def test_other_words_that_no_command_line_carries_are_found(
     assert found.partition(": too long: ")[2] == (
         f"with {name} the words of `docker run` of a container need more than the 100000 bytes that fit on a command "
         "line; shorten it, or put it into a file"
+    )
+
+
+TOO_LONG = "is longer than a path may be: 255 bytes for a name, and 3800 before what kp adds"
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 256, "/x" * 4000])
+@pytest.mark.parametrize(
+    ("sections", "place"),
+    [
+        ({"asset_path": "PATH"}, "5:13 asset_path"),
+        ({"run_directory": "PATH"}, "5:16 run_directory"),
+        ({"healthcheck": "{cord: PATH}"}, "5:21 healthcheck/cord"),
+        ({"servers": "{web: {hosts: [a], asset_path: PATH}}"}, "4:41 servers/web/asset_path"),
+        ({"servers": "{web: {hosts: [a], healthcheck: {cord: PATH}}}"}, "4:49 servers/web/healthcheck/cord"),
+    ],
+)
+def test_paths_that_no_host_has_are_found(problems: Problems, sections: dict[str, str], place: str, path: str) -> None:
+    assert problems(**{key: text.replace("PATH", path) for key, text in sections.items()}) == f"{place}: {TOO_LONG}"
+
+
+def test_names_that_leave_no_room_for_a_version_are_found(problems: Problems) -> None:
+    """A container, a folder and an env file are called after them, and a host takes 255 characters."""
+    role = "r" * 146
+    assert problems(servers=f"{{web: [a], {role}: [a]}}") == (
+        f"4:169 servers/{role}: shop-{'r' * 15}… has 151 characters; names on hosts have room for 150"
+    )
+    assert problems(service="s" * 151) == (
+        f"1:10 service: {'s' * 20}… has 155 characters; names on hosts have room for 150"
     )
 
 

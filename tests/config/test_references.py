@@ -33,9 +33,12 @@ SERVERS = {
     "u@ghcr.io": "'u@ghcr.io' is no registry; write HOST or HOST:PORT, without a user and without blanks",
     "my_registry:5000": "'my_registry:5000' is no registry; write HOST or HOST:PORT, without a user and without blanks",
     "r:port": "'r:port' is no registry; write HOST or HOST:PORT, without a user and without blanks",
+    "ghcr.io:99999": "'ghcr.io:99999' should have a port between 1 and 65535",
+    "ghcr.io:0/team": "'ghcr.io:0/team' should have a port between 1 and 65535",
     "ghcr.io/Team": "'ghcr.io/Team' is no registry; write HOST or HOST:PORT, without a user and without blanks",
 }
 OTHERS = {
+    "r.example.com:70000/x:1": "'r.example.com:70000/x:1' should have a port between 1 and 65535",
     "MySQL:8": "the name of an image has no capitals; write mysql:8",
     "https://r.example.com/x": "an image has no scheme; write r.example.com/x",
     "a:b:c": f"'a:b:c' is no image; write [SERVER/]NAME[:TAG], a NAME of {RULES}",

@@ -96,3 +96,19 @@ RULES = st.recursive(
 @given(RULES)
 def test_no_rule_of_the_grammar_is_refused(rule: str) -> None:
     assert rule_problem(rule) == ""
+
+
+@pytest.mark.parametrize("label", ["LABEL", "[a=b, LABEL]"])
+@pytest.mark.parametrize("section", ["servers/web", "accessories/db", "traefik"])
+def test_a_rule_among_the_options_is_read_too(problems: Problems, section: str, label: str) -> None:
+    options = "options: {label: " + label.replace("LABEL", "'traefik.http.routers.x.rule=Host(a)'") + "}"
+    keys = {
+        "servers/web": {"servers": f"{{web: {{hosts: [192.0.2.1], {options}}}}}"},
+        "accessories/db": {"accessories": f"{{db: {{image: i, host: 192.0.2.1, {options}}}}}"},
+        "traefik": {"traefik": f"{{{options}}}"},
+    }[section]
+    place, _, message = problems(**keys).partition(": ")
+    assert (place.partition(" ")[2], message) == (
+        f"{section}/options/label",
+        f"what is in the brackets must be in backticks: `a`; {WAY_OUT}",
+    )

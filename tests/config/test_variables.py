@@ -334,6 +334,20 @@ def test_erb_of_several_lines_and_literal_tags(load: Load, problems: Problems) -
     assert problems(labels=labels, wat="1", environ={"X": "1"}) == "13:1 unknown key: wat"
 
 
+def test_a_refused_item_is_one_line(problems: Problems) -> None:
+    """What cannot be read has one problem, and the same is true of an alias that leads back."""
+    registry = "{username: a, password: ['<%= 1 %>']}"
+    assert problems(registry=registry).count("\n") == 0
+    assert problems(volumes="&v [*v]") == "5:10 volumes/0: an alias (`*`) leads back to the value that it stands in"
+
+
+def test_tags_of_one_value_have_a_variable_each(problems: Problems) -> None:
+    written = 'write `<%= ENV["{0}"] %>` and run `{0}=$({1}) kp deploy`'
+    assert problems(labels="\n  a: <%= `one` %>-<%= `two` %>") == (
+        f"6:6 labels/a: {COMMAND}{written.format('A', 'one')}\n6:19 labels/a: {COMMAND}{written.format('A_2', 'two')}"
+    )
+
+
 def test_a_tag_in_a_key_or_a_list_hides_nothing(problems: Problems) -> None:
     assert problems(labels="{<%= 1 %>: x, wat: [y]}", volumes="\n  - <%= `pwd` %>/x:/x") == (
         f'5:10 labels: {NOT_UNDERSTOOD}; write `<%= ENV["LABELS"] %>` and set LABELS before kp starts\n'

@@ -58,8 +58,8 @@ def test_other_erb_is_refused_with_line_and_way_out() -> None:
         '`B=$(op read "op://x/y" -n) kp envify`',
         '.env.erb:3:5 GONE is not set; export it, or write <%= ENV.fetch("GONE", "") %> if it may be empty',
         f'.env.erb:4:3 this ERB is not understood: {UNDERSTOOD}; write `<%= ENV["D"] %>` and set D before kp starts',
-        f".env.erb:5:3 this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable or the file of a "
-        "destination (deploy.NAME.yml, with -d) make the difference",
+        f".env.erb:5:3 this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable make the "
+        "difference",
     )
 
 
@@ -74,10 +74,7 @@ def test_every_command_is_named_at_once_with_the_variable_to_set(tmp_path: Path)
     with pytest.raises(ConfigError) as refused:
         envify(tmp_path, None, {})
     command = "this ERB is not understood: commands are not run here; "
-    taken_out = (
-        f"this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable or the file of a destination "
-        "(deploy.NAME.yml, with -d) make the difference"
-    )
+    taken_out = f"this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable make the difference"
     assert refused.value.problems == (
         f'.env.erb:1:10 {command}write `<%= ENV["PASSWORD"] %>` and run '
         '`PASSWORD=$(op read "op://Vault/Registry/password" -n) kp envify`',

@@ -148,7 +148,7 @@ class Reader:
             value = value_of(found, Context.at(self.source, found.start(), "kp deploy", knows_lists=True))
             return self.marker(self.refused(found, value) if isinstance(value, str) else value, found)
         if not code.startswith("#") and not is_harmless(found):
-            self.problems.append(self.refused(found, statement_complaint(code)))
+            self.problems.append(self.refused(found, statement_complaint(code, OTHER_FILE)))
         before, after = self.source[: found.start()][-1:], end[:1]
         if before.strip(" \n[{,:") and after.strip(" \n]},:"):  # no blanks inside a word
             return self.marker(Constant(""), found)
@@ -201,7 +201,9 @@ class Context:
         before = source[start:offset]
         keys = list((KEY if knows_lists else NAME).finditer(before))
         if keys:
-            return cls(keys[-1][1], keys[-1].end() == len(before), command, knows_lists)
+            nth = before.count("<%=", keys[-1].end()) + 1  # each tag of a value needs a variable of its own
+            key = keys[-1][1] if nth == 1 else f"{keys[-1][1]}_{nth}"
+            return cls(key, keys[-1].end() == len(before), command, knows_lists)
         above = re.findall(r"^\s*([A-Za-z_][\w.-]*):[ \t]*$", source[:start], re.MULTILINE | re.ASCII)
         is_item = ITEM.fullmatch(before) is not None
         return cls(above[-1] if above and is_item else "", is_item, command, knows_lists)
@@ -249,16 +251,19 @@ def is_harmless(found: re.Match[str]) -> bool:
     return bool(found["end"]) and all(HARMLESS.fullmatch(each.strip()) for each in statements)
 
 
-def statement_complaint(code: str) -> str:
-    """Why a tag without ``=`` is refused."""
+OTHER_FILE = " or the file of a destination (deploy.NAME.yml, with -d)"
+
+
+def statement_complaint(code: str, otherwise: str) -> str:
+    """Why a tag without ``=`` is refused; ``otherwise`` is what else than a variable can make a difference."""
     if re.match(r"-?\s*Dotenv\.", code):
         return (
             "this ERB is not understood: Ruby is not run here; kp reads .env, and .env.DESTINATION with -d, by itself: "
             "take the tag out, and put variables of other files into one of these"
         )
     return (
-        f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; take the tag out, and let a variable or the "
-        "file of a destination (deploy.NAME.yml, with -d) make the difference"
+        f"this ERB is not understood: Ruby is not run here, {UNDERSTOOD}; take the tag out, and let a variable"
+        f"{otherwise} make the difference"
     )
 
 
@@ -350,7 +355,7 @@ class Renderer:
         if code.startswith("="):
             return indent + self.value(found) + end
         if not is_note and not is_harmless(found):
-            self.complain(found, statement_complaint(code))
+            self.complain(found, statement_complaint(code, ""))
         return indent + end
 
     def value(self, found: re.Match[str]) -> str:

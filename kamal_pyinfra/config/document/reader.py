@@ -168,6 +168,7 @@ class TreeBuilder:
         place = Place(self.position(node), "/".join(path), key)
         if any(node is outer for outer in self.outer):
             self.complain(place, "an alias (`*`) leads back to the value that it stands in")
+            self.unknown.add(place.position)
             return Map({}, place)
         if self.count > MAX_NODES or len(self.outer) > MAX_DEPTH:
             top = Place(self.position((*self.outer, node)[1]), "/".join(path[:1]))

@@ -117,18 +117,15 @@ def _release(session: Session) -> HostFailure | None:
     """Release the lock, trying twice where the connection may be at fault; return why it is still there."""
     primary = session.run.config.primary_host
     run_state(session.state).lease.end()
-    failures, left = dict(session.failures), None
+    left: HostFailure | None = None
     for _ in range(2):
-        session.readmit()
-        session.failures = {}
-        if not session.is_active(primary):  # a phase without hosts would count as done
-            left = HostFailure(host=primary, phase="unlock", output=("it cannot be reached",))
-        elif session.phase("unlock", phases.unlock, hosts=[primary]):
-            left = None
-            break
-        else:
-            left = session.failures.get(primary) or HostFailure(host=primary, phase="unlock")
-    session.failures = failures
+        with session.clean_up() as failures:
+            if not session.is_active(primary):  # a phase without hosts would count as done
+                left = HostFailure(host=primary, phase="unlock", output=("it cannot be reached",))
+            elif session.phase("unlock", phases.unlock, hosts=[primary]):
+                return None
+            else:
+                left = failures.get(primary) or HostFailure(host=primary, phase="unlock")
     return left
 
 

@@ -157,16 +157,11 @@ class Rollout:
             return
         new_proxy_on -= {*hosts, *proxies}
         self.reverted = (*hosts, *proxies)
-        failures = dict(self.session.failures)
-        self.session.readmit()
-        self.session.failures = {}
-        self.stuck = {host: fleet_state.UNREACHABLE for host in self.reverted if host not in self.session.hosts}
         arguments = {"batch": hosts, "proxies": proxies}
-        try:
+        with self.session.clean_up(keeps_failures=True) as failures:
+            self.stuck = {host: fleet_state.UNREACHABLE for host in self.reverted if host not in self.session.hosts}
             self.session.phase(undo.name, undo.deploy, hosts=self.reverted, is_strict=False, **arguments)
-            self.stuck |= {host: fleet_state.why_unknown(output) for host, output in self._outputs().items()}
-        finally:
-            self.session.failures = {**self.session.failures, **failures}
+            self.stuck |= {host: fleet_state.why_unknown(failure.output) for host, failure in failures.items()}
         self.past_gate = [host for host in self.past_gate if host not in hosts]
 
     def _outputs(self) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -212,6 +212,21 @@ class Session:
         back = {host for host in self.state.failed_hosts if host.connected}
         self.state.failed_hosts -= back
         self.state.active_hosts |= back
+
+    @contextmanager
+    def clean_up(self, *, keeps_failures: bool = False) -> Iterator[Mapping[str, HostFailure]]:
+        """Let hosts that failed take part again for a block, with failures of its own, which it gets.
+
+        Args:
+            keeps_failures: afterwards those of hosts that had not failed before count too.
+        """
+        before, inside = self.failures, dict[str, HostFailure]()
+        self.readmit()
+        self.failures = inside
+        try:
+            yield inside
+        finally:
+            self.failures = {**inside, **before} if keeps_failures else before
 
     def observe(self) -> dict[str, ObservedHost]:
         """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`."""

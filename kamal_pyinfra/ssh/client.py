@@ -183,8 +183,8 @@ class Client(SSHClient):
     def _through(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Channel:
         *before, last = found.proxy_jump
         hop = Client()
-        self.hops, hop.depth = (hop,), self.depth + 1
-        hop.jump(last, before, route, file)
+        self.hops = (hop,)
+        hop.jump(last, before, route, file, depth=self.depth + 1)
         transport = hop.get_transport()
         if transport is None:
             raise Jumped(f"the connection to jump host {last} ended")
@@ -198,7 +198,7 @@ class Client(SSHClient):
             raise Jumped(f"jump host {last} does not lead on to {found.host_name} port {port}: {error.text}") from None
         return channel
 
-    def jump(self, text: str, before: Sequence[str], route: Route, file: str | None) -> None:
+    def jump(self, text: str, before: Sequence[str], route: Route, file: str | None, *, depth: int) -> None:
         """Connect to a jump host, through others if there are.
 
         Args:
@@ -206,11 +206,13 @@ class Client(SSHClient):
             before: hosts that lead to it; without any those of ``~/.ssh/config``.
             route: of the host behind it; it holds for the jump host too where ``deploy.yml`` names that.
             file: see :func:`~kamal_pyinfra.ssh.client_config.host_settings`.
+            depth: how many connections go through it.
         """
+        self.depth = depth
         address = parse_address(text)
         if address is None:
             raise Jumped(f"{text!r} is no jump host: write [user@]host[:port]")
-        if self.depth > MOST_JUMPS:
+        if depth > MOST_JUMPS:
             raise Jumped(f"more than {MOST_JUMPS} jump hosts lead to each other")
         default = DEFAULT_USER if route.jumps else local_user()
         found = _settings(address.host, address.user, address.port, default, file)

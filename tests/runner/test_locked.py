@@ -13,6 +13,7 @@ from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.operations.run_state import LockAttempt, run_state
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner import lock as locked
+from kamal_pyinfra.runner import session
 from kamal_pyinfra.runner.failures import HostFailure
 from kamal_pyinfra.shell import lock as commands
 from tests.shell.builders import golden_config, new_run
@@ -34,7 +35,7 @@ class State:
     """Only its identity counts."""
 
 
-class Session:
+class Session(session.Session):
     """A primary host that answers attempts to lock and to unlock."""
 
     def __init__(self, run: Any, attempt: LockAttempt = TAKEN) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kamal_pyinfra.plan.desired.host import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers
-from kamal_pyinfra.plan.proxy.router_names import Reach, new_reach
+from kamal_pyinfra.plan.proxy.gate import Reach, new_reach
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of
 from tests.plan.test_router_names import ROUTER, SERVICE, after, with_labels

@@ -27,7 +27,8 @@ from kamal_pyinfra.plan.compare.container import (
 )
 from kamal_pyinfra.plan.compare.fields import Difference, as_cause
 from kamal_pyinfra.plan.diff.addresses import stopping_first
-from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, new_reach, with_names
+from kamal_pyinfra.plan.proxy.gate import new_reach
+from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, with_names
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status

@@ -9,26 +9,40 @@ changes from run to run; so these labels are no part of the digest, and no drift
 That a container is reached does not prove its own routers. So each has a twin for a path of its own, with the same
 rule behind an ``||``, the same middlewares and the same service where that is somebody else's: Traefik takes the one
 if it takes the other.
+
+Changed labels may also say that the proxy finds a new container elsewhere, which nobody has tried yet. A container gets
+requests as soon as Docker calls it healthy, and only then can the proxy be asked for it. Where the labels name another
+port than those of the container that serves, the host looks whether anything listens there before it lets the
+container become healthy. What else may keep the proxy from it is not seen from the host: that is marked in the plan.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
 from kamal_pyinfra.plan.docker_values import as_items, names_in_options
+from kamal_pyinfra.plan.proxy.router_names import (
+    Element,
+    definitions,
+    elements,
+    identity,
+    is_hidden,
+    local_name,
+    usual_labels,
+)
 from kamal_pyinfra.plan.state.desired import AppContainer
+from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 MARK = "kp-gate-"
 """Begins the name of the router, the service and the middlewares of the question."""
 ANSWER_HEADER = "X-Kp-Gate"
 PRIORITY = 1_000_000_000
 """Above any rule of a sensible length; Traefik keeps the numbers above 2147482647 to itself."""
-ROUTER = re.compile(r"traefik\.http\.routers\.([^.]+)\.(.+)", re.IGNORECASE)
-SERVICE = re.compile(r"traefik\.http\.services\.([^.]+)\.(loadbalancer\..+)", re.IGNORECASE)
+ROUTER_SERVICE = re.compile(r"traefik\.http\.routers\.[^.]+\.service", re.IGNORECASE)
 COPIED = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.passhostheader")
 OF_GATE = re.compile(rf"traefik\.http\.(?:routers|services|middlewares)\.{MARK}[0-9a-f]+(?:-[a-z]+)?\.")
 ASK = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+)\.rule")
@@ -40,6 +54,10 @@ PLAIN_CHECK = {f"{CHECK}{field}" for field in ("path", "interval", "unhealthyint
 """A health check of these alone is a request that can be sent like any other."""
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 TOKEN = re.compile("[0-9a-f]{32}")
+SERVER_PORT = "loadbalancer.server.port"
+
+MATTERS = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.healthcheck.")
+"""Fields of a service that decide whether a request arrives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +100,8 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
     a container has a single one. What they name is the same, so that containers without these labels go with them.
     """
     labels = _all_labels(container)
-    if not has_routers(labels) or names_in_options(container.options, "label") is None:
+    ruled = _ruled(labels)
+    if not ruled or names_in_options(container.options, "label") is None:
         return ()
     # Known only to who can see this run's containers.
     token = hashlib.sha256(f"{container.cord}|{container.hostname}|{container.name}".encode()).hexdigest()
@@ -96,7 +115,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         (f"{prefix}.routers.{name}.rule", f"Path(`/{name}`)"),
         (f"{prefix}.routers.{name}.priority", str(PRIORITY)),
         (f"{prefix}.routers.{name}.service", name),
-        *_entrance(labels, f"{prefix}.routers.{name}"),
+        *_entrance(next(iter(ruled.values())), f"{prefix}.routers.{name}"),
         (f"{prefix}.routers.{name}.middlewares", f"{name}-seen,{name}-path"),
         (f"{prefix}.middlewares.{name}-seen.headers.customresponseheaders.{ANSWER_HEADER}", answer),
         (f"{prefix}.middlewares.{name}-path.replacepath.path", f"/{path}"),
@@ -120,11 +139,11 @@ def observed_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) 
     is_asked = bool(ask) and TOKEN.fullmatch(answer) is not None
     twins = tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask)
     ruled = _ruled(own)
-    rules = tuple(value for _, field, value in _router_fields(own) if field == "rule")
+    rules = tuple(fields["rule"] for fields in ruled.values())
     names = [match[1] for rule in rules if (match := NAME.search(rule))]
     return Gate(
         container=name,
-        routers=tuple(dict.fromkeys(router for router, _, _ in _router_fields(own))),
+        routers=tuple(_defined(own, "routers")),
         rules=rules,
         ask=ask if is_asked else "",
         answer=answer if is_asked else "",
@@ -140,18 +159,13 @@ def observed_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) 
 def _own_path(rules: Sequence[str], probe_path: str) -> str:
     """What the first rule names, or the path of the health check where that is all paths."""
     found = PATH.search(rules[0]) if rules else None
-    path = probe_path if found and found[1] == "/" else found[1] if found else probe_path
+    path = probe_path if found is None or found[1] == "/" else found[1]
     return path if PLAIN_PATH.fullmatch(path) else ""
 
 
 def _check(labels: Mapping[str, str]) -> str:
     """What the proxy asks a container itself, and takes it out of service for; see :attr:`Gate.check`."""
-    service = _used_service(labels) or _service(labels)
-    own = {
-        found[2].lower(): value
-        for label, value in labels.items()
-        if (found := SERVICE.fullmatch(label)) and found[1] == service
-    }
+    own = _services(labels).get(_used_service(labels) or _service(labels), {})
     path, status = own.get(f"{CHECK}path", ""), own.get(f"{CHECK}status", "0")
     is_plain = all(field in PLAIN_CHECK for field in own if field.startswith(CHECK))
     if not is_plain or not PLAIN_PATH.fullmatch(path) or not re.fullmatch(r"0|[1-5]\d\d", status):
@@ -164,17 +178,13 @@ def without_gate(labels: Mapping[str, str]) -> dict[str, str]:
     if not any(OF_GATE.match(label) for label in labels):
         return dict(labels)
     own = {label: value for label, value in labels.items() if not OF_GATE.match(label)}
-    service = _service(own)
-    return {
-        label: value
-        for label, value in own.items()
-        if not (service and value == service and (found := ROUTER.fullmatch(label)) and found[2].lower() == "service")
-    }
+    named = _service(own) or None
+    return {label: value for label, value in own.items() if value != named or not ROUTER_SERVICE.fullmatch(label)}
 
 
 def has_routers(labels: Mapping[str, str]) -> bool:
     """Whether a container asks the proxy to route to it."""
-    return any(field == "rule" for _, field, _ in _router_fields(labels))
+    return bool(_ruled(labels))
 
 
 def _all_labels(container: AppContainer) -> dict[str, str]:
@@ -184,34 +194,45 @@ def _all_labels(container: AppContainer) -> dict[str, str]:
     return {**{name: value for name, _, value in extra}, **dict(container.labels)}
 
 
-def _router_fields(labels: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for label, value in labels.items():
-        if found := ROUTER.fullmatch(label):
-            yield found[1], found[2].lower(), value
+def _defined(labels: Mapping[str, str], kind: str) -> dict[str, dict[str, str]]:
+    found = elements(labels).items()
+    return {each.name: fields for each, fields in found if (each.protocol, each.kind) == ("http", kind)}
+
+
+def _ruled(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The fields of each router that has a rule."""
+    return {router: fields for router, fields in _defined(labels, "routers").items() if "rule" in fields}
+
+
+def _services(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The fields of each service that balances load."""
+    services = _defined(labels, "services").items()
+    return {name: fields for name, fields in services if any(field.startswith("loadbalancer.") for field in fields)}
 
 
 def _service(labels: Mapping[str, str]) -> str:
     """The one service that Traefik would take for a router that names none; empty if there is none or more than one."""
-    names = {found[1] for label in labels if (found := SERVICE.fullmatch(label))}
-    return next(iter(names)) if len(names) == 1 else ""
+    names = list(_services(labels))
+    return names[0] if len(names) == 1 else ""
+
+
+def _used_service(labels: Mapping[str, str]) -> str:
+    """The service that the first router names; empty if it names none."""
+    named = (fields["service"] for fields in _defined(labels, "routers").values() if "service" in fields)
+    return next(named, "").removesuffix("@docker")
 
 
 def _named_services(labels: Mapping[str, str], service: str) -> Iterator[tuple[str, str]]:
-    fields = list(_router_fields(labels))
-    named = {router for router, field, _ in fields if field == "service"}
-    for router in dict.fromkeys(router for router, _, _ in fields):
-        if service and router not in named:
+    for router, fields in _defined(labels, "routers").items():
+        if service and "service" not in fields:
             yield f"traefik.http.routers.{router}.service", service
 
 
-def _entrance(labels: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
-    """The entry points of the first router, and TLS if it has it; no certificate is asked for."""
-    fields = list(_router_fields(labels))
-    router = next((router for router, field, _ in fields if field == "rule"), "")
-    own = {field: value for name, field, value in fields if name == router}
-    if points := own.get("entrypoints"):
+def _entrance(fields: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
+    """The entry points of a router, and TLS if it has it; no certificate is asked for."""
+    if points := fields.get("entrypoints"):
         yield f"{prefix}.entrypoints", points
-    if _is_secure(own):
+    if _is_secure(fields):
         yield f"{prefix}.tls", "true"
 
 
@@ -222,19 +243,16 @@ def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
         prefix, path = f"traefik.http.routers.{name}-{letter}", f"Path(`/{name}-{letter}`)"
         yield f"{prefix}.rule", f"{path} || ({path} && ({own['rule']}))"
         yield f"{prefix}.priority", str(PRIORITY)
-        yield from _service_of_twin(labels, own, name, prefix)
-        yield from _entrance(labels, prefix)
+        # A service that is not the container's has to be there; its own would be built for the twin's sake.
+        named, services = own.get("service", ""), _services(labels)
+        if named and named.removesuffix("@docker") not in services:
+            yield f"{prefix}.service", named
+        elif named or len(services) <= 1:
+            yield f"{prefix}.service", name
+        yield from _entrance(own, prefix)
         yield from ((f"{prefix}.{field}", own[field]) for field in ("rulesyntax", "tls.options") if field in own)
         names = (f"{name}-seen", f"{name}-path", own.get("middlewares", ""))
         yield f"{prefix}.middlewares", ",".join(filter(None, names))
-
-
-def _ruled(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The fields of each router that has a rule."""
-    routers: dict[str, dict[str, str]] = {}
-    for router, field, value in _router_fields(labels):
-        routers.setdefault(router, {})[field] = value
-    return {router: own for router, own in routers.items() if "rule" in own}
 
 
 def _twinned(ruled: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -249,35 +267,15 @@ def _doorway(fields: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _service_of_twin(
-    labels: Mapping[str, str], own: Mapping[str, str], name: str, prefix: str
-) -> Iterator[tuple[str, str]]:
-    """One that is not the container's has to be there; its own would be said to be built for the twin's sake."""
-    services = {found[1] for label in labels if (found := SERVICE.fullmatch(label))}
-    named = own.get("service", "")
-    if named and named.removesuffix("@docker") not in services:
-        yield f"{prefix}.service", named
-    elif named or len(services) <= 1:
-        yield f"{prefix}.service", name
-
-
-def _used_service(labels: Mapping[str, str]) -> str:
-    """The service that the first router names; empty if it names none."""
-    named = (value for _, field, value in _router_fields(labels) if field == "service")
-    return next(named, "").removesuffix("@docker")
-
-
 def _is_secure(fields: Mapping[str, str]) -> bool:
     return fields.get("tls", "").lower() == "true" or any(field.startswith("tls.") for field in fields)
 
 
 def _copied(labels: Mapping[str, str], service: str, prefix: str) -> tuple[tuple[str, str], ...]:
     """How the container's own service reaches it."""
-    return tuple(
-        (f"{prefix}.{found[2]}", value)
-        for label, value in labels.items()
-        if (found := SERVICE.fullmatch(label)) and found[1] == service and found[2].lower().startswith(COPIED)
-    ) or ((f"{prefix}.loadbalancer.server.scheme", "http"),)
+    fields = _services(labels).get(service, {})
+    copied = tuple((f"{prefix}.{field}", value) for field, value in fields.items() if field.startswith(COPIED))
+    return copied or ((f"{prefix}.loadbalancer.server.scheme", "http"),)
 
 
 ENTRY_POINT = re.compile(r"--entrypoints\.([^.=]+)\.([^=]+?)(?:=(.*))?", re.IGNORECASE)
@@ -292,7 +290,7 @@ def _doors(labels: Mapping[str, str], router: str, command: Sequence[str]) -> tu
     for argument in command:
         if found := ENTRY_POINT.fullmatch(argument):
             points.setdefault(found[1].lower(), {})[found[2].lower()] = found[3] or ""
-    fields = {field: value for name, field, value in _router_fields(labels) if name == router}
+    fields = _defined(labels, "routers").get(router, {})
     wanted = {each.strip().lower() for each in fields.get("entrypoints", "").split(",")} - {""}
     chosen = [settings for name, settings in points.items() if name in wanted] or list(points.values())
     doors = dict.fromkeys(door for each in chosen if (door := _door(each, is_secure=_is_secure(fields))))
@@ -312,3 +310,65 @@ def _door(settings: Mapping[str, str], *, is_secure: bool) -> Door | None:
         scheme="https" if has_tls else "http",
         is_guarded=any(key.startswith(("http.redirections", "http.middlewares")) for key in settings),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What is new about the way from the proxy to a container."""
+
+    # on which the app has to listen before it may become healthy; empty for the lowest that its image exposes, as
+    # Traefik takes it; ``None`` if there is nothing to look for
+    port: str | None = None
+    untried: str = ""  # what is only tried when requests may go there already; empty if there is no such thing
+
+
+def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> Reach:
+    """How the proxy would reach a new container otherwise than those of its role that serve; the first such service.
+
+    Args:
+        container: the new one, with the configuration's names.
+        running: all that run on the host, whosever they are, in whatever state of health.
+    """
+    ours = identity(dict(container.labels))
+    shown = [each for each in running if not is_hidden(each.labels) and _owner(each) == ours]
+    before = [services for each in shown if (services := _routed_services(each.labels, each.name))]
+    wanted = _routed_services(dict(container.labels), container.name)
+    known = [service for services in before for service in services.values()]
+    new = [service for service in wanted.values() if service not in known] if before else []
+    if not new:
+        return Reach()
+    others = sorted({field for service in new for field in _differing(service, known)} - {SERVER_PORT})
+    ports = {service.get(SERVER_PORT, "") for service in new} - {service.get(SERVER_PORT, "") for service in known}
+    port = next(iter(sorted(ports)), None)
+    is_tried = len(ports) <= 1 and (container.cord is not None or not ports)
+    untried = ", ".join(others if is_tried else [*others, SERVER_PORT])
+    return Reach(port=port if container.cord is not None else None, untried=untried)
+
+
+def _owner(container: ObservedContainer) -> tuple[str, ...]:
+    return container.service, container.role, container.destination
+
+
+def _differing(service: Mapping[str, str], known: Sequence[Mapping[str, str]]) -> set[str]:
+    """The fields in which it is not like the one of those that it is most like."""
+    different = ({name for name in {*service, *each} if service.get(name) != each.get(name)} for each in known)
+    return min(different, key=lambda fields: (len(fields - {SERVER_PORT}), len(fields)), default=set(service))
+
+
+def _routed_services(labels: Mapping[str, str], container: str) -> dict[str, dict[str, str]]:
+    """What the services of a container's routers say of the way to it."""
+    defined = definitions(usual_labels(without_gate(labels)), container)
+    names = (fields["service"] for each, fields in defined.items() if (each.protocol, each.kind) == ("http", "routers"))
+    return {name: dict(_way(name, container, defined)) for name in names}
+
+
+def _way(reference: str, container: str, defined: Mapping[Element, Mapping[str, str]]) -> Iterable[tuple[str, str]]:
+    service = defined.get(Element("http", "services", local_name(reference)))
+    if service is None and reference != container:
+        yield "service", reference
+    for field, value in (service or {}).items():
+        if field.startswith(MATTERS):
+            yield field, value
+    named = local_name((service or {}).get("loadbalancer.serverstransport", ""))
+    transport = Element("http", "serverstransports", named)
+    yield from ((f"serverstransport.{field}", value) for field, value in defined.get(transport, {}).items())

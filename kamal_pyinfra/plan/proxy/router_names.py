@@ -4,23 +4,17 @@ Traefik's Docker provider joins what all containers say. Where two of them defin
 name for both ("HTTP router defined multiple times with different configurations"), and no request is routed until one
 of them is gone. So a container whose definition of a name differs from that of a container that still runs gets
 another name, with a suffix; both exist side by side, and the usual name is free again for the container after it.
-
-Labels may also say that the proxy finds a new container elsewhere, which nobody has tried yet. A container gets
-requests as soon as Docker calls it healthy, and only then can the proxy be asked for it. Where the labels name another
-port than those of the container that serves, the host looks whether anything listens there before it lets the
-container become healthy. What else may keep the proxy from it is not seen from the host: that is marked in the plan.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from kamal_pyinfra.naming import SUFFIX_LABEL
 from kamal_pyinfra.plan.docker_values import Options, names_in_options
-from kamal_pyinfra.plan.proxy.gate import without_gate
 from kamal_pyinfra.plan.state.desired import AppContainer
 from kamal_pyinfra.plan.state.digest import digest_values
 from kamal_pyinfra.plan.state.observed import ObservedContainer
@@ -68,17 +62,23 @@ class Names:
     broken: tuple[str, ...] = ()
 
 
+def elements(labels: Mapping[str, str]) -> dict[Element, dict[str, str]]:
+    """What labels define, with the fields that they give it."""
+    found: dict[Element, dict[str, str]] = {}
+    for label, value in labels.items():
+        if parts := LABEL.fullmatch(label):
+            element = Element(parts[1].lower(), parts[2].lower(), parts[3])
+            found.setdefault(element, {})[parts[4].lower()] = value
+    return found
+
+
 def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict[str, str]]:
     """What a container's labels define, with what Traefik adds to a router that leaves it out.
 
     Args:
         container: its name, of which Traefik makes the rule and the service of a router that names none.
     """
-    found: dict[Element, dict[str, str]] = {}
-    for label, value in labels.items():
-        if parts := LABEL.fullmatch(label):
-            element = Element(parts[1].lower(), parts[2].lower(), parts[3])
-            found.setdefault(element, {})[parts[4].lower()] = value
+    found = elements(labels)
     for element, fields in found.items():
         if element.kind == "routers":
             services = [each.name for each in found if each[:2] == (element.protocol, "services")]
@@ -256,72 +256,3 @@ def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> t
 def with_names(container: AppContainer, names: Names) -> AppContainer:
     """The container under these names; its digest is of the configuration and stays."""
     return replace(container, labels=tuple(renamed(dict(container.labels), names).items()))
-
-
-SERVER_PORT = "loadbalancer.server.port"
-
-MATTERS = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.healthcheck.")
-"""Fields of a service that decide whether a request arrives."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reach:
-    """What is new about the way from the proxy to a container."""
-
-    # on which the app has to listen before it may become healthy; empty for the lowest that its image exposes, as
-    # Traefik takes it; ``None`` if there is nothing to look for
-    port: str | None = None
-    untried: str = ""  # what is only tried when requests may go there already; empty if there is no such thing
-
-
-def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> Reach:
-    """How the proxy would reach a new container otherwise than those of its role that serve; the first such service.
-
-    Args:
-        container: the new one, with the configuration's names.
-        running: all that run on the host, whosever they are, in whatever state of health.
-    """
-    ours = identity(dict(container.labels))
-    shown = [each for each in running if not is_hidden(each.labels) and _owner(each) == ours]
-    before = [services for each in shown if (services := _routed_services(each.labels, each.name))]
-    wanted = _routed_services(dict(container.labels), container.name)
-    known = [service for services in before for service in services.values()]
-    new = [service for service in wanted.values() if service not in known] if before else []
-    if not new:
-        return Reach()
-    others = sorted({field for service in new for field in _differing(service, known)} - {SERVER_PORT})
-    ports = {service.get(SERVER_PORT, "") for service in new} - {service.get(SERVER_PORT, "") for service in known}
-    port = next(iter(sorted(ports)), None)
-    is_tried = len(ports) <= 1 and (container.cord is not None or not ports)
-    untried = ", ".join(others if is_tried else [*others, SERVER_PORT])
-    return Reach(port=port if container.cord is not None else None, untried=untried)
-
-
-def _owner(container: ObservedContainer) -> tuple[str, ...]:
-    return container.service, container.role, container.destination
-
-
-def _differing(service: Mapping[str, str], known: Sequence[Mapping[str, str]]) -> set[str]:
-    """The fields in which it is not like the one of those that it is most like."""
-    different = ({name for name in {*service, *each} if service.get(name) != each.get(name)} for each in known)
-    return min(different, key=lambda fields: (len(fields - {SERVER_PORT}), len(fields)), default=set(service))
-
-
-def _routed_services(labels: Mapping[str, str], container: str) -> dict[str, dict[str, str]]:
-    """What the services of a container's routers say of the way to it."""
-    defined = definitions(usual_labels(without_gate(labels)), container)
-    names = (fields["service"] for each, fields in defined.items() if (each.protocol, each.kind) == ("http", "routers"))
-    return {name: dict(_way(name, container, defined)) for name in names}
-
-
-def _way(reference: str, container: str, defined: Mapping[Element, Mapping[str, str]]) -> Iterable[tuple[str, str]]:
-    service = defined.get(Element("http", "services", local_name(reference)))
-    if service is None and reference != container:
-        yield "service", reference
-    for field, value in (service or {}).items():
-        if field.startswith(MATTERS):
-            yield field, value
-    transport = Element(
-        "http", "serverstransports", local_name((service or {}).get("loadbalancer.serverstransport", ""))
-    )
-    yield from ((f"serverstransport.{field}", value) for field, value in defined.get(transport, {}).items())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
-from kamal_pyinfra.plan.proxy.router_names import is_hidden
+from kamal_pyinfra.plan.proxy.router_names import elements, is_hidden
 from kamal_pyinfra.plan.state.desired import EnvFile, Proxy
 from kamal_pyinfra.plan.state.digest import completed
 from kamal_pyinfra.plan.state.observed import ObservedContainer
@@ -37,7 +37,6 @@ CATCH_ALL_LABELS = {
 """Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
 
 DOCKER_SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
-
 DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 
 
@@ -59,9 +58,6 @@ def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
     return completed(proxy, config, config.proxy_env, keeps_secrets=env_file.content is None)
 
 
-ROUTER = re.compile(r"traefik\.(http|tcp)\.routers\.([^.]+)\.(rule|priority|entrypoints)", re.IGNORECASE)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """What a router takes."""
@@ -73,7 +69,7 @@ class Route:
 
     @property
     def text(self) -> str:
-        """For a message."""
+        """The route in a message."""
         return f"{self.rule} with priority {self.priority}"
 
 
@@ -81,30 +77,27 @@ def routes_of(labels: Mapping[str, str]) -> frozenset[Route]:
     """The routes of a container; none if it is hidden from the proxy."""
     if is_hidden(labels):
         return frozenset()
-    routers: dict[tuple[str, str], dict[str, str]] = {}
-    for label, value in labels.items():
-        if found := ROUTER.fullmatch(label):
-            routers.setdefault((found[1].lower(), found[2]), {})[found[3].lower()] = value.strip()
-    return frozenset(_route(protocol, fields) for (protocol, _), fields in routers.items() if "rule" in fields)
+    routers = ((each, fields) for each, fields in elements(labels).items() if each.kind == "routers")
+    ruled = ((each, fields) for each, fields in routers if "rule" in fields and each.protocol in ("http", "tcp"))
+    return frozenset(_route(each.protocol, fields) for each, fields in ruled)
 
 
 def _route(protocol: str, fields: Mapping[str, str]) -> Route:
     # Traefik takes the length of a rule for its priority unless told otherwise, or told 0.
-    priority = fields.get("priority", "0")
+    rule, priority = fields["rule"].strip(), fields.get("priority", "0").strip()
     return Route(
         protocol=protocol,
-        rule=fields["rule"],
-        priority=str(len(fields["rule"])) if priority == "0" else priority,
+        rule=rule,
+        priority=str(len(rule)) if priority == "0" else priority,
         entry_points=",".join(sorted(part.strip() for part in fields.get("entrypoints", "").split(","))),
     )
 
 
 NAMES = re.compile(r"\bHost\(([^)]*)\)")
-
 PREFIX = re.compile(r"\bPathPrefix\(`([^`]*)`\)")
-
 QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
-
+RULE = re.compile(r"traefik\.(?:http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
+HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
 HTTPS_PORT = ":443"
 
 
@@ -141,7 +134,7 @@ PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
 
 def proxy_arguments(proxy: Proxy) -> tuple[str, ...]:
     """Traefik's command line: ``--key=value`` for each argument, bare ``--key`` for ``true``."""
-    return ("--providers.docker", *(argument for key, value in proxy.args for argument in _args(key, value)))
+    return ("--providers.docker", *(_argument(key, item) for key, value in proxy.args for item in as_items(value)))
 
 
 def prompt_arguments(proxy: Proxy) -> tuple[str, ...]:
@@ -153,32 +146,16 @@ def prompt_arguments(proxy: Proxy) -> tuple[str, ...]:
     return () if key in {given.lower() for given, _ in proxy.args} else (PROMPT_ROUTES,)
 
 
-def _args(key: str, value: object) -> tuple[str, ...]:
-    return tuple(f"--{key}" if item is True else f"--{key}={_scalar(item)}" for item in as_items(value))
-
-
-def _scalar(value: object) -> str:
-    if value is None:
-        return ""
-    return "false" if value is False else str(value)
-
-
-ROUTE_LABEL = "traefik."
+def _argument(key: str, value: object) -> str:
+    text = "" if value is None else "false" if value is False else str(value)
+    return f"--{key}" if value is True else f"--{key}={text}"
 
 
 def services_behind_proxy(containers: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """Services whose containers the proxy of their host routes to, when they run."""
-    routed = (each for each in containers if each.name != naming.PROXY_CONTAINER and _is_routed(each))
+    shown = (each for each in containers if each.name != naming.PROXY_CONTAINER and not is_hidden(each.labels))
+    routed = (each for each in shown if any(label.startswith("traefik.") for label in each.labels))
     return tuple(sorted({each.service_name for each in routed}))
-
-
-def _is_routed(container: ObservedContainer) -> bool:
-    return any(label.startswith(ROUTE_LABEL) for label in container.labels) and not is_hidden(container.labels)
-
-
-RULE = re.compile(r"traefik\.(?:http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
-
-HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
 
 
 def published_ports(config: Config) -> Iterator[int]:

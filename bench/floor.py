@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.desired.app import app_container
+from kamal_pyinfra.plan.desired import app_container
 from kamal_pyinfra.plan.state.desired import EnvFile, Health
 from kamal_pyinfra.shell.script import group
 from tests.conftest import a_run

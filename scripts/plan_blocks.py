@@ -16,7 +16,7 @@ from generated import write_or_check
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.docker_values import split_command, to_seconds
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan

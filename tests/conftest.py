@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.compare.fields import OPTIONS, RESTART
 from kamal_pyinfra.plan.docker_values import Options, split_command, to_seconds
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.run import Run

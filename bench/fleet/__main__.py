@@ -16,7 +16,7 @@ from bench.fleet.sample import Sample, addresses, ends, environment, measure, wr
 from bench.installed import TOP, user_python
 from bench.table import replace_part
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from tests.conftest import a_run, as_deployed
 from tests.operations.fleet import snapshot_lines
 

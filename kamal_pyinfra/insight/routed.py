@@ -8,7 +8,7 @@ from typing import Literal
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.servers import Role
-from kamal_pyinfra.plan.desired.app import app_labels
+from kamal_pyinfra.plan.desired import app_labels
 from kamal_pyinfra.plan.proxy.traefik import path_suffix, paths_of_rule, port_suffix, urls_of_rule
 from kamal_pyinfra.text import one_line
 

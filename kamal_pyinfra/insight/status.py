@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
 from kamal_pyinfra.plan.changes import Change
-from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff.app import UNLISTED_FILES
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.run import Run

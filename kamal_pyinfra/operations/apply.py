@@ -27,7 +27,7 @@ from kamal_pyinfra.plan.changes import (
     StartContainer,
     StopContainer,
 )
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.plan import Decide, TaskDecision
 from kamal_pyinfra.plan.run import Run

@@ -20,8 +20,7 @@ from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.insight.routed import Proof
 from kamal_pyinfra.local.programs import Running
 from kamal_pyinfra.operations.lease import LockLease
-from kamal_pyinfra.plan.desired.accessory import every_accessory
-from kamal_pyinfra.plan.desired.host import accessory_env_directory, desired_host, directories
+from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories, every_accessory
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.digest import NAME

@@ -62,7 +62,7 @@ def from_seconds(seconds: float) -> str:
 def split_command(command: str) -> tuple[str, ...]:
     """The words of ``cmd``, split as a shell would; without expansion, which would happen on the host.
 
-    A text with an open quote is split at spaces; the configuration refuses it before it comes here.
+    A text with an open quote is split at spaces; the configuration refuses it before.
     """
     try:
         return tuple(shlex.split(command))

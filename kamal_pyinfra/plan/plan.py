@@ -10,7 +10,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.changes import AccessoryChange, BuildImage, Change, PullImage
 from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_accessories, taken_names
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_accessories
 from kamal_pyinfra.plan.diff.addresses import port_conflicts
 from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, diff_containers, edited_files
@@ -232,7 +232,7 @@ def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
     elif run.release_host and not run.includes(run.release_role):
         yield f"The release command does not run: its role {run.release_role} does not take part."
     if run.keeps_env:
-        yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen."
+        yield "Secrets are kept as they are on the hosts (--keep-env); changes of them are not compared."
 
 
 def roles_on(run: Run, host: str) -> tuple[str, ...]:
@@ -258,7 +258,7 @@ class TaskDecision:
 
 
 Decide = Callable[[Run, ObservedHost], TaskDecision]
-"""What a command changes on a host that looks like this."""
+"""What a command changes on a host in this state."""
 
 
 def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) -> Plan:

@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 
 class Command(StrEnum):
-    """Commands that look after other things than the app alone."""
+    """Commands that change other things than the app alone."""
 
     SETUP = "setup"
     DEPLOY = "deploy"
@@ -34,10 +34,10 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What a command looks after."""
+    """What a command changes."""
 
     boots_app: bool = True  # the app's containers and env files
-    boots_proxy: bool = False  # the proxy, if a role here runs behind it
+    boots_proxy: bool = False  # the proxy, if a role on the host runs behind it
     boots_accessories: bool = False  # missing accessories are booted; a deploy only says that they are missing
     reboots_accessories: bool = False  # those that are there are replaced
     writes_accessory_env: bool = False  # env files of accessories
@@ -49,7 +49,6 @@ class Behaviour:
 
 
 _OF_ACCESSORIES = Behaviour(boots_app=False, boots_accessories=True, writes_accessory_env=True)
-
 BEHAVIOUR: Mapping[str, Behaviour] = {
     Command.SETUP: Behaviour(
         boots_proxy=True, boots_accessories=True, writes_accessory_env=True, releases=True, prunes=True
@@ -112,10 +111,10 @@ class Target:
 class RunOptions:
     """How a run goes about it."""
 
-    is_build_allowed: bool = True  # whether a missing image may be built and pushed from here
+    is_build_allowed: bool = True  # whether a missing image may be built and pushed on this machine
     is_setup: bool = False  # whether Docker may be installed
     is_dry: bool = False  # whether the run ends once it is known what it would change
-    keeps_env: bool = False  # whether secrets stay as they are on the hosts, since they are not known here
+    keeps_env: bool = False  # whether secrets stay as they are on the hosts, since they are not known on this machine
     replaces_edited: bool = False  # whether a container whose files somebody changed by hand is replaced
     skips_hooks: bool = False  # whether no hook is run
     skips_unreachable: bool = False  # whether a host that cannot be reached is left out, instead of stopping the run
@@ -135,7 +134,7 @@ class Run(Origin, Target, RunOptions):
 
     @property
     def behaviour(self) -> Behaviour:
-        """What the command looks after."""
+        """What the command changes."""
         return BEHAVIOUR.get(self.command, Behaviour())
 
     @property

@@ -11,7 +11,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Role
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.plan.desired.accessory import accessory_container
+from kamal_pyinfra.plan.desired import accessory_container
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import ContainerSpec
 from kamal_pyinfra.plan.state.observed import ObservedHost

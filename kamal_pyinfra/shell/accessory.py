@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace as fields_replaced
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL
-from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
+from kamal_pyinfra.plan.desired import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AccessoryContainer

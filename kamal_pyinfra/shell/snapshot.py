@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROXY_CONTAINER
-from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART
+from kamal_pyinfra.plan.compare.fields import OPTIONS, RESTART
 from kamal_pyinfra.shell.script import BRIEF_CLIENT, quoted, with_functions
 
 IDENTITY_VARIABLES = ("KAMAL_VERSION",)

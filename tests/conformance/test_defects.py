@@ -5,7 +5,7 @@ from __future__ import annotations
 from kamal_pyinfra.inventory import role_groups
 from kamal_pyinfra.local.terminal import terminal_command
 from kamal_pyinfra.plan.changes import StopContainer
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.state.desired import AppContainer
 from tests.conftest import MakeConfig, a_run

@@ -9,7 +9,7 @@ import pytest
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.proxy import container as proxy

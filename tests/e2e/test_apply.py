@@ -82,7 +82,7 @@ def test_without_secrets_the_ones_on_the_hosts_are_kept(shop: Project) -> None:
     refused = kept.kp("plan", version="v2", code=3)
     assert "TOP_SECRET is not set" in refused.stderr
     text = kept.kp("plan", "--keep-env", version="v2").stdout
-    assert "Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen." in text
+    assert "Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not compared." in text
     kept.kp("deploy", "--keep-env", version="v2")
     assert shop.served("web1") == "v2"
     assert f"TOP_SECRET={shop.env['TOP_SECRET']}" in shop.inspect("job1", "shop-job-v2")["Config"]["Env"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config import load_config
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.script import chain, group
 from tests.conftest import a_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kamal_pyinfra.insight.status import Retained, retained_versions
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
 from tests.conftest import as_deployed

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyinfra
 import pytest
 
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Docker, ObservedHost, Status
 from kamal_pyinfra.plan.tasks.table import TASKS

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.operations.apply import applied
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.state.observed import Status
 from kamal_pyinfra.shell import accessory as commands
 from kamal_pyinfra.shell.script import guarded, with_functions

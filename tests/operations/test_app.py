@@ -11,7 +11,7 @@ from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations.app import _record_edits
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.changes import StopContainer
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import boot_gates

@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.operations import plan
 from kamal_pyinfra.operations.apply import applied, purged
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.state.observed import ObservedFile, Status
 from kamal_pyinfra.plan.tasks import proxy as proxy_tasks

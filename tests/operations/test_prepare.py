@@ -11,7 +11,7 @@ from kamal_pyinfra.operations import app as assets
 from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations import host as docker
 from kamal_pyinfra.operations.apply import applied, differing
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_images, diff_login
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, running_gates

@@ -8,7 +8,7 @@ from typing import Any
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.naming import DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.state.observed import Docker, ObservedContainer, ObservedHost, Status

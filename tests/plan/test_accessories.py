@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan, task_plan

@@ -11,7 +11,7 @@ import pytest
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file
 from kamal_pyinfra.plan.output.text import render_text

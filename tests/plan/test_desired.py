@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.state.desired import EnvFile
 from tests.conftest import SECRETS, MakeConfig, a_run
 

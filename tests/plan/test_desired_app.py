@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.state.desired import AppContainer, Assets, Health
 from tests.conftest import SECRETS, MakeConfig, a_run
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
 from kamal_pyinfra.plan.state.desired import Proxy
 from tests.conftest import SECRETS, MakeConfig, a_run

@@ -6,7 +6,7 @@ from dataclasses import replace
 from textwrap import dedent
 
 from kamal_pyinfra.plan.changes import RestartContainer
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, plan_of, stopped, together

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_old_containers
 from kamal_pyinfra.plan.state.observed import ObservedImage, Status
 from tests.conftest import SECRETS, MakeConfig, a_run

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host, diff_login
 from kamal_pyinfra.plan.plan import refuse
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost

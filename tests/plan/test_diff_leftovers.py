@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
 from tests.conftest import MakeConfig, a_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from tests.conftest import MakeConfig, a_run
 
 HOST = "192.0.2.1"

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.naming import ACCESSORY_LABEL, DIGEST_LABEL
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost, Status
 from tests.conftest import SECRETS, MakeConfig, a_run, as_deployed, seen_options

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.plan.changes import AwaitContainer, ReplaceContainer
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers
 from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.state.observed import ObservedHost

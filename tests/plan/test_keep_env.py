@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, fresh, plan_of
 
 SECTIONS: dict[str, Any] = {"env": {"clear": {"COLOR": "blue"}, "secret": ["TOP_SECRET"]}}
-NOTE = "Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen.\n"
+NOTE = "Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not compared.\n"
 NONE: dict[str, str] = {}
 
 
@@ -38,7 +38,7 @@ def test_everything_but_secrets_is_planned(config: MakeConfig) -> None:
           ± container shop-web-v2   version v1 → v2
             env COLOR: blue → green
 
-        Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not seen.
+        Note: Secrets are kept as they are on the hosts (--keep-env); changes of them are not compared.
         Plan: 1 to replace, 2 to create, 0 to change, 0 to remove, 3 unchanged.
         """)
 

@@ -11,7 +11,7 @@ import pytest
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.naming import OWNER_LABEL
-from kamal_pyinfra.plan.desired.host import desired_host, owner_of
+from kamal_pyinfra.plan.desired import desired_host, owner_of
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy

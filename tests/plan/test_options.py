@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART, option_differences
+from kamal_pyinfra.plan.compare.fields import OPTIONS, RESTART, option_differences
 
 UNLESS_STOPPED = {RESTART: ("unless-stopped",)}
 

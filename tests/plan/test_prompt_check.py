@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.config.sections import Healthcheck
-from kamal_pyinfra.plan.desired import app as prompt_check
-from kamal_pyinfra.plan.desired.app import retrying_command
+from kamal_pyinfra.plan import desired as prompt_check
+from kamal_pyinfra.plan.desired import retrying_command
 from tests.e2e.project import eventually
 
 SHELLS = ("dash", "bash", "busybox sh")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.errors import PlanRefused
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.state.observed import ObservedHost

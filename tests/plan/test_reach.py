@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers
 from kamal_pyinfra.plan.proxy.gate import Reach, new_reach
 from tests.conftest import MakeConfig, a_run

@@ -9,7 +9,7 @@ import pytest
 
 from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.plan.changes import RemoveImage
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage
 from kamal_pyinfra.plan.tasks.remove import everything, images

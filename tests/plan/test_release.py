@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.plan.changes import RunRelease
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.plan.run import Run

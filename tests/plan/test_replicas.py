@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.insight.status import status_rows
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.tasks.app import stale, start

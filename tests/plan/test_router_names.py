@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.naming import SUFFIX_LABEL
 from kamal_pyinfra.plan.changes import BootContainer, ReplaceContainer, RestartContainer
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.proxy.router_names import (

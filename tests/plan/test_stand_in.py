@@ -9,7 +9,7 @@ import pytest
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.facts.snapshot import parse_findings, parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.plan import docker_errors, refuse
 from tests.shell.builders import golden_config, new_run
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.operations.image import pulling
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_old_containers
 from kamal_pyinfra.shell.script import KEY_MARK, guarded
 from tests.conftest import MakeConfig, a_run, as_deployed

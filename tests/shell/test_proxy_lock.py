@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.shell.proxy.container import with_proxy_lock, with_proxy_lock_if_unchanged
 from kamal_pyinfra.shell.script import with_functions
 from tests.shell.builders import golden_config, new_run

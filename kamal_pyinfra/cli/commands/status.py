@@ -102,7 +102,7 @@ def print_details(
     """Print a table with a row for each container of the app, and of others with their names below ``heading``."""
     from rich.table import Table
 
-    from kamal_pyinfra.plan.desired.host import owner_of
+    from kamal_pyinfra.plan.desired import owner_of
     from kamal_pyinfra.runner.queries.observe import observe
 
     table = Table("host", heading, "container", "state", "health", "image", box=None)

@@ -8,16 +8,19 @@ from dataclasses import replace
 
 from kamal_pyinfra.plan.compare.fields import (
     NOT_SET,
+    OPTIONS,
+    RESTART,
     DesiredMount,
     Difference,
     env_differences,
     label_differences,
+    logging_differences,
     mount_differences,
+    option_differences,
     secret_differences,
     surplus_env_differences,
 )
-from kamal_pyinfra.plan.compare.options import OPTIONS, RESTART, logging_differences, option_differences
-from kamal_pyinfra.plan.desired.accessory import WORKING_FOLDER
+from kamal_pyinfra.plan.desired import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import as_items, from_seconds, is_in_options, split_command, to_seconds
 from kamal_pyinfra.plan.proxy.router_names import usual_labels
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES, proxy_arguments
@@ -75,7 +78,7 @@ def _fields(desired: ContainerSpec, observed: ObservedContainer, host: ObservedH
         options = (*(option for option in options if option[0] != "publish"), ("publish", ports))
     names = (*(name for name, _ in desired.env), *desired.secret_names)
     yield from secret_differences(desired.secrets, desired.secret_checks, observed, defaults)
-    # The digest does not know of secrets: one that is watched no more is told by its name.
+    # The digest does not know of secrets: one that is watched no more is found by its name.
     yield from surplus_env_differences(names, options, observed, defaults)
     if not is_same:
         yield from env_differences(desired.env, observed)

@@ -258,7 +258,7 @@ def _stop_cause(desired: DesiredHost, old: ObservedContainer, observed: Observed
 def cord_of(run: Run, container: ObservedContainer, observed: ObservedHost) -> str | None:
     """The host folder that a container mounts as its cord; absolute, as Docker shows it.
 
-    It is told by where it is mounted, or by where it lies, since ``cord`` may have changed and Kamal removes what it
+    It is known by where it is mounted, or by where it lies, since ``cord`` may have changed and Kamal removes what it
     cuts.
     """
     configured = (run.config.healthcheck.cord, *(role.healthcheck.cord for role in run.config.roles))

@@ -17,7 +17,6 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 from kamal_pyinfra.text import one_line
 
 Facts = Mapping[str, str]
-
 FORMAT_VERSION = 1
 ABSENT = "(absent)"
 SHOWN = 20

@@ -1,6 +1,6 @@
 """The question whether the proxy routes to a container: a router beside the container's own that only we ask for.
 
-A new container gets a second router for a path that nobody else knows, with a service of its own. What comes back
+A new container gets a second router for a path that is not known elsewhere, with a service of its own. What comes back
 through it has a header with a second secret, which Traefik adds: so an answer is proven to have come through that
 router to that container, whatever a neighbour or the app itself answers at that path. The rule ``Path`` is spelled
 alike in Traefik 2 and 3 (``Header`` is not), and the app is asked for its health check's path. The names hold what
@@ -10,10 +10,10 @@ That a container is reached does not prove its own routers. So each has a twin f
 rule behind an ``||``, the same middlewares and the same service where that is somebody else's: Traefik takes the one
 if it takes the other.
 
-Changed labels may also say that the proxy finds a new container elsewhere, which nobody has tried yet. A container gets
+Changed labels may also say that the proxy finds a new container elsewhere, which is untried. A container gets
 requests as soon as Docker calls it healthy, and only then can the proxy be asked for it. Where the labels name another
-port than those of the container that serves, the host looks whether anything listens there before it lets the
-container become healthy. What else may keep the proxy from it is not seen from the host: that is marked in the plan.
+port than those of the container that serves, the host checks that something listens there before it lets the
+container become healthy. What else may keep the proxy from it is not known on the host: that is marked in the plan.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ PLAIN_CHECK = {f"{CHECK}{field}" for field in ("path", "interval", "unhealthyint
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 TOKEN = re.compile("[0-9a-f]{32}")
 SERVER_PORT = "loadbalancer.server.port"
-
 MATTERS = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.healthcheck.")
 """Fields of a service that decide whether a request arrives."""
 
@@ -317,7 +316,7 @@ class Reach:
     """What is new about the way from the proxy to a container."""
 
     # on which the app has to listen before it may become healthy; empty for the lowest that its image exposes, as
-    # Traefik takes it; ``None`` if there is nothing to look for
+    # Traefik takes it; ``None`` if there is nothing to check
     port: str | None = None
     untried: str = ""  # what is only tried when requests may go there already; empty if there is no such thing
 

@@ -9,7 +9,7 @@ another name, with a suffix; both exist side by side, and the usual name is free
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,9 +20,7 @@ from kamal_pyinfra.plan.state.digest import digest_values
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 KINDS = "routers|services|middlewares|serverstransports"
-
 LABEL = re.compile(rf"traefik\.(http|tcp|udp)\.({KINDS})\.([^.]+)\.(.+)", re.IGNORECASE)
-
 REFERENCES = (
     ("routers", re.compile(r"service"), "services"),
     ("routers", re.compile(r"middlewares(\[\d+\])?"), "middlewares"),
@@ -31,12 +29,9 @@ REFERENCES = (
     ("services", re.compile(r"loadbalancer\.serverstransport"), "serverstransports"),
 )
 """Which fields name something else, and what. Source: Traefik 2.11 and 3, reference of Docker labels."""
-
 WHOLE = re.compile(r"traefik\.tls\.", re.IGNORECASE)
 """Labels that are about the proxy as a whole; nothing in them could get another name."""
-
 SUFFIX_DIGITS = 8
-
 HIDDEN = ("traefik.enable", "false")
 """The label of a container that the proxy leaves out."""
 
@@ -107,11 +102,14 @@ def names_beside(container: AppContainer, running: Iterable[ObservedContainer]) 
         if not more:
             break
         # A clash of a name that has the suffix already means that somebody else has that one too.
-        elements = names.elements | more
-        suffix = digest_values({"labels": labels, "names": sorted(elements), "before": names.suffix})[:SUFFIX_DIGITS]
-        names = Names(suffix=suffix, elements=elements)
-    whole = sorted(_whole_differences(labels, others))
-    return replace(names, broken=(*map(_shown, sorted(broken)), *whole))
+        changed = names.elements | more
+        suffix = digest_values({"labels": labels, "names": sorted(changed), "before": names.suffix})[:SUFFIX_DIGITS]
+        names = Names(suffix=suffix, elements=changed)
+    # Of labels about the proxy as a whole, those that a running container has with another value are broken too.
+    whole = {label.lower(): value for label, value in labels.items() if WHOLE.match(label)}
+    existing = ((label.lower(), value) for other in others for label, value in other.labels.items())
+    differing = {f"label {label}" for label, value in existing if label in whole and whole[label] != value}
+    return replace(names, broken=(*map(_shown, sorted(broken)), *sorted(differing)))
 
 
 def names_taken(existing: ObservedContainer, running: Iterable[ObservedContainer]) -> tuple[str, ...]:
@@ -138,10 +136,10 @@ def _referenced(container: AppContainer, others: Iterable[ObservedContainer]) ->
     """What containers of other roles and services rely on by its name, without defining it themselves."""
     found: set[Element] = set()
     for other in others:
-        if (other.service, other.role, other.destination) == identity(dict(container.labels)):
-            continue
-        own = definitions(other.labels, other.name)
-        found.update(each for element, fields in own.items() for each in _targets(element, fields) if each not in own)
+        if identity(other.labels) != identity(dict(container.labels)):
+            own = definitions(other.labels, other.name)
+            targets = (each for element, fields in own.items() for each in _targets(element, fields))
+            found.update(each for each in targets if each not in own)
     return frozenset(found)
 
 
@@ -166,40 +164,36 @@ def local_name(reference: str) -> str:
     return name if provider in ("", "docker") else ""
 
 
-def _whole_differences(labels: Mapping[str, str], others: Iterable[ObservedContainer]) -> set[str]:
-    """Labels about the proxy as a whole that a running container has with another value."""
-    wanted = {label.lower(): value for label, value in labels.items() if WHOLE.match(label)}
-    seen = ((label.lower(), value) for other in others for label, value in other.labels.items())
-    return {f"label {label}" for label, value in seen if label in wanted and wanted[label] != value}
-
-
 def renamed(labels: Mapping[str, str], names: Names) -> dict[str, str]:
-    """The same labels with other names, also where one refers to another; a label tells the suffix."""
+    """The same labels with other names, also where one refers to another; a label holds the suffix."""
     if not names.suffix:
         return dict(labels)
-    return {**dict(_renamed(labels, names.elements, f"-{names.suffix}")), SUFFIX_LABEL: names.suffix}
+    ending = f"-{names.suffix}"
+
+    def change(element: Element) -> str:
+        return f"{element.name}{ending}" if element in names.elements else element.name
+
+    return {**dict(_with_names(labels, change)), SUFFIX_LABEL: names.suffix}
 
 
-def _renamed(labels: Mapping[str, str], elements: Collection[Element], ending: str) -> Iterator[tuple[str, str]]:
+def _with_names(labels: Mapping[str, str], change: Callable[[Element], str]) -> Iterator[tuple[str, str]]:
+    """Labels with changed names, and with changed references of the Docker provider."""
     for label, value in labels.items():
         parts = LABEL.fullmatch(label)
         if parts is None:
             yield label, value
             continue
         element = Element(parts[1].lower(), parts[2].lower(), parts[3])
-        end = parts.end(3)
-        name = f"{label[:end]}{ending}{label[end:]}" if element in elements else label
         kind = _target_kind(element.kind, parts[4].lower())
-        yield name, _references(value, element.protocol, kind, elements, ending) if kind else value
-
-
-def _references(value: str, protocol: str, kind: str, elements: Collection[Element], ending: str) -> str:
-    def changed(reference: str) -> str:
-        local = local_name(reference)
-        is_changed = bool(local) and Element(protocol, kind, local) in elements
-        return reference.replace(local, f"{local}{ending}", 1) if is_changed else reference
-
-    return ",".join(map(changed, value.split(",")))
+        references = value.split(",") if kind else []
+        changed = (
+            each.replace(local, change(Element(element.protocol, kind, local)), 1)
+            if (local := local_name(each))
+            else each
+            for each in references
+        )
+        name = f"{label[: parts.start(3)]}{change(element)}{label[parts.end(3) :]}"
+        yield name, ",".join(changed) if kind else value
 
 
 def names_of(labels: Mapping[str, str]) -> Names:
@@ -214,26 +208,9 @@ def names_of(labels: Mapping[str, str]) -> Names:
 
 def usual_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """A container's labels with the names that the configuration gives."""
-    suffix = labels.get(SUFFIX_LABEL, "")
+    ending = f"-{labels.get(SUFFIX_LABEL, '')}"
     rest = {label: value for label, value in labels.items() if label != SUFFIX_LABEL}
-    return dict(_without(rest, f"-{suffix}")) if suffix else rest
-
-
-def _without(labels: Mapping[str, str], ending: str) -> Iterator[tuple[str, str]]:
-    for label, value in labels.items():
-        parts = LABEL.fullmatch(label)
-        if parts is None:
-            yield label, value
-            continue
-        name = f"{label[: parts.start(3)]}{parts[3].removesuffix(ending)}{label[parts.end(3) :]}"
-        is_reference = _target_kind(parts[2].lower(), parts[4].lower())
-        yield name, ",".join(_usual_reference(each, ending) for each in value.split(",")) if is_reference else value
-
-
-def _usual_reference(reference: str, ending: str) -> str:
-    name, at, provider = reference.partition("@")
-    local = name.strip()
-    return f"{name.replace(local, local.removesuffix(ending), 1) if local else name}{at}{provider}"
+    return dict(_with_names(rest, lambda element: element.name.removesuffix(ending))) if ending != "-" else rest
 
 
 def is_hidden(labels: Mapping[str, str]) -> bool:
@@ -248,8 +225,8 @@ def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> t
     the next container: none is replaced for it.
     """
     others = names_in_options(options, "label")
-    names = {name.lower() for name in (*(name for name, _ in labels), *(others or ()))}
-    is_asked_for = others is None or any(name.startswith("traefik.") for name in names)
+    names = (*(name for name, _ in labels), *(others or ()))
+    is_asked_for = others is None or any(name.lower().startswith("traefik.") for name in names)
     return () if is_asked_for else (HIDDEN,)
 
 

@@ -35,7 +35,6 @@ CATCH_ALL_LABELS = {
     "traefik.http.services.unavailable.loadbalancer.server.port": "0",
 }
 """Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
-
 DOCKER_SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
 DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 

@@ -179,10 +179,10 @@ class DesiredHost:
     owner: Owner  # what the labels of our containers say
     directories: tuple[str, ...]
     env_files: tuple[EnvFile, ...]
-    registry: Registry | None  # ``None`` if nobody logs in there
+    registry: Registry | None  # ``None`` without a login there
     proxy: Proxy | None
     containers: tuple[AppContainer, ...]
-    accessories: tuple[AccessoryContainer, ...]  # those of the configuration on this host that the run may look at
+    accessories: tuple[AccessoryContainer, ...]  # those of the configuration on this host that the run may change
     release: ReleaseCommand | None  # the release command, on the one host where it runs
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kamal_pyinfra.plan.changes import CreateAccessoryDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
 from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, diff_missing_accessories, removal_of
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors

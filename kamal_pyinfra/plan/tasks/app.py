@@ -8,7 +8,7 @@ from kamal_pyinfra.config import Role, model
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.naming import REPLACED_MARK, first_replica
 from kamal_pyinfra.plan.changes import RemoveContainer, StartContainer
-from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.app import cord_of, stop_of
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import LogIn, LogOut, RemoveEnvFile
 from kamal_pyinfra.plan.collisions import collisions
-from kamal_pyinfra.plan.desired.host import desired_host, directories, owner_of
+from kamal_pyinfra.plan.desired import desired_host, directories, owner_of
 from kamal_pyinfra.plan.diff.host import (
     diff_directories,
     diff_docker,

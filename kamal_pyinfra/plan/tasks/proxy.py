@@ -11,7 +11,7 @@ from kamal_pyinfra.plan.changes import (
     RemoveProxyImage,
     SwitchProxy,
 )
-from kamal_pyinfra.plan.desired.host import desired_host
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, foreign_proxy, proxy_conflicts, refused_proxy
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors

@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.changes import (
     RemoveFile,
     RemoveImage,
 )
-from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.leftovers import (
     Surplus,
     recent_images,

@@ -78,182 +78,138 @@ REMOVE_FILES = Step(
     kinds=(changes.RemoveEnvFile, changes.RemoveFile, changes.RemoveDirectory),
     audits=ENV_AUDITS,
 )
+PRUNE = step(
+    "Remove leftovers",
+    *(changes.RemoveContainer, changes.RemoveImage, changes.RemoveUntagged, changes.RemoveDirectory),
+)
 REMOVE_PROXY = step("Remove the proxy", changes.RemoveProxy, changes.RemoveProxyImage, changes.RemoveProxyEnvFile)
 REMOVE_ACCESSORIES = step("Remove accessories", changes.RemoveAccessory)
 BOOT_ACCESSORIES = (*ENV_FILES, LOG_IN, step("Boot accessories", changes.BootAccessory, changes.RebootAccessory))
 
-_app = partial(Task, state="The other hosts are through; `kp app details` shows what runs.")
-_remove_from_app = partial(_app, phase="remove", failure="remove_from_app")
-_proxy = partial(Task, state="The proxies of the other hosts are as wanted; `kp traefik details` shows what runs.")
-_accessory = partial(Task, state="What is done on the other hosts stays; `kp accessory details all` shows what runs.")
-_remove_accessories = partial(_accessory, phase="remove", failure="remove_accessories", steps=(REMOVE_ACCESSORIES,))
-_prune = partial(
-    Task,
-    phase="prune",
-    failure="prune",
-    steps=(
-        step(
-            "Remove leftovers",
-            changes.RemoveContainer,
-            changes.RemoveImage,
-            changes.RemoveUntagged,
-            changes.RemoveDirectory,
-        ),
-    ),
-    state="What serves was not touched; the other hosts are through.",
-)
-_registry = partial(Task, is_locked=False, is_planned=False, is_checked=False)
+
+def _task(phase: str, failure: str, decide: Callable[..., TaskDecision], *steps: Step, **others: Any) -> Task:
+    return Task(phase=phase, failure=failure, decide=decide, steps=steps, **others)
+
+
+_app = partial(_task, state="The other hosts are through; `kp app details` shows what runs.")
+_remove_from_app = partial(_app, "remove", "remove_from_app")
+_proxy = partial(_task, state="The proxies of the other hosts are as wanted; `kp traefik details` shows what runs.")
+_accessory = partial(_task, state="What is done on the other hosts stays; `kp accessory details all` shows what runs.")
+_boot_accessories = partial(_accessory, needs_secrets=True)
+_remove_accessories = partial(_accessory, "remove", "remove_accessories")
+_prune = partial(_task, "prune", "prune", state="What serves was not touched; the other hosts are through.")
+_registry = partial(_task, is_locked=False, is_planned=False, is_checked=False)
 
 TASKS: Mapping[str, Task] = {
-    "app start": _app(
-        phase="start", failure="start_app", decide=app.start, steps=(step("Start the app", changes.StartContainer),)
-    ),
-    "app stop": _app(
-        phase="stop",
-        failure="stop_app",
-        decide=app.stop,
-        steps=(step("Stop the app", changes.StopContainer, audit="Stopped app"),),
-    ),
+    "app start": _app("start", "start_app", app.start, step("Start the app", changes.StartContainer)),
+    "app stop": _app("stop", "stop_app", app.stop, step("Stop the app", changes.StopContainer, audit="Stopped app")),
     "app stale_containers": _app(
-        phase="stop",
-        failure="stop_app",
-        decide=app.stale,
-        steps=(step("Stop the app", changes.StopContainer, audit="Stopped stale containers"),),
+        "stop", "stop_app", app.stale, step("Stop the app", changes.StopContainer, audit="Stopped stale containers")
     ),
-    "app remove": _app(phase="remove", failure="remove_app", decide=app.remove, steps=(REMOVE_APP,)),
+    "app remove": _app("remove", "remove_app", app.remove, REMOVE_APP),
     "app remove_container": _remove_from_app(
-        decide=app.remove_container,
-        steps=(step("Remove them", changes.RemoveContainer, audit="Removed app container with version {version}"),),
+        app.remove_container,
+        step("Remove them", changes.RemoveContainer, audit="Removed app container with version {version}"),
     ),
     "app remove_containers": _remove_from_app(
-        decide=app.remove_containers,
-        steps=(step("Remove them", changes.RemoveContainer, audit="Removed all app containers"),),
+        app.remove_containers, step("Remove them", changes.RemoveContainer, audit="Removed all app containers")
     ),
     "app remove_images": _remove_from_app(
-        decide=app.remove_images,
-        steps=(step("Remove them", changes.RemoveImage, changes.RemoveUntagged, audit="Removed all app images"),),
+        app.remove_images,
+        step("Remove them", changes.RemoveImage, changes.RemoveUntagged, audit="Removed all app images"),
     ),
-    "accessory boot": _accessory(
-        phase="boot", failure="boot_accessories", decide=accessory.boot, steps=BOOT_ACCESSORIES, needs_secrets=True
-    ),
-    "accessory reboot": _accessory(
-        phase="reboot", failure="boot_accessories", decide=accessory.boot, steps=BOOT_ACCESSORIES, needs_secrets=True
-    ),
+    "accessory boot": _boot_accessories("boot", "boot_accessories", accessory.boot, *BOOT_ACCESSORIES),
+    "accessory reboot": _boot_accessories("reboot", "boot_accessories", accessory.boot, *BOOT_ACCESSORIES),
     "accessory upload": _accessory(
-        phase="upload",
-        failure="upload_accessories",
-        decide=accessory.upload,
-        steps=(step("Upload files", changes.UploadFiles),),
-        is_checked=False,
+        "upload", "upload_accessories", accessory.upload, step("Upload files", changes.UploadFiles), is_checked=False
     ),
     "accessory directories": _accessory(
-        phase="directories",
-        failure="make_accessory_directories",
-        decide=accessory.directories,
-        steps=(step("Create folders", changes.CreateAccessoryDirectories),),
+        "directories",
+        "make_accessory_directories",
+        accessory.directories,
+        step("Create folders", changes.CreateAccessoryDirectories),
         is_checked=False,
     ),
     "accessory start": _accessory(
-        phase="start",
-        failure="start_accessories",
-        decide=accessory.start,
-        steps=(step("Start accessories", changes.SwitchAccessory),),
+        "start", "start_accessories", accessory.start, step("Start accessories", changes.SwitchAccessory)
     ),
     "accessory stop": _accessory(
-        phase="stop",
-        failure="stop_accessories",
-        decide=accessory.stop,
-        steps=(step("Stop accessories", changes.SwitchAccessory),),
+        "stop", "stop_accessories", accessory.stop, step("Stop accessories", changes.SwitchAccessory)
     ),
     "accessory restart": _accessory(
-        phase="restart",
-        failure="restart_accessories",
-        decide=accessory.restart,
-        steps=(step("Restart accessories", changes.SwitchAccessory),),
+        "restart", "restart_accessories", accessory.restart, step("Restart accessories", changes.SwitchAccessory)
     ),
-    "accessory remove": _remove_accessories(decide=accessory.remove, question="Remove it from these hosts?"),
+    "accessory remove": _remove_accessories(
+        accessory.remove, REMOVE_ACCESSORIES, question="Remove it from these hosts?"
+    ),
     "traefik boot": _proxy(
-        phase="boot",
-        failure="boot_proxy",
-        decide=proxy.boot,
-        steps=(*ENV_FILES, LOG_IN, step("Run the proxy", changes.RunProxy, changes.StartProxy, changes.ReplaceProxy)),
+        "boot",
+        "boot_proxy",
+        proxy.boot,
+        *(*ENV_FILES, LOG_IN),
+        step("Run the proxy", changes.RunProxy, changes.StartProxy, changes.ReplaceProxy),
     ),
     "traefik reboot": _proxy(
-        phase="reboot",
-        failure="reboot_proxy",
-        decide=proxy.reboot,
-        steps=(*ENV_FILES, LOG_IN, step("Reboot the proxy", changes.RebootProxy)),
+        "reboot",
+        "reboot_proxy",
+        proxy.reboot,
+        *(*ENV_FILES, LOG_IN),
+        step("Reboot the proxy", changes.RebootProxy),
         question="Replace the proxy on these hosts?",
         hooks=("pre-traefik-reboot", "post-traefik-reboot"),
         needs_secrets=True,
         is_planned=False,
         untouched="Not rebooted: {hosts}; their proxies serve as before.",
     ),
-    "traefik start": _proxy(
-        phase="start", failure="start_proxy", decide=proxy.start, steps=(step("Start the proxy", changes.SwitchProxy),)
-    ),
-    "traefik stop": _proxy(
-        phase="stop", failure="stop_proxy", decide=proxy.stop, steps=(step("Stop the proxy", changes.SwitchProxy),)
-    ),
+    "traefik start": _proxy("start", "start_proxy", proxy.start, step("Start the proxy", changes.SwitchProxy)),
+    "traefik stop": _proxy("stop", "stop_proxy", proxy.stop, step("Stop the proxy", changes.SwitchProxy)),
     "traefik restart": _proxy(
-        phase="restart",
-        failure="restart_proxy",
-        decide=proxy.restart,
-        steps=(step("Restart the proxy", changes.SwitchProxy),),
+        "restart", "restart_proxy", proxy.restart, step("Restart the proxy", changes.SwitchProxy)
     ),
-    "traefik remove": _proxy(phase="remove", failure="remove_proxy", decide=proxy.remove, steps=(REMOVE_PROXY,)),
-    "env push": Task(
-        phase="env push",
-        failure="push_env",
-        decide=host.push,
-        steps=ENV_FILES,
+    "traefik remove": _proxy("remove", "remove_proxy", proxy.remove, REMOVE_PROXY),
+    "env push": _task(
+        "env push",
+        "push_env",
+        host.push,
+        *ENV_FILES,
         state="The other hosts have their env files. No container was touched.",
         needs_secrets=True,
     ),
-    "env delete": Task(
-        phase="env delete",
-        failure="delete_env",
-        decide=host.delete,
-        steps=(step("Delete env files", changes.RemoveEnvFile, audit=ENV_AUDITS[changes.RemoveEnvFile]),),
+    "env delete": _task(
+        "env delete",
+        "delete_env",
+        host.delete,
+        step("Delete env files", changes.RemoveEnvFile, audit=ENV_AUDITS[changes.RemoveEnvFile]),
         state="The other hosts are through. No container was touched.",
         is_checked=False,
     ),
-    "prune all": _prune(decide=remove.everything),
-    "prune containers": _prune(decide=remove.containers),
-    "prune images": _prune(decide=remove.images),
-    "prune accessories": _remove_accessories(decide=accessory.prune, question="Remove them from these hosts?"),
-    "remove": Task(
-        phase="remove",
-        failure="remove",
-        decide=remove.remove,
-        steps=(REMOVE_APP, REMOVE_FILES, REMOVE_PROXY, REMOVE_ACCESSORIES, LOG_OUT),
+    "prune all": _prune(remove.everything, PRUNE),
+    "prune containers": _prune(remove.containers, PRUNE),
+    "prune images": _prune(remove.images, PRUNE),
+    "prune accessories": _remove_accessories(
+        accessory.prune, REMOVE_ACCESSORIES, question="Remove them from these hosts?"
+    ),
+    "remove": _task(
+        "remove",
+        "remove",
+        remove.remove,
+        *(REMOVE_APP, REMOVE_FILES, REMOVE_PROXY, REMOVE_ACCESSORIES, LOG_OUT),
         state="What was removed is gone, what is left is as it was; another run removes the rest.",
         question="Remove all of this?",
         is_planned=False,
     ),
-    "server bootstrap": Task(
-        phase="bootstrap",
-        failure="bootstrap_server",
-        decide=host.bootstrap,
-        steps=(step("Have Docker and folders", changes.InstallDocker, changes.CreateDirectories),),
+    "server bootstrap": _task(
+        "bootstrap",
+        "bootstrap_server",
+        host.bootstrap,
+        step("Have Docker and folders", changes.InstallDocker, changes.CreateDirectories),
         state="The other hosts have Docker; a user who installs it must be root or have sudo without password.",
         hooks=("", "docker-setup"),
         is_checked=False,
     ),
     "registry login": _registry(
-        phase="login",
-        failure="log_in",
-        decide=host.log_in,
-        steps=(LOG_IN,),
-        state="The other hosts are logged in.",
-        is_observed=False,
+        "login", "log_in", host.log_in, LOG_IN, state="The other hosts are logged in.", is_observed=False
     ),
-    "registry logout": _registry(
-        phase="logout",
-        failure="log_out",
-        decide=host.log_out,
-        steps=(LOG_OUT,),
-        state="The other hosts are logged out.",
-    ),
+    "registry logout": _registry("logout", "log_out", host.log_out, LOG_OUT, state="The other hosts are logged out."),
 }
-"""By the words that are typed after ``kp``."""
+"""By the words that are typed after ``kp``: phase, name in a failure, decision and steps of each."""

@@ -8,7 +8,7 @@ from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import HostFailed
-from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session, interruptible

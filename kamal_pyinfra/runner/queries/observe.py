@@ -11,7 +11,7 @@ from kamal_pyinfra.config.secrets import missing_secrets
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.routed import Routed, parse_routes
 from kamal_pyinfra.insight.status import StatusRow, status_rows
-from kamal_pyinfra.plan.desired.host import owner_of
+from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.plan import docker_errors
 from kamal_pyinfra.plan.run import Run

@@ -1,1 +1,0 @@
-"""``Config`` and ``Run`` become what one host should have."""

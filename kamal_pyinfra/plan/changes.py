@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 from kamal_pyinfra.plan.compare.fields import Difference
 from kamal_pyinfra.plan.state.desired import (
@@ -28,12 +28,14 @@ class Action(StrEnum):
     REMOVE = "-"
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One thing that will be different on one host, and why.
 
     The line of a class names its ``kind`` for a plan, its usual ``action``, and the field with the ``subject``, which
-    is the name of a container, file, image or folder; without them they are those of the class above.
+    is the name of a container, file, image or folder; without them they are those of the class above. Every class below
+    is made a frozen dataclass with keywords, as this one is.
     """
 
     kind: ClassVar[str] = ""
@@ -47,7 +49,7 @@ class Change:
     part_of: str = ""  # the subject of the change that brings this one along; empty if it stands for itself
 
     def __init_subclass__(cls, *, kind: str = "", action: Action | None = None, subject: str = "") -> None:
-        super().__init_subclass__()
+        dataclass(frozen=True, kw_only=True)(cls)
         cls.kind = kind or cls.kind
         cls.usual_action = action or cls.usual_action
         cls.subject_field = subject or cls.subject_field
@@ -64,52 +66,44 @@ class Change:
         return value if isinstance(value, str) else ", ".join(value)
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildImage(Change, kind="build", action=Action.CREATE, subject="image"):
     """The image gets built and pushed from the deploying machine."""
 
     image: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallDocker(Change, kind="docker", action=Action.CREATE, subject="engine"):
     """Docker gets installed, started or opened to the SSH user."""
 
     engine: str = "docker"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateDirectories(Change, kind="directory", action=Action.CREATE, subject="paths"):
     """Missing folders get created."""
 
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAccessoryDirectories(CreateDirectories):
     """Missing folders of accessories get created, which a container of any user can reach."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteEnvFile(Change, kind="env file", subject="file.path"):
     """A file of secrets gets written."""
 
     file: EnvFile
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateEnvFile(WriteEnvFile, action=Action.CREATE):
     """A file of secrets that is not there yet gets written."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ProtectEnvFile(Change, kind="env file", subject="file.path"):
     """A file of secrets that others could read gets its mode back."""
 
     file: EnvFile
 
 
-@dataclass(frozen=True, kw_only=True)
 class LogIn(Change, kind="registry"):
     """The host's engine gets the registry's credentials."""
 
@@ -121,12 +115,10 @@ class LogIn(Change, kind="registry"):
         return self.server or "Docker Hub"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LogOut(LogIn, action=Action.REMOVE):
     """The host's engine forgets the registry's credentials."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PullImage(Change, kind="image", action=Action.CREATE, subject="image"):
     """The image of a version gets fetched."""
 
@@ -134,7 +126,6 @@ class PullImage(Change, kind="image", action=Action.CREATE, subject="image"):
     service: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class TagLatest(Change, kind="tag", subject="tag"):
     """The tag that names the version in service moves."""
 
@@ -142,7 +133,6 @@ class TagLatest(Change, kind="tag", subject="tag"):
     tag: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveContainer(Change, kind="container", action=Action.REMOVE):
     """A container gets removed."""
 
@@ -150,19 +140,16 @@ class RemoveContainer(Change, kind="container", action=Action.REMOVE):
     is_running: bool = False  # so that it has to be stopped first
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveImage(Change, kind="image", action=Action.REMOVE, subject="image"):
     """A tag that no container needs gets removed."""
 
     image: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveProxyImage(RemoveImage):
     """The proxy's image gets removed."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveUntagged(Change, kind="image", action=Action.REMOVE, subject="image"):
     """Images of a service that lost their tag to a newer one get removed."""
 
@@ -170,31 +157,26 @@ class RemoveUntagged(Change, kind="image", action=Action.REMOVE, subject="image"
     service: str  # the value of their ``service`` label, by which Docker finds them
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveFile(Change, kind="file", action=Action.REMOVE, subject="path"):
     """A file of the service gets removed."""
 
     path: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveEnvFile(RemoveFile, kind="env file"):
     """A file of secrets gets removed."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveProxyEnvFile(RemoveEnvFile):
     """The proxy's secrets get removed with it."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveDirectory(Change, kind="directory", action=Action.REMOVE, subject="path"):
     """A cord or asset folder that no container mounts gets removed."""
 
     path: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ForgetHosts(Change, kind="record", subject="path"):
     """The record on a host no longer names hosts that left the configuration."""
 
@@ -202,7 +184,6 @@ class ForgetHosts(Change, kind="record", subject="path"):
     hosts: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class SyncAssets(Change, kind="assets", subject="assets.volume"):
     """The files of a version get extracted, and old and new ones get each other's."""
 
@@ -211,14 +192,12 @@ class SyncAssets(Change, kind="assets", subject="assets.volume"):
     old_containers: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunRelease(Change, kind="release", subject="release.cmd"):
     """The release command runs in a container of the new version."""
 
     release: ReleaseCommand
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootContainer(Change, kind="container", action=Action.CREATE, subject="container.name"):
     """A container gets started beside whatever runs; what it replaces serves until it is healthy."""
 
@@ -233,24 +212,20 @@ class BootContainer(Change, kind="container", action=Action.CREATE, subject="con
         return Action.REPLACE if self.replaces else self.usual_action
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReplaceContainer(BootContainer, action=Action.REPLACE):
     """A container of the same name steps aside for a new one; it serves until that one is healthy."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RestartContainer(BootContainer, action=Action.UPDATE):
     """A retained container that still matches the configuration gets started again."""
 
     cord: str | None  # the host folder that it mounts as its cord, if it mounts one
 
 
-@dataclass(frozen=True, kw_only=True)
 class AwaitContainer(BootContainer, action=Action.UPDATE):
     """A container that already runs as configured has not become healthy yet."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartContainer(Change, kind="container"):
     """An app container that is there gets started, as it is."""
 
@@ -262,7 +237,6 @@ class StartContainer(Change, kind="container"):
     log_lines: int  # how much of its log is shown when it does not
 
 
-@dataclass(frozen=True, kw_only=True)
 class StopContainer(Change, kind="container", action=Action.REMOVE):
     """A running app container gets drained and stopped; it stays on the host for a rollback."""
 
@@ -272,7 +246,6 @@ class StopContainer(Change, kind="container", action=Action.REMOVE):
     stop_timeout: int | None  # seconds between TERM and KILL; ``None`` is Docker's own 10
 
 
-@dataclass(frozen=True, kw_only=True)
 class AccessoryChange(Change, kind="accessory", subject="container"):
     """Something about one accessory."""
 
@@ -287,7 +260,6 @@ class AccessoryChange(Change, kind="accessory", subject="container"):
         return f"kp accessory {self.verb} {self.name}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootAccessory(AccessoryChange, action=Action.CREATE):
     """An accessory that is not there gets run."""
 
@@ -295,14 +267,12 @@ class BootAccessory(AccessoryChange, action=Action.CREATE):
     accessory: AccessoryContainer
 
 
-@dataclass(frozen=True, kw_only=True)
 class RebootAccessory(BootAccessory, action=Action.REPLACE):
     """An accessory gets replaced by one as configured; its folders and volumes stay."""
 
     verb = "reboot"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SwitchAccessory(AccessoryChange):
     """An accessory gets started, stopped or both, as it is."""
 
@@ -311,7 +281,6 @@ class SwitchAccessory(AccessoryChange):
     starts: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
 class UploadFiles(AccessoryChange, kind="files"):
     """Files of an accessory get written; it reads them when it starts."""
 
@@ -324,7 +293,6 @@ class UploadFiles(AccessoryChange, kind="files"):
         return ", ".join(upload.path for upload in self.uploads)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveAccessory(AccessoryChange, action=Action.REMOVE):
     """An accessory's container, its image if nothing else uses it, and its secrets get removed."""
 
@@ -335,24 +303,20 @@ class RemoveAccessory(AccessoryChange, action=Action.REMOVE):
     is_running: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunProxy(Change, kind="proxy", action=Action.CREATE, subject="proxy.name"):
     """The proxy gets created."""
 
     proxy: Proxy
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartProxy(RunProxy, action=Action.UPDATE):
     """The stopped proxy gets started."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReplaceProxy(RunProxy, action=Action.REPLACE):
     """The proxy gets replaced, which interrupts traffic for a moment."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RebootProxy(RunProxy):
     """A new proxy gets run in any case, and has to serve before that counts as done."""
 
@@ -364,7 +328,6 @@ class RebootProxy(RunProxy):
         return Action.REPLACE if self.is_there else self.usual_action
 
 
-@dataclass(frozen=True, kw_only=True)
 class SwitchProxy(Change, kind="proxy"):
     """The proxy gets stopped, started, or both, as it is; its configuration is not compared."""
 
@@ -373,7 +336,6 @@ class SwitchProxy(Change, kind="proxy"):
     starts: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveProxy(Change, kind="proxy", action=Action.REMOVE):
     """The proxy gets stopped and removed."""
 

@@ -8,7 +8,7 @@ from posixpath import normpath
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, model
-from kamal_pyinfra.config.accessory import Accessory, Mount
+from kamal_pyinfra.config.accessory import Mount
 from kamal_pyinfra.config.env import EffectiveEnv, env_file_text
 from kamal_pyinfra.config.secrets import registry_credentials, secret_value
 from kamal_pyinfra.config.sections import Healthcheck
@@ -71,13 +71,13 @@ def _stand_by(check: Healthcheck) -> str:
     )
 
 
-def app_containers(run: Run, role: Role, host: str, env_file: EnvFile) -> tuple[AppContainer, ...]:
+def app_containers(run: Run, role: Role, host: str) -> tuple[AppContainer, ...]:
     """The containers that should serve ``role`` on ``host`` with the run's version.
 
     The first is what it would be without replicas, so that Kamal finds it; names, cords and host names of the others
     have their number added.
     """
-    first = app_container(run, role, host, env_file)
+    first = app_container(run, role, host)
     replicas = (
         replace(
             first,
@@ -91,7 +91,7 @@ def app_containers(run: Run, role: Role, host: str, env_file: EnvFile) -> tuple[
     return (first, *replicas)
 
 
-def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppContainer:
+def app_container(run: Run, role: Role, host: str) -> AppContainer:
     """The first or only container that should serve ``role`` on ``host`` with the run's version."""
     config = run.config
     name = naming.container_name(config, role.name, run.version)
@@ -101,7 +101,7 @@ def app_container(run: Run, role: Role, host: str, env_file: EnvFile) -> AppCont
         version=run.version,
         image=config.absolute_image(run.version),
         hostname=naming.container_hostname(host, run.short_id),
-        env_file=env_file.path,
+        env_file=naming.role_env_file(config, role.name),
         labels=tuple(app_labels(config, role).items()),
         volumes=config.volumes,
         options=tuple(role.options.items()),
@@ -159,16 +159,6 @@ WORKING_FOLDER = "$PWD/"
 """How a volume's source below the SSH user's home begins; only the host knows that folder."""
 
 
-def accessories_on(run: Run, host: str) -> tuple[AccessoryContainer, ...]:
-    """The accessories that the run may change on a host, in the order of the configuration.
-
-    Raises:
-        ConfigError: a secret or, if they are booted, a file of theirs is missing.
-    """
-    names = run.config.accessories_on(host)
-    return tuple(accessory_container(run, name) for name in names if run.includes_accessory(name))
-
-
 def every_accessory(run: Run) -> tuple[AccessoryContainer, ...]:
     """All accessories of the configuration, wherever they are; without a need for secrets or files."""
     reading = replace(run, keeps_env=True, command="deploy")
@@ -179,6 +169,8 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
     """The container that an accessory should be, the same on all its hosts."""
     config, section = run.config, run.config.accessories[name]
     container = naming.accessory_container(config, name)
+    files = (_mount(_file_path(mount.target, container), mount) for mount in section.files)
+    directories = (_mount(_on_host(mount.source, container), mount) for mount in section.directories)
     accessory = AccessoryContainer(
         key=name,
         name=container,
@@ -187,7 +179,7 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         publish=section.publish,
         env_file=naming.accessory_env_file(config, container),
         labels=tuple(({"service": container} | dict(section.labels)).items()),
-        volumes=_volumes(section, container),
+        volumes=(*section.volumes, *files, *directories),
         options=tuple(section.options.items()),
         log_options=log_options(config.logging),
         cmd=section.cmd,
@@ -202,12 +194,6 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         directories=tuple(_on_host(mount.source, container) for mount in section.directories),
     )
     return completed(accessory, config, config.accessory_env(name), keeps_secrets=run.keeps_env)
-
-
-def _volumes(section: Accessory, container: str) -> tuple[str, ...]:
-    files = (_mount(_file_path(mount.target, container), mount) for mount in section.files)
-    directories = (_mount(_on_host(mount.source, container), mount) for mount in section.directories)
-    return (*section.volumes, *files, *directories)
 
 
 def _mount(path: str, mount: Mount) -> str:
@@ -239,26 +225,31 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     """What one host should have once the run is over.
 
     Raises:
-        ConfigError: a secret that this host needs has no value.
+        ConfigError: a secret that this host needs has no value, or a file of an accessory that boots is missing.
     """
     config, behaviour = run.config, run.behaviour
     on_host = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
     roles = on_host if behaviour.boots_app else ()
-    env_files = {role.name: role_env_file(run, role, host) for role in roles}
+    # That of a role exists even without secrets, since ``--env-file`` needs it.
+    env_files = tuple(
+        _env_file(run, naming.role_env_file(config, role.name), config.env_for(role.name, host), role.name)
+        for role in roles
+    )
     runs_proxy = behaviour.boots_proxy and any(role.running_traefik for role in on_host)
     proxy_env = _env_file(run, naming.proxy_env_file(config), config.proxy_env) if runs_proxy else None
-    accessories = accessories_on(run, host)
+    names = (name for name in config.accessories_on(host) if run.includes_accessory(name))
+    accessories = tuple(accessory_container(run, name) for name in names)
     accessory_env = tuple(
         _env_file(run, each.env_file, config.accessory_env(each.key))
         for each in (accessories if behaviour.writes_accessory_env else ())
     )
-    containers = tuple(each for role in roles for each in app_containers(run, role, host, env_files[role.name]))
+    containers = tuple(each for role in roles for each in app_containers(run, role, host))
     return DesiredHost(
         run=run,
         host=host,
         owner=owner_of(run),
         directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
-        env_files=(*env_files.values(), *((proxy_env,) if proxy_env else ()), *accessory_env),
+        env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
         registry=_registry(run),
         proxy=None if proxy_env is None else proxy_container(config, proxy_env),
         containers=containers,
@@ -319,12 +310,6 @@ def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
     base = config.run_directory
     folders = (base, f"{base}/locks", f"{base}/env/roles")
     return (*folders, f"{base}/env/traefik") if with_proxy else folders
-
-
-def role_env_file(run: Run, role: Role, host: str) -> EnvFile:
-    """The file with the secrets of a role; it exists even without secrets since ``--env-file`` needs it."""
-    env = run.config.env_for(role.name, host)
-    return _env_file(run, naming.role_env_file(run.config, role.name), env, role.name)
 
 
 def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:

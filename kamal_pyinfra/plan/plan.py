@@ -143,10 +143,7 @@ class Plan:
 
 
 def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
-    """Compare a fleet with the configuration.
-
-    Args:
-        left_out: hosts that would take part but could not be asked.
+    """Compare a fleet with the configuration; hosts that are left out could not be asked.
 
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
@@ -161,7 +158,7 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable
         command=run.command,
         build=_build(run, plans),
         hosts=plans,
-        notes=(*_left_out(run, left_out), *_notes(run, observed)),
+        notes=tuple(_notes(run, observed, left_out)),
     )
 
 
@@ -174,17 +171,13 @@ def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPl
         roles=roles_on(run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
-        notes=(
-            *_edited(desired, observed, changed),
-            *foreign_accessories(desired, observed),
-            *_stranger(desired, observed),
-        ),
+        notes=tuple(_host_notes(desired, observed, changed)),
         accessories=run.config.accessories_on(desired.host),
         advice=() if run.roles else tuple(advice),
     )
 
 
-def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
+def _host_notes(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
     """The app itself may change its files, so it takes a word of the user to replace a container for that."""
     for name in (container.name for container in desired.containers if container.name not in changed):
         existing = observed.container(name)
@@ -195,9 +188,7 @@ def _edited(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> 
             )
         if existing is not None and not existing.are_edits_known:
             yield f"container {name}: {UNLISTED_FILES}; `docker diff {name}` on the host lists them"
-
-
-def _stranger(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
+    yield from foreign_accessories(desired, observed)
     if desired.is_leaving and not is_former(desired, observed):
         service = naming.service_name(desired.run.config)
         yield f"has nothing of {service}, no container and no record of it: left alone"
@@ -212,15 +203,12 @@ def former_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tu
     return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
 
 
-def _left_out(run: Run, hosts: Iterable[str]) -> Iterator[str]:
-    for host in hosts:
+def _notes(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str]) -> Iterator[str]:
+    for host in left_out:
         if run.has_accessories_only(host):
             yield f"{host} ({', '.join(run.config.accessories_on(host))}) cannot be reached, and has accessories only"
         else:
             yield f"{host} ({', '.join(roles_on(run, host))}) cannot be reached and is left out; deploy again later"
-
-
-def _notes(run: Run, observed: Mapping[str, ObservedHost]) -> Iterator[str]:
     for host, roles in former_hosts(run, observed).items():
         what = ", ".join(roles) or "accessories"
         yield (

@@ -212,26 +212,17 @@ WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "a
 def select(
     config: Config, *, hosts: Sequence[str] = (), roles: Sequence[str] = (), primary: bool = False, command: str = ""
 ) -> Target:
-    """Apply the filters of the command line.
-
-    Args:
-        hosts: globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; empty for all.
-        roles: globs; empty for all.
-        command: whose hosts; some have to do with accessories too.
-        primary: only the first host that is left.
+    """Apply the filters of a command, globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; ``primary`` leaves one host.
 
     Raises:
         ConfigError: a filter matches nothing.
     """
     role_names = _matching("roles", roles, [role.name for role in config.roles])
-    of_roles = [
-        server.host
-        for server in config.role_hosts
-        if any(config.role(role).runs_on(server.host) for role in role_names)
-    ]
+    selected = [config.role(role) for role in role_names]
+    names = [server.host for server in config.role_hosts if any(role.runs_on(server.host) for role in selected)]
     if command in WITH_ACCESSORIES and not roles:
-        of_roles = [server.host for server in config.all_hosts]
-    chosen = _matching("hosts", hosts, of_roles)
+        names = [server.host for server in config.all_hosts]
+    chosen = _matching("hosts", hosts, names)
     return Target(hosts=tuple(chosen[:1] if primary else chosen), roles=tuple(role_names) if roles else ())
 
 

@@ -6,20 +6,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from kamal_pyinfra.plan.compare.fields import (
-    NOT_SET,
-    OPTIONS,
-    RESTART,
-    DesiredMount,
-    Difference,
-    env_differences,
-    label_differences,
-    logging_differences,
-    mount_differences,
-    option_differences,
-    secret_differences,
-    surplus_env_differences,
-)
+from kamal_pyinfra.plan.compare import fields
+from kamal_pyinfra.plan.compare.fields import NOT_SET, OPTIONS, RESTART, DesiredMount, Difference
 from kamal_pyinfra.plan.desired import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import as_items, from_seconds, is_in_options, split_command, to_seconds
 from kamal_pyinfra.plan.proxy.router_names import usual_labels
@@ -48,10 +36,10 @@ def container_differences(
         image.append(Difference(field="image", before=observed.image, after=desired.image))
     if isinstance(desired, AppContainer) and host.image_id(desired.image) not in ("", observed.image_id):
         image.append(Difference(field=f"image behind {desired.image}", after="changed"))
-    fields = config_differences(desired, observed, host)
-    if image and fields == (OTHER_OPTIONS,) and "image" in desired.settings:
+    others = config_differences(desired, observed, host)
+    if image and others == (OTHER_OPTIONS,) and "image" in desired.settings:
         return tuple(image)  # the digest is another one for that alone
-    return (*image, *fields)
+    return (*image, *others)
 
 
 def config_differences(
@@ -64,9 +52,9 @@ def config_differences(
     """
     if isinstance(desired, AppContainer):
         observed = replace(observed, labels=usual_labels(observed.labels))
-    fields = tuple(_fields(desired, observed, host))
+    differences = tuple(_fields(desired, observed, host))
     is_changed = observed.digest not in (None, desired.digest)
-    return (OTHER_OPTIONS,) if is_changed and not fields else fields
+    return (OTHER_OPTIONS,) if is_changed and not differences else differences
 
 
 def _fields(desired: ContainerSpec, observed: ObservedContainer, host: ObservedHost) -> Iterator[Difference]:
@@ -77,15 +65,15 @@ def _fields(desired: ContainerSpec, observed: ObservedContainer, host: ObservedH
         ports = (desired.publish, *as_items(dict(options).get("publish", ())))
         options = (*(option for option in options if option[0] != "publish"), ("publish", ports))
     names = (*(name for name, _ in desired.env), *desired.secret_names)
-    yield from secret_differences(desired.secrets, desired.secret_checks, observed, defaults)
+    yield from fields.secret_differences(desired.secrets, desired.secret_checks, observed, defaults)
     # The digest does not know of secrets: one that is watched no more is found by its name.
-    yield from surplus_env_differences(names, options, observed, defaults)
+    yield from fields.surplus_env_differences(names, options, observed, defaults)
     if not is_same:
-        yield from env_differences(desired.env, observed)
-        yield from label_differences(desired.labels, options, observed, defaults)
-        yield from mount_differences(_mounts(desired, host), options, observed)
-        yield from logging_differences(desired.log_options, options, observed)
-    yield from option_differences(options, observed.options, is_same=is_same)
+        yield from fields.env_differences(desired.env, observed)
+        yield from fields.label_differences(desired.labels, options, observed, defaults)
+        yield from fields.mount_differences(_mounts(desired, host), options, observed)
+        yield from fields.logging_differences(desired.log_options, options, observed)
+    yield from fields.option_differences(options, observed.options, is_same=is_same)
     if is_same:
         return
     if isinstance(desired, Proxy):

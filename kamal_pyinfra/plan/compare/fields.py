@@ -334,9 +334,7 @@ def _as_written(values: tuple[object, ...]) -> str:
 def logging_differences(wanted: Options, options: Options, observed: ObservedContainer) -> Iterator[Difference]:
     """Another driver, and options of it that are missing, have another value, or are there unasked.
 
-    Args:
-        wanted: flags made from ``logging:``.
-        options: the ``docker run`` options as written; where they speak of logging too, only the digest can tell.
+    Where ``docker run`` options set the logging too, only the digest can tell.
     """
     if not observed.log_driver or is_in_options(options, "log-driver", "log-opt"):
         return

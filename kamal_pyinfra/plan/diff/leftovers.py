@@ -164,7 +164,7 @@ def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change
         return ()
     former = sorted(_former_roles(desired, observed))
     surplus = _surplus(desired, observed, former)
-    containers = (*_surplus_containers(desired, observed, surplus), *_stepping_aside(desired, observed))
+    containers = tuple(_removed_containers(desired, observed, surplus))
     gone = {change.name for change in containers}
     return (
         *containers,
@@ -198,22 +198,20 @@ def _surplus(desired: DesiredHost, observed: ObservedHost, former: list[str]) ->
     )
 
 
-def _surplus_containers(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveContainer]:
+def _removed_containers(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveContainer]:
+    """What is not retained, and what steps aside in this run for a container of its name."""
     stopping = stopping_containers(desired, observed) if desired.is_leaving else ()
     for change in surplus_containers(surplus, desired.retain_containers):
         part_of = change.name if change.name in stopping else ""
         yield replace(change, cause=_left(desired), part_of=part_of) if desired.is_leaving else change
+    for boot in diff_containers(desired, observed):
+        if isinstance(boot, ReplaceContainer):
+            name = naming.replaced_name(boot.container.name, desired.run.replaced_suffix)
+            yield RemoveContainer(name=name, role=boot.role, cause="was replaced", part_of=boot.container.name)
 
 
 def _left(desired: DesiredHost) -> str:
     return f"{desired.host} is not in the config"
-
-
-def _stepping_aside(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveContainer]:
-    for change in diff_containers(desired, observed):
-        if isinstance(change, ReplaceContainer):
-            name = naming.replaced_name(change.container.name, desired.run.replaced_suffix)
-            yield RemoveContainer(name=name, role=change.role, cause="was replaced", part_of=change.container.name)
 
 
 def _unused_folders(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveDirectory]:

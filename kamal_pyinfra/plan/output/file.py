@@ -13,7 +13,7 @@ from kamal_pyinfra.errors import ConfigError, PlanRefused
 from kamal_pyinfra.plan.output.document import ChangeDocument, Document, PlanDocument, plan_document
 from kamal_pyinfra.plan.plan import Plan, make_plan
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
+from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.text import one_line
 
 Facts = Mapping[str, str]
@@ -31,7 +31,13 @@ def _facts(observed: ObservedHost) -> Iterator[tuple[str, str]]:
     yield "docker", observed.docker.version or observed.docker.error or "not installed"
     yield "version of the last run", observed.record.version if observed.record else ABSENT
     for container in observed.containers:
-        yield from _container_facts(container)
+        name = f"container {container.name}"
+        yield f"{name} id", container.id
+        yield f"{name} state", container.status.value
+        yield f"{name} health", container.health or "none"
+        yield from (
+            (f"{name} {field}", " ".join(map(str, values))) for field, values in container.options.items() if values
+        )
     for image in observed.images:
         yield f"image {image.reference}", image.id
     for path, is_tied in observed.cords.items():
@@ -42,16 +48,6 @@ def _facts(observed: ObservedHost) -> Iterator[tuple[str, str]]:
         yield f"env file {path}", "present"
     for path in (*observed.directories, *observed.assets):
         yield f"directory {path}", "present"
-
-
-def _container_facts(container: ObservedContainer) -> Iterator[tuple[str, str]]:
-    name = f"container {container.name}"
-    yield f"{name} id", container.id
-    yield f"{name} state", container.status.value
-    yield f"{name} health", container.health or "none"
-    for field, values in container.options.items():
-        if values:
-            yield f"{name} {field}", " ".join(map(str, values))
 
 
 def changed_facts(before: Mapping[str, Facts], now: Mapping[str, Facts]) -> list[str]:

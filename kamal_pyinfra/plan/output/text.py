@@ -26,11 +26,7 @@ def change_lines(change: Change, width: int = 0) -> Iterator[str]:
 
 
 def render_text(plan: Plan, *, is_whole: bool = False) -> str:
-    """The plan for people: hosts with the same changes are shown once, with all their names.
-
-    Args:
-        is_whole: show every step, also those that come along with another change.
-    """
+    """The plan for people: hosts with the same changes once, with all their names; ``is_whole`` shows every step."""
     name = f"{plan.service} {plan.version}".rstrip()
     notes = "".join(f"Note: {one_line(note)}\n" for note in plan.notes)
     if plan.is_empty:

@@ -107,10 +107,11 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
     ask, answer = token[:32], token[32:]
     name, prefix = f"{MARK}{ask}", "traefik.http"
     service = _service(labels)
+    unnamed = [router for router, fields in _defined(labels, "routers").items() if "service" not in fields]
     check = _check(labels).partition(":")[2]
     path = (check or container.probe_path.partition("?")[0]).lstrip("/")
     return (
-        *_named_services(labels, service),
+        *((f"{prefix}.routers.{router}.service", service) for router in unnamed if service),
         (f"{prefix}.routers.{name}.rule", f"Path(`/{name}`)"),
         (f"{prefix}.routers.{name}.priority", str(PRIORITY)),
         (f"{prefix}.routers.{name}.service", name),
@@ -221,12 +222,6 @@ def _used_service(labels: Mapping[str, str]) -> str:
     return next(named, "").removesuffix("@docker")
 
 
-def _named_services(labels: Mapping[str, str], service: str) -> Iterator[tuple[str, str]]:
-    for router, fields in _defined(labels, "routers").items():
-        if service and "service" not in fields:
-            yield f"traefik.http.routers.{router}.service", service
-
-
 def _entrance(fields: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
     """The entry points of a router, and TLS if it has it; no certificate is asked for."""
     if points := fields.get("entrypoints"):
@@ -324,12 +319,10 @@ class Reach:
 def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> Reach:
     """How the proxy would reach a new container otherwise than those of its role that serve; the first such service.
 
-    Args:
-        container: the new one, with the configuration's names.
-        running: all that run on the host, whosever they are, in whatever state of health.
+    The new one has the configuration's names; the others are all that run on the host, in any state of health.
     """
     ours = identity(dict(container.labels))
-    shown = [each for each in running if not is_hidden(each.labels) and _owner(each) == ours]
+    shown = [each for each in running if not is_hidden(each.labels) and identity(each.labels) == ours]
     before = [services for each in shown if (services := _routed_services(each.labels, each.name))]
     wanted = _routed_services(dict(container.labels), container.name)
     known = [service for services in before for service in services.values()]
@@ -342,10 +335,6 @@ def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> 
     is_tried = len(ports) <= 1 and (container.cord is not None or not ports)
     untried = ", ".join(others if is_tried else [*others, SERVER_PORT])
     return Reach(port=port if container.cord is not None else None, untried=untried)
-
-
-def _owner(container: ObservedContainer) -> tuple[str, ...]:
-    return container.service, container.role, container.destination
 
 
 def _differing(service: Mapping[str, str], known: Sequence[Mapping[str, str]]) -> set[str]:

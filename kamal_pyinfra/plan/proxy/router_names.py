@@ -68,11 +68,7 @@ def elements(labels: Mapping[str, str]) -> dict[Element, dict[str, str]]:
 
 
 def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict[str, str]]:
-    """What a container's labels define, with what Traefik adds to a router that leaves it out.
-
-    Args:
-        container: its name, of which Traefik makes the rule and the service of a router that names none.
-    """
+    """What a container's labels define, with the rule and service that Traefik makes of its name for a bare router."""
     found = elements(labels)
     for element, fields in found.items():
         if element.kind == "routers":
@@ -86,9 +82,7 @@ def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict
 def names_beside(container: AppContainer, running: Iterable[ObservedContainer]) -> Names:
     """The names under which a new container can run beside others without taking anything from them.
 
-    Args:
-        container: the new one, with the configuration's names.
-        running: all that run on the host, whosever they are, in whatever state of health.
+    The new one has the configuration's names; the others are all that run on the host, in any state of health.
     """
     labels, others = dict(container.labels), [each for each in running if not is_hidden(each.labels)]
     taken = [definitions(each.labels, each.name) for each in others]

@@ -18,11 +18,7 @@ from kamal_pyinfra.plan.state.observed import ObservedHost
 
 
 def boot(run: Run, observed: ObservedHost) -> TaskDecision:
-    """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too.
-
-    Raises:
-        ConfigError: a secret has no value, or a local file cannot be read.
-    """
+    """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too."""
     desired = desired_host(run, observed.host)
     steps = (diff_directories, diff_env_files, diff_login, diff_missing_accessories)
     changes = tuple(change for diff in steps for change in diff(desired, observed))

@@ -25,11 +25,7 @@ CAUSE = "asked for"
 
 
 def push(run: Run, observed: ObservedHost) -> TaskDecision:
-    """Every env file has today's content.
-
-    Raises:
-        ConfigError: a secret has no value.
-    """
+    """Every env file has today's content."""
     desired = desired_host(run, observed.host)
     return TaskDecision(
         changes=(*diff_directories(desired, observed), *diff_env_files(desired, observed)),
@@ -63,11 +59,7 @@ def bootstrap(run: Run, observed: ObservedHost) -> TaskDecision:
 
 
 def pull(run: Run, observed: ObservedHost) -> TaskDecision:
-    """The image is fetched, also where one of that version is.
-
-    Raises:
-        ConfigError: a secret has no value.
-    """
+    """The image is fetched, also where one of that version is."""
     desired = desired_host(run, observed.host)
     steps = (diff_docker, diff_directories, diff_login, diff_images)
     return TaskDecision(changes=tuple(change for diff in steps for change in diff(desired, observed)))

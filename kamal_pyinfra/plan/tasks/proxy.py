@@ -22,11 +22,7 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 
 def boot(run: Run, observed: ObservedHost) -> TaskDecision:
-    """The proxy runs as ``traefik:`` says.
-
-    Raises:
-        ConfigError: a secret has no value.
-    """
+    """The proxy runs as ``traefik:`` says."""
     desired = desired_host(run, observed.host)
     return TaskDecision(
         changes=(*_prepared(desired, observed), *diff_proxy(desired, observed)),
@@ -35,11 +31,7 @@ def boot(run: Run, observed: ObservedHost) -> TaskDecision:
 
 
 def reboot(run: Run, observed: ObservedHost) -> TaskDecision:
-    """The proxy is replaced by one as ``traefik:`` says, whether it differs or not.
-
-    Raises:
-        ConfigError: a secret has no value.
-    """
+    """The proxy is replaced by one as ``traefik:`` says, whether it differs or not."""
     desired = desired_host(run, observed.host)
     return TaskDecision(
         changes=(*_prepared(desired, observed), *diff_rebooted_proxy(desired, observed)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pydantic import SecretStr
 
@@ -27,6 +28,8 @@ class Upload:
 class ContainerSpec:
     """What ``docker run`` is given, whatever the container is for."""
 
+    own_settings: ClassVar[tuple[str, ...]] = ()
+
     name: str  # of the container; empty for one that Docker names
     image: str
     env_file: str
@@ -47,28 +50,21 @@ class ContainerSpec:
     @property
     def settings(self) -> dict[str, object]:
         """What needs another container if it changes; not what changes from run to run, and nothing of secrets."""
-        return {
-            "env": dict(self.env),
-            "labels": dict(self.labels),
-            "options": self.options,
-            "log_options": self.log_options,
-        }
+        common = {"env": dict(self.env), "labels": dict(self.labels)}
+        names = ("options", "log_options", *self.own_settings)
+        return common | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessoryContainer(ContainerSpec):
     """An accessory as the configuration wants it on one host."""
 
+    own_settings = ("image", "publish", "volumes", "cmd")
+
     key: str  # what the configuration calls it; ``name`` is that of its container, and of its folder on the host
     owner: str  # ``SERVICE[-DESTINATION]/KEY``, the label by which it is ours
     uploads: tuple[Upload, ...]  # its files
     directories: tuple[str, ...]  # folders that must exist on the host
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """All that ``docker run`` is given."""
-        own = {"image": self.image, "publish": self.publish, "volumes": self.volumes, "cmd": self.cmd}
-        return super().settings | own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +92,8 @@ class Assets:
 class AppContainer(ContainerSpec):
     """One app container as the configuration wants it on one host."""
 
+    own_settings = ("volumes", "cmd")
+
     role: str
     version: str
     hostname: str  # container host name; differs between hosts and runs, so it is not part of the digest
@@ -114,14 +112,11 @@ class AppContainer(ContainerSpec):
     @property
     def settings(self) -> dict[str, object]:
         """All that ``docker run`` is given but the image, which changes with the version."""
-        own: dict[str, object] = {
-            "volumes": self.volumes,
-            "cmd": self.cmd,
+        return super().settings | {
             "health": self.health and (self.health.command, self.health.interval),
             "cord": self.cord_target,
             "assets": self.assets and self.assets.source,
         }
-        return super().settings | own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +134,12 @@ class EnvFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Proxy(ContainerSpec):
-    """The Traefik container that all services of a host share; its owner is the service that started it."""
+    """The Traefik container that all services of a host share."""
+
+    own_settings = ("image", "publish", "args")
 
     args: Options
-    owner: str
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """All that ``docker run`` is given; the owner is not part of it, the proxy is shared."""
-        return super().settings | {"image": self.image, "publish": self.publish, "args": self.args}
+    owner: str  # the service that started it; no setting, since the proxy is shared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,8 +104,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         return ()
     # Known only to who can see this run's containers.
     token = hashlib.sha256(f"{container.cord}|{container.hostname}|{container.name}".encode()).hexdigest()
-    ask, answer = token[:32], token[32:]
-    name, prefix = f"{MARK}{ask}", "traefik.http"
+    name, answer, prefix = f"{MARK}{token[:32]}", token[32:], "traefik.http"
     service = _service(labels)
     unnamed = [router for router, fields in _defined(labels, "routers").items() if "service" not in fields]
     check = _check(labels).partition(":")[2]

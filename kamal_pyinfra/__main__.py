@@ -6,8 +6,8 @@ import gc
 def main() -> None:
     """Run ``kp`` and exit; see :func:`kamal_pyinfra.cli.main.main`.
 
-    While modules load, Python would look for garbage again and again, for nothing: a tenth of the time until hosts are
-    asked. It begins to when a session does.
+    While modules load, Python would search for garbage again and again, for nothing: a tenth of the time until hosts
+    are contacted. A session lets it begin.
     """
     gc.disable()
 

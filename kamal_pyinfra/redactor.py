@@ -1,6 +1,6 @@
-"""The one redactor: values of secrets are in nothing that kp prints or writes down, whoever printed them.
+"""The one redactor: values of secrets are in nothing that kp prints or writes down, whatever printed them.
 
-It is fed when a configuration is loaded, and asked by everything that makes text safe to show.
+It is fed when a configuration is loaded, and used by everything that makes text safe to show.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator
 
 REDACTED = "[REDACTED]"
-
 SHORTEST = 4
 """What is shorter is in half of all words."""
 SHORTEST_INSIDE = 8
@@ -35,11 +34,9 @@ class Redactor:
         self._forms: tuple[str, ...] | None = None
 
     def learn(self, values: Iterable[str], *, open_words: Iterable[str] = ()) -> None:
-        """Hide more values from now on.
+        """Hide more values from now on, those of several lines line by line.
 
-        Args:
-            values: of secrets; those of several lines are hidden line by line.
-            open_words: what everybody may read, such as names of services and hosts; never hidden as a whole value.
+        ``open_words`` are never hidden as a whole value: what everybody may read, such as names of services and hosts.
         """
         self._values.update(dict.fromkeys(values))
         self._open.update(word.casefold() for word in open_words)
@@ -47,10 +44,10 @@ class Redactor:
 
     def forget(self) -> None:
         """Hide nothing any more."""
-        self.__init__()  # type: ignore[misc] # as it was born
+        self.__init__()  # type: ignore[misc] # as it began
 
     def __call__(self, text: str) -> str:
-        """The text without any of the values."""
+        """Return the text without any of the values."""
         if self._forms is None:
             self._forms = tuple(sorted(self._every_form(), key=lambda form: (-len(form), form)))
         for form in self._forms:

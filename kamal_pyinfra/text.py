@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe to print."""
+"""Text from any source, made safe to print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INVISIBLE = (
     "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Characters that show nothing, or that show others in another order (Unicode: Default_Ignorable_Code_Point, Cf and the
-line separators), but for variation selectors, which choose how a sign looks."""
+line separators), but for variation selectors, which choose the form of a sign."""
 DECEIVING = re.compile(f"[{INVISIBLE}]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(rf"(?!\n){CONTROL.pattern}|{DECEIVING.pattern}")

@@ -40,7 +40,7 @@ class Deployed:
 
     def as_json(self) -> dict[str, object]:
         """Return the deploy as a JSON object."""
-        return {**asdict(self), "result": self.result.lower(), "hosts": list(self.hosts)}
+        return {**asdict(self), "result": self.result.lower()}
 
 
 def deploy_message(result: str, plan: Plan, *, seconds: float, where: str) -> str:

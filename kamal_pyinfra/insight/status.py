@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
@@ -37,10 +37,6 @@ class StatusRow:
     def label(self) -> str:
         """The role, with the number from the second container on."""
         return self.role if self.replica == 1 else f"{self.role} {self.replica}"
-
-    def as_json(self) -> dict[str, object]:
-        """Return the row as a JSON object."""
-        return {**asdict(self), "drift": list(self.drift)}
 
 
 def status_rows(

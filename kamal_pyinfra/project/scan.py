@@ -45,11 +45,12 @@ DJANGO = Framework(name="Django", port=8000, probe=PYTHON_PROBE, secret=("SECRET
 FASTAPI = Framework(name="FastAPI", port=8000, probe=PYTHON_PROBE)
 FLASK = Framework(name="Flask", port=8000, probe=PYTHON_PROBE, secret=("SECRET_KEY",))
 NODE = Framework(name="Node", port=3000, probe=NODE_PROBE, clear=(("NODE_ENV", "production"),))
+UNKNOWN = Framework(name="An app", port=3000)
 PYTHON = {"django": DJANGO, "fastapi": FASTAPI, "flask": FLASK}
 
 
-def find_framework(folder: Path) -> Framework | None:
-    """Return the framework in the folder's list of dependencies."""
+def find_framework(folder: Path) -> Framework:
+    """Return the framework in the folder's list of dependencies, else ``UNKNOWN``."""
     if re.search(r"^\s*gem\s+[\"']rails[\"']", text_of(folder / "Gemfile"), re.M):
         return RAILS
     wanted = "\n".join(text_of(folder / name) for name in PYTHON_LISTS)
@@ -59,9 +60,9 @@ def find_framework(folder: Path) -> Framework | None:
     if (folder / "manage.py").is_file():
         return DJANGO
     try:
-        return NODE if isinstance(json.loads(text_of(folder / "package.json")), dict) else None
+        return NODE if isinstance(json.loads(text_of(folder / "package.json")), dict) else UNKNOWN
     except ValueError:
-        return None
+        return UNKNOWN
 
 
 def text_of(path: Path, limit: int = 200_000) -> str:
@@ -179,7 +180,6 @@ def _class(found: re.Match[str]) -> str:
     return f"[{found['negated'] or ''}{inside}]" if inside else ""
 
 
-DEFAULT_PORT = 3000
 DEFAULT_PATH = "/up"
 MOST_FILES = 400
 SOURCES = {".py", ".rb", ".js", ".mjs", ".cjs", ".ts"}
@@ -194,7 +194,7 @@ class Project:
 
     service: str
     image: Image | None = None
-    framework: Framework | None = None
+    framework: Framework = UNKNOWN
     health_page: str | None = None  # a path that its sources mention
     machine: str = "x86_64"  # processor of the deploying machine, as ``uname -m`` prints it
 
@@ -207,7 +207,7 @@ class Project:
     def port(self) -> int:
         """The port of the app in its container."""
         exposed = self.image.port if self.image else None
-        return exposed or (self.framework.port if self.framework else DEFAULT_PORT)
+        return exposed or self.framework.port
 
     @property
     def path(self) -> str:
@@ -222,7 +222,7 @@ class Project:
         if own is not None and own.isprintable() and "<%" not in own:
             asked = URL.search(own) if own.startswith("curl ") else None
             return None if asked and int(asked[1] or 80) == self.port else own
-        probe = self.framework.probe if self.framework else None
+        probe = self.framework.probe
         if probe is None or (self.image is not None and self.image.has_curl):
             return None
         return probe.replace("{url}", f"http://localhost:{self.port}{self.path}")
@@ -231,8 +231,7 @@ class Project:
     def knows_health_page(self) -> bool:
         """Whether there is a sign that the app has a health page."""
         has_own = self.image is not None and self.image.healthcheck is not None
-        is_built_in = self.framework is not None and self.framework.has_health_page
-        return has_own or is_built_in or self.health_page is not None
+        return has_own or self.framework.has_health_page or self.health_page is not None
 
 
 def read_project(folder: Path) -> Project:

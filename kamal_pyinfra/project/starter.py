@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kamal_pyinfra.config.image import LOOPBACK, PATH, split_domain
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.reference import schema_text, template
-from kamal_pyinfra.project.scan import Framework, Project
+from kamal_pyinfra.project.scan import Project
 from kamal_pyinfra.project.write import File
 
 PLACEHOLDER_HOST = "192.0.2.10"
@@ -105,7 +105,6 @@ def split_account(text: str) -> tuple[str | None, str | None]:
 PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-NO_FRAMEWORK = Framework(name="", port=0)
 
 
 def deploy_yml(project: Project, answers: Answers) -> str:
@@ -118,7 +117,7 @@ def deploy_yml(project: Project, answers: Answers) -> str:
     environment.filters["scalar"] = scalar
     return environment.from_string(template("deploy.yml")).render(
         project=project,
-        framework=project.framework or NO_FRAMEWORK,
+        framework=project.framework,
         answers=answers,
         next_step=next_step(project, answers),
     )
@@ -127,7 +126,7 @@ def deploy_yml(project: Project, answers: Answers) -> str:
 def next_step(project: Project, answers: Answers) -> str:
     """Return what the user does after the files are written."""
     password = ("the registry's password",) if answers.username is not None else ()
-    wanted = " and ".join((*password, *(project.framework.secret if project.framework else ())))
+    wanted = " and ".join((*password, *project.framework.secret))
     return f"write {wanted} into .env, then run `kp setup`" if wanted else "run `kp setup`"
 
 
@@ -188,5 +187,5 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
 def _env_text(project: Project, answers: Answers, about: str) -> str:
     """Return an env file without values; a secret of the app counts only once it has a value."""
     password = (f"{PASSWORD}=",) if answers.username is not None else ()
-    secrets = project.framework.secret if project.framework else ()
-    return "".join(f"{line}\n" for line in (f"# {about}", *password, *(f"# {name}=" for name in secrets)))
+    secrets = (f"# {name}=" for name in project.framework.secret)
+    return "".join(f"{line}\n" for line in (f"# {about}", *password, *secrets))

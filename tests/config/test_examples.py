@@ -44,6 +44,5 @@ def test_every_example_is_tested() -> None:
 def test_kp_init_knows_what_the_tutorials_are_made_with(name: str) -> None:
     folder = EXAMPLES / name.lower()
     framework = find_framework(folder)
-    assert framework is not None
     assert framework.name == name
     assert f"EXPOSE {framework.port}\n" in (folder / "Dockerfile").read_text()

@@ -15,6 +15,7 @@ from kamal_pyinfra.project.scan import (
     FLASK,
     NODE,
     RAILS,
+    UNKNOWN,
     Project,
     find_framework,
     read_dockerfile,
@@ -64,7 +65,7 @@ FOLDERS = {
     FASTAPI: {"pyproject.toml": '[project]\ndependencies = ["uvicorn", "FastAPI[all]>=0.1"]\n'},
     FLASK: {"requirements/base.txt": "Flask==3.0\n"},
     NODE: {"package.json": '{"name": "x"}', "requirements.txt": "django-environ\n"},
-    None: {"Gemfile": 'gem "rails-html"\n', "package.json": "[]", "requirements.txt": "notflask\n"},
+    UNKNOWN: {"Gemfile": 'gem "rails-html"\n', "package.json": "[]", "requirements.txt": "notflask\n"},
 }
 
 
@@ -76,7 +77,7 @@ def fill(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("framework", FOLDERS, ids=lambda framework: framework.name if framework else "none")
+@pytest.mark.parametrize("framework", FOLDERS, ids=lambda framework: framework.name)
 def test_a_framework_is_known_by_its_dependencies(framework, tmp_path: Path) -> None:
     assert find_framework(fill(tmp_path, FOLDERS[framework])) == framework
 
@@ -108,20 +109,20 @@ PYTHON_UP = "python -c \"from urllib.request import urlopen; urlopen('http://loc
 @pytest.mark.parametrize(
     ("dockerfile", "framework", "port", "path", "command"),
     [
-        (None, None, 3000, "/up", None),
+        (None, UNKNOWN, 3000, "/up", None),
         (None, RAILS, 3000, "/up", None),
         ("FROM a", FLASK, 8000, "/up", PYTHON_UP),
         ("FROM a\nRUN apt-get install curl", FLASK, 8000, "/up", None),
         ("FROM a\nEXPOSE 80\nHEALTHCHECK CMD curl -f http://localhost/ok", FLASK, 80, "/ok", None),
         (
             "FROM a\nEXPOSE 80\nHEALTHCHECK CMD curl http://localhost:81/ok",
-            None,
+            UNKNOWN,
             80,
             "/ok",
             "curl http://localhost:81/ok",
         ),
-        ("FROM a\nHEALTHCHECK CMD bin/health", None, 3000, "/up", "bin/health"),
-        ("FROM a\nHEALTHCHECK CMD <%= x %>", None, 3000, "/up", None),
+        ("FROM a\nHEALTHCHECK CMD bin/health", UNKNOWN, 3000, "/up", "bin/health"),
+        ("FROM a\nHEALTHCHECK CMD <%= x %>", UNKNOWN, 3000, "/up", None),
     ],
 )
 def test_the_health_check_follows_from_both(dockerfile, framework, port, path, command) -> None:

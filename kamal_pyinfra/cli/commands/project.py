@@ -90,8 +90,7 @@ def outcomes(written: Iterable[Written]) -> Iterator[str]:
 
 def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:
     """Return what was found, and what is left to do."""
-    made_with = project.framework.name if project.framework else "An app"
-    lines = [f"{made_with} on port {project.port}, healthy when {project.path} answers."]
+    lines = [f"{project.framework.name} on port {project.port}, healthy when {project.path} answers."]
     if project.image is None:
         lines.append("There is no Dockerfile yet; kp builds the image from one.")
     elif project.image.port is None:

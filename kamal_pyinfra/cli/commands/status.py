@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -54,7 +55,7 @@ def status(options: Options, watch: bool, interval: float, json: bool) -> None:
 
 
 def _print_json(rows: Sequence[StatusRow], *, is_line: bool) -> None:
-    values = [row.as_json() for row in rows]
+    values = [asdict(row) for row in rows]
     echo_json(json_module.dumps(values, indent=None if is_line else 2, ensure_ascii=False))
 
 

@@ -12,6 +12,8 @@ from kamal_pyinfra.plan.docker_values import NANO
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, Status
 from kamal_pyinfra.shell.host import NOT_LISTED
 
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+
 
 class Shape(BaseModel):
     """An object of JSON; what it has besides is passed over."""
@@ -33,6 +35,12 @@ class Mount(Shape):
     source: str = Field("", alias="Source")
     name: str = Field("", alias="Name")
     is_writable: bool = Field(True, alias="RW")
+
+    @property
+    def volume(self) -> str:
+        """As ``--volume`` takes what is mounted; empty for a volume without a name."""
+        source = self.name or self.source
+        return "" if ANONYMOUS.fullmatch(source) else source if self.is_writable else f"{source}:ro"
 
 
 class Binding(Shape):
@@ -66,6 +74,12 @@ class ImageRow(Shape):
     command: list[str] | None
     healthcheck: Healthcheck | None
 
+    @property
+    def health_command(self) -> str | None:
+        """The command of the health check, if there is one."""
+        test = self.healthcheck and self.healthcheck.test
+        return " ".join(test[1:]) if test and test[0] != "NONE" else None
+
 
 class ContainerRow(ImageRow):
     """A container."""
@@ -85,10 +99,7 @@ class ContainerRow(ImageRow):
 
 
 PORTS = TypeAdapter(dict[str, list[Binding] | None])
-
 ULIMITS = TypeAdapter(list[Ulimit])
-
-ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 def parse_container(
@@ -111,8 +122,8 @@ def parse_container(
         ValueError: it is not what the template prints.
     """
     row = ContainerRow.model_validate_json(text)
-    healthcheck, log = row.healthcheck or Healthcheck(), row.log or LogConfig()
-    name = row.name.removeprefix("/")
+    log, name = row.log or LogConfig(), row.name.removeprefix("/")
+    interval = row.healthcheck.interval if row.healthcheck else None
     return ObservedContainer(
         id=row.id,
         name=name,
@@ -131,14 +142,14 @@ def parse_container(
         secret_checks=checks.get(row.id, {}),
         clear_checks=clear_checks.get(row.id, {}),
         mounts={mount.destination: mount.source for mount in row.mounts},
-        volumes={mount.destination: _volume(mount) for mount in row.mounts},
+        volumes={mount.destination: mount.volume for mount in row.mounts},
         command=tuple(row.command or ()),
         ports={port: _bindings(bindings) for port, bindings in (row.ports or {}).items()},
         options={name: _values(name, value) for name, value in row.options.items()},
         log_driver=log.type,
         log_options=log.config or {},
-        health_command=_health_command(healthcheck),
-        health_interval=(healthcheck.interval or 0) / NANO,
+        health_command=row.health_command,
+        health_interval=(interval or 0) / NANO,
     )
 
 
@@ -153,25 +164,13 @@ def parse_image_defaults(text: str) -> tuple[str, ImageDefaults]:
         env=frozenset(name for name in row.env if name),
         labels=row.labels or {},
         command=tuple(row.command or ()),
-        health_command=_health_command(row.healthcheck or Healthcheck()),
+        health_command=row.health_command,
     )
-
-
-def _health_command(healthcheck: Healthcheck) -> str | None:
-    test = healthcheck.test
-    return " ".join(test[1:]) if test and test[0] != "NONE" else None
 
 
 def _variable(text: str) -> tuple[str, str | None]:
     name, separator, value = text.partition("=")
     return name, value if separator else None
-
-
-def _volume(mount: Mount) -> str:
-    source = mount.name or mount.source
-    if ANONYMOUS.fullmatch(source):
-        return ""
-    return source if mount.is_writable else f"{source}:ro"
 
 
 def _bindings(bindings: Iterable[Binding] | None) -> tuple[str, ...]:
@@ -180,15 +179,16 @@ def _bindings(bindings: Iterable[Binding] | None) -> tuple[str, ...]:
 
 def _values(name: str, value: Any) -> tuple[object, ...]:
     """A field of inspect as the values that ``docker run`` would have been given."""
-    if not value:
-        return ()
-    if name == "NanoCpus":
-        return (f"{value / NANO:.9g}",)
-    if name == "PortBindings":
-        ports = PORTS.validate_python(value)
-        return tuple(f"{binding}:{port}" for port, bindings in ports.items() for binding in _bindings(bindings))
-    if name == "Ulimits":
-        return tuple(f"{limit.name}={limit.soft}:{limit.hard}" for limit in ULIMITS.validate_python(value))
+    match name:
+        case _ if not value:
+            return ()
+        case "NanoCpus":
+            return (f"{value / NANO:.9g}",)
+        case "PortBindings":
+            ports = PORTS.validate_python(value)
+            return tuple(f"{binding}:{port}" for port, bindings in ports.items() for binding in _bindings(bindings))
+        case "Ulimits":
+            return tuple(f"{limit.name}={limit.soft}:{limit.hard}" for limit in ULIMITS.validate_python(value))
     return tuple(map(_value, value)) if isinstance(value, list) else (_value(value),)
 
 

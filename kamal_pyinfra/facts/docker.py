@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 
 from kamal_pyinfra.shell.login_shell import plain
-from kamal_pyinfra.shell.script import functions
+from kamal_pyinfra.shell.script import functions, quoted
 
 
 class DockerInstalled(FactBase[bool]):
@@ -17,10 +17,7 @@ class DockerInstalled(FactBase[bool]):
     Another engine that is called by the same name, such as Podman, is not Docker.
     """
 
-    @staticmethod
-    def default() -> bool:
-        """Without output there is no Docker."""
-        return False
+    default = bool
 
     def command(self) -> str:
         """Ask the engine for its name and version; a host without the program or with another's has none."""
@@ -38,34 +35,22 @@ class RunningVersions(FactBase[dict[str, list[str]]]):
     A Docker engine that does not answer is an error, not an empty answer.
     """
 
-    @staticmethod
-    def default() -> dict[str, list[str]]:
-        """Nothing runs."""
-        return {}
+    default = dict
 
     def requires_command(self, service: str, destination: str = "") -> str:
         """Without Docker nothing runs."""
         return "docker"
 
     def command(self, service: str, destination: str = "") -> StringCommand:
-        """All running containers of the service; labels tell role and destination.
-
-        Args:
-            service: the value of the ``service`` label.
-            destination: the value of the ``destination`` label; empty without destination.
-        """
-        script = StringCommand(
-            "ids=$(docker ps --quiet --filter",
-            QuoteString(f"label=service={service}"),
-            "--filter",
-            QuoteString(f"label=destination={destination}"),
-            ') || exit 1; [ -z "$ids" ] || docker inspect --format \'',
+        """Inspect the running containers whose labels are ``service`` and ``destination``."""
+        labels = quoted("--filter", f"label=service={service}", "--filter", f"label=destination={destination}")
+        template = (
             'version {"created":{{json .Created}},"role":{{json (index .Config.Labels "role")}},'
             '"destination":{{json (index .Config.Labels "destination")}},"env":[{{range .Config.Env}}'
-            '{{if eq (index (split . "=") 0) "KAMAL_VERSION"}}{{json .}},{{end}}{{end}}null]}',
-            "' $ids",
+            '{{if eq (index (split . "=") 0) "KAMAL_VERSION"}}{{json .}},{{end}}{{end}}null]}'
         )
-        return StringCommand(plain(script.get_raw_value()))
+        script = f"ids=$(docker ps --quiet {labels}) || exit 1; "
+        return StringCommand(plain(f'{script}[ -z "$ids" ] || docker inspect --format {quoted(template)} $ids'))
 
     def process(self, output: list[str]) -> dict[str, list[str]]:
         """One JSON object a line; other lines are the login shell's."""
@@ -85,28 +70,16 @@ class CordState(FactBase[dict[str, bool]]):
     A folder that cannot be read is an error, not an empty answer.
     """
 
-    @staticmethod
-    def default() -> dict[str, bool]:
-        """There are no cords."""
-        return {}
+    default = dict
 
     def command(self, run_directory: str = ".kamal") -> StringCommand:
-        """List the directories.
-
-        Args:
-            run_directory: the configuration's ``run_directory``.
-        """
-        folder = StringCommand(QuoteString(run_directory), "/cords", _separator="")
-        script = StringCommand(
-            "[ ! -e",
-            folder,
-            "] || ls",
-            folder,
-            "> /dev/null || exit 1; for path in",
-            StringCommand(QuoteString(run_directory), "/cords/*;", _separator=""),
-            'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done',
+        """List the directories below ``run_directory``."""
+        folder = f"{quoted(run_directory)}/cords"
+        script = (
+            f"[ ! -e {folder} ] || ls {folder} > /dev/null || exit 1; for path in {folder}/*; "
+            'do [ ! -d "$path" ] || { [ -f "$path/cord" ] && echo "cord tied $path" || echo "cord cut $path"; }; done'
         )
-        return StringCommand(plain(script.get_raw_value()))
+        return StringCommand(plain(script))
 
     def process(self, output: list[str]) -> dict[str, bool]:
         """A state and a path a line; other lines are the login shell's."""

@@ -30,6 +30,9 @@ from kamal_pyinfra.text import one_line
 Value = TypeVar("Value")
 
 LONGEST = 300
+WHOLE = re.compile(r"-?[0-9]{1,12}", re.ASCII)
+LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
+PUBLISHED = re.compile(r":(\d{1,5})(?:-(\d{1,5}))?->[\d-]+/tcp", re.ASCII)
 
 
 class SnapshotError(ValueError):
@@ -37,45 +40,45 @@ class SnapshotError(ValueError):
 
 
 class Rows:
-    """The lines of one look at a host, by their kind.
+    """The lines that a script printed, by their kind.
 
     Args:
-        look: what the look is called in messages.
+        name: of the whole in messages.
         output: the script's standard output, line by line.
 
     Raises:
         SnapshotError: the last line is missing.
     """
 
-    def __init__(self, look: str, output: Iterable[str]) -> None:
-        self.look = look
+    def __init__(self, name: str, output: Iterable[str]) -> None:
+        self.name = name
         self._rows: dict[str, list[tuple[int, str]]] = {}
         for number, line in enumerate(output, 1):
             kind, _, text = line.encode(errors="replace").decode().partition(" ")
             self._rows.setdefault(kind, []).append((number, text))
         if "end" not in self:
-            raise SnapshotError(f"{look} is cut short")
+            raise SnapshotError(f"{name} is cut short")
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._rows
 
     def texts(self, kind: str) -> list[str]:
-        """What the lines of a kind say."""
+        """The lines of a kind, without it."""
         return [text for _, text in self._rows.get(kind, [])]
 
     def text(self, kind: str) -> str:
-        """What the lines of a kind say, as one; empty if there is none."""
+        """The lines of a kind as one; empty if there is none."""
         return "".join(self.texts(kind))
 
     def first(self, kind: str) -> str | None:
-        """What the first line of a kind says; ``None`` if there is none."""
+        """The first line of a kind; ``None`` if there is none."""
         return next(iter(self.texts(kind)), None)
 
     def read(self, kind: str, reader: Callable[[str], Value]) -> list[Value]:
         """The value of each line of a kind.
 
         Raises:
-            SnapshotError: a line is not of its kind; the message says which line, and what is wrong with it.
+            SnapshotError: a line is not of its kind; the message names the line, and what is wrong with it.
         """
         return [self._value(number, kind, text, reader) for number, text in self._rows.get(kind, [])]
 
@@ -83,8 +86,23 @@ class Rows:
         try:
             return reader(text)
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            line = one_line(f"{self.look} cannot be read: line {number}, {kind}: {_reason(error)}")
+            line = one_line(f"{self.name} cannot be read: line {number}, {kind}: {_reason(error)}")
             raise SnapshotError(line[:LONGEST]) from error
+
+    def number(self, kind: str) -> int | None:
+        """The first line of a kind as a number, if there is one."""
+        return next(iter(self.read(kind, lambda text: int(text) if text else None)), None)
+
+    def docker(self) -> Docker | None:
+        """What there is of Docker; ``None`` if no line says so."""
+        if "docker-missing" in self:
+            return Docker(installed=False)
+        other, error, version = map(self.first, ("docker-other", "docker-error", "docker"))
+        if other is not None:
+            return Docker.other(other)
+        if error is not None:
+            return Docker(installed=True, error=error.strip() or "no answer")
+        return None if version is None else Docker(installed=True, version=version)
 
 
 def _reason(error: Exception) -> str:
@@ -92,11 +110,6 @@ def _reason(error: Exception) -> str:
         return str(error) or type(error).__name__
     problem = error.errors(include_url=False, include_input=False)[0]
     return ": ".join(filter(None, ("/".join(map(str, problem["loc"])), problem["msg"])))
-
-
-WHOLE = re.compile(r"-?[0-9]{1,12}", re.ASCII)
-
-LOCK = re.compile(r"(?P<content>.*?)(?: (?P<left>-?[0-9]{1,12})?)?", re.ASCII | re.DOTALL)
 
 
 def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
@@ -110,21 +123,23 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
         SnapshotError: the last line is missing, or a line cannot be read.
     """
     rows = Rows("the snapshot", output)
+    docker = rows.docker()
+    if docker is None:
+        raise SnapshotError("the snapshot cannot be read: no line says what Docker is there")
     secrets = dict(rows.read("secrets", _secret))
-    checks, file_checks = _checks(rows.read("check", _check)), _checks(rows.read("file-check", _check))
-    clear = _checks(rows.read("clear-check", _check))
+    checks, file_checks, clear = (_checks(rows.read(kind, _check)) for kind in ("check", "file-check", "clear-check"))
     edited = _edited(rows.texts("edited"))
     return ObservedHost(
         host=host,
         user=rows.text("user"),
         home=rows.text("home"),
-        docker=_docker(rows),
+        docker=docker,
         containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, clear, edited))),
         images=tuple(map(_image, rows.texts("image"))),
         directories=frozenset(rows.texts("directory")),
         files=dict(rows.read("file", lambda text: _file(text, file_checks))),
         uploads=dict(rows.read("upload", lambda text: _file(text, {}))),
-        cords=dict(map(_cord, rows.texts("cord"))),
+        cords={path: state == "tied" for state, _, path in (text.partition(" ") for text in rows.texts("cord"))},
         assets=frozenset(rows.texts("assets")),
         env_files=frozenset(rows.texts("env-file")),
         image_times=dict(map(_image_time, rows.texts("image-age"))),
@@ -135,21 +150,6 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
         lock=next(map(parse_lock, rows.texts("lock")), None),
         lock_mark=rows.first("lock-mark") or "",
     )
-
-
-def _docker(rows: Rows) -> Docker:
-    if "docker-missing" in rows:
-        return Docker(installed=False)
-    other = rows.first("docker-other")
-    if other is not None:
-        return Docker.other(other)
-    error = rows.first("docker-error")
-    if error is not None:
-        return Docker(installed=True, error=error.strip() or "no answer")
-    version = rows.first("docker")
-    if version is None:
-        raise SnapshotError("the snapshot cannot be read: no line says what Docker is there")
-    return Docker(installed=True, version=version)
 
 
 def _secret(text: str) -> tuple[str, str]:
@@ -184,7 +184,7 @@ def _image(text: str) -> ObservedImage:
 
 
 def _image_time(text: str) -> tuple[str, float]:
-    """An image's id, and when it was last built or got a tag here, in seconds since 1970."""
+    """An image's id, and when it was last built or got a tag on the host, in seconds since 1970."""
     identity, _, times = text.partition(" ")
     tagged, _, created = times.partition(" ")
     try:
@@ -201,11 +201,6 @@ def _number(text: str) -> float:
 def _file(text: str, checks: Mapping[str, Mapping[str, int]]) -> tuple[str, ObservedFile]:
     digest, mode, path = text.split(" ", 2)
     return path, ObservedFile(digest=digest, mode=mode, checks=checks.get(path, {}))
-
-
-def _cord(text: str) -> tuple[str, bool]:
-    state, _, path = text.partition(" ")
-    return path, state == "tied"
 
 
 def parse_lock(text: str) -> LockDetails:
@@ -229,20 +224,15 @@ def parse_lock(text: str) -> LockDetails:
 
 
 class HostSnapshot(FactBase[ObservedHost | None]):
-    """The host as the plan sees it; ``None`` only if the look failed, and then pyinfra fails the host."""
+    """The host as the plan takes it; ``None`` only if the snapshot failed, and then pyinfra fails the host."""
 
     @staticmethod
     def default() -> None:
-        """A failed look is not an empty host."""
+        """A failed snapshot is not an empty host."""
         return
 
     def command(self, host_name: str, query: SnapshotQuery) -> StringCommand:
-        """The snapshot script.
-
-        Args:
-            host_name: the host's name in the configuration.
-            query: what to look for.
-        """
+        """The snapshot script, for a host by its name in the configuration."""
         self.host_name = host_name
         return StringCommand(snapshot(query))
 
@@ -254,22 +244,19 @@ class HostSnapshot(FactBase[ObservedHost | None]):
             raise FactProcessError(str(error)) from error
 
 
-PUBLISHED = re.compile(r":(\d{1,5})(?:-(\d{1,5}))?->[\d-]+/tcp", re.ASCII)
-
-
 def parse_findings(output: Iterable[str]) -> Findings:
-    """One value from the lines of the script.
+    """One value from the lines of the doctor's script; nothing is judged.
 
     Raises:
         SnapshotError: the last line is missing, or a line cannot be read.
     """
-    rows = Rows("the look", output)
-    kilobytes = _whole(rows, "memory")
+    rows = Rows("the doctor's output", output)
+    kilobytes = rows.number("memory")
     return Findings(
         user=rows.text("user"),
-        docker=_examined_docker(rows),
-        clock=_whole(rows, "clock"),
-        cpus=_whole(rows, "cpus"),
+        docker=rows.docker() or Docker(installed=True),
+        clock=rows.number("clock"),
+        cpus=rows.number("cpus"),
         memory=None if kilobytes is None else kilobytes * 1024,
         disks=tuple(dict.fromkeys(rows.read("disk", _disk))),
         is_writable="writable" in rows,
@@ -278,22 +265,6 @@ def parse_findings(output: Iterable[str]) -> Findings:
         published=dict(pair for text in rows.texts("container") for pair in _published(text)),
         registry=rows.first("registry") or "",
     )
-
-
-def _whole(rows: Rows, kind: str) -> int | None:
-    return next((number for number in rows.read(kind, lambda text: int(text) if text else None)), None)
-
-
-def _examined_docker(rows: Rows) -> Docker:
-    if "docker-missing" in rows:
-        return Docker(installed=False)
-    error = rows.first("docker-error")
-    if error is not None:
-        return Docker(installed=True, error=error.strip() or "no answer")
-    other = rows.first("docker-other")
-    if other is not None:
-        return Docker.other(other)
-    return Docker(installed=True, version=rows.first("docker") or "")
 
 
 def _disk(text: str) -> Disk:

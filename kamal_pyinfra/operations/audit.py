@@ -32,12 +32,7 @@ def audited(run: Run, message: str, role: str = "") -> str:
 
 @operation(is_idempotent=False)
 def line(run: Run, message: str, role: str = "") -> Generator[StringCommand, None, None]:
-    """One more line in the audit log.
-
-    + run: the run's fixed values.
-    + message: what was done; ``Booted app version abc``.
-    + role: the role that it was done to.
-    """
+    """One more line in the audit log, such as ``Booted app version abc``."""
     yield StringCommand(audited(run, message, role))
 
 

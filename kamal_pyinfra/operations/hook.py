@@ -20,12 +20,7 @@ from kamal_pyinfra.plan.run import Run
 
 @operation(is_idempotent=False)
 def called(run: Run, hook: str, hosts: tuple[str, ...] = ()) -> Generator[FunctionCommand, None, None]:
-    """A hook was called, once for all hosts.
-
-    + run: the run's fixed values.
-    + hook: its name, ``pre-deploy``.
-    + hosts: names of the hosts that it is about; by default those of the run.
-    """
+    """A hook, such as ``pre-deploy``, was called once for all hosts; it is about those of the run by default."""
     if current_host().name != lock_host(run):
         current_host().noop("hooks run once")
         return
@@ -50,11 +45,7 @@ def listener(state: State, host: Host) -> Output:
 
 @operation(is_idempotent=False)
 def kept(run: Run, seconds: int) -> Generator[FunctionCommand, None, None]:
-    """Some seconds pass, once for all hosts.
-
-    + run: the run's fixed values.
-    + seconds: how long; 0 for not at all.
-    """
+    """Some seconds pass, once for all hosts."""
     if seconds == 0 or current_host().name != lock_host(run):
         current_host().noop("no pause")
         return

@@ -27,35 +27,54 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A machine that slept has not renewed anything: the clock that goes on meanwhile, where there is one."""
 
 
+def now() -> float:
+    """The time by the clock of leases."""
+    return time.clock_gettime(_CLOCK)
+
+
 class Lease:
-    """The lease of a lock that was just taken.
+    """The lease of a run's lock, from the moment at which the lock is asked for; nothing until it is taken."""
 
-    Args:
-        renew: gives the lock another lease; returns ``False`` if it is somebody else's by now, and raises
-            any exception when nothing is known.
-        since: when the lock was asked for, by :func:`now`; the host counts from a moment after it.
-    """
-
-    def __init__(self, renew: Callable[[], bool], since: float) -> None:
-        self._renew = renew
-        self._renewed = since
+    def __init__(self) -> None:
+        self._greenlet: Greenlet | None = None
+        self._renew: Callable[[], bool] = bool
+        self._asked = self._renewed = 0.0
         self._is_lost = False
-        self._greenlet: Greenlet = gevent.spawn_later(SECONDS / 3, self._keep)
+
+    def ask(self) -> None:
+        """The lock is about to be asked for; its lease counts from this moment, not from the answer."""
+        self._asked = now()
+
+    def begin(self, renew: Callable[[], bool]) -> None:
+        """The lock was just taken.
+
+        Args:
+            renew: gives it another lease; returns ``False`` if it is somebody else's by now, and raises any exception
+                when nothing is known.
+        """
+        self.end()
+        self._renew, self._is_lost = renew, False
+        self._asked, self._renewed = 0.0, self._asked or now()
+        self._greenlet = gevent.spawn_later(SECONDS / 3, self._keep)
 
     def require(self) -> None:
-        """The lock is still this run's.
+        """The lock is still this run's, if the run has taken it.
 
         Raises:
-            LockLost: it is not, or nobody can say.
+            LockLost: it is not, or that cannot be known.
         """
+        if self._greenlet is None:
+            return
         if not self._is_lost and self._age() >= SECONDS:
             self._try()
         if self._is_lost or self._age() >= SECONDS:
             raise LockLost
 
     def end(self) -> None:
-        """Renew it no more."""
-        self._greenlet.kill(block=False)
+        """The lock is about to be given back: renew it no more."""
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+        self._greenlet = None
 
     def _keep(self) -> None:
         while not self._is_lost:
@@ -78,52 +97,12 @@ class Lease:
         return now() - self._renewed
 
 
-def now() -> float:
-    """The time by the clock of leases."""
-    return time.clock_gettime(_CLOCK)
+def renewed(state: State, host: Host, command: str) -> bool:
+    """Run what renews the lock on its host; whether the lock is still this run's.
 
-
-class LockLease:
-    """The lease of a run's lock, from the moment at which the lock is asked for."""
-
-    def __init__(self) -> None:
-        self._lease: Lease | None = None
-        self._asked = 0.0
-
-    def ask(self) -> None:
-        """The lock is about to be asked for; its lease counts from here, not from the answer."""
-        self._asked = now()
-
-    def begin(self, state: State, primary: str, command: str) -> None:
-        """The lock was just taken: see to its lease.
-
-        Args:
-            state: of the run.
-            primary: the host with the lock.
-            command: renews it.
-        """
-        self.end()
-        host = state.inventory.get_host(primary)
-        self._lease = Lease(lambda: _renewed(state, host, command), self._asked or now())
-        self._asked = 0.0
-
-    def end(self) -> None:
-        """The lock is about to be given back."""
-        if self._lease is not None:
-            self._lease.end()
-        self._lease = None
-
-    def require(self) -> None:
-        """The lock is still this run's, if the run has taken it.
-
-        Raises:
-            LockLost: it is not, or that cannot be known.
-        """
-        if self._lease is not None:
-            self._lease.require()
-
-
-def _renewed(state: State, host: Host, command: str) -> bool:
+    Raises:
+        Exception: nothing is known.
+    """
     patience = gevent.Timeout(ANSWER_SECONDS, PyinfraError("no answer"))
     with ctx_config.use(state.config.copy()), ctx_host.use(host), patience:
         reconnect(host, only_if_gone=True)

@@ -29,11 +29,11 @@ from kamal_pyinfra.text import one_line
 
 AUTOMATIC_MESSAGE = "Automatic deploy lock"
 POLL_SECONDS = (0.7, 1.3)
-"""Between two looks at a held lock, by chance, so that those who wait do not come all at once."""
-BUSY_LOOK_SECONDS, MOST_PAUSES = 0.05, 3
-"""A look that takes longer than this tells of a busy host, or of a far one: whoever waits then asks less often, down
-to a third. Twenty runs that waited on a busy machine were through after 61 s so, and after 209 s where only a look of
-0.2 s counted as long."""
+"""Between two attempts to take a held lock, by chance, so that those who wait do not come all at once."""
+BUSY_SECONDS, MOST_PAUSES = 0.05, 3
+"""An attempt that takes longer than this tells of a busy host, or of a far one: a run that waits then asks less often,
+down to a third. Twenty runs that waited on a busy machine were through after 61 s so, and after 209 s where only an
+attempt of 0.2 s counted as long."""
 
 
 def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
@@ -52,9 +52,8 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
 def held(
     run: Run, message: str = AUTOMATIC_MESSAGE, on_wait: Callable[[str], object] | None = None
 ) -> Generator[PyinfraCommand, None, None]:
-    """This run holds the lock on the primary host.
+    """This run holds the lock on the primary host; where it may, it waits until the lock is free.
 
-    + run: the run's fixed values; it may wait for a held lock.
     + message: why it is locked.
     + on_wait: called with who has it, in place of pyinfra's log.
 
@@ -67,25 +66,25 @@ def held(
     directory, content = naming.lock_directory(run.config), lock_content(run, message)
     left = desired_and_observed(run)[1].lock if current_host().name == run.config.primary_host else None
     yield FunctionCommand(_take, (run, content, left, on_wait), {})
-    renewal, record = commands.renew(directory, content, lease=lease.SECONDS), run_state(current_state())
-    record.lease.begin(current_state(), run.config.primary_host, renewal)
-    record.lock_taken()
+    state, renewal = current_state(), commands.renew(directory, content, lease=lease.SECONDS)
+    primary = state.inventory.get_host(run.config.primary_host)
+    run_state(state).lock_taken(lambda: lease.renewed(state, primary, renewal))
 
 
 @operation()
 def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
-    """This run's lock is gone; somebody else's stays.
-
-    + run: the run's fixed values.
-    + message: the one it was taken with.
-    """
+    """This run's lock, taken with this message, is gone; somebody else's stays."""
     if current_host().name != lock_host(run):
         current_host().noop("the lock is on the primary host")
         return
-    record = run_state(current_state())
-    record.lease.end()
-    yield _on_primary(run, release_command(run, message, record.outcome or record.ends()))
-    record.lock_released()
+    state = run_state(current_state())
+    state.lease.end()
+    command = release_command(run, message, state.outcome or state.ends())
+    if current_host().name == run.config.primary_host:
+        yield StringCommand(command)
+    else:
+        yield FunctionCommand(run_on_primary, (run, command), {})
+    state.lock_released()
 
 
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
@@ -96,38 +95,29 @@ def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "
 
 
 def may_release(run: Run, lock: LockDetails) -> bool:
-    """Whether the user may free a lock without force: it is his own and no run uses it, or nobody is behind it."""
+    """Whether the user may free a lock without force: it is his own and no run uses it, or its run is gone."""
     if lock.is_stale or not lock.content or is_dead(lock.holder):
         return True
     return lock.owner == run.locked_by and not lock.is_renewed
 
 
 def lock_host(run: Run) -> str:
-    """The host whose turn it is to see to the lock: the primary, or without it the first that takes part."""
+    """The host that takes and releases the lock: the primary, or without it the first that takes part."""
     state = current_state()
     names = [host.name for host in state.inventory if host in state.active_hosts]
     return run.config.primary_host if run.config.primary_host in names else names[0]
 
 
-def _take_over(run: Run, held_by: LockDetails | None) -> str:
-    """What removes a lock that nobody is behind; empty if there is none."""
-    is_waited_for = held_by is not None and run.lock_wait is not None and not is_dead(held_by.holder)
-    if held_by is not None and is_waited_for and held_by.is_stale:
-        return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=True)
-    return clearing_command(run, held_by)
+def clearing_command(run: Run, held_by: LockDetails | None, *, is_waiting: bool = False) -> str:
+    """What removes the lock that a killed process of this machine left behind; empty if there is none.
 
-
-def clearing_command(run: Run, held_by: LockDetails | None) -> str:
-    """What removes the lock that a killed process of this machine left behind; empty if there is none."""
-    if held_by is None or not is_dead(held_by.holder):
+    Args:
+        is_waiting: whoever waits for a stale lock takes it over, too.
+    """
+    if held_by is None or not (is_dead(held_by.holder) or (is_waiting and held_by.is_stale)):
         return ""
-    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=False)
-
-
-def _on_primary(run: Run, command: str) -> PyinfraCommand:
-    if current_host().name == run.config.primary_host:
-        return StringCommand(command)
-    return FunctionCommand(run_on_primary, (run, command), {})
+    is_expired = not is_dead(held_by.holder)
+    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=is_expired)
 
 
 def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:
@@ -145,17 +135,13 @@ def _primary(state: State, run: Run) -> Host:
     return primary
 
 
-def pause_after(look: float) -> float:
-    """How long to wait until the next look at a held lock.
-
-    Args:
-        look: seconds that the last one took.
-    """
-    return random.uniform(*POLL_SECONDS) * min(max(look / BUSY_LOOK_SECONDS, 1), MOST_PAUSES)  # noqa: S311
+def pause_after(seconds: float) -> float:
+    """How long to wait until a held lock is asked for again, if the last attempt took so many seconds."""
+    return random.uniform(*POLL_SECONDS) * min(max(seconds / BUSY_SECONDS, 1), MOST_PAUSES)  # noqa: S311
 
 
 def waiting_message(lock: LockDetails, seconds: float) -> str:
-    """What is waited for."""
+    """What a run prints that waits for a lock."""
     what = f"`{one_line(lock.command)}` of " if lock.command else ""
     return f"waiting up to {seconds:.0f} s for the deploy lock held by {what}{one_line(lock.locked_by)}"
 
@@ -163,7 +149,7 @@ def waiting_message(lock: LockDetails, seconds: float) -> str:
 def _take(
     state: State, host: Host, run: Run, content: str, left: LockDetails | None, on_wait: Callable[[str], object] | None
 ) -> bool:
-    """Take the lock, as soon as it is free or nobody is behind it, within the seconds that the run may wait."""
+    """Take the lock, as soon as it is free or its run is gone, within the seconds that the run may wait."""
     deadline, shown = time.monotonic() + (run.lock_wait or 0), ""
     while True:
         began = time.monotonic()
@@ -180,10 +166,11 @@ def _take(
 
 
 def _try_to_take(state: State, host: Host, run: Run, content: str, left: LockDetails | None) -> LockAttempt:
+    clearing = clearing_command(run, left, is_waiting=run.lock_wait is not None)
     acquire = commands.acquire(naming.lock_directory(run.config), content, lease=lease.SECONDS)
     run_state(state).lease.ask()
     try:
-        succeeded, output = execute(_primary(state, run), chain(_take_over(run, left), f"{{ {acquire}; }}"))
+        succeeded, output = execute(_primary(state, run), chain(clearing, f"{{ {acquire}; }}"))
     except (OSError, SSHException) as error:
         log_host_command_error(host, error)
         return LockAttempt()

@@ -1,4 +1,4 @@
-"""The plan inside a pyinfra run: look at every host, refuse what must not be done, build what is missing."""
+"""The plan inside a pyinfra run: observe every host, refuse what must not be done, build what is missing."""
 
 from __future__ import annotations
 
@@ -31,10 +31,7 @@ from kamal_pyinfra.shell.script import quoted
 
 @operation()
 def accepted(run: Run) -> Generator[StringCommand, None, None]:
-    """The host was looked at, and what the configuration asks for can be done there.
-
-    + run: the run's fixed values.
-    """
+    """The host was observed, and what the configuration asks for can be done there."""
     desired, observed = desired_and_observed(run)
     name = current_host().name
     try:
@@ -47,11 +44,7 @@ def accepted(run: Run) -> Generator[StringCommand, None, None]:
 
 @operation()
 def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
-    """Nothing on the host speaks against a command that is no deploy.
-
-    + run: the run's fixed values.
-    + decide: what the command changes on a host.
-    """
+    """Nothing on the host speaks against what a command that is no deploy changes there."""
     refusals = decided(run, decide).refusals
     if not refusals:
         current_host().noop("nothing speaks against it")
@@ -60,7 +53,7 @@ def allowed(run: Run, decide: Decide) -> Generator[StringCommand, None, None]:
 
 
 def has_changes(run: Run) -> bool:
-    """Whether anything is to be done on any host that was looked at; what it is, is kept for the history."""
+    """Whether anything is to be done on any host that was observed; what it is, is kept for the history."""
     found = make_plan(run, current_snapshots(current_state()))
     record = run_state(current_state())
     record.know_plan(partial(_outcome, found, record.began))
@@ -73,10 +66,7 @@ def _outcome(plan: Plan, began: float, *, result: str = FINISHED, where: str = "
 
 @operation()
 def image_built(run: Run) -> Generator[FunctionCommand, None, None]:
-    """The version is in the registry: built and pushed from this machine if a host is without it.
-
-    + run: the run's fixed values.
-    """
+    """The version is in the registry: built and pushed from this machine if a host is without it."""
     if current_host().name != lock_host(run) or make_plan(run, current_snapshots(current_state())).build is None:
         current_host().noop("the image is there")
         return

@@ -19,7 +19,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.insight.routed import Proof
 from kamal_pyinfra.local.programs import Running
-from kamal_pyinfra.operations.lease import LockLease
+from kamal_pyinfra.operations.lease import Lease
 from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories, every_accessory
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
@@ -45,7 +45,7 @@ def current_state() -> State:
 
 
 def query_for(run: Run) -> SnapshotQuery:
-    """What the snapshot has to look for, the same on every host."""
+    """What the snapshot has to show, the same on every host."""
     config = run.config
     secret = {name for env in config.effective_envs for name in env.secret}
     clear = {name for env in config.effective_envs for name in env.clear}
@@ -93,11 +93,7 @@ def _app_names(run: Run) -> Iterator[str]:
 
 
 def desired_and_observed(run: Run) -> tuple[DesiredHost, ObservedHost]:
-    """What the current host should be and what it is.
-
-    Raises:
-        PyinfraError: the host could not be observed.
-    """
+    """What the current host should be and what it is; raises as :func:`observe` does."""
     return desired_host(run, current_host().name), observe(run)
 
 
@@ -118,21 +114,17 @@ def observe(run: Run) -> ObservedHost:
     return known[key]
 
 
-def keep_snapshots(state: State, looks: Mapping[str, ObservedHost]) -> None:
+def keep_snapshots(state: State, snapshots: Mapping[str, ObservedHost]) -> None:
     """Take snapshots that were just made for those of the next operations."""
     run_state(state).snapshots.update(
-        {(host, stage): snapshot for host, snapshot in looks.items() for stage in (False, True)}
+        {(host, stage): snapshot for host, snapshot in snapshots.items() for stage in (False, True)}
     )
 
 
 def may_change(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
-    """Whether an operation may have to do something on the current host.
+    """Whether an operation that decides by this diff may have to do something on the current host.
 
     Where no snapshot was taken for it beforehand, only the operation itself can tell.
-
-    Args:
-        run: the run's fixed values.
-        diff: what the operation decides by.
     """
     host = current_host().name
     known = run_state(current_state()).snapshots.get((host, True))
@@ -148,82 +140,58 @@ def current_snapshots(state: State) -> dict[str, ObservedHost]:
 def drop_snapshots(state: State, host: str | None = None) -> None:
     """Observe again before the next operation: all hosts, or one."""
     known = run_state(state).snapshots
-    for key in [key for key in known if host in (None, key[0])]:
+    for key in [key for key in known if host in {None, key[0]}]:
         del known[key]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockAttempt:
-    """What the host with the lock answered when this run asked for it.
-
-    Args:
-        is_taken: whether this run has it now.
-        mark: changes whenever a lock is taken or given back; empty if the host cannot tell.
-        held_by: who has it, if that is why it was not taken.
-        output: what the host said if it was not.
-    """
+    """What the host with the lock answered when this run asked for it."""
 
     is_taken: bool = False
-    mark: str = ""
-    held_by: LockDetails | None = None
-    output: tuple[str, ...] = ()
+    mark: str = ""  # changes whenever a lock is taken or given back; empty if the host cannot tell
+    held_by: LockDetails | None = None  # who has it, if that is why it was not taken
+    output: tuple[str, ...] = ()  # of the host if it was not
 
 
 @dataclass
 class RunState:
-    """All that kp keeps while pyinfra executes one run.
-
-    Args:
-        began: when, by the monotonic clock.
-        run: its fixed values, where pyinfra's own command line executes it.
-        configs: those that the inventory has loaded there.
-        running: programs on the deploying machine that have not ended.
-        snapshots: by host and stage: whether pyinfra executes already.
-        decided: what a task decided for a host, with the snapshot and the function that it was decided with.
-        lock: the last answer of the host with the lock.
-        lease: of the lock.
-        is_registry_started: whether the built-in registry was found to run.
-        is_locked: whether this run holds the lock.
-        has_changed: whether it has held the lock: there was something to do.
-        booting_on: hosts on which new containers may have been started.
-        new_proxy_on: hosts on which an old proxy may stand aside until the gate has been passed.
-        switched: hosts whose batch has passed the gate.
-        finished: hosts that were finished with the switch.
-        watching: hosts whose new version is being watched after the switch, or was.
-        outcome: how it ended, for the audit log; empty if that is not known.
-        proofs: what the gates found out of the proxies.
-        ends: makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
-    """
+    """All that kp keeps while pyinfra executes one run."""
 
     began: float = field(default_factory=time.monotonic)
+    # Where pyinfra's own command line executes it: its fixed values, and the configurations that the inventory loaded.
     run: Run | None = None
     configs: list[Config] = field(default_factory=list)
-    running: Running = field(default_factory=set)
+    running: Running = field(default_factory=set)  # programs on the deploying machine that have not ended
+    # By host and stage: whether pyinfra executes already.
     snapshots: dict[tuple[str, bool], ObservedHost] = field(default_factory=dict)
+    # What a task decided for a host, with the snapshot and the function that it was decided with.
     decided: dict[str, tuple[ObservedHost, Decide, TaskDecision]] = field(default_factory=dict)
     lock: LockAttempt = LockAttempt()
-    lease: LockLease = field(default_factory=LockLease)
-    is_registry_started: bool = False
-    is_locked: bool = False
-    has_changed: bool = False
-    booting_on: set[str] = field(default_factory=set)
-    new_proxy_on: set[str] = field(default_factory=set)
-    switched: set[str] = field(default_factory=set)
-    finished: set[str] = field(default_factory=set)
-    watching: frozenset[str] = frozenset()
-    outcome: str = ""
-    proofs: list[Proof] = field(default_factory=list)
+    lease: Lease = field(default_factory=Lease)
+    is_registry_started: bool = False  # the built-in one
+    is_locked: bool = False  # by this run
+    has_changed: bool = False  # the run has held the lock: there was something to do
+    booting_on: set[str] = field(default_factory=set)  # hosts on which new containers may have been started
+    new_proxy_on: set[str] = field(default_factory=set)  # and an old proxy may stand aside until the gate is passed
+    switched: set[str] = field(default_factory=set)  # hosts whose batch has passed the gate
+    finished: set[str] = field(default_factory=set)  # hosts that were finished with the switch
+    watching: frozenset[str] = frozenset()  # hosts whose new version is being watched after the switch, or was
+    outcome: str = ""  # how it ended, for the audit log; empty if that is not known
+    proofs: list[Proof] = field(default_factory=list)  # what the gates found out of the proxies
+    # Makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
     ends: Callable[..., str] = field(default=lambda **_: "")
     _slots: BoundedSemaphore | None = None
 
     def lock_asked(self, attempt: LockAttempt) -> LockAttempt:
-        """Note what the host with the lock answered."""
+        """Record the answer of the host with the lock."""
         self.lock = attempt
         return attempt
 
-    def lock_taken(self) -> None:
-        """The lock is this run's from now on, and what was known of the hosts may be out of date."""
+    def lock_taken(self, renew: Callable[[], bool]) -> None:
+        """The lock is this run's as long as it can be renewed; what was known of the hosts may be out of date."""
         self.is_locked = self.has_changed = True
+        self.lease.begin(renew)
         self.snapshots.clear()
 
     def lock_released(self) -> None:
@@ -231,25 +199,24 @@ class RunState:
         self.is_locked = False
 
     def registry_found(self, *, is_started: bool) -> None:
-        """Note whether the built-in registry runs."""
+        """Record whether the built-in registry runs."""
         self.is_registry_started = is_started
 
     def end_with(self, outcome: str) -> None:
-        """Note how the run ended."""
+        """Record how the run ended."""
         self.outcome = outcome
 
     def watch(self, hosts: Collection[str]) -> None:
-        """Note whose new version is being watched now."""
+        """Record whose new version is being watched now."""
         self.watching = frozenset(hosts)
 
     def know_plan(self, ends: Callable[..., str]) -> None:
-        """Note how a line about the end of this plan is made."""
+        """Record how a line about the end of this plan is made."""
         self.ends = ends
 
     def started(self, make: Callable[[], Run]) -> Run:
         """The run's fixed values, made when they are first asked for."""
-        if self.run is None:
-            self.run = make()
+        self.run = self.run or make()
         return self.run
 
     def pull_slots(self, run: Run) -> BoundedSemaphore:

@@ -64,12 +64,7 @@ def volumes(spec: ContainerSpec) -> str:
 
 
 def labels(spec: ContainerSpec, *more: tuple[str, str], own: Pairs = ()) -> str:
-    """The labels of a container, and those by which kp knows it again.
-
-    Args:
-        more: labels that routing needs, behind those of the configuration.
-        own: kp's label of this kind of container.
-    """
+    """The labels of a container, ``more`` that routing needs, and those by which kp knows it again."""
     clear = ((CLEAR_LABEL, names) for names in clear_labels(spec.env, spec.secret_names))
     every = (*spec.labels, *more, (DIGEST_LABEL, spec.digest), *own, *clear)
     return join(*(quoted("--label", f"{name}={value}") for name, value in every))

@@ -20,8 +20,7 @@ def run_once(once: ContainerSpec, command: str, env: Mapping[str, str], *, is_te
     Args:
         once: the container, in the surroundings of a role on a host.
         command: words, quoted.
-        env: more variables.
-        is_terminal: the command is typed at; then values of variables are on its command line.
+        is_terminal: the command is typed at; then values of more variables are on its command line.
     """
     return docker_run_once(
         once,

@@ -34,8 +34,7 @@ def make_directories(paths: tuple[str, ...]) -> str:
 def measured(content: str) -> str:
     """What is sent for a text that must arrive whole: its length in bytes on a line of its own, then the text.
 
-    A host cannot tell the end of what it is sent from the end of a connection. The last line ends in any case: what is
-    sent gets its line break on the way.
+    The last line ends in any case: what is sent gets its line break on the way.
     """
     text = content if content.endswith("\n") else f"{content}\n"
     return f"{len(text.encode())}\n{text}"
@@ -83,10 +82,5 @@ NOT_LISTED = "not-listed"
 
 
 def record_edits(directory: str, containers: Sequence[str]) -> str:
-    """Record what differs from the image today in the containers that run; for others nothing is kept.
-
-    Args:
-        directory: the folder with a file for each container.
-        containers: names.
-    """
+    """Record what differs from the image today in containers that run, a file for each; for others nothing is kept."""
     return f"record_edits {quoted(directory, *containers)}" if containers else ""

@@ -34,8 +34,6 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     :data:`TAKEN` is printed where it is taken, with what ``lock_mark`` printed just before.
 
     Args:
-        directory: the lock.
-        content: for its ``details``.
         lease: seconds after which it is stale unless it is renewed; ``None`` for a lock that is released by hand.
     """
     until = () if lease is None else (lease,)
@@ -54,7 +52,7 @@ def state(directory: str) -> str:
 
 
 def answer(output: Iterable[str], kind: str) -> str | None:
-    """What the first line of a kind says; ``None`` if there is none. All other lines are not the lock's."""
+    """The first line of a kind, without it; ``None`` if there is none. All other lines are not the lock's."""
     rows = (line.partition(" ") for line in output)
     return next((text for first, _, text in rows if first == kind), None)
 
@@ -65,13 +63,10 @@ def renew(directory: str, content: str, *, lease: int) -> str:
 
 
 def take_over(directory: str, content: str, *, is_expired: bool) -> str:
-    """Remove the lock of somebody who is gone, if it is still the one with this content.
+    """Remove the lock of a process that is gone, if it is still the one with this content.
 
     Args:
-        directory: the lock.
-        content: what was seen in it.
-        is_expired: only while its lease is over, since its holder may have renewed it; else the holder is known
-            to be dead.
+        is_expired: only while its lease is over, since it may have been renewed; else its process is known to be gone.
     """
     return _alone("take_over_lock", directory, content, *(("expired",) if is_expired else ()))
 
@@ -87,15 +82,9 @@ def release(directory: str) -> str:
 
 
 def confirmed(directory: str, release: str) -> str:
-    """Print :data:`RELEASED` if the lock is gone after a command that releases it.
-
-    Args:
-        directory: the lock.
-        release: the command.
-    """
+    """Print :data:`RELEASED` if the lock is gone after a command that releases it."""
     return f"{release} && [ ! -d {quoted(directory)} ] && echo {RELEASED}"
 
 
 def _alone(command: str, *values: object) -> str:
-    """Do it as one step among ours."""
     return group(f"alone_with_lock {quoted(ALONE_SECONDS, command, *values)}", command)

@@ -1,4 +1,4 @@
-"""What the app containers of a host wrote."""
+"""What the containers of a host wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEPARATOR = " | "
 PIECE = 3000
 """Bytes of a line that come at once; a longer one comes in several."""
 FOLLOW_SECONDS = 24 * 3600
-"""A command that follows is begun anew after a day; whoever reads notices nothing of it."""
+"""A command that follows is begun anew after a day, which a reader does not notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +37,7 @@ class LogFilter:
 def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
     """The last lines of every running app container, with the container's name in front; exit 1 if none can be listed.
 
-    Args:
-        owner: whose containers.
-        roles: names of the roles to show.
-        wanted: which lines; the last 100 unless it says otherwise (Kamal 1.9).
+    Without a filter these are the last 100 (Kamal 1.9).
     """
     listings, show = _listings(owner, roles, "{{.Names}}"), _show('"$1"', wanted)
     return f"list_containers() {{ {listings}; }}\nshow_chosen() {{ {show}; }}\nshow_recent"
@@ -73,12 +70,7 @@ def running_app(owner: Owner, roles: Sequence[str]) -> str:
 
 
 def running_container(name: str, label: str) -> str:
-    """What :func:`watch` needs to follow one container.
-
-    Args:
-        name: its name.
-        label: what its lines are marked with.
-    """
+    """What :func:`watch` needs to follow one container, whose lines are marked with a label."""
     pattern = f"name=^{name.replace('.', '[.]')}$"  # a regular expression, in which a name's dot would be any letter
     return f"docker ps --format {quoted(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
 

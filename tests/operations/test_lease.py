@@ -21,15 +21,6 @@ class Clock:
         return self.now
 
 
-class AnyState:
-    """Of pyinfra's state what a lease asks for."""
-
-    class inventory:  # noqa: N801 - as pyinfra calls it
-        @staticmethod
-        def get_host(name: str) -> str:
-            return name
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -45,7 +36,9 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lease]:
         monkeypatch.setattr(
             lease.gevent, "spawn_later", lambda _, function: gevent.spawn(function) if at_once else gevent.Greenlet()
         )
-        return Lease(renew, lease.now())
+        kept = Lease()
+        kept.begin(renew)
+        return kept
 
     return make
 
@@ -107,9 +100,10 @@ def test_a_lock_that_was_taken_away_ends_the_run_as_soon_as_that_is_known(clock,
 
 def test_after_the_end_nothing_is_renewed(clock, make):
     held = make(answers(), at_once=True)
+    greenlet = held._greenlet
     held.end()
     gevent.sleep(0)
-    assert not held._greenlet
+    assert not greenlet
 
 
 def test_whatever_goes_wrong_the_lease_is_asked_for_again_and_lives_when_the_host_is_back(clock, make, monkeypatch):
@@ -140,15 +134,13 @@ def test_a_signal_while_the_lease_is_asked_for_is_no_failure_to_ask(clock, make)
 def test_the_lease_counts_from_before_the_lock_was_asked_for(clock, monkeypatch):
     """An answer that takes a minute leaves a minute: the host counts from when it took the lock."""
     monkeypatch.setattr(lease.gevent, "spawn_later", lambda _, function: gevent.Greenlet())
-    monkeypatch.setattr(lease, "_renewed", lambda *_: pytest.fail("asked"))
-    state, held = AnyState(), lease.LockLease()
+    held, given = Lease(), [OSError("gone")]
     held.ask()
     clock.now += SECONDS / 2
-    held.begin(state, "web1", "renew")
+    held.begin(answers(*given))
     clock.now += SECONDS / 2 - 1
     held.require()
     clock.now += 1
-    monkeypatch.setattr(lease, "_renewed", lambda *_: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(LockLost):
         held.require()
     held.end()

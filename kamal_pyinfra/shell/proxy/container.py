@@ -34,11 +34,7 @@ WAIT_SECONDS = 600
 
 
 def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
-    """A script that waits until no other run changes the proxy of this host.
-
-    Args:
-        seconds: how long to wait; then the script is not begun.
-    """
+    """A script that waits until no other run changes the proxy of this host; after these seconds it is not begun."""
     return f"take_proxy_lock {quoted(seconds)}; {script}"
 
 
@@ -62,11 +58,7 @@ WORKS_SECONDS = 3
 
 
 def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
-    """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again.
-
-    Args:
-        routed: what is asked of it about the containers behind it, of whatever service.
-    """
+    """Replace the proxy by one that serves; exit 1 if it does not, and then the old one runs again."""
     return _replace(proxy, run_serving(proxy, routed))
 
 
@@ -100,20 +92,12 @@ def replace_by_working(proxy: Proxy, routed: Sequence[Gate], *, keeps_old: bool 
 
 
 def restore(proxy: Proxy) -> str:
-    """Let the old proxy that was kept aside run again.
-
-    Args:
-        proxy: the new one, which goes.
-    """
+    """Let the old proxy that was kept aside run again in place of this one."""
     return f"restore_proxy {quoted(proxy.digest)}"
 
 
 def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
-    """Run a proxy where there is none; exit 1 if it does not serve.
-
-    Args:
-        routed: what is asked of it about the containers behind it, of whatever service.
-    """
+    """Run a proxy where there is none; exit 1 if it does not serve. It is asked for containers of every service."""
     if not routed:
         return chain(run(proxy), f"sleep {THROTTLE_SECONDS}", "stays_up")
     # A proxy that ends at once routes nowhere either, and its own last lines are the cause.

@@ -25,15 +25,14 @@ def await_served(gates: Sequence[Gate]) -> str:
 
 
 def ask_gates(gates: Sequence[Gate]) -> str:
-    """Note what Docker says of the proxy and of the containers, then ask for one after the other."""
+    """Read what Docker prints of the proxy and of the containers, then ask for one after the other."""
     return chain(note_gates(gates), *map(_serves, gates))
 
 
 def note_gates(gates: Sequence[Gate], *, patience: int = ASKING_SECONDS) -> str:
-    """Note what Docker says of the proxy and of the containers.
+    """Read what Docker prints of the proxy and of the containers.
 
     Args:
-        gates: of the containers.
         patience: seconds that the proxy may take; with 0 it is asked once.
     """
     return f"note_gates {quoted(patience, *(gate.container for gate in gates))}"
@@ -47,7 +46,7 @@ def question(gate: Gate) -> str:
 
 
 def tell_routes(gates: Sequence[Gate]) -> str:
-    """Ask once for each container, and tell on standard output; exit code 0 whatever comes out."""
+    """Ask once for each container, and print the answers; exit code 0 whatever comes out."""
     asks = "; ".join((note_gates(gates, patience=0), *map(_serves, gates)))
     return guarded(f"{asks}; true", seconds=TELL_SECONDS)
 

@@ -15,8 +15,7 @@ from kamal_pyinfra.local.hooks import call_pre_connect
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.login_shell import sheltered
 from kamal_pyinfra.shell.script import quoted
-from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings
-from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, SshConfigError, host_settings
 from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, patience
 
 

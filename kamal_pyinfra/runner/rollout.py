@@ -46,7 +46,7 @@ class Rollout:
         """The run's fixed values."""
         return self.session.run
 
-    def carry_out(self) -> None:
+    def roll_out(self) -> None:
         """Make the changes.
 
         Raises:
@@ -218,7 +218,7 @@ def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], 
         clear_left_behind(session)
         return
     rollout = Rollout(session=session, plan=plan, began=began, check=check)
-    rollout.carry_out()
+    rollout.roll_out()
     for host in session.left_out:
         begun = f", and may run {session.run.version} beside what it ran before" if host in rollout.begun else ""
         session.report.warned(f"{host} was left out{begun}.")

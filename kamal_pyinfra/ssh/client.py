@@ -25,8 +25,7 @@ from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from kamal_pyinfra.config.values import parse_address
-from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, host_settings, local_user
-from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, SshConfigError, host_settings, local_user
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, Trust
 from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket

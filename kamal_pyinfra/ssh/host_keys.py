@@ -23,7 +23,7 @@ import paramiko.client
 from gevent.lock import BoundedSemaphore
 from paramiko import MissingHostKeyPolicy, PKey, SSHException
 
-from kamal_pyinfra.ssh.config_files import is_in
+from kamal_pyinfra.ssh.client_config import is_in
 
 MOST_BYTES = 64 * 1024 * 1024
 WRITE_SECONDS = 2

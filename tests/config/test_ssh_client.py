@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config.values import Address, parse_address
-from kamal_pyinfra.ssh import config_files as ssh_lines
-from kamal_pyinfra.ssh.client_config import HostSettings, host_settings
-from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh import client_config as ssh_lines
+from kamal_pyinfra.ssh.client_config import HostSettings, SshConfigError, host_settings
 
 CONFIGS = {
     "port-user-name": "Host web1\n  HostName 192.0.2.10\n  Port 2222\n  User deploy\n",

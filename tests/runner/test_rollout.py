@@ -73,7 +73,7 @@ def rolling_out(session: Any) -> Rollout:
 def said(config: MakeConfig, signal_in: str, lost: str = "", **sections: Any) -> str:
     session = Session(a_run(config(servers=WEB, **sections)), signal_in, lost)
     with pytest.raises(Interrupted) as interrupted:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     assert interrupted.value.code == 130
     return str(interrupted.value).removesuffix(NEXT)
 
@@ -127,7 +127,7 @@ def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig
 
     session = Losing(a_run(config(servers=WEB)), "")
     with pytest.raises(HostFailed) as failed:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     assert str(failed.value) == (
         f"192.0.2.1 failed (boot: Boot)\n  The SSH connection ended.\n{LockLost()}\n"
         "Run the same command again once the cause is mended."
@@ -165,7 +165,7 @@ def rolled_out(config: MakeConfig, monkeypatch: pytest.MonkeyPatch, said: str, *
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.reuse_snapshots_if_fresh", lambda *_, **__: None)
     session = Watching(a_run(config(servers=WEB, boot={"watch": 12, **boot})), said, WEB[1])
     with pytest.raises(HostFailed) as failed:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     return str(failed.value).splitlines()[-2], session.rounds
 
 
@@ -208,7 +208,7 @@ def test_hosts_are_finished_with_the_switch_only_where_nothing_can_take_it_back(
             told.extend(arguments[name] for name in ("finishes",) if name in arguments)
             return True
 
-    rolling_out(Telling(a_run(config(servers=WEB, boot=boot)), "")).carry_out()
+    rolling_out(Telling(a_run(config(servers=WEB, boot=boot)), "")).roll_out()
     assert told == finishes
 
 
@@ -250,7 +250,7 @@ def ended(
     monkeypatch.setattr("kamal_pyinfra.runner.rollout.turned_bad", lambda state: "watch" in failing)
     session = Failing(a_run(config(servers=WEB, **sections)), failing, unreachable)
     with pytest.raises(HostFailed) as failed:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     lines = str(failed.value).splitlines()
     last = max(number for number, line in enumerate(lines) if line.startswith("  "))
     return "\n".join(lines[last + 1 : -1])
@@ -365,7 +365,7 @@ def test_a_host_that_was_left_out_is_not_said_to_serve(config: MakeConfig, monke
     failing = {"boot": {WEB[1]: "The SSH connection ended."}, "switch": {WEB[0]: "still healthy"}}
     session = LeavingOut(a_run(config(servers=WEB), skips_unreachable=True), failing)
     with pytest.raises(HostFailed) as failed:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     state = str(failed.value).splitlines()[-2]
     assert state == "The old version may still run beside it on 192.0.2.1."
 
@@ -415,14 +415,14 @@ def test_an_old_proxy_comes_back_on_every_host_that_has_not_passed_the_gate(
     """Also on those whose turn has not come: a new proxy may not route to what serves there."""
     session = Proxied(a_run(config(servers=WEB, boot=boot)), fails_in, signal_in)
     with pytest.raises((HostFailed, Interrupted)):
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     assert session.reverted == reverted
 
 
 def test_a_proxy_that_did_not_come_back_is_named(config: MakeConfig) -> None:
     session = Proxied(a_run(config(servers=WEB)), "prepare", lost=SECOND)
     with pytest.raises(HostFailed) as failed:
-        rolling_out(session).carry_out()
+        rolling_out(session).roll_out()
     assert (
         "\nNothing was switched. 192.0.2.2 could not be brought back wholly; `kp details` shows what serves.\n"
         "192.0.2.1 runs what it ran before.\n"

@@ -21,7 +21,7 @@ from kamal_pyinfra.ssh import host_keys
 from kamal_pyinfra.ssh import keys as ssh_keys
 from kamal_pyinfra.ssh import transport as ways
 from kamal_pyinfra.ssh.client import NO_SESSION, ROUTE, Client, HungUp, Jumped, Route, SessionRefused
-from kamal_pyinfra.ssh.config_files import SshConfigError
+from kamal_pyinfra.ssh.client_config import SshConfigError
 from kamal_pyinfra.ssh.host_keys import HostKeyRefused, RunKeys
 from kamal_pyinfra.ssh.keys import NotLetIn
 from tests.operations.sshd import Sshd

@@ -14,7 +14,7 @@ from kamal_pyinfra.config.accessory import Accessory, read_files
 from kamal_pyinfra.config.document.source import Environment, Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
 from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
-from kamal_pyinfra.config.servers import Role, Server, Servers
+from kamal_pyinfra.config.servers import Role, Server, Servers, joined
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.config.values import (
     OURS,
@@ -72,7 +72,7 @@ class Config(BaseModel):
     service: ServiceName = Field(description="Name of the app: prefix of its containers, and their label.")
     image: FilledText = Field(description="Image without the registry's server.")
     servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
-    registry: Registry = Field(default=BUILT_IN, description="Registry of the image; one of your own without it.")
+    registry: Registry = Field(default=BUILT_IN, description="Registry of the image; the built-in one without it.")
     labels: dict[str, Text] = Field(default={}, description="Labels of all app containers.")
     volumes: tuple[Text, ...] = Field(default=(), description="Volumes of all app containers.")
     env: Env = Field(default=Env(), description="Environment of all app containers.")
@@ -185,19 +185,13 @@ class Config(BaseModel):
     @cached_property
     def role_hosts(self) -> tuple[Server, ...]:
         """Every host of a role once: the primary role's first, in the order of the file inside a role."""
-        hosts: dict[str, Server] = {}
-        for server in (server for role in self.roles for server in role.servers):
-            known = hosts.get(server.host, server)
-            hosts[server.host] = known.joined_with(server)
-        return tuple(hosts.values())
+        return joined(server for role in self.roles for server in role.servers)
 
     @cached_property
     def all_hosts(self) -> tuple[Server, ...]:
         """Every host once: those of roles as in :attr:`role_hosts`, then those that carry accessories alone."""
-        hosts = {server.host: server for server in self.role_hosts}
-        for server in (server for name in self.accessories for server in self.accessory_servers(name)):
-            hosts[server.host] = hosts.get(server.host, server).joined_with(server)
-        return tuple(hosts.values())
+        of_accessories = (server for name in self.accessories for server in self.accessory_servers(name))
+        return joined((*self.role_hosts, *of_accessories))
 
     def accessories_on(self, host: str) -> tuple[str, ...]:
         """Names of the accessories that a host carries, in the order of the file."""

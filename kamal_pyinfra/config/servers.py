@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any
@@ -117,6 +118,14 @@ def _with_parts(entry: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(entry, Map) or place is None:
         return {**entry, **named}
     return Map({**entry, **{key: Scalar(value, str(value), place) for key, value in named.items()}}, place)
+
+
+def joined(servers: Iterable[Server]) -> tuple[Server, ...]:
+    """Every host once, in their order."""
+    hosts: dict[str, Server] = {}
+    for server in servers:
+        hosts[server.host] = hosts.get(server.host, server).joined_with(server)
+    return tuple(hosts.values())
 
 
 class RoleSection(BaseModel):

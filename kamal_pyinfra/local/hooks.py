@@ -78,7 +78,7 @@ def has_hook(run: Run, name: str) -> bool:
 
 def require_executable(run: Run) -> None:
     """Find hooks before the run that could not be run later on."""
-    lines = [_not_executable(run, name) for name in STATES if has_hook(run, name) and not _is_executable(run, name)]
+    lines = list(filter(None, (_not_executable(run, name) for name in STATES)))
     if lines:
         raise HookFailed("\n".join(lines))
 
@@ -111,8 +111,8 @@ def call_hook(
     """
     if not has_hook(run, name):
         return
-    if not _is_executable(run, name):
-        raise HookFailed(_not_executable(run, name))
+    if problem := _not_executable(run, name):
+        raise HookFailed(problem)
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     variables = hook_environment(_with_version(run), at=at, hosts=hosts, runtime=runtime)
     programs = Programs(
@@ -134,13 +134,11 @@ def _file(config: Config, name: str) -> Path:
     return config.root / hook_path(config, name)
 
 
-def _is_executable(run: Run, name: str) -> bool:
-    path = _file(run.config, name)
-    return not path.is_file() or os.access(path, os.X_OK)  # what is no file at all fails when it is started
-
-
 def _not_executable(run: Run, name: str) -> str:
-    path = hook_path(run.config, name)
+    """Why a hook cannot be called; empty if it can, or there is none. What is no file fails when it starts."""
+    file, path = _file(run.config, name), hook_path(run.config, name)
+    if not has_hook(run, name) or not file.is_file() or os.access(file, os.X_OK):
+        return ""
     return f"Hook `{name}` is not executable: run `chmod +x {path}`, or go without hooks with --skip-hooks."
 
 

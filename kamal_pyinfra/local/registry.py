@@ -121,7 +121,7 @@ def started(registry: Registry, programs: Programs) -> bool:
     if not _is_ours(port, programs):
         if _is_taken(port):
             raise BuildFailed(
-                f"localhost:{port} is no registry of ours: another program answers there, and not the container "
+                f"localhost:{port} is not the built-in registry: another program answers there, and not the container "
                 f"{name(port)}. Set another port with `registry: {{server: localhost:PORT}}`"
             )
         if not _has_begun(registry, programs):
@@ -142,7 +142,7 @@ def _is_taken(port: int) -> bool:
 
 
 def _is_ours(port: int, programs: Programs) -> bool:
-    """Whether our container runs and publishes the port."""
+    """Whether kp's container runs and publishes the port."""
     bindings = '{{range index .HostConfig.PortBindings "5000/tcp"}}{{.HostIp}}:{{.HostPort}}{{end}}'
     argv = ["docker", "container", "inspect", "--format", f"{{{{.State.Running}}}} {bindings}", name(port)]
     answer = programs.ask(argv)
@@ -160,7 +160,7 @@ def _has_begun(registry: Registry, programs: Programs) -> bool:
         answer = programs.ask(argv, seconds=FETCH_SECONDS)
         if not answer.succeeded:
             complaint = (answer.error.splitlines() or ["docker run failed"])[-1]
-            programs.warn(f"No registry of our own ({registry.image}): {complaint}")
+            programs.warn(f"The built-in registry ({registry.image}) cannot start: {complaint}")
             return False
     if not _is_ours(port, programs):
         raise BuildFailed(

@@ -117,7 +117,7 @@ def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, 
     """Give the registry's credentials to this machine's Docker, then to the hosts'."""
     if not run.is_dry:
         if run.config.registry.is_built_in:
-            report.warned("the registry is of your own: it takes no login, and starts when it is needed")
+            report.warned("the built-in registry takes no login, and starts when it is needed")
             return
         registry_credentials(run.config)
     act = local_registry.log_in if is_local else None
@@ -128,7 +128,7 @@ def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool,
     """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own."""
     if run.config.registry.is_built_in and not run.is_dry:
         was_there = local_registry.removed(run.config.registry, Programs(report.output, report.warned))
-        report.warned(f"the registry of your own {'is gone; what was pushed stays' if was_there else 'does not run'}")
+        report.warned(f"the built-in registry {'is gone; what was pushed stays' if was_there else 'does not run'}")
         return
     act = local_registry.log_out if is_local else None
     _at_registry("logout", run, hosts if is_remote else (), report, act)

@@ -162,5 +162,5 @@ def test_where_sshd_lends_nothing_the_image_is_sent(shop: Project, port: int) ->
     shop.change(lambda config: config["registry"].update(image="kp-no-such-registry"))
     said = shop.kp("deploy", version="v4").stdout
     assert shop.running(ALL) == everywhere("v4")
-    assert "No registry of our own (kp-no-such-registry)" in said
+    assert "The built-in registry (kp-no-such-registry) cannot start" in said
     assert said.count("was sent as a whole") == 3

@@ -120,7 +120,7 @@ def test_one_that_never_was_is_made_on_the_loopback_alone(servers: Servers, regi
 def test_without_its_image_there_is_none_and_the_user_hears_why(registry: Registry) -> None:
     docker = Docker({"start": NO, "run": NO})
     assert not started(registry, docker)
-    assert docker.warned == [f"No registry of our own ({registry.image}): docker: no such image"]
+    assert docker.warned == [f"The built-in registry ({registry.image}) cannot start: docker: no such image"]
 
 
 @pytest.mark.parametrize(("status", "headers"), [(200, API), (200, {}), (404, API), (500, {})])
@@ -132,7 +132,7 @@ def test_another_program_at_its_port_is_named_with_the_way_out(
     with pytest.raises(BuildFailed) as failed:
         started(registry, Docker({}))
     assert str(failed.value) == (
-        f"localhost:{servers.port} is no registry of ours: another program answers there, and not the container "
+        f"localhost:{servers.port} is not the built-in registry: another program answers there, and not the container "
         f"kp-registry-{servers.port}. Set another port with `registry: {{server: localhost:PORT}}`"
     )
 

@@ -243,7 +243,7 @@ def check_that_somebody_elses_listener_is_no_registry_of_ours(port: int, monkeyp
     monkeypatch.setenv("PUBLISHED", "")
     host, _ = connected(Lender())
     assert lent(host, port) is None
-    assert host.logged[-1].startswith(f"localhost:{port} is no registry of ours")
+    assert host.logged[-1].startswith(f"localhost:{port} is not the built-in registry")
 
 
 def check_that_a_version_that_was_never_pushed_is_named_with_the_way_out(port: int) -> None:
@@ -273,7 +273,7 @@ def check_that_without_a_registry_the_image_is_sent(docker: Path) -> None:
     host, _ = connected(lender)
     assert lent(host, 1)
     assert (lender.asked, lender.typed) == ([], b"all-layers")
-    assert host.logged == ["No registry of our own (registry:2): no such image"]
+    assert host.logged == ["The built-in registry (registry:2) cannot start: no such image"]
     assert [line.split()[0] for line in docker.read_text().splitlines()] == ["container", "start", "run", "save"]
 
 

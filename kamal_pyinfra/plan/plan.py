@@ -95,8 +95,7 @@ class HostPlan:
     unchanged: int = 0  # how many of the desired things are as they should be
     notes: tuple[str, ...] = ()  # what the user should know besides, one clause each
     accessories: tuple[str, ...] = ()  # the host's accessories in the configuration
-    # what differs but is not part of the run; each names the command that changes it
-    advice: tuple[AccessoryChange, ...] = ()
+    advice: tuple[AccessoryChange, ...] = ()  # what differs but is not part of the run; each names its command
 
     @property
     def main_changes(self) -> tuple[Change, ...]:

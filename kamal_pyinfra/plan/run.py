@@ -75,8 +75,7 @@ class Origin:
     started_at: str  # UTC time, ISO 8601
     performer: str  # who is in the audit log: git's user.email, else the local user
     locked_by: str  # who is in the lock: git's user.name, else the performer
-    # ``HOST/BOOT/NAMESPACE PID START`` of the controlling process; by it a rerun recognises its own dead lock
-    holder: str
+    holder: str  # ``HOST/BOOT/NAMESPACE PID START`` of the process; by it a rerun recognises its own dead lock
 
     @property
     def short_id(self) -> str:
@@ -94,8 +93,7 @@ class Target:
     """The selected part of the fleet."""
 
     hosts: tuple[str, ...] = ()  # names, primary role's hosts first; empty for all
-    # the only roles that may be touched; empty for all, and for what other roles left behind
-    roles: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()  # the only roles that may be touched; empty for all, and for what others left behind
     accessories: tuple[str, ...] = ()  # the only accessories that may be changed; empty for all
 
     def includes(self, role: str) -> bool:

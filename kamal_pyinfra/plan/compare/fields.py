@@ -141,8 +141,7 @@ class DesiredMount:
     target: str  # path in the container
     source: str  # path or volume on the host; empty if it may be any
     is_read_only: bool = False
-    # whether its source is made anew for each container, so that only its absence is a difference
-    is_ours: bool = False
+    is_ours: bool = False  # whether each container has its own source, so that only its absence is a difference
 
     @classmethod
     def parse(cls, volume: str) -> Self:

@@ -68,8 +68,7 @@ class Door:
     # whether the entry point itself may answer (a redirect, middlewares of its own), so that an answer without our
     # header says nothing
     is_guarded: bool = False
-    # the one that it listens on, if it is not all of them; of the host where the proxy is on its network
-    address: str = ""
+    address: str = ""  # that it listens on, if not on all; the host's where the proxy is on its network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +83,10 @@ class Gate:
     server_name: str = ""  # a name of its rules, for TLS and the ``Host`` header; empty if there is none
     own_path: str = ""  # one that its own router leads to, as far as its rules tell; empty if they do not
     doors: tuple[Door, ...] = ()  # where to ask; none if nothing is known of them
-    # whether its routers and middlewares are, word for word, those of a container that runs already
-    is_in_use: bool = False
+    is_in_use: bool = False  # whether its routers and middlewares are those of a container that runs already
     twins: tuple[str, ...] = ()  # the ends of the paths that its routers' twins take
     unasked: tuple[str, ...] = ()  # its routers that have no twin: another entry point or TLS than the first
-    # ``STATUS:PATH`` of the proxy's own health check, or ``ok:PATH``; empty if it has none that can be sent
-    check: str = ""
+    check: str = ""  # ``STATUS:PATH`` or ``ok:PATH`` of the proxy's own health check; empty if it cannot be sent
 
 
 def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:

@@ -53,8 +53,7 @@ class Names:
 
     suffix: str = ""  # ends those names; empty if all are the configuration's
     elements: frozenset[Element] = frozenset()  # what has them
-    # what cannot have another name and is not defined as on a container that runs, one clause each
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()  # what must keep its name although it is not defined as on a container that runs
 
 
 def elements(labels: Mapping[str, str]) -> dict[Element, dict[str, str]]:

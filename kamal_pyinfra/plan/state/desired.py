@@ -41,10 +41,8 @@ class ContainerSpec:
     publish: str | None = None  # a port beside those that the options publish
     cmd: str | None = None  # instead of the image's; ``None`` is the image's
     secret_names: tuple[str, ...] = ()  # variables that come from the env file
-    # digest of the secret variables; ``None`` if they are kept as they are on the host
-    secrets: str | None = field(default=None, repr=False)
-    # secret → a number that tells whether it changed
-    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    secrets: str | None = field(default=None, repr=False)  # digest of the secrets; ``None`` if they stay as they are
+    secret_checks: Mapping[str, int] = field(default_factory=dict, repr=False)  # secret → a number that changes with it
     digest: str = ""  # of ``settings``
 
     @property
@@ -127,8 +125,7 @@ class EnvFile:
     content: SecretStr | None  # the whole text; never printed. ``None`` if the file is kept as it is on the host
     digest: str = field(repr=False)  # SHA-256 of the text, hexadecimal; empty without content
     names: tuple[str, ...]  # the secrets in it
-    # secret → a number that tells whether it changed
-    checks: Mapping[str, int] = field(default_factory=dict, repr=False)
+    checks: Mapping[str, int] = field(default_factory=dict, repr=False)  # secret → a number that changes with it
     role: str = ""  # whose secrets; empty for the proxy's
 
 

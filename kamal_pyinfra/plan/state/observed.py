@@ -96,10 +96,8 @@ class ObservedContainer:
     ports: Mapping[str, tuple[str, ...]]
     health_command: str | None
     health_interval: float = 0.0  # seconds between two health probes
-    # container path → ``SOURCE[:ro]`` as ``--volume`` would have it; empty for an anonymous volume
-    volumes: Mapping[str, str] = field(default_factory=dict)
-    # what inspect shows of ``docker run`` options, by its field; each as a tuple of values
-    options: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)  # container path → ``SOURCE[:ro]``; empty if anonymous
+    options: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # by inspect's field
     log_driver: str = ""  # of the container
     log_options: Mapping[str, str] = field(default_factory=dict)  # of the log driver
     secrets: str | None = None  # SHA-256 of the lines ``NAME=VALUE`` of its secret variables; ``None`` if not read
@@ -256,8 +254,7 @@ class ObservedHost:
     assets: frozenset[str] = frozenset()  # asset folders of every version
     env_files: frozenset[str] = frozenset()  # paths of all env files of roles, desired or not, of any service
     image_defaults: Mapping[str, ImageDefaults] = field(default_factory=dict)  # by image id
-    # image id → when it was last built or got a tag on the host, in seconds since 1970
-    image_times: Mapping[str, float] = field(default_factory=dict)
+    image_times: Mapping[str, float] = field(default_factory=dict)  # image id → when it was built or tagged on the host
     now: float = 0.0  # the host's clock, in seconds since 1970
     record: Record | None = None  # what the last run of ours left on this host
     uploads: Mapping[str, ObservedFile] = field(default_factory=dict)  # files of accessories that exist, by path

@@ -29,13 +29,11 @@ class Task:
 
     phase: str  # what events call it
     failure: str  # what the message of a failure calls it
-    # what it changes on a host; with :meth:`given` options it needs no more than run and host
-    decide: Callable[..., TaskDecision]
+    decide: Callable[..., TaskDecision]  # what it changes on a host; options come by :meth:`given`
     steps: tuple[Step, ...]  # how, in order
     state: str  # what a failure says about the other hosts
     question: str = ""  # asked first, unless ``-y`` is given
-    # called on this machine before and after; those of a reboot for each group of hosts
-    hooks: tuple[str, str] = ("", "")
+    hooks: tuple[str, str] = ("", "")  # called on this machine before and after each group of hosts
     needs_secrets: bool = False  # every secret must have a value before a host is asked
     is_locked: bool = True  # the deploy lock is held meanwhile
     is_planned: bool = True  # the changes are known and shown first; without any the lock is not taken

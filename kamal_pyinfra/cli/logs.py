@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
 OPTIONS = (
-    flag("-f", "--follow", "follows", help="Go on as lines come, on all hosts at once."),
+    flag("-f", "--follow", "follows", help="Print new lines as they come, from all hosts at once."),
     click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
     click.option(
         "-n", "--lines", type=click.IntRange(0), metavar="N", help="Last N lines of each [default: 100; 10 with -f]."

@@ -254,7 +254,7 @@ def require_confirmed(service: str, departed: Mapping[str, Sequence[str]], *, is
 KEEP_ENV = flag("--keep-env", help="Keep secrets as they are on the hosts; none is needed on this machine.")
 SKIP_UNREACHABLE = flag("--skip-unreachable", help="Leave out hosts that cannot be reached, and list them.")
 PLANNING = (
-    flag("-P", "--skip-push", "--skip_push", help="Do not build; the version is in the registry."),
+    flag("-P", "--skip-push", "--skip_push", help="Do not build; the version is in the registry already."),
     KEEP_ENV,
     SKIP_UNREACHABLE,
     flag("--decommission", help="Remove the service from hosts that left the configuration."),

@@ -25,7 +25,7 @@ name_argument = click.argument("name", metavar="NAME|all", shell_complete=one(ac
 @click.group()
 @example("kp accessory boot all")
 def accessory() -> None:
-    """Look after databases and other containers that live longer than a deploy."""
+    """Manage databases and other containers that outlive a deploy."""
 
 
 def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
@@ -38,13 +38,13 @@ def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...
 
 
 TASKS = {
-    "boot": "Run an accessory that is not there, with its folders, files and secrets; one that is stays as it is.",
+    "boot": "Run a new accessory with its folders, files and secrets; an existing one stays as it is.",
     "reboot": "Replace an accessory by a new container as configured; its data stays.",
     "upload": "Write the files of an accessory that are missing or differ; it reads them when it starts.",
     "directories": "Create the folders of an accessory that are missing.",
-    "start": "Start the accessory that is there, as it is.",
+    "start": "Start the existing accessory, as it is.",
     "stop": "Stop an accessory.",
-    "restart": "Stop and start the accessory that is there, as it is.",
+    "restart": "Stop and start the existing accessory, as it is.",
 }
 """Commands that need no more than a name, and what they do."""
 
@@ -66,7 +66,7 @@ add_commands(
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, metavar="COMMAND…")
 @interactive
-@flag("--reuse", help="In the container that runs; else in a new one of the same kind.")
+@flag("--reuse", help="Use the running container; else a new one of the same kind.")
 @changing_options
 @example("kp accessory exec db --reuse \"mysql -e 'show databases'\"", "kp accessory exec db -i --reuse mysql")
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
@@ -119,7 +119,7 @@ def logs(options: Options, name: str, log: LogOptions) -> None:
 
 @accessory.command()
 @name_argument
-@flag("--data", help="Remove its folder with files and relative directories too.")
+@flag("--data", help="Remove its data too: its folder with files, and relative directories.")
 @yes_option
 @changing_options
 @example("kp accessory remove db")

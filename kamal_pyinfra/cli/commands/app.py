@@ -25,14 +25,14 @@ class KamalGroup(click.Group):
 @click.group(cls=KamalGroup)
 @example("kp app version")
 def app() -> None:
-    """Look after the app on its hosts."""
+    """Manage the app on its hosts."""
 
 
 @app.command()
 @changing_options
 @example("kp app boot", "kp app boot --version 9f2c1ab")
 def boot(options: Options) -> None:
-    """Put containers of the version in service, or of --version, into service as configured; nothing is built."""
+    """Boot the version in service, or --version, as configured; nothing is built."""
     asked, target = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for

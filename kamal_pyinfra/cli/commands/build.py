@@ -19,7 +19,7 @@ DELIVERIES = {
     "deliver": ("Build and push the image, then pull it on the hosts.", "kp build deliver -d staging"),
     "push": ("Build the image and push it to the registry.", "kp build push"),
     "pull": (
-        "Pull the image from the registry on the hosts, also where one of that version is.",
+        "Pull the image from the registry on the hosts, even if they have that version already.",
         "kp build pull --version 9f2c1ab",
     ),
 }
@@ -82,7 +82,7 @@ def details(options: Options) -> None:
 @click.group()
 @example("kp registry login")
 def registry() -> None:
-    """Log in to the registry or out of it, on this machine and on the hosts."""
+    """Log in to or out of the registry, on this machine and on the hosts."""
 
 
 REGISTRY = {

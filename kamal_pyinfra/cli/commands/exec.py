@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[:=](.*)", re.ASCII | re.DOTALL)
 SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
-interactive = flag("-i", "--interactive", "is_interactive", help="On the first of the hosts, with this terminal.")
+interactive = flag("-i", "--interactive", "is_interactive", help="Run on the first of the hosts, with this terminal.")
 more_variables = click.option(
     "-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables."
 )
@@ -30,7 +30,7 @@ more_variables = click.option(
 @click.command("exec")
 @click.argument("command", nargs=-1, required=True, metavar="CMD…")
 @interactive
-@flag("--reuse", help="In the container that runs, not in a new one.")
+@flag("--reuse", help="Use the running container, not a new one.")
 @more_variables
 @changing_options
 @example("kp app exec 'bin/report --daily' -r job", "kp app exec -i --reuse sh")
@@ -62,12 +62,12 @@ shorthand.help = with_example("Run a command in the app on each host, as `kp app
 
 
 @click.command()
-@flag("--new", "is_new", help="In a new container, not in the one that runs.")
+@flag("--new", "is_new", help="Use a new container, not the running one.")
 @more_variables
 @common_options
 @example("kp shell", "kp shell --new -r job")
 def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
-    """Open a shell in the app: bash if the image has it, in the container in service on the first of the hosts."""
+    """Open a shell in the app's container in service on the first host: bash if the image has it."""
     run, target = options.run_without_version("app")
 
     from kamal_pyinfra.runner.exec import Exec

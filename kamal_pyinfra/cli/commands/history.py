@@ -94,13 +94,13 @@ def audit(options: Options, lines: int) -> None:
     "load_file",
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="Report of a load that ran meanwhile, as JSON: its requests are counted too.",
+    help="JSON report of a load that ran meanwhile; its requests are counted too.",
 )
 @flag("--json", help="Print what .kamal/last-deploy.json holds.")
 @common_options
 @example("kp timeline", "kp timeline --html deploy.html --load load.json")
 def timeline(options: Options, html: str | None, load_file: str | None, json: bool) -> None:
-    """Show what each host did when in the last deploy from this machine."""
+    """Show what each host did, and when, in the last deploy from this machine."""
     from kamal_pyinfra.cli.report import read_last_deploy
     from kamal_pyinfra.cli.views.timeline import timeline_html, timeline_lines
 

@@ -12,7 +12,7 @@ from kamal_pyinfra.text import one_line
 @click.group()
 @example('kp lock acquire -m "database upgrade"')
 def lock() -> None:
-    """Keep others from deploying."""
+    """Take, show or release the deploy lock, which keeps others from deploying."""
 
 
 @lock.command()
@@ -47,7 +47,7 @@ def acquire(options: Options, message: str) -> None:
 
 
 @lock.command()
-@flag("--force", help="Also one of somebody else, or one that a run is using.")
+@flag("--force", help="Also a lock that somebody else holds, or that a run is using.")
 @changing_options
 @example("kp lock release")
 def release(options: Options, force: bool) -> None:

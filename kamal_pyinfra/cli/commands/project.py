@@ -27,8 +27,8 @@ FEW = 3
 @click.command()
 @click.option("--host", "hosts", multiple=True, metavar="[USER@]HOST[:PORT]", help="A server; may be repeated.")
 @click.option("--image", metavar="[SERVER/]NAME", help="Name of the image, after its registry if it has one.")
-@click.option("--registry", metavar="SERVER", help="Registry, if one is wanted and the image does not begin with it.")
-@click.option("--username", metavar="NAME", help="User name at the registry; without one named, at Docker Hub.")
+@click.option("--registry", metavar="SERVER", help="Registry, if one is needed and the image does not begin with it.")
+@click.option("--username", metavar="NAME", help="User name at the registry; at Docker Hub if no registry is named.")
 @flag("--bundle", help="Accepted as in Kamal, and does nothing.")
 @example(
     "kp init",
@@ -36,7 +36,7 @@ FEW = 3
     "kp init --host 192.0.2.10 --image registry.example.com/acme/shop --username acme",
 )
 def init(hosts: tuple[str, ...], image: str | None, registry: str | None, username: str | None, bundle: bool) -> None:
-    """Write config/deploy.yml and what belongs to it into this folder, where it is missing."""
+    """Write config/deploy.yml and the files around it into this folder, where they are missing."""
     from kamal_pyinfra.config.load import require_kamal_1
     from kamal_pyinfra.project.scan import read_project
     from kamal_pyinfra.project.starter import next_step, read_answers, starter_files

@@ -13,14 +13,14 @@ from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_
 @click.group()
 @example("kp traefik details")
 def traefik() -> None:
-    """Look after the proxy, which all services of a host share."""
+    """Manage the proxy, which all services of a host share."""
 
 
 TASKS = {
-    "boot": ("Run the proxy as configured; one that already is stays as it is.", "kp traefik boot"),
-    "start": ("Start the proxy that is there, as it is.", "kp traefik start -h web1"),
+    "boot": ("Run the proxy as configured; an existing one that is so already stays as it is.", "kp traefik boot"),
+    "start": ("Start the existing proxy, as it is.", "kp traefik start -h web1"),
     "stop": ("Stop the proxy; nothing on the host is served until it starts.", "kp traefik stop -h web1"),
-    "restart": ("Stop and start the proxy that is there, as it is.", "kp traefik restart"),
+    "restart": ("Stop and start the existing proxy, as it is.", "kp traefik restart"),
     "remove": (
         "Remove the proxy with its image and secrets; refused while another service uses it.",
         "kp traefik remove",
@@ -40,7 +40,7 @@ add_commands(traefik, TASKS, _run)
 
 
 @traefik.command()
-@flag("--rolling", help="One host at a time; the next when this one serves again.")
+@flag("--rolling", help="One host at a time; the next one once this one serves again.")
 @yes_option
 @changing_options
 @example("kp traefik reboot --rolling")

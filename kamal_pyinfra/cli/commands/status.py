@@ -121,7 +121,7 @@ def print_details(
 @common_options
 @example("kp doctor", "kp doctor -h 192.0.2.11 --json")
 def doctor(options: Options, json: bool) -> None:
-    """Check that this machine and each host are fit for a deploy; change nothing. Exit 1 if one is not."""
+    """Check that this machine and each host are ready for a deploy; change nothing. Exit 1 if one is not."""
     run, target = options.run_of_any_version("doctor")
 
     from kamal_pyinfra.runner.queries.doctor import doctor as check

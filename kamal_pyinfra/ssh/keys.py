@@ -237,15 +237,11 @@ def _comment(key: AgentKey) -> str:
 def _agent(path: str | None, left_out: list[str]) -> Iterator[Sequence[AgentKey]]:
     """The keys that an agent holds, for as long as one host is asked; none if there is no agent."""
     place = os.environ.get("SSH_AUTH_SOCK", "") if path is None else path
-    if not place:
-        yield ()
-        return
-    agent = _AgentAt()
+    agent, held = _AgentAt(), tuple[AgentKey, ...]()
     try:
-        held = agent.reach(place)
+        held = agent.reach(place) if place else ()
     except (OSError, SSHException, ValueError, IndexError) as error:
         left_out.append(f"the agent at {short(place)} does not answer ({error})")
-        held = ()
     try:
         yield held
     finally:
@@ -255,7 +251,7 @@ def _agent(path: str | None, left_out: list[str]) -> Iterator[Sequence[AgentKey]
 class _AgentAt(AgentSSH):
     """An agent at a socket; paramiko's own asks the environment, which greenlets share."""
 
-    def reach(self, path: str) -> Sequence[AgentKey]:
+    def reach(self, path: str) -> tuple[AgentKey, ...]:
         """Return the keys that it holds."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(LIST_SECONDS)

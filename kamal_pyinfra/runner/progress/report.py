@@ -62,8 +62,9 @@ class Report:
         for name in FOREIGN.intersection(type(event).model_fields):
             value = getattr(event, name)
             changed[name] = redacted(value) if isinstance(value, str) else [redacted(line) for line in value]
+        event = event.model_copy(update=changed) if changed else event
         for view in self.views:
-            view(event.model_copy(update=changed) if changed else event)
+            view(event)
 
     def started(self, command: str, *, service: str = "", version: str = "", urls: Sequence[str] = ()) -> None:
         """The run begins."""

@@ -6,7 +6,8 @@ What follows the snapshots is loaded while hosts are observed.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kamal_pyinfra.config.secrets import require_secrets
@@ -18,7 +19,6 @@ from kamal_pyinfra.runner.session import Session, interruptible
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.output.file import PlanFile
     from kamal_pyinfra.plan.plan import Plan
-    from kamal_pyinfra.plan.state.observed import ObservedHost
     from kamal_pyinfra.runner.progress.report import Report
 
 PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
@@ -62,44 +62,49 @@ def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
             deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be rolled
             out. Interrupted: a signal came.
     """
-    _require_secrets(run)
-    began = time.monotonic()
-    require_executable(run)
-    with interruptible(), Session(run, hosts, report) as session:
-        load_meanwhile(ROLLING_OUT, operates=True)
+
+    def make(session: Session) -> Plan:
         observed = session.observe()
 
         from kamal_pyinfra.plan.plan import make_plan
-        from kamal_pyinfra.runner.rollout import roll_out
 
-        made = make_plan(run, observed, session.left_out)
-        roll_out(made, session, began=began)
-    return made
+        return make_plan(run, observed, session.left_out)
+
+    return _roll_out(run, hosts, report, make)
 
 
 def apply(run: Run, file: PlanFile, report: Report) -> Plan:
-    """Roll out the plan of a file, if it would still be the plan today.
+    """Roll out the plan of a file, if it would still be the plan today, also once the lock is held.
 
     Raises:
         PlanRefused: the fleet, the configuration or a secret changed since the plan was made.
         KpError: whatever :func:`deploy` raises.
     """
-    _require_secrets(run)
-    require_executable(run)
-    began = time.monotonic()
-    with interruptible(), Session(run, file.run.hosts, report) as session:
-        load_meanwhile(ROLLING_OUT, operates=True)
+
+    def make(session: Session) -> Plan:
         observed = session.observe()
 
         from kamal_pyinfra.plan.output.file import require_same_plan, require_unchanged
+
+        require_unchanged(file, observed)
+        return require_same_plan(file, run, observed)
+
+    return _roll_out(run, file.run.hosts, report, make, is_checked=True)
+
+
+def _roll_out(
+    run: Run, hosts: Collection[str], report: Report, make: Callable[[Session], Plan], *, is_checked: bool = False
+) -> Plan:
+    _require_secrets(run)
+    require_executable(run)
+    began = time.monotonic()
+    with interruptible(), Session(run, hosts, report) as session:
+        load_meanwhile(ROLLING_OUT, operates=True)
+        made = make(session)
+
         from kamal_pyinfra.runner.rollout import roll_out
 
-        def require_all(observed: Mapping[str, ObservedHost]) -> Plan:
-            require_unchanged(file, observed)
-            return require_same_plan(file, run, observed)
-
-        made = require_all(observed)
-        roll_out(made, session, began=began, check=lambda: require_all(session.observe()))
+        roll_out(made, session, began=began, check=partial(make, session) if is_checked else None)
     return made
 
 

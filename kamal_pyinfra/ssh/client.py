@@ -113,7 +113,7 @@ class Client(SSHClient):
         given = dict(kwargs.get("_pyinfra_ssh_paramiko_connect_kwargs") or {})
         route = given.pop(ROUTE, None)
         if route is None:
-            super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]
+            super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]  # as above
             return
         folder = Path(route.known_hosts or "~/.ssh/known_hosts").expanduser().parent
         if not folder.exists():  # without any use of `ssh` there is none

@@ -266,7 +266,7 @@ class _AgentAt(AgentSSH):
 
     def close(self) -> None:
         """Let go of it; its keys cannot sign any more."""
-        self._close()  # type: ignore[attr-defined]
+        self._close()  # type: ignore[attr-defined]  # not in its types
 
 
 def public_halves(path: str, certificates: Sequence[str] = ()) -> tuple[bytes, ...]:

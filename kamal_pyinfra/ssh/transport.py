@@ -101,7 +101,7 @@ class Connection(Transport):
 
     def _check_banner(self) -> None:
         try:
-            super()._check_banner()  # type: ignore[misc]
+            super()._check_banner()  # type: ignore[misc]  # not in its types
         except SSHException as error:
             if not self.lines.before or not str(error).startswith(NO_BANNER):
                 raise
@@ -111,4 +111,4 @@ class Connection(Transport):
         rest = Message(message.get_remainder())
         rest.get_int()
         self.lines.before.append(rest.get_text())
-        super()._parse_disconnect(message)  # type: ignore[misc]
+        super()._parse_disconnect(message)  # type: ignore[misc]  # not in its types

@@ -156,6 +156,8 @@ def test_nothing_written_and_nothing_seen_is_no_difference(name: str) -> None:
         ({"network": "bridge"}, {"NetworkMode": ("default",)}),
         ({"network": "default"}, {"NetworkMode": ("bridge",)}),
         ({"net": "host"}, {"NetworkMode": ("host",)}),
+        ({"network": ["first", "second"]}, {"NetworkMode": ("first",)}),
+        ({"network": "name=first,alias=web"}, {"NetworkMode": ("first",)}),
         ({"pids-limit": -1}, {"PidsLimit": ()}),
         ({"cap-add": "CAP_NET_ADMIN"}, {"CapAdd": ("NET_ADMIN",)}),
         ({"publish": "8090-8091:80-81"}, {"PortBindings": (":8090:80/tcp", ":8091:81/tcp")}),

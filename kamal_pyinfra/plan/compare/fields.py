@@ -9,6 +9,7 @@ from posixpath import normpath
 from typing import Any, Self
 
 from kamal_pyinfra.config.env import is_for_host
+from kamal_pyinfra.config.values import networks
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
 from kamal_pyinfra.plan.docker_values import (
     Options,
@@ -211,8 +212,10 @@ def _namespace(text: str) -> str | None:
     return None if text.startswith("container:") else text  # Docker shows an id for the name
 
 
-def _network(text: str) -> str | None:
-    return "" if text in ("default", "bridge") else _namespace(text)
+def _network(values: tuple[object, ...]) -> str | None:
+    """The first, which Docker shows, whatever fields are written with it."""
+    name = next(iter(networks({"network": values})), "")
+    return "" if name in ("default", "bridge") else _namespace(name)
 
 
 def _security(values: tuple[object, ...]) -> tuple[str, ...] | None:
@@ -280,7 +283,7 @@ OPTIONS = (
     Option(("privileged",), "Privileged", _flag),
     Option(("read-only",), "ReadonlyRootfs", _flag),
     Option(("init",), "Init", _flag, has_known_default=False),
-    Option(("network", "net"), "NetworkMode", _last(_network, "")),
+    Option(("network", "net"), "NetworkMode", _network),
     Option(("add-host",), "ExtraHosts", _each(_host)),
     Option(("dns",), "Dns"),
     Option(("group-add",), "GroupAdd"),

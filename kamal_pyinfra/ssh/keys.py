@@ -79,7 +79,7 @@ class Offer:
 
 
 class Offering(AuthStrategy):
-    """Offers keys to a host, as which messages name it, one after the other until it lets the user in."""
+    """Offers keys one after the other until the host, whose name is for messages, lets the user in."""
 
     def __init__(self, user: str, offer: Offer, host: str, run_keys: RunKeys) -> None:
         super().__init__(ssh_config=SSHConfig())

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module, metadata
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -63,7 +64,7 @@ class StandIn:
     of: ClassVar[tuple[str, str]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """What the real one returns."""
+        """Return what the real one returns."""
         return _real(cls)(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
 
 
@@ -116,11 +117,7 @@ class Invoke:
 
     @staticmethod
     def run(command: str, **_: Any) -> SimpleNamespace:
-        """Run a command in the user's shell (ssh_config(5)).
-
-        Returns:
-            Whether it succeeded, as ``ok``.
-        """
+        """Run a command in the user's shell (ssh_config(5)); ``ok`` of the result is whether it succeeded."""
         argv = [os.environ.get("SHELL") or "/bin/sh", "-c", command]
         null = subprocess.DEVNULL
         try:
@@ -176,15 +173,8 @@ def use_client(client: type[Any]) -> None:
     import_module("pyinfra.connectors.ssh").SSHClient = client  # type: ignore[attr-defined]
 
 
-class Wrapped:
+class Wrapped(partial[tuple[Any, Any, Any]]):
     """``exec_command`` of one client, in layers of ours."""
-
-    def __init__(self, execute: Execute) -> None:
-        self.execute = execute
-
-    def __call__(self, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        """Begin a command."""
-        return self.execute(*arguments, **options)
 
 
 def wrap_commands(client: Any, layers: Callable[[Execute], Execute]) -> None:

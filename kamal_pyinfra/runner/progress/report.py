@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -152,11 +153,11 @@ DEFAULT_INTERVAL = 30
 """Seconds; Docker's, for an image without one."""
 
 
+@dataclass
 class ProgressParser:
     """Finds progress in what hosts print, and counts the layers that they have."""
 
-    def __init__(self) -> None:
-        self.layers: dict[str, dict[str, bool]] = {}
+    layers: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
         """Return what a line of a host means, at this time and in this phase; ``None`` for most."""

@@ -94,7 +94,7 @@ class Rows:
         return next(iter(self.read(kind, lambda text: int(text) if text else None)), None)
 
     def docker(self) -> Docker | None:
-        """What there is of Docker; ``None`` if no line says so."""
+        """What there is of Docker; ``None`` without a line about it."""
         if "docker-missing" in self:
             return Docker(installed=False)
         other, error, version = map(self.first, ("docker-other", "docker-error", "docker"))
@@ -125,7 +125,7 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
     rows = Rows("the snapshot", output)
     docker = rows.docker()
     if docker is None:
-        raise SnapshotError("the snapshot cannot be read: no line says what Docker is there")
+        raise SnapshotError("the snapshot cannot be read: no line is about Docker")
     secrets = dict(rows.read("secrets", _secret))
     checks, file_checks, clear = (_checks(rows.read(kind, _check)) for kind in ("check", "file-check", "clear-check"))
     edited = _edited(rows.texts("edited"))

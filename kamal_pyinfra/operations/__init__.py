@@ -1,1 +1,1 @@
-"""Idempotent pyinfra operations, one resource kind each: look, compare, yield commands or nothing."""
+"""Idempotent pyinfra operations, one resource kind each: observe, compare, yield commands or nothing."""

@@ -62,7 +62,7 @@ def released(run: Run) -> Generator[StringCommand, None, None]:
     show_planned(changes)
     for change in changes:
         audit = audited(run, f"Ran release command of version {run.version}", change.role)
-        # The shell outside waits for the one inside to clean up and to tell why, and does not end before it.
+        # The shell outside waits for the one inside to clean up and to print why, and does not end before it.
         script = f"trap : TERM\n( {run_release(change.release)}\n) && {audit}"
         yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))
 

@@ -55,8 +55,8 @@ class Applied:
 
     Args:
         commands: what makes neighbours that are made the same way.
-        audit: what the audit log says once it is done, unless the task says it in its own words; empty if nothing,
-            or if there is more to say than one line, which the commands write.
+        audit: the line of the audit log once it is done, unless the task has its own; empty if there is none, or if
+            there is more than one, which the commands write.
     """
 
     commands: Commands
@@ -74,7 +74,7 @@ def applied(
     """The changes that were decided on for the host are made, in their order.
 
     + kinds: only those of these kinds; all without.
-    + audits: what the audit log says of a kind, in place of its own words.
+    + audits: the line of the audit log for a kind, in place of its own.
     + is_observed: whether the decision depends on what is on the host; otherwise no snapshot is taken.
     """
     decision = decided(run, decide) if is_observed else decide(run, ObservedHost(host=current_host().name))

@@ -15,7 +15,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import host as commands
 
 Audits = Mapping[type[Change], str]
-"""What the audit log says of a kind of change, where the task decides that: a line for each role (Kamal 1.9)."""
+"""The line of the audit log for a kind of change, where the task decides it: one for each role (Kamal 1.9)."""
 
 
 def audited(run: Run, message: str, role: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
@@ -42,29 +42,17 @@ def log_out(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[Str
 
 def pull(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[PyinfraCommand]:
     """The image of the run's version, which carries the service's label."""
-    for change in changes:
-        if isinstance(change, PullImage):
-            yield from _pull(run, change)
-
-
-def _pull(run: Run, change: PullImage) -> Generator[PyinfraCommand, None, None]:
     audit = audited(run, f"Pulled image with version {run.version}")
     slots = run_state(current_state()).pull_slots(run)
-    if run.config.registry.is_built_in:
-        yield OwnPull(run, change, audit, slots)
-    else:
-        yield LimitedPull(pulling(run, chain(commands.pull(change.image, change.service), audit)), slots)
+    for change in changes:
+        if isinstance(change, PullImage) and run.config.registry.is_built_in:
+            yield BuiltInPull(run, change, audit, slots)
+        elif isinstance(change, PullImage):
+            yield LimitedPull(pulling(run, chain(commands.pull(change.image, change.service), audit)), slots)
 
 
-class OwnPull(LimitedPull):
-    """A pull from the built-in registry, to which the host has a tunnel as long as its pull lasts, and no longer.
-
-    Args:
-        run: the run's fixed values.
-        change: the image.
-        audit: what follows the pull.
-        slots: of which it takes one.
-    """
+class BuiltInPull(LimitedPull):
+    """A pull from the built-in registry, to which the host has a tunnel as long as its pull lasts, and no longer."""
 
     def __init__(self, run: Run, change: PullImage, audit: str, slots: BoundedSemaphore) -> None:
         super().__init__(f"docker pull {change.image}", slots)

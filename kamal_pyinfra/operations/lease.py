@@ -1,4 +1,4 @@
-"""The lease of the deploy lock: renewed as long as the run lasts, so that a lock that nobody renews is known as such.
+"""The lease of the deploy lock: renewed as long as the run lasts, so that a lock that is not renewed is known as such.
 
 A run that is over within a third of the lease sends nothing for it.
 """
@@ -49,7 +49,7 @@ class Lease:
         """The lock was just taken.
 
         Args:
-            renew: gives it another lease; returns ``False`` if it is somebody else's by now, and raises any exception
+            renew: gives it another lease; returns ``False`` if it is another run's by now, and raises any exception
                 when nothing is known.
         """
         self.end()

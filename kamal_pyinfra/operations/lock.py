@@ -73,7 +73,7 @@ def held(
 
 @operation()
 def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
-    """This run's lock, taken with this message, is gone; somebody else's stays."""
+    """This run's lock, taken with this message, is gone; another run's stays."""
     if current_host().name != lock_host(run):
         current_host().noop("the lock is on the primary host")
         return
@@ -88,7 +88,7 @@ def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCom
 
 
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
-    """What gives this run's lock back, and says in the audit log how the run ended."""
+    """What releases this run's lock, and records in the audit log how the run ended."""
     release = commands.release_own(naming.lock_directory(run.config), lock_content(run, message))
     # Whether or not there is a log to write to, the lock must go.
     return f"{{ {audited(run, outcome)}; }} 2> /dev/null; {release}" if outcome else release
@@ -112,7 +112,7 @@ def clearing_command(run: Run, held_by: LockDetails | None, *, is_waiting: bool 
     """What removes the lock that a killed process of this machine left behind; empty if there is none.
 
     Args:
-        is_waiting: whoever waits for a stale lock takes it over, too.
+        is_waiting: a run that waits for a stale lock takes it over, too.
     """
     if held_by is None or not (is_dead(held_by.holder) or (is_waiting and held_by.is_stale)):
         return ""

@@ -51,7 +51,6 @@ def query_for(run: Run) -> SnapshotQuery:
     clear = {name for env in config.effective_envs for name in env.clear}
     accessories = every_accessory(run)
     return SnapshotQuery(
-        service=config.service,
         ours=Ours(
             service=config.service,
             destination=config.destination or "",
@@ -86,7 +85,7 @@ def query_for(run: Run) -> SnapshotQuery:
 
 
 def _app_names(run: Run) -> Iterator[str]:
-    """The names that the run's version would have, which somebody else may have."""
+    """The names that the run's version would have, which another container may have."""
     for role in run.config.roles if run.version != UNKNOWN else ():
         name = naming.container_name(run.config, role.name, run.version)
         yield from (naming.replica_name(name, number) for number in range(1, role.replicas + 1))

@@ -78,7 +78,7 @@ def sync_assets(assets: Assets, image: str, old_containers: tuple[str, ...]) -> 
 
 
 ONLY_ONE = frozenset({"publish", "p", "publish-all", "name", "hostname", "ip", "restart", "detach", "cidfile"})
-"""Options that the container in service has, and that no second one can have beside it."""
+"""Options that the container in service has, and that no second one can have."""
 
 
 def run_release(release: ReleaseCommand) -> str:

@@ -52,5 +52,5 @@ def with_variables(command: str) -> str:
 
 
 def variables(env: Mapping[str, str]) -> str:
-    """Shell text that exports variables, and ends with what tells that it is whole."""
+    """Shell text that exports variables, and ends with a mark that it is whole."""
     return "".join(f"export {quoted(name)}={quoted(value)}\n" for name, value in env.items()) + f"{WHOLE}\n"

@@ -1,4 +1,4 @@
-"""What a host has beside containers: Docker, folders, secret files, audit lines, and files edited inside containers."""
+"""What a host has besides containers: Docker, folders, secret files, audit lines, and records of edited files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def measured(content: str) -> str:
 
 
 def write_secret(path: str) -> str:
-    """Put measured standard input into a file that nobody else could read at any instant, and all at once."""
+    """Put measured standard input into a file that only its owner can read at any instant, all at once."""
     return f"write_secret {quoted(path)}"
 
 
@@ -56,7 +56,7 @@ def remove_files(paths: tuple[str, ...]) -> str:
 
 
 def protect(path: str) -> str:
-    """Let nobody but the owner read a file."""
+    """Let only the owner read a file."""
     return f"chmod 600 {quoted(path)}"
 
 

@@ -1,8 +1,8 @@
 """The deploy lock: a directory, so that taking it is atomic; at Kamal 1.9's path and in its format.
 
-Beside Kamal's ``details`` lies our ``lease``: the second, by the clock of the host with the lock, at which a lock
-that nobody renews becomes stale. A lock of Kamal's or one taken by hand has none and never does. A lock without
-details is one whose taker died before he could write them: both tools write them in the same breath.
+Besides Kamal's ``details`` there is our ``lease``: the second, by the clock of the host with the lock, at which a lock
+becomes stale unless it is renewed. A lock of Kamal's or one taken by hand has none and never does. A lock without
+details is one whose process died before it could write them: both tools write them in the same breath.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     return group(f"acquire_lock {quoted(directory, content, *until)}")
 
 
-def tells(marked: str) -> bool:
+def is_exact(marked: str) -> bool:
     """Whether a mark is exact enough: some programs and file systems know whole seconds only."""
     fraction = marked.partition(".")[2][:9]
     return fraction.isdigit() and bool(fraction.strip("0"))
@@ -77,7 +77,7 @@ def release_own(directory: str, content: str) -> str:
 
 
 def release(directory: str) -> str:
-    """Remove the lock, whoever holds it, with or without details in it."""
+    """Remove any lock, with or without details in it."""
     return f"rm -rf {quoted(directory)}"
 
 

@@ -138,7 +138,7 @@ def in_parallel(aside: str, script: str) -> str:
 
 
 WAITING = "kp-waiting "
-"""Begins a line that tells what a host waits for."""
+"""Begins a line about what a host waits for."""
 
 
 KILL_SECONDS = 5

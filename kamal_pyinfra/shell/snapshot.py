@@ -48,21 +48,13 @@ CONTAINER_FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Ours:
-    """By what a container is known as ours; of all others neither variables nor commands leave the host.
+    """By what a container is known as ours; of all others neither variables nor commands leave the host."""
 
-    Args:
-        service: the value of the ``service`` label.
-        destination: that of the ``destination`` label.
-        owner: ``SERVICE[-DESTINATION]``, the owner of a proxy.
-        accessories: ``OWNER/NAME`` of each accessory.
-        names: containers that Kamal gives no label of ours: the proxy and accessories.
-    """
-
-    service: str
-    destination: str
-    owner: str
-    accessories: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    service: str  # the value of its label
+    destination: str  # the same
+    owner: str  # of a proxy: ``SERVICE[-DESTINATION]``
+    accessories: tuple[str, ...] = ()  # ``OWNER/NAME`` of each
+    names: tuple[str, ...] = ()  # of those that Kamal gives no label of ours: the proxy and accessories
 
 
 def container_template(ours: Ours) -> str:
@@ -145,40 +137,24 @@ KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotQuery:
-    """What the snapshot has to show of a host.
+    """What the snapshot has to show of a host."""
 
-    Args:
-        ours: whose variables the plan compares.
-        clear_names: variables that are clear today, of which containers say whether they changed. Whether a value may
-            be shown is what the container itself says.
-        watched_names: secret variables, of which containers say whether they changed.
-        env_files: paths of the env files that should be there.
-        record: path of what the last run wrote down.
-        edits: folder with what containers had changed of their image by then.
-        accessory_images: references of the accessories' images.
-        uploads: paths of the accessories' uploaded files.
-        logs: paths of files of which only the presence counts.
-        names: of containers that are inspected although they may not be ours.
-        lock: the lock directory, on every host: only the primary's counts, the others' is simply absent.
-    """
-
-    service: str
     repository: str
     proxy_image: str
     registry: str
     run_directory: str
-    lock: str
+    lock: str  # its directory, on every host: only the primary's counts, and the others have none
     directories: tuple[str, ...]
-    env_files: tuple[str, ...]
-    ours: Ours
-    clear_names: tuple[str, ...] = ()
-    watched_names: tuple[str, ...] = ()
-    record: str = ""
-    edits: str = ""
-    logs: tuple[str, ...] = ()
+    env_files: tuple[str, ...]  # that should be there
+    ours: Ours  # whose variables the plan compares
+    clear_names: tuple[str, ...] = ()  # variables that are clear today, of which containers show whether they changed
+    watched_names: tuple[str, ...] = ()  # secret ones, of which they show the same
+    record: str = ""  # of the last run
+    edits: str = ""  # folder with what containers had changed of their image by then
+    logs: tuple[str, ...] = ()  # files of which only the presence counts
     accessory_images: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # of containers that are inspected although they may not be ours
 
 
 def snapshot(query: SnapshotQuery) -> str:

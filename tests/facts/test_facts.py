@@ -16,7 +16,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 CASES = Path(__file__).parent
 QUERY = SnapshotQuery(
-    service="shop",
     repository="acme/shop",
     proxy_image="traefik:v2.11",
     registry="",

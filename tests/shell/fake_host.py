@@ -21,7 +21,7 @@ def template(function: str, nth: int = 0) -> str:
 FORMATS = {
     template("state_of"): "STATE",
     template("report"): "PROBE",
-    template("tell_probe"): "PROGRESS",
+    template("show_probe"): "PROGRESS",
     template("serving_state_of"): "SERVING",
     template("note_servers"): "NOTED",
     template("refuse"): "NETWORKS",

@@ -322,7 +322,7 @@ def taken(cwd: Path) -> str:
 def test_a_lock_that_nobody_had_since_the_look_bears_the_mark_that_was_seen(tmp_path):
     run(f"{lock.acquire(LOCK, THEIRS)}; {lock.release(LOCK)}", tmp_path)
     mark = seen(tmp_path)
-    assert lock.tells(mark)
+    assert lock.is_exact(mark)
     assert taken(tmp_path) == mark
 
 
@@ -350,4 +350,4 @@ def test_a_lock_that_was_taken_over_bears_another_mark(tmp_path):
     ],
 )
 def test_a_mark_of_whole_seconds_tells_nothing(mark, tells):
-    assert lock.tells(mark) == tells
+    assert lock.is_exact(mark) == tells

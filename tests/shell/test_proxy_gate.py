@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.proxy.gate import Door, Gate
-from kamal_pyinfra.shell.proxy.traefik import await_served, tell_routes
+from kamal_pyinfra.shell.proxy.traefik import await_served, report_routes
 from tests.shell.fake_host import Answer, FakeHost
 from tests.shell.test_proxy_routes import NOTED, SINCE_BOOT, log
 from tests.shell.traefik_log import AT, DEBUG, INFO, NEW, STARTED, seen, v3, v3_built
@@ -296,7 +296,7 @@ def test_a_container_that_is_not_ready_is_left_to_who_watches_its_health(proxied
 def test_status_asks_once_and_gets_a_line_for_each(proxied: FakeHost) -> None:
     answers(proxied, NO)
     proxied.docker(ALL_ERRORS, f'{CONSOLE}error="client version 1.24 is too old" providerName=docker\n')
-    ran = proxied.run(tell_routes([WEB]))
+    ran = proxied.run(report_routes([WEB]))
     assert (ran.code, ran.err, ran.seconds) == (0, "", 0)
     assert ran.out == (
         "kp-routes shop-web-v2 no the proxy does not route to it (the answer is 404); "

@@ -17,7 +17,7 @@ import pytest
 from kamal_pyinfra.shell.script import functions
 
 ANSWER = "0123456789abcdef0123456789abcdef"
-ASK = 'ask_gate {address} {port} {scheme} shop.example.com {path} {answer} 2; echo "$said"\n'
+ASK = 'ask_gate {address} {port} {scheme} shop.example.com {path} {answer} 2; echo "$outcome"\n'
 BASICS = ("sh", "timeout", "head", "tr", "cat", "printf")
 TOOLS = {
     "http": ("curl", "python3", "bash", "perl", "wget"),

@@ -19,7 +19,6 @@ from tests.facts.looked_at import SHOP
 from tests.shell.fake_host import Answer, FakeHost, template
 
 QUERY = SnapshotQuery(
-    service="shop",
     repository="registry.example.com/acme/shop",
     proxy_image="traefik:v2.11",
     registry="registry.example.com",

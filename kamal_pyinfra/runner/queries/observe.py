@@ -17,7 +17,7 @@ from kamal_pyinfra.plan.plan import docker_errors
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner.session import Session, interruptible
-from kamal_pyinfra.shell.proxy.traefik import ROUTES, tell_routes
+from kamal_pyinfra.shell.proxy.traefik import ROUTES, report_routes
 from kamal_pyinfra.ssh.connection import execute
 
 Show = Callable[[tuple[StatusRow, ...]], None]
@@ -53,7 +53,7 @@ def query_proxies(run: Run, session: Session, observed: Mapping[str, ObservedHos
         names = {container.name for container in owner_of(run).running(snapshot.containers)}
         gates[host] = started_gates(names, snapshot)
     asked = [host for host, found in gates.items() if found]
-    answers = session.each(lambda host: execute(host, tell_routes(gates[host.name])), asked)
+    answers = session.each(lambda host: execute(host, report_routes(gates[host.name])), asked)
     return {host: parse_routes(answer[1].stdout_lines, ROUTES) for host, answer in answers.items() if answer}
 
 

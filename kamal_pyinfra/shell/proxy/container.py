@@ -101,5 +101,5 @@ def run_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:
     if not routed:
         return chain(run(proxy), f"sleep {THROTTLE_SECONDS}", "stays_up")
     # A proxy that ends at once routes nowhere either, and its own last lines are the cause.
-    asks = f"( {ask_gates(routed)} && await_throttle_unless_told )"
+    asks = f"( {ask_gates(routed)} && await_throttle_unless_shown )"
     return chain(run(proxy), f"{{ {asks} || {{ stays_up; false; }}; }}", "stays_up")

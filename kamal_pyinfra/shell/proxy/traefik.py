@@ -16,7 +16,7 @@ THROTTLE_SECONDS = 2
 ROUTES = "kp-routes "
 """Begins a line that tells how it is known that the proxy routes to a container: by a request, by its log, or not."""
 
-TELL_SECONDS = 60
+REPORT_SECONDS = 60
 
 
 def await_served(gates: Sequence[Gate]) -> str:
@@ -45,10 +45,10 @@ def question(gate: Gate) -> str:
     )
 
 
-def tell_routes(gates: Sequence[Gate]) -> str:
+def report_routes(gates: Sequence[Gate]) -> str:
     """Ask once for each container, and print the answers; exit code 0 whatever comes out."""
     asks = "; ".join((note_gates(gates, patience=0), *map(_serves, gates)))
-    return guarded(f"{asks}; true", seconds=TELL_SECONDS)
+    return guarded(f"{asks}; true", seconds=REPORT_SECONDS)
 
 
 def _serves(gate: Gate) -> str:

@@ -1,4 +1,4 @@
-# Which files of its image a container changed: by its own layer where that can be read, else by what Docker says. An app
+# Which files of its image a container changed: by its own layer where that can be read, else by `docker diff`. An app
 # that keeps its uploads in its container has many files, and each is looked for in every layer. `not-listed` stands among
 # the paths, or for all of them, where the list is not whole.
 
@@ -52,7 +52,7 @@ changed_files() {
 }
 
 # CONTAINER NOTE
-is_as_noted() {
+is_as_recorded() {
   {
     read -r size
     read -r upper
@@ -82,14 +82,14 @@ record_edits() {
 find_edits() {
   for sized in "$1"/*.size; do
     [ -f "$sized" ] || continue
-    noted=${sized%.size}
-    name=${noted##*/}
-    is_as_noted "$name" "$sized" && continue
-    if grep -qx not-listed "$noted"; then
+    list=${sized%.size}
+    name=${list##*/}
+    is_as_recorded "$name" "$sized" && continue
+    if grep -qx not-listed "$list"; then
       echo "edited $name not-listed"
       continue
     fi
     read_layers "$name"
-    changed_files "$name" | LC_ALL=C comm -13 "$noted" - | sed "s|^|edited $name |"
+    changed_files "$name" | LC_ALL=C comm -13 "$list" - | sed "s|^|edited $name |"
   done
 }

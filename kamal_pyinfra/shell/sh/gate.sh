@@ -47,7 +47,7 @@ refuse() {
   [ -n "$error" ] || error=$(errors any '')
   if [ "$patience" -eq 0 ]; then
     [ -z "$error" ] || error="; the proxy's log: $error"
-    tell_route "no $1$error"
+    show_route "no $1$error"
     return 1
   fi
   {
@@ -81,7 +81,7 @@ try_door() {
     left=$(((deadline - now) / 100 + 3))
     [ "$left" -le 10 ] || left=10
     ask_gate "$at" "$at_port" "${1%%:*}" "$server" "${2:-/kp-gate-$ask}" "$answer" "$left"
-    [ "$said" = "" ] || return 0
+    [ "$outcome" = "" ] || return 0
   done
 }
 
@@ -90,18 +90,18 @@ is_well() {
   return 1
 }
 
-# → 0: an answer came through the router; 1: none can; 2: no request can be made, or what comes back says nothing.
+# → 0: an answer came through the router; 1: none can; 2: no request can be made, or what comes back proves nothing.
 # A container that is healthy and that the proxy has a router to may take eight seconds to be reached by it, and a proxy
 # that nothing connects to two to listen.
 by_request() {
   [ -n "$ask" ] && [ -n "$doors" ] || return 2
-  heard='' began=$now looked=$now
+  answered='' began=$now checked=$now
   while :; do
     answers=
     for door in $doors; do
       try_door "$door"
-      [ -z "$said" ] || heard=1
-      case "$said$guard" in
+      [ -z "$outcome" ] || answered=1
+      case "$outcome$guard" in
         yes*)
           is_well && return 0
           answers=unwell
@@ -112,20 +112,20 @@ by_request() {
           gone=$status
           ;;
         '' | guarded | unclear* | [1-5]*guarded) ;;
-        *) case "$answers" in gone | unwell) ;; *) answers=$said ;; esac ;;
+        *) case "$answers" in gone | unwell) ;; *) answers=$outcome ;; esac ;;
       esac
     done
     now
     [ "$now" -lt "$deadline" ] || break
     [ "$answers" != gone ] || [ $((now - began)) -lt 800 ] || break
-    if [ $((now - looked)) -ge 100 ]; then
-      looked=$now
+    if [ $((now - checked)) -ge 100 ]; then
+      checked=$now
       [ -z "$(errors own "$started")" ] || {
         why='the proxy does not take its router'
         return 1
       }
     fi
-    [ -n "$heard" ] || [ $((now - began)) -lt 200 ] || break
+    [ -n "$answered" ] || [ $((now - began)) -lt 200 ] || break
     [ -n "$answers" ] || [ $((now - began)) -lt 500 ] || break
     if [ $((now - began)) -lt 100 ]; then sleep 0.05; else sleep 0.3; fi
   done
@@ -173,11 +173,11 @@ logs_errors() {
   [ -n "$log" ] || is_readable
 }
 
-# SECONDS CONTAINER… Notes what Docker says of the proxy and of the containers. The proxy may take so many seconds; with 0
+# SECONDS CONTAINER… Reads what Docker prints of the proxy and of the containers. The proxy may take so many seconds; with 0
 # it is asked once.
 note_gates() {
   set -f
-  patience=$1 has_told='' has_waited=''
+  patience=$1 has_shown='' has_waited=''
   shift
   note_servers "$@"
   noted_at=$noted
@@ -191,7 +191,7 @@ own_answers() {
   [ -n "$own_path" ] || return 1
   for door in $doors; do
     try_door "$door" "$own_path"
-    case "$said$guard $got$newline" in
+    case "$outcome$guard $got$newline" in
       *guarded' '* | yes* | slow* | unclear* | ' '*) ;;
       404*ontent-Length:\ 19"$newline"* | 50[234]*ontent-Length:\ 1[159]"$newline"*) ;;
       50[234]*ontent-Length:\ 20"$newline"*) ;;
@@ -206,17 +206,17 @@ has_twins() {
     now
     began=$now
     while :; do
-      heard=
+      answered=
       for door in $doors; do
         try_door "$door" "/kp-gate-$twin"
-        case "$said$guard" in
+        case "$outcome$guard" in
           yes* | gone*) break 2 ;;
           '' | guarded | slow* | unclear* | [1-5]*guarded) ;;
-          *) heard=1 ;;
+          *) answered=1 ;;
         esac
       done
       now
-      [ -n "$heard" ] || break
+      [ -n "$answered" ] || break
       [ "$now" -lt "$deadline" ] && [ $((now - began)) -lt 200 ] || return 1
       sleep 0.1
     done
@@ -237,14 +237,13 @@ find_noted() {
   done
 }
 
-tell_route() {
-  has_told=1
+show_route() {
+  has_shown=1
   printf 'kp-routes %s %s\n' "$name" "$1"
 }
 
-# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH TWINS CHECK UNASKED. What is not ready, or gone, is told by who
-# watches its health.
-#
+# CONTAINER ASK ANSWER NAME DOORS ROUTERS RULES OWN_PATH TWINS CHECK UNASKED. What is not ready, or
+# gone, is reported where its health is watched.
 serves() {
   name=$1 ask=$2 answer=$3 server=$4 doors=$5 routers=$6 rules=$7 own_path=$8 twins=$9 check=${10} unasked=${11}
   find_noted "$name"
@@ -253,7 +252,7 @@ serves() {
   case "$proxy" in
     'true '*) ;;
     '')
-      tell_route 'unproven no proxy runs here'
+      show_route 'unproven no proxy runs here'
       return 0
       ;;
     *)
@@ -270,7 +269,7 @@ serves() {
         return 1
       }
       if logs_errors; then
-        tell_route request
+        show_route request
         return 0
       fi
       has_twins || {
@@ -279,13 +278,13 @@ serves() {
       }
       if [ -n "$unasked" ]; then
         doubt='it was not asked about routers with another entry point or TLS than the first'
-        tell_route "unproven the proxy reaches it, but its log cannot be read: $doubt ($unasked)"
+        show_route "unproven the proxy reaches it, but its log cannot be read: $doubt ($unasked)"
       elif own_answers; then
-        tell_route request
+        show_route request
       else
         doubt='it may not take a new router'
         [ -z "$twins" ] || doubt='it may not take a router that another one has'
-        tell_route "unproven the proxy reaches it, but its log cannot be read: $doubt"
+        show_route "unproven the proxy reaches it, but its log cannot be read: $doubt"
       fi
       return 0
       ;;
@@ -297,7 +296,7 @@ serves() {
   by_log
   case "$?" in
     0)
-      tell_route log
+      show_route log
       return 0
       ;;
     1)
@@ -313,8 +312,8 @@ serves() {
     sleep 2
     has_waited=1
   }
-  tell_route 'unproven no request can be made and its log does not tell'
+  show_route 'unproven no request can be made and its log does not tell'
 }
 
 # Traefik applies a change every two seconds at most.
-await_throttle_unless_told() { [ -n "$has_told" ] || sleep 2; }
+await_throttle_unless_shown() { [ -n "$has_shown" ] || sleep 2; }

@@ -1,6 +1,6 @@
 # Loops that run on the host, so that waiting costs no round trips.
 
-# Hundredths of a second since the host started: no process to start, and nobody sets this clock.
+# Hundredths of a second since the host started: no process to start, and this clock is never set.
 now() {
   read -r now _ < /proc/uptime
   now=${now%.*}${now#*.}
@@ -29,11 +29,11 @@ report() {
 }
 
 # CONTAINER DEADLINE. Asked once a second at most, and never of a container that is ready within one.
-tell_probe() {
+show_probe() {
   probe=$(docker inspect --format '{{if .State.Health}}{{range .State.Health.Log}}{{json $.Config.Healthcheck.Interval}} {{json .Start}} {{json .End}} {{.ExitCode}} {{json .Output}}{{"\n"}}{{end}}{{end}}' "$1" 2> /dev/null |
     sed "/^$/d" | tail -n 1 | printable)
-  [ -n "$probe" ] && [ "$probe" != "$told" ] || return 0
-  told=$probe
+  [ -n "$probe" ] && [ "$probe" != "$shown" ] || return 0
+  shown=$probe
   probes=$((probes + 1))
   printf 'kp-waiting %s %s %s %s\n' "$1" "$probes" "$2" "$probe"
 }
@@ -61,7 +61,7 @@ stay() {
 # `any`.
 await_ready() {
   now
-  began=$now looks=0 told='' probes=0 pid=''
+  began=$now rounds=0 shown='' probes=0 pid=''
   while :; do
     pause=0.1
     state=$(state_of "$1") || return 1
@@ -83,7 +83,7 @@ await_ready() {
           report "$1" "not healthy after $((elapsed / 100)) s ($state)" "$4"
           return 1
         fi
-        case "$looks" in [0-3]) pause=0.05 ;; esac
+        case "$rounds" in [0-3]) pause=0.05 ;; esac
         ;;
       *)
         report "$1" "stopped before it was ready ($state)" "$4"
@@ -91,8 +91,8 @@ await_ready() {
         ;;
     esac
     sleep "$pause"
-    looks=$((looks + 1))
-    [ $((looks % 10)) -ne 0 ] || case "$state" in *starting | *unhealthy) tell_probe "$1" "$2" ;; esac
+    rounds=$((rounds + 1))
+    [ $((rounds % 10)) -ne 0 ] || case "$state" in *starting | *unhealthy) show_probe "$1" "$2" ;; esac
   done
 }
 

@@ -67,7 +67,7 @@ works() {
     fi
     for door in $doors; do
       try_door "$door"
-      case "$said" in yes | gone) return 0 ;; esac
+      case "$outcome" in yes | gone) return 0 ;; esac
     done
     now
     if [ "$now" -ge "$deadline" ]; then

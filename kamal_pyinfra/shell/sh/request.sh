@@ -83,7 +83,7 @@ request() {
   "$tool" "$@" 2> /dev/null < /dev/null | head -c 16384 | LC_ALL=C tr -cd '\12\40-\176'
 }
 
-# ADDRESS PORT SCHEME NAME PATH ANSWER SECONDS → `said`: empty (nothing answers there), `yes`, `gone` (Traefik has the
+# ADDRESS PORT SCHEME NAME PATH ANSWER SECONDS → `outcome`: empty (nothing answers there), `yes`, `gone` (Traefik has the
 # router, and does not reach the container), `slow`, `unclear` (busybox shows no headers of an error), or the status of
 # an answer that came some other way. Traefik's own error pages are as long as their texts: Bad Gateway, Gateway
 # Timeout, Service Unavailable, no available server.
@@ -91,13 +91,13 @@ ask_gate() {
   newline='
 '
   now
-  asked=$now said=''
+  asked=$now outcome=''
   got=$(request "$1" "$2" "$3" "$4" "$5" "$7")
   now
   case "$got" in
     *HTTP/[1-3]*) ;;
     '')
-      [ $((now - asked)) -lt $(($7 * 100 - 20)) ] || said=slow
+      [ $((now - asked)) -lt $(($7 * 100 - 20)) ] || outcome=slow
       return
       ;;
     *) return ;;
@@ -108,12 +108,12 @@ ask_gate() {
   status=${status%%[!0-9]*}
   case "$got$newline" in
     *"X-Kp-Gate: $6$newline"*)
-      said=yes
+      outcome=yes
       case "$status $got$newline" in
-        50[234]*ontent-Length:\ 1[159]"$newline"* | 50[234]*ontent-Length:\ 20"$newline"*) said=gone ;;
+        50[234]*ontent-Length:\ 1[159]"$newline"* | 50[234]*ontent-Length:\ 20"$newline"*) outcome=gone ;;
       esac
       ;;
-    *'wget: server returned error'*) said=unclear ;;
-    *) said=$status ;;
+    *'wget: server returned error'*) outcome=unclear ;;
+    *) outcome=$status ;;
   esac
 }

@@ -75,7 +75,7 @@ await_engine() {
   done
 }
 
-# MESSAGE of Docker about a thing that is not there; whatever else it says is no answer.
+# MESSAGE of Docker about a thing that is not there; anything else is no answer.
 is_absence() {
   case "$1" in *[Nn]"o such object"* | *[Nn]"o such container"* | *[Nn]"o such image"*) ;; *) return 1 ;; esac
 }

@@ -111,24 +111,24 @@ proxy_routes() {
     BEGIN { count = split(servers, address, " ") }
     !/Configuration received|Creating load-balancer|Creating server/ { next }
     { gsub(/\033\[[0-9;]*m/, "") }
-    says("Configuration received") && /providerName"?[=:]"?docker/ {
-      right = heard = 1; config = $0; sub(/^time="[^"]*"|^[^ ]+ DBG|"time":"[^"]*"/, "", config)
+    is_message("Configuration received") && /providerName"?[=:]"?docker/ {
+      right = is_known = 1; config = $0; sub(/^time="[^"]*"|^[^ ]+ DBG|"time":"[^"]*"/, "", config)
       is_built = config == built
       for (i = 1; i <= count; i++) if (has(config, address[i]) != wanted) right = 0
     }
-    says("Creating load-balancer") {
+    is_message("Creating load-balancer") {
       service = $0; sub(/.*serviceName"?[=:]"?/, "", service); sub(/[@ "].*/, "", service)
       for (i = 1; i <= count; i++) delete routed[service, i]
       services[service] = is_built = 1; built = config
     }
-    says("Creating server") { for (i = 1; i <= count; i++) if (has($0, address[i])) routed[service, i] = 1 }
+    is_message("Creating server") { for (i = 1; i <= count; i++) if (has($0, address[i])) routed[service, i] = 1 }
     END {
       for (i = 1; i <= count; i++) {
         is_routed = 0
         for (each in services) if ((each, i) in routed && counts(each)) is_routed = 1
         if (is_routed != wanted) right = 0
       }
-      exit right && is_built ? 0 : heard ? 2 : 1
+      exit right && is_built ? 0 : is_known ? 2 : 1
     }
     function has(text, group,    each, i, last) {
       last = split(group, each, ",")
@@ -139,7 +139,7 @@ proxy_routes() {
       if (wanted) return index(service, "kp-gate-") != 1
       return index(config, "\"" service "\":") || index(config, "\"" service "\\\":")
     }
-    function says(message) {
+    function is_message(message) {
       return $0 ~ ("^[^ ]+ DBG [^ ]+ > " message " ") ||
         $0 ~ ("^time=\"[^\"]*\" level=debug msg=\"" message "[ :\"]") ||
         ($0 ~ /^[{]/ && $0 ~ /[{,]"level":"debug"/ && $0 ~ ("[{,]\"(message|msg)\":\"" message "[ :\"]"))

@@ -35,25 +35,25 @@ restarts_of() { docker inspect --format '{{.RestartCount}}' "$1"; }
 
 # CONTAINER LOG_LINES COMMAND
 probe() {
-  if said=$(timeout 10 sh -c "$3" 2>&1); then
+  if outcome=$(timeout 10 sh -c "$3" 2>&1); then
     misses=0
     return 0
   fi
   misses=$((misses + 1))
-  [ "$misses" -lt 2 ] || turned_bad "$1" "$(echo "$said" | tail -n 3 | printable)" "$2"
+  [ "$misses" -lt 2 ] || turned_bad "$1" "$(echo "$outcome" | tail -n 3 | printable)" "$2"
 }
 
 # SECONDS
 keep_watch() {
-  misses=0 silent=0 looks=0
+  misses=0 silent=0 rounds=0
   now
   began=$now
   while :; do
     inspect_all
-    [ $((looks % 3)) -ne 0 ] || [ "$silent" -gt 0 ] || probe_all
+    [ $((rounds % 3)) -ne 0 ] || [ "$silent" -gt 0 ] || probe_all
     now
     [ $((now - began)) -lt $(($1 * 100)) ] || [ "$silent" -gt 0 ] || exit 0
     sleep 0.3
-    looks=$((looks + 1))
+    rounds=$((rounds + 1))
   done
 }

@@ -11,7 +11,7 @@ from kamal_pyinfra.config.document.source import other_destinations
 from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, nearest
 from kamal_pyinfra.config.image import CONTAINER_NAME, PROXY, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.secrets import env_sections
+from kamal_pyinfra.config.secrets import env_sections, parts
 from kamal_pyinfra.config.servers import CONNECTION, Role, Server
 from kamal_pyinfra.config.traefik import ROUTER_RULE, WAY_OUT, rule_problem
 from kamal_pyinfra.config.values import TOO_LONG, Option, is_too_long, networks
@@ -323,21 +323,14 @@ def own_addresses(config: Config) -> Iterator[Complaint]:
 
 def router_rules(config: Config) -> Iterator[Complaint]:
     """Refuse rules in labels that no Traefik can parse."""
-    sections: list[tuple[Steps, Mapping[str, str]]] = [
-        (("labels",), config.labels),
-        (("traefik", "labels"), config.traefik.labels),
-        *((("servers", name, "labels"), section.labels) for name, section in config.servers.items()),
-        *((("accessories", name, "labels"), accessory.labels) for name, accessory in config.accessories.items()),
-    ]
-    given: list[tuple[Steps, Mapping[str, Option]]] = [(("traefik",), config.traefik.options)]
-    given += [(("servers", name), section.options) for name, section in config.servers.items()]
-    given += [(("accessories", name), accessory.options) for name, accessory in config.accessories.items()]
-    rules: list[tuple[Steps, str, str]]
-    rules = [((*steps, name), name, value) for steps, labels in sections for name, value in labels.items()]
-    rules += [((*steps, "options", "label"), *pair) for steps, options in given for pair in labels_in(options)]
-    for steps, name, value in rules:
-        if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
-            yield steps, f"{problem}; {WAY_OUT}"
+    for steps, part in parts(config):
+        rules: list[tuple[Steps, str, str]]
+        rules = [((*steps, "labels", name), name, value) for name, value in part.labels.items()]
+        if not isinstance(part, Config):
+            rules += [((*steps, "options", "label"), *pair) for pair in labels_in(part.options)]
+        for place, name, value in rules:
+            if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
+                yield place, f"{problem}; {WAY_OUT}"
 
 
 def labels_in(given: Mapping[str, Option]) -> Iterator[tuple[str, str]]:

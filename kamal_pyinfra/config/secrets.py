@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
+from kamal_pyinfra.config.accessory import Accessory
 from kamal_pyinfra.config.env import Env, env_file_problem
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.servers import Role, Server
+from kamal_pyinfra.config.servers import Role, RoleSection, Server
+from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import REDACTED
 
@@ -51,13 +53,20 @@ def open_words(config: Config) -> Iterator[str]:
         yield config.registry.username
 
 
+def parts(config: Config) -> Iterator[tuple[tuple[str, ...], Config | RoleSection | Accessory | Traefik]]:
+    """The configuration and its sections with an ``env`` and labels of containers, with the keys that lead to them."""
+    yield (), config
+    yield from ((("servers", name), section) for name, section in config.servers.items())
+    yield from ((("accessories", name), accessory) for name, accessory in config.accessories.items())
+    yield ("traefik",), config.traefik
+
+
 def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
     """Every ``env`` of the configuration with its path."""
-    yield "env", config.env
-    yield from ((f"env/tags/{tag}", env) for tag, env in config.env.tags.items())
-    yield from ((f"servers/{name}/env", section.env) for name, section in config.servers.items())
-    yield from ((f"accessories/{name}/env", accessory.env) for name, accessory in config.accessories.items())
-    yield "traefik/env", config.traefik.env
+    for steps, part in parts(config):
+        yield "/".join((*steps, "env")), part.env
+        if part is config:
+            yield from ((f"env/tags/{tag}", env) for tag, env in config.env.tags.items())
 
 
 def secret_value(config: Config, name: str) -> SecretStr:

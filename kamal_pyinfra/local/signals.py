@@ -6,7 +6,6 @@ The handlers are Python's: pyinfra has taken SIGINT from gevent for one of these
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -54,11 +53,6 @@ def first_signal(act: Callable[[int], object]) -> Iterator[None]:
         yield
     finally:
         restore()
-
-
-def leave(number: int) -> None:
-    """Exit with 128 + n, so that ``finally`` does its work."""
-    sys.exit(128 + number)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kamal_pyinfra.local.signals import ENDING, at_first_signal, first_signal, leave
+from kamal_pyinfra.local.signals import ENDING, at_first_signal, first_signal
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -36,7 +36,7 @@ def test_leaving_lets_what_is_open_be_closed() -> None:
     closed: list[bool] = []
 
     def run() -> None:
-        with first_signal(leave):
+        with first_signal(lambda number: sys.exit(128 + number)):
             try:
                 os.kill(os.getpid(), signal.SIGINT)
             finally:

@@ -14,7 +14,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.local.hooks import call_pre_connect, has_hook
 from kamal_pyinfra.local.new_run import new_run
-from kamal_pyinfra.local.signals import first_signal, leave
+from kamal_pyinfra.local.signals import first_signal
 from kamal_pyinfra.plan.run import UNKNOWN
 from kamal_pyinfra.project.version import resolve_version
 from kamal_pyinfra.redactor import redacted
@@ -72,7 +72,7 @@ def call_before_connecting(config: Config) -> None:
 
     run_state(current_state()).configs.append(config)
     is_verbose = not {"-v", "-vv", "-vvv"}.isdisjoint(sys.argv)
-    with first_signal(leave):
+    with first_signal(lambda number: sys.exit(128 + number)):
         call_pre_connect(run, (lambda line: sys.stderr.write(f"    {line}\n")) if is_verbose else str)
 
 

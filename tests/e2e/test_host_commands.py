@@ -120,7 +120,7 @@ def test_the_registry_is_logged_in_to_and_out_of(shop: Project) -> None:
     assert [shop.lab.registry.server in "".join(listing(shop, host, config)) for host in HOSTS] == [True] * 3
     shop.kp("registry", "login", "-R")
     refused = shop.kp("registry", "login", "-R", "-c", str(wrong_password(shop)), code=1)
-    assert refused.stderr.startswith("this machine: `docker login` failed\n")
+    assert refused.stderr.startswith("this machine: `docker login` failed with exit code 1\n")
     assert "wrong-hush" not in refused.stdout + refused.stderr
     refused = shop.kp("registry", "login", "-L", "-c", str(wrong_password(shop)), code=1)
     assert "failed (log_in: Log in to the registry)" in refused.stderr

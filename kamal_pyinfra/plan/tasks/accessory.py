@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from kamal_pyinfra.plan.changes import CreateAccessoryDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
 from kamal_pyinfra.plan.collisions import taken_accessories
@@ -44,23 +45,8 @@ def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     return TaskDecision(changes=(CreateAccessoryDirectories(paths=missing, cause="not found"),) if missing else ())
 
 
-def start(run: Run, observed: ObservedHost) -> TaskDecision:
-    """Accessories that are there run."""
-    return _switch(run, observed, stops=False, cause="is not running")
-
-
-def stop(run: Run, observed: ObservedHost) -> TaskDecision:
-    """Accessories do not run."""
-    return _switch(run, observed, starts=False, cause="stops")
-
-
-def restart(run: Run, observed: ObservedHost) -> TaskDecision:
-    """Accessories that are there have been stopped and started."""
-    return _switch(run, observed, cause="restarts")
-
-
 def _switch(run: Run, observed: ObservedHost, *, cause: str, stops: bool = True, starts: bool = True) -> TaskDecision:
-    """What stops has to run, what starts has to stand still; what does both may do either."""
+    """Accessories that are there start, stop or both: to stop it has to run, to start it has to stand still."""
     desired = desired_host(run, observed.host)
     there = {each.name: each for each in observed.containers}
     missing = [each.key for each in desired.accessories if each.name not in there and starts]
@@ -75,6 +61,11 @@ def _switch(run: Run, observed: ObservedHost, *, cause: str, stops: bool = True,
             *(f"{observed.host}: {name} is not there; run `kp accessory boot {name}`" for name in missing),
         ),
     )
+
+
+start = partial(_switch, stops=False, cause="is not running")
+stop = partial(_switch, starts=False, cause="stops")
+restart = partial(_switch, cause="restarts")
 
 
 def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> TaskDecision:

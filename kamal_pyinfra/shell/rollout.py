@@ -22,6 +22,7 @@ from kamal_pyinfra.shell.proxy.container import restore
 from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.script import alongside, chain, join, quote, quoted
 
+NETWORK_LABEL = "traefik.docker.network"
 FIRST_CHECK = "sleep 0.2"
 """Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
 
@@ -112,7 +113,7 @@ def _run(change: BootContainer, engine: str | None) -> str:
     networks = given_networks(new.options) if has_routers(dict(new.labels)) else ()
     cord = _tie(new.cord) if change.awaited_port is None or not new.cord else f"leave_cord_untied {quoted(new.cord)}"
     return chain(
-        f"share_network {quoted(new.name, *networks)}" if networks else "",
+        f"share_network {quoted(new.name, dict(new.labels).get(NETWORK_LABEL, ''), *networks)}" if networks else "",
         cord,
         f"{app.run(new, engine=engine)} > /dev/null",
     )

@@ -26,6 +26,7 @@ FORMATS = {
     template("note_servers"): "NOTED",
     template("refuse"): "NETWORKS",
     template("refuse", 1): "ENGINE",
+    template("share_network"): "SHARED",
     "{{.Config.Hostname}}": "HOSTNAME",
     "{{.Id}}": "ID",
 }

@@ -14,6 +14,7 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.rollout import drain, ending
+from kamal_pyinfra.shell.script import functions
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost, template
 
@@ -224,6 +225,41 @@ def test_a_retained_container_starts_with_its_own_cord_tied_again(docker):
 
 def test_a_container_that_runs_already_is_only_waited_for(docker):
     assert calls(docker, docker.run(boot(builders.wait_for())).calls) == AWAITED
+
+
+ID = "a1" * 32
+ON = f"{{}} {ID} bridge {'b2' * 32} \n--api\n"
+EDGE = ON.format("edge edge")
+ANY = (
+    f"{NEW}: the proxy would take any of its networks, and is not on all of them: it would be on {{}}, "
+    "the proxy is on edge bridge \n"
+)
+LABEL = "name the one to take with the label traefik.docker.network\n"
+NONE = f"{NEW}: the proxy cannot reach it: it would be on {{}}, the proxy is on edge bridge \n"
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen", "networks", "error"),
+    [
+        (EDGE, "", "edge", ""),
+        (EDGE, "", ID[:12], ""),
+        (EDGE, "", "edg", NONE.format("edg")),
+        (EDGE, "", "private", NONE.format("private")),
+        (EDGE, "", "bridge edge", ""),
+        (EDGE, "", "private edge", ANY.format("private edge") + LABEL),
+        (EDGE, "edge", "private edge", ""),
+        (EDGE, "private", "private edge", NONE.format("private")),
+        (EDGE, "elsewhere", "private edge", ANY.format("private edge") + LABEL),
+        (f"{EDGE}--providers.docker.network=edge\n", "", "private edge", ""),
+        (f"{EDGE}--Providers.Docker.Network=private\n", "edge", "private edge", ""),
+        (f"host host {ID} \n", "", "private other", ""),
+    ],
+)
+def test_a_container_is_only_started_on_networks_by_which_the_proxy_reaches_it(docker, there, chosen, networks, error):
+    """Of several networks Traefik takes another one each time; one that it is not on would lose requests."""
+    docker.docker("inspect --format SHARED traefik", there)
+    ran = docker.run(f"{functions('share_network')}share_network {NEW} '{chosen}' {networks}")
+    assert (ran.code, ran.err) == (1 if error else 0, error)
 
 
 def test_a_container_that_does_not_get_ready_is_not_in_the_audit_log_and_fails_the_script(docker):

@@ -36,17 +36,36 @@ await_port() {
   done
 }
 
-# CONTAINER NETWORK… A container that is healthy gets its share of the requests at once, so this is asked before there is
-# one. A network may be given by the beginning of its id.
+# CONTAINER LABEL NETWORK… A container that is healthy gets its share of the requests at once, so this is asked before
+# there is one. A network may be given by the beginning of its id. Of several Traefik takes any, and another one each time,
+# unless its label `traefik.docker.network` or the proxy's `providers.docker.network` names one of them.
 share_network() {
-  name=$1
-  shift
-  there=$(docker inspect --format '{{.HostConfig.NetworkMode}} {{range $name, $network := .NetworkSettings.Networks}}{{$name}} {{$network.NetworkID}} {{end}}' traefik 2> /dev/null) || return 0
+  name=$1 chosen=$2
+  shift 2
+  there=$(docker inspect --format '{{.HostConfig.NetworkMode}} {{range $name, $network := .NetworkSettings.Networks}}{{$name}} {{$network.NetworkID}} {{end}}{{println}}{{range .Args}}{{println .}}{{end}}' traefik 2> /dev/null) || return 0
+  [ -n "$chosen" ] ||
+    chosen=$(echo "$there" | sed -n 's/^--[Pp]roviders\.[Dd]ocker\.[Nn]etwork=//p')
+  there=$(echo "$there" | head -n 1)
+  all=$* shared='' missing=''
+  case " $all " in *" $chosen "*) [ -z "$chosen" ] || set -- "$chosen" ;; esac
   for network in "$@"; do
-    case " $there" in ' host '* | *" $network"*) return 0 ;; esac
+    id=$network
+    case "$network" in *[!0-9a-f]*) id="$network " ;; esac
+    case " $there" in
+      ' host '*) return 0 ;;
+      *" $id"*) shared=1 ;;
+      *) missing=1 ;;
+    esac
   done
-  echo "$name: the proxy cannot reach it: it would be on $*, the proxy is on ${there#* }" |
-    sed 's/ [0-9a-f]\{64\}//g' >&2
+  [ -n "$missing" ] || return 0
+  {
+    if [ -n "$shared" ]; then
+      echo "$name: the proxy would take any of its networks, and is not on all of them: it would be on $all, the proxy is on ${there#* }"
+      echo "name the one to take with the label traefik.docker.network"
+    else
+      echo "$name: the proxy cannot reach it: it would be on ${*:-$all}, the proxy is on ${there#* }"
+    fi
+  } | sed 's/ [0-9a-f]\{64\}//g' >&2
   return 1
 }
 

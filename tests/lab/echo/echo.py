@@ -98,11 +98,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream" if is_events else "text/plain")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for number in range(3):
+        for number in range(0 if self.command == "HEAD" else 3):
             text = f"data: {number}\n\n" if is_events else f"{number}\n"
             self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text.encode()))
             time.sleep(pause)
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"" if self.command == "HEAD" else b"0\r\n\r\n")
 
     def socket(self) -> None:
         self.send_response(101)

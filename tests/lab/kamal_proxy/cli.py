@@ -247,6 +247,10 @@ def main(words: Sequence[str]) -> int:
 
 def _dispatch(words: list[str]) -> None:
     commands = _commands()
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [*words[1:], "--help"]
+    if words and words[0].startswith("-"):
+        parse((), words[:1])
     if not words or words[0] in ("-h", "--help", "help"):
         _help("kamal-proxy", sorted({name.partition(" ")[0] for name in commands}))
         return

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from .wire import BODILESS, Framing, Headers, MalformedError, Stream, chunk, framing, head_bytes
 
+MOST_UNREAD = 256 << 10
 READING = ("GET", "HEAD")
+PLAIN = "text/plain; charset=utf-8"
 
 
 class ErrorAnswer(Exception):
@@ -44,7 +46,7 @@ class Request:
     is_tls: bool
     prefix: str = ""
     is_read: asyncio.Event = field(default_factory=asyncio.Event)
-    is_begun: bool = False
+    _body: AsyncIterator[bytes] | None = None
 
     @classmethod
     def read(cls, first_line: str, headers: Headers, stream: Stream, *, is_tls: bool) -> Request:
@@ -52,11 +54,15 @@ class Request:
         words = first_line.split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[0].isalpha():
             raise MalformedError("malformed request")
-        if words[2] != "HTTP/1.0" and len(headers.all("Host")) != 1:
-            raise HostError("missing required Host header" if not headers.get("Host") else "too many Host headers")
+        if words[2] != "HTTP/1.0" and not headers.all("Host"):
+            raise HostError("missing required Host header")
+        if len(headers.all("Host")) > 1:
+            raise MalformedError("too many Host headers")
         target = words[1]
         if not target.startswith("/") and target != "*":
             parts = urlsplit(target)
+            if not parts.netloc:
+                raise MalformedError("malformed request")
             headers.set("Host", parts.netloc)
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         for name, value in (
@@ -88,7 +94,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        return unquote(self.raw_path)
+        return unquote_to_bytes(self.raw_path.encode("latin-1")).decode(errors="surrogateescape")
 
     @property
     def query(self) -> str:
@@ -118,15 +124,29 @@ class Request:
                 return found.value
         return ""
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Give the body; who waits for leave to send it gets it now."""
-        if not self.is_read.is_set() and "100-continue" in self.headers.tokens("Expect"):
+    def body(self) -> AsyncIterator[bytes]:
+        """Give the body, or what is left of it."""
+        if self._body is None:
+            self._body = self._pieces()
+        return self._body
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        if self.is_read.is_set():
+            return
+        if "100-continue" in self.headers.tokens("Expect"):
             await self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.is_begun = True
-        if not self.is_read.is_set():
-            async for piece in self.stream.body(self.ending):
-                yield piece
+        async for piece in self.stream.body(self.ending):
+            yield piece
         self.is_read.set()
+
+    async def read_off(self) -> bool:
+        """Read what is left of the body; return whether the next request can be found behind it."""
+        left = 0
+        async for piece in self.body():
+            left += len(piece)
+            if left > MOST_UNREAD:
+                break
+        return self.is_read.is_set()
 
     async def client_gone(self) -> None:
         """Wait until the client has closed its connection; what it sends before that is its next request."""
@@ -167,11 +187,11 @@ class Answer:
             if self._is_chunked:
                 headers.set("Transfer-Encoding", "chunked")
         self.keeps_alive = self.keeps_alive and headers.get("Connection") != "close"
-        if not self.keeps_alive:
-            headers.set("Connection", "close")
-        elif self.version == "HTTP/1.0":
-            headers.set("Connection", "keep-alive")
-        await self.stream.write(head_bytes(f"HTTP/1.1 {status} {phrase(status)}", headers))
+        is_old = self.version == "HTTP/1.0"
+        if is_old is self.keeps_alive:
+            headers.set("Connection", "keep-alive" if is_old else "close")
+        version = "HTTP/1.0" if is_old else "HTTP/1.1"
+        await self.stream.write(head_bytes(f"{version} {status} {phrase(status)}", headers))
 
     async def switch(self, headers: Headers) -> None:
         """Agree to go on with another protocol."""
@@ -188,10 +208,13 @@ class Answer:
         if self._is_chunked and not self.is_broken:
             await self.stream.write(b"0\r\n\r\n")
 
-    async def whole(self, status: int, body: str, content_type: str = "text/plain; charset=utf-8") -> None:
+    async def whole(self, status: int, body: str, content_type: str = PLAIN) -> None:
         """Send an answer of the proxy's own."""
         data = body.encode()
-        await self.start(status, Headers([("Content-Type", content_type)]), len(data))
+        headers = Headers([("Content-Type", content_type)])
+        if content_type == PLAIN:
+            headers.add("X-Content-Type-Options", "nosniff")
+        await self.start(status, headers, len(data))
         await self.write(data)
 
     def abort(self) -> None:

@@ -100,7 +100,11 @@ def _take(known: dict[str, Flag], parsed: Parsed, word: str, rest: list[str]) ->
 
 
 def _read_strings(value: str) -> Value:
-    return next(csv.reader([value]), []) if value else []
+    try:
+        return next(csv.reader([value], strict=True), []) if value else []
+    except csv.Error:
+        column = len(value.encode()) + 1
+        raise ValueError(f'parse error on line 1, column {column}: extraneous or missing " in quoted-field') from None
 
 
 def _read_bool(value: str) -> Value:

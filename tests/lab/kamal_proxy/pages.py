@@ -32,7 +32,7 @@ def load(folder: str) -> dict[str, str]:
 def render(template: str, message: str) -> str:
     """Fill in the message, which is text and not HTML."""
     chosen = CONDITION.sub(lambda found: (found[1] if message else found[2]) or "", template)
-    return MESSAGE.sub(lambda _: escape(message).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"), chosen)
+    return MESSAGE.sub(lambda _: _as_text(message), chosen)
 
 
 def page(status: int, message: str, own: dict[str, str]) -> str:
@@ -40,5 +40,10 @@ def page(status: int, message: str, own: dict[str, str]) -> str:
     template = own.get(f"{status}.html")
     if template is not None:
         return render(template, message)
-    text = f"<p>{escape(message)}</p>" if message and status == 503 else ""
+    text = f"<p>{_as_text(message)}</p>" if message and status == 503 else ""
     return f"<h1>{status} {phrase(status)}</h1>{text}"
+
+
+def _as_text(message: str) -> str:
+    """Escape as Go's templates do."""
+    return escape(message).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")

@@ -28,7 +28,6 @@ SHUTDOWN = 10.0
 CUT_OFF = 0.1
 MOST_LOOKUPS = 64
 HTML = "text/html; charset=utf-8"
-MOST_UNREAD = 256 << 10
 LONGEST_COMMAND = 1 << 24
 
 
@@ -137,11 +136,14 @@ class Server:
             target = await self._answer(service, request, answer)
         finally:
             self._note_request(request, answer, service, target, time.monotonic_ns() - began)
-        return answer.keeps_alive and await _read_off(request)
+        return answer.keeps_alive and await request.read_off()
 
     @staticmethod
     async def _answer(service: Service | None, request: Request, answer: Answer) -> str:
         try:
+            if request.target == "*" and request.method == "OPTIONS":
+                await answer.start(200, Headers(), 0)
+                return ""
             if service is None:
                 raise ErrorAnswer(404)
             return await service.answer(request, answer)
@@ -217,17 +219,6 @@ class Server:
 def _logged(prefix: str, headers: Headers, names: list[str] | None) -> dict[str, str]:
     """Return the headers that a service wants in the log."""
     return {f"{prefix}_{name.lower().replace('-', '_')}": ",".join(headers.all(name)) for name in names or []}
-
-
-async def _read_off(request: Request) -> bool:
-    """Read what is left of a body, so that the next request can be found; not when that is much."""
-    if request.is_read.is_set():
-        return True
-    if request.is_begun or request.ending.is_chunked or (request.ending.length or 0) > MOST_UNREAD:
-        return False
-    async for _ in request.body():
-        pass
-    return True
 
 
 def _listen(port: int) -> socket.socket:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from .cookies import scoped
 from .durations import SECOND
@@ -18,6 +20,7 @@ from .wire import PIECE, Headers, MalformedError, Stream
 
 ADDRESS = re.compile(r"(\w[-_.\w+]+)(:\d+)?", re.ASCII)
 ADDING, DRAINING, HEALTHY, UNHEALTHY = "adding", "draining", "healthy", "unhealthy"
+UNESCAPED = "$&+,/:;=@"
 FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 
@@ -35,6 +38,7 @@ class Flight:
 
     Args:
         work: what answers it; not there before it has begun.
+        is_answered: the target has begun to answer.
         is_tunnel: the connection was handed over to another protocol.
         is_cut: the target's drain has ended it.
     """
@@ -42,6 +46,7 @@ class Flight:
     work: asyncio.Task[None] | None = None
     is_tunnel: bool = False
     is_cut: bool = False
+    is_answered: bool = False
     landed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cut(self) -> None:
@@ -114,14 +119,17 @@ class Target:
         error = None if work is None or work.cancelled() else work.exception()
         if work is not None and not work.cancelled() and error is None:
             return
-        if answer.is_started:
+        if answer.is_started or (flight.is_answered and not flight.is_cut):
             answer.abort()
             return
         if flight.is_cut:
             log("INFO", "Request cancelled due to draining", target=self.address, path=request.path)
             raise ErrorAnswer(504)
-        if isinstance(error, (ErrorAnswer, MalformedError)):
+        if isinstance(error, ErrorAnswer):
             raise error
+        if isinstance(error, MalformedError):
+            answer.keeps_alive = False
+            raise ErrorAnswer(502)
         if isinstance(error, UpstreamTimeoutError):
             raise ErrorAnswer(504)
         if error is None or isinstance(error, ClientError):
@@ -138,11 +146,12 @@ class Target:
             try:
                 body = _pieces(await _collected(body, self.options.max_request_body_size))
             except TooLargeError:
-                answer.keeps_alive = False
+                answer.keeps_alive = answer.keeps_alive and await request.read_off()
                 await answer.whole(413, "Request too large\n")
                 return
         outgoing = self._outgoing(request, body)
         stream, reply = await self.upstream.ask(outgoing, self.options.response_timeout / SECOND)
+        flight.is_answered = True
         is_done = False
         try:
             if reply.status == 101:
@@ -169,6 +178,9 @@ class Target:
         if cookies:
             headers.remove("X-Writer-Affinity")
         body, length = stream.body(reply.ending), reply.ending.length
+        if asks_gzip(request) and headers.get("Content-Encoding").lower() == "gzip" and not reply.ending.is_empty:
+            headers.remove("Content-Encoding", "Content-Length")
+            body, length = _unpacked(body), None
         if request.method == "HEAD":
             length = int(text) if (text := headers.get("Content-Length")).isdecimal() else None
         is_stream = reply.headers.get("Content-Type").partition(";")[0].strip() == "text/event-stream"
@@ -190,15 +202,41 @@ class Target:
         if protocol := request.headers.upgrade():
             headers.set("Connection", "Upgrade")
             headers.set("Upgrade", protocol)
-        headers.remove(*FORWARDING, "Expect")
+        headers.remove(*FORWARDING)
+        if not headers.get("User-Agent"):
+            headers.remove("User-Agent")
+        if "trailers" in request.headers.tokens("Te"):
+            headers.set("Te", "trailers")
+        if request.ending.is_empty and request.method in ("POST", "PUT", "PATCH"):
+            headers.set("Content-Length", "0")
+        if len(lengths := headers.all("Content-Length")) > 1:
+            headers.set("Content-Length", lengths[0])
+        headers.set("Host", request.headers.get("Host") or self.address)
+        if asks_gzip(request):
+            headers.set("Accept-Encoding", "gzip")
         given = request.headers if self.options.forward_headers else Headers()
         headers.set("X-Forwarded-For", ", ".join([*given.all("X-Forwarded-For"), request.client[0]]))
         headers.set("X-Forwarded-Host", given.get("X-Forwarded-Host") or request.headers.get("Host"))
         headers.set("X-Forwarded-Proto", given.get("X-Forwarded-Proto") or ("https" if request.is_tls else "http"))
         headers.set("X-Kamal-Target", ", ".join([*given.all("X-Kamal-Target"), self.address]))
-        path = request.raw_path.removeprefix(request.prefix) or "/"
+        path = request.raw_path
+        if request.prefix:
+            stripped = request.path.removeprefix(request.prefix) or "/"
+            path = quote(stripped.encode(errors="surrogateescape"), safe=UNESCAPED)
         target = f"{path}?{request.query}" if "?" in request.target else path
         return Outgoing(request.method, target, headers, request.ending, body)
+
+
+def asks_gzip(request: Request) -> bool:
+    """Tell whether the proxy asks a target to pack, which it undoes: where the client has no wish of its own."""
+    return request.method != "HEAD" and not request.headers.all("Accept-Encoding") and not request.headers.all("Range")
+
+
+async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    unpack = zlib.decompressobj(wbits=31)
+    async for piece in body:
+        if data := unpack.decompress(piece):
+            yield data
 
 
 async def _from_client(request: Request) -> AsyncIterator[bytes]:

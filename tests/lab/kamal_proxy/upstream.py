@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from .wire import BODILESS, Framing, Headers, Stream, chunk, framing, head_bytes
+from .wire import BODILESS, Framing, Headers, MalformedError, Stream, chunk, framing, head_bytes
 
 MOST_IDLE = 100
 REPEATABLE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -134,7 +134,10 @@ async def _send(stream: Stream, request: Outgoing) -> None:
 async def receive(stream: Stream, method: str) -> Reply:
     """Read the head of an answer; those that only announce it are passed over."""
     while True:
-        head = await stream.head()
+        try:
+            head = await stream.head()
+        except MalformedError as error:
+            raise ConnectionAbortedError(f"malformed HTTP response: {error}") from None
         if head is None:
             raise ConnectionResetError("EOF")
         first, headers = head
@@ -144,9 +147,12 @@ async def receive(stream: Stream, method: str) -> Reply:
             raise ConnectionAbortedError(f"malformed HTTP response {first!r}")
         if status >= 200 or status == 101:
             break
-    ending = framing(headers, otherwise=Framing())
+    try:
+        ending = framing(headers, otherwise=Framing())
+    except MalformedError as error:
+        raise ConnectionAbortedError(f"malformed HTTP response: {error}") from None
     if method == "HEAD" or status in BODILESS or status == 101:
         ending = Framing(0)
     closes = "close" in headers.tokens("Connection") or (version == "HTTP/1.0")
     is_open_ended = ending.length is None and not ending.is_chunked
-    return Reply(status, headers, ending, not closes and not is_open_ended)
+    return Reply(status, headers, ending, not closes and not is_open_ended and method != "HEAD")

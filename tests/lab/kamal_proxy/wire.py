@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
 LONGEST_HEAD = 1 << 20
 PIECE = 1 << 15
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 BODILESS = (204, 304)
 HOP_BY_HOP = (
     "Connection",
@@ -54,8 +56,13 @@ class Headers:
         self.pairs.append((canonical(name), value))
 
     def set(self, name: str, value: str) -> None:
-        self.remove(name)
-        self.add(name, value)
+        """Give a header one value, at the place of its first."""
+        if (pair := next((pair for pair in self.pairs if pair[0] == canonical(name)), None)) is None:
+            self.add(name, value)
+            return
+        place = self.pairs.index(pair)
+        self.pairs[place] = (pair[0], value)
+        self.pairs[place + 1 :] = [other for other in self.pairs[place + 1 :] if other[0] != pair[0]]
 
     def remove(self, *names: str) -> None:
         gone = {canonical(name) for name in names}
@@ -136,7 +143,7 @@ class Stream:
     @staticmethod
     def _header(line: str) -> tuple[str, str]:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
+        if not colon or not TOKEN.fullmatch(name):
             raise MalformedError("malformed header")
         return name, value.strip()
 

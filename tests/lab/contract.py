@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import shlex
+import os
 import ssl
 import subprocess
 import time
@@ -89,9 +89,10 @@ class Bench:
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Start a command that takes a while."""
-        line = shlex.join(["docker", "exec", "kamal-proxy", "kamal-proxy", *words])
-        argv = [*self.lab.ssh_argv(HOST), line]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        inner = ["docker", "exec", "kamal-proxy", "kamal-proxy", *words]
+        argv = ["docker", "exec", self.lab.container(HOST), *inner]
+        env = os.environ | self.lab.docker.env
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
     def errors(self, commands: Sequence[str]) -> list[str]:
         """Run commands that fail; return what each prints on stderr, without the two words that all begin with."""

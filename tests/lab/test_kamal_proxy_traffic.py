@@ -38,7 +38,7 @@ class Meanwhile:
 def in_flight(bench: Bench, host: str, seconds: float) -> Meanwhile:
     """Begin a request that takes a while; return when it has reached its target."""
     slow = Meanwhile(lambda: bench.get(host, f"/slow?s={seconds}"))
-    time.sleep(0.3)
+    eventually("the request to be under way", lambda: bench.get(host, "/busy").text != "0")
     return slow
 
 
@@ -238,8 +238,8 @@ def test_a_switch_loses_no_request(bench: Bench) -> None:
 
 def test_a_deploy_returns_when_the_old_target_is_drained(bench: Bench) -> None:
     bench.deploy("drain", target="one")
-    slow = in_flight(bench, "drain.test", 2.0)
-    deploy = bench.begin("deploy", "drain", "--target=two:3000", "--host=drain.test", *QUICK)
+    slow = in_flight(bench, "drain.test", 4.0)
+    deploy = bench.begin("deploy", "drain", "--target=two:3000", "--host=drain.test", "--drain-timeout=20s")
     eventually("the switch", lambda: bench.served_by("drain.test") == "two")
     assert not slow.is_over
     assert deploy.poll() is None
@@ -250,10 +250,10 @@ def test_a_deploy_returns_when_the_old_target_is_drained(bench: Bench) -> None:
 
 def test_what_takes_longer_than_the_drain_is_cut(bench: Bench) -> None:
     bench.deploy("drain", target="one")
-    slow = in_flight(bench, "drain.test", 8.0)
+    slow = in_flight(bench, "drain.test", 12.0)
     bench.deploy("drain", "--drain-timeout=500ms", target="two")
     assert slow.result().status == 504
-    assert slow.result().seconds < 6
+    assert slow.result().seconds < 10
 
 
 def test_a_forced_deploy_switches_to_what_is_not_well_yet(bench: Bench) -> None:

@@ -1,8 +1,9 @@
 """A target for proxies: it tells what reached it, and is sick while the file /state/NAME is there.
 
-Routes: /up and /well (health), /hop (leads to /up), /name, /slow?s=1.5, /chunks?s=0.3 (three, with pauses),
-/events?s=0.3 (the same as server-sent events), /bytes?n=1000, /half (ends in the middle), /cookie, /nothing (204),
-/socket (takes an upgrade to the protocol `echo`); whatever else is asked is told back as JSON.
+Routes: /up and /well (health), /hop (leads to /up), /name, /slow?s=1.5, /busy (how many requests are slow just now),
+/chunks?s=0.3 (three, with pauses), /events?s=0.3 (the same as server-sent events), /bytes?n=1000, /half (ends in the
+middle), /cookie, /nothing (204), /socket (takes an upgrade to the protocol `echo`); whatever else is asked is told back
+as JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, Handler)
+        self.slow: list[Handler] = []
+
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
             sys.excepthook(*sys.exc_info())
@@ -33,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    server: Server
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
@@ -44,8 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         elif address.path == "/hop":
             self.answer(302, "", ("Location", "/up"))
         elif address.path == "/slow":
-            time.sleep(min(query.get("s", 1.0), LONGEST_WAIT))
-            self.answer(200, NAME)
+            self.slow(min(query.get("s", 1.0), LONGEST_WAIT))
         elif address.path in ("/chunks", "/events"):
             self.stream(min(query.get("s", 0.3), LONGEST_WAIT), is_events=address.path == "/events")
         elif address.path == "/bytes":
@@ -57,9 +62,17 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
+    def slow(self, seconds: float) -> None:
+        self.server.slow.append(self)
+        time.sleep(seconds)
+        self.server.slow.remove(self)
+        self.answer(200, NAME)
+
     def special(self, path: str, body: bytes) -> None:
         if path == "/name":
             self.answer(200, NAME)
+        elif path == "/busy":
+            self.answer(200, str(len(self.server.slow)))
         elif path == "/cookie":
             self.answer(200, NAME, ("Set-Cookie", "taste=sweet; Path=/jar"), ("X-Writer-Affinity", "false"))
         elif path == "/nothing":
@@ -118,4 +131,4 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Server(("0.0.0.0", 3000), Handler).serve_forever()
+    Server(("0.0.0.0", 3000)).serve_forever()

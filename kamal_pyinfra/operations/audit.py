@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
-
-from pyinfra.api.command import StringCommand
-from pyinfra.api.operation import operation
+from collections.abc import Iterable, Mapping
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.operations.run_state import current_host, current_state
@@ -28,12 +25,6 @@ def audited(run: Run, message: str, role: str = "") -> str:
         destination=run.config.destination or "",
         role=role,
     )
-
-
-@operation(is_idempotent=False)
-def line(run: Run, message: str, role: str = "") -> Generator[StringCommand, None, None]:
-    """One more line in the audit log, such as ``Booted app version abc``."""
-    yield StringCommand(audited(run, message, role))
 
 
 def show_planned(changes: Iterable[Change]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pyinfra.api.command import StringCommand
 
-from kamal_pyinfra.operations.audit import Audits, audited
+from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import observe
 from kamal_pyinfra.plan.changes import (
     BootAccessory,
-    Change,
     CreateAccessoryDirectories,
     RebootAccessory,
     RemoveAccessory,
@@ -32,18 +31,16 @@ SWITCH_SECONDS = 120
 REMOVE_SECONDS = 300
 
 
-def boot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def boot(run: Run, change: BootAccessory) -> Iterator[StringCommand]:
     """Folders, files, and a container that runs."""
-    for change in changes:
-        if isinstance(change, BootAccessory):
-            if change.accessory.directories:
-                yield StringCommand(commands.make_directories(change.accessory.directories))
-            yield from _written(files_to_upload(change.accessory, observe(run)))
-            lines, booting = [f"Booted {change.name} accessory"], commands.run(change.accessory)
-            if isinstance(change, RebootAccessory):
-                lines = [f"Stopped {change.name} accessory", f"Remove {change.name} accessory container", *lines]
-                booting = commands.replace(change.accessory)
-            yield StringCommand(pulling(run, chain(booting, *(audited(run, line) for line in lines))))
+    if change.accessory.directories:
+        yield StringCommand(commands.make_directories(change.accessory.directories))
+    yield from _written(files_to_upload(change.accessory, observe(run)))
+    lines, booting = [f"Booted {change.name} accessory"], commands.run(change.accessory)
+    if isinstance(change, RebootAccessory):
+        lines = [f"Stopped {change.name} accessory", f"Remove {change.name} accessory container", *lines]
+        booting = commands.replace(change.accessory)
+    yield StringCommand(pulling(run, chain(booting, *(audited(run, line) for line in lines))))
 
 
 def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
@@ -58,40 +55,32 @@ def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
             yield StringCommand(script, _stdin=f"{len(raw)}\n{base64.b64encode(raw).decode()}")
 
 
-def upload(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def upload(run: Run, change: UploadFiles) -> Iterator[StringCommand]:
     """Files with the content that they have on this machine."""
-    for change in changes:
-        if isinstance(change, UploadFiles):
-            yield from _written(change.uploads)
+    yield from _written(change.uploads)
 
 
-def make_directories(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def make_directories(run: Run, change: CreateAccessoryDirectories) -> Iterator[StringCommand]:
     """Folders that a container of any user can reach."""
-    for change in changes:
-        if isinstance(change, CreateAccessoryDirectories):
-            yield StringCommand(commands.make_directories(change.paths))
+    yield StringCommand(commands.make_directories(change.paths))
 
 
-def switch(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
-    """Accessories stopped, started, or both."""
-    for change in changes:
-        if isinstance(change, SwitchAccessory):
-            stopping = chain(stop(change.container), audited(run, f"Stopped {change.name} accessory"))
-            starting = chain(start(change.container), audited(run, f"Started {change.name} accessory"))
-            script = chain(stopping if change.stops else "", starting if change.starts else "")
-            yield StringCommand(guarded(script, seconds=SWITCH_SECONDS))
+def switch(run: Run, change: SwitchAccessory) -> Iterator[StringCommand]:
+    """An accessory is stopped, started, or both."""
+    stopping = chain(stop(change.container), audited(run, f"Stopped {change.name} accessory"))
+    starting = chain(start(change.container), audited(run, f"Started {change.name} accessory"))
+    script = chain(stopping if change.stops else "", starting if change.starts else "")
+    yield StringCommand(guarded(script, seconds=SWITCH_SECONDS))
 
 
-def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
-    """Accessories are gone; their data only if that was asked for."""
-    for change in changes:
-        if isinstance(change, RemoveAccessory):
-            steps = []
-            if change.is_running:
-                steps += [stop(change.container), audited(run, f"Stopped {change.name} accessory")]
-            if change.image:  # there is a container
-                steps += [remove_container(change.container)]
-                steps += [audited(run, f"Remove {change.name} accessory container")]
-                steps += [commands.remove_image(change.image), audited(run, f"Removed {change.name} accessory image")]
-            steps += [remove_files((change.env_file,)), remove_directories((change.data,)) if change.data else ""]
-            yield StringCommand(guarded(chain(*steps), seconds=REMOVE_SECONDS))
+def remove(run: Run, change: RemoveAccessory) -> Iterator[StringCommand]:
+    """An accessory is gone; its data only if that was asked for."""
+    steps = []
+    if change.is_running:
+        steps += [stop(change.container), audited(run, f"Stopped {change.name} accessory")]
+    if change.image:  # there is a container
+        steps += [remove_container(change.container)]
+        steps += [audited(run, f"Remove {change.name} accessory container")]
+        steps += [commands.remove_image(change.image), audited(run, f"Removed {change.name} accessory image")]
+    steps += [remove_files((change.env_file,)), remove_directories((change.data,)) if change.data else ""]
+    yield StringCommand(guarded(chain(*steps), seconds=REMOVE_SECONDS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.operation import operation
@@ -61,6 +61,16 @@ class Applied:
 
     commands: Commands
     audit: str = ""
+
+
+def each(make: Callable[[Run, Any], Iterable[PyinfraCommand]]) -> Applied:
+    """Changes that are made one by one."""
+
+    def commands(run: Run, changes: Sequence[Change], _: Audits) -> Iterator[PyinfraCommand]:
+        for change in changes:
+            yield from make(run, change)
+
+    return Applied(commands)
 
 
 @operation()
@@ -193,7 +203,7 @@ def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[St
 
 APPLY: Mapping[type[Change], Applied] = {
     kinds.InstallDocker: Applied(host.install),
-    kinds.CreateDirectories: Applied(host.make_directories),
+    kinds.CreateDirectories: each(host.make_directories),
     kinds.CreateEnvFile: Applied(host.write_env_files),
     kinds.WriteEnvFile: Applied(host.write_env_files),
     kinds.ProtectEnvFile: Applied(host.write_env_files),
@@ -208,19 +218,19 @@ APPLY: Mapping[type[Change], Applied] = {
     kinds.RemoveDirectory: Applied(_removed),
     kinds.StartContainer: Applied(_started),
     kinds.StopContainer: Applied(_stopped, "Stopped app"),
-    kinds.RunProxy: Applied(proxy.run_or_replace),
-    kinds.StartProxy: Applied(proxy.run_or_replace),
-    kinds.ReplaceProxy: Applied(proxy.run_or_replace),
-    kinds.RebootProxy: Applied(proxy.reboot),
-    kinds.SwitchProxy: Applied(proxy.switch),
+    kinds.RunProxy: each(proxy.run_or_replace),
+    kinds.StartProxy: each(proxy.run_or_replace),
+    kinds.ReplaceProxy: each(proxy.run_or_replace),
+    kinds.RebootProxy: each(proxy.reboot),
+    kinds.SwitchProxy: each(proxy.switch),
     kinds.RemoveProxy: Applied(proxy.remove),
     kinds.RemoveProxyImage: Applied(proxy.remove),
     kinds.RemoveProxyEnvFile: Applied(proxy.remove),
-    kinds.BootAccessory: Applied(accessory.boot),
-    kinds.RebootAccessory: Applied(accessory.boot),
-    kinds.CreateAccessoryDirectories: Applied(accessory.make_directories),
-    kinds.UploadFiles: Applied(accessory.upload),
-    kinds.SwitchAccessory: Applied(accessory.switch),
-    kinds.RemoveAccessory: Applied(accessory.remove),
+    kinds.BootAccessory: each(accessory.boot),
+    kinds.RebootAccessory: each(accessory.boot),
+    kinds.CreateAccessoryDirectories: each(accessory.make_directories),
+    kinds.UploadFiles: each(accessory.upload),
+    kinds.SwitchAccessory: each(accessory.switch),
+    kinds.RemoveAccessory: each(accessory.remove),
 }
 """Every kind of change that a task can decide on; a deploy makes the others in phases of their own."""

@@ -46,11 +46,9 @@ def _renew_login(state: State, host: Host) -> None:
     drop_snapshots(state, host.name)
 
 
-def make_directories(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def make_directories(run: Run, change: CreateDirectories) -> Iterator[StringCommand]:
     """The folders below the run directory."""
-    for change in changes:
-        if isinstance(change, CreateDirectories):
-            yield StringCommand(commands.make_directories(change.paths))
+    yield StringCommand(commands.make_directories(change.paths))
 
 
 def write_env_files(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:

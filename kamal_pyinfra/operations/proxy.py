@@ -36,20 +36,18 @@ from kamal_pyinfra.shell.script import chain, guarded
 SWITCH_SECONDS = 60
 
 
-def run_or_replace(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def run_or_replace(run: Run, change: RunProxy) -> Iterator[StringCommand]:
     """A proxy as configured; nothing where another service changed it since the snapshot.
 
     Where the run boots the app, the old proxy stays aside until the gate has been passed, unless the new one is proven.
     """
     observed = observe(run)
-    for change in changes:
-        if isinstance(change, RunProxy):
-            there, proxy = observed.container(change.proxy.name), change.proxy
-            script = _command(change, observed, keeps_old=run.behaviour.boots_app)
-            if isinstance(change, ReplaceProxy) and run.behaviour.boots_app and current_state().is_executing:
-                run_state(current_state()).new_proxy_on.add(current_host().name)
-            whole = commands.with_proxy_lock_if_unchanged(script, proxy=proxy, observed=there.id if there else "")
-            yield StringCommand(pulling(run, whole))
+    there, proxy = observed.container(change.proxy.name), change.proxy
+    script = _command(change, observed, keeps_old=run.behaviour.boots_app)
+    if isinstance(change, ReplaceProxy) and run.behaviour.boots_app and current_state().is_executing:
+        run_state(current_state()).new_proxy_on.add(current_host().name)
+    whole = commands.with_proxy_lock_if_unchanged(script, proxy=proxy, observed=there.id if there else "")
+    yield StringCommand(pulling(run, whole))
 
 
 def _command(change: RunProxy, observed: ObservedHost, *, keeps_old: bool) -> str:
@@ -66,22 +64,18 @@ def _routed(change: RunProxy, observed: ObservedHost) -> tuple[Gate, ...]:
     return running_gates(running, proxy_arguments(change.proxy))
 
 
-def reboot(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def reboot(run: Run, change: RebootProxy) -> Iterator[StringCommand]:
     """A new proxy as configured, which serves."""
-    for change in changes:
-        if isinstance(change, RebootProxy):
-            new = commands.replace_by_serving if change.is_there else commands.run_serving
-            script = chain(new(change.proxy, _routed(change, observe(run))), audited(run, "Rebooted traefik"))
-            yield StringCommand(pulling(run, with_proxy_lock(script)))
+    new = commands.replace_by_serving if change.is_there else commands.run_serving
+    script = chain(new(change.proxy, _routed(change, observe(run))), audited(run, "Rebooted traefik"))
+    yield StringCommand(pulling(run, with_proxy_lock(script)))
 
 
-def switch(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:
+def switch(run: Run, change: SwitchProxy) -> Iterator[StringCommand]:
     """The proxy stopped, started, or both, as it is."""
-    for change in changes:
-        if isinstance(change, SwitchProxy):
-            stopping = chain(stop(change.name), audited(run, "Stopped traefik")) if change.stops else ""
-            starting = chain(start(change.name), audited(run, "Started traefik")) if change.starts else ""
-            yield _at_once(chain(stopping, starting))
+    stopping = chain(stop(change.name), audited(run, "Stopped traefik")) if change.stops else ""
+    starting = chain(start(change.name), audited(run, "Started traefik")) if change.starts else ""
+    yield _at_once(chain(stopping, starting))
 
 
 def remove(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[StringCommand]:

@@ -233,7 +233,7 @@ def test_a_switch_loses_no_request(bench: Bench) -> None:
             assert bench.run("deploy", "load", f"--target={target}:3000", *QUICK).code == 0
     assert bench.run("remove", "load").code == 0
     assert load.report.failed == 0
-    assert set(load.report.versions) == {"one", "two", "three"}
+    assert {"one", "two"} <= set(load.report.versions)
 
 
 def test_a_deploy_returns_when_the_old_target_is_drained(bench: Bench) -> None:

@@ -64,4 +64,7 @@ def test_what_is_followed_is_listed_with_its_role():
     assert logs.running_container("traefik", "traefik") == (
         "docker ps --format '{{.ID}} {{.Names}} traefik' --filter 'name=^traefik$'"
     )
+
+
+def test_a_dot_in_a_name_is_no_other_letter_for_dockers_filter():
     assert logs.running_container("my.db", "db").endswith(" --filter 'name=^my[.]db$'")

@@ -229,6 +229,7 @@ def test_health_is_asked_where_and_as_the_options_say(bench: Bench) -> None:
 def test_a_switch_loses_no_request(bench: Bench) -> None:
     assert bench.run("deploy", "load", "--target=one:3000", *QUICK).code == 0
     with Load((f"http://{bench.address}/name",), seconds=30, rate=100) as load:
+        eventually("the load to arrive", lambda: bench.address in bench.shell("docker logs --tail 20 kamal-proxy"))
         for target in ("two", "three", "one", "two"):
             assert bench.run("deploy", "load", f"--target={target}:3000", *QUICK).code == 0
     assert bench.run("remove", "load").code == 0

@@ -14,7 +14,7 @@ def log(level: str, message: str, **fields: object) -> None:
     if level == "DEBUG" and not is_debugging:
         return
     line = {"time": datetime.now(UTC).isoformat(), "level": level, "msg": message, **fields}
-    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 

@@ -72,17 +72,13 @@ def _with_choice(problem: Problem, choice: str, tree: Map) -> Problem:
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one or two files; ``tree`` is ``None`` if one could not be read to its end.
-
-    Args:
-        unset: values that need a variable without value; no problem where another file replaces them.
-        unknown: positions whose values have a problem already.
-    """
+    """The content of one or two files; ``tree`` is ``None`` if one could not be read to its end."""
 
     tree: Map | None
     problems: Sequence[Problem] = ()
+    # values that need a variable without value; no problem where another file replaces them
     unset: Sequence[Problem] = ()
-    unknown: frozenset[Position] = frozenset()
+    unknown: frozenset[Position] = frozenset()  # positions whose values have a problem already
 
 
 def read_document(path: Path, destination: str | None, values: Values) -> Document:

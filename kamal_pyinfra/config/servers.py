@@ -174,22 +174,16 @@ Servers = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """Hosts that run the image in the same way, with effective settings; ``labels`` are the role's own.
-
-    Args:
-        running_traefik: whether the proxy routes to it.
-        healthcheck: effective; without the proxy only the role's own settings count.
-        own_healthcheck: whether the role itself sets cmd, port or path.
-    """
+    """Hosts that run the image in the same way, with effective settings; ``labels`` are the role's own."""
 
     name: str
     servers: tuple[Server, ...]
     cmd: str | None
     labels: dict[str, str]
     options: Options
-    running_traefik: bool
-    healthcheck: Healthcheck
-    own_healthcheck: bool
+    running_traefik: bool  # whether the proxy routes to it
+    healthcheck: Healthcheck  # effective; without the proxy only the role's own settings count
+    own_healthcheck: bool  # whether the role itself sets cmd, port or path
     logging: Logging
     asset_path: str | None
     is_primary: bool

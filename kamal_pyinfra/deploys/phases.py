@@ -154,18 +154,12 @@ class Failure(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One phase of a rollout.
-
-    Args:
-        failure: what becomes of the run when a host fails.
-        state: what is known of the fleet then, if nothing is in doubt.
-        undone_by: what undoes then what was begun; on which hosts, :func:`hosts_to_revert` decides.
-    """
+    """One phase of a rollout."""
 
     deploy: Callable[..., object]
-    failure: Failure = Failure.STOPS
-    state: str = ""
-    undone_by: Phase | None = None
+    failure: Failure = Failure.STOPS  # what becomes of the run when a host fails
+    state: str = ""  # what is known of the fleet then, if nothing is in doubt
+    undone_by: Phase | None = None  # what undoes then what was begun; on which hosts, :func:`hosts_to_revert` decides
 
     @property
     def name(self) -> str:
@@ -189,21 +183,15 @@ UNLOCK = Phase(deploy=unlock)
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of a rollout: a phase, a hook on this machine, or a pause.
-
-    Args:
-        pause: seconds.
-        batch: the hosts that it is about; empty for all.
-        number: of the batch, counted from 1, ``of`` so many.
-        rounds: arguments of the phase, besides the run, for each time that it is done.
-    """
+    """One step of a rollout: a phase, a hook on this machine, or a pause."""
 
     phase: Phase | None = None
     hook: str = ""
-    pause: int = 0
-    batch: tuple[str, ...] = ()
-    number: int = 0
+    pause: int = 0  # seconds
+    batch: tuple[str, ...] = ()  # the hosts that it is about; empty for all
+    number: int = 0  # of the batch, counted from 1, ``of`` so many
     of: int = 0
+    # arguments of the phase, besides the run, for each time that it is done
     rounds: tuple[dict[str, Any], ...] = field(default=({},))
 
 

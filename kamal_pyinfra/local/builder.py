@@ -48,22 +48,14 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBuilder:
-    """What builds.
-
-    Args:
-        name: the buildx builder; empty for the engine's own.
-        nodes: engines that are not the default one, the local one first.
-        platforms: to build for; empty for the platform of the engine that builds.
-        is_engine: the one node's engine builds by itself, without a container for BuildKit.
-        options: of ``docker buildx create``.
-    """
+    """What builds."""
 
     kind: BuilderKind
-    name: str = ""
-    nodes: tuple[Node, ...] = ()
-    platforms: tuple[str, ...] = ()
-    is_engine: bool = False
-    options: tuple[str, ...] = ()
+    name: str = ""  # the buildx builder; empty for the engine's own
+    nodes: tuple[Node, ...] = ()  # engines that are not the default one, the local one first
+    platforms: tuple[str, ...] = ()  # to build for; empty for the platform of the engine that builds
+    is_engine: bool = False  # the one node's engine builds by itself, without a container for BuildKit
+    options: tuple[str, ...] = ()  # of ``docker buildx create``
 
     @property
     def needs_buildx(self) -> bool:

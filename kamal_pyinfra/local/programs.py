@@ -62,25 +62,18 @@ class End:
 
 @dataclass(frozen=True)
 class Programs:
-    """Runs programs.
-
-    Args:
-        warn: called with what the user should know although it works.
-        env: variables over those of ``base``; ``None`` takes one away.
-        folder: where programs run; by default the working directory.
-        base: the environment; by default that of this process.
-        has_terminal: whether programs share this one's terminal; else each one leads a process group of its own, which
-            ends with it.
-        running: gets each program as long as it runs, so that a signal can end it.
-    """
+    """Runs programs."""
 
     output: Output = str
-    warn: Output = str
+    warn: Output = str  # called with what the user should know although it works
+    # variables over those of ``base``; ``None`` takes one away
     env: Mapping[str, str | None] = field(default_factory=dict)
-    folder: Path | None = None
+    folder: Path | None = None  # where programs run; by default the working directory
+    # the environment; by default that of this process
     base: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    # whether programs share this one's terminal; else each one leads a process group of its own, which ends with it
     has_terminal: bool = True
-    running: Running = field(default_factory=set)
+    running: Running = field(default_factory=set)  # gets each program as long as it runs, so that a signal can end it
 
     def having(self, *, env: Mapping[str, str | None] | None = None, folder: Path | None = None) -> Self:
         """The same with more variables, or elsewhere."""

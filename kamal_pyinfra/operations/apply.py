@@ -51,15 +51,11 @@ Kind = TypeVar("Kind", bound=Change)
 
 @dataclass(frozen=True)
 class Applied:
-    """How changes of a kind are made.
+    """How changes of a kind are made."""
 
-    Args:
-        commands: what makes neighbours that are made the same way.
-        audit: the line of the audit log once it is done, unless the task has its own; empty if there is none, or if
-            there is more than one, which the commands write.
-    """
-
-    commands: Commands
+    commands: Commands  # what makes neighbours that are made the same way
+    # the line of the audit log once it is done, unless the task has its own; empty if there is none, or if there is
+    # more than one, which the commands write
     audit: str = ""
 
 

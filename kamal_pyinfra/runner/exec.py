@@ -30,21 +30,13 @@ ANEW = "`kp app exec` without --reuse and `kp shell --new` make a new one"
 
 @dataclass(frozen=True, kw_only=True)
 class Exec:
-    """What the user wants to run in the app.
+    """What the user wants to run in the app."""
 
-    Args:
-        command: words.
-        version: of the container; without it what is in service.
-        reuses: in the container that runs, not in a new one.
-        env: more variables.
-        is_terminal: the user types at it.
-    """
-
-    command: Sequence[str]
-    version: str | None = None
-    reuses: bool = False
-    env: Mapping[str, str] = field(default_factory=dict)
-    is_terminal: bool = False
+    command: Sequence[str]  # words
+    version: str | None = None  # of the container; without it what is in service
+    reuses: bool = False  # in the container that runs, not in a new one
+    env: Mapping[str, str] = field(default_factory=dict)  # more variables
+    is_terminal: bool = False  # the user types at it
 
 
 @dataclass(frozen=True, kw_only=True)

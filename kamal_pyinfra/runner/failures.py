@@ -32,18 +32,12 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True, kw_only=True)
 class HostFailure:
-    """One host that failed.
-
-    Args:
-        phase: the deploy phase in which it happened.
-        operation: the name of the operation; empty if none was running.
-        output: the last lines that the host printed, free of control characters.
-    """
+    """One host that failed."""
 
     host: str
-    phase: str
-    operation: str = ""
-    output: tuple[str, ...] = ()
+    phase: str  # the deploy phase in which it happened
+    operation: str = ""  # the name of the operation; empty if none was running
+    output: tuple[str, ...] = ()  # the last lines that the host printed, free of control characters
 
     @classmethod
     def from_log(cls, host: str, phase: str, lines: Collection[str]) -> HostFailure:

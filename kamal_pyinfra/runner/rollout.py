@@ -23,16 +23,12 @@ from kamal_pyinfra.runner.session import Session
 
 @dataclass(kw_only=True)
 class Rollout:
-    """One deploy under way: walks the steps of :mod:`kamal_pyinfra.deploys.phases`, and reverts what failed.
-
-    Args:
-        began: when the command did, by the monotonic clock.
-        check: called once the lock is held; what it raises stops the deploy before anything changes.
-    """
+    """One deploy under way: walks the steps of :mod:`kamal_pyinfra.deploys.phases`, and reverts what failed."""
 
     session: Session
     plan: Plan
-    began: float
+    began: float  # when the command did, by the monotonic clock
+    # called once the lock is held; what it raises stops the deploy before anything changes
     check: Callable[[], object] | None = None
     is_unchanged: bool = False
     begun: list[str] = field(default_factory=list)

@@ -19,19 +19,12 @@ FOLLOW_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class LogFilter:
-    """Which lines of a log are wanted.
+    """Which lines of a log are wanted."""
 
-    Args:
-        lines: the last so many.
-        since: a time or a duration, as ``docker logs --since``.
-        grep: only lines that match.
-        grep_options: words for grep before the pattern, such as ``-A``, ``3``.
-    """
-
-    lines: int | None = None
-    since: str | None = None
-    grep: str | None = None
-    grep_options: tuple[str, ...] = ()
+    lines: int | None = None  # the last so many
+    since: str | None = None  # a time or a duration, as ``docker logs --since``
+    grep: str | None = None  # only lines that match
+    grep_options: tuple[str, ...] = ()  # words for grep before the pattern, such as ``-A``, ``3``
 
 
 def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:

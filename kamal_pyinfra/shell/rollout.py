@@ -277,18 +277,12 @@ def ending(script: str, then: str, *, forced: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """A new container.
-
-    Args:
-        has_run: it was not started by this run, so it may have restarted before.
-        log_lines: of its log, to show when it turns bad.
-        is_probed: whether the command and the URL are about it.
-    """
+    """A new container."""
 
     name: str
-    has_run: bool
-    log_lines: int
-    is_probed: bool
+    has_run: bool  # it was not started by this run, so it may have restarted before
+    log_lines: int  # of its log, to show when it turns bad
+    is_probed: bool  # whether the command and the URL are about it
 
 
 ASK = (

@@ -48,30 +48,18 @@ class Route(NamedTuple):
     """What ``deploy.yml`` has about the way to a host; user and port are pyinfra's, where they are given.
 
     It is among the host's data, which pyinfra prints as JSON when it is asked to: a tuple, with functions for keys.
-
-    Args:
-        run_keys: returns what all connections of the run share.
-        keys: files with private keys, instead of those of ``~/.ssh/config``.
-        key_data: returns keys in no file.
-        keys_only: nothing that an agent holds besides these.
-        is_strict: refuse a host whose key is unknown; ``None`` leaves it to ``~/.ssh/config``.
-        known_hosts: file with host keys, instead of the user's.
-        jumps: hosts to go through, as ``[user@]host[:port]``, instead of those of ``~/.ssh/config``.
-        proxy_command: to go through, where there are no jumps.
-        timeout: seconds to wait for a connection; ``None`` leaves it to ``~/.ssh/config``.
-        banner_timeout: seconds for a host that is connected to give its name.
     """
 
-    run_keys: Callable[[], RunKeys]
-    keys: tuple[str, ...] = ()
-    key_data: Callable[[], tuple[PKey, ...]] = no_keys
-    keys_only: bool = False
-    is_strict: bool | None = None
-    known_hosts: str | None = None
-    jumps: tuple[str, ...] = ()
-    proxy_command: str = ""
-    timeout: int | None = None
-    banner_timeout: int = DEFAULT_TIMEOUT
+    run_keys: Callable[[], RunKeys]  # returns what all connections of the run share
+    keys: tuple[str, ...] = ()  # files with private keys, instead of those of ``~/.ssh/config``
+    key_data: Callable[[], tuple[PKey, ...]] = no_keys  # returns keys in no file
+    keys_only: bool = False  # nothing that an agent holds besides these
+    is_strict: bool | None = None  # refuse a host whose key is unknown; ``None`` leaves it to ``~/.ssh/config``
+    known_hosts: str | None = None  # file with host keys, instead of the user's
+    jumps: tuple[str, ...] = ()  # hosts to go through, as ``[user@]host[:port]``, instead of those of ``~/.ssh/config``
+    proxy_command: str = ""  # to go through, where there are no jumps
+    timeout: int | None = None  # seconds to wait for a connection; ``None`` leaves it to ``~/.ssh/config``
+    banner_timeout: int = DEFAULT_TIMEOUT  # seconds for a host that is connected to give its name
 
 
 class SessionRefused(SSHException):

@@ -141,43 +141,25 @@ DEFAULT_USER = "root"
 
 @dataclass(frozen=True)
 class HostSettings:
-    """What the files have about one host, tokens and ``~`` replaced.
+    """What the files have about one host, tokens and ``~`` replaced."""
 
-    Args:
-        alias: the host as it was asked for; ``host_name`` is where to connect.
-        port: ``None`` if no file has it; so for ``user``.
-        identity_files: of ``IdentityFile``, in order; empty if none is named.
-        certificate_files: of ``CertificateFile``.
-        identities_only: offer nothing that an agent holds besides these.
-        identity_agent: socket of the agent; ``None`` for ``SSH_AUTH_SOCK``, empty for no agent.
-        proxy_jump: jump hosts as they are written, in order; empty for none.
-        proxy_command: with its tokens replaced; empty for none.
-        host_key_alias: the name under which its key is kept, instead of its own.
-        known_hosts: the user's files with host keys.
-        system_known_hosts: those of the machine.
-        revoked_host_keys: a file with keys that are not accepted; empty for none.
-        strict: what ``StrictHostKeyChecking`` is, in small letters; empty if nothing.
-        connect_timeout: seconds.
-        address_family: ``any``, ``inet`` or ``inet6``.
-    """
-
-    alias: str
+    alias: str  # the host as it was asked for; ``host_name`` is where to connect
     host_name: str
-    port: int | None = None
+    port: int | None = None  # ``None`` if no file has it; so for ``user``
     user: str | None = None
-    identity_files: tuple[str, ...] = ()
-    certificate_files: tuple[str, ...] = ()
-    identities_only: bool = False
-    identity_agent: str | None = None
-    proxy_jump: tuple[str, ...] = ()
-    proxy_command: str = ""
-    host_key_alias: str = ""
-    known_hosts: tuple[str, ...] = ()
-    system_known_hosts: tuple[str, ...] = ()
-    revoked_host_keys: str = ""
-    strict: str = ""
-    connect_timeout: int | None = None
-    address_family: str = "any"
+    identity_files: tuple[str, ...] = ()  # of ``IdentityFile``, in order; empty if none is named
+    certificate_files: tuple[str, ...] = ()  # of ``CertificateFile``
+    identities_only: bool = False  # offer nothing that an agent holds besides these
+    identity_agent: str | None = None  # socket of the agent; ``None`` for ``SSH_AUTH_SOCK``, empty for no agent
+    proxy_jump: tuple[str, ...] = ()  # jump hosts as they are written, in order; empty for none
+    proxy_command: str = ""  # with its tokens replaced; empty for none
+    host_key_alias: str = ""  # the name under which its key is kept, instead of its own
+    known_hosts: tuple[str, ...] = ()  # the user's files with host keys
+    system_known_hosts: tuple[str, ...] = ()  # those of the machine
+    revoked_host_keys: str = ""  # a file with keys that are not accepted; empty for none
+    strict: str = ""  # what ``StrictHostKeyChecking`` is, in small letters; empty if nothing
+    connect_timeout: int | None = None  # seconds
+    address_family: str = "any"  # ``any``, ``inet`` or ``inet6``
 
     def expand(self, text: str) -> str:
         """Replace the tokens in a text of ssh_config."""

@@ -35,14 +35,10 @@ LINK = "kp_link"
 
 @dataclass
 class Link:
-    """What kp keeps of one host's connection, whichever client has it just now.
+    """What kp keeps of one host's connection, whichever client has it just now."""
 
-    Args:
-        on_output: takes each line that a command prints, as it comes.
-        alone: held while the connection is made anew: the lease of the lock may be doing so, too.
-    """
-
-    on_output: Callable[[str], None] | None = None
+    on_output: Callable[[str], None] | None = None  # takes each line that a command prints, as it comes
+    # held while the connection is made anew: the lease of the lock may be doing so, too
     alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
 
     def pass_on(self, line: str) -> None:

@@ -38,22 +38,17 @@ class HostKeyRefused(SSHException):
 
 @dataclass(kw_only=True)
 class RunKeys:
-    """The keys that a run accepted or loaded, shared by all its connections.
+    """The keys that a run accepted or loaded, shared by all its connections."""
 
-    Args:
-        accepted: host keys that were accepted as new, by host: no file may take them away.
-        loaded: private keys, by path; each is read once.
-        locked: why private keys stay locked, by path; each passphrase is asked for once.
-        alone: held while a passphrase is typed.
-        on_accepted: takes a line about each host key that is accepted as new; by default pyinfra's log does.
-        on_left_out: takes a line about each named key that is not offered to a host, with the reason.
-    """
-
+    # host keys that were accepted as new, by host: no file may take them away
     accepted: dict[str, set[bytes]] = field(default_factory=dict)
-    loaded: dict[str, PKey] = field(default_factory=dict)
+    loaded: dict[str, PKey] = field(default_factory=dict)  # private keys, by path; each is read once
+    # why private keys stay locked, by path; each passphrase is asked for once
     locked: dict[str, str] = field(default_factory=dict)
-    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)  # held while a passphrase is typed
+    # takes a line about each host key that is accepted as new; by default pyinfra's log does
     on_accepted: Callable[[str], None] | None = None
+    # takes a line about each named key that is not offered to a host, with the reason
     on_left_out: Callable[[str], None] | None = None
 
 
@@ -75,19 +70,12 @@ class KnownKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """Where the keys of one host are, and what becomes of one that is in no file.
+    """Where the keys of one host are, and what becomes of one that is in no file."""
 
-    Args:
-        files: the user's; a new key is written into the first.
-        system_files: those of the machine.
-        revoked: a file with keys that are never accepted; empty for none.
-        is_strict: refuse a key that is in no file.
-    """
-
-    files: tuple[str, ...]
-    system_files: tuple[str, ...] = ()
-    revoked: str = ""
-    is_strict: bool = False
+    files: tuple[str, ...]  # the user's; a new key is written into the first
+    system_files: tuple[str, ...] = ()  # those of the machine
+    revoked: str = ""  # a file with keys that are never accepted; empty for none
+    is_strict: bool = False  # refuse a key that is in no file
 
 
 class HostKeys(MissingHostKeyPolicy):

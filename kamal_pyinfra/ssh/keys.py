@@ -59,23 +59,15 @@ class NeedsPassphrase(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What may be offered to a host.
+    """What may be offered to a host."""
 
-    Args:
-        given: keys that are in no file.
-        files: of private keys that the configuration names; without any those that ``ssh`` tries by itself.
-        certificates: files that go with them.
-        is_only: nothing that an agent holds besides these.
-        agent: its socket; ``None`` for ``SSH_AUTH_SOCK``, empty for none.
-        password: tried after all keys.
-    """
-
-    given: tuple[PKey, ...] = ()
+    given: tuple[PKey, ...] = ()  # keys that are in no file
+    # of private keys that the configuration names; without any those that ``ssh`` tries by itself
     files: tuple[str, ...] = ()
-    certificates: tuple[str, ...] = ()
-    is_only: bool = False
-    agent: str | None = None
-    password: str | None = None
+    certificates: tuple[str, ...] = ()  # files that go with them
+    is_only: bool = False  # nothing that an agent holds besides these
+    agent: str | None = None  # its socket; ``None`` for ``SSH_AUTH_SOCK``, empty for none
+    password: str | None = None  # tried after all keys
 
 
 class Offering(AuthStrategy):

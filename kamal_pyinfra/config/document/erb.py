@@ -180,19 +180,12 @@ def read_template(source: str) -> Template:
 
 @dataclass(frozen=True)
 class Context:
-    """The line around a tag, from which a value gets its name.
+    """The line around a tag, from which a value gets its name."""
 
-    Args:
-        key: the name before ``:`` or ``=``; empty for none.
-        is_whole: whether nothing else stands on the line.
-        command: the command of kp that needs the value.
-        knows_lists: whether the value may be a list of one variable's name, as the registry's password.
-    """
-
-    key: str
-    is_whole: bool
-    command: str
-    knows_lists: bool = False
+    key: str  # the name before ``:`` or ``=``; empty for none
+    is_whole: bool  # whether nothing else stands on the line
+    command: str  # the command of kp that needs the value
+    knows_lists: bool = False  # whether the value may be a list of one variable's name, as the registry's password
 
     @classmethod
     def at(cls, source: str, offset: int, command: str, *, knows_lists: bool = False) -> Context:

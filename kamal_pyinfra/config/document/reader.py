@@ -143,23 +143,20 @@ def keeps_references(path: tuple[str, ...]) -> bool:
 
 @dataclass
 class TreeBuilder:
-    """Turn the nodes of one file into a tree, and collect its problems.
-
-    Args:
-        unset: problems that do not matter where another file replaces the value.
-        unknown: positions of values with a problem of this kind, of which nothing else is reported.
-        refused: tags that are not understood and part of a value, with the value's path.
-        outer: the nodes being built; ``<<`` leads deeper without a longer path.
-    """
+    """Turn the nodes of one file into a tree, and collect its problems."""
 
     file: str
     template: Template
     values: Values
     problems: list[Problem] = field(default_factory=list)
+    # problems that do not matter where another file replaces the value
     unset: list[Problem] = field(default_factory=list)
+    # positions of values with a problem of this kind, of which nothing else is reported
     unknown: set[Position] = field(default_factory=set)
+    # tags that are not understood and part of a value, with the value's path
     refused: dict[int, str] = field(default_factory=dict)
     count: int = 0
+    # the nodes being built; ``<<`` leads deeper without a longer path
     outer: list[yaml.Node] = field(default_factory=list)
 
     def build(self, node: yaml.Node, path: tuple[str, ...] = (), key: Position | None = None) -> Node:

@@ -115,18 +115,14 @@ def is_literal(binding: Binding) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Files, destination and environment of a loaded configuration.
-
-    Args:
-        positions: by path of the document.
-        called_hooks: names of those that are called once for it, and have been.
-    """
+    """Files, destination and environment of a loaded configuration."""
 
     path: Path = Path("config/deploy.yml")
     root: Path = field(default_factory=Path.cwd)
     destination: str | None = None
     environ: Environment = field(default_factory=lambda: Environment({}))
-    positions: Mapping[str, Position] = field(default_factory=dict, repr=False)
+    positions: Mapping[str, Position] = field(default_factory=dict, repr=False)  # by path of the document
+    # names of those that are called once for it, and have been
     called_hooks: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def located(self, path: str, message: str) -> str:

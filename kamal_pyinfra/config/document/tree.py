@@ -24,32 +24,23 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value is written.
-
-    Args:
-        path: keys and list indexes that lead to it, such as ``servers/web/hosts/0``.
-        key: position of its key; ``None`` for list items and for the document itself.
-    """
+    """Where a value is written."""
 
     position: Position
-    path: str
-    key: Position | None = None
+    path: str  # keys and list indexes that lead to it, such as ``servers/web/hosts/0``
+    key: Position | None = None  # position of its key; ``None`` for list items and for the document itself
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value: its type in YAML, and its text as written.
+    """A single value: its type in YAML, and its text as written."""
 
-    Args:
-        value: ``None``, a boolean or an integer where YAML has these types; the text for all the rest.
-        text: the source text, so that ``1.10``, ``0123`` and ``yes`` can stay what they are.
-        parts: the text, alternately written in the file and inserted from a variable, a file or git; empty if all of it
-            was written.
-    """
-
+    # ``None``, a boolean or an integer where YAML has these types; the text for all the rest
     value: str | int | bool | None
-    text: str
+    text: str  # the source text, so that ``1.10``, ``0123`` and ``yes`` can stay what they are
     place: Place
+    # the text, alternately written in the file and inserted from a variable, a file or git; empty if all of it was
+    # written
     parts: tuple[str, ...] = ()
 
 

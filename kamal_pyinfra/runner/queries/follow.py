@@ -44,13 +44,9 @@ class Listener(Protocol):
 
 @dataclass
 class Merged:
-    """Holds each line back for one tick at least, so that those that were written earlier can come before it.
+    """Holds each line back for one tick at least, so that those that were written earlier can come before it."""
 
-    Args:
-        listener: gets the lines in order, and notices at once.
-    """
-
-    listener: Listener
+    listener: Listener  # gets the lines in order, and notices at once
     held: list[LogLine] = field(default_factory=list)
     fresh: list[LogLine] = field(default_factory=list)
 

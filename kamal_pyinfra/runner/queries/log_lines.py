@@ -17,19 +17,12 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(?= |$)")
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
-    """What a container wrote.
+    """What a container wrote."""
 
-    Args:
-        host: where.
-        container: its name.
-        label: a short word for what it is, such as the role.
-        text: safe to print; begins with the time, if Docker knows it.
-    """
-
-    host: str
-    container: str
-    label: str
-    text: str
+    host: str  # where
+    container: str  # its name
+    label: str  # a short word for what it is, such as the role
+    text: str  # safe to print; begins with the time, if Docker knows it
 
     @property
     def time(self) -> str:
@@ -72,13 +65,9 @@ def byte_lines(receive: Callable[[int], bytes]) -> Iterator[bytes]:
 
 @dataclass
 class Pieces:
-    """Lines of one container that come in pieces of one length, put together again.
+    """Lines of one container that come in pieces of one length, put together again."""
 
-    Args:
-        size: of all pieces but the last of a line, in bytes.
-    """
-
-    size: int
+    size: int  # of all pieces but the last of a line, in bytes
     held: bytes = b""
     is_old: bool = False
 
@@ -109,13 +98,9 @@ class Pieces:
 
 @dataclass
 class Position:
-    """How far the log of one container has been read, also across lost connections.
+    """How far the log of one container has been read, also across lost connections."""
 
-    Args:
-        beginning: which lines are wanted when it is read first.
-    """
-
-    beginning: LogFilter
+    beginning: LogFilter  # which lines are wanted when it is read first
     last: str = ""
     before: str = ""
     complaint: str = ""

@@ -181,9 +181,9 @@ def serves_stubborn(scene: Scene) -> None:
 def wedges_old(scene: Scene) -> None:
     """The shim of the old container hangs: whoever asks it to stop or for its health waits for ever."""
     shim = f"$(docker inspect --format '{{{{.Id}}}}' shop-web-{scene.old})"
-    scene.on_host(f'pkill -STOP -f "containerd-shim.*{shim}"')
-    found = scene.on_host(f'pgrep -f "containerd-shim.*{shim}"').split()[0]
+    found = scene.on_host(f'pgrep -f "containerd-shim.*{shim}"').split()[0]  # Docker may not answer later
     scene.heals(lambda: scene.on_host(f"kill -CONT {found}", check=False))
+    scene.on_host(f"kill -STOP {found}")
 
 
 def stops_proxy(scene: Scene) -> None:

@@ -127,7 +127,7 @@ class FakeHost:
             env={"PATH": f"{self.bin}:{os.defpath}", "HOME": str(self.home), **(environ or {})},
             input=stdin.encode(),
             capture_output=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         unexpected = self.state / "unexpected"

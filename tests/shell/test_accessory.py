@@ -150,7 +150,7 @@ def test_no_file_of_the_host_is_written_through_what_an_accessory_planted(
         cwd=home,
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert ended.returncode == code
     assert {path.name: path.read_text() for path in etc.iterdir()} == {"passwd": "own"}

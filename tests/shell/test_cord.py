@@ -48,7 +48,7 @@ def cord(tmp_path: Path) -> Path:
 def run(shell: list[str], script: str, home: Path, *, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
     """The script as a host runs it, bounded in time: what waits for a reader of a pipe fails."""
     command = [*shell, "-c", with_functions(script)]
-    return subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=10, check=False, umask=umask)
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=60, check=False, umask=umask)
 
 
 def contents(etc: Path) -> dict[str, str]:

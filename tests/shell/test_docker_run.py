@@ -68,7 +68,7 @@ def arguments(line: str, cwd: Path | None = None, **environ: str) -> list[str]:
         check=True,
         cwd=cwd,
         env={"PATH": os.environ["PATH"], **environ},
-        timeout=20,
+        timeout=60,
     )
     assert ended.stderr == b""
     return ended.stdout.decode().split("\0")[:-1]

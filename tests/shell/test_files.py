@@ -17,7 +17,7 @@ from tests.shell.test_shell import texts
 
 def run(script: str, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = ["sh", "-c", with_functions(script)]
-    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, check=True, timeout=20)
+    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, check=True, timeout=60)
 
 
 def mode(path: Path) -> int:
@@ -37,7 +37,7 @@ def test_a_secret_file_is_its_owners_whatever_the_umask(tmp_path, umask):
     ended = subprocess.Popen(
         ["sh", "-c", with_functions(files.write_secret("web.env"))], cwd=tmp_path, stdin=subprocess.PIPE, umask=umask
     )
-    ended.communicate(b"4\nA=1\n", timeout=20)
+    ended.communicate(b"4\nA=1\n", timeout=60)
     assert mode(tmp_path / "web.env") == 0o600
 
 
@@ -58,7 +58,7 @@ def test_a_secret_file_is_never_half_there_nor_open_to_others(tmp_path):
         waited.wait(0.01)
     assert mode(draft) == 0o600
     assert (tmp_path / "web.env").read_text() == "A=old\n"
-    writing.communicate(b"B=2\n", timeout=20)
+    writing.communicate(b"B=2\n", timeout=60)
     assert (tmp_path / "web.env").read_text() == "A=new\nB=2\n"
     assert mode(tmp_path / "web.env") == 0o600
 

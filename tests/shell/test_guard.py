@@ -18,7 +18,7 @@ HAS_PROC = Path("/proc/self/comm").exists()
 
 
 def run(script: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=20, **options)
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60, **options)
 
 
 def test_a_guarded_script_as_text():
@@ -86,7 +86,7 @@ def test_the_watch_on_the_connection_ends_with_the_script(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=60,
         env={"PATH": os.defpath},
     )
     assert (ended.stdout, ended.stderr) == ("3\n", "")

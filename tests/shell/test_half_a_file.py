@@ -107,7 +107,7 @@ def run(shell: list[str], folder: Path, writer: Writer, sent: bytes) -> subproce
     environ = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HOME": str(folder / "home")}
     return subprocess.run(
         [*shell, "-c", with_functions(writer.command)], cwd=folder / "home", env=environ, input=sent,
-        capture_output=True, timeout=20, check=False,
+        capture_output=True, timeout=60, check=False,
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Home:
         """A script with the functions for assets, bounded in time: what waits for a reader of a pipe fails."""
         command = [*shell, "-c", with_functions(script)]
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=20, check=False, umask=umask
+            command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False, umask=umask
         )
 
     def own(self) -> dict[str, str]:

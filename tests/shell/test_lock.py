@@ -38,7 +38,7 @@ AS_OTHERS = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 els
 
 def run(script: str, cwd: Path, before: tuple[str, ...] = ()) -> tuple[int, str, str]:
     ended = subprocess.run(
-        [*before, "sh", "-c", script], cwd=cwd, capture_output=True, text=True, check=False, timeout=20, env=os.environ
+        [*before, "sh", "-c", script], cwd=cwd, capture_output=True, text=True, check=False, timeout=60, env=os.environ
     )
     lines = ended.stdout.split("\n")
     return ended.returncode, "\n".join(line for line in lines if not line.startswith(lock.TAKEN)), ended.stderr

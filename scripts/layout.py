@@ -9,6 +9,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = "kamal_pyinfra"
+WAYS = {
+    "kp deploy": (
+        *(
+            "__main__",
+            "cli/main",
+            "cli/commands/deploy",
+            "cli/options",
+            "config/load",
+            "local/new_run",
+            "runner/deploy",
+        ),
+        *("runner/session", "facts/snapshot", "plan/plan", "runner/rollout", "deploys/phases", "operations/app"),
+        *("shell/rollout", "shell/container", "ssh/connection"),
+    ),
+    "pyinfra deploys/deploy.py": (
+        *("inventory", "ssh/host_data", "deploys/scripts", "deploys/pyinfra_cli/arguments", "local/new_run"),
+        *("deploys/pyinfra_cli/rollout", "deploys/phases", "operations/app", "shell/rollout", "shell/container"),
+        "ssh/connection",
+    ),
+}
+"""The files that a reader opens, from what is typed to the bytes of `docker run`."""
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +37,7 @@ def main(arguments: list[str]) -> int:
     top = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
     files = sorted((top / PACKAGE).rglob("*.py"))
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    rows = {**sizes(top, texts), **imports(top, texts)}
+    rows = {**sizes(top, texts), **imports(top, texts), **ways(top)}
     width = max(map(len, rows))
     sys.stdout.writelines(f"{name:{width}}  {value}\n" for name, value in rows.items())
     return 0
@@ -38,6 +59,15 @@ def sizes(top: Path, texts: Mapping[Path, str]) -> dict[str, str]:
         "lines of a function": f"{functions[len(functions) // 2]} in the median, "
         f"{functions[len(functions) * 9 // 10]} in nine of ten, {functions[-1]} at most",
     }
+
+
+def ways(top: Path) -> dict[str, str]:
+    """How many files a reader opens for each way, and which of them are not there."""
+    rows = {}
+    for way, names in WAYS.items():
+        missing = [name for name in names if not (top / PACKAGE / f"{name}.py").is_file()]
+        rows[f"files on the way of {way}"] = f"{len(names)}{f', without {missing}' if missing else ''}"
+    return rows
 
 
 def is_marker(path: Path, text: str) -> bool:

@@ -191,3 +191,10 @@ def is_of(call: ast.Call, module: str) -> bool:
 def constants(call: ast.Call) -> list[Any]:
     values = [*call.args, *(each.value for each in call.keywords)]
     return [each.value for each in values if isinstance(each, ast.Constant)]
+
+
+def test_a_reader_opens_few_files_from_what_is_typed_to_what_a_host_gets():
+    assert layout.ways(PACKAGE.parent) == {
+        "files on the way of kp deploy": "16",
+        "files on the way of pyinfra deploys/deploy.py": "11",
+    }

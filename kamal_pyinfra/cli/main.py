@@ -41,7 +41,7 @@ COMMANDS = {
     "traefik": "proxy.traefik",
     "audit": "history.audit",
     "registry": "build.registry",
-    "remove": "prune.remove",
+    "remove": "remove.remove",
     "server": "exec.server",
     "shell": "exec.shell",
     "exec": "exec.shorthand",

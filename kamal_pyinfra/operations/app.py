@@ -28,7 +28,7 @@ from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost, record_text
-from kamal_pyinfra.shell import image, rollout
+from kamal_pyinfra.shell import drain, image, rollout
 from kamal_pyinfra.shell.app import run_release, sync_assets
 from kamal_pyinfra.shell.host import measured, record_edits, write_secret
 from kamal_pyinfra.shell.proxy.container import RESTORE_SECONDS
@@ -85,7 +85,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
         return
     show_planned(changes)
     old = diff_old_containers(*desired_and_observed(run))
-    script = chain(rollout.stand_by(old), _boot_and_serve(run, changes, routed))
+    script = chain(drain.stand_by(old), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     waits += sum(change.container.stop_timeout or DOCKERS_STOP_SECONDS for change in changes if change.stops_first)
     if current_state().is_executing:
@@ -142,15 +142,15 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     changes, is_watched = diff_old_containers(desired, observed), run.config.boot.watch is not None
     stops = () if is_watched else changes
     show_planned(stops)
-    stop = rollout.stop(stops)
+    stop = drain.stop(stops)
     marking, typed = _mark_in_service(run, desired, observed) if finishes else ("", "")
     then = in_parallel(stop, marking) if stop and marking else stop or marking
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
-    script = rollout.drain(changes, meanwhile=_record_edits(run, desired, observed), then=then)
+    script = drain.drain(changes, meanwhile=_record_edits(run, desired, observed), then=then)
     script = guarded(script, seconds=seconds, key="drain_timeout")
     if finishes or not is_watched:
         cleaning = _clean(run, desired, observed) if finishes else ""
-        script = rollout.ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
+        script = drain.ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
     yield StringCommand(script, _stdin=typed)
     if finishes:
         run_state(current_state()).finished.add(current_host().name)
@@ -217,7 +217,7 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
         return
     show_planned(changes)
     seconds = _stop_seconds(changes) + GRACE_SECONDS
-    yield StringCommand(guarded(rollout.stop(changes), seconds=seconds, key="drain_timeout"))
+    yield StringCommand(guarded(drain.stop(changes), seconds=seconds, key="drain_timeout"))
 
 
 @operation()

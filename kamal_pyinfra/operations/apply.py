@@ -34,8 +34,8 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
+from kamal_pyinfra.shell import drain, rollout
 from kamal_pyinfra.shell import image as image_commands
-from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.container import remove, stop
 from kamal_pyinfra.shell.host import remove_directories, remove_empty_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded
@@ -193,7 +193,7 @@ def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[St
     """
     stops = _of(changes, StopContainer)
     waits = sum(change.drain_timeout for change in stops) + max((change.stop_timeout or 10) for change in stops)
-    script = rollout.drain(stops, then=chain(rollout.stop(stops), *_audits(run, stops, audits)))
+    script = drain.drain(stops, then=chain(drain.stop(stops), *_audits(run, stops, audits)))
     yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout"))
 
 

@@ -20,16 +20,14 @@ from kamal_pyinfra.plan.state.desired import AppContainer, Proxy
 from kamal_pyinfra.shell import app, container
 from kamal_pyinfra.shell.proxy.container import restore
 from kamal_pyinfra.shell.proxy.traefik import await_served
-from kamal_pyinfra.shell.script import alongside, chain, join, quote, quoted
+from kamal_pyinfra.shell.script import chain, join, quote, quoted
 
 NETWORK_LABEL = "traefik.docker.network"
+
 FIRST_CHECK = "sleep 0.2"
 """Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
 
 BOOT_MARK = "kp-boot:"
-
-STAYED = 75
-"""Exit code of a script that did all that it should, with a container that had to be stopped in traffic."""
 
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host prints of a version that must go; any other failure is none of the version."""
@@ -144,21 +142,6 @@ def gate(changes: Sequence[BootContainer]) -> str:
     )
 
 
-def stand_by(changes: Sequence[StopContainer]) -> str:
-    """Let containers that are about to be drained leave traffic as soon as their cords are cut."""
-    return chain(*(f"stand_by {quoted(change.cord)}" for change in changes if change.cord))
-
-
-def stop(changes: Sequence[StopContainer]) -> str:
-    """Stop drained containers, all at once."""
-    return chain(
-        *(
-            container.stop(*(change.name for change in changes if change.stop_timeout == timeout), timeout=timeout)
-            for timeout in sorted({change.stop_timeout for change in changes}, key=lambda seconds: seconds or 0)
-        )
-    )
-
-
 def revert(
     boots: Sequence[BootContainer],
     stops: Sequence[StopContainer],
@@ -230,49 +213,6 @@ def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
         return f"stop_if_there {quoted(new.name, *timeout)}"
     taken_back = f"revert {quoted(new.name, run_id, replaced_name(new.name, suffix), *timeout)}"
     return f"{chain(taken_back, f'rm -rf {quoted(new.cord)}' if new.cord else '')} || lost=1"
-
-
-def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = "") -> str:
-    """Take old containers out of traffic, where the proxy serves others by now.
-
-    That is: cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them. What does
-    not leave in time is stopped; what follows is done in any case, and the exit code is :data:`STAYED` then.
-
-    Args:
-        changes: what is to stop.
-        meanwhile: something to do while Docker is waited for; whether it succeeds does not count.
-        then: what follows.
-    """
-    corded = [change for change in changes if change.cord]
-    if not corded:
-        # Whether it succeeds does not count, but whatever is chained behind it must run.
-        return chain(f"{{ {{ {meanwhile}; }} || true; }}" if meanwhile else "", then)
-    timeouts = [change.stop_timeout for change in corded if change.stop_timeout is not None]
-    waiting = chain(
-        *(f"await_drained {quoted(change.name, change.drain_timeout)}" for change in corded),
-        join("stop_what_stayed", f"-t {max(timeouts)}" if timeouts else ""),
-        "await_dropped",
-    )
-    return "stayed=; " + chain(
-        f"note_servers {quoted(*(change.name for change in corded))}",
-        *(f"cut_cord {quoted(change.cord)}" for change in corded),
-        alongside(f"( {meanwhile} ) > /dev/null 2>&1", waiting) if meanwhile else waiting,
-        then,
-        f'{{ [ -z "$stayed" ] || exit {STAYED}; }}',
-    )
-
-
-def ending(script: str, then: str, *, forced: str) -> str:
-    """A drain, and what follows in a script of its own: also where a container had to be stopped in traffic.
-
-    Args:
-        script: the drain.
-        then: what follows; empty for nothing.
-        forced: the last line where nothing failed but that.
-    """
-    done = f"{then} || code=1" if then else ":"
-    message = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'
-    return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {message}; ( exit "$code" )'
 
 
 @dataclass(frozen=True, kw_only=True)

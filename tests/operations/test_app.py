@@ -18,9 +18,9 @@ from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.fleet_state import SWITCHED
 from kamal_pyinfra.plan.state.observed import record_text
 from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.drain import drain, ending, stand_by
 from kamal_pyinfra.shell.host import measured, write_secret
 from kamal_pyinfra.shell.proxy.traefik import await_served
-from kamal_pyinfra.shell.rollout import drain, ending
 from kamal_pyinfra.shell.script import chain, group, guarded, in_parallel
 from tests.operations.conftest import CONFIG, HOSTS, OTHER, PRIMARY, behind, booted, deployed, fresh, retired
 from tests.operations.fleet import changed, failed
@@ -37,7 +37,7 @@ def booting(run, observed, role):
 
 def standing_by(run, observed):
     """What lets the old container see at once that its cord is cut."""
-    return rollout.stand_by(diff_old_containers(desired_host(run, observed.host), observed))
+    return stand_by(diff_old_containers(desired_host(run, observed.host), observed))
 
 
 def gates(run, observed):

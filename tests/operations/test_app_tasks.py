@@ -11,7 +11,7 @@ from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.state.observed import Docker, Status
 from kamal_pyinfra.plan.tasks import app as decisions
 from kamal_pyinfra.shell import rollout
-from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.shell.drain import drain, stop
 from kamal_pyinfra.shell.script import guarded
 from tests.operations.conftest import HOSTS, OTHER, PRIMARY, deployed, fresh, retired, step
 from tests.operations.fleet import changed, failed
@@ -35,9 +35,9 @@ def test_stop_drains_then_stops_and_is_audited_by_role(fleet, run):
     for name in HOSTS:
         roles = [change.role for change in stops[name]]
         audits = [AUDIT.format(role, "Stopped app") for role in roles]
-        stop = " && ".join([rollout.stop(stops[name]), *audits])
+        stopped = " && ".join([stop(stops[name]), *audits])
         seconds = sum(each.drain_timeout for each in stops[name]) + 70
-        draining = guarded(drain(stops[name], then=stop), seconds=seconds, key="drain_timeout")
+        draining = guarded(drain(stops[name], then=stopped), seconds=seconds, key="drain_timeout")
         hosts.servers[name].knows(draining, then=out_of_service(run, name))
     does = partial(hosts.does, applied, **step("app stop"))
     assert changed(does()) == list(HOSTS)

@@ -12,7 +12,7 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.state.observed import Docker, ObservedImage
-from kamal_pyinfra.plan.tasks import remove as prune_tasks
+from kamal_pyinfra.plan.tasks import prune
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, stopped, together, without
 
@@ -21,7 +21,7 @@ REPLACED = "shop-web-v3_replaced_eeeeeeeeeeeeeeee"
 
 
 def text(config, seen, decide=None, **run) -> str:
-    decide = decide or partial(prune_tasks.everything, retain=config.retain_containers)
+    decide = decide or partial(prune.everything, retain=config.retain_containers)
     return render_text(task_plan(a_run(config, "unknown", command="prune", **run), {seen.host: seen}, decide))
 
 
@@ -56,7 +56,7 @@ def test_with_retain_fewer_stay(config: MakeConfig) -> None:
     own = config()
     seen = replace(fleet_of(own), cords={})
     assert text(own, seen) == "shop: nothing to change.\n"
-    assert text(own, seen, partial(prune_tasks.everything, retain=1)) == dedent("""\
+    assert text(own, seen, partial(prune.everything, retain=1)) == dedent("""\
         Plan for shop
 
         web: 192.0.2.1
@@ -72,7 +72,7 @@ def test_with_retain_fewer_stay(config: MakeConfig) -> None:
 def test_containers_alone_leave_the_images(config: MakeConfig) -> None:
     own = config()
     seen = altered(replace(fleet_of(own), cords={}), "shop-web-v3", name=REPLACED)
-    assert text(own, seen, partial(prune_tasks.containers, retain=1)) == dedent("""\
+    assert text(own, seen, partial(prune.containers, retain=1)) == dedent("""\
         Plan for shop
 
         web: 192.0.2.1
@@ -88,7 +88,7 @@ def test_images_alone_are_those_without_container_and_those_that_lost_their_tag(
     seen = fleet_of(own)
     others = {"acme/shop:v0": "0", "acme/shop:<none>": "9", "acme/shop:latest-staging": "8", "acme/blog:v0": "7"}
     images = (ObservedImage(reference=name, id=number) for name, number in others.items())
-    assert text(own, replace(seen, images=(*seen.images, *images)), prune_tasks.images) == dedent("""\
+    assert text(own, replace(seen, images=(*seen.images, *images)), prune.images) == dedent("""\
         Plan for shop
 
         web: 192.0.2.1
@@ -106,7 +106,7 @@ def test_an_image_without_tag_stays_while_a_container_or_another_tag_needs_it(
     own = config()
     seen = fleet_of(own)
     lost = ObservedImage(reference="acme/shop:<none>", id=image_id)
-    assert text(own, replace(seen, images=(*seen.images, lost)), prune_tasks.images) == "shop: nothing to change.\n"
+    assert text(own, replace(seen, images=(*seen.images, lost)), prune.images) == "shop: nothing to change.\n"
 
 
 def test_an_app_that_is_stopped_as_a_whole_keeps_what_it_needs_to_start(config: MakeConfig) -> None:

@@ -12,7 +12,7 @@ from kamal_pyinfra.plan.changes import RemoveImage
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage
-from kamal_pyinfra.plan.tasks.remove import everything, images
+from kamal_pyinfra.plan.tasks.prune import everything, images
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, together, without
 

@@ -14,7 +14,7 @@ from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.tasks.app import stale, start
-from kamal_pyinfra.plan.tasks.remove import containers
+from kamal_pyinfra.plan.tasks.prune import containers
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, plan_of, stopped, together, without
 

@@ -42,7 +42,7 @@ def test_variables_arrive_by_standard_input_as_they_are(value):
     script = app_tasks.with_variables('printf %s "$WORD"; cat')
     assert value == "" or value not in script
     typed = app_tasks.variables({"WORD": value})
-    ended = subprocess.run(["sh", "-c", script], input=typed, capture_output=True, text=True, check=True, timeout=20)
+    ended = subprocess.run(["sh", "-c", script], input=typed, capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout == value
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kamal_pyinfra.plan.changes import StopContainer
-from kamal_pyinfra.shell.rollout import drain
+from kamal_pyinfra.shell.drain import drain
 from kamal_pyinfra.shell.script import functions
 from tests.shell.fake_host import SLEEP, FakeHost
 from tests.shell.test_proxy_routes import NOTED, SERVE

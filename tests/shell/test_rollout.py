@@ -12,8 +12,8 @@ import pytest
 from kamal_pyinfra.plan.changes import ReplaceContainer
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.shell import rollout
+from kamal_pyinfra.shell.drain import drain, ending, stand_by, stop
 from kamal_pyinfra.shell.proxy.traefik import await_served
-from kamal_pyinfra.shell.rollout import drain, ending
 from kamal_pyinfra.shell.script import functions
 from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost, template
@@ -89,7 +89,7 @@ def test_an_old_container_stands_by_for_a_minute_where_its_cord_is_tied(host):
         folder.mkdir(parents=True)
     (tied / "cord").touch()
     stops = [builders.stop(cord=cord and f".kamal/cords/{cord}") for cord in ("tied", "cut", "gone", None)]
-    ran = host.run(rollout.stand_by(stops))
+    ran = host.run(stand_by(stops))
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert (tied / "standby").read_text() == "1060\n"
     assert not (cut / "standby").exists()
@@ -99,7 +99,7 @@ def test_an_old_container_stands_by_for_a_minute_where_its_cord_is_tied(host):
 def test_a_folder_that_cannot_be_written_does_not_stop_a_boot(host):
     (host.home / "cord/standby").mkdir(parents=True)
     (host.home / "cord/cord").touch()
-    ran = host.run(f"{rollout.stand_by([builders.stop(cord='cord')])} && echo on")
+    ran = host.run(f"{stand_by([builders.stop(cord='cord')])} && echo on")
     assert (ran.code, ran.out, ran.err) == (0, "on\n", "")
 
 
@@ -382,7 +382,7 @@ def test_what_has_no_cord_is_not_drained():
 
 def test_containers_with_one_timeout_are_stopped_by_one_call():
     changes = [builders.stop("a"), builders.stop("b"), builders.stop("c", timeout=30)]
-    assert rollout.stop(changes) == "docker stop a b > /dev/null && docker stop -t 30 c > /dev/null"
+    assert stop(changes) == "docker stop a b > /dev/null && docker stop -t 30 c > /dev/null"
 
 
 def revert(*boots, stops=()):

@@ -1,10 +1,10 @@
-"""``kp prune``, ``remove``."""
+"""``kp prune``."""
 
 from __future__ import annotations
 
 import click
 
-from kamal_pyinfra.cli.options import Options, changing_options, example, flag
+from kamal_pyinfra.cli.options import Options, changing_options, example
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
 
@@ -25,6 +25,7 @@ RETAINING = {
     ),
 }
 """Commands that keep some containers for a rollback."""
+
 IMAGES = "Remove images of the app that no container uses, and those that lost their tag."
 
 
@@ -39,7 +40,11 @@ def _prune(options: Options, name: str, retain: int | None) -> None:
 retain_option = click.option(
     "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
 )
+
+
 add_commands(prune, RETAINING, _prune, retain_option)
+
+
 add_commands(prune, {"images": (IMAGES, "kp prune images")})
 
 
@@ -56,15 +61,3 @@ def accessories(options: Options, is_confirmed: bool) -> None:
     run, task = accessory_run(run, (), "remove"), row("prune accessories")
     if confirm_row(options, task, run, target.hosts, is_confirmed=is_confirmed):
         run_row(options, task, run, target.hosts)
-
-
-@click.command()
-@flag("--purge", help="Remove the audit log too, and folders that are empty then.")
-@yes_option
-@changing_options
-@example("kp remove", "kp remove -y --purge")
-def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
-    """Remove the app, its images and secrets, and the proxy unless another service uses it."""
-    run, target = options.run_without_version("remove")
-    if confirm_row(options, row("remove", purges=purge), run, target.hosts, is_confirmed=is_confirmed):
-        run_row(options, row("remove"), run, target.hosts, purges=purge)

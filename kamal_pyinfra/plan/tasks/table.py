@@ -10,7 +10,7 @@ from typing import Any
 from kamal_pyinfra.plan import changes
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.plan import TaskDecision
-from kamal_pyinfra.plan.tasks import accessory, app, host, proxy, remove
+from kamal_pyinfra.plan.tasks import accessory, app, host, proxy, prune, remove
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +181,9 @@ TASKS: Mapping[str, Task] = {
         state="The other hosts are through. No container was touched.",
         is_checked=False,
     ),
-    "prune all": _prune(remove.everything, PRUNE),
-    "prune containers": _prune(remove.containers, PRUNE),
-    "prune images": _prune(remove.images, PRUNE),
+    "prune all": _prune(prune.everything, PRUNE),
+    "prune containers": _prune(prune.containers, PRUNE),
+    "prune images": _prune(prune.images, PRUNE),
     "prune accessories": _remove_accessories(
         accessory.prune, REMOVE_ACCESSORIES, question="Remove them from these hosts?"
     ),

@@ -19,7 +19,7 @@ from shlex import quote
 
 from kamal_pyinfra.config import load_config
 from kamal_pyinfra.plan.desired import app_container
-from kamal_pyinfra.plan.state.desired import EnvFile, Health
+from kamal_pyinfra.plan.state.desired import Health
 from kamal_pyinfra.shell.script import group
 from tests.conftest import a_run
 from tests.e2e.project import Project
@@ -65,13 +65,12 @@ def floor_script(project: Project, roles: tuple[str, ...] = BOTH, *, stands_by: 
         stands_by: the old container's check watches its cord.
     """
     config = load_config(project.folder / "config/deploy.yml", environ=project.environment("v1"))
-    env_file = EnvFile(path=f".kamal/env/roles/shop-{roles[0]}.env", content=None, digest="", names=())
-    container = app_container(a_run(config, "v1"), config.roles[0], config.primary_host, env_file)
+    container = app_container(a_run(config, "v1"), config.roles[0], config.primary_host)
     health = container.health or Health(command="true", interval="1s")
     return SCRIPT.format(
         image=quote(container.image),
-        check=quote(health.prompt_command),
-        env=f"--env-file {quote(env_file.path)}",
+        check=quote(health.retrying_command),
+        env=f"--env-file .kamal/env/roles/shop-{roles[0]}.env",
         old="; ".join(f"{role} old" for role in roles),
         stand_by=group("stand_by floor/old") if stands_by else ":",
         new=NEW[roles],

@@ -122,7 +122,7 @@ def _tick(merged: Merged, over: AsyncResult) -> None:
         while True:
             gevent.sleep(TICK_SECONDS)
             merged.tick()
-    except Exception as error:
+    except Exception as error:  # of a greenlet: raised where the end is awaited
         over.set_exception(error)
 
 

@@ -46,6 +46,17 @@ def test_a_run_that_changed_nothing_leaves_the_file_of_the_last_one(tmp_path: Pa
     assert read_last_deploy(tmp_path).result == "done"
 
 
+def test_a_file_of_an_earlier_kp_can_be_read(tmp_path: Path) -> None:
+    """It called the first phase ``look``."""
+    kept(tmp_path)
+    file = tmp_path / ".kamal/last-deploy.json"
+    text = file.read_text()
+    assert '"phase": "observe"' in text
+    file.write_text(text.replace('"phase": "observe"', '"phase": "look"'))
+    found = read_last_deploy(tmp_path)
+    assert (found.phases[0].phase, found.spans[0].phase) == ("observe", "observe")
+
+
 def test_without_file_the_way_out_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist: `kp deploy` writes it"):
         read_last_deploy(tmp_path)
@@ -68,9 +79,9 @@ def test_the_chart_in_a_terminal(tmp_path: Path) -> None:
         "web1          ····ppppppppbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n"
         "web2          ····ppppppppbbbbbbbbbbbbbbbb··················\n"
         "\n"
-        "o look  p prepare  b boot\n"
+        "o observe  p prepare  b boot\n"
         "\n"
-        "look        0.0 s  0.5 s\n"
+        "observe     0.0 s  0.5 s\n"
         "prepare     0.5 s  1.0 s  Pull the image on web1 1.0 s\n"
         "boot        1.5 s  4.2 s  Boot the primary role on web1 4.2…\n"
         "\n"

@@ -13,7 +13,7 @@ from kamal_pyinfra.runner.progress.timeline import LOCAL, Load, PhaseTime, Span,
 from kamal_pyinfra.text import one_line
 
 PHASES = {
-    "look": ("o", "white", "#b8bcc4"),
+    "observe": ("o", "white", "#b8bcc4"),
     "build": ("B", "blue", "#4c78a8"),
     "lock": ("l", "bright_black", "#8a8f98"),
     "unlock": ("l", "bright_black", "#8a8f98"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kamal_pyinfra.plan.output.document import PlanDocument
 from kamal_pyinfra.runner.progress import events
@@ -12,10 +13,14 @@ from kamal_pyinfra.runner.progress import events
 FORMAT_VERSION = 1
 LOCAL = ""
 """In place of a host: the deploying machine."""
-LOOK = "look"
-LOCKING = (LOOK, "lock", "unlock")
+OBSERVE = "observe"
+LOCKING = (OBSERVE, "lock", "unlock")
 SHORTEST = 0.02
 """Seconds; an operation that had nothing to do is not worth a bar."""
+
+
+PhaseName = Annotated[str, BeforeValidator(lambda name: OBSERVE if name == "look" else name)]
+"""A phase; an earlier kp called the first one ``look`` in the files that it kept."""
 
 
 class Span(BaseModel):
@@ -24,7 +29,7 @@ class Span(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     host: str = Field(description="Which host; empty for the deploying machine.")
-    phase: str = Field(description="The phase.")
+    phase: PhaseName = Field(description="The phase.")
     operation: str = Field(description="The operation; empty for a build or a hook.")
     began: float = Field(description="Seconds since the run began.")
     ended: float = Field(description="Seconds since the run began.")
@@ -36,7 +41,7 @@ class PhaseTime(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    phase: str
+    phase: PhaseName
     batch: int = Field(description="Counted from 1; 0 outside of batches.")
     began: float
     seconds: float
@@ -94,7 +99,7 @@ class Recorder:
             case events.PlanMade(at=at, plan=plan):
                 self.plan, self.hosts = plan, []
                 # All that came before the plan is one phase: connections, and a snapshot of every host.
-                self._phase_ended(LOOK, 0.0, at, at, succeeded=True)
+                self._phase_ended(OBSERVE, 0.0, at, at, succeeded=True)
             case events.BatchStarted(number=number):
                 self.batch = number
             case events.PhaseStarted(at=at, phase=phase, hosts=hosts):

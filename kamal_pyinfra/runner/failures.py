@@ -122,7 +122,7 @@ def lock_message(lock: LockDetails, *, waited: int = 0) -> str:
     elif lock.is_renewed:
         way = "Wait until it is free: run the same command with `--lock-wait`."
     else:
-        way = "Wait until it is free, or run `kp lock release` if you are sure that nobody is deploying."
+        way = "Wait until it is free, or run `kp lock release` if you are sure that no deploy is running."
     return "\n".join([f"Deploy lock held by {by} for version {version}: {message}{after}", *_process_lines(lock), way])
 
 
@@ -156,5 +156,5 @@ def release_refusal(lock: LockDetails, performer: str) -> str:
         why = f"The deploy lock is held by {one_line(lock.locked_by)}, not by {one_line(performer)}"
     else:
         why = f"The deploy lock of {one_line(lock.locked_by)} is in use: a run renews it"
-    force = "Run `kp lock release --force` if you are sure that nobody is deploying."
+    force = "Run `kp lock release --force` if you are sure that no deploy is running."
     return "\n".join([f"{why}: {one_line(lock.message)}", *_process_lines(lock), force])

@@ -42,7 +42,7 @@ def test_a_run_is_named_with_its_process_command_and_lease(left, lease, way):
 def test_of_kamals_lock_only_its_own_three_lines_are_known():
     assert lock_message(KAMALS, waited=30).splitlines() == [
         "Deploy lock held by Ann at 2026-05-01T09:00:00Z for version v1: migration (waited 30 s)",
-        "Wait until it is free, or run `kp lock release` if you are sure that nobody is deploying.",
+        "Wait until it is free, or run `kp lock release` if you are sure that no deploy is running.",
     ]
     assert lock_lines(KAMALS) == [
         ("Locked by", "Ann at 2026-05-01T09:00:00Z"),
@@ -68,7 +68,7 @@ def test_what_another_wrote_into_a_lock_is_harmless_to_print():
 def test_a_refusal_to_release_says_whose_it_is():
     assert release_refusal(KAMALS, "Dev").splitlines() == [
         "The deploy lock is held by Ann at 2026-05-01T09:00:00Z, not by Dev: migration",
-        "Run `kp lock release --force` if you are sure that nobody is deploying.",
+        "Run `kp lock release --force` if you are sure that no deploy is running.",
     ]
     assert release_refusal(LockDetails(**OURS, seconds_left=90), "Ann").splitlines()[0] == (
         "The deploy lock of Ann at 2026-05-01T09:00:00Z is in use: a run renews it: Automatic deploy lock"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
 from kamal_pyinfra.plan.changes import Change
-from kamal_pyinfra.plan.desired import desired_host, owner_of
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import UNLISTED_FILES
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.run import Run
@@ -51,7 +51,7 @@ def status_rows(
 
 
 def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Iterator[StatusRow]:
-    running = owner_of(run).running(observed.containers)
+    running = run.owner.running(observed.containers)
     newest = running[0].version if running else ""
     version = observed.record.version if observed.record is not None else newest
     drift = _drift(replace(run, version=version, command="deploy", replaces_edited=True), observed)
@@ -131,7 +131,7 @@ class Retained:
 
 def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[Retained, ...]:
     """Return versions with a container left on any host, the newest first."""
-    owner = owner_of(run)
+    owner = run.owner
     left: dict[str, list[ObservedContainer]] = {}
     for host in observed.values():
         for container in host.containers:

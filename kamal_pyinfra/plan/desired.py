@@ -28,7 +28,6 @@ from kamal_pyinfra.plan.state.desired import (
     Upload,
 )
 from kamal_pyinfra.plan.state.digest import checks_of, completed, digest_content
-from kamal_pyinfra.plan.state.observed import Owner
 
 TRY_AGAIN_SECONDS = 0.25
 LONGEST_PROMPT_INTERVAL = 5
@@ -247,7 +246,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     return DesiredHost(
         run=run,
         host=host,
-        owner=owner_of(run),
+        owner=run.owner,
         directories=_directories(run, host, has_roles=bool(roles), with_proxy=runs_proxy),
         env_files=(*env_files, *((proxy_env,) if proxy_env else ()), *accessory_env),
         registry=_registry(run),
@@ -298,11 +297,6 @@ def _registry(run: Run) -> Registry | None:
             return None
         raise
     return Registry(server=run.config.registry.server, username=username, password=password)
-
-
-def owner_of(run: Run) -> Owner:
-    """Whose containers this run may touch."""
-    return Owner(service=run.config.service, destination=run.config.destination or "", roles=run.roles)
 
 
 def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from itertools import product
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.plan.state.observed import Owner
 
 UNKNOWN = "unknown"
 """The version of a run that is not about one."""
@@ -134,6 +135,11 @@ class Run(Origin, Target, RunOptions):
     def behaviour(self) -> Behaviour:
         """What the command changes."""
         return BEHAVIOUR.get(self.command, Behaviour())
+
+    @property
+    def owner(self) -> Owner:
+        """Whose containers it may touch."""
+        return Owner(service=self.config.service, destination=self.config.destination or "", roles=self.roles)
 
     @property
     def release_host(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.naming import OWNER_LABEL
-from kamal_pyinfra.plan.desired import desired_host, owner_of
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy
@@ -126,7 +126,7 @@ def test_proxies_of_kp_and_of_kamal_are_ours(config: MakeConfig) -> None:
 
 def test_a_stranger_from_our_image_is_not_ours(config: MakeConfig) -> None:
     """Every image of the service has `LABEL service`, and may have the others: the name tells, and Compose's mark."""
-    owner = owner_of(a_run(config()))
+    owner = a_run(config()).owner
     ours = {"service": "shop", "role": "web", "destination": ""}
     assert owner.owns(a_stranger("shop-web-v1", labels=ours))
     assert owner.owns(a_stranger("shop-web-v1_replaced_0123456789abcdef", labels=ours))

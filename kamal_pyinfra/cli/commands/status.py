@@ -103,13 +103,12 @@ def print_details(
     """Print a table with a row for each container of the app, and of others with their names below ``heading``."""
     from rich.table import Table
 
-    from kamal_pyinfra.plan.desired import owner_of
     from kamal_pyinfra.runner.queries.observe import observe
 
     table = Table("host", heading, "container", "state", "health", "image", box=None)
     for host, observed in observe(run, hosts).items():
         for each in observed.containers:
-            role = each.role if with_app and owner_of(run).owns(each) else (others or {}).get(each.name)
+            role = each.role if with_app and run.owner.owns(each) else (others or {}).get(each.name)
             if role is not None:
                 cells = (host, role, each.name, each.status.value, each.health or "-", each.image)
                 table.add_row(*map(cell, cells))

@@ -8,7 +8,6 @@ from kamal_pyinfra.config import Role, model
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.naming import REPLACED_MARK, first_replica
 from kamal_pyinfra.plan.changes import RemoveContainer, StartContainer
-from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.app import cord_of, stop_of
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
@@ -56,7 +55,7 @@ def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -
 
 def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """No container of the app runs; each is drained first."""
-    running = owner_of(run).running(observed.containers)
+    running = run.owner.running(observed.containers)
     changes = tuple(stop_of(run, each, observed, "stops; the role is out of service") for each in running)
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
@@ -70,7 +69,7 @@ def stale(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def stale_containers(run: Run, observed: ObservedHost) -> Iterator[tuple[ObservedContainer, ObservedContainer]]:
     """Each running container that is not of the version in service of its role, with one that is."""
-    running = owner_of(run).running(observed.containers)
+    running = run.owner.running(observed.containers)
     for role in dict.fromkeys(each.role for each in running):
         of_role = [each for each in running if each.role == role]
         kept = _in_service(run, observed, of_role)
@@ -131,13 +130,13 @@ def _version_on(run: Run, observed: ObservedHost) -> str:
 
 def serving_container(run: Run, observed: ObservedHost, role: str, version: str | None) -> ObservedContainer | None:
     """The running container of a role that is in service, or the one of a version."""
-    running = owner_of(run).running(observed.containers)
+    running = run.owner.running(observed.containers)
     wanted = [each for each in running if each.role == role and version in (None, each.version)]
     return _in_service(run, observed, wanted) if wanted else None
 
 
 def _containers(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    return owner_of(run).containers(observed.containers)
+    return run.owner.containers(observed.containers)
 
 
 def _in_service(run: Run, observed: ObservedHost, containers: Sequence[ObservedContainer]) -> ObservedContainer:

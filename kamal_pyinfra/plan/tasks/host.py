@@ -5,7 +5,7 @@ from __future__ import annotations
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import LogIn, LogOut, RemoveEnvFile
 from kamal_pyinfra.plan.collisions import collisions
-from kamal_pyinfra.plan.desired import desired_host, directories, owner_of
+from kamal_pyinfra.plan.desired import desired_host, directories
 from kamal_pyinfra.plan.diff.host import (
     diff_directories,
     diff_docker,
@@ -35,7 +35,7 @@ def push(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def delete(run: Run, observed: ObservedHost) -> TaskDecision:
     """No env file of the roles that the run may touch; the proxy's stays as long as another service shares it."""
-    owner, config = owner_of(run), run.config
+    owner, config = run.owner, run.config
     others = services_behind_proxy(each for each in observed.containers if not owner.owns(each))
     proxy_file = naming.proxy_env_file(config)
     paths = [naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)]

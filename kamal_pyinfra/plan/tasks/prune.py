@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import Change, RemoveDirectory
-from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.leftovers import (
     Surplus,
     recent_images,
@@ -62,7 +61,7 @@ def _spared(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> tuple[s
 
 
 def _surplus(run: Run, observed: ObservedHost) -> Surplus:
-    owner = owner_of(run)
+    owner = run.owner
     serving = tuple(_in_service(owner, observed))
     return Surplus(
         run=run,

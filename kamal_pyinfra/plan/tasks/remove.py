@@ -15,7 +15,6 @@ from kamal_pyinfra.plan.changes import (
     RemoveFile,
     RemoveImage,
 )
-from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.leftovers import Surplus, untagged_images, unused_assets, unused_cords
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
 from kamal_pyinfra.plan.docker_values import registry_of_image
@@ -55,7 +54,7 @@ def _accessories(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def others_on(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
     """Containers that stay on the host."""
-    owner = owner_of(run)
+    owner = run.owner
     leaving = {change.subject for change in _accessories(run, observed).changes}
     return tuple(each for each in observed.containers if not owner.owns(each) and each.name not in leaving)
 
@@ -79,7 +78,7 @@ def _registry_users(server: str | None, containers: Iterable[ObservedContainer])
 
 def diff_removed_app(run: Run, observed: ObservedHost) -> tuple[Change, ...]:
     """Our containers, running or not, and the images that nobody else uses."""
-    owner, others = owner_of(run), others_on(run, observed)
+    owner, others = run.owner, others_on(run, observed)
     images = {image.reference for image in observed.images} - {each.image for each in others}
     return (
         *(
@@ -102,7 +101,7 @@ def removed_versions(run: Run, references: Iterable[str]) -> Iterator[RemoveImag
 
 def _removed_files(run: Run, observed: ObservedHost) -> Iterator[Change]:
     """The secrets of our roles, cords and assets; records still count for the roles that stay."""
-    config, surplus = run.config, Surplus(run=run, owner=owner_of(run))
+    config, surplus = run.config, Surplus(run=run, owner=run.owner)
     for path in (naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)):
         if path in observed.files:
             yield RemoveEnvFile(path=path, cause=CAUSE)

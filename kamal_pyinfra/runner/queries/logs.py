@@ -8,7 +8,6 @@ from pyinfra.connectors.util import CommandOutput
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import HostFailed
-from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session, interruptible
@@ -33,7 +32,7 @@ def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, l
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
         commands = {
-            host: guarded(log_commands.recent(owner_of(run), roles_of(run, host), wanted), seconds=READ_SECONDS)
+            host: guarded(log_commands.recent(run.owner, roles_of(run, host), wanted), seconds=READ_SECONDS)
             for host in session.hosts
         }
         found = _texts(session.each(lambda host: execute(host, commands[host.name])))
@@ -57,7 +56,7 @@ def container_logs(
 
 def app_listings(run: Run, hosts: Collection[str]) -> dict[str, str]:
     """Return for each host what lists the app containers to follow."""
-    return {host: log_commands.running_app(owner_of(run), roles_of(run, host)) for host in hosts}
+    return {host: log_commands.running_app(run.owner, roles_of(run, host)) for host in hosts}
 
 
 def container_listings(hosts: Collection[str], container: str, label: str) -> dict[str, str]:

@@ -11,7 +11,6 @@ from kamal_pyinfra.config.secrets import missing_secrets
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.routed import Routed, parse_routes
 from kamal_pyinfra.insight.status import StatusRow, status_rows
-from kamal_pyinfra.plan.desired import owner_of
 from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.plan import docker_errors
 from kamal_pyinfra.plan.run import Run
@@ -41,7 +40,7 @@ def _require_docker(observed: Mapping[str, ObservedHost]) -> None:
 def running_versions(run: Run, observed: ObservedHost) -> dict[str, list[str]]:
     """Return the versions that run on a host by role, newest first."""
     versions: dict[str, list[str]] = {}
-    for container in owner_of(run).running(observed.containers):
+    for container in run.owner.running(observed.containers):
         versions.setdefault(container.role, []).append(container.version)
     return versions
 
@@ -50,7 +49,7 @@ def query_proxies(run: Run, session: Session, observed: Mapping[str, ObservedHos
     """Ask the proxies about our running containers; return their answers by host and container."""
     gates = {}
     for host, snapshot in observed.items():
-        names = {container.name for container in owner_of(run).running(snapshot.containers)}
+        names = {container.name for container in run.owner.running(snapshot.containers)}
         gates[host] = started_gates(names, snapshot)
     asked = [host for host, found in gates.items() if found]
     answers = session.each(lambda host: execute(host, report_routes(gates[host.name])), asked)

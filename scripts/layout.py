@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
+import keyword
 import sys
+import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = "kamal_pyinfra"
@@ -30,6 +33,17 @@ WAYS = {
     ),
 }
 """The files that a reader opens, from what is typed to the bytes of `docker run`."""
+CONCEPTS = {
+    "Task": "plan/tasks/table",
+    "Step": "plan/tasks/table",
+    "TaskDecision": "plan/plan",
+    "Change": "plan/changes",
+    "applied": "operations/apply",
+}
+"""What somebody has to know who adds a small command, and where each is defined."""
+UNSHAPED = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+REPEATED_LINES = 6
+"""Lines of code of one shape, whatever their names and values, that make a passage."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +51,7 @@ def main(arguments: list[str]) -> int:
     top = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
     files = sorted((top / PACKAGE).rglob("*.py"))
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    rows = {**sizes(top, texts), **imports(top, texts), **ways(top)}
+    rows = {**sizes(top, texts), **imports(top, texts), **ways(top), **concepts(top), **repeated(texts.values())}
     width = max(map(len, rows))
     sys.stdout.writelines(f"{name:{width}}  {value}\n" for name, value in rows.items())
     return 0
@@ -68,6 +82,48 @@ def ways(top: Path) -> dict[str, str]:
         missing = [name for name in names if not (top / PACKAGE / f"{name}.py").is_file()]
         rows[f"files on the way of {way}"] = f"{len(names)}{f', without {missing}' if missing else ''}"
     return rows
+
+
+def concepts(top: Path) -> dict[str, str]:
+    """How many things a small command is made of, and which of them are not where they are expected."""
+    files = {name: top / PACKAGE / f"{place}.py" for name, place in CONCEPTS.items()}
+    missing = [name for name, path in files.items() if not (path.is_file() and defines(path.read_text(), name))]
+    return {"concepts of a small command": f"{len(CONCEPTS)}{f', without {missing}' if missing else ''}"}
+
+
+def defines(text: str, name: str) -> bool:
+    """Whether a function or class of that name stands at the top of a file."""
+    return any(getattr(node, "name", None) == name for node in ast.parse(text).body)
+
+
+def repeated(texts: Iterable[str]) -> dict[str, str]:
+    """How many lines of code begin a passage that stands, in its shape, at another place too."""
+    passages: Counter[tuple[str, ...]] = Counter()
+    for text in texts:
+        shapes = list(line_shapes(text))
+        passages.update(
+            tuple(shapes[start : start + REPEATED_LINES]) for start in range(len(shapes) - REPEATED_LINES + 1)
+        )
+    return {f"passages of {REPEATED_LINES} lines that are repeated": str(sum(n for n in passages.values() if n > 1))}
+
+
+def line_shapes(text: str) -> Iterator[str]:
+    """Each line of code with a mark in place of its names and values; imports, comments and docstrings are left out."""
+    left_out = {*import_lines(text), *docstring_lines(text)}
+    lines: dict[int, list[str]] = {}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.start[0] not in left_out and token.type not in UNSHAPED:
+            is_word = token.type == tokenize.NAME and keyword.iskeyword(token.string)
+            is_sign = token.type == tokenize.OP or is_word
+            lines.setdefault(token.start[0], []).append(token.string if is_sign else "_")
+    return (" ".join(words) for _, words in sorted(lines.items()) if len(words) > 1)
+
+
+def docstring_lines(text: str) -> Iterator[int]:
+    """The numbers of the lines that hold a text by itself."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
 def is_marker(path: Path, text: str) -> bool:

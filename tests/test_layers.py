@@ -198,3 +198,14 @@ def test_a_reader_opens_few_files_from_what_is_typed_to_what_a_host_gets():
         "files on the way of kp deploy": "16",
         "files on the way of pyinfra deploys/deploy.py": "11",
     }
+
+
+def test_a_small_command_is_made_of_five_things() -> None:
+    assert layout.concepts(PACKAGE.parent) == {"concepts of a small command": "5"}
+
+
+def test_passages_of_one_shape_are_counted_whatever_their_names() -> None:
+    lines = [f"total{n} = first(1) + {n}" for n in range(6)]
+    other = [f"sum_{n} = last(22) + 4" for n in range(6)]
+    assert layout.repeated(["\n".join(lines), "\n".join(other)]) == {"passages of 6 lines that are repeated": "2"}
+    assert layout.repeated(["\n".join(lines), "\n".join(other[:5])]) == {"passages of 6 lines that are repeated": "0"}

@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, model_serializer, model_validator
+from pydantic import BeforeValidator, model_serializer, model_validator
 
 from kamal_pyinfra.config.document.erb import Values, render_erb
 from kamal_pyinfra.config.document.source import Source
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.config.servers import Server
-from kamal_pyinfra.config.values import SECTION, FilledText, Text, problem, to_text
+from kamal_pyinfra.config.values import FilledText, Section, Text, field, problem, to_text
 from kamal_pyinfra.errors import ConfigError
 
 
-class Mount(BaseModel):
+class Mount(Section):
     """One entry of ``files`` or ``directories``: ``source:target[:mode]``."""
-
-    model_config = SECTION
 
     source: str
     target: str
@@ -49,24 +47,22 @@ def to_mount(value: object) -> object:
 Mounts = tuple[Annotated[Mount, BeforeValidator(to_mount, json_schema_input_type=str)], ...]
 
 
-class Accessory(BaseModel):
+class Accessory(Section):
     """A container beside the app that lives longer than a deploy, such as a database."""
 
-    model_config = SECTION
-
-    service: FilledText | None = Field(default=None, description="Name; `SERVICE-NAME` without it.")
-    image: FilledText = Field(description="Image.")
-    host: Server | None = Field(default=None, description="The host that runs it.")
-    hosts: tuple[Server, ...] | None = Field(default=None, description="The hosts that run it.")
-    roles: tuple[Text, ...] | None = Field(default=None, description="Roles whose hosts run it.")
-    port: FilledText | None = Field(default=None, description="Published port: `N`, `HOST:N` or `IP:HOST:N`.")
-    cmd: Text | None = Field(default=None, description="Command; the image's without it.")
-    labels: dict[str, Text] = Field(default={}, description="Labels of the container.")
-    options: Options = Field(default={}, description="More options for `docker run`.")
-    env: Env = Field(default=Env(), description="Environment.")
-    files: Mounts = Field(default=(), description="Files to upload and mount, as `local:container[:mode]`.")
-    directories: Mounts = Field(default=(), description="Folders to create and mount, as `host:container[:mode]`.")
-    volumes: tuple[Text, ...] = Field(default=(), description="Volumes, as `docker run --volume` takes them.")
+    service: FilledText | None = field("Name; `SERVICE-NAME` without it.")
+    image: FilledText = field("Image.", ...)
+    host: Server | None = field("The host that runs it.")
+    hosts: tuple[Server, ...] | None = field("The hosts that run it.")
+    roles: tuple[Text, ...] | None = field("Roles whose hosts run it.")
+    port: FilledText | None = field("Published port: `N`, `HOST:N` or `IP:HOST:N`.")
+    cmd: Text | None = field("Command; the image's without it.")
+    labels: dict[str, Text] = field("Labels of the container.", {})
+    options: Options = field("More options for `docker run`.", {})
+    env: Env = field("Environment.", Env())
+    files: Mounts = field("Files to upload and mount, as `local:container[:mode]`.", ())
+    directories: Mounts = field("Folders to create and mount, as `host:container[:mode]`.", ())
+    volumes: tuple[Text, ...] = field("Volumes, as `docker run --volume` takes them.", ())
 
     @model_validator(mode="before")
     @classmethod

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, WrapValidator, model_validator
+from pydantic import AfterValidator, SecretStr, WrapValidator, model_validator
 
 from kamal_pyinfra.config.document.tree import Map, Scalar
-from kamal_pyinfra.config.values import SECTION, Text, problem
+from kamal_pyinfra.config.values import Section, Text, field, problem
 from kamal_pyinfra.errors import ConfigError
 
 UNUSABLE_NAME = re.compile(r"[\s=\0]|\A#|\A\Z")
@@ -58,22 +58,16 @@ Name = Annotated[Text, AfterValidator(usable_name)]
 Clear = Annotated[Text, WrapValidator(_in_pieces)]
 
 
-class Env(BaseModel):
+class Env(Section):
     """Environment of containers: a map of names and values, or ``clear``, ``secret`` and ``tags``."""
 
-    model_config = SECTION
-
-    clear: dict[Name, Clear] = Field(
-        default={},
-        description="Values as they are. `${VAR}` is left for the shell of the host, as in Kamal; what a tag such as "
+    clear: dict[Name, Clear] = field(
+        "Values as they are. `${VAR}` is left for the shell of the host, as in Kamal; what a tag such as "
         '`<%= ENV["NAME"] %>` brings in is not.',
+        {},
     )
-    secret: tuple[Name, ...] = Field(
-        default=(), description="Names of variables whose values come from the environment or from `.env`."
-    )
-    tags: dict[str, Env] = Field(
-        default={}, description="Environment for the hosts that carry a tag; only in the root `env`."
-    )
+    secret: tuple[Name, ...] = field("Names of variables whose values come from the environment or from `.env`.", ())
+    tags: dict[str, Env] = field("Environment for the hosts that carry a tag; only in the root `env`.", {})
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:

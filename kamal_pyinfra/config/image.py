@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from kamal_pyinfra.config.sections import Options
-from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Lookup, SecretLookup, Text, problem, to_text
+from kamal_pyinfra.config.values import (
+    FilledText,
+    Flag,
+    Lookup,
+    SecretLookup,
+    Section,
+    Text,
+    field,
+    ours,
+    problem,
+    to_text,
+)
 
 PROXY = re.compile(r"(HTTPS?|FTP|ALL|NO)_PROXY", re.IGNORECASE | re.ASCII)
 """Build arguments that every build knows (https://docs.docker.com/reference/dockerfile/#predefined-args); the docker
@@ -16,15 +27,11 @@ command obeys variables of these names itself."""
 Driver = Literal["docker-container", "docker"]
 
 
-class BuilderHost(BaseModel):
+class BuilderHost(Section):
     """A machine that builds."""
 
-    model_config = SECTION
-
-    arch: Text | None = Field(default=None, description="Architecture to build there, such as `amd64`.")
-    host: Text | None = Field(
-        default=None, description="Docker host, such as `ssh://root@192.0.2.9`; the engine of this machine without it."
-    )
+    arch: Text | None = field("Architecture to build there, such as `amd64`.")
+    host: Text | None = field("Docker host, such as `ssh://root@192.0.2.9`; the engine of this machine without it.")
 
 
 def to_cache_type(value: object) -> str:
@@ -35,45 +42,37 @@ def to_cache_type(value: object) -> str:
     return text
 
 
-class BuilderCache(BaseModel):
+class BuilderCache(Section):
     """Where layers are kept between builds."""
 
-    model_config = SECTION
-
-    type: Annotated[Literal["gha", "registry"], BeforeValidator(to_cache_type)] = Field(
-        description="GitHub Actions' cache, or an image in the registry."
+    type: Annotated[Literal["gha", "registry"], BeforeValidator(to_cache_type)] = field(
+        "GitHub Actions' cache, or an image in the registry.", ...
     )
-    options: Text | None = Field(default=None, description="More options of the cache, comma separated.")
-    image: Text | None = Field(default=None, description="Image of the cache; `IMAGE-build-cache` without it.")
+    options: Text | None = field("More options of the cache, comma separated.")
+    image: Text | None = field("Image of the cache; `IMAGE-build-cache` without it.")
 
 
-class Builder(BaseModel):
+class Builder(Section):
     """How the image is built."""
 
-    model_config = SECTION
-
-    multiarch: Flag = Field(
-        default=True,
-        description="Build with buildx for `linux/amd64` and `linux/arm64`; `false`: for this machine's own platform.",
+    multiarch: Flag = field(
+        "Build with buildx for `linux/amd64` and `linux/arm64`; `false`: for this machine's own platform.", True
     )
-    local: BuilderHost | None = Field(
-        default=None, description="The engine that builds beside `remote`; alone, its `arch` is the only one built."
+    local: BuilderHost | None = field(
+        "The engine that builds beside `remote`; alone, its `arch` is the only one built."
     )
-    remote: BuilderHost | None = Field(default=None, description="A machine that builds, for its own architecture.")
-    driver: Annotated[Driver, BeforeValidator(to_text)] = Field(
-        default="docker-container",
-        description="What builds at `remote`: a container with BuildKit (Kamal's way), or its `docker` engine itself.",
-        json_schema_extra=OURS,
+    remote: BuilderHost | None = field("A machine that builds, for its own architecture.")
+    driver: Annotated[Driver, BeforeValidator(to_text)] = ours(
+        "What builds at `remote`: a container with BuildKit (Kamal's way), or its `docker` engine itself.",
+        "docker-container",
     )
-    cache: BuilderCache | None = Field(default=None, description="Cache for layers.")
-    context: FilledText | None = Field(
-        default=None, description="Folder to build; with it the working tree is built instead of a git clone."
-    )
-    dockerfile: FilledText = Field(default="Dockerfile", description="Dockerfile, from the project's folder.")
-    target: Text | None = Field(default=None, description="Stage of the Dockerfile to build.")
-    args: Options = Field(default={}, description="Build arguments.")
-    secrets: tuple[Text, ...] = Field(default=(), description="Environment variables for `--secret id=NAME`.")
-    ssh: Text | None = Field(default=None, description="SSH agent or keys for the build, as `default=$SSH_AUTH_SOCK`.")
+    cache: BuilderCache | None = field("Cache for layers.")
+    context: FilledText | None = field("Folder to build; with it the working tree is built instead of a git clone.")
+    dockerfile: FilledText = field("Dockerfile, from the project's folder.", "Dockerfile")
+    target: Text | None = field("Stage of the Dockerfile to build.")
+    args: Options = field("Build arguments.", {})
+    secrets: tuple[Text, ...] = field("Environment variables for `--secret id=NAME`.", ())
+    ssh: Text | None = field("SSH agent or keys for the build, as `default=$SSH_AUTH_SOCK`.")
 
 
 BUILT_IN_SERVER = "localhost:5555"
@@ -81,29 +80,20 @@ BUILT_IN_IMAGE = "registry:2"
 LOOPBACK = re.compile(r"localhost:([0-9]{1,5})", re.ASCII)
 
 
-class Registry(BaseModel):
+class Registry(Section):
     """Where the image is pushed to and pulled from.
 
     Without the section, or with `server: localhost:PORT` and no user (as in Kamal 2), it is a container on the
     deploying machine, which hosts reach only through the SSH connection of the deploy.
     """
 
-    model_config = SECTION
-
-    server: Text | None = Field(default=None, description="Host of the registry; Docker Hub without it.")
-    username: Lookup | None = Field(
-        default=None, description="User name, or a list of one environment variable's name."
+    server: Text | None = field("Host of the registry; Docker Hub without it.")
+    username: Lookup | None = field("User name, or a list of one environment variable's name.")
+    password: SecretLookup | None = field(
+        "Password, or a list of one environment variable's name. One that a program prints: "
+        "`[ECR_PASSWORD]`, and `ECR_PASSWORD=$(aws ecr get-login-password) kp deploy`."
     )
-    password: SecretLookup | None = Field(
-        default=None,
-        description="Password, or a list of one environment variable's name. One that a program prints: "
-        "`[ECR_PASSWORD]`, and `ECR_PASSWORD=$(aws ecr get-login-password) kp deploy`.",
-    )
-    image: FilledText = Field(
-        default=BUILT_IN_IMAGE,
-        description="Image of the registry on the deploying machine, if there is no other.",
-        json_schema_extra=OURS,
-    )
+    image: FilledText = ours("Image of the registry on the deploying machine, if there is no other.", BUILT_IN_IMAGE)
 
     @property
     def is_built_in(self) -> bool:

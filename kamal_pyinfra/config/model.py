@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from kamal_pyinfra.config import sections
 from kamal_pyinfra.config.accessory import Accessory, read_files
@@ -17,8 +17,6 @@ from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
 from kamal_pyinfra.config.servers import Role, Server, Servers, joined
 from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.config.values import (
-    OURS,
-    SECTION,
     Count,
     FilledText,
     Flag,
@@ -26,8 +24,11 @@ from kamal_pyinfra.config.values import (
     Retained,
     RunDirectory,
     Seconds,
+    Section,
     ServiceName,
     Text,
+    field,
+    ours,
 )
 from kamal_pyinfra.errors import ConfigError
 
@@ -57,7 +58,7 @@ def stop_seconds(config: Config) -> int | None:
     return config.drain_timeout if config.stop_wait_time is None else config.stop_wait_time
 
 
-class Config(BaseModel):
+class Config(Section):
     """The whole of ``config/deploy.yml``, checked and with its defaults.
 
     ``${NAME}`` in a value is replaced from the environment when the file is read, except in values of ``env``
@@ -67,59 +68,42 @@ class Config(BaseModel):
     ``<%= `git rev-parse HEAD`.strip %>``. No Ruby is run.
     """
 
-    model_config = SECTION
-
-    service: ServiceName = Field(description="Name of the app: prefix of its containers, and their label.")
-    image: FilledText = Field(description="Image without the registry's server.")
-    servers: Servers = Field(description="Hosts: a list, or roles with a list or a map each.")
-    registry: Registry = Field(default=BUILT_IN, description="Registry of the image; the built-in one without it.")
-    labels: dict[str, Text] = Field(default={}, description="Labels of all app containers.")
-    volumes: tuple[Text, ...] = Field(default=(), description="Volumes of all app containers.")
-    env: Env = Field(default=Env(), description="Environment of all app containers.")
-    asset_path: Text | None = Field(
-        default=None,
-        description="Folder in the image whose files old and new versions share while they change.",
+    service: ServiceName = field("Name of the app: prefix of its containers, and their label.", ...)
+    image: FilledText = field("Image without the registry's server.", ...)
+    servers: Servers = field("Hosts: a list, or roles with a list or a map each.", ...)
+    registry: Registry = field("Registry of the image; the built-in one without it.", BUILT_IN)
+    labels: dict[str, Text] = field("Labels of all app containers.", {})
+    volumes: tuple[Text, ...] = field("Volumes of all app containers.", ())
+    env: Env = field("Environment of all app containers.", Env())
+    asset_path: Text | None = field("Folder in the image whose files old and new versions share while they change.")
+    hooks_path: FilledText = field("Folder with hooks, run on this machine.", ".kamal/hooks")
+    require_destination: Flag = field("Refuse to work without a destination.", False)
+    primary_role: FilledText = field("Role that boots first and gates the others.", "web")
+    allow_empty_roles: Flag = field("Allow roles without hosts, save the primary one.", False)
+    stop_wait_time: Count | None = field("Seconds between TERM and KILL for app containers; Docker's 10 without it.")
+    deploy_timeout: Seconds | None = ours(
+        "Seconds for a new container to get healthy; without it `healthcheck/max_attempts` decides."
     )
-    hooks_path: FilledText = Field(default=".kamal/hooks", description="Folder with hooks, run on this machine.")
-    require_destination: Flag = Field(default=False, description="Refuse to work without a destination.")
-    primary_role: FilledText = Field(default="web", description="Role that boots first and gates the others.")
-    allow_empty_roles: Flag = Field(default=False, description="Allow roles without hosts, save the primary one.")
-    stop_wait_time: Count | None = Field(
-        default=None, description="Seconds between TERM and KILL for app containers; Docker's 10 without it."
+    drain_timeout: Seconds | None = ours(
+        "Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
+        " without it), and then to end its requests after TERM, unless `stop_wait_time` is set."
     )
-    deploy_timeout: Seconds | None = Field(
-        default=None,
-        description="Seconds for a new container to get healthy; without it `healthcheck/max_attempts` decides.",
-        json_schema_extra=OURS,
+    pull_timeout: Seconds = ours("Seconds that the pull of one image may take.", 1800)
+    retain_containers: Retained = field("Stopped containers to keep for a rollback.", 5)
+    minimum_version: KamalVersion | None = field("Oldest version of Kamal that understands this file.")
+    readiness_delay: Count = field("Seconds that a container without health check must keep running.", 7)
+    run_directory: RunDirectory = field("Folder on hosts; may be absolute.", ".kamal")
+    ssh: sections.Ssh = field("How hosts are reached.", sections.Ssh())
+    sshkit: sections.Sshkit = field("Tuning of Kamal's SSH library.", sections.Sshkit())
+    builder: Builder = field("How the image is built.", Builder())
+    accessories: dict[str, Accessory] = field("Other containers, by name.", {})
+    traefik: Traefik = field("The proxy.", Traefik())
+    boot: sections.Boot = field("How many hosts boot at the same time.", sections.Boot())
+    release: sections.ReleaseSetting = ours(
+        "Command that runs once per deploy, before the new version boots; or a section."
     )
-    drain_timeout: Seconds | None = Field(
-        default=None,
-        description="Seconds for an old container to leave traffic once its cord is cut, beside four health checks (30"
-        " without it), and then to end its requests after TERM, unless `stop_wait_time` is set.",
-        json_schema_extra=OURS,
-    )
-    pull_timeout: Seconds = Field(
-        default=1800, description="Seconds that the pull of one image may take.", json_schema_extra=OURS
-    )
-    retain_containers: Retained = Field(default=5, description="Stopped containers to keep for a rollback.")
-    minimum_version: KamalVersion | None = Field(
-        default=None, description="Oldest version of Kamal that understands this file."
-    )
-    readiness_delay: Count = Field(
-        default=7, description="Seconds that a container without health check must keep running."
-    )
-    run_directory: RunDirectory = Field(default=".kamal", description="Folder on hosts; may be absolute.")
-    ssh: sections.Ssh = Field(default=sections.Ssh(), description="How hosts are reached.")
-    sshkit: sections.Sshkit = Field(default=sections.Sshkit(), description="Tuning of Kamal's SSH library.")
-    builder: Builder = Field(default=Builder(), description="How the image is built.")
-    accessories: dict[str, Accessory] = Field(default={}, description="Other containers, by name.")
-    traefik: Traefik = Field(default=Traefik(), description="The proxy.")
-    boot: sections.Boot = Field(default=sections.Boot(), description="How many hosts boot at the same time.")
-    release: sections.ReleaseSetting = None
-    healthcheck: sections.Healthcheck = Field(
-        default=sections.Healthcheck(), description="Health check of roles behind the proxy."
-    )
-    logging: sections.Logging = Field(default=sections.Logging(), description="Log driver of all containers.")
+    healthcheck: sections.Healthcheck = field("Health check of roles behind the proxy.", sections.Healthcheck())
+    logging: sections.Logging = field("Log driver of all containers.", sections.Logging())
 
     _source: Source = PrivateAttr(default_factory=Source)
 

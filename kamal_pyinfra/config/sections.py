@@ -9,8 +9,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kamal_pyinfra.config.values import (
-    OURS,
-    SECTION,
     Count,
     FilledText,
     Flag,
@@ -21,8 +19,11 @@ from kamal_pyinfra.config.values import (
     Positive,
     Seconds,
     SecretText,
+    Section,
     Share,
     Text,
+    field,
+    ours,
     problem,
     to_text,
 )
@@ -31,25 +32,15 @@ SLICE_SECONDS = 5
 """Length of a slice of the watch: when the version fails on one host, the others stop after that."""
 
 
-class Watch(BaseModel):
+class Watch(Section):
     """How a new version is watched while the old one still runs beside it, ready to take over again.
 
     A container that stops, restarts or gets unhealthy is bad at once; `cmd` and `url` may fail once.
     """
 
-    model_config = SECTION
-
-    seconds: Seconds = Field(description="How long.", json_schema_extra=OURS)
-    cmd: FilledText | None = Field(
-        default=None,
-        description="Shell command in each new container of the primary role; must exit 0.",
-        json_schema_extra=OURS,
-    )
-    url: FilledText | None = Field(
-        default=None,
-        description="Asked with `curl` or `wget` from each host of the primary role; must succeed.",
-        json_schema_extra=OURS,
-    )
+    seconds: Seconds = ours("How long.", ...)
+    cmd: FilledText | None = ours("Shell command in each new container of the primary role; must exit 0.")
+    url: FilledText | None = ours("Asked with `curl` or `wget` from each host of the primary role; must succeed.")
 
 
 def alone(key: str) -> Callable[[object], object]:
@@ -60,47 +51,30 @@ def alone(key: str) -> Callable[[object], object]:
 WatchSetting = Annotated[Watch | None, BeforeValidator(alone("seconds"), json_schema_input_type=int | Watch | None)]
 
 
-class Ssh(BaseModel):
+class Ssh(Section):
     """How hosts are reached."""
 
-    model_config = SECTION
-
-    user: FilledText = Field(
-        default="root", description="Remote user; without it the one in `~/.ssh/config`, else root."
+    user: FilledText = field("Remote user; without it the one in `~/.ssh/config`, else root.", "root")
+    port: Port = field("Remote port; without it the one in `~/.ssh/config`, else 22.", 22)
+    proxy: Text | None = field(
+        "Jump host as `[user@]host[:port]`, or several with commas; what is left out is taken from"
+        " `~/.ssh/config`, and the user is root if that has none."
     )
-    port: Port = Field(default=22, description="Remote port; without it the one in `~/.ssh/config`, else 22.")
-    proxy: Text | None = Field(
-        default=None,
-        description="Jump host as `[user@]host[:port]`, or several with commas; what is left out is taken from"
-        " `~/.ssh/config`, and the user is root if that has none.",
-    )
-    proxy_command: Text | None = Field(default=None, description="Command to connect through.")
+    proxy_command: Text | None = field("Command to connect through.")
     log_level: Annotated[
         Literal["debug", "info", "warn", "error", "fatal"], BeforeValidator(lambda value: to_text(value).lower())
-    ] = Field(default="fatal", description="Messages of the SSH library on standard error.")
-    keys: tuple[Text, ...] = Field(
-        default=(), description="Files with private keys; one that is not there is left out, as `ssh` does."
+    ] = field("Messages of the SSH library on standard error.", "fatal")
+    keys: tuple[Text, ...] = field("Files with private keys; one that is not there is left out, as `ssh` does.", ())
+    keys_only: Flag = field("Use only `keys`, not what an agent offers.", False)
+    key_data: tuple[SecretText, ...] = field("Private keys themselves, as PEM text.", ())
+    connect_timeout: Seconds = ours("Seconds to wait for a connection; without it those in `~/.ssh/config`.", 10)
+    command_timeout: Seconds = ours(
+        "Seconds for a command that reads or writes; those that pull, boot or stop have their own limits.", 60
     )
-    keys_only: Flag = Field(default=False, description="Use only `keys`, not what an agent offers.")
-    key_data: tuple[SecretText, ...] = Field(default=(), description="Private keys themselves, as PEM text.")
-    connect_timeout: Seconds = Field(
-        default=10,
-        description="Seconds to wait for a connection; without it those in `~/.ssh/config`.",
-        json_schema_extra=OURS,
+    host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = ours(
+        "Whether a host that is not in `known_hosts` is accepted (its key is added and shown) or refused.", "accept-new"
     )
-    command_timeout: Seconds = Field(
-        default=60,
-        description="Seconds for a command that reads or writes; those that pull, boot or stop have their own limits.",
-        json_schema_extra=OURS,
-    )
-    host_keys: Annotated[Literal["accept-new", "strict"], BeforeValidator(to_text)] = Field(
-        default="accept-new",
-        description="Whether a host that is not in `known_hosts` is accepted (its key is added and shown) or refused.",
-        json_schema_extra=OURS,
-    )
-    known_hosts: Text | None = Field(
-        default=None, description="File with known host keys; the user's own without it.", json_schema_extra=OURS
-    )
+    known_hosts: Text | None = ours("File with known host keys; the user's own without it.")
 
     @property
     def jumps(self) -> tuple[str, ...]:
@@ -112,43 +86,28 @@ class Ssh(BaseModel):
         return key in self.model_fields_set
 
 
-class Sshkit(BaseModel):
+class Sshkit(Section):
     """How many connections are opened at a time."""
 
-    model_config = SECTION
-
-    max_concurrent_starts: Positive = Field(
-        default=30, description="Connections that are opened, and images that are pulled, at the same time."
+    max_concurrent_starts: Positive = field(
+        "Connections that are opened, and images that are pulled, at the same time.", 30
     )
-    pool_idle_timeout: Int = Field(
-        default=900, description="Without effect: a connection is kept for one run (Kamal 1.9: seconds)."
-    )
+    pool_idle_timeout: Int = field("Without effect: a connection is kept for one run (Kamal 1.9: seconds).", 900)
 
 
-class Boot(BaseModel):
+class Boot(Section):
     """How many hosts boot at the same time."""
 
-    model_config = SECTION
-
-    limit: Limit | None = Field(
-        default=None, description="Hosts per batch, as a number or `N%` of all hosts; all at once without it."
+    limit: Limit | None = field("Hosts per batch, as a number or `N%` of all hosts; all at once without it.")
+    wait: Count | None = field("Seconds to wait between batches; 2 without it.")
+    failure: Annotated[Literal["rollback", "halt"], BeforeValidator(to_text)] = ours(
+        "What becomes of earlier batches when one fails: back to the old version, or left.", "rollback"
     )
-    wait: Count | None = Field(default=None, description="Seconds to wait between batches; 2 without it.")
-    failure: Annotated[Literal["rollback", "halt"], BeforeValidator(to_text)] = Field(
-        default="rollback",
-        description="What becomes of earlier batches when one fails: back to the old version, or left.",
-        json_schema_extra=OURS,
+    max_unavailable: Share | None = ours(
+        "Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it."
     )
-    max_unavailable: Share | None = Field(
-        default=None,
-        description="Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it.",
-        json_schema_extra=OURS,
-    )
-    watch: WatchSetting = Field(
-        default=None,
-        description="Seconds to watch the new version after the switch, while the old one can still come back; or a"
-        " section.",
-        json_schema_extra=OURS,
+    watch: WatchSetting = ours(
+        "Seconds to watch the new version after the switch, while the old one can still come back; or a section."
     )
 
     def allows_without(self, left_out: int, host_count: int) -> bool:
@@ -176,13 +135,11 @@ class Boot(BaseModel):
         return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
 
 
-class Logging(BaseModel):
+class Logging(Section):
     """Docker's log driver for containers."""
 
-    model_config = SECTION
-
-    driver: Text | None = Field(default=None, description="Log driver; Docker's default without it.")
-    options: dict[str, Text] = Field(default={}, description="Options of the log driver, as `--log-opt`.")
+    driver: Text | None = field("Log driver; Docker's default without it.")
+    options: dict[str, Text] = field("Options of the log driver, as `--log-opt`.", {})
 
     def merged_with(self, own: Self) -> Self:
         """These settings with a role's own merged over them."""
@@ -210,23 +167,19 @@ def to_cord(value: object) -> str | None:
 Cord = Annotated[str | None, BeforeValidator(to_cord, json_schema_input_type=str | Literal[False])]
 
 
-class Healthcheck(BaseModel):
+class Healthcheck(Section):
     """How Docker finds out that a container may serve."""
 
-    model_config = SECTION
-
-    cmd: Text | None = Field(default=None, description="Command; `curl` on `port` and `path` without it.")
-    interval: Annotated[Text, AfterValidator(to_interval)] = Field(default="1s", description="Time between two checks.")
-    max_attempts: Count = Field(
-        default=7, description="Checks of a new container before it counts as failed; the n-th wait is n seconds."
-    )
-    port: Port = Field(default=3000, description="Port of the app in the container.")
-    path: Text = Field(default="/up", description="Path to ask for.")
+    cmd: Text | None = field("Command; `curl` on `port` and `path` without it.")
+    interval: Annotated[Text, AfterValidator(to_interval)] = field("Time between two checks.", "1s")
+    max_attempts: Count = field("Checks of a new container before it counts as failed; the n-th wait is n seconds.", 7)
+    port: Port = field("Port of the app in the container.", 3000)
+    path: Text = field("Path to ask for.", "/up")
     cord: Cord = Field(
         default="/tmp/kamal-cord",  # noqa: S108 - inside the container, Kamal's default
         description="Folder in the container for the cord that takes it out of rotation; `false` for none.",
     )
-    log_lines: Count = Field(default=50, description="Lines of log to show for a container that failed.")
+    log_lines: Count = field("Lines of log to show for a container that failed.", 50)
 
     @property
     def command(self) -> str:
@@ -251,37 +204,15 @@ Options = dict[str, Option]
 RELEASE_SECONDS = 600
 
 
-class Release(BaseModel):
+class Release(Section):
     """A command that runs once per deploy in a container of the new version, before anything boots."""
 
-    model_config = SECTION
-
-    cmd: FilledText = Field(
-        description="Command, such as `bin/migrate`; no shell reads it. It may run again after an interruption.",
-        json_schema_extra=OURS,
+    cmd: FilledText = ours(
+        "Command, such as `bin/migrate`; no shell reads it. It may run again after an interruption.", ...
     )
-    timeout: Seconds = Field(
-        default=RELEASE_SECONDS,
-        description="Seconds after which it is killed, and the deploy ends.",
-        json_schema_extra=OURS,
-    )
-    role: FilledText | None = Field(
-        default=None,
-        description="Role whose environment, volumes and options it gets; the primary one without it.",
-        json_schema_extra=OURS,
-    )
-    host: FilledText | None = Field(
-        default=None,
-        description="Host of that role on which it runs; the first one without it.",
-        json_schema_extra=OURS,
-    )
+    timeout: Seconds = ours("Seconds after which it is killed, and the deploy ends.", RELEASE_SECONDS)
+    role: FilledText | None = ours("Role whose environment, volumes and options it gets; the primary one without it.")
+    host: FilledText | None = ours("Host of that role on which it runs; the first one without it.")
 
 
-ReleaseSetting = Annotated[
-    Release | None,
-    BeforeValidator(alone("cmd"), json_schema_input_type=str | Release | None),
-    Field(
-        description="Command that runs once per deploy, before the new version boots; or a section.",
-        json_schema_extra=OURS,
-    ),
-]
+ReleaseSetting = Annotated[Release | None, BeforeValidator(alone("cmd"), json_schema_input_type=str | Release | None)]

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
 
 from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
-from kamal_pyinfra.config.values import OURS, SECTION, FilledText, Flag, Int, Port, Text, parse_address, problem
+from kamal_pyinfra.config.values import (
+    FilledText,
+    Flag,
+    Int,
+    Port,
+    Section,
+    Text,
+    field,
+    ours,
+    parse_address,
+    problem,
+)
 
 LIST_ROLE = "web"
 """The role of all hosts in a plain list (Kamal)."""
@@ -50,17 +61,15 @@ def one_or_many(value: object) -> object:
 TextOrTexts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many, json_schema_input_type=str | list[str])]
 
 
-class Server(BaseModel):
+class Server(Section):
     """One host of a role: its name, its tags, and how to reach it when it differs from ``ssh``."""
 
-    model_config = SECTION
-
-    host: Annotated[FilledText, AfterValidator(to_host)] = Field(description="Name or address.")
-    tags: TextOrTexts = Field(default=(), description="Tags, whose `env/tags` this host gets.")
-    user: FilledText | None = Field(default=None, description="Remote user.", json_schema_extra=OURS)
-    port: Port | None = Field(default=None, description="Remote port.", json_schema_extra=OURS)
-    key: FilledText | None = Field(default=None, description="File with the private key.", json_schema_extra=OURS)
-    sudo: Flag = Field(default=False, description="Run remote commands with sudo.", json_schema_extra=OURS)
+    host: Annotated[FilledText, AfterValidator(to_host)] = field("Name or address.", ...)
+    tags: TextOrTexts = field("Tags, whose `env/tags` this host gets.", ())
+    user: FilledText | None = ours("Remote user.")
+    port: Port | None = ours("Remote port.")
+    key: FilledText | None = ours("File with the private key.")
+    sudo: Flag = ours("Run remote commands with sudo.", False)
 
     @property
     def address(self) -> str:
@@ -128,23 +137,19 @@ def joined(servers: Iterable[Server]) -> tuple[Server, ...]:
     return tuple(hosts.values())
 
 
-class RoleSection(BaseModel):
+class RoleSection(Section):
     """One role: its hosts, and what differs from the root's settings."""
 
-    model_config = SECTION
-
-    hosts: tuple[Server, ...] = Field(default=(), description="Hosts of the role.")
-    traefik: Flag | None = Field(
-        default=None, description="Whether the proxy routes to this role; true for the primary role only."
-    )
-    cmd: Text | None = Field(default=None, description="Command of the containers; the image's without it.")
-    options: Options = Field(default={}, description="More options for `docker run`.")
-    healthcheck: Healthcheck | None = Field(default=None, description="Laid over the root `healthcheck`.")
-    logging: Logging | None = Field(default=None, description="Laid over the root `logging`.")
-    labels: dict[str, Text] = Field(default={}, description="Labels of the containers, laid over the root's.")
-    env: Env = Field(default=Env(), description="Environment, laid over the root `env`.")
-    asset_path: Text | None = Field(default=None, description="Folder in the image, instead of the root's.")
-    replicas: Int = Field(default=1, description="Containers on each of its hosts.", json_schema_extra=OURS)
+    hosts: tuple[Server, ...] = field("Hosts of the role.", ())
+    traefik: Flag | None = field("Whether the proxy routes to this role; true for the primary role only.")
+    cmd: Text | None = field("Command of the containers; the image's without it.")
+    options: Options = field("More options for `docker run`.", {})
+    healthcheck: Healthcheck | None = field("Laid over the root `healthcheck`.")
+    logging: Logging | None = field("Laid over the root `logging`.")
+    labels: dict[str, Text] = field("Labels of the containers, laid over the root's.", {})
+    env: Env = field("Environment, laid over the root `env`.", Env())
+    asset_path: Text | None = field("Folder in the image, instead of the root's.")
+    replicas: Int = ours("Containers on each of its hosts.", 1)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,12 +6,12 @@ import re
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from kamal_pyinfra.config.document.tree import did_you_mean
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Options
-from kamal_pyinfra.config.values import SECTION, FilledText, Flag, Text, to_filled_text
+from kamal_pyinfra.config.values import FilledText, Flag, Section, Text, field, to_filled_text
 
 
 def to_host_port(value: object) -> int | str:
@@ -20,20 +20,18 @@ def to_host_port(value: object) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else text
 
 
-class Traefik(BaseModel):
+class Traefik(Section):
     """The proxy: a Traefik container on every host with a role that it routes to."""
 
-    model_config = SECTION
-
-    image: FilledText = Field(default="traefik:v2.11", description="Image of the proxy.")
-    host_port: Annotated[int | str, BeforeValidator(to_host_port)] = Field(
-        default=80, description="Port, or `address:port`, where hosts publish the proxy."
+    image: FilledText = field("Image of the proxy.", "traefik:v2.11")
+    host_port: Annotated[int | str, BeforeValidator(to_host_port)] = field(
+        "Port, or `address:port`, where hosts publish the proxy.", 80
     )
-    publish: Flag = Field(default=True, description="Whether `host_port` is published at all.")
-    labels: dict[str, Text] = Field(default={}, description="Labels, laid over Kamal's own.")
-    args: Options = Field(default={}, description="Arguments of Traefik, laid over `log.level: DEBUG`.")
-    options: Options = Field(default={}, description="More options for `docker run`.")
-    env: Env = Field(default=Env(), description="Environment of the proxy.")
+    publish: Flag = field("Whether `host_port` is published at all.", True)
+    labels: dict[str, Text] = field("Labels, laid over Kamal's own.", {})
+    args: Options = field("Arguments of Traefik, laid over `log.level: DEBUG`.", {})
+    options: Options = field("More options for `docker run`.", {})
+    env: Env = field("Environment of the proxy.", Env())
 
 
 ROUTER_RULE = re.compile(r"traefik\.(http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
@@ -66,7 +64,9 @@ def rule_problem(rule: str) -> str:
     for name, following in pairwise(tokens):
         if following == "(" and re.match(r"[A-Za-z_]", name) and name.lower() not in NAMES:
             return f"there is no matcher {name}{did_you_mean(name, MATCHERS)}"
-    return _Reader(tokens).problem()
+    if tokens.count("(") != tokens.count(")"):
+        return "its opening and closing brackets do not match"
+    return _grammar_problem([*tokens, "its end"])
 
 
 def _unreadable(rule: str, at: int, tokens: list[str]) -> str:
@@ -78,52 +78,29 @@ def _unreadable(rule: str, at: int, tokens: list[str]) -> str:
     return f"{rule[at]} is no part of a rule"
 
 
-class _Reader:
-    """Parse tokens as Traefik does: alternatives of conjunctions of matchers, negated or in brackets."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
-        self.at = 0
-
-    def problem(self) -> str:
-        if self.tokens.count("(") != self.tokens.count(")"):
-            return "its opening and closing brackets do not match"
-        return self._expression() or ("" if self.at == len(self.tokens) else f"{self._next()} is not expected")
-
-    def _next(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else "its end"
-
-    def _expression(self) -> str:
-        while True:
-            while self._next() == "!":
-                self.at += 1
-            if problem := self._operand():
-                return problem
-            if self._next() not in ("&&", "||"):
-                return ""
-            self.at += 1
-
-    def _operand(self) -> str:
-        if self._next() == "(":
-            self.at += 1
-            if problem := self._expression():
-                return problem
-        elif re.match(r"[A-Za-z_]\w*\Z", self._next()) and self.tokens[self.at + 1 : self.at + 2] == ["("]:
-            self.at += 2
-            if problem := self._arguments():
-                return problem
+def _grammar_problem(tokens: list[str]) -> str:
+    """Why these are no alternatives of conjunctions of matchers, negated or in brackets; the last token is the end."""
+    at, depth, is_operand_next = 0, 0, True
+    while at < len(tokens) - 1 or depth or is_operand_next:
+        word = tokens[at]
+        if is_operand_next and re.match(r"[A-Za-z_]\w*\Z", word) and tokens[at + 1] == "(":
+            at += 2
+            while tokens[at] != ")":
+                if tokens[at][0] not in '`"':
+                    return f"what is in the brackets must be in backticks: `{tokens[at]}`"
+                at += 2 if tokens[at + 1] == "," else 1
+            is_operand_next = False
+        elif is_operand_next and word in ("!", "("):
+            depth += word == "("
+        elif is_operand_next:
+            return f"a matcher is expected in place of {word}"
+        elif word in ("&&", "||"):
+            is_operand_next = True
+        elif not depth:
+            return f"{word} is not expected"
+        elif word == ")":
+            depth -= 1
         else:
-            return f"a matcher is expected in place of {self._next()}"
-        if self._next() != ")":
-            return f"a closing bracket is expected in place of {self._next()}"
-        self.at += 1
-        return ""
-
-    def _arguments(self) -> str:
-        while self._next() != ")":
-            if self._next()[0] not in '`"':
-                return f"what is in the brackets must be in backticks: `{self._next()}`"
-            self.at += 1
-            if self._next() == ",":
-                self.at += 1
-        return ""
+            return f"a closing bracket is expected in place of {word}"
+        at += 1
+    return ""

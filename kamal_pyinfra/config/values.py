@@ -6,17 +6,28 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 
-SECTION = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=False)
-"""How every section of deploy.yml is parsed: immutable, unknown keys refused, values never in messages."""
-OURS: dict[str, Any] = {"x-kamal": False}
-"""Marks a key that Kamal 1.9 does not have."""
+
+class Section(BaseModel):
+    """A section of deploy.yml: immutable, unknown keys refused, values never in messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=False)
+
+
+def field(description: str, default: Any = None, **more: Any) -> Any:
+    """A key of a section; ``...`` as its default requires it."""
+    return Field(default, description=description, **more)
+
+
+ours = partial(field, json_schema_extra={"x-kamal": False})
+"""A key that Kamal 1.9 does not have."""
 
 
 def problem(message: str, at: object = None) -> PydanticCustomError:

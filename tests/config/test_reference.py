@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kamal_pyinfra.config import Config, Mount, Server
+from kamal_pyinfra.config import Config, Server
+from kamal_pyinfra.config.accessory import Mount
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "scripts/config_reference.py"

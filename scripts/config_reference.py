@@ -15,7 +15,8 @@ from generated import write_or_check
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kamal_pyinfra.config import Accessory, Config, Mount, Server
+from kamal_pyinfra.config import Accessory, Config, Server
+from kamal_pyinfra.config.accessory import Mount
 from kamal_pyinfra.config.document.tree import sections_in
 from kamal_pyinfra.config.servers import RoleSection
 from kamal_pyinfra.project.reference import nodes, schema_text

@@ -72,14 +72,9 @@ def head_commit(root: Path) -> str:
     raise ConfigError(f"Can't use commit hash as version, {why}")
 
 
-def has_uncommitted_changes(root: Path) -> bool:
-    """Whether anything differs from the commit, new files included."""
-    return bool(git(root, "status", "--porcelain"))
-
-
-def login_name() -> str:
-    """The local user, or ``unknown`` where the system has no name for it."""
+def git_user(key: str) -> str:
+    """Git's ``name`` or ``email`` of the user, else the login name; ``unknown`` where the system has none."""
     try:
-        return getpass.getuser()
+        return git(Path.cwd(), "config", f"user.{key}") or getpass.getuser()
     except (OSError, KeyError):
         return "unknown"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.git import git, has_uncommitted_changes
+from kamal_pyinfra.config.git import git
 from kamal_pyinfra.config.image import PROXY
 from kamal_pyinfra.config.secrets import registry_credentials, require_build_secrets, secret_value
 from kamal_pyinfra.errors import BuildFailed
@@ -145,7 +145,7 @@ def source(config: Config, programs: Programs) -> Iterator[Path]:
     root = config.root
     top = git(root, "rev-parse", "--show-toplevel")
     commit = git(root, "rev-parse", "--verify", "HEAD")
-    is_dirty = top is not None and has_uncommitted_changes(root)
+    is_dirty = top is not None and bool(git(root, "status", "--porcelain"))
     if config.builder.context is not None or top is None or commit is None:
         if is_dirty:
             programs.warn("Building with uncommitted changes")

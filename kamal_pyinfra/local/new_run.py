@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.git import git_user
 from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.project.version import git_email, git_name
 
 PROCESSES = Path("/proc")
 UNKNOWN = "-"
@@ -103,8 +103,8 @@ def new_run(config: Config, version: str, *, command: str = "deploy", **fields: 
         version=version,
         run_id=secrets.token_hex(16),
         started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        performer=git_email(),
-        locked_by=git_name(),
+        performer=git_user("email"),
+        locked_by=git_user("name"),
         holder=current_holder(),
         command=command,
         is_setup=command == "setup",

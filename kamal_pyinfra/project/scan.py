@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import posixpath
@@ -65,17 +66,16 @@ def find_framework(folder: Path) -> Framework:
         return UNKNOWN
 
 
-def text_of(path: Path, limit: int = 200_000) -> str:
+def text_of(path: Path) -> str:
     """Return the text of a file; empty if there is none or it is too large to be handwritten."""
     try:
-        return path.read_text("utf-8", errors="replace") if path.stat().st_size <= limit else ""
+        return path.read_text("utf-8", errors="replace") if path.stat().st_size <= 200_000 else ""
     except OSError:
         return ""
 
 
 IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
 _IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-NEVER = re.compile(r"(?!)")
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
 
 
@@ -93,32 +93,27 @@ def read_dockerfile(text: str) -> Image:
     """Return the image of a Dockerfile; lines that are not understood are ignored."""
     stages: dict[str, Image] = {}
     image = Image()
-    for word, rest in _instructions(text):
-        if word == "FROM":
-            image = _stage(rest, stages, image.variables if not stages else {})
-        elif word in ("ARG", "ENV"):
-            image.variables |= dict(re.findall(r"(\w+)=\"?([^\s\"]*)", rest, re.ASCII))
-        elif word == "EXPOSE" and image.port is None:
-            image.port = _port(rest, image.variables)
-        elif word == "HEALTHCHECK":
-            image.healthcheck = _health_command(rest)
-        elif word == "RUN":
-            image.has_curl |= re.search(r"\bcurl\b", rest) is not None
+    kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for line in kept.replace("\\\n", " ").splitlines():
+        word, *words = line.split() or [""]
+        rest = " ".join(words)
+        match word.upper():
+            case "FROM":
+                image = _stage(words, stages, image.variables if not stages else {})
+            case "ARG" | "ENV":
+                image.variables |= dict(re.findall(r"(\w+)=\"?([^\s\"]*)", rest, re.ASCII))
+            case "EXPOSE" if image.port is None:
+                image.port = _port(rest, image.variables)
+            case "HEALTHCHECK":
+                image.healthcheck = _health_command(rest)
+            case "RUN":
+                image.has_curl |= re.search(r"\bcurl\b", rest) is not None
     return image
 
 
-def _instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each instruction in capitals with the rest of its line; continued lines are joined."""
-    kept = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    for line in "\n".join(kept).replace("\\\n", " ").splitlines():
-        word, _, rest = line.strip().partition(" ")
-        if word:
-            yield word.upper(), " ".join(rest.split())
-
-
-def _stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Image:
+def _stage(given: list[str], stages: dict[str, Image], globals_: dict[str, str]) -> Image:
     """Return a new stage that inherits from the stage it is based on."""
-    words = [word for word in rest.split() if not word.startswith("--")]
+    words = [word for word in given if not word.startswith("--")]
     parent = stages.get(words[0].lower(), Image(variables=globals_)) if words else Image()
     image = replace(parent, variables=dict(parent.variables))
     if len(words) == 3 and words[1].lower() == "as":
@@ -129,8 +124,8 @@ def _stage(rest: str, stages: dict[str, Image], globals_: dict[str, str]) -> Ima
 def _port(rest: str, variables: dict[str, str]) -> int | None:
     """Return the first port of an ``EXPOSE``, with variables replaced by their defaults."""
     filled = VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", rest)
-    found = re.match(r"(\d{1,5})(?:/tcp)?(?:\s|-|$)", filled.strip(), re.ASCII)
-    return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
+    port = re.match(r"(\d{1,5})(?:/tcp)?(?:\s|-|$)", filled.strip(), re.ASCII)
+    return int(port[1]) if port and 0 < int(port[1]) < 65536 else None
 
 
 def _health_command(rest: str) -> str | None:
@@ -142,9 +137,7 @@ def _health_command(rest: str) -> str | None:
         words = json.loads(command) if command.startswith("[") else None
     except ValueError:
         return None
-    if isinstance(words, list):
-        return shlex.join(str(word) for word in words)
-    return command.strip() or None
+    return shlex.join(map(str, words)) if isinstance(words, list) else command.strip() or None
 
 
 def is_ignored(name: str, text: str) -> bool:
@@ -160,24 +153,17 @@ def is_ignored(name: str, text: str) -> bool:
             continue
         is_taken_in = pattern.startswith("!")
         path = posixpath.normpath(pattern.removeprefix("!").strip()).lstrip("/")
-        if _ignoring(path).fullmatch(name):
-            ignored = not is_taken_in
+        with contextlib.suppress(re.error):  # an invalid pattern never matches
+            if re.fullmatch(IGNORE.sub(_to_regex, path), name, re.DOTALL):
+                ignored = not is_taken_in
     return ignored
 
 
-def _ignoring(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of Go's ``filepath.Match``, where ``**`` means any folders; an invalid one never matches."""
-    found = IGNORE.finditer(pattern)
-    parts = "".join(_IGNORE_PARTS.get(part[0]) or _class(part) or re.escape(part[0][-1]) for part in found)
-    try:
-        return re.compile(parts, re.DOTALL)
-    except re.error:
-        return NEVER
-
-
-def _class(found: re.Match[str]) -> str:
+def _to_regex(found: re.Match[str]) -> str:
+    """Return a part of a pattern of Go's ``filepath.Match``, where ``**`` means any folders, as one of ``re``."""
     inside = (found["inside"] or "").replace("[", r"\[")
-    return f"[{found['negated'] or ''}{inside}]" if inside else ""
+    known = f"[{found['negated'] or ''}{inside}]" if inside else _IGNORE_PARTS.get(found[0])
+    return known or re.escape(found[0][-1])
 
 
 DEFAULT_PATH = "/up"
@@ -206,8 +192,7 @@ class Project:
     @property
     def port(self) -> int:
         """The port of the app in its container."""
-        exposed = self.image.port if self.image else None
-        return exposed or self.framework.port
+        return (self.image and self.image.port) or self.framework.port
 
     @property
     def path(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra.config.image import LOOPBACK, PATH, split_domain
+from kamal_pyinfra.config.values import Address, parse_address
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.reference import schema_text, template
 from kamal_pyinfra.project.scan import Project
@@ -16,28 +17,15 @@ from kamal_pyinfra.project.write import File
 PLACEHOLDER_HOST = "192.0.2.10"
 """An address that no server has (RFC 5737)."""
 PLACEHOLDER_USER = "acme"
-HOST = re.compile(
-    r"(?:(?P<user>[^@\s:/,]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?", re.ASCII
-)
-IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*", re.ASCII)
 SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
 HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Host:
-    """One server, and how to connect if the user gave it."""
-
-    name: str
-    user: str | None = None
-    port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """Contents of deploy.yml besides those found in the folder."""
 
-    hosts: tuple[Host, ...]
+    hosts: tuple[Address, ...]
     image: str
     registry: str | None = None  # its host; ``None`` for Docker Hub, or for none
     username: str | None = None  # ``None`` for the built-in registry
@@ -60,39 +48,30 @@ def read_answers(
     known = username or (name.partition("/")[0] if "/" in name else None)
     missing = {"servers": not hosts, "user name at the registry": not is_built_in and known is None}
     answers = Answers(
-        hosts=tuple(to_host(host) for host in hosts) or (Host(name=PLACEHOLDER_HOST),),
+        hosts=tuple(to_host(host) for host in hosts) or (Address(PLACEHOLDER_HOST),),
         image=f"{username.lower()}/{name}" if is_theirs and username else name,
         registry=server,
         username=None if is_built_in else known or PLACEHOLDER_USER,
         guesses=tuple(what for what, is_missing in missing.items() if is_missing),
     )
-    if problems := _problems(answers):
+    problems = []
+    if not PATH.fullmatch(answers.image):
+        problems.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
+    if answers.registry is not None and not SERVER.fullmatch(answers.registry):
+        problems.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
+    if answers.username is not None and not (answers.username.strip() and answers.username.isprintable()):
+        problems.append("--username: is empty or has control characters")
+    if problems:
         raise ConfigError(*problems)
     return answers
 
 
-def _problems(answers: Answers) -> list[str]:
-    """Return messages about what Docker would refuse."""
-    found = []
-    if not PATH.fullmatch(answers.image):
-        found.append(f"--image: {answers.image!r} is no image; write [SERVER/]NAME in small letters, without a tag")
-    if answers.registry is not None and not SERVER.fullmatch(answers.registry):
-        found.append(f"--registry: {answers.registry!r} is no registry; write HOST or HOST:PORT")
-    user = answers.username
-    if user is not None and not (user.strip() and user.isprintable()):
-        found.append("--username: is empty or has control characters")
-    return found
-
-
-def to_host(text: str) -> Host:
+def to_host(text: str) -> Address:
     """Parse ``[USER@]HOST[:PORT]``; raise ConfigError for other text."""
-    if IPV6.fullmatch(text):
-        return Host(name=text)
-    found = HOST.fullmatch(text)
-    if found is None or not found["host"].isprintable() or not 0 < int(found["port"] or 22) < 65536:
+    address = parse_address(text)
+    if address is None or not text.isprintable() or text.count("@") > 1:
         raise ConfigError(f"--host: {text!r} is no server; write [USER@]HOST[:PORT]")
-    port = int(found["port"]) if found["port"] else None
-    return Host(name=found["host"].strip("[]"), user=found["user"], port=port)
+    return address
 
 
 def split_account(text: str) -> tuple[str | None, str | None]:
@@ -111,15 +90,11 @@ def deploy_yml(project: Project, answers: Answers) -> str:
     """Return the text of deploy.yml."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for templates
 
-    environment = Environment(  # noqa: S701 - the text is YAML, which `scalar` quotes
-        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
+    # `scalar` quotes what is inserted into YAML
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
     environment.filters["scalar"] = scalar
     return environment.from_string(template("deploy.yml")).render(
-        project=project,
-        framework=project.framework,
-        answers=answers,
-        next_step=next_step(project, answers),
+        project=project, framework=project.framework, answers=answers, next_step=next_step(project, answers)
     )
 
 
@@ -145,10 +120,7 @@ HOOKS = (
 )
 WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
 SCRIPTS = {
-    "setup": WITH_VERSION,
-    "deploy": WITH_VERSION,
-    "redeploy": WITH_VERSION,
-    "rollback": WITH_VERSION,
+    **dict.fromkeys(("setup", "deploy", "redeploy", "rollback"), WITH_VERSION),
     "env_push": "[--dry | -y] [--limit HOST]",
     "prune": "[--dry | -y] [--limit HOST]",
     "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
@@ -168,24 +140,19 @@ def starter_files(project: Project, answers: Answers) -> Iterator[File]:
     """Yield every file, the most important first."""
     yield File(path="config/deploy.yml", text=deploy_yml(project, answers))
     yield File(path="config/deploy.schema.json", text=schema_text())
-    values = _env_text(project, answers, "Values of the variables of config/deploy.yml.")
-    yield File(path=".env", text=values, mode=0o600)
-    example = _env_text(project, answers, "Copy to .env, fill in, and keep that out of git.")
-    yield File(path=".env.example", text=example)
+    # a secret of the app counts only once it has a value
+    password = f"{PASSWORD}=\n" if answers.username is not None else ""
+    variables = password + "".join(f"# {name}=\n" for name in project.framework.secret)
+    yield File(path=".env", text=f"# Values of the variables of config/deploy.yml.\n{variables}", mode=0o600)
+    yield File(path=".env.example", text=f"# Copy to .env, fill in, and keep that out of git.\n{variables}")
     yield File(path=".gitignore", lines=IGNORED)
     if project.image is not None:
         yield File(path=".dockerignore", lines=(".env", ".env.*"))
     yield File(path="inventory.py", text=INVENTORY)
     for name, options in SCRIPTS.items():
-        usage = f'"""pyinfra inventory.py deploys/{name}.py {options}"""'
-        text = f"{usage}\n\nfrom kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n"
-        yield File(path=f"deploys/{name}.py", text=text)
+        usage = f'"""pyinfra inventory.py deploys/{name}.py {options}"""\n\n'
+        yield File(
+            path=f"deploys/{name}.py", text=f"{usage}from kamal_pyinfra.deploys.scripts import {name}\n\n{name}()\n"
+        )
     for name in HOOKS:
         yield File(path=f".kamal/hooks/{name}.sample", text=template(f"hooks/{name}.sample"), mode=0o755)
-
-
-def _env_text(project: Project, answers: Answers, about: str) -> str:
-    """Return an env file without values; a secret of the app counts only once it has a value."""
-    password = (f"{PASSWORD}=",) if answers.username is not None else ()
-    secrets = (f"# {name}=" for name in project.framework.secret)
-    return "".join(f"{line}\n" for line in (f"# {about}", *password, *secrets))

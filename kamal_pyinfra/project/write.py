@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from kamal_pyinfra.errors import ConfigError
 
@@ -23,19 +21,9 @@ class File:
     lines: tuple[str, ...] = ()
 
 
-class Written(NamedTuple):
-    """The outcome for a file: ``created``, ``added to`` or ``kept``."""
-
-    path: str
-    outcome: str
-
-
-def create_missing(root: Path, wanted: Iterable[File]) -> list[Written]:
-    """Create missing files and keep the others; raise ConfigError if one cannot be written."""
-    return [Written(file.path, _put(root / file.path, file)) for file in wanted]
-
-
-def _put(path: Path, file: File) -> str:
+def create(root: Path, file: File) -> str:
+    """Create a missing file; return ``created``, ``added to`` or ``kept``, or raise ConfigError if that fails."""
+    path = root / file.path
     if file.lines:
         return _add_lines(path, file.lines)
     if path.exists() or path.is_symlink():

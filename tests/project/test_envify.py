@@ -14,11 +14,19 @@ from hypothesis import strategies as st
 from kamal_pyinfra.config.document.erb import Values
 from kamal_pyinfra.config.document.erb import render_erb as render
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.project.envify import envify, render_jinja
+from kamal_pyinfra.project.envify import envify, find_template, render_jinja
 
 ENVIRON = {"TOKEN": "hush-1", "EMPTY": "", "NUMBER": "7"}
 ERB = Path(".env.erb")
 TPL = Path(".env.tpl")
+
+
+def written(root: Path, destination: str | None, environ: Mapping[str, str]) -> str | None:
+    """The name of the template from which the env file was written, if there is one."""
+    template = find_template(root, destination)
+    if template is not None:
+        envify(root, template, environ)
+    return template
 
 
 def render_erb(source: str, path: Path, environ: Mapping[str, str], root: Path = Path("/nowhere")) -> str:
@@ -72,7 +80,7 @@ def test_every_command_is_named_at_once_with_the_variable_to_set(tmp_path: Path)
         "<% if ENV['X'] -%>\nA=1\n<% end -%>\n"
     )
     with pytest.raises(ConfigError) as refused:
-        envify(tmp_path, None, {})
+        written(tmp_path, None, {})
     command = "this ERB is not understood: commands are not run here; "
     taken_out = f"this ERB is not understood: {UNDERSTOOD}; take the tag out, and let a variable make the difference"
     assert refused.value.problems == (
@@ -95,7 +103,7 @@ def test_a_file_of_the_project_fills_a_template(tmp_path: Path) -> None:
         '<% require "json" -%>\nKEY=<%= File.read("config/master.key") %>\n'
         "  <%- # nothing -%>\nTRIMMED=<%= File.read('config/master.key').chomp %>\n"
     )
-    assert envify(tmp_path, None, {}) == ".env.erb"
+    assert written(tmp_path, None, {}) == ".env.erb"
     assert (tmp_path / ".env").read_text() == "KEY=0123abcd\n\nTRIMMED=0123abcd\n"
 
 
@@ -163,7 +171,7 @@ def test_the_file_is_written_for_its_owner_only(
     (tmp_path / f"{name}.{kind}").write_text(f"A={source}\n")
     (tmp_path / name).write_text("A=old\nTOKEN=old\n")
     (tmp_path / name).chmod(0o644)
-    assert envify(tmp_path, destination, ENVIRON) == f"{name}.{kind}"
+    assert written(tmp_path, destination, ENVIRON) == f"{name}.{kind}"
     assert dotenv_values(tmp_path / name) == {"A": "hush-1"}
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.{kind}"}
@@ -171,7 +179,7 @@ def test_the_file_is_written_for_its_owner_only(
 
 def test_without_a_template_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / ".env.erb").write_text("A=1\n")
-    assert envify(tmp_path, "staging", ENVIRON) is None
+    assert written(tmp_path, "staging", ENVIRON) is None
     assert [path.name for path in tmp_path.iterdir()] == [".env.erb"]
 
 
@@ -179,14 +187,14 @@ def test_two_templates_are_one_too_many(tmp_path: Path) -> None:
     for kind in ("erb", "tpl"):
         (tmp_path / f".env.{kind}").write_text("A=1\n")
     with pytest.raises(ConfigError, match=r"^\.env\.erb and \.env\.tpl: which one is meant\? Remove the other$"):
-        envify(tmp_path, None, ENVIRON)
+        written(tmp_path, None, ENVIRON)
 
 
 def test_a_result_that_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
     (tmp_path / ".env.tpl").write_text("A={{ KEY }}\n")
     (tmp_path / ".env").write_text("A=old\n")
     with pytest.raises(ConfigError) as refused:
-        envify(tmp_path, None, {"KEY": "-----BEGIN\nhush hush\n-----END"})
+        written(tmp_path, None, {"KEY": "-----BEGIN\nhush hush\n-----END"})
     assert str(refused.value) == (
         ".env:2:1 should be NAME=value (as it comes out of .env.tpl; a value with line breaks needs quotes)\n"
         ".env was not written."
@@ -197,4 +205,4 @@ def test_a_result_that_cannot_be_read_back_is_not_written(tmp_path: Path) -> Non
 def test_a_template_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env.erb").write_bytes(b"A=\xff")
     with pytest.raises(ConfigError, match=r"^\.env\.erb:1:3 is not valid UTF-8$"):
-        envify(tmp_path, None, ENVIRON)
+        written(tmp_path, None, ENVIRON)

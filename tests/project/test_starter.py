@@ -16,13 +16,13 @@ from kamal_pyinfra.config.document.reader import TreeBuilder, parse
 from kamal_pyinfra.config.document.tree import Map
 from kamal_pyinfra.config.load import validate
 from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.config.values import Address
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.scan import DJANGO, RAILS, Image, Project
 from kamal_pyinfra.project.starter import (
     HOOKS,
     SCRIPTS,
     Answers,
-    Host,
     deploy_yml,
     read_answers,
     split_account,
@@ -32,7 +32,7 @@ from kamal_pyinfra.project.starter import (
 
 ROOT = Path(__file__).parent.parent.parent
 HELLO = Project(service="hello")
-ONE = Answers(hosts=(Host(name="192.0.2.10"),), image="acme/hello")
+ONE = Answers(hosts=(Address(host="192.0.2.10"),), image="acme/hello")
 
 DEFAULT = """\
 # yaml-language-server: $schema=./deploy.schema.json
@@ -235,7 +235,7 @@ def read_back(text: str) -> Config:
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,20}[A-Za-z0-9])?", fullmatch=True)
 HOSTS = st.builds(
-    Host, name=NAMES | st.ip_addresses().map(str), user=st.none() | NAMES, port=st.none() | st.integers(1, 65535)
+    Address, host=NAMES | st.ip_addresses().map(str), user=st.none() | NAMES, port=st.none() | st.integers(1, 65535)
 )
 IMAGES = st.from_regex(r"[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,2}", fullmatch=True)
 USERS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(
@@ -247,7 +247,7 @@ COMMANDS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_siz
 
 
 @given(
-    hosts=st.lists(HOSTS, min_size=1, max_size=4, unique_by=lambda host: host.name),
+    hosts=st.lists(HOSTS, min_size=1, max_size=4, unique_by=lambda host: host.host),
     image=IMAGES,
     registry=st.none() | NAMES,
     username=st.none() | USERS,
@@ -260,7 +260,7 @@ def test_what_was_answered_is_what_is_read_back(hosts, image, registry, username
     project = Project(service="shop", image=Image(port=port, healthcheck=command))
     config = read_back(deploy_yml(project, answers))
     assert [(server.host, server.user, server.port) for server in config.role("web").servers] == [
-        (host.name, host.user, host.port) for host in hosts
+        (host.host, host.user, host.port) for host in hosts
     ]
     seen = (config.image, config.registry.server, config.registry.username, config.registry.is_built_in)
     assert seen == (image, server or (None if username else "localhost:5555"), username, username is None)
@@ -271,14 +271,14 @@ def test_what_was_answered_is_what_is_read_back(hosts, image, registry, username
 @pytest.mark.parametrize(
     ("text", "host"),
     [
-        ("192.0.2.1", Host(name="192.0.2.1")),
-        ("web1.example.com:22", Host(name="web1.example.com", port=22)),
-        ("deploy@web1", Host(name="web1", user="deploy")),
-        ("2001:db8::1", Host(name="2001:db8::1")),
-        ("me@[2001:db8::1]:2222", Host(name="2001:db8::1", user="me", port=2222)),
+        ("192.0.2.1", Address(host="192.0.2.1")),
+        ("web1.example.com:22", Address(host="web1.example.com", port=22)),
+        ("deploy@web1", Address(host="web1", user="deploy")),
+        ("2001:db8::1", Address(host="2001:db8::1")),
+        ("me@[2001:db8::1]:2222", Address(host="2001:db8::1", user="me", port=2222)),
     ],
 )
-def test_a_server_may_come_with_user_and_port(text: str, host: Host) -> None:
+def test_a_server_may_come_with_user_and_port(text: str, host: Address) -> None:
     assert to_host(text) == host
 
 
@@ -308,7 +308,7 @@ def test_what_is_no_server_is_refused(text: str) -> None:
 def test_a_registry_is_wanted_where_one_or_a_user_is_named(image, registry, username, expected) -> None:
     answers = read_answers("hello", hosts=[], image=image, registry=registry, username=username)
     assert (answers.registry, answers.image, answers.username) == expected
-    assert answers.hosts == (Host(name="192.0.2.10"),)
+    assert answers.hosts == (Address(host="192.0.2.10"),)
     assert answers.guesses == ("servers",)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kamal_pyinfra.config import git
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.project.version import git_email, git_name, resolve_version
+from kamal_pyinfra.project.version import resolve_version
 from tests.config.conftest import Load
 
 
@@ -41,10 +41,9 @@ def commit(project: Path) -> str:
 
 def test_the_argument_wins_over_the_variable_and_that_over_git(load: Load, commit: str) -> None:
     config = load(environ={"VERSION": "from-env"})
-    assert resolve_version(config, version="v1", environ={"VERSION": "v2"}) == "v1"
-    assert resolve_version(config, version=None, environ={"VERSION": "v2"}) == "v2"
+    assert resolve_version(config, version="v1") == "v1"
     assert resolve_version(config) == "from-env"
-    assert resolve_version(config, version=None, environ={}) == commit
+    assert resolve_version(load(), version=None) == commit
 
 
 def test_changes_count_only_when_the_working_tree_is_built(project: Path, load: Load, commit: str) -> None:
@@ -140,7 +139,7 @@ def test_a_git_that_does_not_answer_is_named(project: Path, load: Load, monkeypa
 
 def test_who_works_is_gits_user_or_the_login_name(commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "someone")
-    assert (git_name(), git_email()) == ("someone", "someone")
+    assert (git.git_user("name"), git.git_user("email")) == ("someone", "someone")
     run_git("config", "user.name", "Ada L.")
     run_git("config", "user.email", "ada@example.com")
-    assert (git_name(), git_email()) == ("Ada L.", "ada@example.com")
+    assert (git.git_user("name"), git.git_user("email")) == ("Ada L.", "ada@example.com")

@@ -35,17 +35,17 @@ PUSHED = "The hosts would get what differs in it: once it is written, `kp env pu
 @example("kp envify", "kp envify -d staging --skip-push")
 def envify(options: Options, skip_push: bool) -> None:
     """Write .env from .env.erb, .env.tpl or .env.j2, and push the secrets in it to the hosts."""
-    from kamal_pyinfra.project.envify import env_name, envify, find_template, template_names
+    from kamal_pyinfra.project.envify import envify, find_template, template_names
 
-    name = env_name(options.destination)
     template = find_template(Path.cwd(), options.destination)
     if template is None:
         echo(f"Nothing to do: there is no {' or '.join(template_names(options.destination))}.")
         return
+    name = Path(template).stem
     if options.dry_run:
         echo(f"{name} would be written from {template}." + ("" if skip_push else f" {PUSHED}"))
         return
-    envify(Path.cwd(), options.destination, os.environ)
+    envify(Path.cwd(), template, os.environ)
     echo(f"Wrote {name} from {template}.")
     if not skip_push:
         click.get_current_context().invoke(env.commands["push"], **options.__dict__)

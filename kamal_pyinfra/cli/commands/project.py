@@ -15,7 +15,6 @@ from kamal_pyinfra.cli.output import echo, error_page
 
 if TYPE_CHECKING:
     from kamal_pyinfra.project.scan import Project
-    from kamal_pyinfra.project.write import Written
 
 BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
@@ -40,7 +39,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     from kamal_pyinfra.config.load import require_kamal_1
     from kamal_pyinfra.project.scan import read_project
     from kamal_pyinfra.project.starter import next_step, read_answers, starter_files
-    from kamal_pyinfra.project.write import create_missing
+    from kamal_pyinfra.project.write import create
 
     if bundle:
         echo(BUNDLE, err=True)
@@ -52,7 +51,7 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     if is_new and sys.stdin.isatty():
         hosts, image, registry, username = ask(project, hosts, image, registry, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)
-    for line in outcomes(create_missing(folder, starter_files(project, answers))):
+    for line in outcomes((file.path, create(folder, file)) for file in starter_files(project, answers)):
         echo(line)
     if is_new:
         echo("\n".join(["", *notes(project, answers.guesses)]))
@@ -80,10 +79,10 @@ def ask(
     return hosts, image, registry, username
 
 
-def outcomes(written: Iterable[Written]) -> Iterator[str]:
+def outcomes(written: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield what became of each file; many in a folder are one line, so that a small terminal shows all."""
-    for (outcome, folder), files in groupby(written, key=lambda file: (file.outcome, file.path.rpartition("/")[0])):
-        paths = [file.path for file in files]
+    for (outcome, folder), files in groupby(written, key=lambda file: (file[1], file[0].rpartition("/")[0])):
+        paths = [path for path, _ in files]
         shown = [f"{folder}/ ({len(paths)} files)"] if folder and len(paths) > FEW else paths
         yield from (f"{outcome:<8}  {path}" for path in shown)
 

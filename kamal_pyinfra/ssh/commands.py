@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from paramiko import SSHException
 from pyinfra.api.command import StringCommand
@@ -17,7 +18,7 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
 
 from kamal_pyinfra.shell.script import KEY_MARK, KILL_SECONDS
-from kamal_pyinfra.ssh.patches import Execute
+from kamal_pyinfra.ssh.patches import Execute, Streams
 
 
 class Wrapper:
@@ -31,29 +32,28 @@ class Wrapper:
 
 
 class Output(Wrapper):
-    """A stream whose lines are these."""
+    """A stream whose lines are these, with its own channel or another."""
 
-    def __init__(self, stream: Any, lines: Iterable[str]) -> None:
+    def __init__(self, stream: Any, lines: Iterable[str], channel: Any = None) -> None:
         super().__init__(stream)
         self.lines = lines
+        if channel is not None:
+            self.channel = channel
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.lines)
 
 
-def passed_on(execute: Execute, on_line: Callable[[str], None]) -> Execute:
+def passed_on(execute: Execute, on_line: Callable[[str], None], *arguments: Any, **options: Any) -> Streams:
     """Pass lines of standard output on while a command runs; pyinfra shows them when it is over."""
 
-    def lines_of(stream: Any) -> Iterator[str]:
-        for line in stream:
+    def lines() -> Iterator[str]:
+        for line in stdout:
             on_line(line.rstrip("\n"))
             yield line
 
-    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        stdin, stdout, stderr = execute(*arguments, **options)
-        return stdin, Output(stdout, lines_of(stdout)), stderr
-
-    return run
+    stdin, stdout, stderr = execute(*arguments, **options)
+    return stdin, Output(stdout, lines()), stderr
 
 
 CHUNK = 1 << 15
@@ -63,17 +63,13 @@ MOST_BYTES = 32 << 20
 """Of one command, on each of its streams."""
 
 
-def lenient(execute: Execute) -> Execute:
+def lenient(execute: Execute, *arguments: Any, **options: Any) -> Streams:
     """Read output of any bytes, and fail as pyinfra expects when the connection has ended."""
-
-    def run(*arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        try:
-            stdin, stdout, stderr = execute(*arguments, **options)
-        except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
-            raise SSHException("the connection ended") from error
-        return stdin, Output(stdout, lenient_lines(stdout)), Output(stderr, lenient_lines(stderr))
-
-    return run
+    try:
+        stdin, stdout, stderr = execute(*arguments, **options)
+    except EOFError as error:  # the other side hung up while the command was on its way; pyinfra does not catch it
+        raise SSHException("the connection ended") from error
+    return stdin, Output(stdout, lenient_lines(stdout)), Output(stderr, lenient_lines(stderr))
 
 
 def lenient_lines(stream: Any) -> Iterator[str]:
@@ -113,61 +109,46 @@ PATIENCE_SECONDS = 15
 """Beyond the limit and the time until KILL: what has not ended by then never will, or its end does not reach us."""
 
 
-def in_time(execute: Execute, seconds: int) -> Execute:
-    """Let no command last longer than it may.
+def in_time(execute: Execute, seconds: int, command: str, *arguments: Any, **options: Any) -> Streams:
+    """Let no command last longer than it may; ``seconds`` are for one without a limit of its own.
 
     The host ends it; where the host cannot (its programs hang, or wait for a disk that does not answer), the
-    connection is given up from this side.
-
-    The seconds are for commands without a limit of their own (:func:`kamal_pyinfra.shell.script.guarded`).
+    connection is given up from this side. Then standard error has a last line: `timeout` itself prints nothing.
     """
+    sent, allowed = limited(command, seconds)
+    key = found[1] if (found := KEY.search(command)) else DEFAULT_KEY if sent != command else ""
+    limit = f"{allowed} s{f' ({key})' if key else ''}"
+    ends_at = time.monotonic() + allowed
+    stdin, stdout, stderr = execute(sent, *arguments, **options)
+    given_up = Event()
 
-    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        sent, allowed = limited(command, seconds)
-        key = found[1] if (found := KEY.search(command)) else DEFAULT_KEY if sent != command else ""
-        began = time.monotonic()
-        stdin, stdout, stderr = execute(sent, *arguments, **options)
-        return stdin, stdout, _TimeLimitNotice(stderr, allowed, key, began)
+    def give_up() -> None:
+        if not stderr.channel.exit_status_ready():
+            given_up.set()
+            # Whatever reads from it is woken, and nothing more is sent on it.
+            stderr.channel.get_transport().close()
 
-    return run
+    deadline = gevent.spawn_later(allowed + KILL_SECONDS + PATIENCE_SECONDS, give_up)
+
+    def lines() -> Iterator[str]:
+        yield from stderr
+        code = stderr.channel.recv_exit_status()
+        deadline.kill(block=False)
+        if given_up.is_set():
+            yield f"No answer came within {limit}; the host or Docker hangs.\n"
+        elif code in STOPPED and time.monotonic() >= ends_at:  # a container may exit with 137 by itself
+            yield f"It did not end within {limit} and was stopped.\n"
+
+    return stdin, stdout, Output(stderr, lines())
 
 
 def limited(command: str, seconds: int) -> tuple[str, int]:
     """Return the command as it is sent, and the limit that holds for it, in seconds."""
-    found = SHELL.match(command)
-    start = found.end() if found is not None else 0
-    own = BOUNDED.match(command, start)
-    if own is not None:
+    start = found.end() if (found := SHELL.match(command)) else 0
+    if own := BOUNDED.match(command, start):
         return command, int(own[1])
     # Inside sudo: the user could not end what runs as root.
     return f"{command[:start]}timeout -k {KILL_SECONDS} {seconds} {command[start:]}", seconds
-
-
-class _TimeLimitNotice(Wrapper):
-    """Standard error, with a last line if the time was up: `timeout` itself prints nothing."""
-
-    def __init__(self, stream: Any, seconds: int, key: str, began: float) -> None:
-        super().__init__(stream)
-        self.limit = f"{seconds} s{f' ({key})' if key else ''}"
-        self.ends_at = began + seconds
-        self.is_given_up = False
-        self.deadline = gevent.spawn_later(seconds + KILL_SECONDS + PATIENCE_SECONDS, self._give_up)
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self.wrapped
-        code = self.wrapped.channel.recv_exit_status()
-        self.deadline.kill(block=False)
-        if self.is_given_up:
-            yield f"No answer came within {self.limit}; the host or Docker hangs.\n"
-        elif code in STOPPED and time.monotonic() >= self.ends_at:  # a container may exit with 137 by itself
-            yield f"It did not end within {self.limit} and was stopped.\n"
-
-    def _give_up(self) -> None:
-        """Close the connection: whatever reads from it is woken, and nothing more is sent on it."""
-        channel = self.wrapped.channel
-        if not channel.exit_status_ready():
-            self.is_given_up = True
-            channel.get_transport().close()
 
 
 class LimitedPull(StringCommand):
@@ -192,34 +173,29 @@ OWN_LINE = re.compile(r"sudo(-rs)?: ")
 ASKPASS = "sudo-askpass"
 
 
-def with_reasons_of_sudo(execute: Execute, host: str, user: str) -> Execute:
+def with_reasons_of_sudo(
+    execute: Execute, host: str, user: str, command: str, *arguments: Any, **options: Any
+) -> Streams:
     """Explain why sudo on a host refused a command of the user who logs in there, and what to do."""
-
-    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        stdin, stdout, stderr = execute(command, *arguments, **options)
-        is_own = BEFORE.match(command) is not None and PASSED_ON.search(command) is None
-        return stdin, stdout, Output(stderr, _explained(stderr, host, user)) if is_own else stderr
-
-    return run
+    stdin, stdout, stderr = execute(command, *arguments, **options)
+    is_own = BEFORE.match(command) is not None and PASSED_ON.search(command) is None
+    return stdin, stdout, Output(stderr, _explained(stderr, host, user)) if is_own else stderr
 
 
 def _explained(stream: Any, host: str, user: str) -> Iterator[str]:
-    own: list[str] = []
-    is_explained = False
+    unexplained, is_explained = "", False
     for line in stream:
         text = line.rstrip("\r\n")
-        why = "" if _is_prompt(text) else _reason(text.strip(), host, user)
+        # pyinfra reads such a line, and asks for the password.
+        is_prompt = text.strip() in SUDO_PASSWORD_REQUIRED_LINES and sys.stdin.isatty()
+        why = "" if is_prompt else _reason(text.strip(), host, user)
         is_explained = is_explained or bool(why)
-        own += [text] if OWN_LINE.match(text) else []
+        if OWN_LINE.match(text):
+            unexplained = "" if is_prompt else text
         yield f"{why}\n" if why else line
     # In another language the words are others.
-    if own and not is_explained and not _is_prompt(own[-1]) and stream.channel.recv_exit_status() == 1:
-        yield f"{host}: sudo refuses {user} ({own[-1]}); see that `sudo -n true` works there\n"
-
-
-def _is_prompt(line: str) -> bool:
-    """Whether pyinfra reads this line and asks for the password."""
-    return line.strip() in SUDO_PASSWORD_REQUIRED_LINES and sys.stdin.isatty()
+    if unexplained and not is_explained and stream.channel.recv_exit_status() == 1:
+        yield f"{host}: sudo refuses {user} ({unexplained}); see that `sudo -n true` works there\n"
 
 
 def _reason(line: str, host: str, user: str) -> str:

@@ -84,11 +84,11 @@ def configure(host: Host, on_output: Callable[[str], None] | None = None) -> Non
 
 
 def _layers(execute: Execute, host: Host, user: str) -> Execute:
-    execute = in_any_login_shell(lenient(execute), host.name)
-    execute = in_time(execute, int(host.data.get(LIMIT, COMMAND_SECONDS)))
+    execute = partial(in_any_login_shell, partial(lenient, execute), host.name)
+    execute = partial(in_time, execute, int(host.data.get(LIMIT, COMMAND_SECONDS)))
     if host.data.get("_sudo"):
-        execute = with_reasons_of_sudo(execute, host.name, user)
-    return passed_on(execute, link_of(host).pass_on)
+        execute = partial(with_reasons_of_sudo, execute, host.name, user)
+    return partial(passed_on, execute, link_of(host).pass_on)
 
 
 def _configure_socket(sock: Any) -> None:

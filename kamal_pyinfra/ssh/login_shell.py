@@ -11,7 +11,7 @@ from paramiko import Channel, SSHException
 
 from kamal_pyinfra.shell.login_shell import sheltered
 from kamal_pyinfra.ssh.commands import Output, Wrapper
-from kamal_pyinfra.ssh.patches import Execute
+from kamal_pyinfra.ssh.patches import Execute, Streams
 from kamal_pyinfra.text import one_line
 
 NOT_RUN = 126
@@ -20,27 +20,23 @@ KEPT_LINES = 20
 SHOWN = 300
 
 
-def in_any_login_shell(execute: Execute, host: str) -> Execute:
-    """Make commands mean the same in any login shell of a host, and fail where the shell ran another."""
-
-    def run(command: str, *arguments: Any, **options: Any) -> tuple[Any, Any, Any]:
-        start, end = new_mark(), new_mark()
-        stdin, stdout, stderr = execute(sheltered(command, start=start, end=end), *arguments, **options)
-        out, err = _Marked(stdout, start, end), _Marked(stderr, start)
-        channel = _Verdict(stdout.channel, out)
-        return stdin, _Judged(out, out, channel), _Judged(stderr, _with_complaint(err, out, host), channel)
-
-    return run
+def in_any_login_shell(execute: Execute, host: str, command: str, *arguments: Any, **options: Any) -> Streams:
+    """Make a command mean the same in any login shell of a host, and fail where the shell ran another."""
+    start, end = _new_mark(), _new_mark()
+    stdin, stdout, stderr = execute(sheltered(command, start=start, end=end), *arguments, **options)
+    out, err = _Marked(stdout, start, end), _Marked(stderr, start)
+    channel = _Verdict(stdout.channel, out)
+    return stdin, Output(out, out, channel), Output(stderr, _with_complaint(err, out, host), channel)
 
 
-def not_run(host: str, printed: str) -> str:
-    """Explain what is wrong with a host whose login shell printed this instead of running a command."""
+def _not_run(host: str, printed: str) -> str:
+    """What is wrong with a host whose login shell printed this instead of running a command."""
     what = f"printed `{one_line(printed)[:SHOWN]}`" if printed else "printed nothing"
     return f"commands do not run on {host}: the login shell or a ForceCommand {what}"
 
 
-def new_mark() -> str:
-    """Return a word that nothing on a host can know before the command brings it there."""
+def _new_mark() -> str:
+    """A word that nothing on a host can know before the command brings it there."""
     return f"kp-{secrets.token_hex(8)}"
 
 
@@ -55,26 +51,24 @@ class _Marked(Wrapper):
         self.is_over = Event()
 
     def __iter__(self) -> Iterator[str]:
+        lines = iter(self.wrapped)
         try:
-            yield from self._own(iter(self.wrapped))
+            for line in lines:
+                if line.rstrip("\r\n").endswith(self.start):
+                    self.is_begun = True
+                    break
+                if len(self.noise) < KEPT_LINES:
+                    self.noise.append(line.strip())
+            for line in lines:
+                before, mark, _ = line.partition(self.end) if self.end else (line, "", "")
+                if before:
+                    yield before
+                if mark:
+                    break
+            for _ in lines:
+                pass
         finally:
             self.is_over.set()
-
-    def _own(self, lines: Iterator[str]) -> Iterator[str]:
-        for line in lines:
-            if line.rstrip("\r\n").endswith(self.start):
-                self.is_begun = True
-                break
-            if len(self.noise) < KEPT_LINES:
-                self.noise.append(line.strip())
-        for line in lines:
-            before, mark, _ = line.partition(self.end) if self.end else (line, "", "")
-            if before:
-                yield before
-            if mark:
-                break
-        for _ in lines:
-            pass
 
     @property
     def is_refused(self) -> bool:
@@ -88,17 +82,9 @@ def _with_complaint(stderr: _Marked, stdout: _Marked, host: str) -> Iterator[str
     yield from stderr
     stdout.is_over.wait()
     if stdout.is_refused:
-        yield not_run(host, "\n".join(line for line in (*stdout.noise, *stderr.noise) if line)) + "\n"
+        yield _not_run(host, "\n".join(line for line in (*stdout.noise, *stderr.noise) if line)) + "\n"
     elif not stderr.is_begun:
         yield from (f"{line}\n" for line in stderr.noise)
-
-
-class _Judged(Output):
-    """A stream whose channel has the verdict."""
-
-    def __init__(self, stream: Any, lines: Any, channel: _Verdict) -> None:
-        super().__init__(stream, lines)
-        self.channel = channel
 
 
 class _Verdict(Wrapper):
@@ -109,7 +95,6 @@ class _Verdict(Wrapper):
         self.stdout = stdout
 
     def recv_exit_status(self) -> int:
-        """Return the command's own, or :data:`NOT_RUN`."""
         code: int = self.wrapped.recv_exit_status()
         self.stdout.is_over.wait()
         return NOT_RUN if self.stdout.is_refused else code
@@ -121,7 +106,7 @@ class MarkedChannel(Wrapper):
     def __init__(self, channel: Channel, host: str) -> None:
         super().__init__(channel)
         self.host = host
-        self.start = new_mark()
+        self.start = _new_mark()
         self.is_begun = False
         self.noise = b""
 
@@ -138,7 +123,7 @@ class MarkedChannel(Wrapper):
         while not self.is_begun:
             data = self.wrapped.recv(nbytes)
             if not data:
-                raise SSHException(not_run(self.host, self.noise.decode(errors="replace").strip()))
+                raise SSHException(_not_run(self.host, self.noise.decode(errors="replace").strip()))
             before, mark, after = (self.noise + data).partition(f"{self.start}\n".encode())
             self.noise = before if mark else before[-64 * 1024 :]
             self.is_begun = bool(mark)

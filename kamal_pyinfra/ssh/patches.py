@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.state import State
 
-Execute = Callable[..., tuple[Any, Any, Any]]
+Streams = tuple[Any, Any, Any]
+Execute = Callable[..., Streams]
 """``exec_command`` of paramiko's client: a command becomes its three streams."""
 
 
@@ -173,7 +174,7 @@ def use_client(client: type[Any]) -> None:
     import_module("pyinfra.connectors.ssh").SSHClient = client  # type: ignore[attr-defined]
 
 
-class Wrapped(partial[tuple[Any, Any, Any]]):
+class Wrapped(partial[Streams]):
     """``exec_command`` of one client, in layers of ours."""
 
 

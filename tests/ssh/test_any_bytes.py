@@ -79,7 +79,7 @@ class Client:
 
 
 def test_lines_that_are_not_utf_8_are_read_as_far_as_they_can_be() -> None:
-    _, stdout, stderr = lenient(Client().exec_command)("x", get_pty=False)
+    _, stdout, stderr = lenient(Client().exec_command, "x", get_pty=False)
     assert list(stdout) == ["caf\ufffd one\n", "caf\xe9 two\n"]
     assert list(stderr) == ["\ufffd\n", "what else it says\n"]
     assert stdout.channel == "the channel"
@@ -91,4 +91,4 @@ def test_a_connection_that_ends_under_a_command_fails_as_pyinfra_expects() -> No
             raise EOFError
 
     with pytest.raises(SSHException, match="the connection ended"):
-        lenient(Ended().exec_command)("x", get_pty=False)
+        lenient(Ended().exec_command, "x", get_pty=False)

@@ -39,7 +39,7 @@ class Client:
 
 
 def read(client: Any, command: str) -> tuple[list[str], list[str], int]:
-    _, out, err = in_any_login_shell(client.exec_command, "192.0.2.1")(command)
+    _, out, err = in_any_login_shell(client.exec_command, "192.0.2.1", command)
     return list(out), list(err), out.channel.recv_exit_status()
 
 

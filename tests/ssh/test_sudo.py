@@ -54,8 +54,8 @@ class Stream:
 
 
 def heard(client: Client, command: str = "sudo -H -n sh -c 'docker ps'") -> list[str]:
-    run = with_reasons_of_sudo(client.exec_command, "web1", "admin")
-    return [line.rstrip("\n") for line in run(command)[2]]
+    _, _, stderr = with_reasons_of_sudo(client.exec_command, "web1", "admin", command)
+    return [line.rstrip("\n") for line in stderr]
 
 
 @pytest.fixture(autouse=True)

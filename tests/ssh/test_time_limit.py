@@ -67,7 +67,7 @@ class Stream(list[str]):
 
 
 def said(command: str, seconds: int) -> tuple[int, list[str], list[str]]:
-    _, out, err = in_time(Client().exec_command, seconds)(unix(command), get_pty=False)
+    _, out, err = in_time(Client().exec_command, seconds, unix(command), get_pty=False)
     return out.channel.recv_exit_status(), list(out), list(err)
 
 
@@ -110,7 +110,7 @@ def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     """It must hold up nobody for longer than the limit and a grace, and be named with what makes the time longer."""
     monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", 0.1 - time_limit.KILL_SECONDS - 1)
     client = Hung()
-    _, _, err = in_time(client.exec_command, 1)(unix("docker ps"))
+    _, _, err = in_time(client.exec_command, 1, unix("docker ps"))
     told = "No answer came within 1 s (ssh.command_timeout); the host or Docker hangs.\n"
     assert list(err) == ["out\n", told]
     assert err.channel.recv_exit_status() == -1
@@ -119,7 +119,7 @@ def test_a_host_that_ends_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 def test_a_connection_stays_open_after_a_command_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limit, "PATIENCE_SECONDS", -time_limit.KILL_SECONDS - 1)
     client = Hung()
-    in_time(client.exec_command, 1)(unix("docker ps"))
+    in_time(client.exec_command, 1, unix("docker ps"))
     client.channel.exit_status_ready = lambda: True
     gevent.sleep(0.05)
     assert not client.is_over.is_set()

@@ -25,8 +25,15 @@ from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from kamal_pyinfra.config.values import parse_address
-from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, SshConfigError, host_settings, local_user
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, Trust
+from kamal_pyinfra.ssh.client_config import (
+    DEFAULT_USER,
+    HostSettings,
+    SshConfigError,
+    expanded,
+    host_settings,
+    local_user,
+)
+from kamal_pyinfra.ssh.host_keys import USER_FILE, HostKeyRefused, HostKeys, RunKeys, Trust
 from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
 
@@ -73,13 +80,6 @@ class Jumped(SSHException):
 class HungUp(SSHException):
     """sshd ends each connection before it gives its name."""
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(
-            f"sshd ended the connection before it gave its name, {len(BACK_OFF) + 1} times: too many connections at "
-            "once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
-            f"({str(error) or type(error).__name__})"
-        )
-
 
 OURS = (HostKeyRefused, NotLetIn, Jumped, SshConfigError, HungUp)
 """Reasons that need no other words; pyinfra puts "SSH error" before others."""
@@ -92,20 +92,14 @@ class Client(SSHClient):
     depth = 0
 
     def connect(self, hostname: str, **kwargs: Any) -> None:  # type: ignore[override]  # pyinfra's is untyped
-        """Connect as pyinfra asks for it; see :class:`pyinfra.connectors.ssh.SSHConnector`.
-
-        Raises:
-            ConnectError, SSHException, OSError, EOFError: the host cannot be reached, is not itself, or does not let
-                us in.
-        """
+        """Connect as pyinfra's ``SSHConnector`` asks for it, and raise what that catches."""
         given = dict(kwargs.get("_pyinfra_ssh_paramiko_connect_kwargs") or {})
         route = given.pop(ROUTE, None)
         if route is None:
             super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]  # as above
             return
-        folder = Path(route.known_hosts or "~/.ssh/known_hosts").expanduser().parent
-        if not folder.exists():  # without any use of `ssh` there is none
-            folder.mkdir(parents=True, mode=0o700)
+        folder = Path(expanded(route.known_hosts or USER_FILE)).parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # without any use of `ssh` there is none
         try:
             connect_with_retries(partial(self._connect, hostname, route, given, kwargs))
         except (*OURS, PyinfraError) as error:
@@ -118,7 +112,8 @@ class Client(SSHClient):
     def _connect(self, hostname: str, route: Route, given: dict[str, Any], kwargs: dict[str, Any]) -> None:
         _patch_paramiko_sk_key_support()
         file = kwargs.get("_pyinfra_ssh_config_file")
-        found = _settings(hostname, kwargs.get("username"), kwargs.get("port"), DEFAULT_USER, file)
+        user, port = kwargs.get("username"), kwargs.get("port")
+        found = host_settings(hostname, user=user, port=port, default_user=DEFAULT_USER, file=file)
         if route.jumps:
             found = replace(found, proxy_jump=route.jumps, proxy_command="")
         elif route.proxy_command:
@@ -145,13 +140,19 @@ class Client(SSHClient):
         self.identity_agent = None
         self.set_missing_host_key_policy(keys)  # asked for every key, since paramiko is given none
         try:
+            if found.proxy_jump:
+                sock: Any = self._through(found, route, port, timeout, file)
+            elif found.proxy_command:  # by a shell, as ssh does
+                sock = Program(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
+            else:
+                sock = open_socket(found.host_name, port, timeout, found.address_family)
             paramiko.client.SSHClient.connect(
                 self,
                 found.host_name,
                 port=port,
                 username=user,
                 timeout=timeout,
-                sock=self._socket(found, route, port, timeout, file),
+                sock=sock,
                 auth_strategy=Offering(user, offer, found.alias, route.run_keys()),
                 transport_factory=partial(Connection, types=keys.types),
                 **{"banner_timeout": route.banner_timeout, **given},
@@ -159,13 +160,6 @@ class Client(SSHClient):
         except BaseException:
             self.close()
             raise
-
-    def _socket(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Any:
-        if found.proxy_jump:
-            return self._through(found, route, port, timeout, file)
-        if found.proxy_command:  # by a shell, as ssh does
-            return Program(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
-        return open_socket(found.host_name, port, timeout, found.address_family)
 
     def _through(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Channel:
         *before, last = found.proxy_jump
@@ -186,14 +180,10 @@ class Client(SSHClient):
         return channel
 
     def jump(self, text: str, before: Sequence[str], route: Route, file: str | None, *, depth: int) -> None:
-        """Connect to a jump host, through others if there are.
+        """Connect to a jump host, ``[user@]host[:port]``, by way of those before, else of those in ``~/.ssh/config``.
 
-        Args:
-            text: ``[user@]host[:port]``; what it leaves out is in ``~/.ssh/config``.
-            before: hosts that lead to it; without any those of ``~/.ssh/config``.
-            route: of the host behind it; it holds for the jump host too where ``deploy.yml`` names that.
-            file: see :func:`~kamal_pyinfra.ssh.client_config.host_settings`.
-            depth: how many connections go through it.
+        The route is of the host behind it, and holds for the jump host too where ``deploy.yml`` names that; ``depth``
+        connections go through it.
         """
         self.depth = depth
         address = parse_address(text)
@@ -202,7 +192,8 @@ class Client(SSHClient):
         if depth > MOST_JUMPS:
             raise Jumped(f"more than {MOST_JUMPS} jump hosts lead to each other")
         default = DEFAULT_USER if route.jumps else local_user()
-        found = _settings(address.host, address.user, address.port, default, file)
+        host, user, port = address.host, address.user, address.port
+        found = host_settings(host, user=user, port=port, default_user=default, file=file)
         own_jumps = [parse_address(hop) for hop in found.proxy_jump]
         if before:
             found = replace(found, proxy_jump=tuple(before), proxy_command="")
@@ -232,20 +223,14 @@ def open_session(transport: Transport, timeout: float) -> Channel:
 
 
 def _patiently(begin: Any) -> Any:
-    for seconds in REFUSED_SESSION_SECONDS:
+    pauses = iter(REFUSED_SESSION_SECONDS)
+    while True:
         try:
             return begin()
-        except ChannelException:
+        except ChannelException as error:
+            if (seconds := next(pauses, None)) is None:
+                raise SessionRefused(NO_SESSION) from error
             gevent.sleep(seconds)
-    try:
-        return begin()
-    except ChannelException as error:
-        raise SessionRefused(NO_SESSION) from error
-
-
-def _settings(host: str, user: str | None, port: int | None, default: str, file: str | None) -> HostSettings:
-    found = host_settings(host, user=user, port=port, default_user=default, file=file)
-    return replace(found, user=found.user or default)
 
 
 def _offer(found: HostSettings, route: Route) -> Offer:
@@ -260,7 +245,7 @@ def _offer(found: HostSettings, route: Route) -> Offer:
 
 def _host_keys(found: HostSettings, route: Route, port: int) -> HostKeys:
     trust = Trust(
-        files=(str(Path(route.known_hosts).expanduser()),) if route.known_hosts else found.known_hosts,
+        files=(expanded(route.known_hosts),) if route.known_hosts else found.known_hosts,
         system_files=found.system_known_hosts,
         revoked=found.revoked_host_keys,
         is_strict=found.strict in ("yes", "true") if route.is_strict is None else route.is_strict,
@@ -279,30 +264,30 @@ def connect_with_retries(connect: Callable[[], None]) -> None:
     """Connect, and once more where the host refused: sshd starts anew, or has too many at once.
 
     Never after an answer that would be the same again (authentication, host key, unknown name), and not when nothing
-    answers at all, for which ``ssh.connect_timeout`` is the time.
-
-    Raises:
-        HungUp: sshd hung up each time. SSHException, OSError, EOFError: any other failure, as it came.
+    answers at all, for which ``ssh.connect_timeout`` is the time. A failure is raised as it came, or as HungUp.
     """
-    for seconds in BACK_OFF:
+    pauses = iter(BACK_OFF)
+    while True:
         try:
             return connect()
         except (SSHException, OSError, EOFError) as error:
             if not is_transient(error):
                 raise
-        gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
-    try:
-        return connect()
-    except (SSHException, OSError, EOFError) as error:
-        if is_transient(error) and not isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
-            raise HungUp(error) from error
-        raise  # nothing listens there, or a firewall refuses
+            if (seconds := next(pauses, None)) is not None:
+                gevent.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - so that hosts do not come in step
+            elif isinstance(error, ConnectionRefusedError | NoValidConnectionsError):
+                raise  # nothing listens there, or a firewall refuses
+            else:
+                raise HungUp(
+                    f"sshd ended the connection before it gave its name, {len(BACK_OFF) + 1} times: too many "
+                    "connections at once (MaxStartups), or a penalty for this address (PerSourcePenalties) "
+                    f"({str(error) or type(error).__name__})"
+                ) from error
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether a failure to connect may be over in a moment."""
     if isinstance(error, NoValidConnectionsError):  # one error for each address of the name
         return all(is_transient(each) for each in error.errors.values())
-    if isinstance(error, TRANSIENT):
-        return True
-    return type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
+    is_dropped = type(error) is SSHException and any(text in str(error).lower() for text in DROPPED)
+    return is_dropped or isinstance(error, TRANSIENT)

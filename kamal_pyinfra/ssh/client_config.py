@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -99,15 +100,21 @@ def _words_of(text: str, place: str) -> list[str]:
     return words
 
 
-def included_by(line: Line, *, is_users: bool) -> Iterator[Path]:
-    """Yield the files that an ``Include`` line names, those that are there."""
+def expanded(path: str) -> str:
+    """Return a path with its ``~`` replaced; the rest stays as it is written."""
+    return os.path.expanduser(path)  # noqa: PTH111 - a `Path` writes it anew
+
+
+def _with_variables(path: str) -> str:
+    return expanded(VARIABLE.sub(lambda found: os.environ.get(found[1], ""), path))
+
+
+def _included_by(line: Line, *, is_users: bool) -> Iterator[Path]:
+    """The files that an ``Include`` line names, those that are there."""
+    folder = expanded("~/.ssh") if is_users else SYSTEM.parent
     for word in line.words:
-        path = VARIABLE.sub(lambda found: os.environ.get(found[1], ""), word)
-        if path.startswith("~"):
-            path = str(Path(path).expanduser())
-        elif not path.startswith("/"):
-            path = str((Path("~/.ssh").expanduser() if is_users else SYSTEM.parent) / path)
-        yield from (Path(found) for found in sorted(glob.glob(path)))  # noqa: PTH207 - absolute patterns
+        pattern = Path(folder) / _with_variables(word)  # an absolute one stands alone
+        yield from map(Path, sorted(glob.glob(str(pattern))))  # noqa: PTH207 - absolute patterns
 
 
 def is_in(name: str, patterns: Sequence[str]) -> bool:
@@ -191,23 +198,19 @@ def host_settings(
 ) -> HostSettings:
     """Return what ``ssh -l USER -p PORT`` would take from its files for a host.
 
-    Args:
-        host: alias, name or address.
-        user: who logs in, where that is known already; so for ``port``.
-        default_user: who logs in where no file has it; by default the local user, as with ``ssh``.
-        file: read instead of the user's and the system's (``ssh -F``).
+    Without ``default_user`` it is left open who logs in where no file has it; ``file`` is read instead of the user's
+    and the system's (``ssh -F``).
 
     Raises:
         SshConfigError: a file cannot be read, or has something that means nothing.
     """
-    reading = _Reading(host, user, port, default_user or local_user())
+    reading = _Reading(host, user, port, default_user)
     for is_final in (False, True):
-        if is_final and not reading.wants_final:
-            break
-        reading.is_final = is_final
-        reading.read(Path(file).expanduser() if file else Path("~/.ssh/config").expanduser(), is_users=True)
-        if file is None:
-            reading.read(SYSTEM, is_users=False)
+        if reading.wants_final or not is_final:
+            reading.is_final = is_final
+            reading.read(Path(expanded(file or "~/.ssh/config")), is_users=True)
+            if file is None:
+                reading.read(SYSTEM, is_users=False)
     return reading.settings()
 
 
@@ -218,9 +221,9 @@ class _Reading:
     host: str
     user: str | None
     port: int | None
-    default_user: str
+    default_user: str | None
     found: dict[str, Line] = field(default_factory=dict)
-    collected: dict[str, list[str]] = field(default_factory=dict)
+    collected: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     is_final: bool = False
     wants_final: bool = False
 
@@ -235,21 +238,19 @@ class _Reading:
             elif line.keyword == "match":
                 is_active = self._matches(line, is_asked=active) and active
             elif line.keyword == "include":
-                for included in included_by(line, is_users=is_users):
+                for included in _included_by(line, is_users=is_users):
                     self.read(included, is_users=is_users, active=is_active, depth=depth + 1)
             elif is_active and line.words:
                 self._take(line)
 
     def _take(self, line: Line) -> None:
+        is_second_way = line.keyword in WAYS and self.found.keys() & WAYS  # whichever comes first counts
+        # The name is what it was when the last reading began, whether a file gave it or not.
+        is_late_name = line.keyword == "hostname" and self.is_final
         if line.keyword in COLLECTED:
-            known = self.collected.setdefault(line.keyword, [])
-            known += [line.words[0]] if line.words[0] not in known else []
-            return
-        if line.keyword in WAYS and self.found.keys() & WAYS:
-            return  # whichever comes first
-        if line.keyword == "hostname" and self.is_final:
-            return  # the name is what it was when the last reading began, whether a file gave it or not
-        self.found.setdefault(line.keyword, line)
+            self.collected[line.keyword].append(line.words[0])
+        elif not (is_second_way or is_late_name):
+            self.found.setdefault(line.keyword, line)
 
     def _matches(self, line: Line, *, is_asked: bool) -> bool:
         """Whether a ``Match`` line holds; its commands are not run where it cannot count."""
@@ -297,14 +298,12 @@ class _Reading:
         return () if names and names[0].lower() == NONE else names
 
     def host_name(self) -> str:
-        """Return where to connect."""
         name = self._word("hostname")
         return _replaced(name, {"%": "%", "h": self.host}) if name else self.host
 
     def _remote_user(self) -> str:
-        return self.user or self._word("user") or self.default_user
+        return self.user or self._word("user") or self.default_user or local_user()
 
-    @property
     def _port(self) -> int | None:
         return self.port if self.port is not None else self._number("port")
 
@@ -318,15 +317,14 @@ class _Reading:
 
     def _expanded(self, text: str) -> str:
         alias = self._word("hostkeyalias")
-        known = HostSettings(self.host, self.host_name(), self._port, self._remote_user(), host_key_alias=alias)
+        known = HostSettings(self.host, self.host_name(), self._port(), self._remote_user(), host_key_alias=alias)
         return known.expand(text)
 
     def _path(self, text: str) -> str:
-        named = VARIABLE.sub(lambda found: os.environ.get(found[1], ""), self._expanded(text))
-        return str(Path(named).expanduser()) if named.startswith("~") else named
+        return _with_variables(self._expanded(text))
 
     def _paths(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(self._path(name) for name in names if name.lower() != NONE)
+        return tuple(dict.fromkeys(self._path(name) for name in names if name.lower() != NONE))
 
     def _agent(self) -> str | None:
         value = self._word("identityagent", "SSH_AUTH_SOCK")
@@ -339,15 +337,14 @@ class _Reading:
         return self._path(value)
 
     def settings(self) -> HostSettings:
-        """Return all of it."""
         revoked = self._word("revokedhostkeys", NONE)
         return HostSettings(
             alias=self.host,
             host_name=self.host_name(),
-            port=self._port,
-            user=self.user or self._word("user") or None,
-            identity_files=tuple(dict.fromkeys(self._paths(self.collected.get("identityfile", ())))),
-            certificate_files=self._paths(self.collected.get("certificatefile", ())),
+            port=self._port(),
+            user=self.user or self._word("user") or self.default_user or None,
+            identity_files=self._paths(self.collected["identityfile"]),
+            certificate_files=self._paths(self.collected["certificatefile"]),
             identities_only=self._word("identitiesonly").lower() in ("yes", "true"),
             identity_agent=self._agent(),
             proxy_jump=tuple(hop.strip() for hop in self._rest("proxyjump").split(",") if hop.strip()),

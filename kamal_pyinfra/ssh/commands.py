@@ -121,14 +121,7 @@ def in_time(execute: Execute, seconds: int, command: str, *arguments: Any, **opt
     ends_at = time.monotonic() + allowed
     stdin, stdout, stderr = execute(sent, *arguments, **options)
     given_up = Event()
-
-    def give_up() -> None:
-        if not stderr.channel.exit_status_ready():
-            given_up.set()
-            # Whatever reads from it is woken, and nothing more is sent on it.
-            stderr.channel.get_transport().close()
-
-    deadline = gevent.spawn_later(allowed + KILL_SECONDS + PATIENCE_SECONDS, give_up)
+    deadline = gevent.spawn_later(allowed + KILL_SECONDS + PATIENCE_SECONDS, _give_up, stderr.channel, given_up)
 
     def lines() -> Iterator[str]:
         yield from stderr
@@ -140,6 +133,13 @@ def in_time(execute: Execute, seconds: int, command: str, *arguments: Any, **opt
             yield f"It did not end within {limit} and was stopped.\n"
 
     return stdin, stdout, Output(stderr, lines())
+
+
+def _give_up(channel: Any, given_up: Event) -> None:
+    """Close the connection of a command: whatever reads from it is woken, and nothing more is sent on it."""
+    if not channel.exit_status_ready():
+        given_up.set()
+        channel.get_transport().close()
 
 
 def limited(command: str, seconds: int) -> tuple[str, int]:

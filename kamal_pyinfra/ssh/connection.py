@@ -37,18 +37,12 @@ LINK = "kp_link"
 class Link:
     """What kp keeps of one host's connection, whichever client has it just now."""
 
-    on_output: Callable[[str], None] | None = None  # takes each line that a command prints, as it comes
+    on_output: Callable[[str], None] = field(default=lambda _: None)  # takes each line that a command prints
     # held while the connection is made anew: the lease of the lock may be doing so, too
     alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
 
-    def pass_on(self, line: str) -> None:
-        """Pass a line of output on."""
-        if self.on_output is not None:
-            self.on_output(line)
 
-
-def link_of(host: Host) -> Link:
-    """Return the link of a host; it is made when it is first asked for."""
+def _link(host: Host) -> Link:
     link: Link = host.connector_data.setdefault(LINK, Link())
     return link
 
@@ -64,23 +58,25 @@ def configure(host: Host, on_output: Callable[[str], None] | None = None) -> Non
     paramiko leaves Nagle's algorithm on, which costs about 40 ms for each command, and sends nothing while a command
     is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
 
-    Args:
-        host: connected.
-        on_output: takes each line of standard output, without its end, while commands run.
+    ``on_output`` takes each line of standard output, without its end, while commands run.
     """
-    link = link_of(host)
+    link = _link(host)
     link.on_output = on_output or link.on_output
     client, transport = getattr(host.connector, "client", None), _transport(host)
     if client is not None:
         user = (transport.get_username() if transport is not None else None) or "the user"
         wrap_commands(client, partial(_layers, host=host, user=user))
+    sock: Any = None
     while transport is not None:
         transport.set_keepalive(ALIVE_SECONDS)
         sock = transport.sock
-        if not isinstance(sock, Channel):
-            _configure_socket(sock)
-            return
-        transport = sock.get_transport()
+        transport = sock.get_transport() if isinstance(sock, Channel) else None
+    seconds = ALIVE_SECONDS * ALIVE_MISSES
+    for name, value in (("TCP_NODELAY", 1), ("TCP_USER_TIMEOUT", seconds * 1000), ("TCP_RXT_CONNDROPTIME", seconds)):
+        option = getattr(socket, name, DARWIN.get(name) if sys.platform == "darwin" else None)
+        if option is not None:
+            with contextlib.suppress(OSError, AttributeError):  # a proxy command has no such option
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _layers(execute: Execute, host: Host, user: str) -> Execute:
@@ -88,16 +84,8 @@ def _layers(execute: Execute, host: Host, user: str) -> Execute:
     execute = partial(in_time, execute, int(host.data.get(LIMIT, COMMAND_SECONDS)))
     if host.data.get("_sudo"):
         execute = partial(with_reasons_of_sudo, execute, host.name, user)
-    return partial(passed_on, execute, link_of(host).pass_on)
-
-
-def _configure_socket(sock: Any) -> None:
-    seconds = ALIVE_SECONDS * ALIVE_MISSES
-    for name, value in (("TCP_NODELAY", 1), ("TCP_USER_TIMEOUT", seconds * 1000), ("TCP_RXT_CONNDROPTIME", seconds)):
-        option = getattr(socket, name, DARWIN.get(name) if sys.platform == "darwin" else None)
-        if option is not None:
-            with contextlib.suppress(OSError, AttributeError):  # a proxy command has no such option
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    link = _link(host)
+    return partial(passed_on, execute, lambda line: link.on_output(line))  # noqa: PLW0108 - it may be another by then
 
 
 def show_ssh_log(level: str) -> None:
@@ -116,10 +104,8 @@ def execute(
     host: Host, command: str, *, print_output: bool = False, stdin: str | None = None
 ) -> tuple[bool, CommandOutput]:
     """Run one command on a host outside an operation, with the host's own sudo setting."""
-    typed: dict[str, Any] = {} if stdin is None else {"_stdin": stdin}
-    return host.run_shell_command(
-        StringCommand(command), print_output=print_output, _sudo=bool(host.data.get("_sudo", False)), **typed
-    )
+    sudo = bool(host.data.get("_sudo", False))
+    return host.run_shell_command(StringCommand(command), print_output=print_output, _sudo=sudo, _stdin=stdin)
 
 
 def _is_active(host: Host) -> bool:
@@ -130,11 +116,9 @@ def _is_active(host: Host) -> bool:
 def reconnect(host: Host, *, only_if_gone: bool = False) -> None:
     """Connect anew, which ends what still runs on the old connection and gives a user new groups.
 
-    Args:
-        host: to which there is a connection, or was one.
-        only_if_gone: leave the connection as it is unless it has ended, or an attempt to make it failed.
+    With ``only_if_gone`` a connection stays as it is unless it has ended, or an attempt to make it failed.
     """
-    with link_of(host).alone:
+    with _link(host).alone:
         if not (only_if_gone and _is_active(host)):
             connect_anew(host)
             configure(host)
@@ -142,8 +126,7 @@ def reconnect(host: Host, *, only_if_gone: bool = False) -> None:
 
 def is_disconnected(host: Host) -> bool:
     """Whether the connection is over, as far as this side knows."""
-    has_client = getattr(host.connector, "client", None) is not None
-    return has_client and host.connected and not _is_active(host)
+    return getattr(host.connector, "client", None) is not None and host.connected and not _is_active(host)
 
 
 def reconnect_all(state: State) -> None:
@@ -154,10 +137,7 @@ def reconnect_all(state: State) -> None:
 
 
 def stream(host: Host, command: str) -> MarkedChannel:
-    """Start one command on a host, with the host's own sudo setting, and do not wait for it.
-
-    Returns:
-        Its channel, to be read as the command writes.
+    """Start one command on a host, with its own sudo setting; what the command writes is read from the channel.
 
     Raises:
         SSHException: the connection is gone.

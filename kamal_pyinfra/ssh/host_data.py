@@ -13,14 +13,14 @@ from kamal_pyinfra.config import Config, Server, Ssh
 from kamal_pyinfra.config.values import parse_address
 from kamal_pyinfra.shell.script import quoted as shell_quoted
 from kamal_pyinfra.ssh.client import ROUTE, Client, Route, no_keys
+from kamal_pyinfra.ssh.client_config import expanded
 from kamal_pyinfra.ssh.commands import LIMIT
-from kamal_pyinfra.ssh.host_keys import RunKeys
+from kamal_pyinfra.ssh.host_keys import USER_FILE, RunKeys
 from kamal_pyinfra.ssh.keys import parse_key
 from kamal_pyinfra.ssh.patches import use_client
 
 STRICT = {"strict": "yes", "accept-new": "accept-new"}
 OWN_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-OWN_KNOWN_HOSTS = "~/.ssh/known_hosts"
 OWN_FILES = ("Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
 ALIVE_SECONDS = 10
 """How often a silent host is asked whether it is still there."""
@@ -31,13 +31,7 @@ CHANNEL_SECONDS = 30
 
 
 def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str:
-    """Return an SSH client configuration: deploy.yml's keys and known hosts, then all that the user has.
-
-    Args:
-        ssh: the ``ssh`` section; user, port and jump host are not for build hosts.
-        keys: paths of its private keys.
-        known_hosts: path of its file with host keys.
-    """
+    """Return a configuration of ``ssh``: deploy.yml's keys and known hosts, then all that the user has."""
     # Once a file names a key, ssh no longer tries those that it would have tried by itself.
     own_keys = () if ssh.keys_only or not keys else OWN_KEYS
     lines = [
@@ -47,7 +41,7 @@ def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str
         f"StrictHostKeyChecking {STRICT[ssh.host_keys]}",
         *(f"IdentityFile {_quoted(key)}" for key in (*keys, *own_keys)),
         *(["IdentitiesOnly yes"] if ssh.keys_only else []),
-        *([f"UserKnownHostsFile {_quoted(known_hosts)} {OWN_KNOWN_HOSTS}"] if known_hosts else []),
+        *([f"UserKnownHostsFile {_quoted(known_hosts)} {USER_FILE}"] if known_hosts else []),
         *OWN_FILES,
     ]
     return "".join(f"{line}\n" for line in lines)
@@ -75,20 +69,16 @@ def host_data(config: Config, server: Server, run_keys: RunKeys) -> dict[str, An
     """Return how pyinfra reaches one host; what ``deploy.yml`` leaves open, ``~/.ssh/config`` decides."""
     use_client(Client)
     ssh = config.ssh
-    data: dict[str, Any] = {
+    return {
         **given_login(config, server),
         "ssh_forward_agent": False,
         "ssh_strict_host_key_checking": STRICT[ssh.host_keys],
         LIMIT: ssh.command_timeout,
         "ssh_paramiko_connect_kwargs": {ROUTE: _route(ssh, server, run_keys), "channel_timeout": CHANNEL_SECONDS},
+        **({"ssh_hostname": server.address} if server.address != server.host else {}),
+        **({"ssh_known_hosts_file": expanded(ssh.known_hosts)} if ssh.known_hosts else {}),
+        **({"_sudo": True} if server.sudo else {}),
     }
-    if server.address != server.host:
-        data["ssh_hostname"] = server.address
-    if ssh.known_hosts:
-        data["ssh_known_hosts_file"] = str(Path(ssh.known_hosts).expanduser())
-    if server.sudo:
-        data["_sudo"] = True
-    return data
 
 
 def given_login(config: Config, server: Server) -> dict[str, Any]:
@@ -103,11 +93,11 @@ def _route(ssh: Ssh, server: Server, run_keys: RunKeys) -> Route:
     given = tuple(parse_key(text.get_secret_value()) for text in (() if server.key else ssh.key_data))
     return Route(
         run_keys=lambda: run_keys,
-        keys=tuple(str(Path(key).expanduser()) for key in ([server.key] if server.key else ssh.keys)),
+        keys=tuple(map(expanded, [server.key] if server.key else ssh.keys)),
         key_data=(lambda: given) if given else no_keys,
         keys_only=ssh.keys_only,
         is_strict=ssh.host_keys == "strict" if ssh.sets("host_keys") else None,
-        known_hosts=str(Path(ssh.known_hosts).expanduser()) if ssh.known_hosts else None,
+        known_hosts=expanded(ssh.known_hosts) if ssh.known_hosts else None,
         jumps=ssh.jumps,
         proxy_command=ssh.proxy_command or "",
         timeout=ssh.connect_timeout if ssh.sets("connect_timeout") else None,
@@ -116,13 +106,9 @@ def _route(ssh: Ssh, server: Server, run_keys: RunKeys) -> Route:
 
 
 def jump_config_file(ssh: Ssh) -> str:
-    """Write an SSH client configuration with the jump hosts or the proxy command, for the program ``ssh``.
+    """Write a configuration of ``ssh`` with the jump hosts or the proxy command, and return its path.
 
-    It goes before the user's own ``~/.ssh/config``, which it includes. There is no secret in it. With both, the
-    jump hosts count (Kamal 1.9).
-
-    Returns:
-        Its path.
+    It includes the user's own files, and holds no secret. With both, the jump hosts count (Kamal 1.9).
     """
     lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", "Host *", *OWN_FILES]
     text = "".join(f"{line}\n" for line in lines)
@@ -145,8 +131,8 @@ def _jump_lines(ssh: Ssh) -> list[str]:
         f"Host {' '.join(names)}",
         "  ForwardAgent no",
         *(strict if ssh.sets("host_keys") else []),
-        *([f"  UserKnownHostsFile {_quoted(str(Path(ssh.known_hosts).expanduser()))}"] if ssh.known_hosts else []),
-        *(f"  IdentityFile {_quoted(str(Path(key).expanduser()))}" for key in ssh.keys),
+        *([f"  UserKnownHostsFile {_quoted(expanded(ssh.known_hosts))}"] if ssh.known_hosts else []),
+        *(f"  IdentityFile {_quoted(expanded(key))}" for key in ssh.keys),
         f"Host * {' '.join(f'!{name}' for name in names)}",
         f"  ProxyJump {','.join(ssh.jumps)}",
         # In a block of another host the user's own files would not count.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from kamal_pyinfra.plan.changes import CreateAccessoryDirectories, RemoveAccessory, SwitchAccessory, UploadFiles
+from kamal_pyinfra.plan import changes
 from kamal_pyinfra.plan.collisions import taken_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired import desired_host
@@ -14,7 +14,7 @@ from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, diff_missin
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
+from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 
 
@@ -22,27 +22,29 @@ def boot(run: Run, observed: ObservedHost) -> TaskDecision:
     """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too."""
     desired = desired_host(run, observed.host)
     steps = (diff_directories, diff_env_files, diff_login, diff_missing_accessories)
-    changes = tuple(change for diff in steps for change in diff(desired, observed))
-    return TaskDecision(changes=changes, refusals=_refusals(desired, observed))
+    return TaskDecision(
+        changes=tuple(change for diff in steps for change in diff(desired, observed)),
+        refusals=_refusals(desired, observed),
+    )
 
 
 def upload(run: Run, observed: ObservedHost) -> TaskDecision:
     """Files are what they are on this machine."""
-    found = ((each, files_to_upload(each, observed)) for each in desired_host(run, observed.host).accessories)
     return TaskDecision(
         changes=tuple(
-            UploadFiles(name=each.key, container=each.name, uploads=uploads, cause="missing or changed")
-            for each, uploads in found
-            if uploads
+            changes.UploadFiles(name=each.key, container=each.name, uploads=uploads, cause="missing or changed")
+            for each in desired_host(run, observed.host).accessories
+            if (uploads := files_to_upload(each, observed))
         )
     )
 
 
 def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     """Folders are there."""
-    wanted = (path for each in desired_host(run, observed.host).accessories for path in each.directories)
-    missing = tuple(path for path in wanted if path not in observed.directories)
-    return TaskDecision(changes=(CreateAccessoryDirectories(paths=missing, cause="not found"),) if missing else ())
+    desired = (path for each in desired_host(run, observed.host).accessories for path in each.directories)
+    missing = tuple(path for path in desired if path not in observed.directories)
+    creation = changes.CreateAccessoryDirectories(paths=missing, cause="not found")
+    return TaskDecision(changes=(creation,) if missing else ())
 
 
 def _switch(run: Run, observed: ObservedHost, *, cause: str, stops: bool = True, starts: bool = True) -> TaskDecision:
@@ -52,7 +54,7 @@ def _switch(run: Run, observed: ObservedHost, *, cause: str, stops: bool = True,
     missing = [each.key for each in desired.accessories if each.name not in there and starts]
     return TaskDecision(
         changes=tuple(
-            SwitchAccessory(name=each.key, container=each.name, cause=cause, stops=stops, starts=starts)
+            changes.SwitchAccessory(name=each.key, container=each.name, cause=cause, stops=stops, starts=starts)
             for each in desired.accessories
             if each.name in there and (stops if there[each.name].is_running else starts)
         ),
@@ -71,10 +73,10 @@ restart = partial(_switch, cause="restarts")
 def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> TaskDecision:
     """Accessories are gone, in the configuration or not; their folders stay unless asked for."""
     desired = desired_host(replace(run, command="accessory", keeps_env=True), observed.host)
-    changes = tuple(_removals(run, desired, observed, with_data=with_data))
-    kept = "" if with_data else ", ".join(change.container for change in changes)
+    removals = tuple(_removals(run, desired, observed, with_data=with_data))
+    kept = "" if with_data else ", ".join(change.container for change in removals)
     return TaskDecision(
-        changes=changes,
+        changes=removals,
         notes=(f"data stays: folder {kept}, volumes; --data removes the folder",) if kept else (),
         refusals=_refusals(desired, observed),
     )
@@ -82,17 +84,21 @@ def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> Task
 
 def prune(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that left the configuration are gone; their folders and volumes stay."""
-    desired = desired_host(run, observed.host)
-    return TaskDecision(changes=diff_left_accessories(desired, observed), refusals=docker_errors(observed))
+    removals = diff_left_accessories(desired_host(run, observed.host), observed)
+    return TaskDecision(changes=removals, refusals=docker_errors(observed))
 
 
-def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_data: bool) -> Iterator[RemoveAccessory]:
+def _removals(
+    run: Run, desired: DesiredHost, observed: ObservedHost, *, with_data: bool
+) -> Iterator[changes.RemoveAccessory]:
+    there = {*observed.directories, *observed.uploads}
     for accessory in desired.accessories:
         data = accessory.name if with_data else ""
+        folders = {upload.path for upload in accessory.uploads}.union(accessory.directories)
         if existing := observed.container(accessory.name):
             yield removal_of(desired, existing, accessory.key, cause="asked for", data=data)
-        elif _has_left_files(accessory, observed, with_data=with_data):
-            yield RemoveAccessory(
+        elif accessory.env_file in observed.files or (with_data and folders & there):
+            yield changes.RemoveAccessory(
                 name=accessory.key,
                 container=accessory.name,
                 cause="asked for; its container is gone already",
@@ -104,11 +110,6 @@ def _removals(run: Run, desired: DesiredHost, observed: ObservedHost, *, with_da
     for left in diff_left_accessories(desired, observed):
         if not run.accessories or left.name in run.accessories:
             yield replace(left, data=left.container if with_data else "")
-
-
-def _has_left_files(accessory: AccessoryContainer, observed: ObservedHost, *, with_data: bool) -> bool:
-    data = {upload.path for upload in accessory.uploads}.union(accessory.directories) if with_data else set()
-    return accessory.env_file in observed.files or not data.isdisjoint({*observed.directories, *observed.uploads})
 
 
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def start(run: Run, observed: ObservedHost, *, version: str | None) -> TaskDecis
 
 
 def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -> Iterator[StartContainer | str]:
-    ours = [each for each in _containers(run, observed) if each.role == role.name]
+    ours = [each for each in run.owner.containers(observed.containers) if each.role == role.name]
     running = [each for each in ours if each.is_running]
     wanted = [each for each in ours if version in (None, each.version) and REPLACED_MARK not in each.name]
     if any(version in (None, each.version) for each in running):
@@ -55,8 +55,10 @@ def _starts(run: Run, role: Role, observed: ObservedHost, version: str | None) -
 
 def stop(run: Run, observed: ObservedHost) -> TaskDecision:
     """No container of the app runs; each is drained first."""
-    running = run.owner.running(observed.containers)
-    changes = tuple(stop_of(run, each, observed, "stops; the role is out of service") for each in running)
+    changes = tuple(
+        stop_of(run, each, observed, "stops; the role is out of service")
+        for each in run.owner.running(observed.containers)
+    )
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
@@ -83,14 +85,17 @@ def remove(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def remove_containers(run: Run, observed: ObservedHost) -> TaskDecision:
     """No stopped container of the app."""
-    stopped = [each for each in _containers(run, observed) if not each.is_running]
-    changes = tuple(RemoveContainer(name=each.name, role=each.role, cause="is stopped") for each in stopped)
+    changes = tuple(
+        RemoveContainer(name=each.name, role=each.role, cause="is stopped")
+        for each in run.owner.containers(observed.containers)
+        if not each.is_running
+    )
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def remove_container(run: Run, observed: ObservedHost, *, version: str) -> TaskDecision:
     """No container of a version; refused while one runs."""
-    found = [each for each in _containers(run, observed) if each.version == version]
+    found = [each for each in run.owner.containers(observed.containers) if each.version == version]
     running = tuple(f"{observed.host}: {each.name} runs; `kp app stop` first" for each in found if each.is_running)
     changes = tuple(RemoveContainer(name=each.name, role=each.role, cause="asked for") for each in found)
     return TaskDecision(changes=changes, refusals=(*docker_errors(observed), *running))
@@ -119,7 +124,7 @@ def version_in_service(run: Run, observed: Mapping[str, ObservedHost]) -> str:
 
 
 def _version_on(run: Run, observed: ObservedHost) -> str:
-    ours = _containers(run, observed)
+    ours = run.owner.containers(observed.containers)
     if candidates := [each for each in ours if each.is_running] or list(ours):
         return _in_service(run, observed, candidates).version
     latest = observed.image_id(run.latest_image)
@@ -133,10 +138,6 @@ def serving_container(run: Run, observed: ObservedHost, role: str, version: str 
     running = run.owner.running(observed.containers)
     wanted = [each for each in running if each.role == role and version in (None, each.version)]
     return _in_service(run, observed, wanted) if wanted else None
-
-
-def _containers(run: Run, observed: ObservedHost) -> tuple[ObservedContainer, ...]:
-    return run.owner.containers(observed.containers)
 
 
 def _in_service(run: Run, observed: ObservedHost, containers: Sequence[ObservedContainer]) -> ObservedContainer:

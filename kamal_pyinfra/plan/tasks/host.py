@@ -6,15 +6,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.plan.changes import LogIn, LogOut, RemoveEnvFile
 from kamal_pyinfra.plan.collisions import collisions
 from kamal_pyinfra.plan.desired import desired_host, directories
-from kamal_pyinfra.plan.diff.host import (
-    diff_directories,
-    diff_docker,
-    diff_env_files,
-    diff_images,
-    diff_login,
-    missing_directories,
-    missing_docker,
-)
+from kamal_pyinfra.plan.diff import host as diffs
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
@@ -28,21 +20,21 @@ def push(run: Run, observed: ObservedHost) -> TaskDecision:
     """Every env file has today's content."""
     desired = desired_host(run, observed.host)
     return TaskDecision(
-        changes=(*diff_directories(desired, observed), *diff_env_files(desired, observed)),
+        changes=(*diffs.diff_directories(desired, observed), *diffs.diff_env_files(desired, observed)),
         refusals=(*docker_errors(observed), *collisions(desired, observed), *proxy_conflicts(desired, observed)),
     )
 
 
 def delete(run: Run, observed: ObservedHost) -> TaskDecision:
     """No env file of the roles that the run may touch; the proxy's stays as long as another service shares it."""
-    owner, config = run.owner, run.config
-    others = services_behind_proxy(each for each in observed.containers if not owner.owns(each))
-    proxy_file = naming.proxy_env_file(config)
-    paths = [naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)]
-    paths += [proxy_file] if not run.roles and not others else []
-    accessories = (name for name in config.accessories_on(observed.host) if run.includes_accessory(name))
-    containers = (naming.accessory_container(config, name) for name in accessories)
-    paths += [naming.accessory_env_file(config, container) for container in containers]
+    config, proxy_file = run.config, naming.proxy_env_file(run.config)
+    others = services_behind_proxy(each for each in observed.containers if not run.owner.owns(each))
+    names = (name for name in config.accessories_on(observed.host) if run.includes_accessory(name))
+    paths = (
+        *(naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)),
+        *(() if run.roles or others else (proxy_file,)),
+        *(naming.accessory_env_file(config, naming.accessory_container(config, name)) for name in names),
+    )
     stays = proxy_file in observed.files and others and not run.roles
     return TaskDecision(
         changes=tuple(RemoveEnvFile(path=path, cause=CAUSE) for path in paths if path in observed.files),
@@ -53,15 +45,15 @@ def delete(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def bootstrap(run: Run, observed: ObservedHost) -> TaskDecision:
     """Docker answers, and the folders are there that everything else is put into."""
-    folders = missing_directories(directories(run.config, with_proxy=False), observed)
+    folders = diffs.missing_directories(directories(run.config, with_proxy=False), observed)
     refusals = docker_errors(observed) if observed.docker.stand_in else ()
-    return TaskDecision(changes=(*missing_docker(observed), *folders), refusals=refusals)
+    return TaskDecision(changes=(*diffs.missing_docker(observed), *folders), refusals=refusals)
 
 
 def pull(run: Run, observed: ObservedHost) -> TaskDecision:
     """The image is fetched, also where one of that version is."""
     desired = desired_host(run, observed.host)
-    steps = (diff_docker, diff_directories, diff_login, diff_images)
+    steps = (diffs.diff_docker, diffs.diff_directories, diffs.diff_login, diffs.diff_images)
     return TaskDecision(changes=tuple(change for diff in steps for change in diff(desired, observed)))
 
 

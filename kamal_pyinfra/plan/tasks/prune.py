@@ -6,16 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes import Change, RemoveDirectory
-from kamal_pyinfra.plan.diff.leftovers import (
-    Surplus,
-    recent_images,
-    surplus_containers,
-    untagged_images,
-    unused_assets,
-    unused_cords,
-    unused_images,
-)
+from kamal_pyinfra.plan.changes import Change
+from kamal_pyinfra.plan.diff import leftovers
+from kamal_pyinfra.plan.diff.leftovers import Surplus
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner
@@ -24,49 +17,48 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, O
 def containers(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Stopped containers beyond those retained of each role, and folders that no container needs."""
     surplus = _surplus(run, observed)
-    changes = (*surplus_containers(surplus, retain), *_folders(surplus, observed))
+    changes = (*leftovers.surplus_containers(surplus, retain), *_folders(surplus, observed))
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def images(run: Run, observed: ObservedHost) -> TaskDecision:
     """Versions that no container uses, and images that lost their tag."""
-    surplus = _surplus(run, observed)
-    changes = tuple(_prunable_images(surplus, observed, gone=set()))
-    return TaskDecision(changes=changes, notes=_spared(surplus, observed, gone=set()), refusals=docker_errors(observed))
+    return _images(_surplus(run, observed), observed, gone=set())
 
 
 def everything(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Containers, the images that only these used, and folders."""
     surplus = _surplus(run, observed)
-    removals = tuple(surplus_containers(surplus, retain))
-    gone = {change.name for change in removals}
-    changes = (*removals, *_prunable_images(surplus, observed, gone=gone), *_folders(surplus, observed))
-    return TaskDecision(changes=changes, notes=_spared(surplus, observed, gone=gone), refusals=docker_errors(observed))
+    removals = tuple(leftovers.surplus_containers(surplus, retain))
+    decision = _images(surplus, observed, gone={change.name for change in removals})
+    return replace(decision, changes=(*removals, *decision.changes, *_folders(surplus, observed)))
 
 
-def _folders(surplus: Surplus, observed: ObservedHost) -> tuple[RemoveDirectory, ...]:
-    return (*unused_cords(surplus, observed), *unused_assets(surplus, observed))
+def _folders(surplus: Surplus, observed: ObservedHost) -> Iterator[Change]:
+    yield from leftovers.unused_cords(surplus, observed)
+    yield from leftovers.unused_assets(surplus, observed)
 
 
-def _prunable_images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> tuple[Change, ...]:
-    return (*unused_images(surplus, observed, gone), *untagged_images(surplus, observed))
-
-
-def _spared(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> tuple[str, ...]:
-    """Images that would go if no other destination or service might be about to start them."""
-    timeless = replace(observed, now=0.0)
-    going = {change.image for change in unused_images(surplus, timeless, gone)}
-    spared = sorted(going & recent_images(surplus, observed))
-    return tuple(f"{image} stays: it is new, and others on the host may be about to start it" for image in spared)
+def _images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> TaskDecision:
+    """Images without container once some are gone; a note has those that others might be about to start."""
+    going = {change.image for change in leftovers.unused_images(surplus, replace(observed, now=0.0), gone)}
+    spared = sorted(going & leftovers.recent_images(surplus, observed))
+    return TaskDecision(
+        changes=(
+            *leftovers.unused_images(surplus, observed, gone),
+            *leftovers.untagged_images(surplus, observed),
+        ),
+        notes=tuple(f"{image} stays: it is new, and others on the host may be about to start it" for image in spared),
+        refusals=docker_errors(observed),
+    )
 
 
 def _surplus(run: Run, observed: ObservedHost) -> Surplus:
-    owner = run.owner
-    serving = tuple(_in_service(owner, observed))
+    serving = tuple(_in_service(run.owner, observed))
     return Surplus(
         run=run,
-        owner=owner,
-        stopped=tuple(each for each in owner.containers(observed.containers) if not each.is_running),
+        owner=run.owner,
+        stopped=tuple(each for each in run.owner.containers(observed.containers) if not each.is_running),
         in_service=frozenset(each.name for each in serving),
         mounted=frozenset(source for each in (*observed.running, *serving) for source in each.mounts.values()),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gevent.lock import BoundedSemaphore
 from pyinfra.api.exceptions import PyinfraError
 
 from kamal_pyinfra.config import Config, load_config
@@ -27,7 +26,6 @@ from kamal_pyinfra.operations.run_state import current_host, current_state, run_
 from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version
 
-_ONE_AT_A_TIME = BoundedSemaphore(1)
 WITHOUT_VERSION = ("env", "prune", "traefik")
 
 
@@ -83,8 +81,7 @@ def run_of_this_state(command: str) -> Run:
         install(state, run)
         return run
 
-    with _ONE_AT_A_TIME:  # git and the configuration's files let other hosts' greenlets in
-        return run_state(state).started(start)
+    return run_state(state).started(start)
 
 
 def _new_run(command: str) -> Run:

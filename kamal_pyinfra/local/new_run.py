@@ -7,7 +7,6 @@ import re
 import secrets
 import socket
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +30,21 @@ def current_holder() -> str:
     return f"{socket.gethostname()}/{'/'.join(_place())} {pid} {_start_time(pid)}"
 
 
-def is_dead(holder: str) -> bool:
-    """Whether that process ran in this boot and process namespace of this machine, and is gone.
+def is_dead(holder: str, own: str) -> bool:
+    """Whether that process ran in the same boot and process namespace of this machine as our own, and is gone.
 
     Of all others nothing is known: ``False``, and the lease of the lock decides. So it does for a lock that names a
     host alone, as an earlier kp wrote it.
     """
     where, _, process = holder.partition(" ")
     pid, _, start = process.partition(" ")
-    place = _place()
-    if UNKNOWN in place or not where.endswith("/" + "/".join(place)) or not re.fullmatch("[0-9]{1,10}", pid):
+    place = own.partition(" ")[0].partition("/")[2]
+    if (
+        UNKNOWN in place.split("/")
+        or not place
+        or not where.endswith(f"/{place}")
+        or not re.fullmatch("[0-9]{1,10}", pid)
+    ):
         return False
     now = _start_time(int(pid))
     return now != start if now else _has_ended(int(pid))
@@ -51,7 +55,6 @@ def host_of(holder: str) -> str:
     return holder.partition(" ")[0].partition("/")[0]
 
 
-@cache
 def _place() -> tuple[str, str]:
     """This boot of this machine, and the namespace in which processes are numbered; ``-`` for what is unknown."""
     if not (PROCESSES / "self/stat").exists():

@@ -96,7 +96,7 @@ def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "
 
 def may_release(run: Run, lock: LockDetails) -> bool:
     """Whether the user may free a lock without force: it is his own and no run uses it, or its run is gone."""
-    if lock.is_stale or not lock.content or is_dead(lock.holder):
+    if lock.is_stale or not lock.content or is_dead(lock.holder, run.holder):
         return True
     return lock.owner == run.locked_by and not lock.is_renewed
 
@@ -114,10 +114,10 @@ def clearing_command(run: Run, held_by: LockDetails | None, *, is_waiting: bool 
     Args:
         is_waiting: a run that waits for a stale lock takes it over, too.
     """
-    if held_by is None or not (is_dead(held_by.holder) or (is_waiting and held_by.is_stale)):
+    is_gone = held_by is not None and is_dead(held_by.holder, run.holder)
+    if held_by is None or not (is_gone or (is_waiting and held_by.is_stale)):
         return ""
-    is_expired = not is_dead(held_by.holder)
-    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=is_expired)
+    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=not is_gone)
 
 
 def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:

@@ -180,6 +180,7 @@ class RunState:
     proofs: list[Proof] = field(default_factory=list)  # what the gates found out of the proxies
     # Makes that line of a result and, of a failure, of where it was; nothing until the plan is known.
     ends: Callable[..., str] = field(default=lambda **_: "")
+    _starting: BoundedSemaphore = field(default_factory=BoundedSemaphore)
     _slots: BoundedSemaphore | None = None
 
     def lock_asked(self, attempt: LockAttempt) -> LockAttempt:
@@ -214,9 +215,10 @@ class RunState:
         self.ends = ends
 
     def started(self, make: Callable[[], Run]) -> Run:
-        """The run's fixed values, made when they are first asked for."""
-        self.run = self.run or make()
-        return self.run
+        """The run's fixed values, made by the first host that asks for them; the others wait."""
+        with self._starting:
+            self.run = self.run or make()
+            return self.run
 
     def pull_slots(self, run: Run) -> BoundedSemaphore:
         """As many as hosts may pull at once: ``sshkit.max_concurrent_starts``."""

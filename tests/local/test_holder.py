@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from kamal_pyinfra.local import new_run as holders
 from kamal_pyinfra.local.new_run import current_holder, host_of, is_dead
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip() if sys.platform == "linux" else ""
-
-
-@pytest.fixture(autouse=True)
-def _place_is_found_anew() -> Iterator[None]:
-    holders._place.cache_clear()
-    yield
-    holders._place.cache_clear()
 
 
 @pytest.fixture(params=["ps", "/proc"])
@@ -41,12 +33,12 @@ def test_a_process_is_alive_until_it_ended_and_another_with_its_number_is_anothe
     holder = current_holder()
     where, pid, start = holder.split(" ")
     assert (host_of(holder), int(pid), bool(start)) == (socket.gethostname(), os.getpid(), True)
-    assert not is_dead(holder)
-    assert is_dead(f"{where} {pid} another-start")
+    assert not is_dead(holder, holder)
+    assert is_dead(f"{where} {pid} another-start", holder)
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert is_dead(f"{where} {child.pid} {start}")
-    assert not any(is_dead(f"{where} {odd} {start}") for odd in ("", "-1", "²", "9" * 5000))
+    assert is_dead(f"{where} {child.pid} {start}", holder)
+    assert not any(is_dead(f"{where} {odd} {start}", holder) for odd in ("", "-1", "²", "9" * 5000))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a namespace of processes is Linux's")
@@ -54,7 +46,7 @@ def test_of_another_machine_boot_or_namespace_nothing_is_known() -> None:
     """Two containers, two laptops or two cloud images of one host name: their processes have numbers of their own."""
     name, boot, namespace = current_holder().split(" ")[0].split("/")
     assert boot == BOOT
-    assert is_dead(f"{name}/{boot}/{namespace} {os.getpid()} 1")
+    assert is_dead(f"{name}/{boot}/{namespace} {os.getpid()} 1", current_holder())
     for elsewhere in (
         name,  # an earlier kp's lock
         f"{name}/{boot}/1{namespace}",
@@ -62,7 +54,7 @@ def test_of_another_machine_boot_or_namespace_nothing_is_known() -> None:
         f"{name}/-/-",
         f"{boot}/{namespace}",
     ):
-        assert not is_dead(f"{elsewhere} {os.getpid()} 1"), elsewhere
+        assert not is_dead(f"{elsewhere} {os.getpid()} 1", current_holder()), elsewhere
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it asks /proc")
@@ -78,7 +70,7 @@ def test_where_the_machine_cannot_be_told_from_another_the_lease_decides(
     (tmp_path / missing).unlink()
     monkeypatch.setattr(holders, "PROCESSES", tmp_path)
     assert current_holder().split(" ")[0] == f"{socket.gethostname()}/-/-"
-    assert not is_dead(f"{socket.gethostname()}/-/- 1 1")
+    assert not is_dead(f"{socket.gethostname()}/-/- 1 1", current_holder())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it asks /proc")
@@ -87,7 +79,7 @@ def test_a_process_that_is_hidden_is_not_taken_for_a_dead_one(monkeypatch: pytes
     where = current_holder().split(" ")[0]
     monkeypatch.setattr(holders, "_start_time", lambda pid: "")
     monkeypatch.setattr(holders.os, "kill", lambda pid, number: (_ for _ in ()).throw(PermissionError(1, "hidden")))
-    assert not is_dead(f"{where} {os.getpid()} 77")
+    assert not is_dead(f"{where} {os.getpid()} 77", current_holder())
 
 
 EARLIER = """

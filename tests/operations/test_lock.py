@@ -79,7 +79,7 @@ def test_a_held_lock_fails_and_nothing_counts_as_locked(fleet, run):
 
 @pytest.mark.parametrize("is_dead", [True, False])
 def test_only_the_lock_of_a_dead_process_is_taken_over(fleet, run, monkeypatch, is_dead):
-    monkeypatch.setattr(locks, "is_dead", lambda holder: holder == "laptop 99 x" and is_dead)
+    monkeypatch.setattr(locks, "is_dead", lambda holder, own: holder == "laptop 99 x" and is_dead)
     left = commands.details(locked_by="Dev", at="T", version="v1", message="m", holder="laptop 99 x")
     hosts = fleet(locked_by(left))
     first = f"{commands.take_over(DIRECTORY, left, is_expired=False)} && " if is_dead else ""
@@ -114,7 +114,7 @@ BY_DEV = {"locked_by": "Dev", "at": "T", "version": "v", "message": "m"}
     ids=["own by hand", "own in use", "dead here", "another's", "stale", "another's by hand", "nobody's"],
 )
 def test_a_lock_is_released_by_its_owner_or_when_nobody_is_behind_it(run, monkeypatch, content, left, may):
-    monkeypatch.setattr(locks, "is_dead", lambda holder: holder.startswith("gone"))
+    monkeypatch.setattr(locks, "is_dead", lambda holder, own: holder.startswith("gone"))
     assert locks.may_release(replace(run, locked_by="Dev"), parse_lock(f"{content} {left}")) == may
 
 
@@ -257,7 +257,7 @@ def test_who_waits_takes_over_what_becomes_stale(waiting):
 
 
 def test_the_lock_of_a_process_that_dies_meanwhile_is_taken_over(waiting, monkeypatch):
-    monkeypatch.setattr(locks, "is_dead", lambda holder: holder == "ci 10 x")
+    monkeypatch.setattr(locks, "is_dead", lambda holder, own: holder == "ci 10 x")
     taken_over = f"{commands.take_over(DIRECTORY, OTHERS, is_expired=False)} && "
     hosts, state, _, _ = waiting(60, held_by(OTHERS), lambda primary, run: primary.knows(f"{taken_over}{take(run)}"))
     assert failed(state) == []

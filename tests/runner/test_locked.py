@@ -120,7 +120,7 @@ def test_what_else_keeps_a_lock_from_being_taken_is_shown(output: tuple[str, ...
 def test_a_run_without_changes_clears_the_lock_of_a_process_that_is_gone_and_no_other(
     monkeypatch: pytest.MonkeyPatch, holder: str, is_cleared: bool
 ) -> None:
-    monkeypatch.setattr("kamal_pyinfra.operations.lock.is_dead", lambda found: found == "this-machine 9 gone")
+    monkeypatch.setattr("kamal_pyinfra.operations.lock.is_dead", lambda found, own: found == "this-machine 9 gone")
     lock = LockDetails(content="text", locked_by="Ann", version="v1", message="m", holder=holder) if holder else None
     sent: list[tuple[str, list[str]]] = []
     session = SimpleNamespace(

@@ -8,7 +8,7 @@ or the run stops. Differences of the doors are listed in ``docs/use/pyinfra.md``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -113,12 +113,6 @@ def retire(run: Run, batch: Sequence[str]) -> None:
     app.stopped(run=run, batch=batch, name="Stop the old version")
 
 
-@deploy("Revert")
-def revert(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> None:
-    """Bring the old version back on the given hosts and take the new one away; on others only the old proxy."""
-    app.reverted(run=run, batch=batch, proxies=proxies, name="Bring the old version back")
-
-
 @deploy("Finish")
 def finish(run: Run) -> None:
     """Mark the version in service and remove leftovers, where the switch has not done so."""
@@ -159,7 +153,7 @@ class Phase:
     deploy: Callable[..., object]
     failure: Failure = Failure.STOPS  # what becomes of the run when a host fails
     state: str = ""  # what is known of the fleet then, if nothing is in doubt
-    undone_by: Phase | None = None  # what undoes then what was begun; on which hosts, :func:`hosts_to_revert` decides
+    reverts: bool = False  # whether what was begun is reverted then; ``deploys/revert.py`` decides on which hosts
 
     @property
     def name(self) -> str:
@@ -167,15 +161,14 @@ class Phase:
         return str(getattr(self.deploy, "_inner", self.deploy).__name__)
 
 
-REVERT = Phase(deploy=revert, failure=Failure.GOES_ON)
 BUILD = Phase(deploy=build)
 LOCK = Phase(deploy=lock)
 BOOTSTRAP = Phase(deploy=bootstrap, state=fleet_state.UNSWITCHED)
-PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED, undone_by=REVERT)
-RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED, undone_by=REVERT)
-BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, undone_by=REVERT)
+PREPARE = Phase(deploy=prepare, failure=Failure.LEAVES_OUT, state=fleet_state.UNSWITCHED, reverts=True)
+RELEASE = Phase(deploy=release, state=fleet_state.UNBOOTED, reverts=True)
+BOOT = Phase(deploy=boot, failure=Failure.LEAVES_OUT, reverts=True)
 SWITCH = Phase(deploy=switch, failure=Failure.GOES_ON)
-WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, undone_by=REVERT)
+WATCH = Phase(deploy=watch, failure=Failure.GOES_ON, reverts=True)
 RETIRE = Phase(deploy=retire, failure=Failure.GOES_ON)
 FINISH = Phase(deploy=finish, failure=Failure.GOES_ON)
 UNLOCK = Phase(deploy=unlock)
@@ -233,13 +226,3 @@ def _batch_steps(run: Run, batch: tuple[str, ...], number: int, of: int) -> Iter
         yield Step(phase=RETIRE, batch=batch, rounds=(of_batch,))
     if number < of and boot.pause:
         yield Step(pause=boot.pause)
-
-
-def hosts_to_revert(run: Run, *, unproven: Collection[str], begun: Collection[str]) -> tuple[str, ...]:
-    """Where the old version is brought back (``boot.failure``); nowhere if nothing is unproven: the new version serves.
-
-    Args:
-        unproven: hosts of the batch that has not passed the gate, or that turned bad while it was watched.
-        begun: hosts of every batch so far.
-    """
-    return tuple(unproven if run.config.boot.failure == "halt" or not unproven else begun)

@@ -1,4 +1,4 @@
-"""App containers booted, gated, drained, watched, stopped, reverted; leftovers removed."""
+"""App containers booted, gated, drained, watched, stopped; how they are reverted; leftovers removed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kamal_pyinfra.plan.changes import (
     SyncAssets,
     TagLatest,
 )
+from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
 from kamal_pyinfra.plan.diff.proxy import boot_gates, replaced_proxy
@@ -260,28 +261,15 @@ def _clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
     return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
 
 
-@operation()
-def reverted(run: Run, batch: Sequence[str], proxies: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
-    """The old containers serve again and this run's containers are gone.
-
-    + batch: hosts that may have begun.
-    + proxies: those on which nothing but the proxy is new; on other hosts nothing happens.
-    """
-    name = current_host().name
-    command = revert_command(run, has_booted=name in batch) if name in (*batch, *proxies) else ""
-    if not command:
-        current_host().noop("nothing was begun on this host")
-        return
-    yield StringCommand(command)
-
-
 def revert_command(run: Run, *, has_booted: bool) -> str:
     """What brings the current host back to what it was before the run; empty if nothing can have begun.
 
     Args:
         has_booted: whether containers may have been started, besides the proxy.
     """
-    desired, observed = desired_and_observed(run)
+    # What was begun was decided on the snapshot of the execution, wherever the engine stopped.
+    name = current_host().name
+    desired, observed = desired_host(run, name), run_state(current_state()).snapshots.get((name, True)) or observe(run)
     boots = diff_containers(desired, observed) if has_booted else ()
     stops = diff_old_containers(desired, observed) if has_booted else ()
     proxy = replaced_proxy(desired, observed)

@@ -31,7 +31,7 @@ def why_unknown(output: Sequence[str]) -> str:
         return NO_DOCKER
     if any(GAVE_UP.search(line) for line in output):
         return HUNG
-    return "its connection ended" if CUT in output else ""
+    return UNREACHABLE if UNREACHABLE in output else "its connection ended" if CUT in output else ""
 
 
 def before_the_switch(outputs: Mapping[str, Sequence[str]], state: str = UNSWITCHED) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -76,6 +76,11 @@ def log_capture() -> Iterator[list[str]]:
         engine_logger.propagate = was_propagating
 
 
+def shown_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return what a host printed without what is progress, free of control characters."""
+    return tuple(sanitized(line) for line in lines if not line.startswith((WAITING, ROUTES)))
+
+
 def command_failures(
     state: State, failed: Collection[Host], phase: str, lines: Collection[str]
 ) -> dict[str, HostFailure]:
@@ -89,10 +94,9 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
         meta = data.operation_meta
         if meta.is_complete() and not meta.did_succeed():
             printed = [*meta.stdout_lines, *meta.stderr_lines, *([CUT] if is_disconnected(host) else [])]
-            output = tuple(sanitized(line) for line in printed if not line.startswith((WAITING, ROUTES)))
             operation = " ".join(state.get_op_meta(op_hash).names)
             # Where no command ran, only pyinfra's log has why.
-            return replace(logged, operation=operation, output=output if printed else logged.output)
+            return replace(logged, operation=operation, output=shown_lines(printed) if printed else logged.output)
     return logged
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.deploys.phases import Failure, Phase, Step
+from kamal_pyinfra.deploys.revert import bring_back, hosts_to_revert
 from kamal_pyinfra.errors import Interrupted, LockLost
 from kamal_pyinfra.insight.history import FAILED, FINISHED, INTERRUPTED, deploy_message
 from kamal_pyinfra.operations.app import turned_bad
@@ -17,8 +18,11 @@ from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.build import build
+from kamal_pyinfra.runner.failures import HostFailure, log_capture, shown_lines
 from kamal_pyinfra.runner.lock import clear_left_behind, locked, reuse_snapshots_if_fresh
 from kamal_pyinfra.runner.session import Session
+
+REVERT, REVERTING = "revert", "Bring the old version back"
 
 
 @dataclass(kw_only=True)
@@ -53,23 +57,19 @@ class Rollout:
         """
         try:
             with ExitStack() as held:
-                self._walk(held)
+                try:
+                    for step in phases.steps(self.run, lambda: self.session.hosts):
+                        self._do(step, held)
+                except Interrupted:  # an old proxy that stands aside comes back under the lock
+                    if not self.is_over:
+                        self._revert(())
+                    raise
         except Interrupted as error:
             raise Interrupted(error.signal_number, self._state_when_interrupted()) from error
         except LockLost as error:
             if not self.session.failures:
                 raise
             self.session.fail(str(error))  # what failed before that is why, or at least the first thing to mend
-
-    def _walk(self, held: ExitStack) -> None:
-        """All steps; an old proxy that stands aside comes back under the lock, wherever a signal comes."""
-        try:
-            for step in phases.steps(self.run, lambda: self.session.hosts):
-                self._do(step, held)
-        except Interrupted:
-            if not self.is_over:
-                self._revert((), phases.REVERT)
-            raise
 
     def _do(self, step: Step, held: ExitStack) -> None:
         """One step; the lock is held in between, and released whatever happens."""
@@ -99,7 +99,8 @@ class Rollout:
         elif phase is phases.WATCH:
             self._watch(step, phase)
         elif not self._succeeds(step, phase) and phase.failure is not Failure.GOES_ON:
-            self._revert((), phase.undone_by)
+            if phase.reverts:
+                self._revert(())
             state = fleet_state.before_the_switch(self._outputs(), phase.state)
             self.session.fail(f"{state.partition(':')[0]}. {self._state_when_stuck()}" if self.stuck else state)
         if phase is phases.FINISH and self.session.failures:
@@ -125,7 +126,7 @@ class Rollout:
         finally:
             self.session.report.gate(step.batch, passed=is_healthy)
             if not is_healthy:
-                self._revert(step.batch, phase.undone_by)
+                self._revert(step.batch)
         if not is_healthy:
             self.session.fail(self._state_after_reverting(step.batch))
         self.past_gate += [host for host in step.batch if host in self.session.hosts]  # not one that was left out
@@ -142,23 +143,42 @@ class Rollout:
                 break
         self.session.report.phase_ended(phase.name, succeeded=not is_bad)
         if is_bad:
-            self._revert(step.batch, phase.undone_by)
+            self._revert(step.batch)
             self.session.fail(self._state_after_reverting(step.batch))
 
-    def _revert(self, batch: Sequence[str], undo: Phase | None) -> None:
-        hosts = phases.hosts_to_revert(self.run, unproven=batch, begun=self.begun)
+    def _revert(self, batch: Sequence[str]) -> None:
+        hosts = hosts_to_revert(self.run, unproven=batch, begun=self.begun)
         new_proxy_on = run_state(self.session.state).new_proxy_on
         proxies = tuple(sorted(new_proxy_on - {*hosts, *self.past_gate}))
-        if undo is None or not (hosts or proxies):
+        if not hosts and not proxies:
             return
         new_proxy_on -= {*hosts, *proxies}
         self.reverted = (*hosts, *proxies)
-        arguments = {"batch": hosts, "proxies": proxies}
-        with self.session.clean_up(keeps_failures=True) as failures:
-            self.stuck = {host: fleet_state.UNREACHABLE for host in self.reverted if host not in self.session.hosts}
-            self.session.phase(undo.name, undo.deploy, hosts=self.reverted, is_strict=False, **arguments)
-            self.stuck |= {host: fleet_state.why_unknown(failure.output) for host, failure in failures.items()}
+        failed = self._bring_back(self.reverted, booted=hosts)
+        self.stuck = {host: fleet_state.why_unknown(output) for host, output in failed.items()}
         self.past_gate = [host for host in self.past_gate if host not in hosts]
+
+    def _bring_back(self, hosts: Sequence[str], *, booted: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Revert hosts as a phase, those too that failed before; with the lock lost, none."""
+        session, changed = self.session, list[str]()
+        run_state(session.state).lease.require()
+
+        def on_end(host: str, is_back: bool, had_work: bool) -> None:
+            session.report.host_finished(host, REVERTING, succeeded=is_back)
+            changed.extend([host] if is_back and had_work else ())
+
+        session.report.phase_began(REVERT, hosts)
+        session.report.operation_began(REVERTING)
+        with log_capture():
+            failed = bring_back(session.state, self.run, hosts, booted=booted, on_end=on_end)
+        session.report.operation_ended(REVERTING, changed)
+        session.report.phase_ended(REVERT, succeeded=not failed)
+        session.failures = {
+            host: HostFailure(host=host, phase=REVERT, operation=REVERTING, output=shown_lines(output))
+            for host, output in failed.items()
+            if output != (fleet_state.UNREACHABLE,)
+        } | session.failures
+        return failed
 
     def _outputs(self) -> dict[str, tuple[str, ...]]:
         return {host: failure.output for host, failure in self.session.failures.items()}

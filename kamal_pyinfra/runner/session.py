@@ -214,19 +214,15 @@ class Session:
         self.state.active_hosts |= back
 
     @contextmanager
-    def clean_up(self, *, keeps_failures: bool = False) -> Iterator[Mapping[str, HostFailure]]:
-        """Let hosts that failed take part again for a block, with failures of its own, which it gets.
-
-        Args:
-            keeps_failures: afterwards those of hosts that had not failed before count too.
-        """
+    def clean_up(self) -> Iterator[Mapping[str, HostFailure]]:
+        """Let hosts that failed take part again for a block, with failures of its own, which it gets."""
         before, inside = self.failures, dict[str, HostFailure]()
         self.readmit()
         self.failures = inside
         try:
             yield inside
         finally:
-            self.failures = {**inside, **before} if keeps_failures else before
+            self.failures = before
 
     def observe(self) -> dict[str, ObservedHost]:
         """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`."""

@@ -122,21 +122,21 @@ def test_batches_are_made_of_the_hosts_that_are_left_after_preparing(config: Mak
 
 
 @pytest.mark.parametrize(
-    ("phase", "failure", "undone_by"),
+    ("phase", "failure", "reverts"),
     [
-        (phases.LOCK, Failure.STOPS, None),
-        (phases.BOOTSTRAP, Failure.STOPS, None),
-        (phases.PREPARE, Failure.LEAVES_OUT, phases.REVERT),
-        (phases.RELEASE, Failure.STOPS, phases.REVERT),
-        (phases.BOOT, Failure.LEAVES_OUT, phases.REVERT),
-        (phases.SWITCH, Failure.GOES_ON, None),
-        (phases.WATCH, Failure.GOES_ON, phases.REVERT),
-        (phases.RETIRE, Failure.GOES_ON, None),
-        (phases.FINISH, Failure.GOES_ON, None),
+        (phases.LOCK, Failure.STOPS, False),
+        (phases.BOOTSTRAP, Failure.STOPS, False),
+        (phases.PREPARE, Failure.LEAVES_OUT, True),
+        (phases.RELEASE, Failure.STOPS, True),
+        (phases.BOOT, Failure.LEAVES_OUT, True),
+        (phases.SWITCH, Failure.GOES_ON, False),
+        (phases.WATCH, Failure.GOES_ON, True),
+        (phases.RETIRE, Failure.GOES_ON, False),
+        (phases.FINISH, Failure.GOES_ON, False),
     ],
     ids=lambda value: value.name if isinstance(value, Phase) else None,
 )
 def test_past_the_gate_hosts_go_on_and_only_what_is_unproven_is_reverted(
-    phase: Phase, failure: Failure, undone_by: Phase | None
+    phase: Phase, failure: Failure, reverts: bool
 ) -> None:
-    assert (phase.failure, phase.undone_by) == (failure, undone_by)
+    assert (phase.failure, phase.reverts) == (failure, reverts)

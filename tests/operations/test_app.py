@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pyinfra.context import ctx_state
 
+from kamal_pyinfra.deploys.revert import bring_back
 from kamal_pyinfra.operations import app
 from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations.app import _record_edits
@@ -15,7 +17,7 @@ from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import boot_gates
-from kamal_pyinfra.plan.fleet_state import SWITCHED
+from kamal_pyinfra.plan.fleet_state import SWITCHED, UNREACHABLE
 from kamal_pyinfra.plan.state.observed import record_text
 from kamal_pyinfra.shell import rollout
 from kamal_pyinfra.shell.drain import drain, ending, stand_by
@@ -127,7 +129,7 @@ def test_a_first_deploy_boots_on_a_fresh_host(fleet, run):
 
 def test_a_host_outside_the_batch_is_not_even_looked_at(fleet):
     hosts = fleet(behind)
-    for operation in (app.drained, app.stopped, app.reverted):
+    for operation in (app.drained, app.stopped):
         assert changed(hosts.does(operation, batch=())) == []
     assert changed(hosts.does(app.booted, primary=True, batch=())) == []
     assert [hosts.commands(name) for name in HOSTS] == [[], []]
@@ -223,9 +225,41 @@ def test_on_a_host_that_is_up_to_date_nothing_is_done(fleet):
     hosts = fleet(recorded(deployed))
     for arguments in ({"primary": True}, {"primary": False}):
         assert changed(hosts.does(app.booted, batch=HOSTS, **arguments)) == []
-    for operation in (app.drained, app.stopped, app.reverted):
+    for operation in (app.drained, app.stopped):
         assert changed(hosts.does(operation, batch=HOSTS)) == []
     assert changed(hosts.does(finish.finished)) == []
+    assert [hosts.commands(name) for name in HOSTS] == [[], []]
+
+
+def reverted(hosts, run, names, *, booted):
+    """What became of each host, once operations are over."""
+    ends = []
+    state = hosts.does(app.stopped, batch=())
+    with ctx_state.use(state):
+        failed_hosts = bring_back(state, run, names, booted=booted, on_end=lambda *end: ends.append(end))
+    assert list(failed_hosts) == [host for host, is_back, _ in ends if not is_back]
+    return ends
+
+
+def test_a_host_that_is_not_brought_back_is_told_by_what_it_printed(fleet, run):
+    hosts = fleet(behind)
+    desired, observed = desired_host(run, OTHER), hosts.servers[OTHER].observed
+    boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
+    script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX)
+    command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 60)
+    hosts.servers[OTHER].knows(command, is_success=False, out=["one"], err=["Docker does not answer"])
+    state = hosts.does(app.stopped, batch=())
+    with ctx_state.use(state):
+        failed_hosts = bring_back(state, run, HOSTS, booted=(OTHER,))
+    assert failed_hosts == {OTHER: ("one", "Docker does not answer")}
+    state.inventory.get_host(OTHER).connected = False
+    with ctx_state.use(state):
+        assert bring_back(state, run, (OTHER,), booted=(OTHER,)) == {OTHER: (UNREACHABLE,)}
+
+
+def test_where_nothing_was_begun_nothing_is_reverted(fleet, run):
+    hosts = fleet(recorded(deployed))
+    assert sorted(reverted(hosts, run, HOSTS, booted=HOSTS)) == [(name, True, False) for name in sorted(HOSTS)]
     assert [hosts.commands(name) for name in HOSTS] == [[], []]
 
 
@@ -237,7 +271,7 @@ def test_a_revert_undoes_what_the_look_before_the_boot_would_have_changed(fleet,
     script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX)
     command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 60)
     server.knows(command)
-    assert changed(hosts.does(app.reverted, batch=(OTHER,))) == [OTHER]
+    assert reverted(hosts, run, (OTHER,), booted=(OTHER,)) == [(OTHER, True, True)]
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
 
 
@@ -257,7 +291,7 @@ def test_a_run_that_replaces_the_proxy_takes_it_back_with_what_it_booted(fleet, 
     assert f" ; restore_proxy {desired.proxy.digest} || lost=1 ; " in script
     command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 30 + 60)
     server.knows(command)
-    hosts.does(app.reverted, batch=(OTHER,))
+    reverted(hosts, run, (OTHER,), booted=(OTHER,))
     assert hosts.commands(OTHER) == [command]
 
 
@@ -268,7 +302,7 @@ def test_where_nothing_but_the_proxy_is_new_it_alone_is_taken_back(fleet, run):
     assert script.endswith(f'await_engine ; lost= ; restore_proxy {proxy.digest} || lost=1 ; [ -z "$lost" ]')
     command = guarded(script, seconds=30 + 60)
     hosts.servers[OTHER].knows(command)
-    hosts.does(app.reverted, batch=(), proxies=(OTHER,))
+    reverted(hosts, run, (OTHER,), booted=())
     assert (hosts.commands(PRIMARY), hosts.commands(OTHER)) == ([], [command])
 
 

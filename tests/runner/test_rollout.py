@@ -12,7 +12,7 @@ import pytest
 
 from kamal_pyinfra.errors import HostFailed, Interrupted, LockLost
 from kamal_pyinfra.operations.run_state import run_state
-from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
+from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED, UNREACHABLE
 from kamal_pyinfra.plan.plan import Plan
 from kamal_pyinfra.runner import session
 from kamal_pyinfra.runner.failures import HostFailure
@@ -32,6 +32,16 @@ class Anything:
         return lambda *_, **__: None
 
 
+@pytest.fixture(autouse=True)
+def _sessions_bring_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hosts answer when the old version is brought back there, the session of the test says."""
+
+    def bring_back(state: Any, _: object, hosts: Any, *, booted: Any, on_end: Any) -> dict[str, tuple[str, ...]]:
+        return state.session.brings_back(tuple(hosts), tuple(booted))  # type: ignore[no-any-return]
+
+    monkeypatch.setattr("kamal_pyinfra.runner.rollout.bring_back", bring_back)
+
+
 class Session(session.Session):
     """Rounds that succeed until the phase that the signal comes in; some cannot be taken back."""
 
@@ -40,6 +50,7 @@ class Session(session.Session):
     def __init__(self, run: Any, signal_in: str, lost: str = "") -> None:
         self.run, self.signal_in, self.lost = run, signal_in, lost
         self.state: Any = Anything()
+        self.state.session = self
         self.report = Report([])
         self.snapshots: dict[str, Any] = {}
         self.snapshots_at = 0.0
@@ -56,13 +67,14 @@ class Session(session.Session):
 
     def round(self, deploy: Callable[..., Any], *, hosts: Any = WEB, **_: Any) -> bool:
         name = deploy._inner.__name__
-        if name == "revert" and self.lost:
-            self.failures[self.lost] = HostFailure(host=self.lost, phase=name, operation="It", output=("no",))
         phase, _, host = self.signal_in.partition(" ")
         if name == phase and host in ("", hosts[0]):
             self.signal_in = ""
             raise Interrupted(signal.SIGINT)
         return True
+
+    def brings_back(self, hosts: tuple[str, ...], booted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return {self.lost: ("no",)} if self.lost else {}
 
 
 def rolling_out(session: Any) -> Rollout:
@@ -121,9 +133,10 @@ def test_a_lock_that_is_lost_after_a_failure_does_not_hide_it(config: MakeConfig
                     host="192.0.2.1", phase="boot", operation="Boot", output=("The SSH connection ended.",)
                 )
                 return False
-            if name == "revert":
-                raise LockLost
             return True
+
+        def brings_back(self, *_: object) -> dict[str, tuple[str, ...]]:
+            raise LockLost
 
     session = Losing(a_run(config(servers=WEB)), "")
     with pytest.raises(HostFailed) as failed:
@@ -156,8 +169,9 @@ class Watching(Session):
     def is_active(self, name: str) -> bool:
         return True
 
-    def readmit(self) -> None:
-        self.state.failed_hosts = []
+    def brings_back(self, hosts: tuple[str, ...], booted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        self.rounds.append(f"revert {len(hosts)}")
+        return {}
 
 
 def rolled_out(config: MakeConfig, monkeypatch: pytest.MonkeyPatch, said: str, **boot: Any) -> tuple[str, list[str]]:
@@ -223,8 +237,9 @@ class Failing(Session):
         self.failing = failing
         self.unreachable = unreachable
 
-    def readmit(self) -> None:
-        self.hosts = [host for host in WEB if host != self.unreachable]
+    def brings_back(self, hosts: tuple[str, ...], booted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        failed = {host: (text,) for host, text in self.failing.get("revert", {}).items() if host in hosts}
+        return failed | ({self.unreachable: (UNREACHABLE,)} if self.unreachable in hosts else {})
 
     def leave_out_unreachable(self) -> bool:
         return False
@@ -382,14 +397,16 @@ class Proxied(Session):
         name = deploy._inner.__name__
         if name == "prepare":
             run_state(self.state).new_proxy_on.update(WEB)
-        if name == "revert":
-            self.reverted.append((tuple(hosts), arguments["batch"], arguments["proxies"]))
         super().round(deploy, hosts=hosts, **arguments)
         phase, _, host = self.fails_in.partition(" ")
         if name == phase and host in ("", hosts[0]):
             self.failures[hosts[0]] = HostFailure(host=hosts[0], phase=name, operation="It", output=("no",))
             return False
-        return name != "revert" or not self.lost
+        return True
+
+    def brings_back(self, hosts: tuple[str, ...], booted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        self.reverted.append((hosts, booted, tuple(host for host in hosts if host not in booted)))
+        return super().brings_back(hosts, booted)
 
 
 ONE_BY_ONE = {"limit": 1, "wait": 0}

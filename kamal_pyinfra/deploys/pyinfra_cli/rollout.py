@@ -9,18 +9,16 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api.deploy import deploy
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
-from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.deploys.phases import Phase
+from kamal_pyinfra.deploys.revert import bring_back, hosts_to_revert
 from kamal_pyinfra.deploys.tasks import run_steps
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
 from kamal_pyinfra.insight.routed import addresses, parse_proof, what_serves
@@ -30,7 +28,7 @@ from kamal_pyinfra.local.signals import at_first_signal
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import plan
-from kamal_pyinfra.operations.app import revert_command, turned_bad
+from kamal_pyinfra.operations.app import turned_bad
 from kamal_pyinfra.operations.apply import applied
 from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
@@ -38,7 +36,7 @@ from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.table import TASKS
 from kamal_pyinfra.shell.proxy.traefik import ROUTES
-from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, reconnect_all
+from kamal_pyinfra.ssh.connection import configure, reconnect_all
 from kamal_pyinfra.ssh.patches import stop_at_failures
 
 ROLLOUTS = ("deploy", "setup", "redeploy", "rollback")
@@ -175,7 +173,16 @@ class Safety(BaseStateCallback):
         if self.is_interrupted:
             reconnect_all(state)
         unproven = record.booting_on - record.switched | (record.watching if turned_bad(state) else frozenset())
-        self._revert_all(state, unproven, record.booting_on)
+        booted = hosts_to_revert(self.run, unproven=unproven, begun=record.booting_on)
+        proxies = record.new_proxy_on - record.switched
+        hosts = [each for each in state.inventory if each.name in {*booted, *proxies}]
+        for each in hosts:
+            each.log_styled("bringing the old version back", fg="yellow")
+        failed = bring_back(state, self.run, [each.name for each in hosts], booted=booted)
+        stuck = {name: fleet_state.why_unknown(output) for name, output in failed.items()}
+        text = fleet_state.not_brought_back(stuck, [each.name for each in hosts if each.name not in stuck])
+        for line in text.splitlines():
+            logger.warning(line)
         self._release(state, host)
 
     def _show_what_serves(self, state: State) -> None:
@@ -198,37 +205,6 @@ class Safety(BaseStateCallback):
             is_released = False
         if not is_released:
             host.log_styled(NOT_RELEASED, fg="red")
-
-    def _revert_all(self, state: State, unproven: set[str], begun: set[str]) -> None:
-        names = phases.hosts_to_revert(self.run, unproven=unproven, begun=begun)
-        record = run_state(state)
-        proxies = record.new_proxy_on - record.switched
-        hosts = [host for host in state.inventory if host.name in {*names, *proxies}]
-        gevent.joinall([gevent.spawn(reconnect, host) for host in hosts if is_disconnected(host)])
-        reachable = [host for host in hosts if host.connected]
-        for host in reachable:
-            host.log_styled("bringing the old version back", fg="yellow")
-        ends = {host.name: gevent.spawn(self._revert, state, host, has_booted=host.name in names) for host in reachable}
-        gevent.joinall(list(ends.values()))
-        stuck = {host.name: fleet_state.UNREACHABLE for host in hosts if host not in reachable}
-        stuck |= {name: end.value for name, end in ends.items() if end.value is not None}
-        text = fleet_state.not_brought_back(stuck, [host.name for host in hosts if host.name not in stuck])
-        for line in text.splitlines():
-            logger.warning(line)
-
-    def _revert(self, state: State, host: Host, *, has_booted: bool) -> str | None:
-        """Bring a host back; if that failed, why it is not known what runs there, empty if that can be observed."""
-        try:
-            with ctx_config.use(state.config.copy()), ctx_host.use(host):
-                command = revert_command(self.run, has_booted=has_booted)
-                succeeded, output = execute(host, command, print_output=True) if command else (True, None)
-        except (PyinfraError, SSHException, OSError, EOFError):
-            return fleet_state.UNREACHABLE
-        if succeeded:
-            return None
-        return fleet_state.why_unknown(
-            [*output.stderr_lines, *([fleet_state.CUT] if is_disconnected(host) else [])] if output else []
-        )
 
 
 def _where(state: State) -> str:

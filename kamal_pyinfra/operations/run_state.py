@@ -22,8 +22,7 @@ from kamal_pyinfra.local.programs import Running
 from kamal_pyinfra.operations.lease import Lease
 from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories, every_accessory
 from kamal_pyinfra.plan.run import UNKNOWN, Run
-from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.digest import NAME
+from kamal_pyinfra.plan.state.desired import NAME, DesiredHost
 from kamal_pyinfra.plan.state.observed import LockDetails, ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 

@@ -26,8 +26,10 @@ from kamal_pyinfra.plan.state.desired import (
     Registry,
     ReleaseCommand,
     Upload,
+    checks_of,
+    completed,
+    digest_content,
 )
-from kamal_pyinfra.plan.state.digest import checks_of, completed, digest_content
 
 TRY_AGAIN_SECONDS = 0.25
 LONGEST_PROMPT_INTERVAL = 5

@@ -5,8 +5,7 @@ from __future__ import annotations
 from kamal_pyinfra.naming import CLEAR_LABEL, DIGEST_LABEL
 from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.router_names import HIDDEN
-from kamal_pyinfra.plan.state.desired import ContainerSpec, Pairs
-from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.plan.state.desired import ContainerSpec, Pairs, clear_labels
 from kamal_pyinfra.shell.script import expandable, flags, join, quoted
 
 SERVICE = "--detach --restart unless-stopped"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kamal_pyinfra.plan.state.digest import check
+from kamal_pyinfra.plan.state.desired import check
 from kamal_pyinfra.shell.snapshot import Ours, container_template, sums_template
 from tests.facts.go_template import render
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_lock, parse_snapshot
-from kamal_pyinfra.plan.state.digest import clear_check
+from kamal_pyinfra.plan.state.desired import clear_check
 from kamal_pyinfra.plan.state.observed import Docker, LockDetails, ObservedFile, ObservedImage, Status
 from kamal_pyinfra.shell.snapshot import GO_NAMES, sums_template
 from tests.facts.go_template import render

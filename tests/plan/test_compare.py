@@ -15,7 +15,7 @@ from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.naming import DIGEST_LABEL
 from kamal_pyinfra.plan.compare.container import config_differences
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.state.digest import clear_check
+from kamal_pyinfra.plan.state.desired import clear_check
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, ObservedHost
 from kamal_pyinfra.shell.snapshot import GO_NAMES, IMAGE_TEMPLATE
 from tests.conftest import MakeConfig, a_run, as_deployed

@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.output.file import plan_file
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import Plan, former_hosts, make_plan
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.digest import digest_lines
+from kamal_pyinfra.plan.state.desired import digest_lines
 from kamal_pyinfra.plan.state.observed import (
     ObservedContainer,
     ObservedFile,

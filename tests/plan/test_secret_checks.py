@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kamal_pyinfra.plan.compare.container import config_differences
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.state.digest import MODULUS, check, checks_of, clear_labels, digest_lines
+from kamal_pyinfra.plan.state.desired import MODULUS, check, checks_of, clear_labels, digest_lines
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedFile, ObservedHost
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, plan_of

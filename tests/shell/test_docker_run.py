@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.traefik import PROMPT_ROUTES
-from kamal_pyinfra.plan.state.desired import AppContainer, Health
-from kamal_pyinfra.plan.state.digest import clear_labels
+from kamal_pyinfra.plan.state.desired import AppContainer, Health, clear_labels
 from kamal_pyinfra.shell import app
 from kamal_pyinfra.shell.container import remove, start, stop
 from kamal_pyinfra.shell.proxy import container as proxy

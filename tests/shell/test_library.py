@@ -12,7 +12,7 @@ import pytest
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.plan.state import digest
+from kamal_pyinfra.plan.state import desired as digest
 from kamal_pyinfra.shell import host, lock, logs, rollout, script, snapshot
 from kamal_pyinfra.shell import script as library
 from kamal_pyinfra.shell.exec import WHOLE

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from kamal_pyinfra.facts.snapshot import parse_snapshot
-from kamal_pyinfra.plan.state.digest import check
+from kamal_pyinfra.plan.state.desired import check
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost, ObservedImage
 from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, SnapshotQuery, container_template, snapshot, sums_template
 from tests.facts.go_template import render

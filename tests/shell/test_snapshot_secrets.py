@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kamal_pyinfra.facts.snapshot import parse_snapshot
-from kamal_pyinfra.plan.state.digest import checks_of, clear_check, digest_lines
+from kamal_pyinfra.plan.state.desired import checks_of, clear_check, digest_lines
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedHost
 from kamal_pyinfra.shell.snapshot import IMAGE_TEMPLATE, container_template, snapshot, sums_template
 from tests.facts.go_template import render

@@ -23,7 +23,7 @@ from kamal_pyinfra.plan.docker_values import (
 )
 from kamal_pyinfra.plan.proxy.gate import without_gate
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
-from kamal_pyinfra.plan.state.digest import clear_check
+from kamal_pyinfra.plan.state.desired import clear_check
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer
 
 NOT_SET = "(not set)"

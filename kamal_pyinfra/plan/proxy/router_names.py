@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from kamal_pyinfra.naming import SUFFIX_LABEL
 from kamal_pyinfra.plan.docker_values import Options, names_in_options
-from kamal_pyinfra.plan.state.desired import AppContainer
-from kamal_pyinfra.plan.state.digest import digest_values
+from kamal_pyinfra.plan.state.desired import AppContainer, digest_values
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 KINDS = "routers|services|middlewares|serverstransports"

@@ -10,8 +10,7 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
 from kamal_pyinfra.plan.proxy.router_names import elements, is_hidden
-from kamal_pyinfra.plan.state.desired import EnvFile, Proxy
-from kamal_pyinfra.plan.state.digest import completed
+from kamal_pyinfra.plan.state.desired import EnvFile, Proxy, completed
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
 

@@ -8,7 +8,7 @@
 show_directories() { for path in "$@"; do [ ! -d "$path" ] || printf 'directory %s\n' "$path"; done; }
 
 # Rules for awk that come before others, in `sums`: 16 bits for each line tell which variable changed, and nothing more.
-# `check` of kamal_pyinfra.plan.state.digest is the same sum.
+# `check` of kamal_pyinfra.plan.state.desired is the same sum.
 know_sums() {
   sums='BEGIN { for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i }
     function sum(line, n, i) {

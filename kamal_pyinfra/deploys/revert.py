@@ -47,22 +47,18 @@ def bring_back(
     Returns:
         What each host printed that could not be brought back.
     """
-    config, chosen = state.config, [host for host in state.inventory if host.name in hosts]
-    failed: dict[str, tuple[str, ...]] = {host.name: (UNREACHABLE,) for host in chosen}
+    chosen = [host for host in state.inventory if host.name in hosts]
+    failed: dict[str, tuple[str, ...]] = {}
     gevent.joinall([gevent.spawn(reconnect, host) for host in chosen if is_disconnected(host)])
 
     def bring(host: Host) -> None:
-        is_back, command = False, ""
-        with suppress(PyinfraError, SSHException, OSError, EOFError), ctx_config.use(config.copy()), ctx_host.use(host):
-            if host.connected:
-                is_back = not (command := revert_command(run, has_booted=host.name in booted))
-            if command:
-                is_back, output = execute(host, command, print_output=state.print_output)
-                cut = [CUT] if is_disconnected(host) else []
-                failed[host.name] = (*output.stdout_lines, *output.stderr_lines, *cut)
-        if is_back:
+        failed[host.name] = (UNREACHABLE,)
+        command, output = _bring_back(state, run, host, has_booted=host.name in booted)
+        if output is None:
             del failed[host.name]
-        on_end(host.name, is_back, bool(command))
+        else:
+            failed[host.name] = output
+        on_end(host.name, output is None, bool(command))
 
     greenlets = [gevent.spawn(bring, host) for host in chosen]
     try:
@@ -72,3 +68,22 @@ def bring_back(
         reconnect_all(state)  # which ends the commands that are under way
         raise
     return failed
+
+
+def _bring_back(state: State, run: Run, host: Host, *, has_booted: bool) -> tuple[str, tuple[str, ...] | None]:
+    """Bring one host back; return the command, and what the host printed if it failed."""
+    command = ""
+    with (
+        suppress(PyinfraError, SSHException, OSError, EOFError),
+        ctx_config.use(state.config.copy()),
+        ctx_host.use(host),
+    ):
+        if not host.connected:
+            return command, (UNREACHABLE,)
+        command = revert_command(run, has_booted=has_booted)
+        is_back, output = execute(host, command, print_output=state.print_output) if command else (True, None)
+        if is_back or output is None:
+            return command, None
+        cut = [CUT] if is_disconnected(host) else []
+        return command, (*output.stdout_lines, *output.stderr_lines, *cut)
+    return command, (UNREACHABLE,)

@@ -18,11 +18,11 @@ from pyinfra.api.deploy import deploy
 from kamal_pyinfra.operations import app, host
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations.app import finished
-from kamal_pyinfra.operations.apply import applied, differing
-from kamal_pyinfra.operations.run_state import current_host, current_state, may_change, run_state
+from kamal_pyinfra.operations.apply import applied, differing, may_change
+from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.diff.accessory import diff_missing_accessories
-from kamal_pyinfra.plan.diff.app import diff_assets
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_docker, diff_env_files, diff_images, diff_login
 from kamal_pyinfra.plan.diff.proxy import diff_proxy
 from kamal_pyinfra.plan.run import Run
@@ -68,7 +68,7 @@ def prepare(run: Run) -> None:
         applied(run=run, decide=differing(diff_images), name="Pull the image")
     if may_change(run, diff_proxy):
         applied(run=run, decide=differing(diff_proxy), name="Run the proxy")
-    if may_change(run, diff_assets):
+    if may_change(run, Comparison.assets):
         app.synced(run=run, name="Sync assets")
 
 

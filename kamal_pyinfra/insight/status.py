@@ -9,7 +9,7 @@ from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import UNLISTED_FILES
+from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
@@ -73,7 +73,7 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
 def _drift(run: Run, observed: ObservedHost) -> list[Change]:
     if not run.version or not observed.docker.is_usable:
         return []
-    return [change for change in diff_host(desired_host(run, observed.host), observed) if change.is_drift]
+    return [change for change in diff_host(Comparison(desired_host(run, observed.host), observed)) if change.is_drift]
 
 
 def _role_of(change: Change) -> str:

@@ -9,26 +9,23 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.operations.apply import GRACE_SECONDS, removal
+from kamal_pyinfra.operations.apply import GRACE_SECONDS, comparison, removal
 from kamal_pyinfra.operations.audit import audited, show_planned
-from kamal_pyinfra.operations.run_state import current_host, current_state, desired_and_observed, observe, run_state
+from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.changes import (
     AwaitContainer,
     BootContainer,
     RestartContainer,
     StopContainer,
-    SyncAssets,
-    TagLatest,
 )
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers, diff_old_containers, diff_release
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
 from kamal_pyinfra.plan.diff.proxy import boot_gates, replaced_proxy
 from kamal_pyinfra.plan.fleet_state import ENDED, SWITCHED
 from kamal_pyinfra.plan.proxy.gate import Gate
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.observed import ObservedHost, record_text
+from kamal_pyinfra.plan.state.observed import record_text
 from kamal_pyinfra.shell import drain, image, rollout
 from kamal_pyinfra.shell.app import run_release, sync_assets
 from kamal_pyinfra.shell.host import measured, record_edits, write_secret
@@ -44,7 +41,7 @@ DOCKERS_STOP_SECONDS = 10
 @operation()
 def synced(run: Run) -> Generator[StringCommand, None, None]:
     """The new version's assets are extracted, and both versions can serve both versions' files."""
-    changes = [change for change in diff_assets(*desired_and_observed(run)) if isinstance(change, SyncAssets)]
+    changes = comparison(run).assets()
     if not changes:
         current_host().noop("no assets to sync")
         return
@@ -56,7 +53,7 @@ def synced(run: Run) -> Generator[StringCommand, None, None]:
 @operation()
 def released(run: Run) -> Generator[StringCommand, None, None]:
     """The release command of the new version has run."""
-    changes = diff_release(*desired_and_observed(run))
+    changes = comparison(run).release()
     if not changes:
         current_host().noop("it runs on one host, and only when that boots a new container")
         return
@@ -77,16 +74,16 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
 
     + primary: boot the primary role's container, or those of all other roles.
     """
-    boots = _boots(run, batch)
+    compared = comparison(run) if current_host().name in batch else None
+    boots = compared.boots if compared else ()
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
-    routed = boot_gates(boots, *desired_and_observed(run)) if is_last else ()
-    if not changes and not routed:
+    routed = boot_gates(boots, compared) if compared and is_last else ()
+    if compared is None or not (changes or routed):
         current_host().noop("the containers serve already")
         return
     show_planned(changes)
-    old = diff_old_containers(*desired_and_observed(run))
-    script = chain(drain.stand_by(old), _boot_and_serve(run, changes, routed))
+    script = chain(drain.stand_by(compared.stops), _boot_and_serve(run, changes, routed))
     waits = sum(change.container.deadline + change.container.readiness_delay for change in changes)
     waits += sum(change.container.stop_timeout or DOCKERS_STOP_SECONDS for change in changes if change.stops_first)
     if current_state().is_executing:
@@ -95,7 +92,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
 
 
 def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
-    return diff_containers(*desired_and_observed(run)) if current_host().name in batch else ()
+    return comparison(run).boots if current_host().name in batch else ()
 
 
 def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[Gate]) -> str:
@@ -136,36 +133,31 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
         run_state(current_state()).switched.update(batch)
     else:
         finishes = False  # the last phase shows what it will do
-    if current_host().name not in batch or not _switches(*desired_and_observed(run)):
+    compared = comparison(run) if current_host().name in batch else None
+    if compared is None or not (compared.boots or compared.stops):
         current_host().noop("nothing to drain")
         return
-    desired, observed = desired_and_observed(run)
-    changes, is_watched = diff_old_containers(desired, observed), run.config.boot.watch is not None
+    changes, is_watched = compared.stops, run.config.boot.watch is not None
     stops = () if is_watched else changes
     show_planned(stops)
     stop = drain.stop(stops)
-    marking, typed = _mark_in_service(run, desired, observed) if finishes else ("", "")
+    marking, typed = _mark_in_service(run, compared) if finishes else ("", "")
     then = in_parallel(stop, marking) if stop and marking else stop or marking
     seconds = sum(change.drain_timeout for change in changes) + _stop_seconds(changes) + GRACE_SECONDS
-    script = drain.drain(changes, meanwhile=_record_edits(run, desired, observed), then=then)
+    script = drain.drain(changes, meanwhile=_record_edits(run, compared), then=then)
     script = guarded(script, seconds=seconds, key="drain_timeout")
     if finishes or not is_watched:
-        cleaning = _clean(run, desired, observed) if finishes else ""
+        cleaning = _clean(run, compared) if finishes else ""
         script = drain.ending(script, cleaning, forced=ENDED if finishes else SWITCHED)
     yield StringCommand(script, _stdin=typed)
     if finishes:
         run_state(current_state()).finished.add(current_host().name)
 
 
-def _switches(desired: DesiredHost, observed: ObservedHost) -> bool:
-    """Whether containers come or go, so that there is a wait in which to record edited files."""
-    return bool(diff_containers(desired, observed) or diff_old_containers(desired, observed))
-
-
-def _record_edits(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+def _record_edits(run: Run, compared: Comparison) -> str:
     """The command that records edited files of every container that runs once this run is over."""
-    others = (each for each in observed.containers if desired.owner.is_service_of(each) and each.is_running)
-    names = [container.name for container in desired.containers]
+    others = (each for each in compared.observed.running if run.owner.is_service_of(each))
+    names = [container.name for container in compared.desired.containers]
     names += [each.name for each in others if not run.includes(each.role)]
     return record_edits(naming.edits_directory(run.config), names)
 
@@ -193,7 +185,7 @@ def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCom
     if setting is None or not containers:
         current_host().noop("nothing new is to be watched")
         return
-    cords = [stop.cord for stop in diff_old_containers(*desired_and_observed(run)) if stop.cord]
+    cords = [stop.cord for stop in comparison(run).stops if stop.cord]
     script = rollout.watch(containers, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
     yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
 
@@ -212,7 +204,7 @@ def turned_bad(state: State) -> bool:
 @operation()
 def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
     """Old containers that were watched until now are stopped, and stay on the host for a rollback."""
-    changes = diff_old_containers(*desired_and_observed(run)) if current_host().name in batch else ()
+    changes = comparison(run).stops if current_host().name in batch else ()
     if not changes:
         current_host().noop("no old container runs")
         return
@@ -224,41 +216,41 @@ def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, No
 @operation()
 def finished(run: Run) -> Generator[StringCommand, None, None]:
     """``latest`` names the version in service, the record is of this run, and nothing is left over."""
-    desired, observed = desired_and_observed(run)
-    marking, typed = _mark_in_service(run, desired, observed)
-    script = chain(with_functions(marking), _clean(run, desired, observed))
+    compared = comparison(run)
+    marking, typed = _mark_in_service(run, compared)
+    script = chain(with_functions(marking), _clean(run, compared))
     if not script:
         current_host().noop("the version in service is marked, and nothing is left over")
         return
     yield StringCommand(script, _stdin=typed)
 
 
-def _mark_in_service(run: Run, desired: DesiredHost, observed: ObservedHost) -> tuple[str, str]:
+def _mark_in_service(run: Run, compared: Comparison) -> tuple[str, str]:
     """What makes ``latest`` name the version in service, and records this run.
 
     Returns:
         The command, empty if that is so already, and its standard input: the record holds digests of env files, so it
         is written like one, with mode 0600.
     """
-    tags = [change for change in diff_tag(desired, observed) if isinstance(change, TagLatest)]
-    record = next_record(run, desired, observed)
-    is_recorded = desired.is_leaving or record == observed.record
+    tags, record = diff_tag(compared), next_record(compared)
+    is_recorded = compared.desired.is_leaving or record == compared.observed.record
     if not tags and is_recorded:
         return "", ""
-    show_planned((*tags, *diff_record(desired, observed)))
+    show_planned((*tags, *diff_record(compared)))
     script = chain(
         *(image.tag(change.image, change.tag) for change in tags),
         *(audited(run, f"Tagging {change.image} as the latest image") for change in tags),
         "" if is_recorded else write_secret(naming.hosts_record(run.config)),
-        "" if _switches(desired, observed) else _record_edits(run, desired, observed),
+        # Where containers come or go, edited files are recorded while that is waited for.
+        "" if compared.boots or compared.stops else _record_edits(run, compared),
     )
     return script, "" if is_recorded else measured(record_text(record))
 
 
-def _clean(run: Run, desired: DesiredHost, observed: ObservedHost) -> str:
+def _clean(run: Run, compared: Comparison) -> str:
     """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
-    old_proxy = group("clear_aside") if replaced_proxy(desired, observed) else ""
-    return chain(removal(run, diff_leftovers(desired, observed)), old_proxy)
+    old_proxy = group("clear_aside") if replaced_proxy(compared) else ""
+    return chain(removal(run, diff_leftovers(compared)), old_proxy)
 
 
 def revert_command(run: Run, *, has_booted: bool) -> str:
@@ -269,10 +261,10 @@ def revert_command(run: Run, *, has_booted: bool) -> str:
     """
     # What was begun was decided on the snapshot of the execution, wherever the engine stopped.
     name = current_host().name
-    desired, observed = desired_host(run, name), run_state(current_state()).snapshots.get((name, True)) or observe(run)
-    boots = diff_containers(desired, observed) if has_booted else ()
-    stops = diff_old_containers(desired, observed) if has_booted else ()
-    proxy = replaced_proxy(desired, observed)
+    observed = run_state(current_state()).snapshots.get((name, True)) or observe(run)
+    compared = Comparison(desired_host(run, name), observed)
+    boots, stops = (compared.boots, compared.stops) if has_booted else ((), ())
+    proxy = replaced_proxy(compared)
     if not boots and not stops and proxy is None:
         return ""
     script = rollout.revert(boots, stops, run_id=run.short_id, suffix=run.replaced_suffix, proxy=proxy)

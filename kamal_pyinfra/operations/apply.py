@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
@@ -28,10 +28,10 @@ from kamal_pyinfra.plan.changes import (
     StopContainer,
 )
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.proxy import started_gates
 from kamal_pyinfra.plan.plan import Decide, TaskDecision
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
 from kamal_pyinfra.shell import drain, rollout
@@ -103,11 +103,26 @@ def decided(run: Run, decide: Decide) -> TaskDecision:
     return last[2]
 
 
-def differing(diff: Callable[[DesiredHost, ObservedHost], Iterable[Change]]) -> Decide:
+def comparison(run: Run) -> Comparison:
+    """The current host as it should be and as it is; raises as :func:`observe` does."""
+    return Comparison(desired_host(run, current_host().name), observe(run))
+
+
+def may_change(run: Run, diff: Callable[[Comparison], Collection[Change]]) -> bool:
+    """Whether an operation that decides by this diff may have to do something on the current host.
+
+    Where no snapshot was taken for it beforehand, only the operation itself can tell.
+    """
+    host = current_host().name
+    known = run_state(current_state()).snapshots.get((host, True))
+    return known is None or bool(diff(Comparison(desired_host(run, host), known)))
+
+
+def differing(diff: Callable[[Comparison], Iterable[Change]]) -> Decide:
     """The decision of a phase: all that a diff finds."""
 
     def decide(run: Run, observed: ObservedHost) -> TaskDecision:
-        return TaskDecision(changes=tuple(diff(desired_host(run, observed.host), observed)))
+        return TaskDecision(changes=tuple(diff(Comparison(desired_host(run, observed.host), observed))))
 
     return decide
 

@@ -10,9 +10,9 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
 from kamal_pyinfra.operations.audit import Audits, audited, show_planned
-from kamal_pyinfra.operations.run_state import current_host, desired_and_observed, drop_snapshots
+from kamal_pyinfra.operations.run_state import current_host, drop_snapshots, observe
 from kamal_pyinfra.plan.changes import Change, CreateDirectories, ProtectEnvFile, WriteEnvFile
-from kamal_pyinfra.plan.diff.host import diff_docker
+from kamal_pyinfra.plan.diff.host import missing_docker
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell import host as commands
 from kamal_pyinfra.shell.script import guarded, with_functions
@@ -24,7 +24,7 @@ INSTALL_SECONDS = 900
 @operation()
 def installed(run: Run) -> Generator[PyinfraCommand, None, None]:
     """Docker is there, runs and answers the SSH user; outside ``setup``, the host fails where it does not."""
-    changes = diff_docker(*desired_and_observed(run))
+    changes = missing_docker(observe(run))
     if not changes:
         current_host().noop("Docker answers")
         return

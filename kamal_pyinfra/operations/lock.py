@@ -19,7 +19,7 @@ from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
 from kamal_pyinfra.operations.audit import audited
-from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, desired_and_observed, run_state
+from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.shell import lock as commands
@@ -64,7 +64,7 @@ def held(
         current_host().noop("the lock is on the primary host")
         return
     directory, content = naming.lock_directory(run.config), lock_content(run, message)
-    left = desired_and_observed(run)[1].lock if current_host().name == run.config.primary_host else None
+    left = observe(run).lock if current_host().name == run.config.primary_host else None
     yield FunctionCommand(_take, (run, content, left, on_wait), {})
     state, renewal = current_state(), commands.renew(directory, content, lease=lease.SECONDS)
     primary = state.inventory.get_host(run.config.primary_host)

@@ -15,15 +15,9 @@ from kamal_pyinfra.errors import BuildFailed, HookFailed, PlanRefused
 from kamal_pyinfra.insight.history import FINISHED, deploy_message
 from kamal_pyinfra.local.build import build_and_push
 from kamal_pyinfra.local.programs import Programs
-from kamal_pyinfra.operations.apply import decided
+from kamal_pyinfra.operations.apply import comparison, decided
 from kamal_pyinfra.operations.lock import lock_host
-from kamal_pyinfra.operations.run_state import (
-    current_host,
-    current_snapshots,
-    current_state,
-    desired_and_observed,
-    run_state,
-)
+from kamal_pyinfra.operations.run_state import current_host, current_snapshots, current_state, run_state
 from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import quoted
@@ -32,10 +26,8 @@ from kamal_pyinfra.shell.script import quoted
 @operation()
 def accepted(run: Run) -> Generator[StringCommand, None, None]:
     """The host was observed, and what the configuration asks for can be done there."""
-    desired, observed = desired_and_observed(run)
-    name = current_host().name
     try:
-        refuse(run, {name: desired}, {name: observed})
+        refuse([comparison(run)])
     except PlanRefused as refusal:
         yield StringCommand(f"printf '%s\\n' {quoted(str(refusal), refusal.state)} >&2; exit 1")
         return

@@ -20,14 +20,13 @@ from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.insight.routed import Proof
 from kamal_pyinfra.local.programs import Running
 from kamal_pyinfra.operations.lease import Lease
-from kamal_pyinfra.plan.desired import accessory_env_directory, desired_host, directories, every_accessory
+from kamal_pyinfra.plan.desired import accessory_env_directory, directories, every_accessory
 from kamal_pyinfra.plan.run import UNKNOWN, Run
-from kamal_pyinfra.plan.state.desired import NAME, DesiredHost
+from kamal_pyinfra.plan.state.desired import NAME
 from kamal_pyinfra.plan.state.observed import LockDetails, ObservedHost
 from kamal_pyinfra.shell.snapshot import Ours, SnapshotQuery
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.changes import Change
     from kamal_pyinfra.plan.plan import Decide, TaskDecision
 
 
@@ -90,11 +89,6 @@ def _app_names(run: Run) -> Iterator[str]:
         yield from (naming.replica_name(name, number) for number in range(1, role.replicas + 1))
 
 
-def desired_and_observed(run: Run) -> tuple[DesiredHost, ObservedHost]:
-    """What the current host should be and what it is; raises as :func:`observe` does."""
-    return desired_host(run, current_host().name), observe(run)
-
-
 def observe(run: Run) -> ObservedHost:
     """What the current host is.
 
@@ -117,16 +111,6 @@ def keep_snapshots(state: State, snapshots: Mapping[str, ObservedHost]) -> None:
     run_state(state).snapshots.update(
         {(host, stage): snapshot for host, snapshot in snapshots.items() for stage in (False, True)}
     )
-
-
-def may_change(run: Run, diff: Callable[[DesiredHost, ObservedHost], Collection[Change]]) -> bool:
-    """Whether an operation that decides by this diff may have to do something on the current host.
-
-    Where no snapshot was taken for it beforehand, only the operation itself can tell.
-    """
-    host = current_host().name
-    known = run_state(current_state()).snapshots.get((host, True))
-    return known is None or bool(diff(desired_host(run, host), known))
 
 
 def current_snapshots(state: State) -> dict[str, ObservedHost]:

@@ -10,6 +10,7 @@ from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 WAY_OUT = "another name for the service, the role or the destination keeps them apart"
+SAME_SERVICE = "{} has the lock, the log and the records that ours would have ({})"
 
 
 def collisions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
@@ -22,37 +23,26 @@ def collisions(desired: DesiredHost, observed: ObservedHost) -> list[str]:
     owner, record = desired.owner, observed.record
     found = [_collision(desired, other) for other in observed.containers if other.role]
     if record is not None and record.is_of_another(owner.service, owner.destination):
-        proof = f"{naming.hosts_record(desired.run.config)} is of it"
-        found.append(_same_service(record.service, record.destination, proof))
-    return [f"{desired.host}: {each}" for each in dict.fromkeys(found) if each]
+        shown = _shown(record.service, record.destination)
+        found.append(SAME_SERVICE.format(shown, f"{naming.hosts_record(desired.run.config)} is of it"))
+    return [f"{desired.host}: {each}; {WAY_OUT}" for each in dict.fromkeys(found) if each]
 
 
 def _collision(desired: DesiredHost, other: ObservedContainer) -> str:
-    owner = desired.owner
+    owner, shown = desired.owner, _shown(other.service, other.destination)
     if (other.service, other.destination) == (owner.service, owner.destination):
         return ""
     if other.prefix in desired.run.prefixes:
         return (
-            f"{other.name} is role {other.role} of {_shown(other.service, other.destination)}, and everything of it is "
-            f"called {other.prefix} as one of our roles is: env file, router, cords; {WAY_OUT}"
+            f"{other.name} is role {other.role} of {shown}, and everything of it is "
+            f"called {other.prefix} as one of our roles is: env file, router, cords"
         )
-    if other.service_name == naming.joined(owner.service, owner.destination):
-        return _same_service(other.service, other.destination, f"{other.name} is of it")
-    return ""
-
-
-def _same_service(service: str, destination: str, proof: str) -> str:
-    shown = _shown(service, destination)
-    return f"{shown} has the lock, the log and the records that ours would have ({proof}); {WAY_OUT}"
+    is_same = other.service_name == naming.joined(owner.service, owner.destination)
+    return SAME_SERVICE.format(shown, f"{other.name} is of it") if is_same else ""
 
 
 def _shown(service: str, destination: str) -> str:
     return f"service {service}{f', destination {destination}' if destination else ''}"
-
-
-def taken_accessories(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """Why nothing can be done about accessories whose containers' names somebody else has."""
-    yield from (f"{desired.host}: {reason}" for reason in foreign_accessories(desired, observed))
 
 
 def foreign_accessories(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
@@ -73,10 +63,8 @@ def is_foreign(accessory: AccessoryContainer, existing: ObservedContainer) -> bo
     the name of the accessory and the service tell others apart.
     """
     label = dict(accessory.labels).get("service", "")
-    if existing.role or existing.service != label or existing.is_orchestrated:
-        return True
-    name = existing.accessory.rpartition("/")[2]
-    return bool(existing.accessory) and name != accessory.key
+    is_strange = bool(existing.role) or existing.service != label or existing.is_orchestrated
+    return is_strange or existing.accessory.rpartition("/")[2] not in ("", accessory.key)
 
 
 def taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
@@ -85,8 +73,8 @@ def taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     ``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``.
     """
     for container in desired.containers:
-        existing = observed.container(container.name)
+        existing, taken = observed.container(container.name), f"{desired.host}: the name {container.name} is taken by"
         if existing and identity(existing.labels) != identity(dict(container.labels)):
-            yield f"{desired.host}: the name {container.name} is taken by a container that is not ours"
+            yield f"{taken} a container that is not ours"
         elif existing and existing.is_orchestrated:
-            yield f"{desired.host}: the name {container.name} is taken by a container of Compose or Swarm, not ours"
+            yield f"{taken} a container of Compose or Swarm, not ours"

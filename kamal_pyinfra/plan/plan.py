@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.changes import AccessoryChange, BuildImage, Change, PullImage
-from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_accessories, taken_names
+from kamal_pyinfra.plan.collisions import collisions, foreign_accessories, taken_names
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_accessories
-from kamal_pyinfra.plan.diff.addresses import port_conflicts
-from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, diff_containers, edited_files
+from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, Comparison, edited_files
 from kamal_pyinfra.plan.diff.host import diff_docker, diff_host
 from kamal_pyinfra.plan.diff.leftovers import is_former
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
@@ -23,13 +22,13 @@ from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedHost
 
 
-def refuse(run: Run, desired: Mapping[str, DesiredHost], observed: Mapping[str, ObservedHost]) -> None:
+def refuse(compared: Iterable[Comparison]) -> None:
     """Stop before anything changes if the plan cannot or must not be carried out.
 
     Raises:
         PlanRefused: with one line for each reason.
     """
-    _refuse(reason for host in desired for reason in _reasons(run, desired[host], observed[host]))
+    _refuse(reason for each in compared for reason in _reasons(each))
 
 
 def _refuse(reasons: Iterable[str]) -> None:
@@ -37,23 +36,25 @@ def _refuse(reasons: Iterable[str]) -> None:
         raise PlanRefused(text)
 
 
-def _reasons(run: Run, desired: DesiredHost, observed: ObservedHost) -> list[str]:
-    host, missing = desired.host, diff_docker(desired, observed)
+def _reasons(compared: Comparison) -> Sequence[str]:
+    desired, observed, run = compared.desired, compared.observed, compared.desired.run
+    host, missing = desired.host, diff_docker(compared)
     if host not in run.known_hosts:
         return [f"{host} is not in the configuration: leave it out with --limit, or add it to a role"]
     if observed.docker.stand_in:
-        return [f"{host}: {observed.docker.error}: {FOREIGN_WAY_OUT}"]
+        return docker_errors(observed)
     if not run.is_setup and missing:
         return [f"{host}: {missing[0].cause}; run `kp setup` first. {observed.docker.error}".rstrip()]
     if run.command == Command.ROLLBACK and desired.containers and not observed.has_image(desired.image):
         return [f"{host}: version {run.version} is not on the host; `kp app details` lists what is"]
+    accessories = foreign_accessories(desired, observed) if run.behaviour.boots_accessories else ()
     return [
         *collisions(desired, observed),
         *taken_names(desired, observed),
-        *(taken_accessories(desired, observed) if run.behaviour.boots_accessories else ()),
+        *(f"{host}: {reason}" for reason in accessories),
         *_clashing_routes(desired, observed),
-        *port_conflicts(desired, diff_containers(desired, observed), observed),
-        *proxy_conflicts(desired, observed),
+        *compared.port_conflicts(),
+        *proxy_conflicts(compared),
         *_unknown_secrets(desired, observed),
     ]
 
@@ -147,10 +148,9 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable
     Raises:
         PlanRefused: a host is not usable, or a change would harm another service.
     """
-    hosts = [host for host in run.fleet if host in observed]
-    desired = {host: desired_host(run, host) for host in hosts}
-    refuse(run, desired, observed)
-    plans = tuple(_host_plan(run, desired[host], observed[host]) for host in hosts)
+    compared = [Comparison(desired_host(run, host), observed[host]) for host in run.fleet if host in observed]
+    refuse(compared)
+    plans = tuple(map(_host_plan, compared))
     return Plan(
         service=naming.service_name(run.config),
         version=run.version,
@@ -161,23 +161,24 @@ def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable
     )
 
 
-def _host_plan(run: Run, desired: DesiredHost, observed: ObservedHost) -> HostPlan:
-    changes = diff_host(desired, observed)
+def _host_plan(compared: Comparison) -> HostPlan:
+    desired, changes = compared.desired, diff_host(compared)
     changed = {change.subject for change in changes}
-    advice = (change for change in diff_accessories(desired, observed) if change not in changes)
+    advice = (change for change in diff_accessories(compared) if change not in changes)
     return HostPlan(
         host=desired.host,
-        roles=roles_on(run, desired.host),
+        roles=roles_on(desired.run, desired.host),
         changes=changes,
         unchanged=len(set(desired.subjects) - changed),
-        notes=tuple(_host_notes(desired, observed, changed)),
-        accessories=run.config.accessories_on(desired.host),
-        advice=() if run.roles else tuple(advice),
+        notes=tuple(_host_notes(compared, changed)),
+        accessories=desired.run.config.accessories_on(desired.host),
+        advice=() if desired.run.roles else tuple(advice),
     )
 
 
-def _host_notes(desired: DesiredHost, observed: ObservedHost, changed: set[str]) -> Iterator[str]:
+def _host_notes(compared: Comparison, changed: set[str]) -> Iterator[str]:
     """The app itself may change its files, so it takes a word of the user to replace a container for that."""
+    desired, observed = compared.desired, compared.observed
     for name in (container.name for container in desired.containers if container.name not in changed):
         existing = observed.container(name)
         if existing is not None and existing.edited:
@@ -188,7 +189,7 @@ def _host_notes(desired: DesiredHost, observed: ObservedHost, changed: set[str])
         if existing is not None and not existing.are_edits_known:
             yield f"container {name}: {UNLISTED_FILES}; `docker diff {name}` on the host lists them"
     yield from foreign_accessories(desired, observed)
-    if desired.is_leaving and not is_former(desired, observed):
+    if desired.is_leaving and not is_former(compared):
         service = naming.service_name(desired.run.config)
         yield f"has nothing of {service}, no container and no record of it: left alone"
 
@@ -276,8 +277,6 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
 
 def docker_errors(observed: ObservedHost) -> tuple[str, ...]:
     """Why nothing can be decided on a host whose engine does not say what is there; one without engine has nothing."""
-    if not observed.docker.error:
-        return ()
-    if observed.docker.stand_in:
-        return (f"{observed.host}: {observed.docker.error}: {FOREIGN_WAY_OUT}",)
-    return (f"{observed.host}: docker does not answer. {observed.docker.error}".rstrip(),)
+    error = observed.docker.error
+    shown = f"{error}: {FOREIGN_WAY_OUT}" if observed.docker.stand_in else f"docker does not answer. {error}".rstrip()
+    return (f"{observed.host}: {shown}",) if error else ()

@@ -14,7 +14,7 @@ from kamal_pyinfra.operations.app import _record_edits
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.fleet_state import SWITCHED, UNREACHABLE
@@ -39,18 +39,18 @@ def booting(run, observed, role):
 
 def standing_by(run, observed):
     """What lets the old container see at once that its cord is cut."""
-    return stand_by(diff_old_containers(desired_host(run, observed.host), observed))
+    return stand_by(Comparison(desired_host(run, observed.host), observed).stops)
 
 
 def gates(run, observed):
     """What the proxy is asked about the new containers of a host."""
     desired = desired_host(run, observed.host)
-    return boot_gates(diff_containers(desired, observed), desired, observed)
+    return boot_gates(Comparison(desired, observed).boots, Comparison(desired, observed))
 
 
 def unguarded_boot(run, observed, role):
     """The script, and how many seconds it may wait."""
-    changes = [c for c in diff_containers(desired_host(run, observed.host), observed) if c.role == role]
+    changes = [c for c in Comparison(desired_host(run, observed.host), observed).boots if c.role == role]
     script = rollout.boot(
         changes,
         run_id=RUN_ID[:12],
@@ -77,7 +77,7 @@ def test_the_primary_role_boots_on_every_host_of_the_batch_and_then_no_more(flee
 def test_the_gate_looks_again_at_what_the_batch_booted_and_at_nothing_else(fleet, run):
     hosts = fleet(behind)
     for name in HOSTS:
-        changes = diff_containers(desired_host(run, name), hosts.servers[name].observed)
+        changes = Comparison(desired_host(run, name), hosts.servers[name].observed).boots
         hosts.servers[name].knows(guarded(rollout.gate(changes), seconds=60))
     assert changed(hosts.does(app.gated, batch=[PRIMARY])) == [PRIMARY]
     assert changed(fleet(booted).does(app.gated, batch=())) == []
@@ -114,7 +114,7 @@ def test_with_one_role_the_proxy_is_awaited_by_the_command_that_boots_it(fleet):
 
 def test_only_an_old_container_with_a_cord_is_told_to_stand_by(fleet, run):
     observed = fleet(behind).servers[PRIMARY].observed
-    web, job = sorted(diff_old_containers(desired_host(run, PRIMARY), observed), key=lambda change: not change.cord)
+    web, job = sorted(Comparison(desired_host(run, PRIMARY), observed).stops, key=lambda change: not change.cord)
     assert (bool(web.cord), job.cord) == (True, None)
     assert standing_by(run, observed) == f"stand_by {web.cord}"
     assert standing_by(run, fleet(fresh).servers[PRIMARY].observed) == ""
@@ -157,14 +157,14 @@ def recorded(state):
     def observed(run, host):
         seen = state(run, host)
         images = {image.reference: image for image in (*seen.images, *deployed(run, host).images)}
-        record = next_record(run, desired_host(run, host), seen)
+        record = next_record(Comparison(desired_host(run, host), seen))
         return replace(seen, images=tuple(images.values()), record=record)
 
     return observed
 
 
 def old_ones(run, name) -> tuple[StopContainer, ...]:
-    return diff_old_containers(desired_host(run, name), booted(run, name))
+    return Comparison(desired_host(run, name), booted(run, name)).stops
 
 
 @pytest.mark.parametrize("watch", [{}, {"watch": 5}], ids=["at once", "watched first"])
@@ -175,7 +175,7 @@ def test_old_containers_are_drained_and_stopped_unless_the_new_ones_are_watched(
     for name in HOSTS:
         changes = old_ones(run, name)
         seconds = sum(change.drain_timeout for change in changes) + 10 + 60
-        meanwhile = _record_edits(run, desired_host(run, name), booted(run, name))
+        meanwhile = _record_edits(run, Comparison(desired_host(run, name), booted(run, name)))
         stop = "" if watch else f"docker stop {' '.join(change.name for change in changes)} > /dev/null"
         script = drain(changes, meanwhile=meanwhile, then=stop)
         script = guarded(script, seconds=seconds, key="drain_timeout")
@@ -195,7 +195,7 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     tagged = AUDIT.format("Tagging acme/shop:v2 as the latest image")
     mark = f"docker tag acme/shop:v2 acme/shop:latest && {tagged} && {write_secret('.kamal/shop-hosts.json')}"
     stop = in_parallel("docker stop shop-web-v1 > /dev/null", mark)
-    script = drain(old_ones(run, OTHER), meanwhile=_record_edits(run, desired, seen), then=stop)
+    script = drain(old_ones(run, OTHER), meanwhile=_record_edits(run, Comparison(desired, seen)), then=stop)
     command = (
         f'{guarded(script, seconds=104, key="drain_timeout")}; code=$?; case "$code" in 0 | 75) '
         f"{guarded(f'rm -rf {leftovers}', seconds=300)} || code=1 ;; esac; "
@@ -204,7 +204,7 @@ def test_where_no_other_batch_can_fail_a_host_is_finished_while_its_old_containe
     hosts.servers[OTHER].knows(command)
     state = hosts.does(app.drained, batch=[OTHER], finishes=True)
     assert hosts.commands(OTHER) == [command]
-    assert hosts.servers[OTHER].typed == [measured(record_text(next_record(run, desired, seen)))]
+    assert hosts.servers[OTHER].typed == [measured(record_text(next_record(Comparison(desired, seen))))]
     assert run_state(state).finished == {OTHER}
 
 
@@ -244,7 +244,8 @@ def reverted(hosts, run, names, *, booted):
 def test_a_host_that_is_not_brought_back_is_told_by_what_it_printed(fleet, run):
     hosts = fleet(behind)
     desired, observed = desired_host(run, OTHER), hosts.servers[OTHER].observed
-    boots, stops = diff_containers(desired, observed), diff_old_containers(desired, observed)
+    compared = Comparison(desired, observed)
+    boots, stops = compared.boots, compared.stops
     script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX)
     command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 60)
     hosts.servers[OTHER].knows(command, is_success=False, out=["one"], err=["Docker does not answer"])
@@ -267,7 +268,7 @@ def test_a_revert_undoes_what_the_look_before_the_boot_would_have_changed(fleet,
     hosts = fleet(behind)
     server = hosts.servers[OTHER]
     desired = desired_host(run, OTHER)
-    boots, stops = diff_containers(desired, server.observed), diff_old_containers(desired, server.observed)
+    boots, stops = Comparison(desired, server.observed).boots, Comparison(desired, server.observed).stops
     script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX)
     command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 60)
     server.knows(command)
@@ -286,7 +287,7 @@ def with_another_proxy(run, host):
 def test_a_run_that_replaces_the_proxy_takes_it_back_with_what_it_booted(fleet, run):
     hosts = fleet(with_another_proxy)
     server, desired = hosts.servers[OTHER], desired_host(run, OTHER)
-    boots, stops = diff_containers(desired, server.observed), diff_old_containers(desired, server.observed)
+    boots, stops = Comparison(desired, server.observed).boots, Comparison(desired, server.observed).stops
     script = rollout.revert(boots, stops, run_id=RUN_ID[:12], suffix=SUFFIX, proxy=desired.proxy)
     assert f" ; restore_proxy {desired.proxy.digest} || lost=1 ; " in script
     command = guarded(script, seconds=sum(change.drain_timeout for change in stops) + 30 + 30 + 60)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from kamal_pyinfra.operations import apply
 from kamal_pyinfra.operations import run_state as observation
-from kamal_pyinfra.operations.run_state import drop_snapshots, keep_snapshots, may_change, query_for
+from kamal_pyinfra.operations.apply import may_change
+from kamal_pyinfra.operations.run_state import drop_snapshots, keep_snapshots, query_for
 from kamal_pyinfra.plan.diff.host import diff_images
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
@@ -34,8 +36,8 @@ class Engine:
 def test_only_a_look_that_holds_tells_that_there_is_nothing_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that pyinfra took while it prepared may be out of date when it executes."""
     state: Any = Engine()
-    monkeypatch.setattr(observation, "current_state", lambda: state)
-    monkeypatch.setattr(observation, "current_host", lambda: SimpleNamespace(name=PRIMARY))
+    monkeypatch.setattr(apply, "current_state", lambda: state)
+    monkeypatch.setattr(apply, "current_host", lambda: SimpleNamespace(name=PRIMARY))
     assert may_change(run, diff_images)
     observation.run_state(state).snapshots[PRIMARY, False] = deployed(run, PRIMARY)
     assert may_change(run, diff_images)

@@ -12,6 +12,7 @@ from kamal_pyinfra.operations import app as finish
 from kamal_pyinfra.operations import host as docker
 from kamal_pyinfra.operations.apply import applied, differing
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_images, diff_login
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, running_gates
@@ -165,7 +166,7 @@ def test_latest_moves_to_the_version_in_service(fleet, run):
         server.observed, images=tuple(i for i in server.observed.images if "latest" not in i.reference)
     )
     tag = f"docker tag acme/shop:v2 acme/shop:latest && {AUDIT.format('Tagging acme/shop:v2 as the latest image')}"
-    records = {name: next_record(run, desired_host(run, name), deployed(run, name)) for name in HOSTS}
+    records = {name: next_record(Comparison(desired_host(run, name), deployed(run, name))) for name in HOSTS}
     marks = {PRIMARY: f"{RECORD} && {NOTED[PRIMARY]}", OTHER: f"{tag} && {RECORD} && {NOTED[OTHER]}"}
     marks = {name: with_functions(mark) for name, mark in marks.items()}
     for name in HOSTS:
@@ -257,7 +258,8 @@ def test_an_operation_is_left_out_of_the_phase_just_where_it_would_do_nothing(fl
         hosts = fleet(lambda run, host: replace(kind(run, host), **lost))
         for server in hosts.servers.values():
             server.known = AnyCommand(succeeds=True)
-        needed = [name for name in HOSTS if diff(desired_host(run, name), hosts.servers[name].observed)]
+        compared = {name: Comparison(desired_host(run, name), hosts.servers[name].observed) for name in HOSTS}
+        needed = [name for name in HOSTS if diff(compared[name])]
         assert changed(hosts.does(operation, **arguments)) == needed
 
 

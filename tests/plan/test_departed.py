@@ -12,6 +12,7 @@ import pytest
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.file import parse_plan_file, plan_file
 from kamal_pyinfra.plan.output.text import render_text
@@ -35,7 +36,7 @@ def recorded(config: Config, host: str, version: str = "v2") -> ObservedHost:
     seen = deployed(config, version, host)
     return replace(
         seen,
-        record=next_record(run, desired_host(run, host), seen),
+        record=next_record(Comparison(desired_host(run, host), seen)),
         env_files=frozenset(path for path in seen.files if "/roles/" in path),
     )
 

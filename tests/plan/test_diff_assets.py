@@ -7,7 +7,7 @@ from textwrap import dedent
 
 from kamal_pyinfra.plan.changes import RestartContainer
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_assets, diff_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, plan_of, stopped, together
 
@@ -19,7 +19,7 @@ def test_a_new_version_gets_the_files_of_the_one_that_serves(config: MakeConfig)
     seen = together(stopped(deployed(both, "v1")), deployed(both, "v2"))
     assert [
         (change.assets.volume, change.old_containers)
-        for change in diff_assets(desired_host(a_run(both, "v3"), HOST), seen)
+        for change in Comparison(desired_host(a_run(both, "v3"), HOST), seen).assets()
     ] == [
         (".kamal/assets/volumes/shop-web-v3", ("shop-web-v2",)),
         (".kamal/assets/volumes/shop-api-v3", ("shop-api-v2",)),
@@ -28,7 +28,7 @@ def test_a_new_version_gets_the_files_of_the_one_that_serves(config: MakeConfig)
 
 def test_a_container_is_not_bridged_with_itself(config: MakeConfig) -> None:
     seen = deployed(config(**PUBLIC), "v2")
-    (change,) = diff_assets(desired_host(a_run(config(**PUBLIC, env={"COLOR": "blue"}), "v2"), HOST), seen)
+    (change,) = Comparison(desired_host(a_run(config(**PUBLIC, env={"COLOR": "blue"}), "v2"), HOST), seen).assets()
     assert change.old_containers == ()
 
 
@@ -56,7 +56,7 @@ def test_a_retained_container_gets_back_the_files_that_were_removed(config: Make
 
         Plan: 1 to replace, 0 to create, 0 to change, 0 to remove, 2 unchanged.
         """)
-    (restart,) = diff_containers(desired_host(run, HOST), seen)
+    (restart,) = Comparison(desired_host(run, HOST), seen).boots
     assert isinstance(restart, RestartContainer)
     assert restart.cord == f"/home/deploy/.kamal/cords/shop-web-{'1' * 32}"
 

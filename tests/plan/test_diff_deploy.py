@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_old_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.state.observed import ObservedImage, Status
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, fresh, made_by_kamal, plan_of, stopped, together, without
@@ -346,7 +346,7 @@ def test_a_role_that_moved_to_another_host_is_retired_on_the_old_one(config: Mak
 def test_the_old_container_is_drained_by_the_cord_that_it_has(config: MakeConfig, cord: str | bool) -> None:
     """Also when the configuration has moved the cord in the meantime."""
     seen = deployed(config(healthcheck={"cord": "/old"}), "v1")
-    (stop,) = diff_old_containers(desired_host(a_run(config(healthcheck={"cord": cord})), HOST), seen)
+    (stop,) = Comparison(desired_host(a_run(config(healthcheck={"cord": cord})), HOST), seen).stops
     assert stop.cord == f"/home/deploy/.kamal/cords/shop-web-{'1' * 32}"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host, diff_login
 from kamal_pyinfra.plan.plan import refuse
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost
@@ -80,14 +81,16 @@ def test_setup_installs_docker_first(config: MakeConfig) -> None:
     ids=["silent", "closed"],
 )
 def test_setup_repairs_docker(config: MakeConfig, docker: Docker, cause: str) -> None:
-    (first, *_) = diff_host(desired_host(a_run(config(), is_setup=True), HOST), replace(BARE, docker=docker))
+    (first, *_) = diff_host(
+        Comparison(desired_host(a_run(config(), is_setup=True), HOST), replace(BARE, docker=docker))
+    )
     assert (first.kind, first.cause) == ("docker", cause)
 
 
 def test_a_host_that_is_not_in_the_configuration_is_refused(config: MakeConfig) -> None:
     run = a_run(config())
     with pytest.raises(PlanRefused) as refused:
-        refuse(run, {"192.0.2.9": desired_host(run, "192.0.2.9")}, {"192.0.2.9": fresh("192.0.2.9")})
+        refuse([Comparison(desired_host(run, "192.0.2.9"), fresh("192.0.2.9"))])
     assert str(refused.value) == "192.0.2.9 is not in the configuration: leave it out with --limit, or add it to a role"
 
 
@@ -151,16 +154,22 @@ def test_a_host_logs_in_only_to_pull(config: MakeConfig) -> None:
     seen = deployed(config(), "v2")
     with_proxy = tuple(image for image in seen.images if image.reference == "traefik:v2.11")
     with_app = tuple(image for image in seen.images if image.reference != "traefik:v2.11")
-    assert [change.cause for change in diff_login(desired, fresh())] == ["to pull acme/shop:v2, traefik:v2.11"]
-    assert [change.cause for change in diff_login(desired, fresh(images=with_proxy))] == ["to pull acme/shop:v2"]
-    assert [change.cause for change in diff_login(desired, fresh(images=with_app))] == ["to pull traefik:v2.11"]
-    assert diff_login(desired, fresh(images=seen.images)) == ()
+    assert [change.cause for change in diff_login(Comparison(desired, fresh()))] == [
+        "to pull acme/shop:v2, traefik:v2.11"
+    ]
+    assert [change.cause for change in diff_login(Comparison(desired, fresh(images=with_proxy)))] == [
+        "to pull acme/shop:v2"
+    ]
+    assert [change.cause for change in diff_login(Comparison(desired, fresh(images=with_app)))] == [
+        "to pull traefik:v2.11"
+    ]
+    assert diff_login(Comparison(desired, fresh(images=seen.images))) == ()
 
 
 def test_the_registry_is_named(config: MakeConfig) -> None:
     registry = {"server": "r.example.com", "username": "acme", "password": ["REGISTRY_PASSWORD"]}
     own, hub = config(registry=registry), config()
-    assert [diff_login(desired_host(a_run(each), HOST), fresh())[0].subject for each in (own, hub)] == [
+    assert [diff_login(Comparison(desired_host(a_run(each), HOST), fresh()))[0].subject for each in (own, hub)] == [
         "r.example.com",
         "Docker Hub",
     ]

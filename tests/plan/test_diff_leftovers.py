@@ -10,6 +10,7 @@ import pytest
 
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage, Status
 from tests.conftest import MakeConfig, a_run
@@ -206,7 +207,7 @@ def test_a_folder_that_a_container_of_another_service_mounts_stays(config: MakeC
     theirs = config(destination="eu", asset_path="/public", labels={"traefik.http.routers.shop-web-eu.priority": "9"})
     seen = together(deployed(theirs, "v1"), deployed(ours, "v2"))
     # A new deploy of either is refused; whoever has them on a host already loses nothing.
-    assert diff_host(desired_host(a_run(ours), HOST), seen) == ()
+    assert diff_host(Comparison(desired_host(a_run(ours), HOST), seen)) == ()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.text import render_text
 from kamal_pyinfra.plan.plan import make_plan
@@ -32,7 +33,7 @@ def recorded(config: Config, version: str = "v2") -> ObservedHost:
     seen = deployed(config, version)
     return replace(
         seen,
-        record=next_record(run, desired_host(run, HOST), seen),
+        record=next_record(Comparison(desired_host(run, HOST), seen)),
         env_files=frozenset(path for path in seen.files if "/roles/" in path),
     )
 

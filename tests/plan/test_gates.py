@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.plan.changes import AwaitContainer, ReplaceContainer
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.proxy import boot_gates
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import MakeConfig, a_run
@@ -19,7 +19,7 @@ RULE = {"traefik.http.routers.shop-web.rule": "Host(`shop.example.com`)"}
 
 def is_in_use(config: MakeConfig, observed: ObservedHost, **keys: object) -> list[bool]:
     desired = desired_host(a_run(config(**keys), "v2"), HOST)
-    return [gate.is_in_use for gate in boot_gates(diff_containers(desired, observed), desired, observed)]
+    return [gate.is_in_use for gate in boot_gates(Comparison(desired, observed).boots, Comparison(desired, observed))]
 
 
 def test_the_router_of_the_version_that_runs_is_in_use(config: MakeConfig) -> None:
@@ -41,7 +41,7 @@ def test_one_that_is_replaced_serves_under_the_same_name(config: MakeConfig, kin
     observed = deployed(config(), "v2")
     desired = desired_host(a_run(config(), "v2"), HOST)
     (container,) = desired.containers
-    (gate,) = boot_gates([kind(container=container, cause="x")], desired, observed)
+    (gate,) = boot_gates([kind(container=container, cause="x")], Comparison(desired, observed))
     assert gate.is_in_use is expected
 
 
@@ -59,5 +59,5 @@ def test_one_that_is_replaced_serves_under_the_same_name(config: MakeConfig, kin
 def test_its_own_router_is_asked_at_a_path_of_its_rule(config: MakeConfig, rule: str, path: str) -> None:
     changed = config(labels={"traefik.http.routers.shop-web.rule": rule})
     desired, observed = desired_host(a_run(changed, "v2"), HOST), deployed(changed, "v1")
-    (gate,) = boot_gates(diff_containers(desired, observed), desired, observed)
+    (gate,) = boot_gates(Comparison(desired, observed).boots, Comparison(desired, observed))
     assert gate.own_path == path

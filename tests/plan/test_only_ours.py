@@ -12,6 +12,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.naming import OWNER_LABEL
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.diff.proxy import diff_proxy
@@ -92,7 +93,7 @@ def test_a_proxy_that_somebody_else_started_is_refused_by_name(
     seen = with_proxy_of_others(loaded, labels, image_labels)
     for command in ("deploy", "setup"):
         assert refusal(loaded, seen, command=command) == REFUSED
-    assert diff_proxy(desired_host(a_run(loaded), HOST), seen) == ()
+    assert diff_proxy(Comparison(desired_host(a_run(loaded), HOST), seen)) == ()
     run = a_run(loaded, command="traefik")
     tasks: list[Callable[[Run, ObservedHost], TaskDecision]] = [
         proxy_tasks.boot,
@@ -103,7 +104,7 @@ def test_a_proxy_that_somebody_else_started_is_refused_by_name(
         proxy_tasks.remove,
     ]
     assert [task(run, seen).refusals for task in tasks] == [(REFUSED,)] * len(tasks)
-    assert proxy_tasks.diff_rebooted_proxy(desired_host(run, HOST), seen) == ()
+    assert proxy_tasks.diff_rebooted_proxy(Comparison(desired_host(run, HOST), seen)) == ()
 
 
 def test_a_removal_leaves_a_proxy_of_others_alone_and_says_so(config: MakeConfig) -> None:
@@ -115,7 +116,7 @@ def test_a_removal_leaves_a_proxy_of_others_alone_and_says_so(config: MakeConfig
         "the container traefik stays: neither kp nor Kamal started it (image traefik:v3.6, project edge)" in task.notes
     )
     left = a_run(config(servers=["192.0.2.2"]), decommissioned=(HOST,))
-    assert not any(change.kind == "proxy" for change in diff_host(desired_host(left, HOST), seen))
+    assert not any(change.kind == "proxy" for change in diff_host(Comparison(desired_host(left, HOST), seen)))
 
 
 def test_proxies_of_kp_and_of_kamal_are_ours(config: MakeConfig) -> None:
@@ -204,7 +205,7 @@ def test_a_service_and_a_destination_with_one_joined_name_are_refused(config: Ma
         "it); another name for the service, the role or the destination keeps them apart"
     )
     run = a_run(theirs, "v1")
-    record = next_record(run, desired_host(run, HOST), seen)
+    record = next_record(Comparison(desired_host(run, HOST), seen))
     assert (record.service, record.destination) == ("shop-eu", "")
     assert "(.kamal/shop-eu-hosts.json is of it)" in refusal(ours, fresh(record=record))
 

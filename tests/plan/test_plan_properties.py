@@ -14,6 +14,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.changes import Change, RemoveEnvFile
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.output.document import plan_document
@@ -81,7 +82,7 @@ def traces(draw: st.DrawFn, config: Config, host: str) -> ObservedHost:
     left = as_deployed(desired_host(run, host))
     left = replace(left, env_files=frozenset(path for path in left.files if "/roles/" in path))
     if draw(st.booleans()):
-        left = replace(left, record=next_record(run, desired_host(run, host), left))
+        left = replace(left, record=next_record(Comparison(desired_host(run, host), left)))
     for container in left.containers:
         if container.role:
             left = draw(disturbed(left, container))
@@ -250,8 +251,8 @@ def test_once_a_plan_is_carried_out_nothing_is_left_to_change(case: Case, data: 
         desired = desired_host(run, before.host)
         *_, after = before, *(host for _, host in carry_out(desired, before, host_plan.changes))
         if not desired.is_leaving:
-            after = replace(after, record=next_record(run, desired, before))
-        assert diff_host(desired_host(replace(run, run_id="e" * 32), before.host), after) == ()
+            after = replace(after, record=next_record(Comparison(desired, before)))
+        assert diff_host(Comparison(desired_host(replace(run, run_id="e" * 32), before.host), after)) == ()
         assert foreign(run, after) == foreign(run, before)
 
 

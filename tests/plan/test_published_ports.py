@@ -8,7 +8,7 @@ import pytest
 
 from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_containers, diff_old_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from tests.conftest import MakeConfig, a_run
@@ -55,7 +55,7 @@ def with_job(config: MakeConfig, options: dict[str, Any], **job: Any) -> Any:
 
 def stopped_first(loaded: Any, host: ObservedHost, version: str = "v2", **run: Any) -> dict[str, tuple[str, ...]]:
     desired = desired_host(a_run(loaded, version, **run), HOST)
-    return {each.subject: each.stops_first for each in diff_containers(desired, host) if each.stops_first}
+    return {each.subject: each.stops_first for each in Comparison(desired, host).boots if each.stops_first}
 
 
 @pytest.mark.parametrize("options", [{"network": "host"}, {"net": "host"}, {"network": ["name=host"]}])
@@ -78,7 +78,7 @@ def test_one_that_is_replaced_under_its_own_name_stops_under_the_name_it_steps_a
     desired = desired_host(a_run(loaded, "v1"), HOST)
     aside = f"{JOB}_replaced_{desired.run.replaced_suffix}"
     assert stopped_first(loaded, host, "v1") == {JOB: (aside,)}
-    assert [each.name for each in diff_old_containers(desired, host)] == [aside]
+    assert [each.name for each in Comparison(desired, host).stops] == [aside]
 
 
 def test_a_port_that_a_role_without_the_proxy_publishes_is_free_before_its_successor_boots(config: MakeConfig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.proxy.gate import Reach, new_reach
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of
@@ -60,10 +60,10 @@ def test_each_change_is_looked_at_anew_and_a_version_without_one_is_not_held_bac
     host = deployed(config())
     for number in ("2", "3", "4"):
         changed = with_labels(config, {PORT: f"300{number}"})
-        (change,) = diff_containers(desired_host(a_run(changed, f"v{number}"), HOST), host)
+        (change,) = Comparison(desired_host(a_run(changed, f"v{number}"), HOST), host).boots
         assert change.awaited_port == f"300{number}"
         host = after(changed, host, f"v{number}", number * 32)
-    (change,) = diff_containers(desired_host(a_run(changed, "v9"), HOST), host)
+    (change,) = Comparison(desired_host(a_run(changed, "v9"), HOST), host).boots
     assert change.awaited_port is None
 
 
@@ -86,6 +86,6 @@ def test_the_plan_marks_what_cannot_be_looked_for(config: MakeConfig) -> None:
 def test_without_a_cord_nothing_holds_a_container_back(config: MakeConfig) -> None:
     """It gets requests from its first moment."""
     changed = with_labels(config, {PORT: "3001"}, healthcheck={"cord": False})
-    (change,) = diff_containers(desired_host(a_run(changed, "v2"), HOST), deployed(config()))
+    (change,) = Comparison(desired_host(a_run(changed, "v2"), HOST), deployed(config())).boots
     assert (change.container.cord, change.awaited_port) == (None, None)
     assert change.cause.endswith("; loses requests if the proxy cannot reach it: loadbalancer.server.port differs")

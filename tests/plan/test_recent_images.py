@@ -10,6 +10,7 @@ import pytest
 from kamal_pyinfra.facts.snapshot import parse_snapshot
 from kamal_pyinfra.plan.changes import RemoveImage
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.state.observed import ObservedHost, ObservedImage
 from kamal_pyinfra.plan.tasks.prune import everything, images
@@ -31,7 +32,7 @@ def removed(config: MakeConfig, seen: ObservedHost) -> list[set[str]]:
     """The images that a deploy, `kp prune images` and `kp prune all` remove."""
     run = a_run(config(destination="staging"), "v2")
     ways = (
-        diff_host(desired_host(run, HOST), seen),
+        diff_host(Comparison(desired_host(run, HOST), seen)),
         images(run, seen).changes,
         everything(run, seen, retain=5).changes,
     )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.state.observed import FORMAT_VERSION, Record, parse_record, record_text
 from tests.conftest import MakeConfig, a_run
@@ -67,7 +68,7 @@ def test_a_newer_record_counts_as_none_and_a_field_of_tomorrow_is_left_alone() -
 
 def recorded(run: Any, record: Record | None = None) -> Record:
     """What the run writes down on the first host."""
-    return next_record(run, desired_host(run, HOST), fresh(record=record))
+    return next_record(Comparison(desired_host(run, HOST), fresh(record=record)))
 
 
 def test_a_run_writes_down_what_it_left(config: MakeConfig) -> None:

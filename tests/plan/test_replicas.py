@@ -11,6 +11,7 @@ import pytest
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.insight.status import status_rows
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.diff.leftovers import next_record
 from kamal_pyinfra.plan.tasks.app import stale, start
@@ -94,7 +95,7 @@ def test_a_new_version_replaces_them_all(config: MakeConfig) -> None:
 def test_one_that_somebody_removed_comes_back_alone(config: MakeConfig) -> None:
     run = a_run(times(config, 3), "v2")
     whole = deployed(times(config, 3), "v2")
-    whole = replace(whole, record=next_record(run, desired_host(run, HOST), whole))
+    whole = replace(whole, record=next_record(Comparison(desired_host(run, HOST), whole)))
     assert plan_of(times(config, 3), without(whole, SECOND)) == dedent("""\
         Plan for shop v2
 
@@ -121,9 +122,11 @@ def test_retained_versions_are_counted_not_their_containers(config: MakeConfig) 
     seen = together(*(stopped(deployed(times(config, 3), version, run_id=OLD)) for version in ("v0", "v1")))
     now = deployed(times(config, 3, retain_containers=2), "v2")
     desired = desired_host(a_run(times(config, 3, retain_containers=2), "v2"), HOST)
-    assert [each.subject for each in diff_host(desired, together(seen, now)) if each.kind == "container"] == []
+    assert [
+        each.subject for each in diff_host(Comparison(desired, together(seen, now))) if each.kind == "container"
+    ] == []
     fewer = desired_host(a_run(times(config, 3, retain_containers=1), "v2"), HOST)
-    gone = [each.subject for each in diff_host(fewer, together(seen, now)) if each.kind == "container"]
+    gone = [each.subject for each in diff_host(Comparison(fewer, together(seen, now))) if each.kind == "container"]
     assert len(gone) == 3
 
 

@@ -14,7 +14,7 @@ from kamal_pyinfra.config import Config
 from kamal_pyinfra.naming import SUFFIX_LABEL
 from kamal_pyinfra.plan.changes import BootContainer, ReplaceContainer, RestartContainer
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
 from kamal_pyinfra.plan.proxy.router_names import (
     definitions,
@@ -50,7 +50,7 @@ def with_labels(config: MakeConfig, labels: Mapping[str, str], **sections: Any) 
 
 def booted(config: Config, seen: ObservedHost, version: str = "v2", **run: Any) -> dict[str, str]:
     """What the first container that gets started tells the proxy."""
-    change = diff_containers(desired_host(a_run(config, version, **run), HOST), seen)[0]
+    change = Comparison(desired_host(a_run(config, version, **run), HOST), seen).boots[0]
     return proxy_labels(dict(change.container.labels))
 
 
@@ -61,7 +61,7 @@ def proxy_labels(labels: Mapping[str, str]) -> dict[str, str]:
 def after(config: Config, seen: ObservedHost, version: str, run_id: str = "f" * 32) -> ObservedHost:
     """The host once a version was deployed."""
     desired = desired_host(a_run(config, version, run_id=run_id), HOST)
-    *_, host = seen, *(host for _, host in carry_out(desired, seen, diff_host(desired, seen)))
+    *_, host = seen, *(host for _, host in carry_out(desired, seen, diff_host(Comparison(desired, seen))))
     return host
 
 
@@ -142,7 +142,7 @@ def test_the_usual_names_are_back_with_the_deploy_after_it(config: MakeConfig, l
     """Whatever changed: nothing is left to change, the digest is the usual one, and the next deploy has the names."""
     changed = with_labels(config, labels)
     host = after(changed, deployed(config()), "v2")
-    assert diff_host(desired_host(a_run(changed, "v2", run_id="e" * 32), HOST), host) == ()
+    assert diff_host(Comparison(desired_host(a_run(changed, "v2", run_id="e" * 32), HOST), host)) == ()
     assert host.container("shop-web-v2").digest == deployed(changed).containers[0].digest
     assert booted(changed, host, "v3") == DEFAULTS | labels
     host = after(changed, host, "v3", "a" * 32)
@@ -157,11 +157,11 @@ def test_only_the_real_difference_of_a_renamed_container_is_planned(config: Make
     changed = with_labels(config, {f"{ROUTER}.priority": "7"})
     host = after(changed, deployed(config()), "v2")
     again = with_labels(config, {f"{ROUTER}.priority": "8"})
-    change = diff_containers(desired_host(a_run(again, "v2", run_id="e" * 32), HOST), host)[0]
+    change = Comparison(desired_host(a_run(again, "v2", run_id="e" * 32), HOST), host).boots[0]
     assert isinstance(change, ReplaceContainer)
     assert change.cause == f"label {ROUTER}.priority: 7 → 8"
     kamals = made_by_kamal(host)
-    assert diff_containers(desired_host(a_run(changed, "v2", run_id="e" * 32), HOST), kamals) == ()
+    assert Comparison(desired_host(a_run(changed, "v2", run_id="e" * 32), HOST), kamals).boots == ()
 
 
 def test_an_explicit_service_of_the_same_name_is_no_other_router(config: MakeConfig) -> None:
@@ -173,7 +173,7 @@ def test_an_explicit_service_of_the_same_name_is_no_other_router(config: MakeCon
 def test_a_retained_container_that_would_clash_is_not_started_again(config: MakeConfig) -> None:
     changed = with_labels(config, {f"{ROUTER}.priority": "7"})
     host = after(changed, after(changed, deployed(config()), "v2"), "v3", "a" * 32)
-    (change,) = diff_containers(desired_host(a_run(config(), "v1", command="rollback", run_id="b" * 32), HOST), host)
+    (change,) = Comparison(desired_host(a_run(config(), "v1", command="rollback", run_id="b" * 32), HOST), host).boots
     assert isinstance(change, ReplaceContainer)
     assert change.cause == "is stopped, router shop-web changed since"
     assert SUFFIX_LABEL in dict(change.container.labels)
@@ -183,7 +183,7 @@ def test_a_retained_container_that_does_not_clash_is_started_again(config: MakeC
     changed = with_labels(config, {f"{ROUTER}.priority": "7"})
     host = after(changed, deployed(config()), "v2")
     host = after(changed, host, "v3", "a" * 32)
-    (change,) = diff_containers(desired_host(a_run(changed, "v2", command="rollback", run_id="b" * 32), HOST), host)
+    (change,) = Comparison(desired_host(a_run(changed, "v2", command="rollback", run_id="b" * 32), HOST), host).boots
     assert isinstance(change, RestartContainer)
 
 
@@ -194,7 +194,7 @@ def test_a_replica_joins_those_that_stay_under_their_names(config: MakeConfig) -
 
     host = after(times(1), deployed(config()), "v2")
     suffix = host.container("shop-web-v2").labels[SUFFIX_LABEL]
-    (change,) = diff_containers(desired_host(a_run(times(2), "v2", run_id="e" * 32), HOST), host)
+    (change,) = Comparison(desired_host(a_run(times(2), "v2", run_id="e" * 32), HOST), host).boots
     assert (change.subject, dict(change.container.labels)[SUFFIX_LABEL]) == ("shop-web-v2_replica_2", suffix)
     host = after(times(2), host, "v2", "e" * 32)
     assert proxy_labels(host.container("shop-web-v2_replica_2").labels) == proxy_labels(
@@ -274,7 +274,7 @@ def test_whatever_ran_before_no_two_containers_define_a_name_differently(
 def test_a_new_container_has_the_names_that_its_change_shows(config: MakeConfig) -> None:
     seen = stopped(deployed(config()))
     changed = with_labels(config, {f"{ROUTER}.priority": "7"})
-    (change,) = diff_containers(desired_host(a_run(changed, "v2"), HOST), seen)
+    (change,) = Comparison(desired_host(a_run(changed, "v2"), HOST), seen).boots
     assert isinstance(change, BootContainer)
     assert proxy_labels(dict(change.container.labels)) == DEFAULTS | {f"{ROUTER}.priority": "7"}
 
@@ -295,8 +295,11 @@ def test_nothing_is_replaced_for_the_label_that_hides_it(config: MakeConfig) -> 
     for host in (seen, made_by_kamal(seen)):
         labels = {**host.container("shop-job-v1").labels, "traefik.enable": "false"}
         hidden = altered(host, "shop-job-v1", labels=labels)
-        assert [diff_host(desired_host(a_run(loaded, "v1"), HOST), each) for each in (host, hidden)] == [(), ()]
+        assert [diff_host(Comparison(desired_host(a_run(loaded, "v1"), HOST), each)) for each in (host, hidden)] == [
+            (),
+            (),
+        ]
     kamals = made_by_kamal(seen)
     labels = {**kamals.container("shop-web-v1").labels, "traefik.enable": "false"}
-    (change,) = diff_containers(desired_host(a_run(loaded, "v1"), HOST), altered(kamals, "shop-web-v1", labels=labels))
+    (change,) = Comparison(desired_host(a_run(loaded, "v1"), HOST), altered(kamals, "shop-web-v1", labels=labels)).boots
     assert change.cause == "label traefik.enable: false → (not set)"

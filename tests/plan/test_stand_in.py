@@ -10,6 +10,7 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.facts.snapshot import parse_findings, parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.plan import docker_errors, refuse
 from tests.shell.builders import golden_config, new_run
 
@@ -26,7 +27,7 @@ def test_no_plan_is_made_for_it(command: str) -> None:
     """`kp setup` too: it would find an engine that answers, and leave it."""
     run = replace(new_run(golden_config()), command=command)
     with pytest.raises(PlanRefused) as refused:
-        refuse(run, {HOST: desired_host(run, HOST)}, {HOST: OBSERVED})
+        refuse([Comparison(desired_host(run, HOST), OBSERVED)])
     assert str(refused.value) == LINE
 
 

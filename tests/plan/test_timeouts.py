@@ -9,7 +9,7 @@ import pytest
 
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.plan.desired import desired_host
-from kamal_pyinfra.plan.diff.app import diff_old_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.shell.script import KEY_MARK, guarded
 from tests.conftest import MakeConfig, a_run, as_deployed
 
@@ -50,7 +50,7 @@ def test_how_long_an_old_container_may_take_to_leave(
     """Four health checks, then 30 seconds or `drain_timeout`; Docker's 10 from TERM to KILL if nothing is said."""
     made = config(servers=[HOST], **sections)
     before = as_deployed(desired_host(a_run(made, "v1"), HOST))
-    (stops,) = diff_old_containers(desired_host(a_run(made), HOST), before)
+    (stops,) = Comparison(desired_host(a_run(made), HOST), before).stops
     assert (stops.drain_timeout, stops.stop_timeout) == (drain, stop)
 
 

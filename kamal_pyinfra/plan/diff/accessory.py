@@ -14,69 +14,57 @@ from kamal_pyinfra.plan.changes import (
 )
 from kamal_pyinfra.plan.collisions import is_foreign
 from kamal_pyinfra.plan.compare.container import accessory_differences
-from kamal_pyinfra.plan.compare.fields import Difference, as_cause
+from kamal_pyinfra.plan.compare.fields import as_cause
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.state.desired import AccessoryContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 
-def diff_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[AccessoryChange, ...]:
+def diff_accessories(compared: Comparison) -> tuple[AccessoryChange, ...]:
     """Everything about accessories that is not as the configuration says; what a deploy advises."""
-    changes = (_diff_accessory(accessory, observed) for accessory in desired.accessories)
-    return (*(change for change in changes if change is not None), *diff_left_accessories(desired, observed))
+    changes = (_diff_accessory(accessory, compared.observed) for accessory in compared.desired.accessories)
+    return (*filter(None, changes), *diff_left_accessories(compared))
 
 
 def _diff_accessory(accessory: AccessoryContainer, observed: ObservedHost) -> AccessoryChange | None:
-    existing = observed.container(accessory.name)
-    if existing is None:
-        return _boot(accessory)
-    if is_foreign(accessory, existing):
+    existing, boot = observed.container(accessory.name), _boot(accessory, observed)
+    if existing is not None and is_foreign(accessory, existing):
         return None
-    if differences := accessory_differences(accessory, existing, observed):
-        return _reboot(accessory, differences)
-    if not existing.is_running:
-        cause = f"is {existing.status}"
-        return SwitchAccessory(name=accessory.key, container=accessory.name, cause=cause, is_drift=True)
-    return None
+    if existing is None or boot.differences:
+        return boot
+    cause = f"is {existing.status}"
+    switch = SwitchAccessory(name=accessory.key, container=accessory.name, cause=cause, is_drift=True)
+    return None if existing.is_running else switch
 
 
-def _boot(accessory: AccessoryContainer) -> BootAccessory:
-    return BootAccessory(name=accessory.key, container=accessory.name, accessory=accessory, cause="is not on the host")
-
-
-def _reboot(accessory: AccessoryContainer, differences: tuple[Difference, ...]) -> RebootAccessory:
-    return RebootAccessory(
-        name=accessory.key,
-        container=accessory.name,
-        accessory=accessory,
-        cause=as_cause(differences) if differences else "asked for",
-        differences=differences,
+def _boot(accessory: AccessoryContainer, observed: ObservedHost) -> BootAccessory:
+    """A missing one gets run; one that is there gets replaced, whether it differs or not."""
+    existing = observed.container(accessory.name)
+    differences = accessory_differences(accessory, existing, observed) if existing else ()
+    cause = as_cause(differences) if differences else "asked for" if existing else "is not on the host"
+    return (RebootAccessory if existing else BootAccessory)(
+        name=accessory.key, container=accessory.name, accessory=accessory, cause=cause, differences=differences
     )
 
 
-def diff_missing_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[BootAccessory, ...]:
+def diff_missing_accessories(compared: Comparison) -> tuple[BootAccessory, ...]:
     """The accessories that have to be run, if the run boots any; with a run that reboots them, all."""
-    return tuple(_missing(desired, observed)) if desired.run.behaviour.boots_accessories else ()
+    behaviour, observed = compared.desired.run.behaviour, compared.observed
+    wanted = compared.desired.accessories if behaviour.boots_accessories else ()
+    reboots = behaviour.reboots_accessories
+    return tuple(_boot(each, observed) for each in wanted if reboots or observed.container(each.name) is None)
 
 
-def _missing(desired: DesiredHost, observed: ObservedHost) -> Iterator[BootAccessory]:
-    for accessory in desired.accessories:
-        existing = observed.container(accessory.name)
-        if existing is None:
-            yield _boot(accessory)
-        elif desired.run.behaviour.reboots_accessories:
-            yield _reboot(accessory, accessory_differences(accessory, existing, observed))
-
-
-def accessory_images_to_pull(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+def accessory_images_to_pull(compared: Comparison) -> list[str]:
     """The images of accessories that ``docker run`` will have to fetch; it takes ``latest`` for one without a tag."""
-    images = {change.accessory.image for change in diff_missing_accessories(desired, observed)}
+    images = {change.accessory.image for change in diff_missing_accessories(compared)}
     tagged = {image: image if ":" in image.rpartition("/")[2] else f"{image}:latest" for image in sorted(images)}
-    return [image for image, reference in tagged.items() if not observed.has_image(reference)]
+    return [image for image, reference in tagged.items() if not compared.observed.has_image(reference)]
 
 
-def diff_left_accessories(desired: DesiredHost, observed: ObservedHost) -> tuple[RemoveAccessory, ...]:
+def diff_left_accessories(compared: Comparison) -> tuple[RemoveAccessory, ...]:
     """Accessories of ours that are not in the configuration any more, or not on this host."""
-    return tuple(_left(desired, observed))
+    return tuple(_left(compared.desired, compared.observed))
 
 
 def _left(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveAccessory]:
@@ -89,9 +77,8 @@ def _left(desired: DesiredHost, observed: ObservedHost) -> Iterator[RemoveAccess
         # What somebody runs from an image with our label is not ours for that.
         if container.is_orchestrated or naming.ACCESSORY_LABEL not in observed.given_labels(container):
             continue
-        is_known = name in config.accessories
-        cause = f"accessory {name} is not {'on this host' if is_known else 'in the config'} any more"
-        yield removal_of(desired, container, name, cause=cause)
+        where = "on this host" if name in config.accessories else "in the config"
+        yield removal_of(desired, container, name, cause=f"accessory {name} is not {where} any more")
 
 
 def removal_of(

@@ -23,12 +23,11 @@ from kamal_pyinfra.plan.changes import (
     TagLatest,
 )
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories
-from kamal_pyinfra.plan.diff.app import booting_containers, diff_containers, diff_old_containers, stopping_containers
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
 from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Owner, Record
+from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Record
 
 RUN_ID = r"[0-9a-f]{32}"
 RECENT_SECONDS = 3600
@@ -42,256 +41,244 @@ class Surplus:
     """A service's part of a host once a command is over."""
 
     run: Run
-    owner: Owner  # what the labels of our containers say
+    observed: ObservedHost
     former_roles: tuple[str, ...] = ()  # roles that were on the host and whose leftovers the run may touch
     stopped: tuple[ObservedContainer, ...] = ()  # our containers that do not run then, newest first
     in_service: frozenset[str] = frozenset()  # containers whose folders are needed, by name
     mounted: frozenset[str] = frozenset()  # host folders that running containers mount, ours or not
-    images: frozenset[str] = frozenset()  # references that stay whether a container uses them or not
+    kept_images: frozenset[str] = frozenset()  # references that stay whether a container uses them or not
 
     @property
-    def prefixes(self) -> tuple[str, ...]:
+    def _prefixes(self) -> tuple[str, ...]:
         """The container prefixes of the roles that the run may touch."""
-        return (*self.run.prefixes, *(self.owner.prefix(role) for role in self.former_roles))
+        return (*self.run.prefixes, *map(self.run.owner.prefix, self.former_roles))
+
+    def containers(self, retain: int | None) -> Iterator[RemoveContainer]:
+        """Per role the newest stopped versions are kept; a replaced container serves no rollback.
+
+        A replica too many of the version in service goes when its version does: it would be desired again.
+        """
+        kept: dict[str, list[str]] = {}
+        serving = {first_replica(name) for name in self.in_service}
+        for old in self.stopped:
+            if REPLACED_MARK in old.name:
+                yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
+                continue
+            versions = kept.setdefault(old.role, [])
+            name = first_replica(old.name)
+            if name in versions or name in serving:
+                continue
+            if retain is None or len(versions) < retain:
+                versions.append(name)
+            else:
+                yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
+
+    def recent_images(self) -> frozenset[str]:
+        """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
+
+        Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come
+        from another repository starts none of our images.
+        """
+        observed, owner = self.observed, self.run.owner
+        ours = {*self._prefixes, *map(owner.prefix, self.run.known_roles)}
+        files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
+        neighbours = [each for each in observed.containers if each.role and not owner.is_service_of(each)]
+        alike = [each for each in neighbours if each.image.startswith(f"{self.run.config.repository}:")]
+        others = {each.prefix for each in neighbours if each not in alike}
+        if files <= ours | others and not alike:
+            return frozenset()
+        ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
+        return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
+
+    def images(self, gone: set[str]) -> Iterator[RemoveImage]:
+        """Versions of the app that no container uses any more; ``latest`` is no version."""
+        kept = self.kept_images | self.recent_images()
+        kept |= {container.image for container in self.observed.containers if container.name not in gone}
+        for reference in sorted(image.reference for image in self.observed.images):
+            repository, _, tag = reference.rpartition(":")
+            is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
+            if repository == self.run.config.repository and is_version and reference not in kept:
+                yield RemoveImage(image=reference, cause="no container uses it")
+
+    def untagged_images(self) -> tuple[RemoveUntagged, ...]:
+        """Images whose tag went to a newer one, unless a container or another tag needs them."""
+        images, reference = self.observed.images, f"{self.run.config.repository}:{NO_TAG}"
+        used = {container.image_id for container in self.observed.containers}
+        used |= {image.id for image in images if not image.reference.endswith(f":{NO_TAG}")}
+        lost = [image for image in images if image.reference == reference and image.id not in used]
+        cause, service = f"{len(lost)} lost the tag", self.run.owner.service
+        return (RemoveUntagged(image=reference, service=service, cause=cause),) if lost else ()
+
+    def cords(self) -> Iterator[RemoveDirectory]:
+        """Cord directories of our roles that no container mounts."""
+        names = "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in self._prefixes)
+        pattern = re.compile(names or r"(?!)")
+        for path in sorted(self.observed.cords):
+            if pattern.fullmatch(path.rpartition("/")[2]) and self.observed.absolute(path) not in self.mounted:
+                yield RemoveDirectory(path=path, cause="no container mounts it")
+
+    def assets(self) -> Iterator[RemoveDirectory]:
+        """Asset folders of our roles that belong to no container in service."""
+        kept = self.in_service | {source.rpartition("/")[2] for source in self.mounted}
+        others = {other.prefix for other in self.observed.containers if other.role}
+        prefixes = others.union(self._prefixes, map(self.run.owner.prefix, self.run.known_roles))
+        for path in sorted(self.observed.assets):
+            name = path.rpartition("/")[2]
+            # ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``.
+            owner = max((prefix for prefix in prefixes if name.startswith(f"{prefix}-")), key=len, default="")
+            if name not in kept and owner in self._prefixes:
+                yield RemoveDirectory(path=path, cause="its version is not in service")
 
 
-def surplus_containers(surplus: Surplus, retain: int | None) -> Iterator[RemoveContainer]:
-    """Per role the newest stopped versions are kept; a replaced container serves no rollback.
-
-    A replica too many of the version in service goes when its version does: it would be desired again.
-    """
-    kept: dict[str, list[str]] = {}
-    serving = {first_replica(name) for name in surplus.in_service}
-    for old in surplus.stopped:
-        if REPLACED_MARK in old.name:
-            yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
-            continue
-        versions = kept.setdefault(old.role, [])
-        name = first_replica(old.name)
-        if name in versions or name in serving:
-            continue
-        if retain is None or len(versions) < retain:
-            versions.append(name)
-        else:
-            yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
-
-
-def recent_images(surplus: Surplus, observed: ObservedHost) -> frozenset[str]:
-    """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
-
-    Its run has its lock, not ours. By the time it pulls, its env files are there. A service whose containers come from
-    another repository starts none of our images.
-    """
-    ours = {*surplus.prefixes, *map(surplus.owner.prefix, surplus.run.known_roles)}
-    files = {path.rpartition("/")[2].removesuffix(".env") for path in observed.env_files}
-    neighbours = [each for each in observed.containers if each.role and not surplus.owner.is_service_of(each)]
-    alike = [each for each in neighbours if each.image.startswith(f"{surplus.run.config.repository}:")]
-    others = {each.prefix for each in neighbours if each not in alike}
-    if files <= ours | others and not alike:
-        return frozenset()
-    ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
-    return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
-
-
-def unused_images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> Iterator[RemoveImage]:
-    """Versions of the app that no container uses any more; ``latest`` is no version."""
-    kept = surplus.images | recent_images(surplus, observed)
-    kept |= {container.image for container in observed.containers if container.name not in gone}
-    for image in sorted(observed.images, key=lambda image: image.reference):
-        repository, _, tag = image.reference.rpartition(":")
-        is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
-        if repository == surplus.run.config.repository and is_version and image.reference not in kept:
-            yield RemoveImage(image=image.reference, cause="no container uses it")
-
-
-def untagged_images(surplus: Surplus, observed: ObservedHost) -> tuple[RemoveUntagged, ...]:
-    """Images whose tag went to a newer one, unless a container or another tag needs them."""
-    used = {container.image_id for container in observed.containers}
-    tagged = {image.id for image in observed.images if not image.reference.endswith(f":{NO_TAG}")}
-    reference = f"{surplus.run.config.repository}:{NO_TAG}"
-    lost = [image for image in observed.images if image.reference == reference and image.id not in used | tagged]
-    if not lost:
-        return ()
-    return (RemoveUntagged(image=reference, service=surplus.owner.service, cause=f"{len(lost)} lost the tag"),)
-
-
-def unused_cords(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
-    """Cord directories of our roles that no container mounts."""
-    names = "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in surplus.prefixes)
-    pattern = re.compile(names or r"(?!)")
-    for path in sorted(observed.cords):
-        if pattern.fullmatch(path.rpartition("/")[2]) and observed.absolute(path) not in surplus.mounted:
-            yield RemoveDirectory(path=path, cause="no container mounts it")
-
-
-def unused_assets(surplus: Surplus, observed: ObservedHost) -> Iterator[RemoveDirectory]:
-    """Asset folders of our roles that belong to no container in service."""
-    kept = surplus.in_service | {source.rpartition("/")[2] for source in surplus.mounted}
-    others = {other.prefix for other in observed.containers if other.role}
-    prefixes = others.union(surplus.prefixes, map(surplus.owner.prefix, surplus.run.known_roles))
-    for path in sorted(observed.assets):
-        name = path.rpartition("/")[2]
-        # ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``.
-        owner = max((prefix for prefix in prefixes if name.startswith(f"{prefix}-")), key=len, default="")
-        if name not in kept and owner in surplus.prefixes:
-            yield RemoveDirectory(path=path, cause="its version is not in service")
-
-
-def diff_tag(desired: DesiredHost, observed: ObservedHost) -> tuple[TagLatest, ...]:
+def diff_tag(compared: Comparison) -> tuple[TagLatest, ...]:
     """``latest`` (``latest-DESTINATION``) must name the version in service: Kamal finds it by that."""
-    run, image_id = desired.run, observed.image_id(desired.image)
+    desired, observed, run = compared.desired, compared.observed, compared.desired.run
+    image_id = observed.image_id(desired.image)
     if not desired.containers or (image_id and observed.image_id(run.latest_image) == image_id):
         return ()
-    booting = booting_containers(desired, observed)
     return (
         TagLatest(
             image=desired.image,
             tag=run.latest_image,
             cause=f"{run.version} is in service",
-            is_drift=not booting and observed.record is not None and observed.record.version == run.version,
-            part_of=next(iter(booting.values()), ""),
+            is_drift=not compared.boots and observed.record is not None and observed.record.version == run.version,
+            part_of=compared.boots[0].subject if compared.boots else "",
         ),
     )
 
 
-def diff_leftovers(desired: DesiredHost, observed: ObservedHost) -> tuple[Change, ...]:
+def diff_leftovers(compared: Comparison) -> tuple[Change, ...]:
     """Everything that may go, in the order in which it can go.
 
     A run that does not prune leaves retained containers and images alone; replaced containers and folders
     that nothing mounts go in every run.
     """
-    if desired.is_leaving and not is_former(desired, observed):
+    is_leaving = compared.desired.is_leaving
+    if is_leaving and not is_former(compared):
         return ()
-    former = sorted(_former_roles(desired, observed))
-    surplus = _surplus(desired, observed, former)
-    containers = tuple(_removed_containers(desired, observed, surplus))
+    former = sorted(_former_roles(compared))
+    surplus = _surplus(compared, former)
+    containers = tuple(_removed_containers(compared, surplus))
     gone = {change.name for change in containers}
     return (
         *containers,
-        *(unused_images(surplus, observed, gone) if desired.retain_containers is not None else ()),
-        *_unused_folders(desired, observed, surplus),
-        *_unused_env_files(desired, observed, former),
-        *(_of_a_leaving_host(desired, observed) if desired.is_leaving else ()),
+        *(surplus.images(gone) if compared.desired.retain_containers is not None else ()),
+        *_unused_folders(compared, surplus),
+        *_unused_env_files(compared, former),
+        *(_of_a_leaving_host(compared) if is_leaving else ()),
     )
 
 
-def is_former(desired: DesiredHost, observed: ObservedHost) -> bool:
+def is_former(compared: Comparison) -> bool:
     """Whether a host shows by itself that the service was on it; another host may name any in its record."""
-    record, owner = observed.record, desired.owner
-    if any(owner.is_service_of(each) for each in observed.containers) or diff_left_accessories(desired, observed):
+    record, owner = compared.observed.record, compared.desired.owner
+    if any(owner.is_service_of(each) for each in compared.observed.containers) or diff_left_accessories(compared):
         return True
     if record is None or record.is_of_another(owner.service, owner.destination):
         return False
-    return bool(record.service) or desired.host in record.hosts
+    return bool(record.service) or compared.desired.host in record.hosts
 
 
-def _surplus(desired: DesiredHost, observed: ObservedHost, former: list[str]) -> Surplus:
-    owner, wanted = desired.owner, frozenset(container.name for container in desired.containers)
+def _surplus(compared: Comparison, former: list[str]) -> Surplus:
+    desired, observed = compared.desired, compared.observed
+    wanted = frozenset(container.name for container in desired.containers)
+    starting = {change.subject for change in compared.boots if isinstance(change, RestartContainer)}
+    staying = starting | {each.name for each in observed.running} - compared.stopping  # ours or not
     return Surplus(
         run=desired.run,
-        owner=owner,
-        former_roles=() if owner.roles else tuple(former),
-        stopped=tuple(each for each in owner.containers(observed.containers) if each.name not in wanted),
+        observed=observed,
+        former_roles=() if desired.owner.roles else tuple(former),
+        stopped=tuple(each for each in desired.owner.containers(observed.containers) if each.name not in wanted),
         in_service=wanted,
-        mounted=_mounted_in_the_end(desired, observed),
-        images=frozenset(() if desired.is_leaving else {desired.image}),
+        mounted=frozenset(
+            source for each in observed.containers if each.name in staying for source in each.mounts.values()
+        ),
+        kept_images=frozenset(() if desired.is_leaving else {desired.image}),
     )
 
 
-def _removed_containers(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveContainer]:
+def _removed_containers(compared: Comparison, surplus: Surplus) -> Iterator[RemoveContainer]:
     """What is not retained, and what steps aside in this run for a container of its name."""
-    stopping = stopping_containers(desired, observed) if desired.is_leaving else ()
-    for change in surplus_containers(surplus, desired.retain_containers):
-        part_of = change.name if change.name in stopping else ""
-        yield replace(change, cause=_left(desired), part_of=part_of) if desired.is_leaving else change
-    for boot in diff_containers(desired, observed):
+    desired = compared.desired
+    for change in surplus.containers(desired.retain_containers):
+        part_of = change.name if change.name in compared.stopping else ""
+        yield replace(change, cause=_left(compared), part_of=part_of) if desired.is_leaving else change
+    for boot in compared.boots:
         if isinstance(boot, ReplaceContainer):
-            name = naming.replaced_name(boot.container.name, desired.run.replaced_suffix)
-            yield RemoveContainer(name=name, role=boot.role, cause="was replaced", part_of=boot.container.name)
+            name = naming.replaced_name(boot.subject, desired.run.replaced_suffix)
+            yield RemoveContainer(name=name, role=boot.role, cause="was replaced", part_of=boot.subject)
 
 
-def _left(desired: DesiredHost) -> str:
-    return f"{desired.host} is not in the config"
+def _left(compared: Comparison) -> str:
+    return f"{compared.desired.host} is not in the config"
 
 
-def _unused_folders(desired: DesiredHost, observed: ObservedHost, surplus: Surplus) -> Iterator[RemoveDirectory]:
+def _unused_folders(compared: Comparison, surplus: Surplus) -> Iterator[RemoveDirectory]:
     """Folders of a container that is replaced go along with it."""
-    stops = diff_old_containers(desired, observed)
-    owners = {change.cord: change.part_of for change in stops} | {change.name: change.part_of for change in stops}
-    for change in unused_cords(surplus, observed):
-        yield replace(change, part_of=owners.get(observed.absolute(change.path), ""))
-    for change in unused_assets(surplus, observed):
+    owners = {key: stop.part_of for stop in compared.stops for key in (stop.cord, stop.name)}
+    for change in surplus.cords():
+        yield replace(change, part_of=owners.get(compared.observed.absolute(change.path), ""))
+    for change in surplus.assets():
         yield replace(change, part_of=owners.get(change.path.rpartition("/")[2], ""))
 
 
-def _mounted_in_the_end(desired: DesiredHost, observed: ObservedHost) -> frozenset[str]:
-    """Host folders of every container, ours or not, that runs when the deploy is over."""
-    changes, stopping = diff_containers(desired, observed), set(stopping_containers(desired, observed))
-    starting = {change.container.name for change in changes if isinstance(change, RestartContainer)}
-    return frozenset(
-        source
-        for container in observed.containers
-        if container.name in starting or (container.is_running and container.name not in stopping)
-        for source in container.mounts.values()
-    )
-
-
-def _unused_env_files(desired: DesiredHost, observed: ObservedHost, former: list[str]) -> Iterator[RemoveEnvFile]:
+def _unused_env_files(compared: Comparison, former: list[str]) -> Iterator[RemoveEnvFile]:
     """Of roles that were on the host and are not any more; that they were ours, a container or the record tells."""
+    desired = compared.desired
     if desired.owner.roles or desired.retain_containers is None:
         return
-    wanted = {file.path for file in desired.env_files}
+    unwanted = compared.observed.env_files.difference(file.path for file in desired.env_files)
     for role in former:
         path = naming.role_env_file(desired.run.config, role)
-        if path in observed.env_files and path not in wanted:
+        if path in unwanted:
             where = "is not on this host any more" if role in desired.run.known_roles else "is not in the config"
             yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
 
 
-def _former_roles(desired: DesiredHost, observed: ObservedHost) -> set[str]:
-    owner = desired.owner
-    current = {container.role for container in desired.containers}
+def _former_roles(compared: Comparison) -> set[str]:
+    owner, observed = compared.desired.owner, compared.observed
+    current = {container.role for container in compared.desired.containers}
     known = {container.role for container in observed.containers if owner.owns(container)}
-    recorded = observed.record.hosts.get(desired.host, ()) if observed.record else ()
+    recorded = observed.record.hosts.get(compared.desired.host, ()) if observed.record else ()
     others = {each.prefix for each in observed.containers if each.role and not owner.is_service_of(each)}
     # ``shop-web-eu`` may be role ``web-eu``, and role ``web`` of the destination ``eu``, which still needs its files.
     return {role for role in known.union(recorded) - current if owner.prefix(role) not in others}
 
 
-def _of_a_leaving_host(desired: DesiredHost, observed: ObservedHost) -> Iterator[Change]:
+def _of_a_leaving_host(compared: Comparison) -> Iterator[Change]:
     """The record, and the proxy unless it serves others; what else is there is not ours."""
-    config, cause = desired.run.config, _left(desired)
+    run, observed, cause = compared.desired.run, compared.observed, _left(compared)
     proxy = observed.container(naming.PROXY_CONTAINER)
-    others = (other for other in observed.containers if not desired.owner.is_service_of(other))
+    others = (other for other in observed.containers if not run.owner.is_service_of(other))
     if proxy is not None and not foreign_proxy(observed) and not services_behind_proxy(others):
         yield RemoveProxy(name=proxy.name, cause=cause)
-        env_file = naming.proxy_env_file(config)
+        env_file = naming.proxy_env_file(run.config)
         if env_file in observed.files:
             yield RemoveEnvFile(path=env_file, cause=cause)
-    if observed.has_image(desired.run.latest_image):
-        yield RemoveImage(image=desired.run.latest_image, cause=cause)
+    if observed.has_image(run.latest_image):
+        yield RemoveImage(image=run.latest_image, cause=cause)
     if observed.record is not None:
-        yield RemoveFile(path=naming.hosts_record(config), cause=cause)
-        yield RemoveDirectory(path=naming.edits_directory(config), cause=cause)
+        yield RemoveFile(path=naming.hosts_record(run.config), cause=cause)
+        yield RemoveDirectory(path=naming.edits_directory(run.config), cause=cause)
 
 
-def diff_record(desired: DesiredHost, observed: ObservedHost) -> tuple[ForgetHosts, ...]:
+def diff_record(compared: Comparison) -> tuple[ForgetHosts, ...]:
     """Hosts that left the configuration are in the record until they are decommissioned or forgotten."""
-    run, known = desired.run, observed.record.hosts if observed.record else {}
-    hosts = tuple(host for host in (*run.decommissioned, *run.forgotten) if host in known)
-    if desired.is_leaving or not hosts:
-        return ()
+    run, record = compared.desired.run, compared.observed.record or Record()
+    hosts = tuple(host for host in (*run.decommissioned, *run.forgotten) if host in record.hosts)
     cause = f"{', '.join(hosts)} left the config"
-    return (ForgetHosts(path=naming.hosts_record(run.config), hosts=hosts, cause=cause),)
+    change = ForgetHosts(path=naming.hosts_record(run.config), hosts=hosts, cause=cause)
+    return () if compared.desired.is_leaving or not hosts else (change,)
 
 
-def next_record(run: Run, desired: DesiredHost, observed: ObservedHost) -> Record:
+def next_record(compared: Comparison) -> Record:
     """The record that stands on the host afterwards.
 
     Hosts that left the configuration stay in it until they are decommissioned or forgotten. What a run of some
     roles did not touch stays as the run before left it.
     """
-    before, gone = observed.record or Record(), {*run.decommissioned, *run.forgotten}
+    desired, run = compared.desired, compared.desired.run
+    before, gone = compared.observed.record or Record(), {*run.decommissioned, *run.forgotten}
     departed = {host: roles for host, roles in before.hosts.items() if host not in gone}
     configured = {
         server.host: tuple(role.name for role in run.config.roles if role.runs_on(server.host))

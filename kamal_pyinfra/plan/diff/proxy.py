@@ -16,10 +16,11 @@ from kamal_pyinfra.plan.changes import (
 )
 from kamal_pyinfra.plan.compare.container import container_differences, is_by_hand
 from kamal_pyinfra.plan.compare.fields import as_cause
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.proxy.gate import Gate, gate_of, has_routers, observed_gate, without_gate
 from kamal_pyinfra.plan.proxy.router_names import Element, definitions, is_hidden
 from kamal_pyinfra.plan.proxy.traefik import proxy_arguments
-from kamal_pyinfra.plan.state.desired import DesiredHost, Proxy
+from kamal_pyinfra.plan.state.desired import Proxy
 from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedContainer, ObservedHost
 
 KAMALS_LABEL = "traefik.http.routers.catchall.rule"
@@ -57,9 +58,9 @@ def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
 INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
-def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RunProxy, ...]:
+def diff_proxy(compared: Comparison) -> tuple[RunProxy, ...]:
     """The proxy must run as ``traefik:`` says."""
-    proxy = desired.proxy
+    proxy, observed = compared.desired.proxy, compared.observed
     if proxy is None or foreign_proxy(observed):  # of a foreign one the plan is refused
         return ()
     running = observed.container(proxy.name)
@@ -75,48 +76,37 @@ def diff_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[RunProxy, 
     return ()
 
 
-def replaced_proxy(desired: DesiredHost, observed: ObservedHost) -> Proxy | None:
+def replaced_proxy(compared: Comparison) -> Proxy | None:
     """The new proxy, where it takes the place of another one."""
-    return next((each.proxy for each in diff_proxy(desired, observed) if isinstance(each, ReplaceProxy)), None)
+    return next((each.proxy for each in diff_proxy(compared) if isinstance(each, ReplaceProxy)), None)
 
 
-def proxy_conflicts(desired: DesiredHost, observed: ObservedHost) -> list[str]:
+def proxy_conflicts(compared: Comparison) -> list[str]:
     """Why the proxy that is there must not be changed as ``traefik:`` asks for: somebody else's, or others use it."""
+    desired, observed = compared.desired, compared.observed
     if desired.proxy is None:
         return []
-    running, own_name = observed.container(PROXY_CONTAINER), desired.proxy.owner
-    services: set[str] = set()
-    if running is not None and running.labels.get(OWNER_LABEL) != own_name:
-        services = {each.service_name for each in observed.running if each.role} - {own_name}
-    others = ", ".join(sorted(services))
+    running, services = observed.container(PROXY_CONTAINER), {desired.proxy.owner}
+    if running is not None and running.labels.get(OWNER_LABEL) != desired.proxy.owner:
+        services |= {each.service_name for each in observed.running if each.role}
+    others = ", ".join(sorted(services - {desired.proxy.owner}))
     return [
         *refused_proxy(observed),
         *(
             f"{desired.host}: `traefik:` contradicts the running proxy of {others} ({change.cause})"
-            for change in diff_proxy(desired, observed)
+            for change in diff_proxy(compared)
             if isinstance(change, ReplaceProxy) and others
         ),
     ]
 
 
-def proxy_image_to_pull(desired: DesiredHost, observed: ObservedHost) -> str | None:
-    """The proxy's image if ``docker run`` will have to fetch it."""
-    runs = [change.proxy for change in diff_proxy(desired, observed)]
-    return runs[0].image if runs and not observed.has_image(runs[0].image) else None
-
-
-def _proxy_command(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
-    """The arguments of the proxy that runs while new containers boot."""
-    proxy, running = desired.proxy, observed.container(PROXY_CONTAINER)
-    if proxy is not None and any(type(change) is not StartProxy for change in diff_proxy(desired, observed)):
-        return proxy_arguments(proxy)
-    return running.command if running is not None else ()
-
-
-def boot_gates(changes: Iterable[BootContainer], desired: DesiredHost, observed: ObservedHost) -> tuple[Gate, ...]:
+def boot_gates(changes: Iterable[BootContainer], compared: Comparison) -> tuple[Gate, ...]:
     """What to ask about containers that boot; those that no router leads to are left out."""
-    command = _proxy_command(desired, observed)
-    gates = (_boot_gate(change, observed, command) for change in changes)
+    proxy, running = compared.desired.proxy, compared.observed.container(PROXY_CONTAINER)
+    command = running.command if running is not None else ()
+    if proxy is not None and any(type(change) is not StartProxy for change in diff_proxy(compared)):
+        command = proxy_arguments(proxy)
+    gates = (_boot_gate(change, compared.observed, command) for change in changes)
     return tuple(gate for gate in gates if gate.rules)
 
 

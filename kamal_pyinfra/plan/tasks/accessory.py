@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from kamal_pyinfra.plan import changes
-from kamal_pyinfra.plan.collisions import taken_accessories
+from kamal_pyinfra.plan.collisions import foreign_accessories
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories, diff_missing_accessories, removal_of
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
@@ -20,11 +21,11 @@ from kamal_pyinfra.plan.state.observed import ObservedHost
 
 def boot(run: Run, observed: ObservedHost) -> TaskDecision:
     """Missing accessories run; with the command ``accessory reboot`` those that are there are replaced too."""
-    desired = desired_host(run, observed.host)
+    compared = Comparison(desired_host(run, observed.host), observed)
     steps = (diff_directories, diff_env_files, diff_login, diff_missing_accessories)
     return TaskDecision(
-        changes=tuple(change for diff in steps for change in diff(desired, observed)),
-        refusals=_refusals(desired, observed),
+        changes=tuple(change for diff in steps for change in diff(compared)),
+        refusals=_refusals(compared.desired, observed),
     )
 
 
@@ -84,7 +85,7 @@ def remove(run: Run, observed: ObservedHost, *, with_data: bool = False) -> Task
 
 def prune(run: Run, observed: ObservedHost) -> TaskDecision:
     """Accessories that left the configuration are gone; their folders and volumes stay."""
-    removals = diff_left_accessories(desired_host(run, observed.host), observed)
+    removals = diff_left_accessories(Comparison(desired_host(run, observed.host), observed))
     return TaskDecision(changes=removals, refusals=docker_errors(observed))
 
 
@@ -107,7 +108,7 @@ def _removals(
                 data=data,
                 is_running=False,
             )
-    for left in diff_left_accessories(desired, observed):
+    for left in diff_left_accessories(Comparison(desired, observed)):
         if not run.accessories or left.name in run.accessories:
             yield replace(left, data=left.container if with_data else "")
 
@@ -115,4 +116,5 @@ def _removals(
 def _refusals(desired: DesiredHost, observed: ObservedHost) -> tuple[str, ...]:
     if not observed.docker.installed:
         return (f"{observed.host}: docker is not installed; run `kp setup` first",)
-    return (*docker_errors(observed), *taken_accessories(desired, observed))
+    taken = (f"{observed.host}: {reason}" for reason in foreign_accessories(desired, observed))
+    return (*docker_errors(observed), *taken)

@@ -7,6 +7,7 @@ from kamal_pyinfra.plan.changes import LogIn, LogOut, RemoveEnvFile
 from kamal_pyinfra.plan.collisions import collisions
 from kamal_pyinfra.plan.desired import desired_host, directories
 from kamal_pyinfra.plan.diff import host as diffs
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
@@ -18,10 +19,11 @@ CAUSE = "asked for"
 
 def push(run: Run, observed: ObservedHost) -> TaskDecision:
     """Every env file has today's content."""
-    desired = desired_host(run, observed.host)
+    compared = Comparison(desired_host(run, observed.host), observed)
+    conflicts = (*collisions(compared.desired, observed), *proxy_conflicts(compared))
     return TaskDecision(
-        changes=(*diffs.diff_directories(desired, observed), *diffs.diff_env_files(desired, observed)),
-        refusals=(*docker_errors(observed), *collisions(desired, observed), *proxy_conflicts(desired, observed)),
+        changes=(*diffs.diff_directories(compared), *diffs.diff_env_files(compared)),
+        refusals=(*docker_errors(observed), *conflicts),
     )
 
 
@@ -52,9 +54,9 @@ def bootstrap(run: Run, observed: ObservedHost) -> TaskDecision:
 
 def pull(run: Run, observed: ObservedHost) -> TaskDecision:
     """The image is fetched, also where one of that version is."""
-    desired = desired_host(run, observed.host)
+    compared = Comparison(desired_host(run, observed.host), observed)
     steps = (diffs.diff_docker, diffs.diff_directories, diffs.diff_login, diffs.diff_images)
-    return TaskDecision(changes=tuple(change for diff in steps for change in diff(desired, observed)))
+    return TaskDecision(changes=tuple(change for diff in steps for change in diff(compared)))
 
 
 def log_in(run: Run, observed: ObservedHost) -> TaskDecision:

@@ -8,24 +8,24 @@ from functools import partial
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan import changes
 from kamal_pyinfra.plan.desired import desired_host
+from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_directories, diff_env_files, diff_login
 from kamal_pyinfra.plan.diff.proxy import diff_proxy, foreign_proxy, proxy_conflicts, refused_proxy
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.proxy.traefik import services_behind_proxy
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 
 def boot(run: Run, observed: ObservedHost, *, reboots: bool = False) -> TaskDecision:
     """The proxy runs as ``traefik:`` says; to reboot it is to replace it, whether it differs or not."""
-    desired = desired_host(run, observed.host)
+    compared = Comparison(desired_host(run, observed.host), observed)
     steps = (diff_directories, diff_env_files, diff_login, diff_rebooted_proxy if reboots else diff_proxy)
-    refusals = (*docker_errors(observed), *proxy_conflicts(desired, observed))
+    refusals = (*docker_errors(observed), *proxy_conflicts(compared))
     if not observed.docker.installed:
         refusals = (f"{observed.host}: docker is not installed; run `kp setup` first",)
     return TaskDecision(
-        changes=tuple(change for diff in steps for change in diff(desired, observed)),
+        changes=tuple(change for diff in steps for change in diff(compared)),
         notes=_interrupted(run, observed) if reboots else (),
         refusals=refusals,
     )
@@ -34,13 +34,14 @@ def boot(run: Run, observed: ObservedHost, *, reboots: bool = False) -> TaskDeci
 reboot = partial(boot, reboots=True)
 
 
-def diff_rebooted_proxy(desired: DesiredHost, observed: ObservedHost) -> tuple[changes.RebootProxy, ...]:
+def diff_rebooted_proxy(compared: Comparison) -> tuple[changes.RebootProxy, ...]:
     """A new proxy in any case."""
-    if desired.proxy is None or foreign_proxy(observed):
+    proxy, observed = compared.desired.proxy, compared.observed
+    if proxy is None or foreign_proxy(observed):
         return ()
-    is_there = observed.container(desired.proxy.name) is not None
+    is_there = observed.container(proxy.name) is not None
     cause = "asked for; interrupts traffic" if is_there else "not found"
-    return (changes.RebootProxy(proxy=desired.proxy, cause=cause, is_there=is_there),)
+    return (changes.RebootProxy(proxy=proxy, cause=cause, is_there=is_there),)
 
 
 def _switch(

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kamal_pyinfra import naming
-from kamal_pyinfra.plan.changes import Change
-from kamal_pyinfra.plan.diff import leftovers
 from kamal_pyinfra.plan.diff.leftovers import Surplus
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
 from kamal_pyinfra.plan.run import Run
@@ -17,39 +15,31 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, O
 def containers(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Stopped containers beyond those retained of each role, and folders that no container needs."""
     surplus = _surplus(run, observed)
-    changes = (*leftovers.surplus_containers(surplus, retain), *_folders(surplus, observed))
+    changes = (*surplus.containers(retain), *surplus.cords(), *surplus.assets())
     return TaskDecision(changes=changes, refusals=docker_errors(observed))
 
 
 def images(run: Run, observed: ObservedHost) -> TaskDecision:
     """Versions that no container uses, and images that lost their tag."""
-    return _images(_surplus(run, observed), observed, gone=set())
+    return _images(_surplus(run, observed), gone=set())
 
 
 def everything(run: Run, observed: ObservedHost, *, retain: int) -> TaskDecision:
     """Containers, the images that only these used, and folders."""
     surplus = _surplus(run, observed)
-    removals = tuple(leftovers.surplus_containers(surplus, retain))
-    decision = _images(surplus, observed, gone={change.name for change in removals})
-    return replace(decision, changes=(*removals, *decision.changes, *_folders(surplus, observed)))
+    removals = tuple(surplus.containers(retain))
+    decision = _images(surplus, gone={change.name for change in removals})
+    return replace(decision, changes=(*removals, *decision.changes, *surplus.cords(), *surplus.assets()))
 
 
-def _folders(surplus: Surplus, observed: ObservedHost) -> Iterator[Change]:
-    yield from leftovers.unused_cords(surplus, observed)
-    yield from leftovers.unused_assets(surplus, observed)
-
-
-def _images(surplus: Surplus, observed: ObservedHost, gone: set[str]) -> TaskDecision:
+def _images(surplus: Surplus, *, gone: set[str]) -> TaskDecision:
     """Images without container once some are gone; a note has those that others might be about to start."""
-    going = {change.image for change in leftovers.unused_images(surplus, replace(observed, now=0.0), gone)}
-    spared = sorted(going & leftovers.recent_images(surplus, observed))
+    timeless = replace(surplus, observed=replace(surplus.observed, now=0.0))
+    spared = sorted({change.image for change in timeless.images(gone)} & surplus.recent_images())
     return TaskDecision(
-        changes=(
-            *leftovers.unused_images(surplus, observed, gone),
-            *leftovers.untagged_images(surplus, observed),
-        ),
+        changes=(*surplus.images(gone), *surplus.untagged_images()),
         notes=tuple(f"{image} stays: it is new, and others on the host may be about to start it" for image in spared),
-        refusals=docker_errors(observed),
+        refusals=docker_errors(surplus.observed),
     )
 
 
@@ -57,7 +47,7 @@ def _surplus(run: Run, observed: ObservedHost) -> Surplus:
     serving = tuple(_in_service(run.owner, observed))
     return Surplus(
         run=run,
-        owner=run.owner,
+        observed=observed,
         stopped=tuple(each for each in run.owner.containers(observed.containers) if not each.is_running),
         in_service=frozenset(each.name for each in serving),
         mounted=frozenset(source for each in (*observed.running, *serving) for source in each.mounts.values()),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.plan import changes
-from kamal_pyinfra.plan.diff.leftovers import Surplus, untagged_images, unused_assets, unused_cords
+from kamal_pyinfra.plan.diff.leftovers import Surplus
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
 from kamal_pyinfra.plan.docker_values import registry_of_image
 from kamal_pyinfra.plan.plan import TaskDecision, docker_errors
@@ -82,7 +82,7 @@ def diff_removed_app(run: Run, observed: ObservedHost) -> tuple[changes.Change, 
             for each in run.owner.containers(observed.containers)
         ),
         *removed_versions(run, images),
-        *untagged_images(Surplus(run=run, owner=run.owner), replace(observed, containers=others)),
+        *Surplus(run=run, observed=replace(observed, containers=others)).untagged_images(),
     )
 
 
@@ -97,12 +97,12 @@ def removed_versions(run: Run, references: Iterable[str]) -> Iterator[changes.Re
 
 def _removed_files(run: Run, observed: ObservedHost) -> Iterator[changes.Change]:
     """The secrets of our roles, cords and assets; records still count for the roles that stay."""
-    config, surplus = run.config, Surplus(run=run, owner=run.owner)
+    config, surplus = run.config, Surplus(run=run, observed=observed)
     for path in (naming.role_env_file(config, role) for role in run.known_roles if run.includes(role)):
         if path in observed.files:
             yield changes.RemoveEnvFile(path=path, cause=CAUSE)
-    yield from unused_cords(surplus, observed)
-    yield from unused_assets(surplus, observed)
+    yield from surplus.cords()
+    yield from surplus.assets()
     if observed.record is not None and not run.roles:
         yield changes.RemoveFile(path=naming.hosts_record(config), cause=CAUSE)
         yield changes.RemoveDirectory(path=naming.edits_directory(config), cause=CAUSE)

@@ -46,7 +46,7 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
         yield Report([_print_json] if as_json else [], None if as_json else show_plan)
         return
     view = _view(options, os.environ, as_json=as_json)
-    views: list[View] = [*([view] if view else []), *([LastDeploy(run.config.root)] if run else [])]
+    views: list[View] = [*([view] if view else []), *([LastDeploy(run.config.source.root)] if run else [])]
     report = Report(views, None if options.quiet or as_json else show_plan)
     _start(report, run)
     try:

@@ -128,7 +128,7 @@ def place_of(config: Config, role: str, name: str) -> Steps:
 def destination(config: Config) -> Iterator[Complaint]:
     """Require a destination where the file does."""
     if config.require_destination and config.destination is None:
-        yield ("require_destination",), f"You must specify a destination{other_destinations(config.path)}"
+        yield ("require_destination",), f"You must specify a destination{other_destinations(config.source.path)}"
 
 
 def names(config: Config) -> Iterator[Complaint]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -96,7 +96,7 @@ class EffectiveEnv:
     secret: tuple[str, ...]
 
 
-def join_env(layers: Iterable[Env]) -> EffectiveEnv:
+def join_env(*layers: Env) -> EffectiveEnv:
     """Join environments: later clear values win, secrets add up, a clear value wins over a secret (``docker run``)."""
     clear: dict[str, str] = {}
     secret: dict[str, None] = {}

@@ -7,19 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from kamal_pyinfra.config import values
 from kamal_pyinfra.config.sections import Options
-from kamal_pyinfra.config.values import (
-    FilledText,
-    Flag,
-    Lookup,
-    SecretLookup,
-    Section,
-    Text,
-    field,
-    ours,
-    problem,
-    to_text,
-)
+from kamal_pyinfra.config.values import FilledText, Flag, Section, Text, field, ours, problem, to_text
 
 PROXY = re.compile(r"(HTTPS?|FTP|ALL|NO)_PROXY", re.IGNORECASE | re.ASCII)
 """Build arguments that every build knows (https://docs.docker.com/reference/dockerfile/#predefined-args); the docker
@@ -88,8 +78,8 @@ class Registry(Section):
     """
 
     server: Text | None = field("Host of the registry; Docker Hub without it.")
-    username: Lookup | None = field("User name, or a list of one environment variable's name.")
-    password: SecretLookup | None = field(
+    username: values.Lookup | None = field("User name, or a list of one environment variable's name.")
+    password: values.SecretLookup | None = field(
         "Password, or a list of one environment variable's name. One that a program prints: "
         "`[ECR_PASSWORD]`, and `ECR_PASSWORD=$(aws ecr get-login-password) kp deploy`."
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from kamal_pyinfra.config.document.source import (
     load_environment,
     other_destinations,
 )
-from kamal_pyinfra.config.document.tree import Map, Node, Place, Position, Problem, Scalar, merge, to_problem, walk
+from kamal_pyinfra.config.document.tree import Map, Node, Position, Problem, Scalar, merge, to_problem, walk
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.secrets import open_words, secret_values
 from kamal_pyinfra.errors import ConfigError
@@ -44,16 +45,14 @@ def load_config(
     if tree is None:
         raise config_error(problems)
     config, found = validate(tree, document.unknown)
-    if config is None or problems:
+    if config is not None and not problems:
+        positions = {node.place.path: node.place.position for node in walk(tree)}
+        source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions)
+        config = config.loaded_from(source)
+        found = cross_checks(config, tree)
+    if config is None or problems or found:
         choice = other_destinations(path) if destination is None else ""
         raise config_error([*problems, *(_with_choice(problem, choice, tree) for problem in found)])
-    positions = {node.place.path: node.place.position for node in walk(tree)}
-    source = Source(path=path, root=root, destination=destination, environ=environment, positions=positions)
-    config = config.loaded_from(source)
-    found = cross_checks(config, tree)
-    if found:
-        choice = other_destinations(path) if destination is None else ""
-        raise config_error([_with_choice(problem, choice, tree) for problem in found])
     redacted.learn(secret_values(config), open_words=open_words(config))
     return config
 
@@ -145,8 +144,11 @@ def config_error(problems: list[Problem]) -> ConfigError:
     return ConfigError(*map(str, dict.fromkeys(sorted(problems))))
 
 
-ROOT_KEYS = ("proxy", "aliases", "error_pages_path")
-BUILDER_KEYS = ("arch", "pack", "provenance", "sbom")
+KAMAL_2 = re.compile(
+    r"proxy|aliases|error_pages_path|builder/(arch|pack|provenance|sbom)|boot/parallel_roles"
+    r"|(servers|accessories)/(?![0-9]+/)[^/]+/proxy"
+)
+"""Paths of the keys that only Kamal 2 has."""
 KAMAL_1_KEYS = ("traefik", "healthcheck", "stop_wait_time")
 INSTEAD = {
     "proxy": "labels of Traefik and `healthcheck` for `proxy`",
@@ -160,7 +162,7 @@ INSTEAD = {
 
 def kamal_2_problem(tree: Map, root: Path) -> Problem | None:
     """The one problem of a file of Kamal 2, which also names ``.kamal/secrets`` below ``root``; ``None`` for others."""
-    found = dict(_signs(tree))
+    found = {node.place.path.replace("/", "."): node.place for node in walk(tree) if _is_of_kamal_2(node)}
     if not found:
         return None
     first = min((place.key or place.position for place in found.values()), key=lambda place: place.line)
@@ -173,25 +175,7 @@ def kamal_2_problem(tree: Map, root: Path) -> Problem | None:
     return Problem(first, "", ": write ".join(filter(None, (message, ", ".join(instead)))))
 
 
-def _signs(tree: Map) -> Iterator[tuple[str, Place]]:
-    """The keys that only Kamal 2 has, with their places."""
-    yield from ((key, tree[key].place) for key in ROOT_KEYS if key in tree)
-    builder = _section(tree, "builder")
-    yield from ((f"builder.{key}", builder[key].place) for key in BUILDER_KEYS if key in builder)
-    remote, local = builder.get("remote"), builder.get("local")
-    if isinstance(remote, Scalar) and "://" in str(remote.value):
-        yield "builder.remote", remote.place
-    if isinstance(local, Scalar) and isinstance(local.value, bool):
-        yield "builder.local", local.place
-    for key in ("servers", "accessories"):
-        for name, part in _section(tree, key).items():
-            if isinstance(part, Map) and "proxy" in part:
-                yield f"{key}.{name}.proxy", part["proxy"].place
-    boot = _section(tree, "boot")
-    if "parallel_roles" in boot:
-        yield "boot.parallel_roles", boot["parallel_roles"].place
-
-
-def _section(tree: Map, key: str) -> dict[str, Node]:
-    found = tree.get(key)
-    return found if isinstance(found, Map) else {}
+def _is_of_kamal_2(node: Node) -> bool:
+    path, value = node.place.path, node.value if isinstance(node, Scalar) else None
+    is_other_builder = path == "builder/remote" and "://" in str(value)
+    return is_other_builder or (path == "builder/local" and isinstance(value, bool)) or bool(KAMAL_2.fullmatch(path))

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
 from pydantic import PrivateAttr
 
-from kamal_pyinfra.config import sections
+from kamal_pyinfra.config import sections, values
 from kamal_pyinfra.config.accessory import Accessory, read_files
-from kamal_pyinfra.config.document.source import Environment, Source
+from kamal_pyinfra.config.document.source import Source
 from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
 from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
 from kamal_pyinfra.config.servers import Role, Server, Servers, joined
 from kamal_pyinfra.config.traefik import Traefik
-from kamal_pyinfra.config.values import (
-    Count,
-    FilledText,
-    Flag,
-    KamalVersion,
-    Retained,
-    RunDirectory,
-    Seconds,
-    Section,
-    ServiceName,
-    Text,
-    field,
-    ours,
-)
+from kamal_pyinfra.config.values import Count, FilledText, Flag, Seconds, Section, Text, field, ours
 from kamal_pyinfra.errors import ConfigError
 
 DRAIN_SECONDS = 30
 NOTICE_INTERVALS = 4
-"""Docker needs three failed probes; a probe may hang, and the interval is the user's."""
+"""After which Docker surely calls a container with a cut cord unhealthy: it needs three failed probes, one may hang."""
 
 
 def ready_seconds(config: Config, role: Role) -> int:
@@ -43,14 +29,10 @@ def ready_seconds(config: Config, role: Role) -> int:
     return attempts * (attempts + 1) // 2 if config.deploy_timeout is None else config.deploy_timeout
 
 
-def drain_seconds(config: Config) -> int:
-    """Until an old container must be out of traffic once its cord is cut, :func:`notice_seconds` aside."""
-    return DRAIN_SECONDS if config.drain_timeout is None else config.drain_timeout
-
-
-def notice_seconds(health_interval: float) -> int:
-    """Within which Docker surely calls a container with a cut cord unhealthy, by the seconds between health checks."""
-    return int(NOTICE_INTERVALS * health_interval)
+def drain_seconds(config: Config, health_interval: float) -> int:
+    """Until an old container must be out of traffic once its cord is cut, by the seconds between its health checks."""
+    own = DRAIN_SECONDS if config.drain_timeout is None else config.drain_timeout
+    return own + int(NOTICE_INTERVALS * health_interval)
 
 
 def stop_seconds(config: Config) -> int | None:
@@ -68,7 +50,7 @@ class Config(Section):
     ``<%= `git rev-parse HEAD`.strip %>``. No Ruby is run.
     """
 
-    service: ServiceName = field("Name of the app: prefix of its containers, and their label.", ...)
+    service: values.ServiceName = field("Name of the app: prefix of its containers, and their label.", ...)
     image: FilledText = field("Image without the registry's server.", ...)
     servers: Servers = field("Hosts: a list, or roles with a list or a map each.", ...)
     registry: Registry = field("Registry of the image; the built-in one without it.", BUILT_IN)
@@ -89,10 +71,10 @@ class Config(Section):
         " without it), and then to end its requests after TERM, unless `stop_wait_time` is set."
     )
     pull_timeout: Seconds = ours("Seconds that the pull of one image may take.", 1800)
-    retain_containers: Retained = field("Stopped containers to keep for a rollback.", 5)
-    minimum_version: KamalVersion | None = field("Oldest version of Kamal that understands this file.")
+    retain_containers: values.Retained = field("Stopped containers to keep for a rollback.", 5)
+    minimum_version: values.KamalVersion | None = field("Oldest version of Kamal that understands this file.")
     readiness_delay: Count = field("Seconds that a container without health check must keep running.", 7)
-    run_directory: RunDirectory = field("Folder on hosts; may be absolute.", ".kamal")
+    run_directory: values.RunDirectory = field("Folder on hosts; may be absolute.", ".kamal")
     ssh: sections.Ssh = field("How hosts are reached.", sections.Ssh())
     sshkit: sections.Sshkit = field("Tuning of Kamal's SSH library.", sections.Sshkit())
     builder: Builder = field("How the image is built.", Builder())
@@ -122,21 +104,6 @@ class Config(Section):
     def destination(self) -> str | None:
         """Name of the destination, if one was chosen."""
         return self._source.destination
-
-    @property
-    def path(self) -> Path:
-        """The main file."""
-        return self._source.path
-
-    @property
-    def root(self) -> Path:
-        """The project's folder: the working directory at load time, as in Kamal."""
-        return self._source.root
-
-    @property
-    def environ(self) -> Environment:
-        """Process environment and env files, merged; its values do not print."""
-        return self._source.environ
 
     @cached_property
     def roles(self) -> tuple[Role, ...]:
@@ -206,23 +173,13 @@ class Config(Section):
         """Environment of a role's containers on a host: root, then role, then the host's tags in order."""
         servers = self.role(role_name).servers
         tags = next((server.tags for server in servers if server.host == host_name), ())
-        layers = (self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
-        return join_env(layers)
-
-    @property
-    def proxy_env(self) -> EffectiveEnv:
-        """Environment of the proxy."""
-        return join_env((self.traefik.env,))
-
-    def accessory_env(self, name: str) -> EffectiveEnv:
-        """Environment of an accessory."""
-        return join_env((self.accessories[name].env,))
+        return join_env(self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
 
     @cached_property
     def effective_envs(self) -> tuple[EffectiveEnv, ...]:
         """The environments of all roles on all their hosts, of the proxy and of accessories; each once."""
         envs = [self.env_for(role.name, server.host) for role in self.roles for server in role.servers]
-        envs += [self.proxy_env, *(self.accessory_env(name) for name in self.accessories)]
+        envs += map(join_env, (self.traefik.env, *(accessory.env for accessory in self.accessories.values())))
         return tuple({repr(env): env for env in envs}.values())
 
     @cached_property

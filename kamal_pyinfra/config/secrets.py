@@ -38,7 +38,7 @@ def listed_secrets(config: Config) -> Iterator[ListedSecret]:
 def secret_values(config: Config) -> Iterator[str]:
     """Every known secret of the configuration: of containers, of the registry, of builds, and SSH keys."""
     names = dict.fromkeys(listed.name for listed in listed_secrets(config) if listed.path != "registry/username/0")
-    yield from (config.environ.get(name, "") for name in (*names, *config.builder.secrets))
+    yield from (config.source.environ.get(name, "") for name in (*names, *config.builder.secrets))
     if isinstance(config.registry.password, SecretStr):
         yield config.registry.password.get_secret_value()
     yield from (key.get_secret_value() for key in config.ssh.key_data)
@@ -71,15 +71,15 @@ def env_sections(config: Config) -> Iterator[tuple[str, Env]]:
 
 def secret_value(config: Config, name: str) -> SecretStr:
     """The value of a secret, from the environment or an env file."""
-    if name in config.environ:
-        return SecretStr(config.environ[name])
+    if name in config.source.environ:
+        return SecretStr(config.source.environ[name])
     path = next((listed.path for listed in listed_secrets(config) if listed.name == name), "")
     raise ConfigError(_unset(config, path, name))
 
 
 def missing_secrets(config: Config) -> list[str]:
     """A line for every listed secret that has no value; for the registry an empty one is none."""
-    environ = config.environ
+    environ = config.source.environ
     return [
         _unset(config, listed.path, listed.name)
         for listed in listed_secrets(config)
@@ -98,7 +98,7 @@ def require_secrets(config: Config) -> None:
     """Make sure that every secret has a value that Docker can carry."""
     problems = missing_secrets(config)
     for listed in listed_secrets(config):
-        value = config.environ.get(listed.name)
+        value = config.source.environ.get(listed.name)
         if value is not None and listed.in_env_file and (complaint := env_file_problem(listed.name, SecretStr(value))):
             problems.append(config.source.located(listed.path, f"{listed.name} {complaint}"))
     if problems:
@@ -107,7 +107,7 @@ def require_secrets(config: Config) -> None:
 
 def require_build_secrets(config: Config) -> None:
     """Make sure that every secret of the build has a value; only a build needs them."""
-    missing = [(index, name) for index, name in enumerate(config.builder.secrets) if name not in config.environ]
+    missing = [(index, name) for index, name in enumerate(config.builder.secrets) if name not in config.source.environ]
     if missing:
         raise ConfigError(*(_unset(config, f"builder/secrets/{index}", name) for index, name in missing))
 
@@ -122,7 +122,7 @@ def registry_credentials(config: Config) -> tuple[str, SecretStr]:
 def _credential(config: Config, key: str, value: str | SecretStr | tuple[str] | None) -> SecretStr:
     if not isinstance(value, tuple):
         return value if isinstance(value, SecretStr) else SecretStr(value or "")
-    found = config.environ.get(value[0])
+    found = config.source.environ.get(value[0])
     if not found:
         raise ConfigError(_unset(config, f"registry/{key}/0", value[0]))
     return SecretStr(found)

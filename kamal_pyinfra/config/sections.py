@@ -8,25 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kamal_pyinfra.config.values import (
-    Count,
-    FilledText,
-    Flag,
-    Int,
-    Limit,
-    Option,
-    Port,
-    Positive,
-    Seconds,
-    SecretText,
-    Section,
-    Share,
-    Text,
-    field,
-    ours,
-    problem,
-    to_text,
-)
+from kamal_pyinfra.config import values
+from kamal_pyinfra.config.values import Count, FilledText, Flag, Seconds, Section, Text, field, ours, problem, to_text
 
 SLICE_SECONDS = 5
 """Length of a slice of the watch: when the version fails on one host, the others stop after that."""
@@ -55,7 +38,7 @@ class Ssh(Section):
     """How hosts are reached."""
 
     user: FilledText = field("Remote user; without it the one in `~/.ssh/config`, else root.", "root")
-    port: Port = field("Remote port; without it the one in `~/.ssh/config`, else 22.", 22)
+    port: values.Port = field("Remote port; without it the one in `~/.ssh/config`, else 22.", 22)
     proxy: Text | None = field(
         "Jump host as `[user@]host[:port]`, or several with commas; what is left out is taken from"
         " `~/.ssh/config`, and the user is root if that has none."
@@ -66,7 +49,7 @@ class Ssh(Section):
     ] = field("Messages of the SSH library on standard error.", "fatal")
     keys: tuple[Text, ...] = field("Files with private keys; one that is not there is left out, as `ssh` does.", ())
     keys_only: Flag = field("Use only `keys`, not what an agent offers.", False)
-    key_data: tuple[SecretText, ...] = field("Private keys themselves, as PEM text.", ())
+    key_data: tuple[values.SecretText, ...] = field("Private keys themselves, as PEM text.", ())
     connect_timeout: Seconds = ours("Seconds to wait for a connection; without it those in `~/.ssh/config`.", 10)
     command_timeout: Seconds = ours(
         "Seconds for a command that reads or writes; those that pull, boot or stop have their own limits.", 60
@@ -89,21 +72,21 @@ class Ssh(Section):
 class Sshkit(Section):
     """How many connections are opened at a time."""
 
-    max_concurrent_starts: Positive = field(
+    max_concurrent_starts: values.Positive = field(
         "Connections that are opened, and images that are pulled, at the same time.", 30
     )
-    pool_idle_timeout: Int = field("Without effect: a connection is kept for one run (Kamal 1.9: seconds).", 900)
+    pool_idle_timeout: values.Int = field("Without effect: a connection is kept for one run (Kamal 1.9: seconds).", 900)
 
 
 class Boot(Section):
     """How many hosts boot at the same time."""
 
-    limit: Limit | None = field("Hosts per batch, as a number or `N%` of all hosts; all at once without it.")
+    limit: values.Limit | None = field("Hosts per batch, as a number or `N%` of all hosts; all at once without it.")
     wait: Count | None = field("Seconds to wait between batches; 2 without it.")
     failure: Annotated[Literal["rollback", "halt"], BeforeValidator(to_text)] = ours(
         "What becomes of earlier batches when one fails: back to the old version, or left.", "rollback"
     )
-    max_unavailable: Share | None = ours(
+    max_unavailable: values.Share | None = ours(
         "Hosts of the app that `--skip-unreachable` may leave out, as a number or `N%`; any without it."
     )
     watch: WatchSetting = ours(
@@ -173,7 +156,7 @@ class Healthcheck(Section):
     cmd: Text | None = field("Command; `curl` on `port` and `path` without it.")
     interval: Annotated[Text, AfterValidator(to_interval)] = field("Time between two checks.", "1s")
     max_attempts: Count = field("Checks of a new container before it counts as failed; the n-th wait is n seconds.", 7)
-    port: Port = field("Port of the app in the container.", 3000)
+    port: values.Port = field("Port of the app in the container.", 3000)
     path: Text = field("Path to ask for.", "/up")
     cord: Cord = Field(
         default="/tmp/kamal-cord",  # noqa: S108 - inside the container, Kamal's default
@@ -199,7 +182,7 @@ class Healthcheck(Section):
         return self.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
 
-Options = dict[str, Option]
+Options = dict[str, values.Option]
 """Options of a command line, in the file's order: text, ``true`` for a bare switch, or a list."""
 RELEASE_SECONDS = 600
 

@@ -9,21 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
 
+from kamal_pyinfra.config import values
 from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
-from kamal_pyinfra.config.values import (
-    FilledText,
-    Flag,
-    Int,
-    Port,
-    Section,
-    Text,
-    field,
-    ours,
-    parse_address,
-    problem,
-)
+from kamal_pyinfra.config.values import FilledText, Flag, Section, Text, field, ours, parse_address, problem
 
 LIST_ROLE = "web"
 """The role of all hosts in a plain list (Kamal)."""
@@ -67,7 +57,7 @@ class Server(Section):
     host: Annotated[FilledText, AfterValidator(to_host)] = field("Name or address.", ...)
     tags: TextOrTexts = field("Tags, whose `env/tags` this host gets.", ())
     user: FilledText | None = ours("Remote user.")
-    port: Port | None = ours("Remote port.")
+    port: values.Port | None = ours("Remote port.")
     key: FilledText | None = ours("File with the private key.")
     sudo: Flag = ours("Run remote commands with sudo.", False)
 
@@ -149,7 +139,7 @@ class RoleSection(Section):
     labels: dict[str, Text] = field("Labels of the containers, laid over the root's.", {})
     env: Env = field("Environment, laid over the root `env`.", Env())
     asset_path: Text | None = field("Folder in the image, instead of the root's.")
-    replicas: Int = ours("Containers on each of its hosts.", 1)
+    replicas: values.Int = ours("Containers on each of its hosts.", 1)
 
     @model_validator(mode="before")
     @classmethod

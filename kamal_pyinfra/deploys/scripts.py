@@ -123,7 +123,7 @@ def _config() -> Config:
     """The configuration, which the inventory may have loaded already."""
     path, destination = os.environ.get("KP_CONFIG", "config/deploy.yml"), os.environ.get("KP_DESTINATION")
     for config in run_state(current_state()).configs:
-        if (config.path, config.destination) == (Path(path), destination):
+        if (config.source.path, config.destination) == (Path(path), destination):
             return config
     return load_config(path, destination=destination)
 

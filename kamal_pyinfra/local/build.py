@@ -60,7 +60,7 @@ def build_options(config: Config, version: str) -> Argv:
     builder, values = config.builder, argument_values(config)
     written = {name: f"{name}={values[name]}" for name in values if PROXY.fullmatch(name)}
     # Kamal's shell replaces ``$NAME``, and its documentation relies on it.
-    ssh = re.sub(r"\$(\w+)", lambda match: config.environ.get(match[1], match[0]), builder.ssh or "")
+    ssh = re.sub(r"\$(\w+)", lambda match: config.source.environ.get(match[1], match[0]), builder.ssh or "")
     return [
         *(word for reference in references(config, version) for word in ("-t", reference)),
         *cache_options(config),
@@ -93,7 +93,7 @@ def argument_values(config: Config) -> dict[str, str]:
         for name, value in args.items()
         if value is not None
     }
-    return {name: config.environ[name] for name in args if name in config.environ} | own
+    return {name: config.source.environ[name] for name in args if name in config.source.environ} | own
 
 
 def build_environment(config: Config) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _has_registry(config: Config, programs: Programs) -> bool:
 @contextmanager
 def source(config: Config, programs: Programs) -> Iterator[Path]:
     """The folder to build: a clean clone of the commit, or the working tree if a context is configured."""
-    root = config.root
+    root = config.source.root
     top = git(root, "rev-parse", "--show-toplevel")
     commit = git(root, "rev-parse", "--verify", "HEAD")
     is_dirty = top is not None and bool(git(root, "status", "--porcelain"))
@@ -166,9 +166,9 @@ def _require_dockerfile(config: Config, folder: Path) -> None:
     name = config.builder.dockerfile
     if (folder / name).exists():
         return
-    if (config.root / name).exists():
+    if (config.source.root / name).exists():
         raise BuildFailed(f"{name} is not committed, so a clean clone lacks it: commit it, or set builder.context: .")
-    raise BuildFailed(f"{name} not found in {config.root}: nothing to build")
+    raise BuildFailed(f"{name} not found in {config.source.root}: nothing to build")
 
 
 def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
@@ -204,13 +204,13 @@ def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> I
         top: root of the repository.
     """
     with ExitStack() as stack:
-        hexadecimal = hashlib.sha256(str(config.root).encode()).hexdigest()[:13]
+        hexadecimal = hashlib.sha256(str(config.source.root).encode()).hexdigest()[:13]
         kept = Path(tempfile.gettempdir(), naming.clone_directory(config, hexadecimal))
         if not (_is_ours(kept) and stack.enter_context(_held(kept))):
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
         clone = kept / top.name
         _prepare(clone, top, commit, programs.having(env={**dict.fromkeys(STEERING), "GIT_TERMINAL_PROMPT": "0"}))
-        yield clone / config.root.resolve().relative_to(top.resolve())
+        yield clone / config.source.root.resolve().relative_to(top.resolve())
 
 
 def _is_ours(folder: Path) -> bool:

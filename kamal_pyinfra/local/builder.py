@@ -228,7 +228,7 @@ def programs_with_ssh(config: Config, builder: ImageBuilder, programs: Programs)
         return
 
     def absolute(path: str) -> str:
-        return str(config.root / Path(path).expanduser())  # the same wherever the build runs
+        return str(config.source.root / Path(path).expanduser())  # the same wherever the build runs
 
     ssh = config.ssh
     keys, known_hosts = [absolute(key) for key in ssh.keys], absolute(ssh.known_hosts) if ssh.known_hosts else None

@@ -118,8 +118,8 @@ def call_hook(
     programs = Programs(
         output,
         env=variables,
-        folder=run.config.root,
-        base=run.config.environ,  # of the process and of the env files, as in Kamal 1.9
+        folder=run.config.source.root,
+        base=run.config.source.environ,  # of the process and of the env files, as in Kamal 1.9
         has_terminal=False,
         running=set() if running is None else running,
     )
@@ -131,7 +131,7 @@ def call_hook(
 
 
 def _file(config: Config, name: str) -> Path:
-    return config.root / hook_path(config, name)
+    return config.source.root / hook_path(config, name)
 
 
 def _not_executable(run: Run, name: str) -> str:

@@ -9,7 +9,7 @@ from posixpath import normpath
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, model
 from kamal_pyinfra.config.accessory import Mount
-from kamal_pyinfra.config.env import EffectiveEnv, env_file_text
+from kamal_pyinfra.config.env import EffectiveEnv, env_file_text, join_env
 from kamal_pyinfra.config.secrets import registry_credentials, secret_value
 from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.errors import ConfigError
@@ -194,7 +194,7 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         ),
         directories=tuple(_on_host(mount.source, container) for mount in section.directories),
     )
-    return completed(accessory, config, config.accessory_env(name), keeps_secrets=run.keeps_env)
+    return completed(accessory, config, join_env(config.accessories[name].env), keeps_secrets=run.keeps_env)
 
 
 def _mount(path: str, mount: Mount) -> str:
@@ -237,11 +237,11 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         for role in roles
     )
     runs_proxy = behaviour.boots_proxy and any(role.running_traefik for role in on_host)
-    proxy_env = _env_file(run, naming.proxy_env_file(config), config.proxy_env) if runs_proxy else None
+    proxy_env = _env_file(run, naming.proxy_env_file(config), join_env(config.traefik.env)) if runs_proxy else None
     names = (name for name in config.accessories_on(host) if run.includes_accessory(name))
     accessories = tuple(accessory_container(run, name) for name in names)
     accessory_env = tuple(
-        _env_file(run, each.env_file, config.accessory_env(each.key))
+        _env_file(run, each.env_file, join_env(config.accessories[each.key].env))
         for each in (accessories if behaviour.writes_accessory_env else ())
     )
     containers = tuple(each for role in roles for each in app_containers(run, role, host))

@@ -16,9 +16,9 @@ def resolve_version(config: Config, *, version: str | None = None) -> str:
     A changed working tree that ``builder.context`` builds is a version of its own, with a random suffix: call this once
     per run. Raises ConfigError without a version, or for one that Docker does not take as a tag.
     """
-    declared = version or config.environ.get("VERSION")
-    found = declared or head_commit(config.root)
-    if not declared and config.builder.context is not None and git(config.root, "status", "--porcelain"):
+    declared = version or config.source.environ.get("VERSION")
+    found = declared or head_commit(config.source.root)
+    if not declared and config.builder.context is not None and git(config.source.root, "status", "--porcelain"):
         found = f"{found}_uncommitted_{secrets.token_hex(8)}"
     if not TAG.fullmatch(found):
         rule = "up to 128 letters, digits, `_`, `.` and `-`, the first no `.` or `-`"

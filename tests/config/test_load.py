@@ -158,13 +158,13 @@ def test_the_environment_of_the_process_is_used_and_left_alone(
     load()
     before = dict(os.environ)
     config = load_config()
-    assert (config.environ["FROM_PROCESS"], config.environ["FROM_FILE"]) == ("x", "y")
+    assert (config.source.environ["FROM_PROCESS"], config.source.environ["FROM_FILE"]) == ("x", "y")
     assert dict(os.environ) == before
 
 
 def test_where_a_configuration_came_from(project: Path, load: Load) -> None:
     config = load()
-    assert (config.path, config.root, config.destination) == (Path("config/deploy.yml"), project, None)
+    assert (config.source.path, config.source.root, config.destination) == (Path("config/deploy.yml"), project, None)
 
 
 def test_an_unknown_role_is_an_error(load: Load) -> None:

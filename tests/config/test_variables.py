@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamal_pyinfra.config.document.erb import read_template
-from kamal_pyinfra.config.env import pieces
+from kamal_pyinfra.config.env import join_env, pieces
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
 
@@ -82,8 +82,8 @@ def test_what_a_tag_brings_into_env_is_told_from_what_the_file_says(
     config = load(**{section: keys[section]}, environ={"X": value})
     found = {
         "env": config.env_for("web", "192.0.2.1"),
-        "traefik": config.proxy_env,
-        "accessories": config.accessory_env("db") if section == "accessories" else None,
+        "traefik": join_env(config.traefik.env),
+        "accessories": join_env(config.accessories["db"].env) if section == "accessories" else None,
         "servers": config.env_for("web", "192.0.2.1"),
     }[section]
     assert found is not None

@@ -104,7 +104,7 @@ def timeline(options: Options, html: str | None, load_file: str | None, json: bo
     from kamal_pyinfra.cli.report import read_last_deploy
     from kamal_pyinfra.cli.views.timeline import timeline_html, timeline_lines
 
-    found = read_last_deploy(options.config().root)
+    found = read_last_deploy(options.config().source.root)
     load = _load(load_file)
     if html is not None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -24,22 +24,8 @@ COMMAND = re.compile(r"(?<!\\)\$\(")
 DESTINATION = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 
 
-class Environment(Mapping[str, str]):
+class Environment(dict[str, str]):
     """Names and values; printing it shows no value."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def __repr__(self) -> str:
         return f"Environment({len(self)} variables)"
@@ -120,7 +106,7 @@ class Source:
     path: Path = Path("config/deploy.yml")
     root: Path = field(default_factory=Path.cwd)
     destination: str | None = None
-    environ: Environment = field(default_factory=lambda: Environment({}))
+    environ: Environment = field(default_factory=Environment)
     positions: Mapping[str, Position] = field(default_factory=dict, repr=False)  # by path of the document
     # names of those that are called once for it, and have been
     called_hooks: set[str] = field(default_factory=set, repr=False, compare=False)

@@ -8,7 +8,7 @@ from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
-from kamal_pyinfra.config.model import drain_seconds, notice_seconds, stop_seconds
+from kamal_pyinfra.config.model import drain_seconds, stop_seconds
 from kamal_pyinfra.config.values import networks
 from kamal_pyinfra.naming import REPLACED_MARK, replaced_name
 from kamal_pyinfra.plan.changes import (
@@ -275,7 +275,7 @@ def stop_of(
         role=container.role,
         cause=cause,
         cord=cord_of(run, container, observed),
-        drain_timeout=drain_seconds(run.config) + notice_seconds(container.health_interval),
+        drain_timeout=drain_seconds(run.config, container.health_interval),
         stop_timeout=stop_seconds(run.config),
         part_of=part_of,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
+from kamal_pyinfra.config.env import join_env
 from kamal_pyinfra.plan.docker_values import Options, as_items, log_options
 from kamal_pyinfra.plan.proxy.router_names import elements, is_hidden
 from kamal_pyinfra.plan.state.desired import EnvFile, Proxy, completed
@@ -53,7 +54,7 @@ def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
         args=tuple((dict(DEFAULT_ARGS) | dict(traefik.args)).items()),
         owner=naming.service_name(config),
     )
-    return completed(proxy, config, config.proxy_env, keeps_secrets=env_file.content is None)
+    return completed(proxy, config, join_env(config.traefik.env), keeps_secrets=env_file.content is None)
 
 
 @dataclass(frozen=True, kw_only=True)

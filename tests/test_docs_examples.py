@@ -92,7 +92,7 @@ class TestExample:
         before, after = PLANS.example_run(config, "v1"), PLANS.example_run(config, "v2")
         hosts = [server.host for server in config.role_hosts]
         plan = make_plan(after, {host: PLANS.deployed_host(before, host) for host in hosts})
-        roles = [role for server in config.role_hosts for role in config.roles if role.runs_on(server.host)]
+        roles = [role for server in config.role_hosts for role in config.roles if server.host in role.hosts]
         causes = [change.cause for change in plan.changes]
         assert causes.count("version v1 → v2") == len(roles)
         assert len([cause for cause in causes if cause.startswith("stops, replaced by")]) == len(roles)

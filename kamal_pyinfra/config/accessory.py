@@ -80,9 +80,6 @@ class Accessory(Section):
         return f"{self.port}:{self.port}"
 
 
-TEMPLATE_SUFFIX = "erb"
-
-
 def read_files(accessory: Accessory, place: str, source: Source) -> dict[str, str | bytes]:
     """Contents of the files to upload, by their paths in the container; a ConfigError names each unusable file.
 
@@ -117,7 +114,7 @@ def _entry(mount: Mount, root: Path, values: Values) -> Iterator[tuple[str, str 
 
 def _content(path: Path, name: str, values: Values) -> str | bytes:
     raw = path.read_bytes()
-    if not name.endswith(TEMPLATE_SUFFIX):
+    if not name.endswith("erb"):
         return raw
     try:
         return render_erb(raw.decode(), Path(name), values, command="kp deploy", has_comments=False)

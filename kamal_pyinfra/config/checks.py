@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from shlex import quote
+from typing import Any
 
 from kamal_pyinfra.config.document.source import other_destinations
 from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, nearest
@@ -14,7 +15,7 @@ from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.secrets import env_sections, parts
 from kamal_pyinfra.config.servers import CONNECTION, Role, Server
 from kamal_pyinfra.config.traefik import ROUTER_RULE, WAY_OUT, rule_problem
-from kamal_pyinfra.config.values import TOO_LONG, Option, is_too_long, networks
+from kamal_pyinfra.config.values import TOO_LONG, Option, Section, is_too_long, networks
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
@@ -144,17 +145,19 @@ def names(config: Config) -> Iterator[Complaint]:
 
 def paths(config: Config) -> Iterator[Complaint]:
     """Require paths that a container or a host can have."""
-    given: list[tuple[Steps, str | None]] = [
-        (("asset_path",), config.asset_path),
-        (("healthcheck", "cord"), config.healthcheck.cord),
-        *((("servers", name, "asset_path"), section.asset_path) for name, section in config.servers.items()),
-        *(
-            (("servers", name, "healthcheck", "cord"), section.healthcheck.cord)
-            for name, section in config.servers.items()
-            if section.healthcheck is not None
-        ),
-    ]
+    given = ((steps, value) for steps, value in leaves(config) if steps[-1] in ("asset_path", "cord"))
     yield from ((steps, TOO_LONG) for steps, path in given if path and is_too_long(path))
+
+
+def leaves(section: Section, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Every value of a section and of those in it, with the steps to it."""
+    for name, value in section:
+        parts = value if isinstance(value, dict) else {}
+        inside = {(name,): value} | {(name, key): part for key, part in parts.items()}
+        for keys, part in inside.items():
+            if isinstance(part, Section):
+                yield from leaves(part, (*steps, *keys))
+        yield (*steps, name), value
 
 
 def images(config: Config) -> Iterator[Complaint]:
@@ -166,15 +169,8 @@ def images(config: Config) -> Iterator[Complaint]:
     of_app = image_problem(config.image, None if wrong else server)
     if of_app is not None:
         yield ("image",), of_app
-    others: list[tuple[Steps, str | None]] = [
-        *((("accessories", name, "image"), accessory.image) for name, accessory in config.accessories.items()),
-        (("traefik", "image"), config.traefik.image),
-        (("registry", "image"), config.registry.image),
-        (("builder", "cache", "image"), config.builder.cache.image if config.builder.cache else None),
-    ]
-    for steps, image in others:
-        problem = reference_problem(image) if image else None
-        if problem is not None:
+    for steps, image in leaves(config):
+        if steps[1:] and steps[-1] == "image" and image and (problem := reference_problem(image)) is not None:
             yield steps, problem
 
 
@@ -327,18 +323,12 @@ def router_rules(config: Config) -> Iterator[Complaint]:
         rules: list[tuple[Steps, str, str]]
         rules = [((*steps, "labels", name), name, value) for name, value in part.labels.items()]
         if not isinstance(part, Config):
-            rules += [((*steps, "options", "label"), *pair) for pair in labels_in(part.options)]
+            given = part.options.get("label")
+            labels = (str(text).partition("=") for text in (given if isinstance(given, tuple) else (given,)))
+            rules += [((*steps, "options", "label"), name, value) for name, _, value in labels]
         for place, name, value in rules:
             if ROUTER_RULE.fullmatch(name) and value.strip() and (problem := rule_problem(value)):
                 yield place, f"{problem}; {WAY_OUT}"
-
-
-def labels_in(given: Mapping[str, Option]) -> Iterator[tuple[str, str]]:
-    """Labels that options of ``docker run`` give."""
-    value = given.get("label")
-    for text in value if isinstance(value, tuple) else (value,):
-        name, _, content = str(text).partition("=")
-        yield name, content
 
 
 def builder(config: Config) -> Iterator[Complaint]:

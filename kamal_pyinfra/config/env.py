@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr, WrapValidator, model_validator
@@ -88,22 +87,17 @@ class Env(Section):
         return Map({"clear": value}, value.place) if isinstance(value, Map) else {"clear": value}
 
 
-@dataclass(frozen=True, kw_only=True)
-class EffectiveEnv:
-    """Environment of one container after root, role and tags were joined; no name is both clear and secret."""
+def join_env(*layers: Env) -> Env:
+    """Join environments for a container: later clear values win, secrets add up, a clear value wins over a secret.
 
-    clear: dict[str, str]
-    secret: tuple[str, ...]
-
-
-def join_env(*layers: Env) -> EffectiveEnv:
-    """Join environments: later clear values win, secrets add up, a clear value wins over a secret (``docker run``)."""
+    The last rule is that of ``docker run``.
+    """
     clear: dict[str, str] = {}
     secret: dict[str, None] = {}
     for layer in layers:
         clear |= layer.clear
         secret |= dict.fromkeys(layer.secret)
-    return EffectiveEnv(clear=clear, secret=tuple(name for name in secret if name not in clear))
+    return Env.model_construct(clear=clear, secret=tuple(name for name in secret if name not in clear))
 
 
 LONGEST_LINE = 65_535

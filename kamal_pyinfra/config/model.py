@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from kamal_pyinfra.config import sections, values
 from kamal_pyinfra.config.accessory import Accessory, read_files
 from kamal_pyinfra.config.document.source import Source
-from kamal_pyinfra.config.env import EffectiveEnv, Env, is_for_host, join_env
+from kamal_pyinfra.config.env import Env, is_for_host, join_env
 from kamal_pyinfra.config.image import BUILT_IN, Builder, Registry
 from kamal_pyinfra.config.servers import Role, Server, Servers, joined
 from kamal_pyinfra.config.traefik import Traefik
@@ -169,14 +169,14 @@ class Config(Section):
         """``REPOSITORY:VERSION``."""
         return f"{self.repository}:{version}"
 
-    def env_for(self, role_name: str, host_name: str) -> EffectiveEnv:
+    def env_for(self, role_name: str, host_name: str) -> Env:
         """Environment of a role's containers on a host: root, then role, then the host's tags in order."""
         servers = self.role(role_name).servers
         tags = next((server.tags for server in servers if server.host == host_name), ())
         return join_env(self.env, self.servers[role_name].env, *(self.env.tags[tag] for tag in tags))
 
     @cached_property
-    def effective_envs(self) -> tuple[EffectiveEnv, ...]:
+    def effective_envs(self) -> tuple[Env, ...]:
         """The environments of all roles on all their hosts, of the proxy and of accessories; each once."""
         envs = [self.env_for(role.name, server.host) for role in self.roles for server in role.servers]
         envs += map(join_env, (self.traefik.env, *(accessory.env for accessory in self.accessories.values())))

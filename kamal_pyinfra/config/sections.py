@@ -64,10 +64,6 @@ class Ssh(Section):
         """The jump hosts of ``proxy``, in order."""
         return tuple(hop.strip() for hop in (self.proxy or "").split(",") if hop.strip())
 
-    def sets(self, key: str) -> bool:
-        """Whether the file sets a key; otherwise ``~/.ssh/config`` may."""
-        return key in self.model_fields_set
-
 
 class Sshkit(Section):
     """How many connections are opened at a time."""

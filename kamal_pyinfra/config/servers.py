@@ -184,10 +184,6 @@ class Role:
     is_primary: bool
     replicas: int = 1
 
-    def runs_on(self, host: str) -> bool:
-        """Whether a host has the role."""
-        return host in self.hosts
-
     @cached_property
     def hosts(self) -> frozenset[str]:
         """Names of its hosts."""

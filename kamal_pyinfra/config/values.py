@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -59,24 +60,14 @@ def to_filled_text(value: object) -> str:
     return text
 
 
-def to_int(value: object) -> int:
-    """An integer; text that looks like one is refused."""
+def to_int(value: object, least: float = -math.inf, message: str = "") -> int:
+    """An integer; text that looks like one is refused, and what is below ``least`` with a message."""
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int):
         raise problem("should be an integer")
+    if number < least:
+        raise problem(message)
     return number
-
-
-def at_least(least: int, message: str) -> Callable[[object], int]:
-    """A validator of integers from ``least`` on."""
-
-    def validate(value: object) -> int:
-        number = to_int(value)
-        if number < least:
-            raise problem(message)
-        return number
-
-    return validate
 
 
 def to_port(value: object) -> int:
@@ -125,27 +116,28 @@ def to_names(value: object) -> object:
     return (to_filled_text(value[0]),)
 
 
-def share(least: int, message: str) -> Callable[[object], int | str]:
-    """A validator of numbers from ``least`` on, also as text, and of percentages."""
-
-    def validate(value: object) -> int | str:
-        text = to_text(value)
-        if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII) or (text.isdigit() and int(text) < least):
-            raise problem(message)
-        return int(text) if text.isdigit() else text
-
-    return validate
+def to_share(value: object, least: int, message: str) -> int | str:
+    """A number, also as text, or a percentage; what is below ``least`` is refused with a message."""
+    text = to_text(value)
+    if not re.fullmatch(r"[0-9]{1,9}%?", text, re.ASCII) or (text.isdigit() and int(text) < least):
+        raise problem(message)
+    return int(text) if text.isdigit() else text
 
 
 Text = Annotated[str, BeforeValidator(to_text, json_schema_input_type=str | int | float | bool)]
 FilledText = Annotated[str, BeforeValidator(to_filled_text, json_schema_input_type=str | int | float | bool)]
 Int = Annotated[int, BeforeValidator(to_int)]
-Positive = Annotated[int, BeforeValidator(at_least(1, "should be a positive number"))]
-Count = Annotated[int, BeforeValidator(at_least(0, "should not be negative"))]
-Retained = Annotated[int, BeforeValidator(at_least(1, "Must retain at least 1 container"))]
-Seconds = Annotated[int, BeforeValidator(at_least(1, "should be a positive number of seconds"))]
-Limit = Annotated[int | str, BeforeValidator(share(1, "should be a positive number or a percentage such as 25%"))]
-Share = Annotated[int | str, BeforeValidator(share(0, "should be a number or a percentage such as 25%"))]
+Positive = Annotated[int, BeforeValidator(partial(to_int, least=1, message="should be a positive number"))]
+Count = Annotated[int, BeforeValidator(partial(to_int, least=0, message="should not be negative"))]
+Retained = Annotated[int, BeforeValidator(partial(to_int, least=1, message="Must retain at least 1 container"))]
+Seconds = Annotated[int, BeforeValidator(partial(to_int, least=1, message="should be a positive number of seconds"))]
+Limit = Annotated[
+    int | str,
+    BeforeValidator(partial(to_share, least=1, message="should be a positive number or a percentage such as 25%")),
+]
+Share = Annotated[
+    int | str, BeforeValidator(partial(to_share, least=0, message="should be a number or a percentage such as 25%"))
+]
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
 Flag = Annotated[bool, BeforeValidator(to_bool)]
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]

@@ -270,7 +270,7 @@ UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 def requirements_of(config: Config, server: Server, address: str = "") -> Requirements:
     """Return the requirements of one host; ``address`` is what a user types after ``ssh``."""
-    is_proxied = any(role.running_traefik and role.runs_on(server.host) for role in config.roles)
+    is_proxied = any(role.running_traefik and server.host in role.hosts for role in config.roles)
     return Requirements(
         host=server.host,
         address=address,
@@ -284,7 +284,7 @@ def requirements_of(config: Config, server: Server, address: str = "") -> Requir
 def _pulls_from(config: Config, host: str) -> str:
     """Return the app's registry; without a role on the host, that of its first accessory."""
     accessories = config.accessories_on(host)
-    if any(role.runs_on(host) for role in config.roles) or not accessories:
+    if any(host in role.hosts for role in config.roles) or not accessories:
         return registry_host(config)
     return registry_of_image(config.accessories[accessories[0]].image) or HUB
 
@@ -296,7 +296,7 @@ def registry_host(config: Config) -> str:
 
 def _shares(config: Config, host: str) -> Iterator[Share]:
     """Yield the limits of every container that runs on a host."""
-    roles = [role for role in config.roles if role.runs_on(host)]
+    roles = [role for role in config.roles if host in role.hosts]
     yield from (_share(role.name, role.options) for role in roles)
     yield from (_share(name, config.accessories[name].options) for name in config.accessories_on(host))
     if any(role.running_traefik for role in roles):

@@ -55,7 +55,7 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
     newest = running[0].version if running else ""
     version = observed.record.version if observed.record is not None else newest
     drift = _drift(replace(run, version=version, command="deploy", replaces_edited=True), observed)
-    for role in (role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host)):
+    for role in (role.name for role in run.config.roles if run.includes(role.name) and observed.host in role.hosts):
         causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
         found = [container for container in running if container.role == role]
         for container in sorted(found, key=lambda container: replica_number(container.name)):
@@ -138,7 +138,7 @@ def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[R
             if owner.owns(container) and container.version:
                 left.setdefault(container.version, []).append(container)
     roles = [role for role in run.config.roles if run.includes(role.name)]
-    needing = [host for host in observed if any(role.runs_on(host) for role in roles)]
+    needing = [host for host in observed if any(host in role.hosts for role in roles)]
     found = (
         Retained(
             version=version,

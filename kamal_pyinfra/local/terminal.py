@@ -67,8 +67,10 @@ def terminal_command(config: Config, server: Server, command: str) -> list[str]:
     found, login = settings_of(config, server), given_login(config, server)
     ssh = config.ssh
     user = login.get("ssh_user") or (None if found.user else DEFAULT_USER)
-    strict = "yes" if found.strict in ("yes", "true") and not ssh.sets("host_keys") else STRICT[ssh.host_keys]
-    waits = ssh if ssh.sets("connect_timeout") or not found.connect_timeout else None
+    strict = (
+        "yes" if found.strict in ("yes", "true") and "host_keys" not in ssh.model_fields_set else STRICT[ssh.host_keys]
+    )
+    waits = ssh if "connect_timeout" in ssh.model_fields_set or not found.connect_timeout else None
     files = (server.key,) if server.key else ssh.keys
     is_only = ssh.keys_only and not (ssh.key_data and not server.key)  # an agent of our own offers those
     return [

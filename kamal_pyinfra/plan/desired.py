@@ -9,7 +9,7 @@ from posixpath import normpath
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config, Role, model
 from kamal_pyinfra.config.accessory import Mount
-from kamal_pyinfra.config.env import EffectiveEnv, env_file_text, join_env
+from kamal_pyinfra.config.env import Env, env_file_text, join_env
 from kamal_pyinfra.config.secrets import registry_credentials, secret_value
 from kamal_pyinfra.config.sections import Healthcheck
 from kamal_pyinfra.errors import ConfigError
@@ -229,7 +229,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         ConfigError: a secret that this host needs has no value, or a file of an accessory that boots is missing.
     """
     config, behaviour = run.config, run.behaviour
-    on_host = tuple(role for role in config.roles if run.includes(role.name) and role.runs_on(host))
+    on_host = tuple(role for role in config.roles if run.includes(role.name) and host in role.hosts)
     roles = on_host if behaviour.boots_app else ()
     # That of a role exists even without secrets, since ``--env-file`` needs it.
     env_files = tuple(
@@ -308,7 +308,7 @@ def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
     return (*folders, f"{base}/env/traefik") if with_proxy else folders
 
 
-def _env_file(run: Run, path: str, env: EffectiveEnv, role: str = "") -> EnvFile:
+def _env_file(run: Run, path: str, env: Env, role: str = "") -> EnvFile:
     if run.keeps_env:
         return EnvFile(path=path, content=None, digest="", names=env.secret, checks={}, role=role)
     content = env_file_text({name: secret_value(run.config, name) for name in env.secret})

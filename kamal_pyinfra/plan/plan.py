@@ -225,7 +225,7 @@ def _notes(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[st
 
 def roles_on(run: Run, host: str) -> tuple[str, ...]:
     """A host's roles in the configuration, primary first."""
-    return tuple(role.name for role in run.config.roles if role.runs_on(host))
+    return tuple(role.name for role in run.config.roles if host in role.hosts)
 
 
 def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:

@@ -223,7 +223,7 @@ def select(
     """
     role_names = _matching("roles", roles, [role.name for role in config.roles])
     selected = [config.role(role) for role in role_names]
-    names = [server.host for server in config.role_hosts if any(role.runs_on(server.host) for role in selected)]
+    names = [server.host for server in config.role_hosts if any(server.host in role.hosts for role in selected)]
     if command in WITH_ACCESSORIES and not roles:
         names = [server.host for server in config.all_hosts]
     chosen = _matching("hosts", hosts, names)

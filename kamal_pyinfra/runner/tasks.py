@@ -93,7 +93,7 @@ def retained(run: Run, retain: int | None) -> int:
 def proxy_hosts(run: Run, hosts: Collection[str]) -> tuple[str, ...]:
     """Return those of the hosts that run a proxy: a role behind it is on them."""
     routed = [role for role in run.config.roles if run.includes(role.name) and role.running_traefik]
-    found = tuple(host for host in hosts if any(role.runs_on(host) for role in routed))
+    found = tuple(host for host in hosts if any(host in role.hosts for role in routed))
     if not found:
         raise ConfigError("No selected host runs the proxy: no role on it has `traefik: true`")
     return found

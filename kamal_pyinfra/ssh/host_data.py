@@ -84,8 +84,8 @@ def host_data(config: Config, server: Server, run_keys: RunKeys) -> dict[str, An
 def given_login(config: Config, server: Server) -> dict[str, Any]:
     """Return user and port of a host, where ``deploy.yml`` has them."""
     ssh = config.ssh
-    user = server.user or (ssh.user if ssh.sets("user") else None)
-    port = server.port or (int(ssh.port) if ssh.sets("port") else None)
+    user = server.user or (ssh.user if "user" in ssh.model_fields_set else None)
+    port = server.port or (int(ssh.port) if "port" in ssh.model_fields_set else None)
     return {name: value for name, value in (("ssh_user", user), ("ssh_port", port)) if value is not None}
 
 
@@ -96,11 +96,11 @@ def _route(ssh: Ssh, server: Server, run_keys: RunKeys) -> Route:
         keys=tuple(map(expanded, [server.key] if server.key else ssh.keys)),
         key_data=(lambda: given) if given else no_keys,
         keys_only=ssh.keys_only,
-        is_strict=ssh.host_keys == "strict" if ssh.sets("host_keys") else None,
+        is_strict=ssh.host_keys == "strict" if "host_keys" in ssh.model_fields_set else None,
         known_hosts=expanded(ssh.known_hosts) if ssh.known_hosts else None,
         jumps=ssh.jumps,
         proxy_command=ssh.proxy_command or "",
-        timeout=ssh.connect_timeout if ssh.sets("connect_timeout") else None,
+        timeout=ssh.connect_timeout if "connect_timeout" in ssh.model_fields_set else None,
         banner_timeout=ssh.connect_timeout,
     )
 
@@ -130,7 +130,7 @@ def _jump_lines(ssh: Ssh) -> list[str]:
     return [
         f"Host {' '.join(names)}",
         "  ForwardAgent no",
-        *(strict if ssh.sets("host_keys") else []),
+        *(strict if "host_keys" in ssh.model_fields_set else []),
         *([f"  UserKnownHostsFile {_quoted(expanded(ssh.known_hosts))}"] if ssh.known_hosts else []),
         *(f"  IdentityFile {_quoted(expanded(key))}" for key in ssh.keys),
         f"Host * {' '.join(f'!{name}' for name in names)}",

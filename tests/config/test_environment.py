@@ -58,9 +58,9 @@ def test_the_lines_of_an_env_file() -> None:
 def test_the_process_wins_over_the_destination_and_that_over_the_rest(project: Path, load: Load) -> None:
     (project / ".env").write_text("A=file\nB=file\nC=file\nD=$B\n")
     (project / ".env.staging").write_text("A=staging\nB=staging\n")
-    environ = load(staging="labels: {}", environ={"A": "process"}).environ
+    environ = load(staging="labels: {}", environ={"A": "process"}).source.environ
     assert [environ[name] for name in "ABCD"] == ["process", "staging", "file", "staging"]
-    assert [load().environ[name] for name in "ABCD"] == ["file", "file", "file", "file"]
+    assert [load().source.environ[name] for name in "ABCD"] == ["file", "file", "file", "file"]
 
 
 def test_lines_that_are_no_variables_are_located(project: Path, problems: Problems) -> None:

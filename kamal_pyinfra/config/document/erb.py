@@ -71,7 +71,7 @@ MOST_BYTES = 100_000
 
 @dataclass(frozen=True)
 class Lookup:
-    """A variable with its default, if there is one."""
+    """A variable with its default, if there is one; without a name, fixed text."""
 
     name: str
     default: str | None
@@ -97,13 +97,6 @@ class GitAnswer:
 
 
 @dataclass(frozen=True)
-class Constant:
-    """Fixed text, such as that of a tag inside a word that prints nothing."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Refused:
     """A tag that is not understood; unless it is certain, it counts only as part of a value, not in a comment."""
 
@@ -113,7 +106,7 @@ class Refused:
     is_certain: bool = True
 
 
-Value = Lookup | FileText | GitAnswer | Constant
+Value = Lookup | FileText | GitAnswer
 Tag = Value | Refused
 
 
@@ -151,7 +144,7 @@ class Reader:
             self.problems.append(self.refused(found, statement_complaint(code, OTHER_FILE)))
         before, after = self.source[: found.start()][-1:], end[:1]
         if before.strip(" \n[{,:") and after.strip(" \n]},:"):  # no blanks inside a word
-            return self.marker(Constant(""), found)
+            return self.marker(Lookup("", ""), found)
         return " " * len(found[0].partition("\n")[0]) if end.partition("\n")[0].strip() else ""
 
     def refused(self, found: re.Match[str], message: str) -> Refused:
@@ -279,8 +272,6 @@ class Values:
 
     def of(self, tag: Value) -> str:
         """The value of a tag; raise :class:`Unanswered` if it has none."""
-        if isinstance(tag, Constant):
-            return tag.text
         if isinstance(tag, FileText):
             text = self._file(tag)
             return text.strip() if tag.is_trimmed else text

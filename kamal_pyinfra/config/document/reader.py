@@ -88,32 +88,23 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
     if error.problem == "too_deep":
         return Problem(position, "", f"nested more than {MAX_DEPTH} levels deep")
-    if tab := tab_in_indentation(text, position.line):
-        return Problem(Position(file, *tab), "", "a tab in the indentation; YAML wants spaces")
+    lines = list(enumerate(text.split("\n"), 1))
+    for number, content in lines[max(0, position.line - 2) : position.line]:
+        if tab := re.match(r"[^\S\t]*\t(?=\s*\S)", content):
+            return Problem(Position(file, number, tab.end()), "", "a tab in the indentation; YAML wants spaces")
     if error.problem == TAB:
         return Problem(position, "", "a tab between words; YAML wants spaces there")
-    if end := document_end(text, position.line):
+    if end := document_end(lines[: position.line]):
         marker, line = end
         return Problem(Position(file, line, 1), "", f"{ENDS[marker]}; what follows is not read: take the line out")
     context = f" ({error.context})" if error.context else ""
     return Problem(position, "", f"not valid YAML: {error.problem}{context}".replace("\n", " "))
 
 
-def tab_in_indentation(text: str, line: int) -> tuple[int, int] | None:
-    """Line and column of a tab that indents the given line or the one before it."""
-    lines = text.split("\n")
-    for number in range(max(1, line - 1), min(line, len(lines)) + 1):
-        content = lines[number - 1]
-        indentation = content[: len(content) - len(content.lstrip())]
-        if "\t" in indentation and content.strip():
-            return number, indentation.index("\t") + 1
-    return None
-
-
-def document_end(text: str, line: int) -> tuple[str, int] | None:
-    """The marker that ends the first document before a line or on it, and its line."""
+def document_end(lines: list[tuple[int, str]]) -> tuple[str, int] | None:
+    """The marker that ends the first document in numbered lines, and its line."""
     is_begun = False
-    for number, content in enumerate(text.split("\n")[:line], 1):
+    for number, content in lines:
         marker = DOCUMENT_END.match(content)
         if marker and (is_begun or marker[1] == "..."):
             return marker[1], number
@@ -164,8 +155,7 @@ class TreeBuilder:
         self.count += 1
         place = Place(self.position(node), "/".join(path), key)
         if any(node is outer for outer in self.outer):
-            self.complain(place, "an alias (`*`) leads back to the value that it stands in")
-            self.unknown.add(place.position)
+            self.complain(place, "an alias (`*`) leads back to the value that it stands in", unknown=True)
             return Map({}, place)
         if self.count > MAX_NODES or len(self.outer) > MAX_DEPTH:
             top = Place(self.position((*self.outer, node)[1]), "/".join(path[:1]))
@@ -227,8 +217,7 @@ class TreeBuilder:
         is_implicit = node.style is None and node.tag == implicit_tag(node.value)
         tag = implicit_tag(text) if is_implicit else node.tag
         if tag.removeprefix(YAML) not in SCALAR_TAGS:
-            self.complain(place, f"the YAML tag {tag} is not supported")
-            self.unknown.add(place.position)
+            self.complain(place, f"the YAML tag {tag} is not supported", unknown=True)
         return Scalar(typed(tag, text), text, place, parts if len(parts) > 1 else ())
 
     def filled(self, text: str, path: tuple[str, ...], place: Place) -> tuple[str, ...]:
@@ -245,8 +234,7 @@ class TreeBuilder:
             written = part.replace(LITERAL, "<%")
             parts[index] = written if keeps else REFERENCE.sub(lambda found: self.reference(found, place), written)
         if UNUSABLE.search("".join(parts)):
-            self.complain(place, "a NUL character or half of a character cannot be part of a value")
-            self.unknown.add(place.position)
+            self.complain(place, "a NUL character or half of a character cannot be part of a value", unknown=True)
         return tuple(parts)
 
     def marked(self, number: int, place: Place) -> str:
@@ -285,9 +273,10 @@ class TreeBuilder:
         """The position of a node's first character."""
         return Position(self.file, self.template.line(node.start_mark.line + 1), node.start_mark.column + 1)
 
-    def complain(self, place: Place, message: str) -> None:
-        """Record a problem."""
+    def complain(self, place: Place, message: str, *, unknown: bool = False) -> None:
+        """Record a problem; nothing else is reported of an ``unknown`` value."""
         self.problems.append(Problem(place.position, place.path, message))
+        self.unknown.update([place.position] if unknown else ())
 
 
 def implicit_tag(text: str) -> str:

@@ -92,7 +92,6 @@ MESSAGES = {
     "dict_type": "should be a hash",
     "tuple_type": "should be an array",
     "list_type": "should be an array",
-    "missing": "is required",
 }
 
 

@@ -281,7 +281,7 @@ def next_record(compared: Comparison) -> Record:
     before, gone = compared.observed.record or Record(), {*run.decommissioned, *run.forgotten}
     departed = {host: roles for host, roles in before.hosts.items() if host not in gone}
     configured = {
-        server.host: tuple(role.name for role in run.config.roles if role.runs_on(server.host))
+        server.host: tuple(role.name for role in run.config.roles if server.host in role.hosts)
         for server in run.config.all_hosts
     }
     containers = {container.name: container.digest for container in desired.containers}

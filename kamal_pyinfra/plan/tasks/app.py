@@ -19,7 +19,7 @@ def start(run: Run, observed: ObservedHost, *, version: str | None) -> TaskDecis
     """Each role of the host runs again: a version, or without one the last in service, where none runs."""
     if refusals := docker_errors(observed):
         return TaskDecision(refusals=refusals)
-    roles = (role for role in run.config.roles if run.includes(role.name) and role.runs_on(observed.host))
+    roles = (role for role in run.config.roles if run.includes(role.name) and observed.host in role.hosts)
     found = [each for role in roles for each in _starts(run, role, observed, version)]
     return TaskDecision(
         changes=tuple(each for each in found if isinstance(each, StartContainer)),

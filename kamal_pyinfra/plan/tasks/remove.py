@@ -25,7 +25,7 @@ def remove(run: Run, observed: ObservedHost, *, purges: bool = False) -> TaskDec
     others, accessories, server = others_on(run, observed), _accessories(run, observed), run.config.registry.server
     logs_out = not run.roles and observed.logged_in and not _registry_users(server, others)
     # The proxy goes where a role of ours was behind it and no service uses it any more.
-    is_routed = any(role.running_traefik and role.runs_on(observed.host) for role in run.config.roles)
+    is_routed = any(role.running_traefik and observed.host in role.hosts for role in run.config.roles)
     stays = tuple(_proxy_stays(observed, others)) if is_routed else ()
     return TaskDecision(
         changes=(

@@ -24,7 +24,7 @@ READ_SECONDS = 600
 
 def roles_of(run: Run, host: str) -> list[str]:
     """Return the names of the selected roles that a host has."""
-    return [role.name for role in run.config.roles if run.includes(role.name) and role.runs_on(host)]
+    return [role.name for role in run.config.roles if run.includes(role.name) and host in role.hosts]
 
 
 def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:

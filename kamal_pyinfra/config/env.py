@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr, WrapValidator, model_validator
 
-from kamal_pyinfra.config.document.tree import Map, Scalar
+from kamal_pyinfra.config.document.tree import Scalar
 from kamal_pyinfra.config.values import Section, Text, field, problem
 from kamal_pyinfra.errors import ConfigError
 
@@ -82,9 +82,8 @@ class Env(Section):
     @classmethod
     def simple_form(cls, value: Any) -> Any:
         """Take a map without any of the section's keys as clear values."""
-        if not isinstance(value, dict) or value.keys() & cls.model_fields.keys():
-            return value
-        return Map({"clear": value}, value.place) if isinstance(value, Map) else {"clear": value}
+        is_simple = isinstance(value, dict) and not value.keys() & cls.model_fields.keys()
+        return {"clear": value} if is_simple else value
 
 
 def join_env(*layers: Env) -> Env:

@@ -114,18 +114,16 @@ def require_build_secrets(config: Config) -> None:
 
 def registry_credentials(config: Config) -> tuple[str, SecretStr]:
     """User name and password of the registry."""
-    registry = config.registry
-    username = _credential(config, "username", registry.username)
-    return username.get_secret_value(), _credential(config, "password", registry.password)
-
-
-def _credential(config: Config, key: str, value: str | SecretStr | tuple[str] | None) -> SecretStr:
-    if not isinstance(value, tuple):
-        return value if isinstance(value, SecretStr) else SecretStr(value or "")
-    found = config.source.environ.get(value[0])
-    if not found:
-        raise ConfigError(_unset(config, f"registry/{key}/0", value[0]))
-    return SecretStr(found)
+    found = []
+    for key in ("username", "password"):
+        value = getattr(config.registry, key) or ""
+        if isinstance(value, tuple):
+            (name,) = value
+            value = config.source.environ.get(name)
+            if not value:
+                raise ConfigError(_unset(config, f"registry/{key}/0", name))
+        found.append(value if isinstance(value, SecretStr) else SecretStr(value))
+    return found[0].get_secret_value(), found[1]
 
 
 def redacted_dict(config: Config) -> dict[str, Any]:

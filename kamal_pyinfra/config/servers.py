@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
 
 from kamal_pyinfra.config import values
-from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
+from kamal_pyinfra.config.document.tree import Map, Scalar, Seq
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Healthcheck, Logging, Options
 from kamal_pyinfra.config.values import FilledText, Flag, Section, Text, field, ours, parse_address, problem
@@ -86,37 +86,29 @@ class Server(Section):
     @classmethod
     def short_forms(cls, value: Any) -> Any:
         """``host``, ``host: tag``, ``host: [tag, …]`` or ``host: {user:, port:, key:, sudo:, tags:}``."""
-        place = place_of(value)
-        if isinstance(value, Scalar):
-            return _with_parts(Map({"host": value}, value.place))
-        if isinstance(value, str):
-            return _with_parts({"host": value})
         if isinstance(value, Seq):
             raise problem("should be a string or a hash")
-        if not isinstance(value, Map) or place is None:
-            return _with_parts(value) if isinstance(value, dict) else value
-        if len(value) != 1:
-            raise problem("multiple hosts found" if value else "should name a host")
-        ((host, details),) = value.items()
-        entry = details if isinstance(details, Map) else Map({"tags": details}, place)
-        name = Scalar(host, host, details.place)
-        return _with_parts(Map({"host": name, **entry}, place))
+        if isinstance(value, Map):
+            if len(value) != 1:
+                raise problem("multiple hosts found" if value else "should name a host")
+            ((name, details),) = value.items()
+            settings = details if isinstance(details, Map) else {"tags": details}
+            value = {"host": Scalar(name, name, details.place), **settings}
+        elif isinstance(value, str | Scalar):
+            value = {"host": value}
+        return _with_parts(value) if isinstance(value, dict) else value
 
 
 def _with_parts(entry: dict[str, Any]) -> dict[str, Any]:
     """Add the user and the port that a host's name contains to its settings."""
-    host = entry.get("host")
-    text = host.text if isinstance(host, Scalar) else host
+    text = getattr(entry.get("host"), "text", entry.get("host"))
     address = parse_address(text) if isinstance(text, str) else None
     parts = {"user": address.user, "port": address.port} if address is not None else {}
     named = {key: value for key, value in parts.items() if value is not None}
     for key in named.keys() & entry.keys():
         if str(getattr(entry[key], "value", entry[key])) != str(named[key]):
-            raise problem(f"{text!r} and `{key}:` contradict each other", at=host)
-    place = place_of(host)
-    if not isinstance(entry, Map) or place is None:
-        return {**entry, **named}
-    return Map({**entry, **{key: Scalar(value, str(value), place) for key, value in named.items()}}, place)
+            raise problem(f"{text!r} and `{key}:` contradict each other", at=entry["host"])
+    return entry | named
 
 
 def joined(servers: Iterable[Server]) -> tuple[Server, ...]:
@@ -150,8 +142,6 @@ class RoleSection(Section):
 
 def _list_as(key: str, value: object) -> object:
     """A list as the map ``{key: list}``; a map unchanged."""
-    if isinstance(value, Seq):
-        return Map({key: value}, value.place)
     if isinstance(value, list | tuple):
         return {key: value}
     if not isinstance(value, dict):

@@ -13,31 +13,16 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kamal_pyinfra.config.accessory import Accessory
-from kamal_pyinfra.config.document.tree import did_you_mean
-from kamal_pyinfra.config.env import Env
-from kamal_pyinfra.config.image import Builder, Registry
+from kamal_pyinfra.config.document.tree import did_you_mean, sections_in
 from kamal_pyinfra.config.model import Config
-from kamal_pyinfra.config.sections import Boot, Healthcheck, Logging, Ssh, Sshkit
-from kamal_pyinfra.config.servers import RoleSection
-from kamal_pyinfra.config.traefik import Traefik
 from kamal_pyinfra.errors import ConfigError
 
 WIDTH = 110
+ALONE = ("boot", "builder", "env", "healthcheck", "logging", "registry", "servers", "ssh", "sshkit", "traefik")
+PATHS = {"accessory": ("accessories", "db"), "configuration": (), "role": ("servers", "web")}
 SECTIONS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
-    "accessory": (Accessory, ("accessories", "db")),
-    "boot": (Boot, ("boot",)),
-    "builder": (Builder, ("builder",)),
-    "configuration": (Config, ()),
-    "env": (Env, ("env",)),
-    "healthcheck": (Healthcheck, ("healthcheck",)),
-    "logging": (Logging, ("logging",)),
-    "registry": (Registry, ("registry",)),
-    "role": (RoleSection, ("servers", "web")),
-    "servers": (RoleSection, ("servers",)),
-    "ssh": (Ssh, ("ssh",)),
-    "sshkit": (Sshkit, ("sshkit",)),
-    "traefik": (Traefik, ("traefik",)),
+    name: (next(sections_in(Config.model_fields[path[0]].annotation)) if path else Config, path)
+    for name, path in sorted({**PATHS, **{name: (name,) for name in ALONE}}.items())
 }
 """The pages of ``kp docs`` (Kamal 1.9), and the section's place in the file."""
 PAGES = {name: name for name in SECTIONS} | {"accessories": "accessory"}

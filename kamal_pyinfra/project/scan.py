@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import posixpath
 import re
@@ -248,13 +249,9 @@ def _health_page(folder: Path) -> str | None:
     return None
 
 
-def _sources(folder: Path, depth: int = 3) -> Iterator[Path]:
+def _sources(folder: Path) -> Iterator[Path]:
     """Yield the app's own source files, those directly in the folder first."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return
-    yield from (entry for entry in entries if entry.suffix in SOURCES and entry.is_file())
-    for entry in entries if depth else ():
-        if entry.is_dir() and not entry.is_symlink() and entry.name not in NOT_OURS and entry.name[0] != ".":
-            yield from _sources(entry, depth - 1)
+    for path, folders, files in os.walk(folder):
+        yield from (file for name in sorted(files) if (file := Path(path, name)).suffix in SOURCES and file.is_file())
+        is_deep = len(Path(path).relative_to(folder).parts) == 3
+        folders[:] = [] if is_deep else sorted(name for name in folders if name not in NOT_OURS and name[0] != ".")

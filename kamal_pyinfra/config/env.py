@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, SecretStr, WrapValidator, model_validator
 
@@ -28,12 +28,11 @@ class HostText(str):
     ``parts`` alternate: written in the file, then inserted from a variable, a file or git.
     """
 
-    parts: tuple[str, ...] = ()
+    parts: tuple[str, ...]
 
-    @classmethod
-    def of(cls, parts: tuple[str, ...]) -> HostText:
+    def __new__(cls, *parts: str) -> Self:
         """Join parts into a value."""
-        text = cls("".join(parts))
+        text = super().__new__(cls, "".join(parts))
         text.parts = parts
         return text
 
@@ -50,7 +49,7 @@ def is_for_host(value: str) -> bool:
 
 def _in_pieces(value: object, text: Callable[[object], str]) -> str:
     plain = text(value)
-    return HostText.of(value.parts) if isinstance(value, Scalar) and value.parts else plain
+    return HostText(*value.parts) if isinstance(value, Scalar) and value.parts else plain
 
 
 Name = Annotated[Text, AfterValidator(usable_name)]

@@ -122,11 +122,8 @@ def split_domain(name: str) -> tuple[str, str]:
 def is_name(name: str) -> bool:
     """Whether Docker takes a name without tag and digest."""
     domain, path = split_domain(name)
-    return (
-        (not domain or DOMAIN.fullmatch(domain) is not None or PATH.fullmatch(name) is not None)
-        and PATH.fullmatch(path) is not None
-        and len(path) <= LONGEST_PATH
-    )
+    is_right = not domain or DOMAIN.fullmatch(domain) or PATH.fullmatch(name)
+    return bool(is_right and PATH.fullmatch(path)) and len(path) <= LONGEST_PATH
 
 
 def is_reference(text: str) -> bool:

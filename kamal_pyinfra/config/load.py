@@ -52,7 +52,8 @@ def load_config(
         found = cross_checks(config, tree)
     if config is None or problems or found:
         choice = other_destinations(path) if destination is None else ""
-        raise config_error([*problems, *(_with_choice(problem, choice, tree) for problem in found)])
+        named = (each._replace(message=each.message + choice) if _is_elsewhere(each, tree) else each for each in found)
+        raise config_error([*problems, *named])
     redacted.learn(secret_values(config), open_words=open_words(config))
     return config
 
@@ -60,13 +61,12 @@ def load_config(
 ELSEWHERE = ("No servers specified", "The primary_role")
 
 
-def _with_choice(problem: Problem, choice: str, tree: Map) -> Problem:
-    """A problem that names the destinations, if what is missing may be in the file of one."""
+def _is_elsewhere(problem: Problem, tree: Map) -> bool:
+    """Whether what is missing may be in the file of a destination."""
     node = tree.get(problem.path)
     is_missing = problem.message == "is required" and "/" not in problem.path
     is_empty = isinstance(node, Scalar) and node.value is None
-    is_elsewhere = is_missing or is_empty or problem.message.startswith(ELSEWHERE)
-    return problem._replace(message=problem.message + choice) if is_elsewhere else problem
+    return is_missing or is_empty or problem.message.startswith(ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def read_document(path: Path, destination: str | None, values: Values) -> Docume
     in_use = {position for node in walk(tree) for position in (node.place.position, node.place.key)}
     unset = [problem for document in documents for problem in document.unset if problem.position in in_use]
     unknown = frozenset().union(*(document.unknown for document in documents))
-    return Document(tree if isinstance(tree, Map) else None, [*problems, *unset], unknown=unknown)
+    return Document(tree, [*problems, *unset], unknown=unknown)
 
 
 def require_kamal_1(path: Path, root: Path) -> None:

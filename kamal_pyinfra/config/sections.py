@@ -180,7 +180,6 @@ class Healthcheck(Section):
 
 Options = dict[str, values.Option]
 """Options of a command line, in the file's order: text, ``true`` for a bare switch, or a list."""
-RELEASE_SECONDS = 600
 
 
 class Release(Section):
@@ -189,7 +188,7 @@ class Release(Section):
     cmd: FilledText = ours(
         "Command, such as `bin/migrate`; no shell reads it. It may run again after an interruption.", ...
     )
-    timeout: Seconds = ours("Seconds after which it is killed, and the deploy ends.", RELEASE_SECONDS)
+    timeout: Seconds = ours("Seconds after which it is killed, and the deploy ends.", 600)
     role: FilledText | None = ours("Role whose environment, volumes and options it gets; the primary one without it.")
     host: FilledText | None = ours("Host of that role on which it runs; the first one without it.")
 

@@ -183,12 +183,7 @@ class Project:
     image: Image | None = None
     framework: Framework = UNKNOWN
     health_page: str | None = None  # a path that its sources mention
-    machine: str = "x86_64"  # processor of the deploying machine, as ``uname -m`` prints it
-
-    @property
-    def is_built_for_itself(self) -> bool:
-        """Whether an image for the deploying machine's own processor is enough: most servers have the same."""
-        return self.machine in ("x86_64", "AMD64")
+    is_built_for_itself: bool = True  # the deploying machine has the processor that most servers have
 
     @property
     def port(self) -> int:
@@ -228,7 +223,7 @@ def read_project(folder: Path) -> Project:
         image=read_dockerfile(text_of(dockerfile)) if dockerfile.is_file() else None,
         framework=find_framework(folder),
         health_page=_health_page(folder),
-        machine=platform.machine(),
+        is_built_for_itself=platform.machine() in ("x86_64", "AMD64"),
     )
 
 

@@ -268,7 +268,7 @@ def test_without_knowing_the_image_nothing_counts_as_surplus(config: MakeConfig)
 
 def test_a_value_that_only_a_variable_made_expandable_is_compared(config: MakeConfig) -> None:
     """The host's shell leaves it alone, so it can be compared; what the file leaves to the host cannot."""
-    brought, left = HostText.of(("", "a${HOME}b", "")), HostText.of(("${HOME}", "x", ""))
+    brought, left = HostText("", "a${HOME}b", ""), HostText("${HOME}", "x", "")
     wanted = desired_host(a_run(config(servers=["192.0.2.1"], env={"clear": {"A": "a", "B": "b"}})), HOST)
     container = replace(wanted.containers[0], env=(("A", brought), ("B", left)))
     seen = as_deployed(wanted)

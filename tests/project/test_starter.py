@@ -151,7 +151,7 @@ def test_a_registry_of_ones_own_at_another_port_and_a_machine_unlike_most_server
     )
     ours = "The registry that kp runs on this machine; servers reach it through SSH while they pull."
     built = DEFAULT.partition("# Built")[2].partition("# Environment")[0]
-    assert deploy_yml(Project(service="hello", machine="arm64"), answers) == changed(
+    assert deploy_yml(Project(service="hello", is_built_for_itself=False), answers) == changed(
         (f"No registry{NO_REGISTRY}", f'{ours}\nregistry:\n  server: "localhost:5000"\n\n'),
         (
             f"Built{built}",

@@ -76,7 +76,7 @@ def test_only_a_braced_name_expands_in_an_expandable_word(command, values, name)
 def test_what_did_not_stand_in_the_file_does_not_expand(command, values, name):
     """Every second piece came in from a variable: a reference inside it, or over its border, stays as it is."""
     with tempfile.TemporaryDirectory() as folder:
-        spelt = " ".join(shell.expandable(HostText.of(parts)) for parts in values)
+        spelt = " ".join(shell.expandable(HostText(*parts)) for parts in values)
         seen = echoed(command, spelt, cwd=Path(folder), NAME=name)
         assert list(Path(folder).iterdir()) == []
     known = {"NAME": name, "PATH": os.environ["PATH"]}
@@ -165,7 +165,7 @@ def test_expandable_leaves_braced_names_to_the_host(value, text):
     ],
 )
 def test_expandable_keeps_what_a_variable_holds(parts, text):
-    assert shell.expandable(HostText.of(parts)) == text
+    assert shell.expandable(HostText(*parts)) == text
 
 
 def test_join_and_chain_drop_empty_parts():

@@ -117,6 +117,8 @@ YAML = "tag:yaml.org,2002:"
 MERGE_KEY = f"{YAML}merge"
 REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
+DEPTHS = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}
+"""Steps to an ``env`` section, whose references the host's shell expands."""
 SCALAR_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
 RULES = yaml.SafeLoader("")
 NUMBERS = yaml.constructor.SafeConstructor()
@@ -124,12 +126,6 @@ NUMBERS = yaml.constructor.SafeConstructor()
 
 class TooLargeError(Exception):
     """A document larger than any deploy.yml, by aliases inside aliases or of themselves."""
-
-
-def keeps_references(path: tuple[str, ...]) -> bool:
-    """Whether a value belongs to an ``env`` section, whose references the host's shell expands."""
-    depth = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}.get(path[0] if path else "")
-    return depth is not None and len(path) > depth and path[depth] == "env"
 
 
 @dataclass
@@ -225,7 +221,8 @@ class TreeBuilder:
 
         Values are not replaced again. ``$${NAME}`` gives ``${NAME}``; other forms such as ``${NAME:-x}`` stay.
         """
-        keeps = keeps_references(path)
+        depth = DEPTHS.get(path[0] if path else "", len(path))
+        keeps = path[depth : depth + 1] == ("env",)
         parts = MARKER.split(text)
         for index, part in enumerate(parts):
             if index % 2:

@@ -68,13 +68,12 @@ def place_of(value: object) -> Place | None:
     return value.place if isinstance(value, Scalar | Map | Seq) else None
 
 
-def merge(base: Node, override: Node) -> Node:
+def merge(base: Map, override: Map) -> Map:
     """Merge maps recursively; anything else in ``override`` replaces its counterpart in ``base``."""
-    if not (isinstance(base, Map) and isinstance(override, Map)):
-        return override
     merged = dict(base)
     for key, value in override.items():
-        merged[key] = merge(base[key], value) if key in base else value
+        below = base.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Map) and isinstance(value, Map) else value
     return Map(merged, base.place)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -69,8 +69,7 @@ def _is_elsewhere(problem: Problem, tree: Map) -> bool:
     return is_missing or is_empty or problem.message.startswith(ELSEWHERE)
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """The content of one or two files; ``tree`` is ``None`` if one could not be read to its end."""
 
     tree: Map | None

@@ -6,9 +6,8 @@ import ipaddress
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -210,8 +209,7 @@ ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """A host in the notation of ``ssh`` and Kamal: ``[ssh://][user@]host[:port]``; IPv6 with a port in brackets."""
 
     host: str

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from kamal_pyinfra.config.document.tree import Position, Problem
 from kamal_pyinfra.config.git import answer
@@ -69,16 +70,14 @@ MOST_BYTES = 100_000
 """No command line takes more."""
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """A variable with its default, if there is one; without a name, fixed text."""
 
     name: str
     default: str | None
 
 
-@dataclass(frozen=True)
-class FileText:
+class FileText(NamedTuple):
     """The text of a file of the project; ``way_out`` is what to do if it cannot be read."""
 
     path: str
@@ -86,8 +85,7 @@ class FileText:
     way_out: str
 
 
-@dataclass(frozen=True)
-class GitAnswer:
+class GitAnswer(NamedTuple):
     """The output of a git command, or its first ``length`` characters."""
 
     arguments: tuple[str, ...]
@@ -96,8 +94,7 @@ class GitAnswer:
     way_out: str
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """A tag that is not understood; unless it is certain, it counts only as part of a value, not in a comment."""
 
     message: str
@@ -110,8 +107,7 @@ Value = Lookup | FileText | GitAnswer
 Tag = Value | Refused
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """A text with markers in place of its tags; ``lines`` has the source's line for each line, if they differ."""
 
     text: str

@@ -12,7 +12,7 @@ from typing import ClassVar, TypeVar
 from pydantic import SecretStr
 
 from kamal_pyinfra.config import Config
-from kamal_pyinfra.config.env import EffectiveEnv, is_for_host
+from kamal_pyinfra.config.env import Env, is_for_host
 from kamal_pyinfra.config.secrets import secret_value
 from kamal_pyinfra.plan.docker_values import Options
 from kamal_pyinfra.plan.run import Run
@@ -219,7 +219,7 @@ def digest_values(values: Mapping[str, object]) -> str:
 Spec = TypeVar("Spec", bound=ContainerSpec)
 
 
-def completed(spec: Spec, config: Config, env: EffectiveEnv, *, keeps_secrets: bool) -> Spec:
+def completed(spec: Spec, config: Config, env: Env, *, keeps_secrets: bool) -> Spec:
     """The container with its variables, the checks of its secrets, and the fingerprint of its settings.
 
     The fingerprint is of what ``docker run`` is given; name and secrets are compared without it.
@@ -235,7 +235,7 @@ def completed(spec: Spec, config: Config, env: EffectiveEnv, *, keeps_secrets: b
     return replace(spec, digest=digest_values(spec.settings))
 
 
-def watched_lines(config: Config, env: EffectiveEnv) -> tuple[str, ...]:
+def watched_lines(config: Config, env: Env) -> tuple[str, ...]:
     """``NAME=VALUE`` of the watched variables that a container has, sorted as bytes.
 
     Of a clear value with several lines only the first is watched; all of it is in the container's digest.

@@ -30,6 +30,7 @@ from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan
 from kamal_pyinfra.runner.failures import HostFailure, brief_message
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.progress.timeline import Load, Recorder
 
@@ -79,20 +80,20 @@ class Story:
         self.emitter.planned(plan)
         self.phase("lock", "Take the deploy lock", 0.4, HOSTS[:1])
         self.phase("prepare", "Pull the image", 1.3, HOSTS)
-        self.emitter.batch_began(1, 1, HOSTS)
+        self.emitter.emit(events.BatchStarted, number=1, of=1, hosts=HOSTS)
         self.emitter.phase_began("boot", HOSTS)
-        self.emitter.operation_began("Boot the primary role")
+        self.emitter.emit(events.OperationStarted, operation="Boot the primary role")
         self.clock.pause(1.1)
-        self.emitter.host_finished(JOB, "Boot the primary role", succeeded=True)
+        self.emitter.emit(events.HostFinished, host=JOB, operation="Boot the primary role", succeeded=True)
         self.emitter.host_output(WEB[0], HEALTH)
         self.emitter.host_output(WEB[1], HEALTH)
 
     def boot_fails(self) -> HostFailure:
         """One host's new container does not get healthy."""
         self.clock.pause(27.2)
-        self.emitter.host_finished(WEB[1], "Boot the primary role", succeeded=False)
+        self.emitter.emit(events.HostFinished, host=WEB[1], operation="Boot the primary role", succeeded=False)
         self.emitter.phase_ended("boot", succeeded=False)
-        self.emitter.gate(HOSTS, passed=False)
+        self.emitter.emit(events.Gate, hosts=HOSTS, passed=False)
         failure = HostFailure(host=WEB[1], phase="boot", operation="Boot | Boot the primary role", output=LOG)
         self.emitter.failed(failure)
         self.phase("revert", "Bring the old version back", 0.8, HOSTS)
@@ -102,10 +103,10 @@ class Story:
         """All that follows a good boot."""
         for host, seconds in zip(WEB, (0.9, 0.3), strict=True):
             self.clock.pause(seconds)
-            self.emitter.host_finished(host, "Boot the primary role", succeeded=True)
-        self.emitter.operation_ended("Boot the primary role", HOSTS)
+            self.emitter.emit(events.HostFinished, host=host, operation="Boot the primary role", succeeded=True)
+        self.emitter.emit(events.OperationEnded, operation="Boot the primary role", changed=HOSTS)
         self.emitter.phase_ended("boot", succeeded=True)
-        self.emitter.gate(HOSTS, passed=True)
+        self.emitter.emit(events.Gate, hosts=HOSTS, passed=True)
         self.phase("switch", "Drain the old version", 1.3, HOSTS)
         self.phase("finish", "Mark the version in service", 0.3, HOSTS)
         self.emitter.ended("done")
@@ -113,11 +114,11 @@ class Story:
     def phase(self, name: str, operation: str, seconds: float, hosts: tuple[str, ...]) -> None:
         """A phase of one operation."""
         self.emitter.phase_began(name, hosts)
-        self.emitter.operation_began(operation)
+        self.emitter.emit(events.OperationStarted, operation=operation)
         for host in hosts:
             self.clock.pause(seconds / len(hosts))
-            self.emitter.host_finished(host, operation, succeeded=True)
-        self.emitter.operation_ended(operation, hosts)
+            self.emitter.emit(events.HostFinished, host=host, operation=operation, succeeded=True)
+        self.emitter.emit(events.OperationEnded, operation=operation, changed=hosts)
         self.emitter.phase_ended(name, succeeded=True)
 
 

@@ -23,6 +23,7 @@ from pyinfra_cli.util import load_func
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.errors import Interrupted
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh import patches
 from kamal_pyinfra.ssh.connection import reconnect_all
@@ -77,23 +78,23 @@ class Progress(BaseStateCallback):
     # are static methods: mypy takes a method of an instance, which can carry the report, for a wrong override.
     def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         """An operation starts."""
-        self.report.operation_began(_name(state, op_hash))
+        self.report.emit(events.OperationStarted, operation=_name(state, op_hash))
 
     def operation_host_success(self, state: State, host: Host, op_hash: str, *_: Any) -> None:  # type: ignore[override]
         """A host is through."""
-        self.report.host_finished(host.name, _name(state, op_hash), succeeded=True)
+        self.report.emit(events.HostFinished, host=host.name, operation=_name(state, op_hash), succeeded=True)
 
     def operation_host_error(self, state: State, host: Host, op_hash: str, *_: Any) -> None:  # type: ignore[override]
         """A host failed."""
-        self.report.host_finished(host.name, _name(state, op_hash), succeeded=False)
+        self.report.emit(events.HostFinished, host=host.name, operation=_name(state, op_hash), succeeded=False)
 
     def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         """All hosts are through; only now the engine knows where something changed."""
-        done = {
-            host.name: state.ops[host][op_hash].operation_meta for host in state.inventory if op_hash in state.ops[host]
-        }
-        changed = [name for name, meta in done.items() if meta.is_complete() and meta.did_change()]
-        self.report.operation_ended(_name(state, op_hash), changed)
+        done = [
+            (host, state.ops[host][op_hash].operation_meta) for host in state.inventory if op_hash in state.ops[host]
+        ]
+        changed = [host.name for host, meta in done if meta.is_complete() and meta.did_change()]
+        self.report.emit(events.OperationEnded, operation=_name(state, op_hash), changed=changed)
 
 
 def _name(state: State, op_hash: str) -> str:

@@ -20,6 +20,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.failures import HostFailure, log_capture, shown_lines
 from kamal_pyinfra.runner.lock import clear_left_behind, locked, reuse_snapshots_if_fresh
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.session import Session
 
 REVERT, REVERTING = "revert", "Bring the old version back"
@@ -118,13 +119,13 @@ class Rollout:
         return may_leave_out and self.session.leave_out_unreachable()
 
     def _boot(self, step: Step, phase: Phase) -> None:
-        self.session.report.batch_began(step.number, step.of, step.batch)
+        self.session.report.emit(events.BatchStarted, number=step.number, of=step.of, hosts=step.batch)
         self.begun += step.batch
         is_healthy = False
         try:
             is_healthy = self._succeeds(step, phase)
         finally:
-            self.session.report.gate(step.batch, passed=is_healthy)
+            self.session.report.emit(events.Gate, passed=is_healthy, hosts=step.batch)
             if not is_healthy:
                 self._revert(step.batch)
         if not is_healthy:
@@ -164,14 +165,14 @@ class Rollout:
         run_state(session.state).lease.require()
 
         def on_end(host: str, is_back: bool, had_work: bool) -> None:
-            session.report.host_finished(host, REVERTING, succeeded=is_back)
+            session.report.emit(events.HostFinished, host=host, operation=REVERTING, succeeded=is_back)
             changed.extend([host] if is_back and had_work else ())
 
         session.report.phase_began(REVERT, hosts)
-        session.report.operation_began(REVERTING)
+        session.report.emit(events.OperationStarted, operation=REVERTING)
         with log_capture():
             failed = bring_back(session.state, self.run, hosts, booted=booted, on_end=on_end)
-        session.report.operation_ended(REVERTING, changed)
+        session.report.emit(events.OperationEnded, operation=REVERTING, changed=changed)
         session.report.phase_ended(REVERT, succeeded=not failed)
         session.failures = {
             host: HostFailure(host=host, phase=REVERT, operation=REVERTING, output=shown_lines(output))

@@ -59,32 +59,41 @@ class Play:
 
     def prepare(self) -> None:
         self.emitter.phase_began("prepare", self.hosts)
-        self.emitter.operation_began("Pull the image")
+        self.emitter.emit(events.OperationStarted, operation="Pull the image")
         self.emitter.host_output("web1", "0123456789ab: Pulling fs layer")
         self.emitter.host_output("web1", "0123456789ab: Pull complete")
         self.wait(1)
         for host in self.hosts:
-            self.emitter.host_finished(host, "Pull the image", succeeded=True)
-        self.emitter.operation_ended("Pull the image", self.hosts)
-        self.emitter.operation_ended("Sync assets", [])
+            self.emitter.emit(events.HostFinished, host=host, operation="Pull the image", succeeded=True)
+        self.emitter.emit(events.OperationEnded, operation="Pull the image", changed=self.hosts)
+        self.emitter.emit(events.OperationEnded, operation="Sync assets", changed=[])
         self.emitter.phase_ended("prepare", succeeded=True)
 
     def boot(self, *, failing: str = "") -> None:
-        self.emitter.batch_began(1, 1, self.hosts)
+        self.emitter.emit(events.BatchStarted, number=1, of=1, hosts=self.hosts)
         self.emitter.phase_began("boot", self.hosts)
-        self.emitter.operation_began("Boot the primary role")
+        self.emitter.emit(events.OperationStarted, operation="Boot the primary role")
         self.wait(2)
         self.emitter.host_output(self.hosts[0], HEALTH)
         for host in self.hosts[1:]:
-            self.emitter.host_finished(host, "Boot the primary role", succeeded=True)
+            self.emitter.emit(events.HostFinished, host=host, operation="Boot the primary role", succeeded=True)
         self.wait(2.25)
         for host in self.hosts:
             if host != failing:
                 self.emitter.host_output(host, "kp-routes shop-web-v2 request")
-        self.emitter.host_finished(self.hosts[0], "Boot the primary role", succeeded=self.hosts[0] != failing)
-        self.emitter.operation_ended("Boot the primary role", [host for host in self.hosts if host != failing])
+        self.emitter.emit(
+            events.HostFinished,
+            host=self.hosts[0],
+            operation="Boot the primary role",
+            succeeded=self.hosts[0] != failing,
+        )
+        self.emitter.emit(
+            events.OperationEnded,
+            operation="Boot the primary role",
+            changed=[host for host in self.hosts if host != failing],
+        )
         self.emitter.phase_ended("boot", succeeded=not failing)
-        self.emitter.gate(self.hosts, passed=not failing)
+        self.emitter.emit(events.Gate, hosts=self.hosts, passed=not failing)
 
     def fail(self, output: tuple[str, ...] = FAILURE) -> None:
         failure = HostFailure(host="web1", phase="boot", operation="Boot | Boot the primary role", output=output)

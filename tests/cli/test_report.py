@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kamal_pyinfra.cli.views.live import LiveView, RunProgress, frame
 from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.events import EventDocument
 from tests.cli.events import Play
 
@@ -91,14 +92,14 @@ def test_the_fleet_shows_phase_time_and_what_each_host_waits_for() -> None:
         "· web2.example.com                 waits for its turn"
     )
     play.prepare()
-    play.emitter.batch_began(2, 3, ["web1", "web2.example.com"])
+    play.emitter.emit(events.BatchStarted, number=2, of=3, hosts=["web1", "web2.example.com"])
     play.emitter.phase_began("boot", ["web1", "web2.example.com"])
-    play.emitter.operation_began("Boot the primary role")
+    play.emitter.emit(events.OperationStarted, operation="Boot the primary role")
     play.emitter.host_output(
         "web1",
         'kp-waiting shop-web-v2 3 28 1000000000 "2026-05-01T10:00:00Z" "2026-05-01T10:00:00.250Z" 1 "no database\\n"',
     )
-    play.emitter.host_finished("web2.example.com", "Boot the primary role", succeeded=True)
+    play.emitter.emit(events.HostFinished, host="web2.example.com", operation="Boot the primary role", succeeded=True)
     assert shown(fleet, 64.5) == (
         "deploy shop v2 · boot · batch 2/3 · 1 min 04 s\n"
         "▸ web1              boot   1 min 03 s  health check 3/28: no database in 250 ms\n"
@@ -111,7 +112,7 @@ def test_layers_are_counted_while_an_image_is_pulled() -> None:
     play = Play(fleet.note, hosts=["web1"])
     play.begin()
     play.emitter.phase_began("prepare", ["web1"])
-    play.emitter.operation_began("Pull the image")
+    play.emitter.emit(events.OperationStarted, operation="Pull the image")
     for line in ("a" * 12 + ": Pulling fs layer", "b" * 12 + ": Already exists", "Digest: sha256:0"):
         play.emitter.host_output("web1", line)
     assert shown(fleet, 1.5).splitlines()[1] == "▸ web1  prepare        1.0 s  Pull the image: 1/2 layers"
@@ -123,9 +124,9 @@ def test_a_hundred_hosts_are_counted_and_the_slow_and_the_failed_are_named() -> 
     play = Play(fleet.note, hosts=hosts)
     play.begin()
     play.emitter.phase_began("boot", hosts[:60])
-    play.emitter.operation_began("Boot the primary role")
+    play.emitter.emit(events.OperationStarted, operation="Boot the primary role")
     for host in hosts[:50]:
-        play.emitter.host_finished(host, "Boot the primary role", succeeded=host != "web7")
+        play.emitter.emit(events.HostFinished, host=host, operation="Boot the primary role", succeeded=host != "web7")
     assert shown(fleet, 10.5, width=60, rows=8) == (
         "deploy shop v2 · boot · 10.5 s\n"
         "✗ 1 host failed (boot)\n"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kamal_pyinfra.insight.routed import parse_proof
 from kamal_pyinfra.plan.output.document import plan_document
@@ -57,8 +57,13 @@ class Report:
         """Seconds since the run began."""
         return round(self.clock() - self.began, 3)
 
-    def emit(self, event: events.AnyEvent) -> None:
-        """Send an event to every view, without secrets."""
+    def emit(self, kind: type[events.AnyEvent], **fields: Any) -> None:
+        """Send an event of now; its phase is the one that goes on."""
+        phase = {"phase": self.phase} if "phase" in kind.model_fields else {}
+        self._send(kind(at=self.now, **(phase | fields)))
+
+    def _send(self, event: events.AnyEvent) -> None:
+        """Show an event to every view, without secrets."""
         changed: dict[str, object] = {}
         for name in FOREIGN.intersection(type(event).model_fields):
             value = getattr(event, name)
@@ -70,48 +75,24 @@ class Report:
     def started(self, command: str, *, service: str = "", version: str = "", urls: Sequence[str] = ()) -> None:
         """The run begins."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.emit(
-            events.RunStarted(at=self.now, command=command, time=at, service=service, version=version, urls=list(urls))
-        )
+        self.emit(events.RunStarted, command=command, time=at, service=service, version=version, urls=urls)
 
     def planned(self, plan: Plan) -> None:
         """The plan is known; nothing has changed yet."""
         if self.show_plan is not None:
             self.show_plan(plan)
-        self.emit(events.PlanMade(at=self.now, plan=plan_document(plan)))
+        self.emit(events.PlanMade, plan=plan_document(plan))
         if plan.is_empty:
             self.ended("nothing to change")
-
-    def batch_began(self, number: int, of: int, hosts: Sequence[str]) -> None:
-        """The next of several batches boots, counted from 1."""
-        self.emit(events.BatchStarted(at=self.now, number=number, of=of, hosts=list(hosts)))
-
-    def gate(self, hosts: Sequence[str], *, passed: bool) -> None:
-        """All containers of a batch are healthy, or not; nothing has been switched."""
-        self.emit(events.Gate(at=self.now, passed=passed, hosts=list(hosts)))
 
     def phase_began(self, phase: str, hosts: Sequence[str] = ()) -> None:
         """A phase starts on these hosts; without hosts it happens on the deploying machine."""
         self.phase, self.phase_began_at = phase, self.now
-        self.emit(events.PhaseStarted(at=self.now, phase=phase, hosts=list(hosts)))
+        self.emit(events.PhaseStarted, hosts=hosts)
 
     def phase_ended(self, phase: str, *, succeeded: bool) -> None:
         """A phase is over on all its hosts."""
-        seconds = round(self.now - self.phase_began_at, 3)
-        self.emit(events.PhaseEnded(at=self.now, phase=phase, succeeded=succeeded, seconds=seconds))
-
-    def operation_began(self, name: str) -> None:
-        """An operation starts on all hosts of the phase."""
-        self.emit(events.OperationStarted(at=self.now, phase=self.phase, operation=name))
-
-    def host_finished(self, host: str, operation: str, *, succeeded: bool) -> None:
-        """One host is through with an operation; others may still be at it."""
-        at, phase = self.now, self.phase
-        self.emit(events.HostFinished(at=at, phase=phase, operation=operation, host=host, succeeded=succeeded))
-
-    def operation_ended(self, name: str, changed: Sequence[str]) -> None:
-        """All hosts are through with an operation; it changed something on these."""
-        self.emit(events.OperationEnded(at=self.now, phase=self.phase, operation=name, changed=list(changed)))
+        self.emit(events.PhaseEnded, phase=phase, succeeded=succeeded, seconds=round(self.now - self.phase_began_at, 3))
 
     def host_output(self, host: str, line: str) -> None:
         """A host printed a line while a command runs on it; most lines are no progress.
@@ -121,27 +102,26 @@ class Report:
         if self.phase == "release":
             self.output(one_line(line))
         elif (event := self.progress.event(self.now, host, line, self.phase)) is not None:
-            self.emit(event)
+            self._send(event)
 
     def output(self, line: str) -> None:
         """A program on the deploying machine printed a line."""
-        self.emit(events.Output(at=self.now, phase=self.phase, line=line))
+        self.emit(events.Output, line=line)
 
     def warned(self, text: str) -> None:
         """Something works, but perhaps not as meant."""
-        self.emit(events.Warned(at=self.now, phase=self.phase, text=text))
+        self.emit(events.Warned, text=text)
 
     def failed(self, failure: HostFailure) -> None:
         """A host failed."""
-        operation, output = failure.operation.rpartition("| ")[2], list(failure.output)
-        at, host, phase = self.now, failure.host, failure.phase
-        self.emit(events.Failed(at=at, host=host, phase=phase, operation=operation, output=output))
+        operation = failure.operation.rpartition("| ")[2]
+        self.emit(events.Failed, host=failure.host, phase=failure.phase, operation=operation, output=failure.output)
 
     def ended(self, result: events.Result, message: str = "") -> None:
         """The run is over; only the first call counts."""
         if not self.is_over:
             self.is_over = True
-            self.emit(events.RunEnded(at=self.now, result=result, message=message))
+            self.emit(events.RunEnded, result=result, message=message)
 
 
 LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
@@ -170,15 +150,12 @@ class ProgressParser:
             return ProxyAsked(at=at, host=host, container=proof.container, proof=proof.kind, reason=proof.reason)
         if line.startswith(NOTE):
             return Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
-        found = LAYER.fullmatch(line)
-        return self._pulled(at, host, found[1], found[2]) if found else None
-
-    def _pulled(self, at: float, host: str, layer: str, state: str) -> PullProgress | None:
-        if state not in (*KNOWN, *THERE):
+        pulled = LAYER.fullmatch(line)
+        if pulled is None or pulled[2] not in (*KNOWN, *THERE):
             return None
         layers = self.layers.setdefault(host, {})
         before = (sum(layers.values()), len(layers))
-        layers[layer] = layers.get(layer, False) or state in THERE
+        layers[pulled[1]] = layers.get(pulled[1], False) or pulled[2] in THERE
         after = (sum(layers.values()), len(layers))
         return PullProgress(at=at, host=host, layers=after[0], of=after[1]) if after != before else None
 

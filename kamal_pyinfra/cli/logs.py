@@ -77,7 +77,8 @@ class LogOptions:
 
         with _reader():
             try:
-                follow(run, listings, self.filter(), LogPrinter(listings, as_json=self.as_json))
+                printer = LogPrinter(listings, as_json=self.as_json)
+                follow(run, listings, self.filter(), printer.line, printer.notice)
             except Interrupted as error:  # nothing had to be reverted
                 raise click.exceptions.Exit(error.code) from None
 

@@ -29,7 +29,7 @@ def at(second: int, host: str, message: str = "") -> LogLine:
 
 def test_a_line_that_comes_later_but_was_written_earlier_comes_first() -> None:
     reader = Reader()
-    merged = Merged(reader)
+    merged = Merged(reader.line, reader.notice)
     for line in (at(1, "a"), at(3, "a")):
         merged.line(line)
     merged.tick()
@@ -44,17 +44,17 @@ def test_a_line_that_comes_later_but_was_written_earlier_comes_first() -> None:
 
 def test_a_line_without_time_stays_behind_its_container_s_line() -> None:
     reader = Reader()
-    merged = Merged(reader)
+    merged = Merged(reader.line, reader.notice)
     untimed = LogLine(host="a", container="shop-web-v1", label="web", text="--")
     for line in (at(3, "a"), untimed, at(1, "b")):
         merged.line(line)
-    merged.end()
+    merged.tick(is_last=True)
     assert reader.lines == ["b 1", "a 3", "a --"]
 
 
 def test_a_notice_does_not_wait() -> None:
     reader = Reader()
-    merged = Merged(reader)
+    merged = Merged(reader.line, reader.notice)
     merged.line(at(1, "a"))
     merged.notice("b", "lost")
     assert reader.lines == ["b: lost"]
@@ -63,7 +63,7 @@ def test_a_notice_does_not_wait() -> None:
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 59)))))
 def test_no_line_is_lost_or_told_twice_and_none_waits_for_a_third_tick(ticks: list[list[tuple[str, int]]]) -> None:
     reader = Reader()
-    merged = Merged(reader)
+    merged = Merged(reader.line, reader.notice)
     came: list[str] = []
     for lines in ticks:
         before = list(came)
@@ -73,5 +73,5 @@ def test_no_line_is_lost_or_told_twice_and_none_waits_for_a_third_tick(ticks: li
             came.append(f"{host} {message}")
         merged.tick()
         assert set(before) <= set(reader.lines)
-    merged.end()
+    merged.tick(is_last=True)
     assert sorted(reader.lines) == sorted(came)

@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 import gevent
 from pyinfra.api.host import Host
@@ -37,13 +36,8 @@ PATIENCE = DOCTOR_SECONDS + 10
 """Seconds until a host that accepted the connection and sends nothing counts as hung."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came back from one host: what was found, or the lines that it printed instead."""
-
-    findings: Findings | None = None
-    skew: int = 0
-    lines: tuple[str, ...] = ()
+Answer = tuple[Findings | None, int, tuple[str, ...]]
+"""What was found on one host, by how many seconds its clock is ahead, and what it printed."""
 
 
 def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
@@ -55,18 +49,17 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     chosen = [server for server in config.all_hosts if server.host in set(hosts)]
     required = {server.host: requirements_of(config, server, ssh_address(config, server)) for server in chosen}
     with interruptible(), Session(run, hosts) as session:
-        answers = session.each(lambda host: _examined(host, required[host.name]))
-        answers = {host: answer for host, answer in answers.items() if answer is not None}
-        found = {host: answer.findings for host, answer in answers.items() if answer.findings is not None}
-        routes = _routes(run, session, [host for host, findings in found.items() if findings.docker.is_usable])
+        answers: dict[str, Answer | None] = session.each(lambda host: _examined(host, required[host.name]))
+        usable = [host for host, answer in answers.items() if answer and answer[0] and answer[0].docker.is_usable]
+        routes = _routes(run, session, usable)
         outputs = {name: failure.output for name, failure in session.failures.items()}
     checks = _local_checks(run)
     for host, requirements in required.items():
-        answer = answers.get(host) or Answer(lines=outputs.get(host, ()))
-        if answer.findings is None:
-            checks += checking.check_unreachable(requirements, answer.lines)
+        findings, skew, lines = answers.get(host) or (None, 0, outputs.get(host, ()))
+        if findings is None:
+            checks += checking.check_unreachable(requirements, lines)
         else:
-            checks += checking.check_host(requirements, answer.findings, skew=answer.skew)
+            checks += checking.check_host(requirements, findings, skew=skew)
             checks += routes.get(host, ())
     return checks
 
@@ -80,9 +73,9 @@ def _examined(host: Host, requirements: Requirements) -> Answer:
         try:
             findings = parse_findings(lines) if succeeded else None
         except SnapshotError as error:
-            return Answer(lines=(str(error),))
-        return Answer(findings=findings, skew=_skew(findings, began, time.time()), lines=lines)
-    return Answer(lines=(f"no answer within {PATIENCE} s",))
+            return None, 0, (str(error),)
+        return findings, _skew(findings, began, time.time()), lines
+    return None, 0, (f"no answer within {PATIENCE} s",)
 
 
 def _skew(findings: Findings | None, began: float, ended: float) -> int:
@@ -98,12 +91,12 @@ def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tup
     with log_capture():
         snapshots = session.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query), hosts)
     observed = {host: snapshot for host, snapshot in snapshots.items() if isinstance(snapshot, ObservedHost)}
-    checks = {}
-    for host, routes in query_proxies(run, session, observed).items():
-        proxy = observed[host].container(PROXY_CONTAINER)
-        image = proxy.image if proxy is not None else "no proxy"
-        checks[host] = check_routes(host, observed[host].docker.version, image, routes)
-    return checks
+    proxies = {host: each.container(PROXY_CONTAINER) for host, each in observed.items()}
+    images = {host: proxy.image if proxy is not None else "no proxy" for host, proxy in proxies.items()}
+    return {
+        host: check_routes(host, observed[host].docker.version, images[host], routes)
+        for host, routes in query_proxies(run, session, observed).items()
+    }
 
 
 def _local_checks(run: Run) -> list[Check]:
@@ -122,11 +115,9 @@ def _query_docker() -> tuple[str, str]:
     if shutil.which(ENGINE[0]) is None:
         return "", ""
     answer = Programs().ask(ENGINE, seconds=2 * SECONDS)
-    return (
-        (answer.out, "")
-        if answer.succeeded
-        else ("", (answer.error or "it failed and printed nothing").splitlines()[-1])
-    )
+    if answer.succeeded:
+        return answer.out, ""
+    return "", (answer.error or "it failed and printed nothing").splitlines()[-1]
 
 
 def _look_up(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -150,11 +141,9 @@ def _query_registry(server: str) -> str:
     context = ssl._create_unverified_context()  # noqa: S323
     for scheme in ("https", "http"):
         try:
-            connection = (
-                http.client.HTTPSConnection(server, timeout=SECONDS, context=context)
-                if scheme == "https"
-                else http.client.HTTPConnection(server, timeout=SECONDS)
-            )
+            connection = http.client.HTTPConnection(server, timeout=SECONDS)
+            if scheme == "https":
+                connection = http.client.HTTPSConnection(server, timeout=SECONDS, context=context)
             connection.request("GET", "/v2/")
             return f"{scheme} {connection.getresponse().status}"
         except (OSError, http.client.HTTPException, ValueError):

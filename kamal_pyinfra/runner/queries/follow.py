@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import gevent
 from gevent.event import AsyncResult
@@ -32,21 +31,12 @@ SILENT_SECONDS = 15
 RETRY_SECONDS = 2
 
 
-class Listener(Protocol):
-    """Gets what hosts write, each time a whole line."""
-
-    def line(self, line: LogLine) -> None:
-        """A container wrote a line."""
-
-    def notice(self, host: str, text: str) -> None:
-        """Something happened that a reader of the log wants to know."""
-
-
 @dataclass
 class Merged:
     """Holds each line back for one tick at least, so that those that were written earlier can come before it."""
 
-    listener: Listener  # gets the lines in order, and notices at once
+    on_line: Callable[[LogLine], object]  # gets the lines in order
+    notice: Callable[[str, str], object]  # called at once with a host, and what a reader of its log wants to know
     held: list[LogLine] = field(default_factory=list)
     fresh: list[LogLine] = field(default_factory=list)
 
@@ -54,40 +44,36 @@ class Merged:
         """A container wrote a line."""
         self.fresh.append(line)
 
-    def notice(self, host: str, text: str) -> None:
-        """Something happened that a reader of the log wants to know."""
-        self.listener.notice(host, text)
-
-    def tick(self) -> None:
-        """Hand on the lines that were there at the last tick, and all that were written before them."""
+    def tick(self, *, is_last: bool = False) -> None:
+        """Hand on the lines that were there at the last tick, and all that were written before them; at last all."""
         old = {id(line) for line in self.held}
         waiting = by_time([*self.held, *self.fresh])
-        count = max((number for number, line in enumerate(waiting, start=1) if id(line) in old), default=0)
+        count = max((number for number, line in enumerate(waiting, start=1) if is_last or id(line) in old), default=0)
         self.held, self.fresh = waiting[count:], []
         for line in waiting[:count]:
-            self.listener.line(line)
-
-    def end(self) -> None:
-        """Hand on what is left."""
-        left = by_time([*self.held, *self.fresh])
-        self.held, self.fresh = [], []
-        for line in left:
-            self.listener.line(line)
+            self.on_line(line)
 
 
-def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: Listener) -> None:
+def follow(
+    run: Run,
+    listings: Mapping[str, str],
+    wanted: LogFilter,
+    on_line: Callable[[LogLine], object],
+    on_notice: Callable[[str, str], object],
+) -> None:
     """Follow containers until a signal comes; nothing of it stays on the hosts.
 
     A container that appears later is followed from its first line. A connection that drops is made again, and the
     log goes on after the last line that was read.
 
-    Lines are in the order of time, as far as hosts are not slower than others by more than a tick. Whatever the
-    listener raises ends it.
+    Lines are in the order of time, as far as hosts are not slower than others by more than a tick. Whatever
+    ``on_line`` or ``on_notice`` raise ends it.
 
     Args:
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines; by default the last 10 (Kamal 1.9).
-        listener: gets each line.
+        on_line: gets each line.
+        on_notice: gets a host, and what happened to it that a reader wants to know.
     """
     if wanted.lines is None and wanted.since is None and wanted.grep is None:
         wanted = replace(wanted, lines=commands.FOLLOWED_LINES)
@@ -96,13 +82,13 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
         over: AsyncResult = AsyncResult()
         hosts = [host for host in session.state.inventory if host.name in listings]
         _let_sudo_ask(session, hosts)
-        merged = Merged(listener)
+        merged = Merged(on_line, on_notice)
         followers = [_Follower(host, listings[host.name], wanted, merged, over) for host in hosts]
         greenlets = [gevent.spawn(_tick, merged, over), *(gevent.spawn(follower.carry_on) for follower in followers)]
         try:
             over.get()
         except Interrupted:
-            merged.end()
+            merged.tick(is_last=True)
             raise
         finally:
             gevent.killall(greenlets)
@@ -110,11 +96,11 @@ def follow(run: Run, listings: Mapping[str, str], wanted: LogFilter, listener: L
 
 def _let_sudo_ask(session: Session, hosts: Sequence[Host]) -> None:
     """A stream cannot ask for sudo's password, and would be refused again and again: so a command goes before it."""
-    names = [host.name for host in hosts if host.data.get("_sudo")]
-    refused = {name: output for name, (succeeded, output) in session.execute("true", names).items() if not succeeded}
+    answers = session.execute("true", [host.name for host in hosts if host.data.get("_sudo")])
+    refused = {name: output for name, (succeeded, output) in answers.items() if not succeeded}
     if refused:
-        lines = (line for output in refused.values() for line in output.stderr_lines[-1:])
-        raise HostFailed("\n".join(sanitized(line) for line in lines), list(refused))
+        lines = (sanitized(line) for output in refused.values() for line in output.stderr_lines[-1:])
+        raise HostFailed("\n".join(lines), list(refused))
 
 
 def _tick(merged: Merged, over: AsyncResult) -> None:
@@ -143,7 +129,7 @@ class _Follower:
     host: Host
     listing: str
     wanted: LogFilter
-    listener: Listener
+    merged: Merged
     over: AsyncResult
     containers: dict[str, _Container] = field(default_factory=dict)
     rounds: int = 0
@@ -154,24 +140,25 @@ class _Follower:
         try:
             with ctx_config.use(self.host.state.config.copy()), ctx_host.use(self.host):
                 while True:
-                    self._lost(self._watch())
+                    reason = self._watch()
+                    for container in self.containers.values():
+                        self._show(container, container.pieces.rest())
+                    if not self.is_lost:
+                        self.is_lost = True
+                        self.merged.notice(self.host.name, f"lost ({reason}); connecting again")
                     gevent.sleep(RETRY_SECONDS)
                     with contextlib.suppress(PyinfraError, OSError, EOFError, SSHException):
                         reconnect(self.host)
         except Exception as error:
             self.over.set_exception(error)
 
-    def _lost(self, reason: str) -> None:
-        for container in self.containers.values():
-            self._show(container, container.pieces.rest())
-        if not self.is_lost:
-            self.is_lost = True
-            self.listener.notice(self.host.name, f"lost ({reason}); connecting again")
-
     def _watch(self) -> str:
         """Follow all containers that are listed; return why it cannot go on."""
+        fresh = replace(self.wanted, since=None, lines=None)
+        positions = {name: container.position.filter() for name, container in self.containers.items()}
+        command = commands.watch(self.listing, fresh if self.rounds else self.wanted, fresh, positions)
         try:
-            channel = stream(self.host, self._command())
+            channel = stream(self.host, command)
             channel.settimeout(SILENT_SECONDS)
             last_round = time.monotonic()
             for line in byte_lines(channel.recv):
@@ -188,11 +175,6 @@ class _Follower:
         except (OSError, EOFError, SSHException) as problem:
             return sanitized(str(problem)) or "connection closed"
         return sanitized(error.decode(errors="replace").strip()) or "connection closed"
-
-    def _command(self) -> str:
-        fresh = replace(self.wanted, since=None, lines=None)
-        positions = {name: container.position.filter() for name, container in self.containers.items()}
-        return commands.watch(self.listing, fresh if self.rounds else self.wanted, fresh, positions)
 
     def _take(self, kind: bytes, text: bytes) -> None:
         """One line of the script; all others are of unknown origin."""
@@ -214,7 +196,7 @@ class _Follower:
             return
         beginning = self.wanted
         if self.rounds != 1:
-            self.listener.notice(self.host.name, f"{name} is new")
+            self.merged.notice(self.host.name, f"{name} is new")
             beginning = replace(self.wanted, since=None, lines=None)
         self.containers[key] = _Container(name, label, Position(beginning))
 
@@ -224,8 +206,8 @@ class _Follower:
             self._show(container, container.pieces.tick())
         if self.is_lost:
             self.is_lost = False
-            self.listener.notice(self.host.name, "is back")
+            self.merged.notice(self.host.name, "is back")
 
     def _show(self, container: _Container, lines: Iterable[str]) -> None:
         for line in filter(container.position.is_new, lines):
-            self.listener.line(LogLine(host=self.host.name, container=container.name, label=container.label, text=line))
+            self.merged.line(LogLine(host=self.host.name, container=container.name, label=container.label, text=line))

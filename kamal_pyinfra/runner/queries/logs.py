@@ -36,11 +36,11 @@ def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, l
             for host in session.hosts
         }
         found = _texts(session.each(lambda host: execute(host, commands[host.name])))
-    lines: dict[str, list[LogLine]] = {host: [] for host in found}
-    for host, texts in found.items():
-        for container, _, text in (text.partition(log_commands.SEPARATOR) for text in texts):
-            lines[host].append(LogLine(host=host, container=container, label=container, text=text))
-    return lines
+    parts = {host: [text.partition(log_commands.SEPARATOR) for text in texts] for host, texts in found.items()}
+    return {
+        host: [LogLine(host=host, container=name, label=name, text=text) for name, _, text in of_host]
+        for host, of_host in parts.items()
+    }
 
 
 def container_logs(

@@ -19,8 +19,6 @@ from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell.proxy.traefik import ROUTES, report_routes
 from kamal_pyinfra.ssh.connection import execute
 
-Show = Callable[[tuple[StatusRow, ...]], None]
-
 
 def observe(run: Run, hosts: Collection[str]) -> dict[str, ObservedHost]:
     """Take one snapshot of each host."""
@@ -56,7 +54,9 @@ def query_proxies(run: Run, session: Session, observed: Mapping[str, ObservedHos
     return {host: parse_routes(answer[1].stdout_lines, ROUTES) for host, answer in answers.items() if answer}
 
 
-def status(run: Run, hosts: Collection[str], show: Show, *, every: float | None = None) -> None:
+def status(
+    run: Run, hosts: Collection[str], show: Callable[[tuple[StatusRow, ...]], None], *, every: float | None = None
+) -> None:
     """Observe the hosts and show what runs there.
 
     Args:

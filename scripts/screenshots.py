@@ -29,7 +29,7 @@ from kamal_pyinfra.cli.views.timeline import timeline_lines
 from kamal_pyinfra.errors import HostFailed
 from kamal_pyinfra.insight.status import StatusRow
 from kamal_pyinfra.plan.plan import make_plan
-from kamal_pyinfra.runner.failures import HostFailure, brief_message
+from kamal_pyinfra.runner.failures import HostFailure, failure_message
 from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.progress.timeline import Load, Recorder
@@ -169,7 +169,7 @@ def failure_image(console: Console) -> None:
         story.until_boot()
         failure = story.boot_fails()
     state = "All hosts run what they ran before; the new containers are gone."
-    console.print(Text(brief_message([failure], state), style="red"))
+    console.print(Text(failure_message([failure], state, is_brief=True), style="red"))
     console.print(more(HostFailed("")))
 
 

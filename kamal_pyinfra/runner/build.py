@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.secrets import require_secrets
@@ -10,7 +10,7 @@ from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as local_builder
 from kamal_pyinfra.local.build import build_and_push
-from kamal_pyinfra.local.builder import ImageBuilder, programs_with_ssh, usable_builder
+from kamal_pyinfra.local.builder import programs_with_ssh, usable_builder
 from kamal_pyinfra.local.programs import Output, Programs, shown
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
@@ -35,13 +35,8 @@ def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
 
 def build(run: Run, report: Report) -> None:
     """Build and push, as a phase of a run."""
-    report.phase_began("build")
-    is_built = False
-    try:
+    with report.phase_of_this_machine("build"):
         build_and_push(run, Programs(report.output, report.warned))
-        is_built = True
-    finally:
-        report.phase_ended("build", succeeded=is_built)
 
 
 def push(run: Run, report: Report) -> None:
@@ -72,38 +67,22 @@ def _mirrors(session: Session) -> dict[str, str]:
     return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
-def create_builder(config: Config, echo: Output, *, is_dry: bool = False) -> None:
-    """Create the builder on this machine, or only print whether there is anything to do."""
-
-    def create(builder: ImageBuilder, programs: Programs) -> str:
-        if is_dry:
-            is_there = local_builder.is_as_configured(builder, programs)
-            return "Already there:" if is_there else "This machine would create"
-        return "Created" if local_builder.ensure(builder, programs) else "Already there:"
-
-    _on_builder(config, echo, "create", create)
-
-
-def remove_builder(config: Config, echo: Output, *, is_dry: bool = False) -> None:
-    """Remove the builder from this machine, or only print whether there is anything to do."""
-
-    def remove(builder: ImageBuilder, programs: Programs) -> str:
-        if is_dry:
-            return "This machine would remove" if local_builder.is_there(builder, programs) else "Not there:"
-        return "Removed" if local_builder.remove(builder, programs) else "Not there:"
-
-    _on_builder(config, echo, "remove", remove)
-
-
-def _on_builder(config: Config, echo: Output, verb: str, act: Callable[[ImageBuilder, Programs], str]) -> None:
+def change_builder(config: Config, echo: Output, verb: str, *, is_dry: bool = False) -> None:
+    """Create or remove the builder on this machine, or only print whether there is anything to do."""
     programs = Programs(echo, echo)
     builder = usable_builder(config, programs)
     if not builder.needs_buildx:
         echo(f"The native builder is the engine itself: nothing to {verb}")
         return
     with programs_with_ssh(config, builder, programs) as connected:
-        outcome = act(builder, connected)
-    echo(f"{outcome} {builder.name}")
+        if verb == "create":
+            is_as_configured = is_dry and local_builder.is_as_configured(builder, connected)
+            changes = not is_as_configured if is_dry else local_builder.ensure(builder, connected)
+        else:
+            changes = (local_builder.is_there if is_dry else local_builder.remove)(builder, connected)
+    done = f"This machine would {verb}" if is_dry else f"{verb.title()}d"
+    unchanged = "Already there:" if verb == "create" else "Not there:"
+    echo(f"{done if changes else unchanged} {builder.name}")
 
 
 def show_builder(config: Config, echo: Output) -> None:

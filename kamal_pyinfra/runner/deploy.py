@@ -6,7 +6,7 @@ What follows the snapshots is loaded while hosts are observed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,58 +54,40 @@ def find_departed(run: Run, hosts: Collection[str]) -> dict[str, tuple[str, ...]
     return former_hosts(run, observe(run, hosts))
 
 
-def deploy(run: Run, hosts: Collection[str], report: Report) -> Plan:
+def deploy(run: Run, hosts: Collection[str], report: Report, file: PlanFile | None = None) -> Plan:
     """Make the fleet what the configuration asks for; return the plan that was rolled out.
+
+    With a file its plan is rolled out, if it would still be the plan today, also once the lock is held.
 
     Raises:
         ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: another run is
             deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be rolled
-            out. Interrupted: a signal came.
+            out, or the fleet, the configuration or a secret changed since it was made. Interrupted: a signal came.
     """
-
-    def make(session: Session) -> Plan:
-        observed = session.observe()
-
-        from kamal_pyinfra.plan.plan import make_plan
-
-        return make_plan(run, observed, session.left_out)
-
-    return _roll_out(run, hosts, report, make)
-
-
-def apply(run: Run, file: PlanFile, report: Report) -> Plan:
-    """Roll out the plan of a file, if it would still be the plan today, also once the lock is held.
-
-    Raises:
-        PlanRefused: the fleet, the configuration or a secret changed since the plan was made.
-        KpError: whatever :func:`deploy` raises.
-    """
-
-    def make(session: Session) -> Plan:
-        observed = session.observe()
-
-        from kamal_pyinfra.plan.output.file import require_same_plan, require_unchanged
-
-        require_unchanged(file, observed)
-        return require_same_plan(file, run, observed)
-
-    return _roll_out(run, file.run.hosts, report, make, is_checked=True)
-
-
-def _roll_out(
-    run: Run, hosts: Collection[str], report: Report, make: Callable[[Session], Plan], *, is_checked: bool = False
-) -> Plan:
     _require_secrets(run)
     require_executable(run)
     began = time.monotonic()
     with interruptible(), Session(run, hosts, report) as session:
         load_meanwhile(ROLLING_OUT, operates=True)
-        made = make(session)
+        made = _make(session, file)
 
         from kamal_pyinfra.runner.rollout import roll_out
 
-        roll_out(made, session, began=began, check=partial(make, session) if is_checked else None)
+        roll_out(made, session, began=began, check=partial(_make, session, file) if file is not None else None)
     return made
+
+
+def _make(session: Session, file: PlanFile | None) -> Plan:
+    observed = session.observe()
+    if file is None:
+        from kamal_pyinfra.plan.plan import make_plan
+
+        return make_plan(session.run, observed, session.left_out)
+
+    from kamal_pyinfra.plan.output.file import require_same_plan, require_unchanged
+
+    require_unchanged(file, observed)
+    return require_same_plan(file, session.run, observed)
 
 
 def _require_secrets(run: Run) -> None:

@@ -12,7 +12,6 @@ import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 
 import gevent  # isort: skip
 from pyinfra.api.config import Config as EngineConfig
-from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
@@ -101,12 +100,6 @@ def _name(state: State, op_hash: str) -> str:
     return " ".join(sorted(state.get_op_meta(op_hash).names)).rpartition("| ")[2]
 
 
-def connect(state: State, *, at_once: int) -> None:
-    """Connect all hosts, so many at the same time (Kamal 1.9, ``max_concurrent_starts``)."""
-    with patches.pool_of(state, at_once):
-        connect_all(state)
-
-
 def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
     """Load what comes next while hosts are observed.
 
@@ -123,15 +116,6 @@ def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
             inspect.stack()  # as pyinfra does for every operation
 
     gevent.spawn_later(BUSY_SECONDS, load)
-
-
-def disconnect(state: State) -> None:
-    """Close all connections."""
-    disconnect_all(state)
-    for host in state.inventory:
-        client = getattr(host.connector, "client", None)
-        if client is not None:
-            client.close()
 
 
 def prepare_and_execute(state: State, deploy: Callable[..., Any], **arguments: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -81,14 +81,8 @@ def shown_lines(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(sanitized(line) for line in lines if not line.startswith((WAITING, ROUTES)))
 
 
-def command_failures(
-    state: State, failed: Collection[Host], phase: str, lines: Collection[str]
-) -> dict[str, HostFailure]:
-    """Return the operation that failed on each host, with what the host printed."""
-    return {host.name: _failure(state, host, phase, lines) for host in failed}
-
-
-def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> HostFailure:
+def command_failure(state: State, host: Host, phase: str, lines: Collection[str]) -> HostFailure:
+    """Return the operation that failed on a host, with what the host printed."""
     logged = HostFailure.from_log(host.name, phase, lines)
     for op_hash, data in state.ops[host].items():
         meta = data.operation_meta
@@ -100,21 +94,12 @@ def _failure(state: State, host: Host, phase: str, lines: Collection[str]) -> Ho
     return logged
 
 
-def failure_message(failures: Sequence[HostFailure], state: str) -> str:
-    """Return one block per host, then the fleet's state and the way on."""
-    blocks = [
-        "\n".join([str(failure), *(f"  {line}" for line in failure.output[-LAST_LINES:])]) for failure in failures
-    ]
-    return "\n".join([*blocks, _way_on(state)])
-
-
-def brief_message(failures: Sequence[HostFailure], state: str) -> str:
-    """Return the same without what the hosts printed."""
-    return "\n".join([*map(str, failures), _way_on(state)])
-
-
-def _way_on(state: str) -> str:
-    return f"{state}\nRun the same command again once the cause is mended."
+def failure_message(failures: Collection[HostFailure], state: str, *, is_brief: bool = False) -> str:
+    """Return one block per host, in brief without what it printed, then the fleet's state and the way on."""
+    lines: list[str] = []
+    for failure in failures:
+        lines += [str(failure), *(f"  {line}" for line in failure.output[-LAST_LINES:] if not is_brief)]
+    return "\n".join([*lines, state, "Run the same command again once the cause is mended."])
 
 
 def lock_message(lock: LockDetails, *, waited: int = 0) -> str:
@@ -127,7 +112,8 @@ def lock_message(lock: LockDetails, *, waited: int = 0) -> str:
         way = "Wait until it is free: run the same command with `--lock-wait`."
     else:
         way = "Wait until it is free, or run `kp lock release` if you are sure that no deploy is running."
-    return "\n".join([f"Deploy lock held by {by} for version {version}: {message}{after}", *_process_lines(lock), way])
+    what = f"Deploy lock held by {by} for version {version}: {message}{after}"
+    return "\n".join([what, *map(": ".join, _lock_process(lock)), way])
 
 
 def lock_lines(lock: LockDetails) -> list[tuple[str, str]]:
@@ -142,16 +128,9 @@ def _lock_process(lock: LockDetails) -> list[tuple[str, str]]:
     lease = "" if lock.seconds_left is None else f"{lock.seconds_left} s left"
     if lock.is_stale and lock.seconds_left is not None:
         lease = f"stale, ended {-lock.seconds_left} s ago and was not renewed"
-    known = [
-        ("Process", f"{one_line(pid)} on {one_line(host)}" if host and pid else ""),
-        ("Command", one_line(lock.command)),
-        ("Lease", lease),
-    ]
+    process = f"{one_line(pid)} on {one_line(host)}" if host and pid else ""
+    known = (("Process", process), ("Command", one_line(lock.command)), ("Lease", lease))
     return [(name, text) for name, text in known if text]
-
-
-def _process_lines(lock: LockDetails) -> list[str]:
-    return [f"{name}: {text}" for name, text in _lock_process(lock)]
 
 
 def release_refusal(lock: LockDetails, performer: str) -> str:
@@ -161,4 +140,4 @@ def release_refusal(lock: LockDetails, performer: str) -> str:
     else:
         why = f"The deploy lock of {one_line(lock.locked_by)} is in use: a run renews it"
     force = "Run `kp lock release --force` if you are sure that no deploy is running."
-    return "\n".join([f"{why}: {one_line(lock.message)}", *_process_lines(lock), force])
+    return "\n".join([f"{why}: {one_line(lock.message)}", *map(": ".join, _lock_process(lock)), force])

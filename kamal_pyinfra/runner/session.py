@@ -14,13 +14,14 @@ from typing import Any, NoReturn, Self
 import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
 
 import gevent  # isort: skip
+from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_config, ctx_host
 
-from kamal_pyinfra.errors import NOTHING_CHANGED, HookFailed, HostFailed, Interrupted
+from kamal_pyinfra.errors import NOTHING_CHANGED, HostFailed, Interrupted
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.local.hooks import call_hook, call_pre_connect, has_hook
 from kamal_pyinfra.local.signals import first_signal
@@ -28,19 +29,14 @@ from kamal_pyinfra.operations.run_state import query_for, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.runner import engine
-from kamal_pyinfra.runner.failures import HostFailure, brief_message, command_failures, failure_message, log_capture
+from kamal_pyinfra.runner.failures import HostFailure, command_failure, failure_message, log_capture
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.ssh.connection import configure, execute, is_disconnected, reconnect, show_ssh_log
 from kamal_pyinfra.ssh.host_keys import RunKeys
-from kamal_pyinfra.ssh.patches import forget_operations
+from kamal_pyinfra.ssh.patches import forget_operations, pool_of
 from kamal_pyinfra.text import sanitized
 
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
-
-
-def _print_warning(text: str) -> None:
-    """For a run without a view; standard output may be read by a program."""
-    sys.stderr.write(f"{sanitized(text)}\n")
 
 
 class Session:
@@ -63,7 +59,8 @@ class Session:
         self.left_out: dict[str, HostFailure] = {}
         self.snapshots: dict[str, ObservedHost] = {}
         self.snapshots_at = 0.0
-        on_accepted = self.report.warned if self.is_reported else _print_warning
+        # Without a view a warning goes to standard error: standard output may be read by a program.
+        on_accepted = self.report.warned if report else lambda text: sys.stderr.write(f"{sanitized(text)}\n")
         keys = RunKeys(on_accepted=on_accepted, on_left_out=self.report.output)
         self.state = engine.new_state(run, hosts, keys)
         self.state.add_callback_handler(engine.Progress(self.report))
@@ -73,8 +70,9 @@ class Session:
         call_pre_connect(self.run, self.report.output)
         self.state.set_stage(StateStage.Connect)
         with log_capture() as lines:
-            with contextlib.suppress(PyinfraError):  # which hosts failed, and why, is in the captured lines
-                engine.connect(self.state, at_once=self.run.config.sshkit.max_concurrent_starts)
+            # So many at once as in Kamal 1.9; which hosts failed, and why, is in the captured lines.
+            with contextlib.suppress(PyinfraError), pool_of(self.state, self.run.config.sshkit.max_concurrent_starts):
+                connect_all(self.state)
             for host in self.state.inventory:
                 if not host.connected:
                     self._missed(host, HostFailure.from_log(host.name, "connect", lines))
@@ -86,7 +84,10 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        engine.disconnect(self.state)
+        disconnect_all(self.state)
+        for host in self.state.inventory:
+            if (client := getattr(host.connector, "client", None)) is not None:
+                client.close()
 
     def _missed(self, host: Host, failure: HostFailure) -> None:
         if self.run.may_leave_out(host.name):
@@ -165,7 +166,8 @@ class Session:
             finally:
                 self.state.active_hosts = active - self.state.failed_hosts
         phase = getattr(deploy, "_inner", deploy).__name__
-        found = command_failures(self.state, chosen & self.state.failed_hosts, phase, lines)
+        failed = chosen & self.state.failed_hosts
+        found = {host.name: command_failure(self.state, host, phase, lines) for host in failed}
         self.failures.update(found)
         return not found
 
@@ -187,15 +189,9 @@ class Session:
             hosts: names of the hosts that it is about; by default those of the run.
             runtime: seconds that the deploy took, for ``post-deploy``.
         """
-        if not has_hook(self.run, name):
-            return
-        self.report.phase_began(name)
-        try:
-            call_hook(self.run, name, self.report.output, hosts=hosts, runtime=runtime)
-        except HookFailed:
-            self.report.phase_ended(name, succeeded=False)
-            raise
-        self.report.phase_ended(name, succeeded=True)
+        if has_hook(self.run, name):
+            with self.report.phase_of_this_machine(name):
+                call_hook(self.run, name, self.report.output, hosts=hosts, runtime=runtime)
 
     def fail(self, state: str) -> NoReturn:
         """Report every failure so far and stop; ``state`` is that of the fleet."""
@@ -203,7 +199,7 @@ class Session:
         for failure in failures:
             self.report.failed(failure)
         hosts = [failure.host for failure in failures]
-        raise HostFailed(failure_message(failures, state), hosts, brief=brief_message(failures, state))
+        raise HostFailed(failure_message(failures, state), hosts, brief=failure_message(failures, state, is_brief=True))
 
     def readmit(self) -> None:
         """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""

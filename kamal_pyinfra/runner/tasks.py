@@ -143,9 +143,8 @@ def _at_registry(
             report.planned(preview(task, run, hosts))
         return
     if act is not None:
-        report.phase_began(name)
-        act(run)
-        report.phase_ended(name, succeeded=True)
+        with report.phase_of_this_machine(name):
+            act(run)
     if hosts:
         run_task(task, run, hosts, report)
 

@@ -47,7 +47,7 @@ class RunKeys:
     locked: dict[str, str] = field(default_factory=dict)
     alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)  # held while a passphrase is typed
     # takes a line about each host key that is accepted as new; by default pyinfra's log does
-    on_accepted: Callable[[str], None] | None = None
+    on_accepted: Callable[[str], object] | None = None
     # takes a line about each named key that is not offered to a host, with the reason
     on_left_out: Callable[[str], None] | None = None
 

@@ -81,7 +81,7 @@ import kamal_pyinfra.runner.session as session
 def connect(*_, **__):
     print(*sys.modules)
     raise SystemExit
-session.engine.connect = connect
+session.connect_all = connect
 sys.argv = ["kp", "deploy", "--version", "v1", "--skip-push", "-q"]
 from kamal_pyinfra.cli.main import main
 main()
@@ -128,7 +128,7 @@ import kamal_pyinfra.runner.session as session
 def connect(*_, **__):
     print(gc.isenabled(), gc.get_threshold()[0])
     raise SystemExit
-session.engine.connect = connect
+session.connect_all = connect
 import kamal_pyinfra.cli.main
 load = kamal_pyinfra.cli.main.load_early
 def load_early(arguments):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.runner.failures import command_failures
+from kamal_pyinfra.runner.failures import command_failure
 from kamal_pyinfra.ssh.connection import is_disconnected
 
 
@@ -51,5 +51,5 @@ def test_a_failure_says_that_the_connection_ended(is_active: bool, said: tuple[s
         ops={host: {"op": SimpleNamespace(operation_meta=meta)}},
         get_op_meta=lambda _: SimpleNamespace(names={"Boot | Boot the primary role"}),
     )
-    found = command_failures(state, [host], "boot", [])  # type: ignore[list-item]
-    assert (found[host.name].operation, found[host.name].output) == ("Boot | Boot the primary role", said)
+    found = command_failure(state, host, "boot", [])  # type: ignore[arg-type]
+    assert (found.operation, found.output) == ("Boot | Boot the primary role", said)

@@ -58,10 +58,9 @@ BUILDERS = {
 def _change_builder(options: Options, name: str) -> None:
     config = options.config()
 
-    from kamal_pyinfra.runner import build as runner
+    from kamal_pyinfra.runner.build import change_builder
 
-    change = runner.create_builder if name == "build create" else runner.remove_builder
-    change(config, echo, is_dry=options.dry_run)
+    change_builder(config, echo, name.removeprefix("build "), is_dry=options.dry_run)
 
 
 add_commands(build, BUILDERS, _change_builder)

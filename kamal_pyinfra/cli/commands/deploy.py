@@ -171,9 +171,9 @@ def apply(options: Options, file: str, as_json: bool) -> None:
     """Make the changes of the plan in FILE, unless the fleet or the configuration changed since it was made."""
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.plan.output.file import parse_plan_file
-    from kamal_pyinfra.runner.deploy import apply
+    from kamal_pyinfra.runner.deploy import deploy
 
     planned = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)
     run = options.planned_run(planned.run)
     with report_for(options, run, as_json=as_json) as report:
-        apply(run, planned, report)
+        deploy(run, planned.run.hosts, report, planned)

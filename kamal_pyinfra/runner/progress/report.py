@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,17 @@ class Report:
     def phase_ended(self, phase: str, *, succeeded: bool) -> None:
         """A phase is over on all its hosts."""
         self.emit(events.PhaseEnded, phase=phase, succeeded=succeeded, seconds=round(self.now - self.phase_began_at, 3))
+
+    @contextmanager
+    def phase_of_this_machine(self, phase: str) -> Iterator[None]:
+        """A phase on the deploying machine; whatever is raised inside, it has failed."""
+        self.phase_began(phase)
+        succeeded = False
+        try:
+            yield
+            succeeded = True
+        finally:
+            self.phase_ended(phase, succeeded=succeeded)
 
     def host_output(self, host: str, line: str) -> None:
         """A host printed a line while a command runs on it; most lines are no progress.

@@ -152,8 +152,8 @@ class Session:
         Raises:
             LockLost: the run had the lock, and has it no longer. ValueError: the run is a dry one.
         """
-        active = set(self.state.active_hosts)
-        chosen = {host for host in active if host.name in (self.hosts if hosts is None else hosts)}
+        active, names = set(self.state.active_hosts), self.hosts if hosts is None else hosts
+        chosen = {host for host in active if host.name in names}
         run_state(self.state).lease.require()
         forget_operations(self.state)
         self.state.active_hosts = set(chosen)  # pyinfra takes failed hosts out of this very set
@@ -165,11 +165,9 @@ class Session:
                 lines.append(str(error))
             finally:
                 self.state.active_hosts = active - self.state.failed_hosts
-        phase = getattr(deploy, "_inner", deploy).__name__
-        failed = chosen & self.state.failed_hosts
-        found = {host.name: command_failure(self.state, host, phase, lines) for host in failed}
-        self.failures.update(found)
-        return not found
+        phase, failed = getattr(deploy, "_inner", deploy).__name__, chosen & self.state.failed_hosts
+        self.failures |= {host.name: command_failure(self.state, host, phase, lines) for host in failed}
+        return not failed
 
     def phase(
         self, name: str, deploy: Callable[..., Any], *, hosts: Sequence[str] | None = None, **arguments: Any

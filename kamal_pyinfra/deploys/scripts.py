@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pyinfra.api.exceptions import PyinfraError
@@ -27,41 +29,6 @@ from kamal_pyinfra.plan.run import UNKNOWN, Run
 from kamal_pyinfra.project.version import resolve_version
 
 WITHOUT_VERSION = ("env", "prune", "traefik")
-
-
-def deploy() -> None:
-    """Put a version into service: ``--data version=…``, the variable VERSION, or git's commit."""
-    roll_out(run=run_of_this_state("deploy"))
-
-
-def setup() -> None:
-    """Install Docker where it is missing, then deploy."""
-    roll_out(run=run_of_this_state("setup"))
-
-
-def redeploy() -> None:
-    """Deploy without looking after the proxy and without pruning."""
-    roll_out(run=run_of_this_state("redeploy"))
-
-
-def rollback() -> None:
-    """Put the version of ``--data version=…``, still on the hosts, back into service."""
-    roll_out(run=run_of_this_state("rollback"))
-
-
-def env_push() -> None:
-    """Write the env files that differ."""
-    push_env_locked(run=run_of_this_state("env"))
-
-
-def prune() -> None:
-    """Remove old containers and images."""
-    prune_locked(run=run_of_this_state("prune"))
-
-
-def traefik_reboot() -> None:
-    """Replace the proxies, one host after the other."""
-    reboot_proxies_locked(run=run_of_this_state("traefik"))
 
 
 def run_of_this_state(command: str) -> Run:
@@ -137,3 +104,23 @@ def data_text(name: str) -> str | None:
     typed = typed_data(name)
     value = current_host().data.get(name) if typed is None else typed
     return None if value is None else str(value)
+
+
+def _do(on_host: Callable[..., object], command: str) -> None:
+    on_host(run=run_of_this_state(command))
+
+
+deploy = partial(_do, roll_out, "deploy")
+"""Put a version into service: ``--data version=…``, the variable VERSION, or git's commit."""
+setup = partial(_do, roll_out, "setup")
+"""Install Docker where it is missing, then deploy."""
+redeploy = partial(_do, roll_out, "redeploy")
+"""Deploy without looking after the proxy and without pruning."""
+rollback = partial(_do, roll_out, "rollback")
+"""Put the version of ``--data version=…``, still on the hosts, back into service."""
+env_push = partial(_do, push_env_locked, "env")
+"""Write the env files that differ."""
+prune = partial(_do, prune_locked, "prune")
+"""Remove old containers and images."""
+traefik_reboot = partial(_do, reboot_proxies_locked, "traefik")
+"""Replace the proxies, one host after the other."""

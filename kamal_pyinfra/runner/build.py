@@ -22,11 +22,7 @@ from kamal_pyinfra.shell.image import MIRROR
 
 
 def pull_order(mirrors: Mapping[str, str]) -> list[list[str]]:
-    """Put one host behind each registry mirror first, which fills it, then all others (Kamal 1.9).
-
-    Args:
-        mirrors: the first mirror of each host; empty for none.
-    """
+    """Put one host behind each registry mirror first, which fills it, then all others (Kamal 1.9)."""
     first = {mirror: host for host, mirror in reversed(list(mirrors.items())) if mirror}
     leading = [host for host in mirrors if host in first.values()]
     others = [host for host in mirrors if host not in leading]
@@ -53,18 +49,13 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
             report.planned(task_plan(run, session.observe(), image_tasks.pull))
             return
         session.require_hosts()
+        answers = session.execute(MIRROR) if len(session.hosts) > 1 else {}
+        found = {host: answer[1].stdout.strip() for host, answer in answers.items() if answer and answer[0]}
         with what_is_done_stays():
-            for group in pull_order(_mirrors(session)):
+            for group in pull_order({host: found.get(host, "") for host in session.hosts}):
                 session.phase("pull", phases.pull, hosts=group, is_strict=False)
         if session.failures:
             session.fail("Nothing was switched; the other hosts have the image.")
-
-
-def _mirrors(session: Session) -> dict[str, str]:
-    if len(session.hosts) < 2:
-        return dict.fromkeys(session.hosts, "")
-    answers = session.execute(MIRROR)
-    return {host: answer[1].stdout.strip() if answer and answer[0] else "" for host, answer in answers.items()}
 
 
 def change_builder(config: Config, echo: Output, verb: str, *, is_dry: bool = False) -> None:

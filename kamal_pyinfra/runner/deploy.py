@@ -58,11 +58,6 @@ def deploy(run: Run, hosts: Collection[str], report: Report, file: PlanFile | No
     """Make the fleet what the configuration asks for; return the plan that was rolled out.
 
     With a file its plan is rolled out, if it would still be the plan today, also once the lock is held.
-
-    Raises:
-        ConfigError: a secret is missing. BuildFailed: the image could not be built. LockHeld: another run is
-            deploying. HookFailed: a hook failed. HostFailed: a host failed. PlanRefused: the plan must not be rolled
-            out, or the fleet, the configuration or a secret changed since it was made. Interrupted: a signal came.
     """
     _require_secrets(run)
     require_executable(run)

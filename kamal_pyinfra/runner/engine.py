@@ -103,9 +103,7 @@ def _name(state: State, op_hash: str) -> str:
 def load_meanwhile(modules: Iterable[str], *, operates: bool = False) -> None:
     """Load what comes next while hosts are observed.
 
-    Args:
-        modules: each with all that it needs.
-        operates: pyinfra's operations follow. The first would wait until Python has found where modules lie.
+    If pyinfra's operations follow, the first would wait until Python has found where modules lie.
     """
 
     def load() -> None:
@@ -122,8 +120,7 @@ def prepare_and_execute(state: State, deploy: Callable[..., Any], **arguments: A
     """Prepare the operations of a deploy function on the active hosts, and execute them.
 
     Raises:
-        PyinfraError: too many hosts failed. Interrupted: a signal came; every command under way was ended.
-        ValueError: the run is a dry one.
+        PyinfraError: too many hosts failed.
     """
     if getattr(arguments.get("run"), "is_dry", False):
         raise ValueError("a dry run was about to change something")

@@ -47,16 +47,7 @@ def reuse_snapshots_if_fresh(session: Session, *, is_unchanged: bool) -> None:
 
 @contextmanager
 def locked(session: Session) -> Iterator[bool]:
-    """Hold the lock on the primary host; it is released whatever happens inside.
-
-    Returns:
-        Whether no other run had it since the session's last snapshots.
-
-    Raises:
-        LockHeld: another run has it; nothing was changed.
-        LockLost: it was taken away meanwhile.
-        HostFailed: it could not be taken, and nothing was changed; or it could not be released.
-    """
+    """Hold the lock on the primary host; yield whether no other run had it since the session's last snapshots."""
     try:
         _take(session)
     except Interrupted as error:
@@ -68,8 +59,7 @@ def locked(session: Session) -> Iterator[bool]:
     except BaseException:
         _release_after_failure(session)
         raise
-    left = _release(session)
-    if left is not None:
+    if left := _release(session):
         raise HostFailed(failure_message([left], NOT_RELEASED), [left.host])
 
 
@@ -86,8 +76,7 @@ def clear_left_behind(session: Session) -> None:
     """Remove the lock of a killed process of this machine, for a run that has nothing to change and takes none."""
     primary = session.run.config.primary_host
     snapshot = session.snapshots.get(primary)
-    command = clearing_command(session.run, snapshot.lock if snapshot is not None else None)
-    if command:
+    if command := clearing_command(session.run, snapshot.lock if snapshot is not None else None):
         session.execute(command, hosts=[primary])
 
 
@@ -108,8 +97,7 @@ def _take(session: Session) -> None:
 
 def _release_after_failure(session: Session) -> None:
     """Release the lock; the run ends with what failed before, so a failure of this is a warning."""
-    left = _release(session)
-    if left is not None:
+    if left := _release(session):
         session.report.warned("\n".join([f"{left.host}: {NOT_RELEASED}", *(f"  {line}" for line in left.output)]))
 
 
@@ -117,15 +105,14 @@ def _release(session: Session) -> HostFailure | None:
     """Release the lock, trying twice where the connection may be at fault; return why it is still there."""
     primary = session.run.config.primary_host
     run_state(session.state).lease.end()
-    left: HostFailure | None = None
     for _ in range(2):
+        left = HostFailure(host=primary, phase="unlock")
         with session.clean_up() as failures:
             if not session.is_active(primary):  # a phase without hosts would count as done
-                left = HostFailure(host=primary, phase="unlock", output=("it cannot be reached",))
+                left = replace(left, output=("it cannot be reached",))
             elif session.phase("unlock", phases.unlock, hosts=[primary]):
                 return None
-            else:
-                left = failures.get(primary) or HostFailure(host=primary, phase="unlock")
+            left = failures.get(primary, left)
     return left
 
 
@@ -157,9 +144,6 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
 
     Returns:
         Whether there was one.
-
-    Raises:
-        LockHeld: it is another's, or in use. HostFailed: the primary host did not confirm that the lock is gone.
     """
     directory = naming.lock_directory(run.config)
     state = lock_commands.answer(_on_primary(run, lock_commands.state(directory)), lock_commands.STATE)

@@ -16,7 +16,6 @@ from kamal_pyinfra.operations.app import turned_bad
 from kamal_pyinfra.operations.run_state import run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.plan import Plan
-from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.runner.build import build
 from kamal_pyinfra.runner.failures import HostFailure, log_capture, shown_lines
 from kamal_pyinfra.runner.lock import clear_left_behind, locked, reuse_snapshots_if_fresh
@@ -42,24 +41,12 @@ class Rollout:
     reverted: tuple[str, ...] = ()
     stuck: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def run(self) -> Run:
-        """The run's fixed values."""
-        return self.session.run
-
     def roll_out(self) -> None:
-        """Make the changes.
-
-        Raises:
-            BuildFailed: the image could not be built. LockHeld: another run is deploying; nothing was changed.
-            LockLost: the lock was taken away, and no host had failed before.
-            HookFailed: a hook failed. HostFailed: a host failed; the message has the state of the fleet.
-            Interrupted: a signal came; what was begun before the gate was reverted.
-        """
+        """Make the changes; an error has the state of the fleet."""
         try:
             with ExitStack() as held:
                 try:
-                    for step in phases.steps(self.run, lambda: self.session.hosts):
+                    for step in phases.steps(self.session.run, lambda: self.session.hosts):
                         self._do(step, held)
                 except Interrupted:  # an old proxy that stands aside comes back under the lock
                     if not self.is_over:
@@ -80,7 +67,7 @@ class Rollout:
             time.sleep(step.pause)
         elif step.phase is phases.BUILD:
             if self.plan.build is not None:
-                build(self.run, self.session.report)
+                build(self.session.run, self.session.report)
         elif step.phase is phases.LOCK:
             self.is_unchanged = held.enter_context(locked(self.session))
             held.enter_context(outcome_noted(self.session, self.plan, self.began))
@@ -106,13 +93,15 @@ class Rollout:
             self.session.fail(f"{state.partition(':')[0]}. {self._state_when_stuck()}" if self.stuck else state)
         if phase is phases.FINISH and self.session.failures:
             uncleaned = [host for host, failure in self.session.failures.items() if failure.phase == phase.name]
-            state = fleet_state.after_the_gate(self.run.version, self.past_gate, self._outputs(), uncleaned=uncleaned)
+            state = fleet_state.after_the_gate(
+                self.session.run.version, self.past_gate, self._outputs(), uncleaned=uncleaned
+            )
             self.session.fail(state)
 
     def _succeeds(self, step: Step, phase: Phase) -> bool:
         """Whether a phase succeeded; with ``--skip-unreachable`` hosts that are gone may not count."""
         may_leave_out = phase.failure is Failure.LEAVES_OUT
-        is_strict = phase.failure is Failure.STOPS or (may_leave_out and not self.run.skips_unreachable)
+        is_strict = phase.failure is Failure.STOPS or (may_leave_out and not self.session.run.skips_unreachable)
         hosts, (arguments,) = step.batch or None, step.rounds
         if self.session.phase(phase.name, phase.deploy, hosts=hosts, is_strict=is_strict, **arguments):
             return True
@@ -148,7 +137,7 @@ class Rollout:
             self.session.fail(self._state_after_reverting(step.batch))
 
     def _revert(self, batch: Sequence[str]) -> None:
-        hosts = hosts_to_revert(self.run, unproven=batch, begun=self.begun)
+        hosts = hosts_to_revert(self.session.run, unproven=batch, begun=self.begun)
         new_proxy_on = run_state(self.session.state).new_proxy_on
         proxies = tuple(sorted(new_proxy_on - {*hosts, *self.past_gate}))
         if not hosts and not proxies:
@@ -171,7 +160,7 @@ class Rollout:
         session.report.phase_began(REVERT, hosts)
         session.report.emit(events.OperationStarted, operation=REVERTING)
         with log_capture():
-            failed = bring_back(session.state, self.run, hosts, booted=booted, on_end=on_end)
+            failed = bring_back(session.state, self.session.run, hosts, booted=booted, on_end=on_end)
         session.report.emit(events.OperationEnded, operation=REVERTING, changed=changed)
         session.report.phase_ended(REVERT, succeeded=not failed)
         session.failures = {
@@ -185,7 +174,7 @@ class Rollout:
         return {host: failure.output for host, failure in self.session.failures.items()}
 
     def _state_when_interrupted(self) -> str:
-        serves = f"{self.run.version} serves on {', '.join(self.past_gate)}"
+        serves = f"{self.session.run.version} serves on {', '.join(self.past_gate)}"
         if self.is_over:
             return f"{serves}."
         if self.stuck:
@@ -196,14 +185,14 @@ class Rollout:
 
     def _state_when_stuck(self) -> str:
         state = fleet_state.not_brought_back(self.stuck, [host for host in self.reverted if host not in self.stuck])
-        return f"{state}\n{', '.join(self.past_gate)} run {self.run.version}." if self.past_gate else state
+        return f"{state}\n{', '.join(self.past_gate)} run {self.session.run.version}." if self.past_gate else state
 
     def _state_after_reverting(self, batch: Sequence[str]) -> str:
         if self.stuck:
             return self._state_when_stuck()
         earlier = [host for host in self.past_gate if host not in batch]
-        if earlier and self.run.config.boot.failure == "halt":
-            return f"{', '.join(earlier)} run {self.run.version}; all other hosts run what they ran before."
+        if earlier and self.session.run.config.boot.failure == "halt":
+            return f"{', '.join(earlier)} run {self.session.run.version}; all other hosts run what they ran before."
         return fleet_state.ALL_TAKEN_BACK
 
 
@@ -224,10 +213,7 @@ def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
 
 
 def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], object] | None = None) -> None:
-    """Build what the plan has, roll it out, and report how it went.
-
-    For ``began`` and ``check`` see :class:`Rollout`.
-    """
+    """Build what the plan has, roll it out, and report how it went; ``began`` and ``check`` as in :class:`Rollout`."""
     session.report.planned(plan)
     if session.run.is_dry:
         return

@@ -43,11 +43,7 @@ class Session:
     """Connections to the hosts of a run, and what a command does on them, phase by phase.
 
     Whatever needs hosts raises :class:`HostFailed` when one cannot be reached, and :class:`Interrupted` at a signal.
-
-    Args:
-        run: of the command.
-        hosts: names of the hosts that take part; the primary host is connected too, for it holds the lock.
-        report: gets all that happens, from the hook ``pre-connect`` on, which is called first.
+    The primary host is connected in any case, for it holds the lock.
     """
 
     def __init__(self, run: Run, hosts: Collection[str], report: Report | None = None) -> None:
@@ -114,8 +110,8 @@ class Session:
     @property
     def hosts(self) -> list[str]:
         """Names of the hosts that still take part, in the order of the configuration."""
-        active = self.state.active_hosts
-        return [host.name for host in self.state.inventory if host in active and host.name in self.taking_part]
+        names = (host.name for host in self.state.inventory if host in self.state.active_hosts)
+        return [name for name in names if name in self.taking_part]
 
     def is_active(self, name: str) -> bool:
         """Whether a round on this host would reach it."""
@@ -138,11 +134,9 @@ class Session:
         is_strict: bool = True,
         **arguments: Any,
     ) -> bool:
-        """Run one deploy function on hosts, operation by operation.
+        """Run one deploy function operation by operation on hosts, by default on all that still take part.
 
         Args:
-            deploy: a function of ``kamal_pyinfra.deploys``.
-            hosts: names; by default all that still take part.
             is_strict: stop after the first operation that fails on a host; else the other hosts go on.
             arguments: for the deploy function, besides the run.
 
@@ -150,7 +144,7 @@ class Session:
             Whether it succeeded on every host; failures are in :attr:`failures`.
 
         Raises:
-            LockLost: the run had the lock, and has it no longer. ValueError: the run is a dry one.
+            LockLost: the run had the lock, and has it no longer.
         """
         active, names = set(self.state.active_hosts), self.hosts if hosts is None else hosts
         chosen = {host for host in active if host.name in names}
@@ -180,13 +174,7 @@ class Session:
         return succeeded
 
     def hook(self, name: str, *, hosts: Sequence[str] = (), runtime: float | None = None) -> None:
-        """Call a hook if there is one.
-
-        Args:
-            name: ``pre-deploy``.
-            hosts: names of the hosts that it is about; by default those of the run.
-            runtime: seconds that the deploy took, for ``post-deploy``.
-        """
+        """Call a hook if there is one: about these hosts or those of the run, after so many seconds of a deploy."""
         if has_hook(self.run, name):
             with self.report.phase_of_this_machine(name):
                 call_hook(self.run, name, self.report.output, hosts=hosts, runtime=runtime)
@@ -199,22 +187,21 @@ class Session:
         hosts = [failure.host for failure in failures]
         raise HostFailed(failure_message(failures, state), hosts, brief=failure_message(failures, state, is_brief=True))
 
-    def readmit(self) -> None:
-        """Let hosts on which a command failed take part again: failed is not unreachable, nor is cut off for once."""
-        with log_capture():  # a host that is out of reach has failed already, and is in the report
-            gevent.joinall([gevent.spawn(reconnect, host) for host in self.state.failed_hosts if is_disconnected(host)])
-        back = {host for host in self.state.failed_hosts if host.connected}
-        self.state.failed_hosts -= back
-        self.state.active_hosts |= back
-
     @contextmanager
     def clean_up(self) -> Iterator[Mapping[str, HostFailure]]:
-        """Let hosts that failed take part again for a block, with failures of its own, which it gets."""
-        before, inside = self.failures, dict[str, HostFailure]()
-        self.readmit()
-        self.failures = inside
+        """Let hosts that failed take part again for a block, with failures of its own, which it gets.
+
+        Failed is not unreachable, nor is cut off for once.
+        """
+        failed = self.state.failed_hosts
+        with log_capture():  # a host that is out of reach has failed already, and is in the report
+            gevent.joinall([gevent.spawn(reconnect, host) for host in failed if is_disconnected(host)])
+        back = {host for host in failed if host.connected}
+        self.state.failed_hosts -= back
+        self.state.active_hosts |= back
+        before, self.failures = self.failures, {}
         try:
-            yield inside
+            yield self.failures
         finally:
             self.failures = before
 
@@ -240,11 +227,7 @@ class Session:
         return self.each(lambda host: execute(host, command), hosts)
 
     def each(self, call: Callable[[Host], Any], hosts: Iterable[str] | None = None) -> dict[str, Any]:
-        """Call a function for each host in a greenlet of its own.
-
-        Returns:
-            The answers by host name, in order; ``None`` where the engine gave the host up.
-        """
+        """Call a function for each host in a greenlet; return what it returns, ``None`` where the engine gave it up."""
         names = set(self.hosts if hosts is None else hosts)
         config = self.state.config
 

@@ -36,15 +36,8 @@ def run_task(
     """Do a task; each host goes on when another fails. Without changes the lock is not taken.
 
     Args:
-        task: with its options; ``run`` is of its command.
-        hosts: names of the hosts that take part.
-        report: gets all that happens.
         is_rolling: one host after the other.
         purges: the audit log goes too; last, for the lock is kept next to it.
-
-    Raises:
-        ConfigError: a secret has no value. LockHeld: another run is deploying. PlanRefused: it must not be done.
-        HookFailed: a hook failed. HostFailed: a host could not be reached, or failed. Interrupted: a signal came.
     """
     if task.needs_secrets:
         require_secrets(run.config)
@@ -52,9 +45,9 @@ def run_task(
         if not _is_needed(task, session):
             return
         with locked(session) if task.is_locked else what_is_done_stays():
-            waiting = [(host,) for host in session.hosts] if is_rolling else [tuple(session.hosts)]
-            while waiting:
-                _run_group(task, session, waiting.pop(0), waiting)
+            groups = [[host] for host in session.hosts] if is_rolling else [session.hosts]
+            for number, group in enumerate(groups, start=1):
+                _run_group(task, session, group, [host for later in groups[number:] for host in later])
         if purges and not session.phase("purge", purge, is_strict=False):
             session.fail(task.state)
         if task.is_locked:
@@ -70,15 +63,14 @@ def _is_needed(task: Task, session: Session) -> bool:
     return not run.is_dry and (not plan.is_empty or any(has_hook(run, hook) for hook in filter(None, task.hooks)))
 
 
-def _run_group(task: Task, session: Session, group: tuple[str, ...], waiting: Sequence[tuple[str, ...]]) -> None:
+def _run_group(task: Task, session: Session, group: Sequence[str], waiting: Sequence[str]) -> None:
     """One group of hosts, with the hooks around it (Kamal 1.9); the next one's turn comes when this one is through."""
     before, after = task.hooks
     named = group if task.untouched else ()
     if before:
         session.hook(before, hosts=named)
     if not session.phase(task.phase, deploy_of(task), hosts=group, is_strict=False):
-        untouched = ", ".join(host for later in waiting for host in later)
-        session.fail(task.untouched.format(hosts=untouched) if untouched else task.state)
+        session.fail(task.untouched.format(hosts=", ".join(waiting)) if waiting else task.state)
     if after:
         session.hook(after, hosts=named)
 

@@ -32,7 +32,11 @@ TAKEN = LockAttempt(is_taken=True)
 
 
 class State:
-    """Only its identity counts."""
+    """No host has failed."""
+
+    def __init__(self) -> None:
+        self.failed_hosts: set[Any] = set()
+        self.active_hosts: set[Any] = set()
 
 
 class Session(session.Session):
@@ -47,8 +51,6 @@ class Session(session.Session):
         self.report: Any = None
         self.released = 0
         self.unlocks: list[bool | None] = []
-
-    def readmit(self) -> None: ...
 
     def is_active(self, name: str) -> bool:
         """Unless the next attempt to unlock finds no connection."""

@@ -51,6 +51,7 @@ class Session(session.Session):
         self.run, self.signal_in, self.lost = run, signal_in, lost
         self.state: Any = Anything()
         self.state.session = self
+        self.state.failed_hosts, self.state.active_hosts = set(), set()
         self.report = Report([])
         self.snapshots: dict[str, Any] = {}
         self.snapshots_at = 0.0
@@ -58,9 +59,6 @@ class Session(session.Session):
 
     def is_active(self, name: str) -> bool:
         return True
-
-    def readmit(self) -> None:
-        pass
 
     def leave_out_unreachable(self) -> bool:
         return False

@@ -74,16 +74,11 @@ def _examined(host: Host, requirements: Requirements) -> Answer:
             findings = parse_findings(lines) if succeeded else None
         except SnapshotError as error:
             return None, 0, (str(error),)
-        return findings, _skew(findings, began, time.time()), lines
+        clock, ended = findings.clock if findings is not None else None, time.time()
+        if clock is None or began - 1 <= clock <= ended:  # the question itself took some seconds, which do not count
+            return findings, 0, lines
+        return findings, round(clock - (began if clock < began else ended)), lines
     return None, 0, (f"no answer within {PATIENCE} s",)
-
-
-def _skew(findings: Findings | None, began: float, ended: float) -> int:
-    """Seconds by which the host is ahead; the question itself took some, and those do not count."""
-    clock = findings.clock if findings is not None else None
-    if clock is None or began - 1 <= clock <= ended:
-        return 0
-    return round(clock - (began if clock < began else ended))
 
 
 def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tuple[Check, ...]]:
@@ -103,7 +98,7 @@ def _local_checks(run: Run) -> list[Check]:
     config = run.config
     server = registry_host(config)
     rules = host_rules(config)
-    addresses = _look_up({*rules, *(host for hosts in rules.values() for host in hosts)})
+    addresses = _addresses({*rules, *(host for hosts in rules.values() for host in hosts)})
     names = checking.check_names(rules, addresses, for_certificates=asks_for_certificates(config))
     registry = [checking.check_local_registry(server, _query_registry(server))] if server else []
     docker = checking.check_local_docker(*_query_docker(), is_needed=not server)
@@ -120,19 +115,19 @@ def _query_docker() -> tuple[str, str]:
     return "", (answer.error or "it failed and printed nothing").splitlines()[-1]
 
 
-def _look_up(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _addresses(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The addresses of names, in parallel; none for a name that has none, or not in time."""
-    greenlets = {name: gevent.spawn(_addresses, name) for name in names}
+
+    def resolve(name: str) -> tuple[str, ...]:
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return ()
+        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    greenlets = {name: gevent.spawn(resolve, name) for name in names}
     gevent.joinall(list(greenlets.values()), timeout=SECONDS)
     return {name: greenlet.value or () for name, greenlet in greenlets.items()}
-
-
-def _addresses(name: str) -> tuple[str, ...]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return ()
-    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _query_registry(server: str) -> str:

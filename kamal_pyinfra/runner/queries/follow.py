@@ -66,13 +66,11 @@ def follow(
     A container that appears later is followed from its first line. A connection that drops is made again, and the
     log goes on after the last line that was read.
 
-    Lines are in the order of time, as far as hosts are not slower than others by more than a tick. Whatever
-    ``on_line`` or ``on_notice`` raise ends it.
-
     Args:
         listings: for each host, a command that prints ``ID NAME LABEL`` for each container to follow.
         wanted: where to begin and which lines; by default the last 10 (Kamal 1.9).
-        on_line: gets each line.
+        on_line: gets each line in the order of time, as far as hosts are not slower by more than a tick; what it
+            raises is the end, as with ``on_notice``.
         on_notice: gets a host, and what happened to it that a reader wants to know.
     """
     if wanted.lines is None and wanted.since is None and wanted.grep is None:
@@ -180,8 +178,13 @@ class _Follower:
         """One line of the script; all others are of unknown origin."""
         name, _, rest = text.partition(b" ")
         key = name.decode(errors="replace")
-        if kind == b"container":
-            self._listed(key, *sanitized(rest.decode(errors="replace")).split()[:2])
+        if kind == b"container" and key not in self.containers:
+            listed, label, *_ = [*sanitized(rest.decode(errors="replace")).split(), "", ""]
+            beginning = self.wanted
+            if self.rounds != 1:
+                self.merged.notice(self.host.name, f"{listed} is new")
+                beginning = replace(self.wanted, since=None, lines=None)
+            self.containers[key] = _Container(listed, label, Position(beginning))
         container = self.containers.get(key)
         if container is None:
             return
@@ -190,15 +193,6 @@ class _Follower:
             container.position.begin()
         elif kind == b"line":
             self._show(container, container.pieces.add(rest))
-
-    def _listed(self, key: str, name: str = "", label: str = "") -> None:
-        if key in self.containers:
-            return
-        beginning = self.wanted
-        if self.rounds != 1:
-            self.merged.notice(self.host.name, f"{name} is new")
-            beginning = replace(self.wanted, since=None, lines=None)
-        self.containers[key] = _Container(name, label, Position(beginning))
 
     def _round_began(self) -> None:
         self.rounds += 1

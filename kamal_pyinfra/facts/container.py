@@ -13,6 +13,9 @@ from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer, 
 from kamal_pyinfra.shell.host import NOT_LISTED
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+Ports = dict[str, list[dict[str, str]] | None]
+"""``HostConfig.PortBindings``: lists of ``HostIp`` and ``HostPort``."""
+PORTS = TypeAdapter(Ports)
 
 
 class Shape(BaseModel):
@@ -41,21 +44,6 @@ class Mount(Shape):
         """As ``--volume`` takes what is mounted; empty for a volume without a name."""
         source = self.name or self.source
         return "" if ANONYMOUS.fullmatch(source) else source if self.is_writable else f"{source}:ro"
-
-
-class Binding(Shape):
-    """One of ``HostConfig.PortBindings``."""
-
-    address: str = Field(alias="HostIp")
-    port: str = Field(alias="HostPort")
-
-
-class Ulimit(Shape):
-    """One of ``HostConfig.Ulimits``."""
-
-    name: str = Field(alias="Name")
-    soft: int = Field(alias="Soft")
-    hard: int = Field(alias="Hard")
 
 
 class LogConfig(Shape):
@@ -93,13 +81,9 @@ class ContainerRow(ImageRow):
     health: str | None
     restarts: int
     mounts: list[Mount]
-    ports: dict[str, list[Binding] | None] | None
+    ports: Ports | None
     options: dict[str, Any] = {}
     log: LogConfig | None = None
-
-
-PORTS = TypeAdapter(dict[str, list[Binding] | None])
-ULIMITS = TypeAdapter(list[Ulimit])
 
 
 def parse_container(
@@ -109,17 +93,10 @@ def parse_container(
     clear_checks: Mapping[str, Mapping[str, int]],
     edited: Mapping[str, tuple[str, ...]],
 ) -> ObservedContainer:
-    """One container.
+    """One container of what the snapshot's template printed; raise ValueError if it is something else.
 
-    Args:
-        text: what the snapshot's template printed.
-        secrets: container id → digest of its secret variables.
-        checks: container id → secret variable → number.
-        clear_checks: container id → clear variable → number.
-        edited: container name → files of its image that were changed since it was put into service.
-
-    Raises:
-        ValueError: it is not what the template prints.
+    By its id there are: the digest of its ``secrets``, and numbers of secret (``checks``) and other variables
+    (``clear_checks``). By its name: files of its image that were ``edited`` since it was put into service.
     """
     row = ContainerRow.model_validate_json(text)
     log, name = row.log or LogConfig(), row.name.removeprefix("/")
@@ -135,7 +112,9 @@ def parse_container(
         health=row.health,
         restarts=row.restarts,
         labels=row.labels or {},
-        env=dict(_variable(text) for text in row.env if text),
+        env={
+            name: value if equals else None for name, equals, value in (text.partition("=") for text in row.env if text)
+        },
         secrets=secrets.get(row.id),
         edited=tuple(path for path in edited.get(name, ()) if path != NOT_LISTED),
         are_edits_known=NOT_LISTED not in edited.get(name, ()),
@@ -154,11 +133,7 @@ def parse_container(
 
 
 def parse_image_defaults(text: str) -> tuple[str, ImageDefaults]:
-    """One image's id, and what its containers get from it.
-
-    Raises:
-        ValueError: it is not what the template prints.
-    """
+    """One image's id, and what its containers get from it; raise ValueError if the template does not print such."""
     row = ImageRow.model_validate_json(text)
     return row.id, ImageDefaults(
         env=frozenset(name for name in row.env if name),
@@ -168,13 +143,8 @@ def parse_image_defaults(text: str) -> tuple[str, ImageDefaults]:
     )
 
 
-def _variable(text: str) -> tuple[str, str | None]:
-    name, separator, value = text.partition("=")
-    return name, value if separator else None
-
-
-def _bindings(bindings: Iterable[Binding] | None) -> tuple[str, ...]:
-    return tuple(f"{binding.address}:{binding.port}" for binding in bindings or ())
+def _bindings(bindings: Iterable[Mapping[str, str]] | None) -> tuple[str, ...]:
+    return tuple(f"{binding['HostIp']}:{binding['HostPort']}" for binding in bindings or ())
 
 
 def _values(name: str, value: Any) -> tuple[object, ...]:
@@ -188,11 +158,8 @@ def _values(name: str, value: Any) -> tuple[object, ...]:
             ports = PORTS.validate_python(value)
             return tuple(f"{binding}:{port}" for port, bindings in ports.items() for binding in _bindings(bindings))
         case "Ulimits":
-            return tuple(f"{limit.name}={limit.soft}:{limit.hard}" for limit in ULIMITS.validate_python(value))
-    return tuple(map(_value, value)) if isinstance(value, list) else (_value(value),)
-
-
-def _value(value: Any) -> object:
-    if not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is no value of an option")
-    return value
+            return tuple(f"{limit['Name']}={limit['Soft']}:{limit['Hard']}" for limit in value)
+    values = value if isinstance(value, list) else [value]
+    if wrong := [each for each in values if not isinstance(each, str | int | float)]:
+        raise ValueError(f"{wrong[0]!r} is no value of an option")
+    return tuple(values)

@@ -14,16 +14,8 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from kamal_pyinfra.facts.container import parse_container, parse_image_defaults
-from kamal_pyinfra.plan.state.observed import (
-    Disk,
-    Docker,
-    Findings,
-    LockDetails,
-    ObservedFile,
-    ObservedHost,
-    ObservedImage,
-    parse_record,
-)
+from kamal_pyinfra.plan.state import observed
+from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings, LockDetails, ObservedFile, ObservedHost
 from kamal_pyinfra.shell.snapshot import SnapshotQuery, snapshot
 from kamal_pyinfra.text import one_line
 
@@ -40,15 +32,7 @@ class SnapshotError(ValueError):
 
 
 class Rows:
-    """The lines that a script printed, by their kind.
-
-    Args:
-        name: of the whole in messages.
-        output: the script's standard output, line by line.
-
-    Raises:
-        SnapshotError: the last line is missing.
-    """
+    """The lines of a script's output by their kind; SnapshotError if the last is missing. ``name`` is for messages."""
 
     def __init__(self, name: str, output: Iterable[str]) -> None:
         self.name = name
@@ -66,28 +50,20 @@ class Rows:
         """The lines of a kind, without it."""
         return [text for _, text in self._rows.get(kind, [])]
 
-    def text(self, kind: str) -> str:
-        """The lines of a kind as one; empty if there is none."""
-        return "".join(self.texts(kind))
-
     def first(self, kind: str) -> str | None:
         """The first line of a kind; ``None`` if there is none."""
         return next(iter(self.texts(kind)), None)
 
     def read(self, kind: str, reader: Callable[[str], Value]) -> list[Value]:
-        """The value of each line of a kind.
-
-        Raises:
-            SnapshotError: a line is not of its kind; the message names the line, and what is wrong with it.
-        """
-        return [self._value(number, kind, text, reader) for number, text in self._rows.get(kind, [])]
-
-    def _value(self, number: int, kind: str, text: str, reader: Callable[[str], Value]) -> Value:
-        try:
-            return reader(text)
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            line = one_line(f"{self.name} cannot be read: line {number}, {kind}: {_reason(error)}")
-            raise SnapshotError(line[:LONGEST]) from error
+        """The value of each line of a kind; SnapshotError names the line that is not of its kind, and the reason."""
+        values = []
+        for number, text in self._rows.get(kind, []):
+            try:
+                values.append(reader(text))
+            except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+                line = one_line(f"{self.name} cannot be read: line {number}, {kind}: {_reason(error)}")
+                raise SnapshotError(line[:LONGEST]) from error
+        return values
 
     def number(self, kind: str) -> int | None:
         """The first line of a kind as a number, if there is one."""
@@ -113,29 +89,24 @@ def _reason(error: Exception) -> str:
 
 
 def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
-    """One value from the lines of a snapshot.
-
-    Args:
-        host: the host's name in the configuration.
-        output: the script's standard output, line by line.
-
-    Raises:
-        SnapshotError: the last line is missing, or a line cannot be read.
-    """
+    """A host, by its name in the configuration, from the lines of a snapshot; SnapshotError if it cannot be read."""
     rows = Rows("the snapshot", output)
     docker = rows.docker()
     if docker is None:
         raise SnapshotError("the snapshot cannot be read: no line is about Docker")
     secrets = dict(rows.read("secrets", _secret))
-    checks, file_checks, clear = (_checks(rows.read(kind, _check)) for kind in ("check", "file-check", "clear-check"))
-    edited = _edited(rows.texts("edited"))
+    images = (text.rpartition(" ") for text in rows.texts("image"))
+    checks, file_checks, clear = (_checks(rows, kind) for kind in ("check", "file-check", "clear-check"))
+    edited: dict[str, tuple[str, ...]] = {}
+    for name, _, path in (text.partition(" ") for text in rows.texts("edited")):
+        edited[name] = (*edited.get(name, ()), path)
     return ObservedHost(
         host=host,
-        user=rows.text("user"),
-        home=rows.text("home"),
+        user=rows.first("user") or "",
+        home=rows.first("home") or "",
         docker=docker,
         containers=tuple(rows.read("container", lambda text: parse_container(text, secrets, checks, clear, edited))),
-        images=tuple(map(_image, rows.texts("image"))),
+        images=tuple(observed.ObservedImage(reference=name, id=image_id) for name, _, image_id in images),
         directories=frozenset(rows.texts("directory")),
         files=dict(rows.read("file", lambda text: _file(text, file_checks))),
         uploads=dict(rows.read("upload", lambda text: _file(text, {}))),
@@ -145,7 +116,7 @@ def parse_snapshot(host: str, output: Iterable[str]) -> ObservedHost:
         image_times=dict(map(_image_time, rows.texts("image-age"))),
         now=_number(rows.first("now") or ""),
         image_defaults=dict(rows.read("image-defaults", parse_image_defaults)),
-        record=next(map(parse_record, rows.texts("record")), None),
+        record=next(map(observed.parse_record, rows.texts("record")), None),
         logged_in="login" in rows,
         lock=next(map(parse_lock, rows.texts("lock")), None),
         lock_mark=rows.first("lock-mark") or "",
@@ -157,30 +128,17 @@ def _secret(text: str) -> tuple[str, str]:
     return container, digest
 
 
-def _edited(rows: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """``NAME PATH`` rows as container → paths."""
-    edited: dict[str, tuple[str, ...]] = {}
-    for name, _, path in (text.partition(" ") for text in rows):
-        edited[name] = (*edited.get(name, ()), path)
-    return edited
-
-
-def _check(text: str) -> tuple[int, str, str]:
-    number, name, owner = text.split(" ", 2)
-    return int(number), name, owner
-
-
-def _checks(rows: Iterable[tuple[int, str, str]]) -> dict[str, dict[str, int]]:
+def _checks(rows: Rows, kind: str) -> dict[str, dict[str, int]]:
     """``NUMBER NAME OWNER`` rows as owner → name → number."""
+
+    def parse(text: str) -> tuple[int, str, str]:
+        number, name, owner = text.split(" ", 2)
+        return int(number), name, owner
+
     checks: dict[str, dict[str, int]] = {}
-    for number, name, owner in rows:
+    for number, name, owner in rows.read(kind, parse):
         checks.setdefault(owner, {})[name] = number
     return checks
-
-
-def _image(text: str) -> ObservedImage:
-    reference, _, identity = text.rpartition(" ")
-    return ObservedImage(reference=reference, id=identity)
 
 
 def _image_time(text: str) -> tuple[str, float]:
@@ -226,10 +184,7 @@ def parse_lock(text: str) -> LockDetails:
 class HostSnapshot(FactBase[ObservedHost | None]):
     """The host as the plan takes it; ``None`` only if the snapshot failed, and then pyinfra fails the host."""
 
-    @staticmethod
-    def default() -> None:
-        """A failed snapshot is not an empty host."""
-        return
+    default = type(None)  # a failed snapshot is not an empty host
 
     def command(self, host_name: str, query: SnapshotQuery) -> StringCommand:
         """The snapshot script, for a host by its name in the configuration."""
@@ -245,15 +200,11 @@ class HostSnapshot(FactBase[ObservedHost | None]):
 
 
 def parse_findings(output: Iterable[str]) -> Findings:
-    """One value from the lines of the doctor's script; nothing is judged.
-
-    Raises:
-        SnapshotError: the last line is missing, or a line cannot be read.
-    """
+    """One value from the lines of the doctor's script; SnapshotError if they cannot be read. Nothing is judged."""
     rows = Rows("the doctor's output", output)
     kilobytes = rows.number("memory")
     return Findings(
-        user=rows.text("user"),
+        user=rows.first("user") or "",
         docker=rows.docker() or Docker(installed=True),
         clock=rows.number("clock"),
         cpus=rows.number("cpus"),
@@ -261,7 +212,7 @@ def parse_findings(output: Iterable[str]) -> Findings:
         disks=tuple(dict.fromkeys(rows.read("disk", _disk))),
         is_writable="writable" in rows,
         listening=frozenset(rows.read("listening", lambda text: int(text, 16))),
-        programs=dict(rows.read("program", _program)),
+        programs=dict(rows.read("program", lambda text: (int(text.partition(" ")[0]), text.partition(" ")[2]))),
         published=dict(pair for text in rows.texts("container") for pair in _published(text)),
         registry=rows.first("registry") or "",
     )
@@ -270,11 +221,6 @@ def parse_findings(output: Iterable[str]) -> Findings:
 def _disk(text: str) -> Disk:
     size, available, path = text.split(" ", 2)
     return Disk(path=path, size=int(size) * 1024, available=int(available) * 1024)
-
-
-def _program(text: str) -> tuple[int, str]:
-    port, _, name = text.partition(" ")
-    return int(port), name
 
 
 def _published(text: str) -> Iterator[tuple[int, str]]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kamal_pyinfra.config import Config, Server
-from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.insight.routed import Routed
-from kamal_pyinfra.plan.docker_values import registry_of_image
+from kamal_pyinfra.plan.docker_values import NANO, registry_of_image, to_bytes, to_nano_cpus
 from kamal_pyinfra.plan.proxy.traefik import published_ports
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, Disk, Findings
 from kamal_pyinfra.text import one_line
@@ -172,45 +171,38 @@ def directory(requirements: Requirements, findings: Findings) -> Answer:
 
 def limits(shares: Sequence[Share], findings: Findings) -> Iterator[Answer]:
     """Check that limits of containers leave something for the host itself."""
-    cpus, memory = sum(share.cpus for share in shares), sum(share.memory for share in shares)
-    if cpus and findings.cpus:
-        most = max(shares, key=lambda share: share.cpus)
-        if most.cpus > findings.cpus:
-            message = f"{most.container} asks for {most.cpus:g} CPUs, the host has {findings.cpus}"
-            yield FAIL, message, "Docker refuses that; lower options/cpus"
-        else:
-            yield share_of(f"{cpus:g} of {findings.cpus} CPUs", cpus / findings.cpus, shares, "cpus")
-    if memory and findings.memory:
-        what = f"{gigabytes(memory)} of {gigabytes(findings.memory)} memory"
-        yield share_of(what, memory / findings.memory, shares, "memory")
-
-
-def share_of(what: str, part: float, shares: Sequence[Share], option: str) -> Answer:
-    """Check the part of the host that the limits of containers add up to."""
-    names = ", ".join(share.container for share in shares if getattr(share, option))
-    message = f"{names} may use {what} ({part:.0%})"
-    if part > MOST_SHARE:
-        return WARN, message, f"lower options/{option}, to leave some for the host itself"
-    return OK, message, ""
+    cpus, memory = sum(each.cpus for each in shares), sum(each.memory for each in shares)
+    what = f"{gigabytes(memory)} of {gigabytes(findings.memory or 0)} memory"
+    sums: list[tuple[str, float, int | None, str]] = [("memory", memory, findings.memory, what)]
+    most = max(shares, key=lambda each: each.cpus, default=None)
+    if most and findings.cpus and most.cpus > findings.cpus:
+        message = f"{most.container} asks for {most.cpus:g} CPUs, the host has {findings.cpus}"
+        yield FAIL, message, "Docker refuses that; lower options/cpus"
+    else:
+        sums.insert(0, ("cpus", cpus, findings.cpus, f"{cpus:g} of {findings.cpus} CPUs"))
+    for option, used, available, what in sums:
+        if used and available:
+            names = ", ".join(each.container for each in shares if getattr(each, option))
+            message, part = f"{names} may use {what} ({used / available:.0%})", used / available
+            cure = f"lower options/{option}, to leave some for the host itself"
+            yield (WARN, message, cure) if part > MOST_SHARE else (OK, message, "")
 
 
 def check_local_docker(version: str, error: str, *, is_needed: bool) -> Check:
     """Check that the deploying machine can build images.
 
-    Args:
-        version: of the engine that docker talks to; empty without one.
-        error: of docker; empty if it is not installed.
-        is_needed: whether images come from the deploying machine alone, as with the built-in registry.
+    ``version`` is that of the engine, empty without one; ``error`` is docker's, empty if it is not installed;
+    ``is_needed`` if images come from this machine alone, as with the built-in registry.
     """
     if version:
         return check(HERE, "docker", (OK, f"version {version}", ""))
-    verdict = FAIL if is_needed else WARN
+    cure, message = "install it", "not installed, so no image can be built"
+    if error:
+        may_not = "permission denied" in error.lower()
+        cure = "`sudo usermod -aG docker $USER`, then log in again" if may_not else "make `docker version` work here"
+        message = f"does not answer: {error}"
     elsewhere = "" if is_needed else ", or deploy what was built elsewhere with `--skip-push`"
-    if not error:
-        return check(HERE, "docker", (verdict, "not installed, so no image can be built", f"install it{elsewhere}"))
-    may_not = "permission denied" in error.lower()
-    cure = "`sudo usermod -aG docker $USER`, then log in again" if may_not else "make `docker version` work here"
-    return check(HERE, "docker", (verdict, f"does not answer: {error}", f"{cure}{elsewhere}"))
+    return check(HERE, "docker", (FAIL if is_needed else WARN, message, f"{cure}{elsewhere}"))
 
 
 def check_local_registry(server: str, answer: str) -> Check:
@@ -221,28 +213,24 @@ def check_local_registry(server: str, answer: str) -> Check:
 
 def check_names(
     rules: Mapping[str, tuple[str, ...]], addresses: Mapping[str, tuple[str, ...]], *, for_certificates: bool
-) -> tuple[Check, ...]:
+) -> Iterator[Check]:
     """Check that each name of a ``Host(...)`` rule resolves to the hosts that serve it.
 
-    Args:
-        rules: names, with the hosts of their roles.
-        addresses: of names and hosts; empty where there is none.
-        for_certificates: whether the proxy will request certificates for these names.
+    ``rules`` are names with the hosts of their roles; ``addresses`` are those of names and hosts, empty where there is
+    none; ``for_certificates`` if the proxy will request certificates for these names.
     """
     reason = "no certificate can be issued before" if for_certificates else "no user can reach the app by it before"
-    return tuple(check(HERE, "name", _name(name, hosts, addresses, reason)) for name, hosts in rules.items())
-
-
-def _name(name: str, hosts: Sequence[str], addresses: Mapping[str, tuple[str, ...]], reason: str) -> Answer:
-    found = addresses.get(name, ())
-    ours = {address for host in hosts for address in (host, *addresses.get(host, ()))}
-    if not found:
-        return WARN, f"{name} does not resolve", f"add a DNS record to {', '.join(hosts)}; {reason}"
-    strangers = [address for address in found if address not in ours]
-    if strangers:
-        way_out = f"if that is no load balancer of yours, point it to {', '.join(hosts)}"
-        return WARN, f"{name} resolves to {', '.join(strangers)}, which is none of its hosts", way_out
-    return OK, f"{name} resolves to {', '.join(found)}", ""
+    for name, hosts in rules.items():
+        found, listed = addresses.get(name, ()), ", ".join(hosts)
+        ours = {address for host in hosts for address in (host, *addresses.get(host, ()))}
+        strangers = ", ".join(address for address in found if address not in ours)
+        answer = OK, f"{name} resolves to {', '.join(found)}", ""
+        if not found:
+            answer = WARN, f"{name} does not resolve", f"add a DNS record to {listed}; {reason}"
+        elif strangers:
+            way_out = f"if that is no load balancer of yours, point it to {listed}"
+            answer = WARN, f"{name} resolves to {strangers}, which is none of its hosts", way_out
+        yield check(HERE, "name", answer)
 
 
 def gigabytes(number: int) -> str:
@@ -250,43 +238,38 @@ def gigabytes(number: int) -> str:
     return f"{number / 1024**3:.1f} GB"
 
 
-def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> tuple[Check, ...]:
+def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed]) -> Iterator[Check]:
     """Check that the proxy of a host routes to the containers there; ``engine`` is Docker's version."""
-    return tuple(check(host, "proxy", _route(f"Docker {engine} and {proxy}", *each)) for each in routes.items())
-
-
-def _route(pair: str, container: str, routed: Routed) -> Answer:
-    if routed.answer == "yes":
-        return OK, f"routes to {container}", ""
-    if routed.answer == "no":
-        way_out = "fix what the proxy's log names; see docs/reference/troubleshooting.md"
-        return FAIL, f"{container} is not served ({pair}): {routed.reason}", way_out
-    return WARN, f"whether it routes to {container} is not known: {routed.reason}", ""
+    cure = "fix what the proxy's log names; see docs/reference/troubleshooting.md"
+    for name, routed in routes.items():
+        answers = {
+            "yes": (OK, f"routes to {name}", ""),
+            "no": (FAIL, f"{name} is not served (Docker {engine} and {proxy}): {routed.reason}", cure),
+        }
+        unknown = WARN, f"whether it routes to {name} is not known: {routed.reason}", ""
+        yield check(host, "proxy", answers.get(routed.answer, unknown))
 
 
 HUB = "registry-1.docker.io"
-UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 def requirements_of(config: Config, server: Server, address: str = "") -> Requirements:
     """Return the requirements of one host; ``address`` is what a user types after ``ssh``."""
-    is_proxied = any(role.running_traefik and server.host in role.hosts for role in config.roles)
+    roles = [role for role in config.roles if server.host in role.hosts]
+    accessories = {name: config.accessories[name] for name in config.accessories_on(server.host)}
+    is_proxied = any(role.running_traefik for role in roles)
+    shares = [share(role.name, role.options) for role in roles]
+    shares += [share(name, accessory.options) for name, accessory in accessories.items()]
+    shares += [share("traefik", config.traefik.options)] if is_proxied else []
+    image = next(iter(accessories.values())).image if accessories and not roles else None
     return Requirements(
         host=server.host,
         address=address,
         run_directory=config.run_directory,
         ports=tuple(dict.fromkeys(published_ports(config))) if is_proxied else (),
-        registry=_pulls_from(config, server.host),
-        shares=tuple(share for share in _shares(config, server.host) if share.cpus or share.memory),
+        registry=registry_host(config) if image is None else registry_of_image(image) or HUB,
+        shares=tuple(each for each in shares if each.cpus or each.memory),
     )
-
-
-def _pulls_from(config: Config, host: str) -> str:
-    """Return the app's registry; without a role on the host, that of its first accessory."""
-    accessories = config.accessories_on(host)
-    if any(host in role.hosts for role in config.roles) or not accessories:
-        return registry_host(config)
-    return registry_of_image(config.accessories[accessories[0]].image) or HUB
 
 
 def registry_host(config: Config) -> str:
@@ -294,27 +277,7 @@ def registry_host(config: Config) -> str:
     return "" if config.registry.is_built_in else config.registry.server or HUB
 
 
-def _shares(config: Config, host: str) -> Iterator[Share]:
-    """Yield the limits of every container that runs on a host."""
-    roles = [role for role in config.roles if host in role.hosts]
-    yield from (_share(role.name, role.options) for role in roles)
-    yield from (_share(name, config.accessories[name].options) for name in config.accessories_on(host))
-    if any(role.running_traefik for role in roles):
-        yield _share("traefik", config.traefik.options)
-
-
-def _share(container: str, options: Options) -> Share:
-    memory = to_bytes(options.get("memory", options.get("m")))
-    return Share(container=container, cpus=to_cpus(options.get("cpus")), memory=memory)
-
-
-def to_cpus(value: object) -> float:
-    """Return a number of CPUs; 0 for other values."""
-    text = str(value)
-    return float(text) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", text, re.ASCII) else 0.0
-
-
-def to_bytes(value: object) -> int:
-    """Return an amount of memory in Docker's notation in bytes; 0 for other values."""
-    found = re.fullmatch(r"(\d+)([bkmgt]?)b?", str(value).lower(), re.ASCII)
-    return int(found[1]) * UNITS[found[2]] if found else 0
+def share(container: str, options: Mapping[str, object]) -> Share:
+    """Return the limits in the options of a container; 0 for those that are none."""
+    cpus, memory = to_nano_cpus(str(options.get("cpus"))), to_bytes(str(options.get("memory", options.get("m"))))
+    return Share(container=container, cpus=max(cpus or 0, 0) / NANO, memory=memory or 0)

@@ -26,13 +26,11 @@ def _of_role(config: Config, role: Role) -> list[str]:
     if named:
         return named
     paths = [path for _, rule in rules for path in paths_of_rule(rule)] or ["/"]
-    names = [in_url(server.address) for server in role.servers]
+    # An IPv6 address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)
+    names = [
+        f"[{name.replace('%', '%25')}]" if ":" in name else name for name in (server.address for server in role.servers)
+    ]
     return [f"http://{name}{port_suffix(config)}{path_suffix(path)}" for name in names for path in paths]
-
-
-def in_url(address: str) -> str:
-    """Return a name or address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)."""
-    return f"[{address.replace('%', '%25')}]" if ":" in address else address
 
 
 HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
@@ -56,8 +54,7 @@ def parse_routes(lines: Iterable[str], mark: str) -> dict[str, Routed]:
     found: dict[str, Routed] = {}
     for line in lines:
         if line.startswith(mark):
-            container, _, rest = one_line(line.removeprefix(mark)).partition(" ")
-            how, _, reason = rest.partition(" ")
+            container, how, reason, *_ = (*one_line(line.removeprefix(mark)).split(" ", 2), "", "")
             if how in HOW:
                 found[container] = Routed(answer=HOW[how], reason=reason)
     return found
@@ -78,8 +75,7 @@ class Proof:
 
 def parse_proof(host: str, text: str) -> Proof | None:
     """Parse ``CONTAINER request``, ``CONTAINER log`` or ``CONTAINER unproven REASON``; ``None`` for other text."""
-    container, _, rest = one_line(text).partition(" ")
-    kind, _, reason = rest.partition(" ")
+    container, kind, reason, *_ = (*one_line(text).split(" ", 2), "", "")
     match kind:
         case "request" | "log":
             return Proof(host=host, container=container, kind=kind)
@@ -95,23 +91,12 @@ def what_serves(what: str, urls: Sequence[str], proofs: Sequence[Proof]) -> str:
     """
     if not proofs:
         return f"{what} runs; no container behind the proxy was started, so the proxy was not asked"
-    unproven: dict[str, list[Proof]] = {}
+    hosts: dict[tuple[str, str], dict[str, None]] = {}  # by kind and reason
     for each in proofs:
-        if each.kind == "none":
-            unproven.setdefault(each.reason, []).append(each)
-    logged = [each for each in proofs if each.kind == "log"]
-    if not unproven and not logged:
-        return f"{what} serves at {' '.join(urls)}"
-    parts = []
-    if unproven:
-        places = ", ".join(f"{_hosts(those)}: {reason}" for reason, those in unproven.items())
-        parts.append(f"that the proxy routes to it was not proven on {places}")
+        hosts.setdefault((each.kind, each.reason), {})[each.host] = None
+    unproven = ", ".join(f"{', '.join(names)}: {reason}" for (kind, reason), names in hosts.items() if kind == "none")
+    logged = ", ".join(hosts.get(("log", ""), ()))
+    parts = [f"that the proxy routes to it was not proven on {unproven}"] if unproven else []
     if logged:
-        parts.append(
-            f"no request was sent through the proxy on {_hosts(logged)}: only its log shows that it routes there"
-        )
-    return f"{what} runs; {'; '.join(parts)}"
-
-
-def _hosts(proofs: Sequence[Proof]) -> str:
-    return ", ".join(dict.fromkeys(each.host for each in proofs))
+        parts.append(f"no request was sent through the proxy on {logged}: only its log shows that it routes there")
+    return f"{what} runs; {'; '.join(parts)}" if parts else f"{what} serves at {' '.join(urls)}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
-from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import UNLISTED_FILES, Comparison
 from kamal_pyinfra.plan.diff.host import diff_host
@@ -51,53 +50,43 @@ def status_rows(
 
 
 def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Iterator[StatusRow]:
+    host = observed.host
     running = run.owner.running(observed.containers)
     newest = running[0].version if running else ""
     version = observed.record.version if observed.record is not None else newest
     drift = _drift(replace(run, version=version, command="deploy", replaces_edited=True), observed)
-    for role in (role.name for role in run.config.roles if run.includes(role.name) and observed.host in role.hosts):
-        causes = tuple(_cause(change) for change in drift if _role_of(change) == role)
+    for role in (role.name for role in run.config.roles if run.includes(role.name) and host in role.hosts):
+        causes = drift.get((role, False), ())
         found = [container for container in running if container.role == role]
         for container in sorted(found, key=lambda container: replica_number(container.name)):
-            routed = routes.get(container.name, Routed()).text
             unlisted = () if container.are_edits_known else (UNLISTED_FILES,)
-            yield _row(observed.host, role, container, (*causes, *unlisted), routed=routed)
-        if not found:
-            yield _absent(observed, role, version, causes)
-    yield from _proxy_rows(observed, tuple(_cause(change) for change in drift if change.kind == PROXY))
-    others = tuple(_cause(change) for change in drift if not _role_of(change) and change.kind != PROXY)
-    if others:
-        yield StatusRow(host=observed.host, role="-", drift=others)
-
-
-def _drift(run: Run, observed: ObservedHost) -> list[Change]:
-    if not run.version or not observed.docker.is_usable:
-        return []
-    return [change for change in diff_host(Comparison(desired_host(run, observed.host), observed)) if change.is_drift]
-
-
-def _role_of(change: Change) -> str:
-    return change.role or getattr(getattr(change, "file", None), "role", "")
-
-
-def _cause(change: Change) -> str:
-    return f"{change.kind} {change.subject}: {change.cause}"
-
-
-def _absent(observed: ObservedHost, role: str, version: str, drift: tuple[str, ...]) -> StatusRow:
-    """Return the row of a stopped container, which shows why none runs, or one without a container."""
-    for container in observed.containers:
-        if container.role == role and container.version == version:
-            return _row(observed.host, role, container, drift)
-    return StatusRow(host=observed.host, role=role, state=UNKNOWN if observed.docker.error else MISSING, drift=drift)
-
-
-def _proxy_rows(observed: ObservedHost, drift: tuple[str, ...]) -> Iterator[StatusRow]:
-    proxy = observed.container(PROXY_CONTAINER)
+            yield _row(host, role, container, (*causes, *unlisted), routed=routes.get(container.name, Routed()).text)
+        if not found:  # a stopped container shows why none runs
+            ours = (each for each in observed.containers if (each.role, each.version) == (role, version))
+            state = UNKNOWN if observed.docker.error else MISSING
+            stopped = next(ours, None)
+            missing = StatusRow(host=host, role=role, state=state, drift=causes)
+            yield _row(host, role, stopped, causes) if stopped is not None else missing
+    proxy, causes = observed.container(PROXY_CONTAINER), drift.get(("", True), ())
     if proxy is not None:
-        yield replace(_row(observed.host, PROXY, proxy, drift), version=proxy.image.rpartition(":")[2], replica=1)
-    elif drift:
-        yield StatusRow(host=observed.host, role=PROXY, state=MISSING, drift=drift)
+        yield replace(_row(host, PROXY, proxy, causes), version=proxy.image.rpartition(":")[2], replica=1)
+    elif causes:
+        yield StatusRow(host=host, role=PROXY, state=MISSING, drift=causes)
+    if others := drift.get(("", False)):
+        yield StatusRow(host=host, role="-", drift=others)
+
+
+def _drift(run: Run, observed: ObservedHost) -> dict[tuple[str, bool], tuple[str, ...]]:
+    """Return causes by role, and by whether they are about the proxy."""
+    causes: dict[tuple[str, bool], tuple[str, ...]] = {}
+    is_known = run.version and observed.docker.is_usable
+    for change in diff_host(Comparison(desired_host(run, observed.host), observed)) if is_known else ():
+        if change.is_drift:
+            is_proxy = change.kind == PROXY
+            role = "" if is_proxy else change.role or getattr(getattr(change, "file", None), "role", "")
+            cause = f"{change.kind} {change.subject}: {change.cause}"
+            causes[role, is_proxy] = (*causes.get((role, is_proxy), ()), cause)
+    return causes
 
 
 def _row(host: str, role: str, container: ObservedContainer, drift: tuple[str, ...], *, routed: str = "") -> StatusRow:
@@ -131,12 +120,10 @@ class Retained:
 
 def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[Retained, ...]:
     """Return versions with a container left on any host, the newest first."""
-    owner = run.owner
     left: dict[str, list[ObservedContainer]] = {}
-    for host in observed.values():
-        for container in host.containers:
-            if owner.owns(container) and container.version:
-                left.setdefault(container.version, []).append(container)
+    for container in (container for host in observed.values() for container in host.containers):
+        if run.owner.owns(container) and container.version:
+            left.setdefault(container.version, []).append(container)
     roles = [role for role in run.config.roles if run.includes(role.name)]
     needing = [host for host in observed if any(host in role.hosts for role in roles)]
     found = (

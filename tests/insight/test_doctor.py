@@ -19,8 +19,7 @@ from kamal_pyinfra.insight.doctor import (
     check_names,
     check_unreachable,
     requirements_of,
-    to_bytes,
-    to_cpus,
+    share,
 )
 from kamal_pyinfra.plan.proxy.traefik import host_ports, host_rules
 from kamal_pyinfra.plan.state.observed import Disk, Docker, Findings
@@ -350,13 +349,13 @@ def test_host_ports(published: str, ports: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("512m", 512 * 1024**2), ("1GB", GB), ("2048", 2048), ("1k", 1024), ("x", 0), (None, 0), ("1.5g", 0)],
+    [("512m", 512 * 1024**2), ("1GB", GB), ("2048", 2048), ("1k", 1024), ("x", 0), (None, 0), ("1.5g", GB + GB // 2)],
 )
 def test_memory_as_docker_reads_it(text: object, number: int) -> None:
-    assert to_bytes(text) == number
+    assert share("web", {"memory": text}).memory == number
 
 
 @given(st.text(max_size=10) | st.none() | st.integers())
 def test_any_limit_can_be_read(value: object) -> None:
-    assert to_bytes(value) >= 0
-    assert to_cpus(value) >= 0
+    found = share("web", {"memory": value, "cpus": value})
+    assert min(found.memory, found.cpus) >= 0

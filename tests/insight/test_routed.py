@@ -76,4 +76,4 @@ def test_lines_without_the_mark_and_unknown_answers_are_noise():
     ],
 )
 def test_doctor_names_the_pair_of_engine_and_proxy(routed, check):
-    assert check_routes("web1", "29.0.1", "traefik:v3.5", {"shop-web-v2": routed}) == (check,)
+    assert list(check_routes("web1", "29.0.1", "traefik:v3.5", {"shop-web-v2": routed})) == [check]

@@ -81,7 +81,7 @@ def _examined(host: Host, requirements: Requirements) -> Answer:
     return None, 0, (f"no answer within {PATIENCE} s",)
 
 
-def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tuple[Check, ...]]:
+def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, list[Check]]:
     query = query_for(run)
     with log_capture():
         snapshots = session.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query), hosts)
@@ -89,7 +89,7 @@ def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, tup
     proxies = {host: each.container(PROXY_CONTAINER) for host, each in observed.items()}
     images = {host: proxy.image if proxy is not None else "no proxy" for host, proxy in proxies.items()}
     return {
-        host: check_routes(host, observed[host].docker.version, images[host], routes)
+        host: list(check_routes(host, observed[host].docker.version, images[host], routes))
         for host, routes in query_proxies(run, session, observed).items()
     }
 

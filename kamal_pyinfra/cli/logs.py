@@ -6,14 +6,14 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from kamal_pyinfra.cli.options import collected, flag
+from kamal_pyinfra.cli.options import option, options_of, switch
 from kamal_pyinfra.cli.output import echo, printable
 from kamal_pyinfra.errors import ConfigError, Interrupted
 
@@ -24,32 +24,27 @@ if TYPE_CHECKING:
     from kamal_pyinfra.runner.queries.log_lines import LogLine
     from kamal_pyinfra.shell.logs import LogFilter
 
-F = TypeVar("F", bound=Callable[..., Any])
 COLORS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
-OPTIONS = (
-    flag("-f", "--follow", "follows", help="Print new lines as they come, from all hosts at once."),
-    click.option("-s", "--since", metavar="TIME", help="Lines since a time or a duration such as 10m."),
-    click.option(
-        "-n", "--lines", type=click.IntRange(0), metavar="N", help="Last N lines of each [default: 100; 10 with -f]."
-    ),
-    click.option("-g", "--grep", metavar="PATTERN", help="Only lines that match."),
-    click.option(
-        "-o", "--grep-options", "--grep_options", metavar="OPTIONS", default="", help="More options for grep: '-A 3'."
-    ),
-    flag("--json", "as_json", help="Print an object for each line: host, container, time, line."),
-)
+LINES = "Last N lines of each [default: 100; 10 with -f]."
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogOptions:
-    """Values of the options that select lines of a log."""
+    """Options that select lines of a log, and their values."""
 
-    follows: bool = False
-    since: str | None = None
-    lines: int | None = None
-    grep: str | None = None
-    grep_options: str = ""
-    as_json: bool = False
+    follows: bool = switch("-f", "--follow", help="Print new lines as they come, from all hosts at once.")
+    since: str | None = option(
+        *("-s", "--since"), metavar="TIME", default=None, help="Lines since a time or a duration such as 10m."
+    )
+    lines: int | None = option("-n", "--lines", type=click.IntRange(0), metavar="N", default=None, help=LINES)
+    grep: str | None = option("-g", "--grep", metavar="PATTERN", default=None, help="Only lines that match.")
+    grep_options: str = option(
+        *("-o", "--grep-options", "--grep_options"),
+        metavar="OPTIONS",
+        default="",
+        help="More options for grep: '-A 3'.",
+    )
+    as_json: bool = switch("--json", help="Print an object for each line: host, container, time, line.")
 
     def filter(self) -> LogFilter:
         """Return the filter; raise ConfigError for unusable options of grep."""
@@ -63,29 +58,28 @@ class LogOptions:
             raise ConfigError(f"--grep-options {self.grep_options!r}: {error}") from None
         return LogFilter(lines=self.lines, since=self.since, grep=self.grep, grep_options=words)
 
-    def show(
-        self,
-        run: Run,
-        listings: Mapping[str, str],
-        read: Callable[[LogFilter], Mapping[str, Collection[LogLine]]],
-    ) -> None:
-        """Print the lines that ``read`` returns by host, or follow what ``listings`` list on each host."""
-        if not self.follows:
-            print_logs(read(self.filter()), as_json=self.as_json)
-            return
-        from kamal_pyinfra.runner.queries.follow import follow
+    def show(self, run: Run, hosts: Collection[str], container: str = "", label: str = "") -> None:
+        """Print the lines of a container that each host has, or of the app's, or follow them on all hosts at once."""
+        from kamal_pyinfra.runner.queries import logs
 
-        with _reader():
-            try:
-                printer = LogPrinter(listings, as_json=self.as_json)
-                follow(run, listings, self.filter(), printer.line, printer.notice)
-            except Interrupted as error:  # nothing had to be reverted
-                raise click.exceptions.Exit(error.code) from None
+        wanted = self.filter()
+        if not self.follows and container:
+            print_logs(logs.container_logs(run, hosts, container, label, wanted), as_json=self.as_json)
+        elif not self.follows:
+            print_logs(logs.app_logs(run, hosts, wanted), as_json=self.as_json)
+        else:
+            from kamal_pyinfra.runner.queries.follow import follow
+
+            listings = logs.container_listings(hosts, container, label) if container else logs.app_listings(run, hosts)
+            printer = LogPrinter(listings, as_json=self.as_json)
+            with _reader():
+                try:
+                    follow(run, listings, wanted, printer.line, printer.notice)
+                except Interrupted as error:  # nothing had to be reverted
+                    raise click.exceptions.Exit(error.code) from None
 
 
-def log_options(command: F) -> F:
-    """Add the options that select lines of a log, as one :class:`LogOptions` in ``log``."""
-    return collected(command, OPTIONS, LogOptions, "log")
+log_options = options_of(LogOptions, "log")
 
 
 class ReaderGone(Exception):
@@ -118,11 +112,6 @@ class LogPrinter:
             style = self.colors.get(line.host, "")
             self.console.print(Text(source, style=style), Text(printable(line.text)), sep="  ")
 
-    def nothing(self, host: str) -> None:
-        """Print that a host has no line to show; as objects, nothing."""
-        if not self.as_json:
-            _print(f"{host}  Nothing found")
-
     def notice(self, host: str, text: str) -> None:
         """Print an event to standard error."""
         echo(f"{host}: {text}", err=True, dim=not self.as_json)
@@ -136,16 +125,15 @@ def _print(line: str) -> None:
 
 
 def print_logs(found: Mapping[str, Collection[LogLine]], *, as_json: bool) -> None:
-    """Print lines of all hosts by time."""
+    """Print lines of all hosts by time, and then, unless as objects, which hosts have none."""
     from kamal_pyinfra.runner.queries.log_lines import by_time
 
     printer = LogPrinter(found, as_json=as_json)
     with _reader():
         for line in by_time(line for lines in found.values() for line in lines):
             printer.line(line)
-        for host, lines in found.items():
-            if not lines:
-                printer.nothing(host)
+        for host in (host for host, lines in found.items() if not lines and not as_json):
+            _print(f"{host}  Nothing found")
 
 
 @contextmanager

@@ -15,39 +15,20 @@ from kamal_pyinfra.cli.output import echo, echo_json, more, prepare_output
 from kamal_pyinfra.errors import ConfigError, Interrupted, KpError
 
 COMMANDS = {
-    "setup": "deploy.setup",
-    "deploy": "deploy.deploy",
-    "redeploy": "deploy.redeploy",
-    "rollback": "deploy.rollback",
-    "plan": "deploy.plan",
-    "apply": "deploy.apply",
-    "status": "status.status",
-    "history": "history.history",
-    "timeline": "history.timeline",
+    **dict.fromkeys(("setup", "deploy", "redeploy", "rollback", "plan", "apply"), "deploy"),
+    **dict.fromkeys(("status", "details", "doctor"), "status"),
+    **dict.fromkeys(("history", "timeline", "audit"), "history"),
+    **dict.fromkeys(("build", "registry"), "build"),
+    **dict.fromkeys(("init", "config", "docs", "completion"), "project"),
+    **dict.fromkeys(("env", "envify"), "env"),
+    **dict.fromkeys(("server", "shell"), "exec"),
+    **{name: name for name in ("app", "accessory", "lock", "prune", "remove")},
+    "traefik": "proxy",
     "open": "status.open_app",
-    "app": "app.app",
-    "accessory": "accessory.accessory",
-    "build": "build.build",
-    "details": "status.details",
-    "completion": "project.completion",
-    "config": "project.config",
-    "docs": "project.docs",
-    "doctor": "status.doctor",
-    "envify": "env.envify",
-    "init": "project.init",
-    "lock": "lock.lock",
-    "env": "env.env",
-    "prune": "prune.prune",
-    "traefik": "proxy.traefik",
-    "audit": "history.audit",
-    "registry": "build.registry",
-    "remove": "remove.remove",
-    "server": "exec.server",
-    "shell": "exec.shell",
     "exec": "exec.shorthand",
     "logs": "app.all_logs",
 }
-"""The module of each command in ``cli/commands``, and its name there."""
+"""The module of each command in ``cli/commands``, and its name there if that is another."""
 
 
 class LateGroup(click.Group):
@@ -65,8 +46,8 @@ class LateGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load the command of that name."""
         if cmd_name in self.late and cmd_name not in self.commands:
-            module, _, name = self.late[cmd_name].rpartition(".")
-            self.add_command(getattr(import_module(f"{__package__}.commands.{module}"), name), cmd_name)
+            module, _, name = self.late[cmd_name].partition(".")
+            self.add_command(getattr(import_module(f"{__package__}.commands.{module}"), name or cmd_name), cmd_name)
         return super().get_command(ctx, cmd_name)
 
 
@@ -95,29 +76,21 @@ def version(as_json: bool) -> None:
     echo_json(json.dumps(found, indent=2))
 
 
-ON_HOSTS = ("setup", "deploy", "redeploy", "rollback", "plan", "apply")
-
-
 def load_early(arguments: list[str]) -> None:
     """Load the engine before all else, for commands that need it soon."""
-    if arguments[:1] and arguments[0] in ON_HOSTS and "--help" not in arguments:
+    if COMMANDS.get("".join(arguments[:1])) == "deploy" and "--help" not in arguments:
         from kamal_pyinfra.ssh import patches
 
         patches.load_early()
-
-
-def require_text(arguments: list[str]) -> None:
-    """Raise ConfigError for an argument that cannot be sent to a host and printed, since it is not UTF-8."""
-    for number, argument in enumerate(arguments, 1):
-        if re.search("[\ud800-\udfff]", argument):
-            raise ConfigError(f"argument {number} is not valid UTF-8: {argument!r}")
 
 
 def main() -> None:
     """Run ``kp`` and exit: 0 done, 1 failed, 2 changes, 3 bad configuration or arguments, 4 locked, 130/143."""
     prepare_output()
     try:
-        require_text(sys.argv[1:])
+        for number, argument in enumerate(sys.argv[1:], 1):
+            if re.search("[\ud800-\udfff]", argument):  # it could not be sent to a host and printed
+                raise ConfigError(f"argument {number} is not valid UTF-8: {argument!r}")
         load_early(sys.argv[1:])
         sys.exit(kp.main(standalone_mode=False) or 0)
     except click.UsageError as error:

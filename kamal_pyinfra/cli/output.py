@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from kamal_pyinfra import text as safe
 from kamal_pyinfra.errors import ConfigError, KpError
 from kamal_pyinfra.redactor import redacted
-from kamal_pyinfra.text import (
-    COMMAND_ANYWHERE,
-    is_read_by_runner,
-    one_line,
-    sanitized,
-    sanitized_json,
-    without_commands,
-)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,14 +23,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from kamal_pyinfra.plan.plan import Plan
+
 
 def printable(text: str) -> str:
     """Make text from any source safe to print: no secret, and no command to a terminal or a CI runner."""
-    return _without_commands(sanitized(text))
+    return _without_commands(safe.sanitized(text))
 
 
 def _without_commands(text: str) -> str:
-    return without_commands(text) if is_read_by_runner(os.environ) else text
+    return safe.without_commands(text) if safe.is_read_by_runner(os.environ) else text
 
 
 def echo(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None:
@@ -47,20 +42,20 @@ def echo(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None
 
 def echo_command(line: str) -> None:
     """Print a command to the CI runner, in which values are escaped already."""
-    click.echo(sanitized(line))
+    click.echo(safe.sanitized(line))
 
 
 def echo_json(text: str) -> None:
     """Print JSON with terminal commands spelled as escapes."""
-    text = sanitized_json(text)
-    click.echo(COMMAND_ANYWHERE.sub(r"\\u0023", text) if is_read_by_runner(os.environ) else text)
+    text = safe.sanitized_json(text)
+    click.echo(safe.COMMAND_ANYWHERE.sub(r"\\u0023", text) if safe.is_read_by_runner(os.environ) else text)
 
 
 def cell(text: str, style: str = "") -> Text:
     """Return a cell of a table; brackets are no markup."""
     from rich.text import Text
 
-    return Text(one_line(text), style=style)
+    return Text(safe.one_line(text), style=style)
 
 
 def cut(text: str, cells: int) -> str:
@@ -74,7 +69,7 @@ def table_console() -> Console:
     """Return the console for tables; since cells may wrap, whole lines are made safe for a CI runner."""
     from rich.console import Console
 
-    stream: Any = _Filtered(sys.stdout, without_commands) if is_read_by_runner(os.environ) else None
+    stream: Any = _Filtered(sys.stdout, safe.without_commands) if safe.is_read_by_runner(os.environ) else None
     return Console(highlight=False, file=stream)
 
 
@@ -107,6 +102,13 @@ CHANGE = re.compile(r"  ([+~±-]) ")
 WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
 SUBJECT_COLUMN = 14
 """The column of a change's subject, and of its cause on a line of its own."""
+
+
+def paint_plan(plan: Plan, *, is_whole: bool) -> None:
+    """Print a plan; ``is_whole`` shows every step."""
+    from kamal_pyinfra.plan.output.text import render_text
+
+    paint(render_text(plan, is_whole=is_whole))
 
 
 def paint(text: str) -> None:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, typed_words
-from kamal_pyinfra.cli.output import echo, echo_json, paint
+from kamal_pyinfra.cli.output import echo, echo_json, paint_plan
 from kamal_pyinfra.errors import ConfigError, HostFailed, Interrupted, KpError
 from kamal_pyinfra.project.write import write
 from kamal_pyinfra.redactor import redacted
@@ -24,7 +25,6 @@ from kamal_pyinfra.runner.progress.events import AnyEvent, Output, RunEnded
 from kamal_pyinfra.runner.progress.report import Report
 
 if TYPE_CHECKING:
-    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.runner.progress.events import View
     from kamal_pyinfra.runner.progress.timeline import Timeline
@@ -36,19 +36,19 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
 
     The times of a ``run`` that puts a version into service are kept for ``kp timeline``.
     """
-
-    def show_plan(plan: Plan) -> None:
-        from kamal_pyinfra.plan.output.text import render_text
-
-        paint(render_text(plan, is_whole=options.verbose))
-
+    show_plan = partial(paint_plan, is_whole=options.verbose)
     if options.dry_run:
         yield Report([_print_json] if as_json else [], None if as_json else show_plan)
         return
-    view = _view(options, os.environ, as_json=as_json)
+    view = _print_json if as_json else _view(options)
     views: list[View] = [*([view] if view else []), *([LastDeploy(run.config.source.root)] if run else [])]
     report = Report(views, None if options.quiet or as_json else show_plan)
-    _start(report, run)
+    about: dict[str, Any] = {}
+    if run is not None:
+        from kamal_pyinfra.insight.routed import addresses
+
+        about = {"service": naming.service_name(run.config), "version": run.version, "urls": addresses(run.config)}
+    report.started(" ".join(typed_words()), **about)
     try:
         yield report
     except BaseException as error:
@@ -61,33 +61,14 @@ def report_for(options: Options, run: Run | None = None, *, as_json: bool = Fals
         report.ended("done")
 
 
-def plain_report(options: Options, *, verbose: bool) -> Report:
-    """Return a report to lines alone, for work on the deploying machine."""
-    from kamal_pyinfra.cli.views.plain import PlainView
-
-    return Report([] if options.quiet else [PlainView(verbose=verbose)])
-
-
-def _start(report: Report, run: Run | None) -> None:
-    command = " ".join(typed_words())
-    if run is None:
-        report.started(command)
-        return
-    from kamal_pyinfra.insight.routed import addresses
-
-    report.started(command, service=naming.service_name(run.config), version=run.version, urls=addresses(run.config))
-
-
-def _view(options: Options, environ: Mapping[str, str], *, as_json: bool) -> View | None:
+def _view(options: Options) -> View | None:
     from kamal_pyinfra.cli.views.plain import GitHubView, PlainView
 
-    if as_json:
-        return _print_json
     if options.quiet:
         return None
-    if environ.get("GITHUB_ACTIONS") == "true":
+    if os.environ.get("GITHUB_ACTIONS") == "true":
         return GitHubView(PlainView(verbose=options.verbose))
-    if not sys.stdout.isatty() or environ.get("TERM") == "dumb":
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return PlainView(verbose=options.verbose)
     from rich.console import Console
 
@@ -123,19 +104,17 @@ class LastDeploy:
         for each in self.events:
             recorder.note(each)
         found = recorder.timeline(event)
+        if found is None:
+            return
         try:
-            if found is not None:
-                self._write(found)
+            self.folder.mkdir(exist_ok=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
+                ignore.write_text(f".gitignore\n{FILE}\n", encoding="utf-8")
+            text = redacted(found.model_dump_json(indent=2)) + "\n"
+            write(self.folder / FILE, text, mode=0o600, replaces_link=True)
         except (ConfigError, OSError) as error:  # the deploy is over and must not fail because of its record
             echo(f"The times of this run were not kept: {error}", err=True)
-
-    def _write(self, found: Timeline) -> None:
-        self.folder.mkdir(exist_ok=True)
-        ignore = self.folder / ".gitignore"
-        if not ignore.exists():  # a new file in the working tree would make the next version an uncommitted one
-            ignore.write_text(f".gitignore\n{FILE}\n", encoding="utf-8")
-        text = redacted(found.model_dump_json(indent=2)) + "\n"
-        write(self.folder / FILE, text, mode=0o600, replaces_link=True)
 
 
 def read_last_deploy(root: Path) -> Timeline:

@@ -12,7 +12,6 @@ from kamal_pyinfra.cli.output import echo, is_yes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from kamal_pyinfra.plan.plan import Plan
     from kamal_pyinfra.plan.run import Run
     from kamal_pyinfra.plan.tasks.table import Task
 
@@ -21,8 +20,8 @@ yes_option = flag("-y", "--confirmed", "--yes", "is_confirmed", help="Do not ask
 
 def run_task(options: Options, name: str, **given: Any) -> None:
     """Run a task on the chosen hosts; ``given`` are options of its own."""
-    run, target = options.run_without_version(name.partition(" ")[0])
-    run_row(options, row(name, **given), run, target.hosts)
+    run = options.run_without_version(name.partition(" ")[0])
+    run_row(options, row(name, **given), run, run.hosts)
 
 
 def add_commands(
@@ -30,29 +29,22 @@ def add_commands(
     texts: Mapping[str, tuple[str, str]],
     run: Callable[..., None] = run_task,
     *parameters: Callable[[Any], Any],
+    shared: Callable[[Any], Any] = changing_options,
     hidden: bool = False,
 ) -> None:
-    """Add commands that change hosts to a group, which differ in little but their name.
+    """Add commands to a group, which differ in little but their name.
 
-    Args:
-        group: whose name begins the task's: ``app stop``.
-        texts: help text and example, by the command's name.
-        run: called with the common options, the names of group and command, and the values of ``parameters``.
-        parameters: options and arguments besides the common ones.
-        hidden: not listed in the group's help.
+    ``texts`` are help text and example by the command's name. ``run`` gets the common options, which ``shared`` adds,
+    the names of group and command, as in ``app stop``, and the values of ``parameters``: options and arguments besides.
     """
+    for name, (text, example) in texts.items():
 
-    def add(name: str, text: str, example: str) -> None:
-        def command(options: Options, **values: Any) -> None:
-            run(options, f"{group.name} {name}", **values)
+        def command(options: Options, task: str = f"{group.name} {name}", **values: Any) -> None:
+            run(options, task, **values)
 
-        command = changing_options(command)
-        for parameter in reversed(parameters):
+        for parameter in (shared, *reversed(parameters)):
             command = parameter(command)
         group.command(name, help=with_example(text, example), hidden=hidden)(command)
-
-    for name, (text, example) in texts.items():
-        add(name, text, example)
 
 
 def row(name: str, **given: Any) -> Task:
@@ -78,32 +70,23 @@ def confirm_row(
     hosts: Collection[str],
     *,
     is_confirmed: bool,
-    require: Callable[[bool], None] | None = None,
+    require: Callable[[bool], None] = lambda _: None,
 ) -> bool:
-    """Show what a task would change and ask its question, unless that was answered with ``-y``.
+    """Show what a task would change and ask its question (Kamal 1.9: only ``y`` is yes), if ``-y`` is not given.
 
-    ``require`` is called with whether nothing would change, and may raise.
+    ``require`` is called with whether nothing would change, and may raise. Raises ConfigError if there is no input to
+    read the answer from.
     """
+    from kamal_pyinfra.plan.output.text import render_text
     from kamal_pyinfra.runner.tasks import preview
 
     plan = preview(task, run, hosts)
-    if require is not None:
-        require(plan.is_empty)
-    return is_wanted(options, plan, task.question, is_confirmed=is_confirmed)
-
-
-def is_wanted(options: Options, plan: Plan, question: str, *, is_confirmed: bool) -> bool:
-    """Show the plan, and ask whether to go on (Kamal 1.9: only ``y`` is yes).
-
-    Raises ConfigError if there is no input to read the answer from.
-    """
-    from kamal_pyinfra.plan.output.text import render_text
-
+    require(plan.is_empty)
     if not options.quiet or not is_confirmed or options.dry_run:
         echo(render_text(plan), nl=False)
     if options.dry_run or plan.is_empty:
         return False
-    if is_confirmed or is_yes(question):
+    if is_confirmed or is_yes(task.question):
         return True
     echo("Aborted")
     return False

@@ -30,13 +30,13 @@ def options(**values: object) -> Options:
 
 
 def test_without_git_and_variable_it_is_unknown(folder: Path) -> None:
-    assert options().run_without_version("lock")[0].version == "unknown"
+    assert options().run_without_version("lock").version == "unknown"
 
 
 def test_one_that_is_known_is_in_the_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERSION", "v7")
-    assert options().run_without_version("lock")[0].version == "v7"
-    assert options(version="v8").run_without_version("lock")[0].version == "v8"
+    assert options().run_without_version("lock").version == "v7"
+    assert options(version="v8").run_without_version("lock").version == "v8"
 
 
 def test_one_that_is_asked_for_must_be_one(folder: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_live_view_prints_text_and_takes_brackets_for_brackets() -> None:
     view = LiveView(Console(file=screen, width=80), verbose=True)
     view(events.Output(at=0.0, phase="build", line=f"a {HOSTILE}"))
     view(events.Failed(at=0.0, host="[/web1]", phase="boot", operation=HOSTILE, output=[f"b {HOSTILE}"]))
-    view.stop()
+    view.live.stop()
     assert "[/web1] failed" in screen.getvalue()
     assert "owned" not in screen.getvalue()
     assert not set("\x1b\x07\r\u202e") & set(screen.getvalue())

@@ -28,13 +28,13 @@ def accessory() -> None:
     """Manage databases and other containers that outlive a deploy."""
 
 
-def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...], tuple[str, ...]]:
-    run, target = options.run_without_version("accessory")
+def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...]]:
+    run = options.run_without_version("accessory")
 
     from kamal_pyinfra.runner.tasks import accessory_hosts, accessory_run, chosen_accessories
 
     names = chosen_accessories(run.config, name)
-    return accessory_run(run, names, command), names, accessory_hosts(run.config, names, target.hosts)
+    return accessory_run(run, names, command), accessory_hosts(run.config, names, run.hosts)
 
 
 TASKS = {
@@ -50,16 +50,11 @@ TASKS = {
 
 
 def _run_task(options: Options, task: str, name: str) -> None:
-    run, _, hosts = _run(options, name, task.partition(" ")[2])
-    run_row(options, row(task), run, hosts)
+    run_row(options, row(task), *_run(options, name, task.partition(" ")[2]))
 
 
-add_commands(
-    accessory,
-    {command: (text, f"kp accessory {command} db") for command, text in TASKS.items()},
-    _run_task,
-    name_argument,
-)
+TEXTS = {command: (text, f"kp accessory {command} db") for command, text in TASKS.items()}
+add_commands(accessory, TEXTS, _run_task, name_argument)
 
 
 @accessory.command("exec")
@@ -71,13 +66,13 @@ add_commands(
 @example("kp accessory exec db --reuse \"mysql -e 'show databases'\"", "kp accessory exec db -i --reuse mysql")
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
     """Run a command in an accessory on each of its hosts and print its output."""
-    run, _, hosts = _run(options, name, "exec")
+    run, hosts = _run(options, name, "exec")
 
     from kamal_pyinfra.runner.exec import accessory_command, in_accessory
 
     line = command[0] if len(command) == 1 else shlex.join(command)
     if options.dry_run:
-        print_dry_run(line, hosts, "in the container that runs" if reuse else "in a new container")
+        print_dry_run(line, hosts, reuses=reuse)
         return
     if is_interactive:
         from kamal_pyinfra.local.terminal import open_terminal
@@ -96,8 +91,9 @@ def details(options: Options, name: str) -> None:
     """Show the containers of an accessory, running or not."""
     from kamal_pyinfra.naming import accessory_container
 
-    run, names, hosts = _run(options, name, "details")
-    print_details(run, hosts, {accessory_container(run.config, each): each for each in names}, heading="accessory")
+    run, hosts = _run(options, name, "details")
+    containers = {accessory_container(run.config, each): each for each in run.accessories}
+    print_details(run, hosts, containers, heading="accessory")
 
 
 @accessory.command()
@@ -107,14 +103,10 @@ def details(options: Options, name: str) -> None:
 @example("kp accessory logs db -n 20", "kp accessory logs db -f")
 def logs(options: Options, name: str, log: LogOptions) -> None:
     """Show the last lines of an accessory's log, or follow it on all its hosts at once."""
-    run, _, hosts = _run(options, name, "logs")
-
     from kamal_pyinfra.naming import accessory_container
-    from kamal_pyinfra.runner.queries.logs import container_listings, container_logs
 
-    container = accessory_container(run.config, name)
-    listings = container_listings(hosts, container, name)
-    log.show(run, listings, lambda wanted: container_logs(run, hosts, container, name, wanted))
+    run, hosts = _run(options, name, "logs")
+    log.show(run, hosts, accessory_container(run.config, name), name)
 
 
 @accessory.command()
@@ -125,16 +117,16 @@ def logs(options: Options, name: str, log: LogOptions) -> None:
 @example("kp accessory remove db")
 def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
     """Remove an accessory's container, image and secrets, also one that left the configuration; data stays."""
-    run, target = options.run_without_version("accessory")
+    run = options.run_without_version("accessory")
 
     from kamal_pyinfra.runner.tasks import ALL_ACCESSORIES, accessory_run, unknown_accessory
 
-    names = () if name == ALL_ACCESSORIES else (name,)
+    names, hosts = () if name == ALL_ACCESSORIES else (name,), run.hosts
     run, task = accessory_run(run, names, "remove"), row("accessory remove", with_data=data)
 
     def require(is_empty: bool) -> None:
         if is_empty and names and name not in run.config.accessories:
             raise ConfigError(unknown_accessory(run.config, name))
 
-    if confirm_row(options, task, run, target.hosts, is_confirmed=is_confirmed, require=require):
-        run_row(options, task, run, target.hosts)
+    if confirm_row(options, task, run, hosts, is_confirmed=is_confirmed, require=require):
+        run_row(options, task, run, hosts)

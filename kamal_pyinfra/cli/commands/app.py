@@ -33,7 +33,7 @@ def app() -> None:
 @example("kp app boot", "kp app boot --version 9f2c1ab")
 def boot(options: Options) -> None:
     """Boot the version in service, or --version, as configured; nothing is built."""
-    asked, target = options.run_without_version("app")
+    asked = options.run_without_version("app")
 
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.config.secrets import require_secrets
@@ -41,10 +41,10 @@ def boot(options: Options) -> None:
     from kamal_pyinfra.runner.tasks import in_service
 
     require_secrets(asked.config)
-    version = options.version or in_service(asked, target.hosts)
-    run, target = options.run("app", version=version, is_build_allowed=False)
+    version = options.version or in_service(asked, asked.hosts)
+    run = options.run("app", version=version, is_build_allowed=False)
     with report_for(options, run) as report:
-        deploy(run, target.hosts, report)
+        deploy(run, run.hosts, report)
 
 
 @app.command()
@@ -67,11 +67,11 @@ def stale_containers(options: Options, stops: bool) -> None:
     if stops:
         run_task(options, "app stale_containers")
         return
-    run, target = options.run_without_version("app")
+    run = options.run_without_version("app")
 
     from kamal_pyinfra.runner.tasks import stale
 
-    found = stale(run, target.hosts)
+    found = stale(run, run.hosts)
     for host, container, version in found:
         echo(f"{host}  {container}  version {version} runs, but another one is in service")
     echo("`kp app stale_containers --stop` stops them" if found else "No stale containers")
@@ -103,25 +103,25 @@ add_commands(app, HIDDEN, hidden=True)
 @example("kp app version")
 def version(options: Options) -> None:
     """Print the version that runs on each host, by role."""
-    run, target = options.run_of_any_version("app")
+    run = options.run_of_any_version("app")
 
     from kamal_pyinfra.runner.queries.observe import observe, running_versions
 
-    for host, observed in observe(run, target.hosts).items():
+    for host, observed in observe(run, run.hosts).items():
         for role, versions in running_versions(run, observed).items() or {"-": ["none"]}.items():
             echo(f"{host}  {role}  {' '.join(versions)}")
 
 
-def _add_details(name: str, text: str, line: str) -> None:
-    @app.command(name, help=with_example(text, line))
-    @common_options
-    def details(options: Options) -> None:
-        run, target = options.run_of_any_version("app")
-        print_details(run, target.hosts, with_app=True)
+def _details(options: Options, _: str) -> None:
+    run = options.run_of_any_version("app")
+    print_details(run, run.hosts, with_app=True)
 
 
-_add_details("details", "Show the app's containers on each host with their health.", "kp app details -r web")
-_add_details("containers", "Show the app's containers on each host, running or not.", "kp app containers")
+DETAILS = {
+    "details": ("Show the app's containers on each host with their health.", "kp app details -r web"),
+    "containers": ("Show the app's containers on each host, running or not.", "kp app containers"),
+}
+add_commands(app, DETAILS, _details, shared=common_options)
 
 
 @app.command()
@@ -129,11 +129,11 @@ _add_details("containers", "Show the app's containers on each host, running or n
 @example("kp app images")
 def images(options: Options) -> None:
     """Show the app's images on each host."""
-    run, target = options.run_without_version("app")
+    run = options.run_without_version("app")
 
     from kamal_pyinfra.runner.queries.observe import observe
 
-    for host, observed in observe(run, target.hosts).items():
+    for host, observed in observe(run, run.hosts).items():
         ours = [image for image in observed.images if image.reference.rpartition(":")[0] == run.config.repository]
         for image in sorted(ours, key=lambda image: image.reference):
             echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
@@ -147,14 +147,10 @@ def images(options: Options) -> None:
 @example("kp app logs -n 20 -g ERROR", "kp app logs -f -r web")
 def logs(options: Options, log: LogOptions) -> None:
     """Show the last lines of the app's logs, or follow all containers at once."""
-    run, target = options.run_without_version("app")
-
-    from kamal_pyinfra.runner.queries.logs import app_listings, app_logs
-
-    log.show(run, app_listings(run, target.hosts), lambda wanted: app_logs(run, target.hosts, wanted))
+    run = options.run_without_version("app")
+    log.show(run, run.hosts)
 
 
 all_logs = copy(logs)
-all_logs.help = with_example(
-    "Show the last lines of the app's logs, or follow all containers at once, as `kp app logs`.", "kp logs -f -g ERROR"
-)
+LOGS = "Show the last lines of the app's logs, or follow all containers at once, as `kp app logs`."
+all_logs.help = with_example(LOGS, "kp logs -f -g ERROR")

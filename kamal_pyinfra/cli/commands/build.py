@@ -15,37 +15,37 @@ def build() -> None:
     """Build the image, push it and pull it onto hosts; none of this takes the deploy lock."""
 
 
+PULL = "Pull the image from the registry on the hosts, even if they have that version already."
 DELIVERIES = {
     "deliver": ("Build and push the image, then pull it on the hosts.", "kp build deliver -d staging"),
     "push": ("Build the image and push it to the registry.", "kp build push"),
-    "pull": (
-        "Pull the image from the registry on the hosts, even if they have that version already.",
-        "kp build pull --version 9f2c1ab",
-    ),
+    "pull": (PULL, "kp build pull --version 9f2c1ab"),
 }
 
 
 def _deliver(options: Options, name: str) -> None:
     pushes, pulls = name != "build pull", name != "build push"
-    run, target = options.run("build")
+    run = options.run("build")
     if options.dry_run and pushes:
         echo(f"This machine would build and push {run.config.absolute_image(run.version)}.")
     if options.dry_run and not pulls:
         return
 
-    from kamal_pyinfra.cli.report import plain_report, report_for
+    from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.cli.views.plain import PlainView
     from kamal_pyinfra.runner import build as runner
+    from kamal_pyinfra.runner.progress.report import Report
 
     if options.dry_run:
         with report_for(options) as shown:
-            runner.pull(run, target.hosts, shown)
+            runner.pull(run, run.hosts, shown)
         return
     # A build is what this command is for; a deploy shows it with --verbose alone.
-    report = plain_report(options, verbose=options.verbose or pushes)
+    report = Report([] if options.quiet else [PlainView(verbose=options.verbose or pushes)])
     if pushes:
         runner.push(run, report)
     if pulls:
-        runner.pull(run, target.hosts, report)
+        runner.pull(run, run.hosts, report)
 
 
 add_commands(build, DELIVERIES, _deliver)
@@ -84,38 +84,29 @@ def registry() -> None:
     """Log in to or out of the registry, on this machine and on the hosts."""
 
 
-REGISTRY = {
-    "login": (
-        "Give the registry's credentials to Docker on this machine and on the hosts.",
-        "kp registry login --skip-local",
-    ),
-    "logout": (
-        "Remove the registry's credentials from Docker on this machine and on the hosts.",
-        "kp registry logout --skip-remote",
-    ),
-}
+LOGIN = "Give the registry's credentials to Docker on this machine and on the hosts."
+LOGOUT = "Remove the registry's credentials from Docker on this machine and on the hosts."
 
 
 def _change_credentials(options: Options, name: str, skip_local: bool, skip_remote: bool) -> None:
-    run, target = options.run_without_version("registry")
+    run = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.runner import tasks as runner
 
-    is_login = name == "registry login"
-    registry = run.config.registry
+    is_login, registry = name == "registry login", run.config.registry
     if options.dry_run and registry.is_built_in:
         echo(f"The built-in registry would {'start when it is needed' if is_login else 'be stopped'}.")
     elif options.dry_run and not skip_local:
         echo(f"This machine would log {'in to' if is_login else 'out of'} {registry.server or 'Docker Hub'}.")
     change = runner.log_in if is_login else runner.log_out
     with report_for(options) as report:
-        change(run, target.hosts, report, is_local=not skip_local, is_remote=not skip_remote)
+        change(run, run.hosts, report, is_local=not skip_local, is_remote=not skip_remote)
 
 
 add_commands(
     registry,
-    REGISTRY,
+    {"login": (LOGIN, "kp registry login --skip-local"), "logout": (LOGOUT, "kp registry logout --skip-remote")},
     _change_credentials,
     flag("-L", "--skip-local", "--skip_local", "skip_local", help="Leave this machine out."),
     flag("-R", "--skip-remote", "--skip_remote", "skip_remote", help="Leave the hosts out."),

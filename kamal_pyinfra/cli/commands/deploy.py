@@ -6,25 +6,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kamal_pyinfra.cli import options as shared
 from kamal_pyinfra.cli.completion import one, versions
-from kamal_pyinfra.cli.options import (
-    KEEP_ENV,
-    SKIP_UNREACHABLE,
-    Options,
-    PlanOptions,
-    changing_options,
-    common_options,
-    example,
-    flag,
-    plan_options,
-    with_example,
-)
-from kamal_pyinfra.cli.output import age, echo, echo_json
+from kamal_pyinfra.cli.options import Options, PlanOptions, changing_options, common_options, example, flag
+from kamal_pyinfra.cli.output import age, echo, echo_json, paint_plan
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.text import one_line
 
@@ -35,11 +26,12 @@ if TYPE_CHECKING:
 CHANGES = 2
 """Exit code of `kp plan --detailed-exitcode`."""
 events_option = flag("--json", "as_json", help="Print events as JSON, one object a line.")
+plan_options = partial(shared.options_of, PlanOptions, "choices")
 
 
 def _deploying(name: str, text: str, *examples: str) -> click.Command:
-    @click.command(name, help=with_example(text, *examples))
-    @plan_options
+    @click.command(name, help=shared.with_example(text, *examples))
+    @plan_options()
     @events_option
     @changing_options
     def command(options: Options, choices: PlanOptions, as_json: bool) -> None:
@@ -48,12 +40,9 @@ def _deploying(name: str, text: str, *examples: str) -> click.Command:
     return command
 
 
+DEPLOY = "Put a version into service without losing a request."
 setup = _deploying("setup", "Install Docker where it is missing, then deploy.", "kp setup")
-deploy = _deploying(
-    "deploy",
-    "Put a version into service without losing a request.",
-    *("kp deploy", "kp deploy --version 9f2c1ab --skip-push"),
-)
+deploy = _deploying("deploy", DEPLOY, "kp deploy", "kp deploy --version 9f2c1ab --skip-push")
 redeploy = _deploying("redeploy", "Deploy, but leave the proxy as it is and prune nothing.", "kp redeploy")
 
 
@@ -73,18 +62,14 @@ def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json:
 
 @click.command()
 @click.argument("version_argument", metavar="[VERSION]", required=False, shell_complete=one(versions))
-@KEEP_ENV
-@SKIP_UNREACHABLE
+@plan_options("keep_env", "skip_unreachable")
 @events_option
 @changing_options
 @example("kp rollback             # asks which", "kp rollback 9f2c1ab")
-def rollback(
-    options: Options, version_argument: str | None, keep_env: bool, skip_unreachable: bool, as_json: bool
-) -> None:
+def rollback(options: Options, version_argument: str | None, choices: PlanOptions, as_json: bool) -> None:
     """Put VERSION, still on the hosts, back into service; without it, offer those that are there."""
     version = version_argument or options.version or choose_version(options)
-    choices = PlanOptions(skip_push=True, keep_env=keep_env, skip_unreachable=skip_unreachable)
-    run_deploy(replace(options, version=version), choices, "rollback", as_json=as_json)
+    run_deploy(replace(options, version=version), replace(choices, skip_push=True), "rollback", as_json=as_json)
 
 
 def choose_version(options: Options) -> str:
@@ -92,18 +77,18 @@ def choose_version(options: Options) -> str:
 
     Raises ConfigError if there is no terminal to ask at, or no version to roll back to.
     """
-    run, target = options.run_without_version("rollback")
+    run = options.run_without_version("rollback")
 
     from kamal_pyinfra.insight.status import retained_versions
     from kamal_pyinfra.runner.queries.observe import observe
 
-    found = retained_versions(run, observe(run, target.hosts))
-    offered = [each for each in found if each.is_offered]
+    found = retained_versions(run, observe(run, run.hosts))
+    offered, now = [each for each in found if each.is_offered], datetime.now(UTC)
     if not offered:
-        raise ConfigError("There is no version to roll back to.", *listing(found, datetime.now(UTC)))
+        raise ConfigError("There is no version to roll back to.", *listing(found, now))
     if not sys.stdin.isatty():
-        raise ConfigError("Which version? `kp rollback VERSION` with one of these:", *listing(found, datetime.now(UTC)))
-    echo("\n".join(listing(found, datetime.now(UTC), is_numbered=True)))
+        raise ConfigError("Which version? `kp rollback VERSION` with one of these:", *listing(found, now))
+    echo("\n".join(listing(found, now, is_numbered=True)))
     number = click.prompt("Roll back to", type=click.IntRange(1, len(offered)), default=1)
     return offered[number - 1].version
 
@@ -123,7 +108,7 @@ def listing(found: Sequence[Retained], now: datetime, *, is_numbered: bool = Fal
 
 
 @click.command()
-@plan_options
+@plan_options()
 @flag("--json", help="Print the plan as JSON.")
 @flag("--detailed-exitcode", help="Exit 2 if there are changes, 0 if there are none.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the plan for `kp apply`.")
@@ -146,17 +131,14 @@ def print_plan(
 
     found, file = make_plan(run, hosts)
 
-    from kamal_pyinfra.cli.output import paint
     from kamal_pyinfra.plan.output.document import plan_document
-    from kamal_pyinfra.plan.output.text import render_text
+    from kamal_pyinfra.project.write import write
 
     if json:
         echo_json(plan_document(found).model_dump_json(indent=2))
     else:
-        paint(render_text(found, is_whole=options.verbose))
+        paint_plan(found, is_whole=options.verbose)
     if out is not None:
-        from kamal_pyinfra.project.write import write
-
         write(Path(out), file.model_dump_json(indent=2) + "\n", mode=0o600, replaces_link=True)
         echo(f"Wrote {out}; `kp apply {out}` makes exactly these changes.", err=json)
     return found
@@ -170,10 +152,16 @@ def print_plan(
 def apply(options: Options, file: str, as_json: bool) -> None:
     """Make the changes of the plan in FILE, unless the fleet or the configuration changed since it was made."""
     from kamal_pyinfra.cli.report import report_for
+    from kamal_pyinfra.local.new_run import new_run
     from kamal_pyinfra.plan.output.file import parse_plan_file
     from kamal_pyinfra.runner.deploy import deploy
 
-    planned = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)
-    run = options.planned_run(planned.run)
+    plan = parse_plan_file(Path(file).read_text("utf-8", errors="replace"), file)
+    planned = plan.run
+    if options.destination not in (None, planned.destination):
+        raise ConfigError(f"the plan is for destination {planned.destination}, not {options.destination}")
+    config = replace(options, destination=planned.destination).config()
+    run = new_run(config, planned.version, command=planned.command, lock_wait=options.lock_wait, is_dry=options.dry_run)
+    run = replace(run, **planned.model_dump(exclude={"destination", "hosts"}))
     with report_for(options, run, as_json=as_json) as report:
-        deploy(run, planned.run.hosts, report, planned)
+        deploy(run, planned.hosts, report, plan)

@@ -18,14 +18,9 @@ def env() -> None:
     """Write or remove the files with secrets, without a deploy."""
 
 
-TASKS = {
-    "push": (
-        "Write the env files that differ to the hosts; the next deploy puts them into effect.",
-        "kp env push -d staging",
-    ),
-    "delete": ("Remove the env files from the hosts; what runs keeps running.", "kp env delete"),
-}
-add_commands(env, TASKS)
+PUSH = "Write the env files that differ to the hosts; the next deploy puts them into effect."
+DELETE = "Remove the env files from the hosts; what runs keeps running."
+add_commands(env, {"push": (PUSH, "kp env push -d staging"), "delete": (DELETE, "kp env delete")})
 PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
 

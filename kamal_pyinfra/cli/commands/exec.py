@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,7 +23,11 @@ PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[:=](.*)", re.ASCII | re.DOTALL)
 SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 interactive = flag("-i", "--interactive", "is_interactive", help="Run on the first of the hosts, with this terminal.")
 more_variables = click.option(
-    "-e", "--env", "pairs", multiple=True, metavar="NAME:VALUE", help="More environment variables."
+    *("-e", "--env"),
+    multiple=True,
+    metavar="NAME:VALUE",
+    callback=lambda _context, _option, pairs: variables(pairs),
+    help="More environment variables.",
 )
 
 
@@ -35,26 +39,24 @@ more_variables = click.option(
 @changing_options
 @example("kp app exec 'bin/report --daily' -r job", "kp app exec -i --reuse sh")
 def execute(
-    options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, pairs: tuple[str, ...]
+    options: Options, command: tuple[str, ...], is_interactive: bool, reuse: bool, env: Mapping[str, str]
 ) -> None:
     """Run a command in the app on each host: in a new container of the version in service, or with --reuse.
 
     CMD is split into words on this machine, and nothing in it is expanded on the host; `sh -c '…'` gives a shell.
     """
-    run, target = options.run_without_version("app")
+    run = options.run_without_version("app")
     words = command_words(command)
     if options.dry_run:
-        where = "in the container that runs" if reuse else "in a new container"
-        print_dry_run(shlex.join(words), target.hosts, where)
+        print_dry_run(shlex.join(words), run.hosts, reuses=reuse)
         return
 
     from kamal_pyinfra.runner.exec import Exec, in_app
 
-    env = variables(pairs)
     wanted = Exec(command=words, version=options.version, reuses=reuse, env=env, is_terminal=is_interactive)
     if is_interactive:
-        _open_terminal(run, target.hosts[0], wanted)
-    print_answers(in_app(run, target.hosts, wanted), "App Host")
+        _open_terminal(run, wanted)
+    print_answers(in_app(run, run.hosts, wanted), "App Host")
 
 
 shorthand = copy(execute)
@@ -66,23 +68,21 @@ shorthand.help = with_example("Run a command in the app on each host, as `kp app
 @more_variables
 @common_options
 @example("kp shell", "kp shell --new -r job")
-def shell(options: Options, is_new: bool, pairs: tuple[str, ...]) -> None:
+def shell(options: Options, is_new: bool, env: Mapping[str, str]) -> None:
     """Open a shell in the app's container in service on the first host: bash if the image has it."""
-    run, target = options.run_without_version("app")
+    run = options.run_without_version("app")
 
     from kamal_pyinfra.runner.exec import Exec
 
-    env = variables(pairs)
-    wanted = Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True)
-    _open_terminal(run, target.hosts[0], wanted)
+    _open_terminal(run, Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True))
 
 
-def _open_terminal(run: Run, host: str, wanted: Exec) -> NoReturn:
+def _open_terminal(run: Run, wanted: Exec) -> NoReturn:
     from kamal_pyinfra.local.terminal import open_terminal, require_terminal
     from kamal_pyinfra.runner.exec import app_command
 
     require_terminal()  # before a host is asked which container runs
-    open_terminal(run, host, app_command(run, host, wanted))
+    open_terminal(run, run.hosts[0], app_command(run, run.hosts[0], wanted))
 
 
 def command_words(command: Sequence[str]) -> tuple[str, ...]:
@@ -101,11 +101,9 @@ def command_words(command: Sequence[str]) -> tuple[str, ...]:
 
 def variables(pairs: Sequence[str]) -> dict[str, str]:
     """Parse ``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; raise ConfigError for other text."""
-    found = {pair: PAIR.fullmatch(pair) for pair in pairs}
-    wrong = next((pair for pair, match in found.items() if match is None), None)
-    if wrong is not None:  # the name alone: what follows it may be a secret
+    for wrong in (pair for pair in pairs if not PAIR.fullmatch(pair)):  # the name alone: the value may be a secret
         raise ConfigError(f"--env {re.split('[:=]', wrong)[0]!r}: should be NAME:VALUE")
-    return {match[1]: match[2] for match in found.values() if match is not None}
+    return {name: value for pair in pairs for name, value in PAIR.findall(pair)}
 
 
 def print_answers(answers: Sequence[ExecResult], title: str) -> None:
@@ -117,10 +115,11 @@ def print_answers(answers: Sequence[ExecResult], title: str) -> None:
         raise HostFailed(f"The command failed on {', '.join(failed)}; its output is above.", failed)
 
 
-def print_dry_run(command: str, hosts: Sequence[str], where: str = "") -> None:
+def print_dry_run(command: str, hosts: Sequence[str], *, reuses: bool | None = None) -> None:
     """Print what would run where; what the command itself would change is not known."""
+    place = {None: "", True: " in the container that runs", False: " in a new container"}[reuses]
     for host in hosts:
-        echo(" ".join(filter(None, (f"{host}: would run", command, where))))
+        echo(f"{host}: would run {command}{place}")
 
 
 @click.group()
@@ -139,15 +138,15 @@ add_commands(server, {"bootstrap": ("Install Docker where it is missing.", "kp s
 @example("kp server exec 'df -h / | tail -n 1'", "kp server exec -i bash")
 def execute_on_server(options: Options, command: tuple[str, ...], is_interactive: bool) -> None:
     """Run a shell command on each host; one argument is shell text, several are quoted words."""
-    run, target = options.run_without_version("server")
+    run = options.run_without_version("server")
     text = command[0] if len(command) == 1 else shlex.join(command)
     if options.dry_run:
-        print_dry_run(text, target.hosts)
+        print_dry_run(text, run.hosts)
         return
 
     from kamal_pyinfra.local.terminal import open_terminal
     from kamal_pyinfra.runner.exec import host_command, on_hosts
 
     if is_interactive:
-        open_terminal(run, target.hosts[0], host_command(run, target.hosts[0], text))
-    print_answers(on_hosts(run, target.hosts, text), "Server Host")
+        open_terminal(run, run.hosts[0], host_command(run, run.hosts[0], text))
+    print_answers(on_hosts(run, run.hosts, text), "Server Host")

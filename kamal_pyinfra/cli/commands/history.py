@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +15,17 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
-    from kamal_pyinfra.insight.history import Deployed
     from kamal_pyinfra.runner.progress.timeline import Load
 
 LINES = 5000
 """Read of each audit log; a deploy leaves about ten lines on a host."""
+LOAD = "JSON report of a load that ran meanwhile; its requests are counted too."
 
 
 def _last(number: int, of: str) -> Callable[[Any], Any]:
     """Return the option for how many are shown."""
-    kind = click.IntRange(min=1)
-    return click.option(
-        "-n", "--lines", type=kind, default=number, show_default=True, metavar="N", help=f"Last N {of}."
-    )
+    settings: dict[str, Any] = {"default": number, "show_default": True, "metavar": "N", "help": f"Last N {of}."}
+    return click.option("-n", "--lines", type=click.IntRange(min=1), **settings)
 
 
 @click.command()
@@ -40,36 +35,28 @@ def _last(number: int, of: str) -> Callable[[Any], Any]:
 @example("kp history", "kp history -n 5 --json")
 def history(options: Options, lines: int, json: bool) -> None:
     """Show who deployed what and when, how long it took and how it ended; deploys by Kamal too."""
-    run, target = options.run_without_version("history")
+    run = options.run_without_version("history")
 
+    from kamal_pyinfra.insight.history import FINISHED
     from kamal_pyinfra.insight.history import history as deploys_of
     from kamal_pyinfra.runner.queries.logs import audit_lines
 
-    found = deploys_of(audit_lines(run, target.hosts, lines=LINES))[:lines]
+    found = deploys_of(audit_lines(run, run.hosts, lines=LINES))[:lines]
     if json:
-        from json import dumps
-
         echo_json(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
     elif found:
-        table_console().print(history_table(found))
+        from rich.table import Table
+
+        table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)
+        table.columns[0].no_wrap = table.columns[3].no_wrap = True
+        for each in found:
+            what = ", ".join(filter(None, (each.command or "by Kamal, or killed", each.where, each.summary)))
+            result = cell(each.result.lower(), "" if each.result == FINISHED else "red")
+            texts = (each.at[:16].replace("T", " "), each.by, each.version, duration(each.seconds))
+            table.add_row(*map(cell, texts), result, cell(what))
+        table_console().print(table)
     else:
         echo("Nothing was deployed yet")
-
-
-def history_table(found: Sequence[Deployed]) -> Table:
-    """Return a table with a row for each deploy."""
-    from rich.table import Table
-
-    from kamal_pyinfra.insight.history import FINISHED
-
-    table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[3].no_wrap = True
-    for each in found:
-        what = ", ".join(filter(None, (each.command or "by Kamal, or killed", each.where, each.summary)))
-        result = cell(each.result.lower(), "" if each.result == FINISHED else "red")
-        texts = (each.at[:16].replace("T", " "), each.by, each.version, duration(each.seconds))
-        table.add_row(*map(cell, texts), result, cell(what))
-    return table
 
 
 @click.command()
@@ -78,24 +65,18 @@ def history_table(found: Sequence[Deployed]) -> Table:
 @example("kp audit -n 10")
 def audit(options: Options, lines: int) -> None:
     """Show what was done to the service on each host, by whom and when."""
-    run, target = options.run_without_version("audit")
+    run = options.run_without_version("audit")
 
     from kamal_pyinfra.runner.queries.logs import audit_lines
 
-    for host, found in audit_lines(run, target.hosts, lines=lines).items():
+    for host, found in audit_lines(run, run.hosts, lines=lines).items():
         for line in found or ["Nothing was done yet"]:
             echo(f"{host}  {line}")
 
 
 @click.command()
 @click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write it as one HTML file.")
-@click.option(
-    "--load",
-    "load_file",
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="JSON report of a load that ran meanwhile; its requests are counted too.",
-)
+@click.option("--load", "load_file", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help=LOAD)
 @flag("--json", help="Print what .kamal/last-deploy.json holds.")
 @common_options
 @example("kp timeline", "kp timeline --html deploy.html --load load.json")
@@ -105,7 +86,7 @@ def timeline(options: Options, html: str | None, load_file: str | None, json: bo
     from kamal_pyinfra.cli.views.timeline import timeline_html, timeline_lines
 
     found = read_last_deploy(options.config().source.root)
-    load = _load(load_file)
+    load = _load(Path(load_file)) if load_file else None
     if html is not None:
         try:
             Path(html).write_text(redacted(timeline_html(found, load)), encoding="utf-8")
@@ -120,16 +101,15 @@ def timeline(options: Options, html: str | None, load_file: str | None, json: bo
             console.print(line, soft_wrap=True)
 
 
-def _load(file: str | None) -> Load | None:
-    if file is None:
-        return None
+def _load(file: Path) -> Load:
     from pydantic import ValidationError
 
     from kamal_pyinfra.runner.progress.timeline import Load
 
     try:
-        return Load.model_validate_json(Path(file).read_bytes())
+        return Load.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{file}: {f'{where}: ' if where else ''}{first['msg']}") from None
+        raise ConfigError(
+            ": ".join((str(file), *filter(None, (".".join(map(str, first["loc"])), first["msg"]))))
+        ) from None

@@ -20,7 +20,7 @@ def lock() -> None:
 @example("kp lock status")
 def status(options: Options) -> None:
     """Show who holds the lock."""
-    run, _ = options.run_of_any_version("lock")
+    run = options.run_of_any_version("lock")
 
     from kamal_pyinfra.runner.failures import lock_lines
     from kamal_pyinfra.runner.lock import lock_status
@@ -38,7 +38,7 @@ def status(options: Options) -> None:
 @example('kp lock acquire -m "database upgrade"')
 def acquire(options: Options, message: str) -> None:
     """Take the lock and hold it until `kp lock release`."""
-    run, _ = options.run_without_version("lock")
+    run = options.run_without_version("lock")
 
     from kamal_pyinfra.runner.lock import acquire_lock
 
@@ -52,7 +52,7 @@ def acquire(options: Options, message: str) -> None:
 @example("kp lock release")
 def release(options: Options, force: bool) -> None:
     """Release the lock if it is your own, stale, or has no owner."""
-    run, _ = options.run_of_any_version("lock")
+    run = options.run_of_any_version("lock")
 
     from kamal_pyinfra.runner.lock import release_lock
 

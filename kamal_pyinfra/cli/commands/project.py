@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ BUNDLE = (
     "--bundle adds Kamal to a Gemfile, which is a Ruby matter; kp is installed already, so there is nothing to add."
 )
 FEW = 3
-"""Files of a folder that are listed one by one."""
+"""Files of a folder that are listed one by one; more are one line, so that a small terminal shows all."""
 
 
 @click.command()
@@ -51,8 +50,11 @@ def init(hosts: tuple[str, ...], image: str | None, registry: str | None, userna
     if is_new and sys.stdin.isatty():
         hosts, image, registry, username = ask(project, hosts, image, registry, username)
     answers = read_answers(project.service, hosts=hosts, image=image, registry=registry, username=username)
-    for line in outcomes((file.path, create(folder, file)) for file in starter_files(project, answers)):
-        echo(line)
+    written = [(file.path, create(folder, file)) for file in starter_files(project, answers)]
+    for (outcome, parent), files in groupby(written, key=lambda file: (file[1], file[0].rpartition("/")[0])):
+        paths = [path for path, _ in files]
+        for path in [f"{parent}/ ({len(paths)} files)"] if parent and len(paths) > FEW else paths:
+            echo(f"{outcome:<8}  {path}")
     if is_new:
         echo("\n".join(["", *notes(project, answers.guesses)]))
     echo(f"Next: {next_step(project, answers) if is_new else 'run `kp plan`'}.")
@@ -77,14 +79,6 @@ def ask(
     elif username is None:
         username = click.prompt(f"User name at {server}", default="", show_default=False) or None
     return hosts, image, registry, username
-
-
-def outcomes(written: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield what became of each file; many in a folder are one line, so that a small terminal shows all."""
-    for (outcome, folder), files in groupby(written, key=lambda file: (file[1], file[0].rpartition("/")[0])):
-        paths = [path for path, _ in files]
-        shown = [f"{folder}/ ({len(paths)} files)"] if folder and len(paths) > FEW else paths
-        yield from (f"{outcome:<8}  {path}" for path in shown)
 
 
 def notes(project: Project, guesses: tuple[str, ...]) -> list[str]:

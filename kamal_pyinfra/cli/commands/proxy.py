@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kamal_pyinfra.cli.commands.status import print_details
 from kamal_pyinfra.cli.logs import LogOptions, log_options
 from kamal_pyinfra.cli.options import Options, changing_options, common_options, example, flag
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
+
+if TYPE_CHECKING:
+    from kamal_pyinfra.plan.run import Run
+
+REMOVE = "Remove the proxy with its image and secrets; refused while another service uses it."
+TASKS = {
+    "boot": ("Run the proxy as configured; an existing one that is so already stays as it is.", "kp traefik boot"),
+    "start": ("Start the existing proxy, as it is.", "kp traefik start -h web1"),
+    "stop": ("Stop the proxy; nothing on the host is served until it starts.", "kp traefik stop -h web1"),
+    "restart": ("Stop and start the existing proxy, as it is.", "kp traefik restart"),
+    "remove": (REMOVE, "kp traefik remove"),
+}
 
 
 @click.group()
@@ -16,27 +30,15 @@ def traefik() -> None:
     """Manage the proxy, which all services of a host share."""
 
 
-TASKS = {
-    "boot": ("Run the proxy as configured; an existing one that is so already stays as it is.", "kp traefik boot"),
-    "start": ("Start the existing proxy, as it is.", "kp traefik start -h web1"),
-    "stop": ("Stop the proxy; nothing on the host is served until it starts.", "kp traefik stop -h web1"),
-    "restart": ("Stop and start the existing proxy, as it is.", "kp traefik restart"),
-    "remove": (
-        "Remove the proxy with its image and secrets; refused while another service uses it.",
-        "kp traefik remove",
-    ),
-}
-
-
-def _run(options: Options, name: str) -> None:
-    run, target = options.run_without_version("traefik")
+def _run(options: Options) -> tuple[Run, tuple[str, ...]]:
+    run = options.run_without_version("traefik")
 
     from kamal_pyinfra.runner.tasks import proxy_hosts
 
-    run_row(options, row(name), run, proxy_hosts(run, target.hosts))
+    return run, proxy_hosts(run, run.hosts)
 
 
-add_commands(traefik, TASKS, _run)
+add_commands(traefik, TASKS, lambda options, name: run_row(options, row(name), *_run(options)))
 
 
 @traefik.command()
@@ -46,11 +48,7 @@ add_commands(traefik, TASKS, _run)
 @example("kp traefik reboot --rolling")
 def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     """Replace the proxy by a new one as configured, which interrupts traffic for a moment."""
-    run, target = options.run_without_version("traefik")
-
-    from kamal_pyinfra.runner.tasks import proxy_hosts
-
-    hosts, task = proxy_hosts(run, target.hosts), row("traefik reboot")
+    (run, hosts), task = _run(options), row("traefik reboot")
     if confirm_row(options, task, run, hosts, is_confirmed=is_confirmed):
         run_row(options, task, run, hosts, is_rolling=rolling)
 
@@ -62,8 +60,8 @@ def details(options: Options) -> None:
     """Show the proxy of each host, running or not."""
     from kamal_pyinfra.naming import PROXY_CONTAINER
 
-    run, target = options.run_of_any_version("traefik")
-    print_details(run, target.hosts, {PROXY_CONTAINER: "proxy"})
+    run = options.run_of_any_version("traefik")
+    print_details(run, run.hosts, {PROXY_CONTAINER: "proxy"})
 
 
 @traefik.command()
@@ -72,12 +70,6 @@ def details(options: Options) -> None:
 @example("kp traefik logs -n 20 -g error", "kp traefik logs -f")
 def logs(options: Options, log: LogOptions) -> None:
     """Show the last lines of the proxies' logs, or follow all of them at once."""
-    run, target = options.run_without_version("traefik")
-
     from kamal_pyinfra.naming import PROXY_CONTAINER
-    from kamal_pyinfra.runner.queries.logs import container_listings, container_logs
-    from kamal_pyinfra.runner.tasks import proxy_hosts
 
-    hosts = proxy_hosts(run, target.hosts)
-    name = PROXY_CONTAINER
-    log.show(run, container_listings(hosts, name, name), lambda wanted: container_logs(run, hosts, name, name, wanted))
+    log.show(*_run(options), PROXY_CONTAINER, PROXY_CONTAINER)

@@ -7,6 +7,18 @@ import click
 from kamal_pyinfra.cli.options import Options, changing_options, example
 from kamal_pyinfra.cli.task import add_commands, confirm_row, row, run_row, yes_option
 
+ALL = "Remove surplus containers, the images that only these used, and leftover cords and assets."
+CONTAINERS = "Remove stopped containers beyond those to keep, and leftover cords and assets."
+IMAGES = "Remove images of the app that no container uses, and those that lost their tag."
+RETAINING = {
+    "all": (ALL, "kp prune all --retain 2"),
+    "containers": (CONTAINERS, "kp prune containers --retain 2"),
+}
+"""Commands that keep some containers for a rollback."""
+retain_option = click.option(
+    "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
+)
+
 
 @click.group()
 @example("kp prune all")
@@ -14,37 +26,15 @@ def prune() -> None:
     """Remove what is neither in service nor kept for a rollback."""
 
 
-RETAINING = {
-    "all": (
-        "Remove surplus containers, the images that only these used, and leftover cords and assets.",
-        "kp prune all --retain 2",
-    ),
-    "containers": (
-        "Remove stopped containers beyond those to keep, and leftover cords and assets.",
-        "kp prune containers --retain 2",
-    ),
-}
-"""Commands that keep some containers for a rollback."""
-
-IMAGES = "Remove images of the app that no container uses, and those that lost their tag."
-
-
 def _prune(options: Options, name: str, retain: int | None) -> None:
-    run, target = options.run_without_version("prune")
+    run = options.run_without_version("prune")
 
     from kamal_pyinfra.runner.tasks import retained
 
-    run_row(options, row(name, retain=retained(run, retain)), run, target.hosts)
-
-
-retain_option = click.option(
-    "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
-)
+    run_row(options, row(name, retain=retained(run, retain)), run, run.hosts)
 
 
 add_commands(prune, RETAINING, _prune, retain_option)
-
-
 add_commands(prune, {"images": (IMAGES, "kp prune images")})
 
 
@@ -54,10 +44,10 @@ add_commands(prune, {"images": (IMAGES, "kp prune images")})
 @example("kp prune accessories")
 def accessories(options: Options, is_confirmed: bool) -> None:
     """Remove accessories that left the configuration; their data stays."""
-    run, target = options.run_without_version("prune")
+    run = options.run_without_version("prune")
 
     from kamal_pyinfra.runner.tasks import accessory_run
 
     run, task = accessory_run(run, (), "remove"), row("prune accessories")
-    if confirm_row(options, task, run, target.hosts, is_confirmed=is_confirmed):
-        run_row(options, task, run, target.hosts)
+    if confirm_row(options, task, run, run.hosts, is_confirmed=is_confirmed):
+        run_row(options, task, run, run.hosts)

@@ -15,6 +15,6 @@ from kamal_pyinfra.cli.task import confirm_row, row, run_row, yes_option
 @example("kp remove", "kp remove -y --purge")
 def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
     """Remove the app, its images and secrets, and the proxy unless another service uses it."""
-    run, target = options.run_without_version("remove")
-    if confirm_row(options, row("remove", purges=purge), run, target.hosts, is_confirmed=is_confirmed):
-        run_row(options, row("remove"), run, target.hosts, purges=purge)
+    run = options.run_without_version("remove")
+    if confirm_row(options, row("remove", purges=purge), run, run.hosts, is_confirmed=is_confirmed):
+        run_row(options, row("remove"), run, run.hosts, purges=purge)

@@ -17,7 +17,6 @@ from kamal_pyinfra.text import one_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kamal_pyinfra.insight.doctor import Check
     from kamal_pyinfra.insight.status import StatusRow
     from kamal_pyinfra.plan.run import Run
 
@@ -36,27 +35,22 @@ VERDICTS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @example("kp status", "kp status --watch")
 def status(options: Options, watch: bool, interval: float, json: bool) -> None:
     """Show what runs on each host, since when, and what was changed outside kp."""
-    run, target = options.run_without_version("status")
+    run = options.run_without_version("status")
+
+    from rich.live import Live
 
     from kamal_pyinfra.runner.queries.observe import status as show_status
 
-    every = interval if watch else None
-    if json:
-        show_status(run, target.hosts, lambda rows: _print_json(rows, is_line=watch), every=every)
-        return
-    from rich.live import Live
+    def print_json(rows: Sequence[StatusRow]) -> None:
+        values, indent = [asdict(row) for row in rows], None if watch else 2
+        echo_json(json_module.dumps(values, indent=indent, ensure_ascii=False))
 
-    console = table_console()
-    if not watch or not console.is_terminal:
-        show_status(run, target.hosts, lambda rows: console.print(_table(rows)), every=every)
+    every, console = interval if watch else None, table_console()
+    if json or not watch or not console.is_terminal:
+        show_status(run, run.hosts, print_json if json else lambda rows: console.print(_table(rows)), every=every)
         return
     with Live(console=console, auto_refresh=False) as live:
-        show_status(run, target.hosts, lambda rows: live.update(_table(rows), refresh=True), every=every)
-
-
-def _print_json(rows: Sequence[StatusRow], *, is_line: bool) -> None:
-    values = [asdict(row) for row in rows]
-    echo_json(json_module.dumps(values, indent=None if is_line else 2, ensure_ascii=False))
+        show_status(run, run.hosts, lambda rows: live.update(_table(rows), refresh=True), every=every)
 
 
 def _table(rows: Sequence[StatusRow]) -> Table:
@@ -87,18 +81,13 @@ def details(options: Options) -> None:
     """Show the containers of the app, the proxy and the accessories on each host."""
     from kamal_pyinfra import naming
 
-    run, target = options.run_of_any_version("details")
+    run = options.run_of_any_version("details")
     accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
-    print_details(run, target.hosts, {naming.PROXY_CONTAINER: "proxy"} | accessories, with_app=True)
+    print_details(run, run.hosts, {naming.PROXY_CONTAINER: "proxy"} | accessories, with_app=True)
 
 
 def print_details(
-    run: Run,
-    hosts: Sequence[str],
-    others: Mapping[str, str] | None = None,
-    *,
-    with_app: bool = False,
-    heading: str = "role",
+    run: Run, hosts: Sequence[str], others: Mapping[str, str] = {}, *, with_app: bool = False, heading: str = "role"
 ) -> None:
     """Print a table with a row for each container of the app, and of others with their names below ``heading``."""
     from rich.table import Table
@@ -108,7 +97,7 @@ def print_details(
     table = Table("host", heading, "container", "state", "health", "image", box=None)
     for host, observed in observe(run, hosts).items():
         for each in observed.containers:
-            role = each.role if with_app and run.owner.owns(each) else (others or {}).get(each.name)
+            role = each.role if with_app and run.owner.owns(each) else others.get(each.name)
             if role is not None:
                 cells = (host, role, each.name, each.status.value, each.health or "-", each.image)
                 table.add_row(*map(cell, cells))
@@ -121,34 +110,28 @@ def print_details(
 @example("kp doctor", "kp doctor -h 192.0.2.11 --json")
 def doctor(options: Options, json: bool) -> None:
     """Check that this machine and each host are ready for a deploy; change nothing. Exit 1 if one is not."""
-    run, target = options.run_of_any_version("doctor")
+    run = options.run_of_any_version("doctor")
 
-    from kamal_pyinfra.runner.queries.doctor import doctor as check
-
-    checks = check(run, target.hosts)
-    if json:
-        echo_json(json_module.dumps([check.__dict__ for check in checks], indent=2))
-    else:
-        print_table([check for check in checks if check.verdict != "ok"] if options.quiet else checks)
-    if any(check.verdict == "fail" for check in checks):
-        click.get_current_context().exit(1)
-
-
-def print_table(checks: Sequence[Check]) -> None:
-    """Print a row for each check, with the way out below what is not as it should be."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("host", "check", "", "found", box=None, pad_edge=False)
-    previous = ""
-    for check in checks:
-        found = Text(check.message)
-        if check.way_out:
-            found.append(f"\n→ {check.way_out}", style="bold")
-        verdict = Text(check.verdict, style=VERDICTS[check.verdict])
-        table.add_row(Text(check.host if check.host != previous else ""), check.name, verdict, found)
-        previous = check.host
-    table_console().print(table)
+    from kamal_pyinfra.runner.queries.doctor import doctor as check
+
+    checks = check(run, run.hosts)
+    table, previous = Table("host", "check", "", "found", box=None, pad_edge=False), ""
+    for each in (each for each in checks if each.verdict != "ok" or not options.quiet):
+        found = Text(each.message)
+        if each.way_out:
+            found.append(f"\n→ {each.way_out}", style="bold")
+        verdict = Text(each.verdict, style=VERDICTS[each.verdict])
+        table.add_row(Text(each.host if each.host != previous else ""), each.name, verdict, found)
+        previous = each.host
+    if json:
+        echo_json(json_module.dumps([check.__dict__ for check in checks], indent=2))
+    else:
+        table_console().print(table)
+    if any(check.verdict == "fail" for check in checks):
+        click.get_current_context().exit(1)
 
 
 @click.command("open")
@@ -163,7 +146,6 @@ def open_app(options: Options, only_prints: bool) -> None:
     found = addresses(options.config())
     if not found:
         raise ConfigError("no role is behind the proxy, so there is nothing to open")
-    for url in found:
-        echo(url)
+    echo("\n".join(found))
     if not only_prints and sys.stdout.isatty():
         click.launch(found[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
@@ -64,38 +64,32 @@ class RunProgress:
                 self._phase_began(event.at, phase, hosts)
             case events.OperationStarted(operation=operation):
                 self.operation = operation
-                self._all(event.at, BUSY, operation)
+                self._set(event.at, self.active, BUSY, operation)
             case events.HostFinished(host=host, operation=operation, succeeded=succeeded):
-                self._set(event.at, host, THROUGH if succeeded else FAILED, operation if not succeeded else "")
+                self._set(event.at, [host], *((THROUGH, "") if succeeded else (FAILED, operation)))
             case events.Waiting(host=host, what=doing) if host in self.lines:
                 self.lines[host].doing = doing
             case events.PullProgress(host=host, layers=layers, of=of) if host in self.lines:
                 self.lines[host].doing = f"{self.operation}: {layers}/{of} layers"
             case events.Gate(passed=passed):
                 self.gate = "gate passed" if passed else "gate closed"
-            case events.Output(line=line):
-                self.output = line
+            case events.Output(line=printed):
+                self.output = printed
             case events.PhaseEnded():
-                self._all(event.at, WAITS, "")
+                self._set(event.at, self.active, WAITS, "")
 
     def _phase_began(self, at: float, phase: str, hosts: list[str]) -> None:
         self.phase, self.active, self.output = phase, tuple(hosts), ""
         for host in hosts:
-            line = self.lines.setdefault(host, HostLine(host))
-            if line.state != FAILED or phase == "revert":
-                line.phase, line.doing, line.state, line.since = phase, "", BUSY, at
+            if host not in self.lines or self.lines[host].state != FAILED or phase == "revert":
+                self.lines[host] = HostLine(host, phase, state=BUSY, since=at)
 
-    def _all(self, at: float, state: str, doing: str) -> None:
-        for host in self.active:
-            self._set(at, host, state, doing)
-
-    def _set(self, at: float, host: str, state: str, doing: str) -> None:
-        line = self.lines.get(host)
-        if line is None or line.state == FAILED:
-            return
-        # A host is busy from the start of its phase; operations that have nothing to do there are over at once.
-        line.since = at if (line.state, state) in ((BUSY, WAITS), (THROUGH, WAITS)) else line.since
-        line.state, line.doing = state, doing
+    def _set(self, at: float, hosts: Iterable[str], state: str, doing: str) -> None:
+        for line in (self.lines[host] for host in hosts if host in self.lines):
+            if line.state != FAILED:
+                # A host is busy from the start of its phase; operations with nothing to do there are over at once.
+                line.since = at if (line.state, state) in ((BUSY, WAITS), (THROUGH, WAITS)) else line.since
+                line.state, line.doing = state, doing
 
 
 NAME_CELLS = 30
@@ -157,7 +151,7 @@ class LiveView:
         self.console = console
         self.verbose = verbose
         self.progress = RunProgress()
-        self.plain = PlainView(verbose=verbose, echo=self._print)
+        self.plain = PlainView(verbose=verbose, echo=lambda line: console.print(Text(printable(line))))
         self.offset = self.drawn_at = 0.0
         self.live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
@@ -171,16 +165,11 @@ class LiveView:
             case events.Failed():
                 self._frame_failure(event)
             case events.RunEnded():
-                self.stop()
+                self.live.stop()  # the lines above the table stay
         if not isinstance(event, QUIET) or self.verbose:
             self.plain(event)
         if self.live.is_started and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
             self.live.refresh()  # else the next redraw shows it; a hundred hosts may print at once
-
-    def stop(self) -> None:
-        """Remove the table; the lines above it stay."""
-        if self.live.is_started:
-            self.live.stop()
 
     def _draw(self) -> Group:
         self.drawn_at = time.monotonic()
@@ -189,16 +178,13 @@ class LiveView:
         return Group(*frame(self.progress, time.monotonic() - self.offset, width=size.width, rows=rows))
 
     def _frame_failure(self, event: events.Failed) -> None:
-        what = f"{event.phase}: {event.operation}" if event.operation else event.phase
-        text = Text(printable("\n".join(self._shortened(event.output))) or "(no output)")
-        title = Text(one_line(f"{event.host} failed ({what})"))
-        self.console.print(Panel(text, title=title, title_align="left", border_style="red"))
-
-    def _shortened(self, lines: Sequence[str]) -> Sequence[str]:
-        """Return lines that fit on the screen with their frame; a line of a log often takes two rows."""
+        """Print what of a host's output fits on the screen with its frame; a line of a log often takes two rows."""
+        lines = event.output
         last = max(1, min(MOST_LAST_LINES, (self.console.size.height - OTHER_ROWS) // 2))
         left_out = len(lines) - FIRST_LINES - last
-        return [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]] if left_out > 0 else lines
-
-    def _print(self, line: str) -> None:
-        self.console.print(Text(printable(line)))
+        if left_out > 0:
+            lines = [*lines[:FIRST_LINES], f"({left_out} more)", *lines[-last:]]
+        what = f"{event.phase}: {event.operation}" if event.operation else event.phase
+        title = Text(one_line(f"{event.host} failed ({what})"))
+        text = Text(printable("\n".join(lines)) or "(no output)")
+        self.console.print(Panel(text, title=title, title_align="left", border_style="red"))

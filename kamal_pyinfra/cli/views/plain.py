@@ -22,6 +22,7 @@ class PlainView:
 
     def __call__(self, event: events.AnyEvent) -> None:
         """Print the lines of an event."""
+        lines = [_line(event, verbose=self.verbose)]
         match event:
             case events.RunStarted():
                 self.started = event
@@ -29,51 +30,33 @@ class PlainView:
                 self.phases[phase] = self.phases.get(phase, 0.0) + seconds
             case events.ProxyAsked(host=host, container=container, proof=kind, reason=reason):
                 self.proofs.append(Proof(host=host, container=container, kind=kind, reason=reason))
-        for line in self._lines(event):
+            case events.RunEnded(result="done", at=at):
+                lines = [f"Finished in {duration(at)}"]
+                if self.started is not None and self.started.urls:  # a version was put into service
+                    took = (f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05)
+                    what = f"{self.started.service} {self.started.version}"
+                    lines += [", ".join(took), what_serves(what, self.started.urls, self.proofs)]
+        for line in filter(None, lines):
             self.echo(f"{time.strftime('%H:%M:%S')}  {line}")
 
-    def _lines(self, event: events.AnyEvent) -> list[str]:
-        if isinstance(event, events.RunEnded):
-            return self._last_lines(event) if event.result == "done" else []
-        line = (self._verbose_line(event) if self.verbose else None) or _line(event)
-        return [line] if line else []
 
-    def _last_lines(self, event: events.RunEnded) -> list[str]:
-        """Return the duration and, if a version was put into service, the time of each phase and the URLs."""
-        lines = [f"Finished in {duration(event.at)}"]
-        if self.started is not None and self.started.urls:
-            lines += [
-                ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.phases.items() if seconds >= 0.05),
-                what_serves(f"{self.started.service} {self.started.version}", self.started.urls, self.proofs),
-            ]
-        return lines
-
-    def _verbose_line(self, event: events.AnyEvent) -> str | None:
-        match event:
-            case events.Waiting(host=host, what=what):
-                return f"{'boot':<8} {host}: {what}"
-            case events.Output(phase=phase, line=line):
-                return f"{phase:<8} {line}"
-            case events.OperationEnded(phase=phase, operation=operation, changed=changed):
-                return f"{phase:<8} {operation}: {', '.join(changed) or 'nothing to change'}"
-        return None
-
-
-def _line(event: events.AnyEvent) -> str | None:
+def _line(event: events.AnyEvent, *, verbose: bool) -> str | None:
     match event:
         case events.BatchStarted(number=number, of=of, hosts=hosts) if of > 1:
             return f"batch {number}/{of}: {', '.join(hosts)}"
+        case events.Waiting(host=host, what=what) if verbose:
+            return f"{'boot':<8} {host}: {what}"
         case events.HostFinished(phase=phase, host=host, operation=operation, succeeded=False):
             return f"{phase:<8} {host}: {operation} failed"
-        case events.OperationEnded(phase=phase, operation=operation, changed=[_, *_] as changed):
-            return f"{phase:<8} {operation}: {', '.join(changed)}"
+        case events.OperationEnded(phase=phase, operation=operation, changed=changed) if changed or verbose:
+            return f"{phase:<8} {operation}: {', '.join(changed) or 'nothing to change'}"
         case events.Gate(passed=False):
             return "gate     not every new container is healthy and routed to: nothing is switched"
         case events.PhaseEnded(phase=phase, succeeded=succeeded, seconds=seconds):
             return f"{phase:<8} {'done' if succeeded else 'failed'} in {duration(seconds)}"
-        case events.Output(phase="release" as phase, line=line):
-            return f"{phase:<8} {line}"
-        case events.Warned(phase=phase, text=text):
+        case events.Warned(phase=phase, text=text) | events.Output(phase=phase, line=text) if (
+            verbose or phase == "release" or isinstance(event, events.Warned)
+        ):
             return f"{phase:<8} {text}"
     return None
 

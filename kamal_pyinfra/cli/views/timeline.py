@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from kamal_pyinfra.cli.output import cut, duration
-from kamal_pyinfra.runner.progress.timeline import LOCAL, Load, PhaseTime, Span, Timeline
+from kamal_pyinfra.runner.progress.timeline import LOCAL, Load, Span, Timeline
 from kamal_pyinfra.text import one_line
 
 PHASES = {
@@ -37,14 +37,18 @@ def timeline_lines(timeline: Timeline, load: Load | None, *, width: int) -> list
     rows = hosts_of(timeline)
     name = min(NAME_CELLS, max(cell_len(host or THIS_MACHINE) for host in rows))
     cells = max(10, width - name - 2)
-    lines = [Text(cut(title(timeline), width), style="bold"), Text(cut(ending(timeline), width)), Text()]
-    lines.append(Text(" " * (name + 2) + _scale(timeline.seconds, cells), style="dim"))
-    lines += [_row(host, timeline, name, cells) for host in rows]
-    lines += [Text(), _legend(timeline), Text()]
-    lines += [Text(cut(line, width)) for line in _table(timeline)]
-    if load is not None:
-        lines += [Text(), Text(cut(load_line(load), width), style="red" if load.failed else "green")]
-    return lines
+    middle, end = f"{timeline.seconds / 2:.1f} s", f"{timeline.seconds:.1f} s"
+    scale = f"{'0':<{cells // 2}}{middle}".ljust(cells - len(end))[: cells - len(end)] + end
+    names = dict.fromkeys("lock" if phase.phase == "unlock" else phase.phase for phase in timeline.phases)
+    legend = "  ".join(f"{PHASES.get(name, HOOK)[0]} {name}" for name in names)
+    return [
+        *(Text(cut(title(timeline), width), style="bold"), Text(cut(ending(timeline), width)), Text()),
+        Text(" " * (name + 2) + scale, style="dim"),
+        *(_row(host, timeline, name, cells) for host in rows),
+        *(Text(), Text(legend, style="dim"), Text()),
+        *(Text(cut(line, width)) for line in _table(timeline)),
+        *([Text(), Text(cut(load_line(load), width), style="red" if load.failed else "green")] if load else []),
+    ]
 
 
 def title(timeline: Timeline) -> str:
@@ -86,35 +90,22 @@ def _row(host: str, timeline: Timeline, name: int, cells: int) -> Text:
     return row
 
 
-def _scale(seconds: float, cells: int) -> str:
-    middle, end = f"{seconds / 2:.1f} s", f"{seconds:.1f} s"
-    half = cells // 2
-    return f"{'0':<{half}}{middle}".ljust(cells - len(end))[: cells - len(end)] + end
-
-
-def _legend(timeline: Timeline) -> Text:
-    names = dict.fromkeys("lock" if phase.phase == "unlock" else phase.phase for phase in timeline.phases)
-    return Text("  ".join(f"{PHASES.get(name, HOOK)[0]} {name}" for name in names), style="dim")
-
-
 def _table(timeline: Timeline) -> Iterator[str]:
+    """Yield a line for each phase, with its slowest operation and the host of that."""
     wide = max(len(phase.phase) for phase in timeline.phases)
     long = max(len(duration(phase.seconds)) for phase in timeline.phases)
     has_batches = max(phase.batch for phase in timeline.phases) > 1
     for phase in timeline.phases:
-        batch = f"batch {phase.batch}" if phase.batch and has_batches else ""
-        words = ", ".join(filter(None, (batch, "" if phase.succeeded else "failed", _slowest(timeline, phase))))
-        yield f"{phase.phase:<{wide}}  {phase.began:6.1f} s  {duration(phase.seconds):>{long}}  {words}".rstrip()
-
-
-def _slowest(timeline: Timeline, phase: PhaseTime) -> str:
-    """Return the slowest operation of a phase, and its host."""
-    end = phase.began + phase.seconds
-    within = [span for span in timeline.spans if span.phase == phase.phase and phase.began <= span.began <= end]
-    slowest = max(within, key=lambda span: span.ended - span.began, default=None)
-    if slowest is None or not slowest.operation:
-        return ""
-    return f"{slowest.operation} on {slowest.host} {duration(slowest.ended - slowest.began)}"
+        end = phase.began + phase.seconds
+        within = [span for span in timeline.spans if span.phase == phase.phase and phase.began <= span.began <= end]
+        slow = max(within, key=lambda span: span.ended - span.began, default=None)
+        words = (
+            f"batch {phase.batch}" if phase.batch and has_batches else "",
+            "" if phase.succeeded else "failed",
+            f"{slow.operation} on {slow.host} {duration(slow.ended - slow.began)}" if slow and slow.operation else "",
+        )
+        time = f"{phase.phase:<{wide}}  {phase.began:6.1f} s  {duration(phase.seconds):>{long}}"
+        yield f"{time}  {', '.join(filter(None, words))}".rstrip()
 
 
 LETTER_WIDTH = 0.9
@@ -148,16 +139,13 @@ def _bar(span: Span, timeline: Timeline) -> dict[str, object]:
     scale = 100 / (timeline.seconds or 1.0)
     width = max(0.3, (span.ended - span.began) * scale)
     name = f"{span.phase}: {span.operation}" if span.operation else span.phase
-    waits = [
-        f"\n{wait.at:.1f} s  {wait.what}"
-        for wait in timeline.waits
-        if wait.host == span.host and span.began <= wait.at <= span.ended
-    ]
+    during = (wait for wait in timeline.waits if wait.host == span.host and span.began <= wait.at <= span.ended)
+    waits = "".join(f"\n{wait.at:.1f} s  {wait.what}" for wait in during)
     return {
         "phase": span.phase,
         "failed": not span.succeeded,
         "left": span.began * scale,
         "width": width,
         "name": span.phase if width > LETTER_WIDTH * (len(span.phase) + 1) else "",
-        "hint": f"{name}, {duration(span.ended - span.began)}{'' if span.succeeded else ', failed'}{''.join(waits)}",
+        "hint": f"{name}, {duration(span.ended - span.began)}{'' if span.succeeded else ', failed'}{waits}",
     }

@@ -85,26 +85,33 @@ REMOVE_ACCESSORIES = step("Remove accessories", changes.RemoveAccessory)
 BOOT_ACCESSORIES = (*ENV_FILES, LOG_IN, step("Boot accessories", changes.BootAccessory, changes.RebootAccessory))
 
 
-def _task(phase: str, failure: str, decide: Callable[..., TaskDecision], *steps: Step, **others: Any) -> Task:
-    return Task(phase=phase, failure=failure, decide=decide, steps=steps, **others)
+def _task(phase: str, decide: Callable[..., TaskDecision], *steps: Step, failure: str = "{}", **others: Any) -> Task:
+    return Task(phase=phase, failure=failure.format(phase), decide=decide, steps=steps, **others)
 
 
-_app = partial(_task, state="The other hosts are through; `kp app details` shows what runs.")
-_remove_from_app = partial(_app, "remove", "remove_from_app")
-_proxy = partial(_task, state="The proxies of the other hosts are as wanted; `kp traefik details` shows what runs.")
-_accessory = partial(_task, state="What is done on the other hosts stays; `kp accessory details all` shows what runs.")
-_boot_accessories = partial(_accessory, needs_secrets=True)
-_remove_accessories = partial(_accessory, "remove", "remove_accessories")
-_prune = partial(_task, "prune", "prune", state="What serves was not touched; the other hosts are through.")
+_app = partial(_task, failure="{}_app", state="The other hosts are through; `kp app details` shows what runs.")
+_remove_from_app = partial(_app, "remove", failure="remove_from_app")
+_proxy = partial(
+    _task,
+    failure="{}_proxy",
+    state="The proxies of the other hosts are as wanted; `kp traefik details` shows what runs.",
+)
+_accessory = partial(
+    _task,
+    failure="{}_accessories",
+    state="What is done on the other hosts stays; `kp accessory details all` shows what runs.",
+)
+_boot_accessories = partial(_accessory, failure="boot_accessories", needs_secrets=True)
+_prune = partial(_task, "prune", state="What serves was not touched; the other hosts are through.")
 _registry = partial(_task, is_locked=False, is_planned=False, is_checked=False)
 
 TASKS: Mapping[str, Task] = {
-    "app start": _app("start", "start_app", app.start, step("Start the app", changes.StartContainer)),
-    "app stop": _app("stop", "stop_app", app.stop, step("Stop the app", changes.StopContainer, audit="Stopped app")),
+    "app start": _app("start", app.start, step("Start the app", changes.StartContainer)),
+    "app stop": _app("stop", app.stop, step("Stop the app", changes.StopContainer, audit="Stopped app")),
     "app stale_containers": _app(
-        "stop", "stop_app", app.stale, step("Stop the app", changes.StopContainer, audit="Stopped stale containers")
+        "stop", app.stale, step("Stop the app", changes.StopContainer, audit="Stopped stale containers")
     ),
-    "app remove": _app("remove", "remove_app", app.remove, REMOVE_APP),
+    "app remove": _app("remove", app.remove, REMOVE_APP),
     "app remove_container": _remove_from_app(
         app.remove_container,
         step("Remove them", changes.RemoveContainer, audit="Removed app container with version {version}"),
@@ -116,40 +123,32 @@ TASKS: Mapping[str, Task] = {
         app.remove_images,
         step("Remove them", changes.RemoveImage, changes.RemoveUntagged, audit="Removed all app images"),
     ),
-    "accessory boot": _boot_accessories("boot", "boot_accessories", accessory.boot, *BOOT_ACCESSORIES),
-    "accessory reboot": _boot_accessories("reboot", "boot_accessories", accessory.boot, *BOOT_ACCESSORIES),
+    "accessory boot": _boot_accessories("boot", accessory.boot, *BOOT_ACCESSORIES),
+    "accessory reboot": _boot_accessories("reboot", accessory.boot, *BOOT_ACCESSORIES),
     "accessory upload": _accessory(
-        "upload", "upload_accessories", accessory.upload, step("Upload files", changes.UploadFiles), is_checked=False
+        "upload", accessory.upload, step("Upload files", changes.UploadFiles), is_checked=False
     ),
     "accessory directories": _accessory(
         "directories",
-        "make_accessory_directories",
         accessory.directories,
         step("Create folders", changes.CreateAccessoryDirectories),
+        failure="make_accessory_directories",
         is_checked=False,
     ),
-    "accessory start": _accessory(
-        "start", "start_accessories", accessory.start, step("Start accessories", changes.SwitchAccessory)
-    ),
-    "accessory stop": _accessory(
-        "stop", "stop_accessories", accessory.stop, step("Stop accessories", changes.SwitchAccessory)
-    ),
-    "accessory restart": _accessory(
-        "restart", "restart_accessories", accessory.restart, step("Restart accessories", changes.SwitchAccessory)
-    ),
-    "accessory remove": _remove_accessories(
-        accessory.remove, REMOVE_ACCESSORIES, question="Remove it from these hosts?"
+    "accessory start": _accessory("start", accessory.start, step("Start accessories", changes.SwitchAccessory)),
+    "accessory stop": _accessory("stop", accessory.stop, step("Stop accessories", changes.SwitchAccessory)),
+    "accessory restart": _accessory("restart", accessory.restart, step("Restart accessories", changes.SwitchAccessory)),
+    "accessory remove": _accessory(
+        "remove", accessory.remove, REMOVE_ACCESSORIES, question="Remove it from these hosts?"
     ),
     "traefik boot": _proxy(
         "boot",
-        "boot_proxy",
         proxy.boot,
         *(*ENV_FILES, LOG_IN),
         step("Run the proxy", changes.RunProxy, changes.StartProxy, changes.ReplaceProxy),
     ),
     "traefik reboot": _proxy(
         "reboot",
-        "reboot_proxy",
         proxy.reboot,
         *(*ENV_FILES, LOG_IN),
         step("Reboot the proxy", changes.RebootProxy),
@@ -159,36 +158,33 @@ TASKS: Mapping[str, Task] = {
         is_planned=False,
         untouched="Not rebooted: {hosts}; their proxies serve as before.",
     ),
-    "traefik start": _proxy("start", "start_proxy", proxy.start, step("Start the proxy", changes.SwitchProxy)),
-    "traefik stop": _proxy("stop", "stop_proxy", proxy.stop, step("Stop the proxy", changes.SwitchProxy)),
-    "traefik restart": _proxy(
-        "restart", "restart_proxy", proxy.restart, step("Restart the proxy", changes.SwitchProxy)
-    ),
-    "traefik remove": _proxy("remove", "remove_proxy", proxy.remove, REMOVE_PROXY),
+    "traefik start": _proxy("start", proxy.start, step("Start the proxy", changes.SwitchProxy)),
+    "traefik stop": _proxy("stop", proxy.stop, step("Stop the proxy", changes.SwitchProxy)),
+    "traefik restart": _proxy("restart", proxy.restart, step("Restart the proxy", changes.SwitchProxy)),
+    "traefik remove": _proxy("remove", proxy.remove, REMOVE_PROXY),
     "env push": _task(
         "env push",
-        "push_env",
         host.push,
         *ENV_FILES,
+        failure="push_env",
         state="The other hosts have their env files. No container was touched.",
         needs_secrets=True,
     ),
     "env delete": _task(
         "env delete",
-        "delete_env",
         host.delete,
         step("Delete env files", changes.RemoveEnvFile, audit=ENV_AUDITS[changes.RemoveEnvFile]),
+        failure="delete_env",
         state="The other hosts are through. No container was touched.",
         is_checked=False,
     ),
     "prune all": _prune(prune.everything, PRUNE),
     "prune containers": _prune(prune.containers, PRUNE),
     "prune images": _prune(prune.images, PRUNE),
-    "prune accessories": _remove_accessories(
-        accessory.prune, REMOVE_ACCESSORIES, question="Remove them from these hosts?"
+    "prune accessories": _accessory(
+        "remove", accessory.prune, REMOVE_ACCESSORIES, question="Remove them from these hosts?"
     ),
     "remove": _task(
-        "remove",
         "remove",
         remove.remove,
         *(REMOVE_APP, REMOVE_FILES, REMOVE_PROXY, REMOVE_ACCESSORIES, LOG_OUT),
@@ -198,16 +194,18 @@ TASKS: Mapping[str, Task] = {
     ),
     "server bootstrap": _task(
         "bootstrap",
-        "bootstrap_server",
         host.bootstrap,
         step("Have Docker and folders", changes.InstallDocker, changes.CreateDirectories),
+        failure="bootstrap_server",
         state="The other hosts have Docker; a user who installs it must be root or have sudo without password.",
         hooks=("", "docker-setup"),
         is_checked=False,
     ),
     "registry login": _registry(
-        "login", "log_in", host.log_in, LOG_IN, state="The other hosts are logged in.", is_observed=False
+        "login", host.log_in, LOG_IN, failure="log_in", state="The other hosts are logged in.", is_observed=False
     ),
-    "registry logout": _registry("logout", "log_out", host.log_out, LOG_OUT, state="The other hosts are logged out."),
+    "registry logout": _registry(
+        "logout", host.log_out, LOG_OUT, failure="log_out", state="The other hosts are logged out."
+    ),
 }
-"""By the words that are typed after ``kp``: phase, name in a failure, decision and steps of each."""
+"""By the words that are typed after ``kp``: phase, decision and steps of each."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from operator import eq
 from typing import Any
 
 import gevent
@@ -30,7 +31,6 @@ from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import plan
 from kamal_pyinfra.operations.app import turned_bad
 from kamal_pyinfra.operations.apply import applied
-from kamal_pyinfra.operations.lock import release_command, run_on_primary
 from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan import fleet_state
 from kamal_pyinfra.plan.run import Run
@@ -45,11 +45,7 @@ NOT_RELEASED = "the deploy lock is still there: see `kp lock status`, and run `k
 
 @deploy("Deploy")
 def roll_out(run: Run) -> None:
-    """The steps of :mod:`kamal_pyinfra.deploys.phases`.
-
-    With nothing to change the lock is not taken and no hook called. The condition is asked when pyinfra executes,
-    not before.
-    """
+    """The steps of ``deploys/phases.py``; with nothing to change, which pyinfra asks late, no lock and no hook."""
     plan.accepted(run=run, name="Observe the host")
     hosts = hosts_within_limit(run.config.all_hosts)
     conditions: dict[Phase, Callable[[], bool]] = {
@@ -108,7 +104,7 @@ def reboot_proxies_locked(run: Run) -> None:
             decide=task.decide,
             kinds=task.steps[-1].kinds,
             name=f"Reboot the proxy of {name}",
-            _if=partial(_is_turn_of, name),
+            _if=partial(eq, name, current_host().name),
         )
         _task_hook(run, "post-traefik-reboot", name)
     locks.released(run=run, name="Release the deploy lock")
@@ -117,10 +113,6 @@ def reboot_proxies_locked(run: Run) -> None:
 def _task_hook(run: Run, hook: str, host: str) -> None:
     if has_hook(run, hook):
         hooks.called(run=run, hook=hook, hosts=(host,), name=f"Call {hook} for {host}")
-
-
-def _is_turn_of(name: str) -> bool:
-    return current_host().name == name
 
 
 class Safety(BaseStateCallback):
@@ -193,13 +185,11 @@ class Safety(BaseStateCallback):
             logger.info(what_serves(what, urls, record.proofs))
 
     def _release(self, state: State, host: Host) -> None:
-        record, outcome = run_state(state), ""
+        record = run_state(state)
+        end = {"result": INTERRUPTED} if self.is_interrupted else {"result": FAILED, "where": _where(state)}
         try:
-            if record.is_locked and self.is_interrupted:
-                outcome = record.ends(result=INTERRUPTED)
-            elif record.is_locked:
-                outcome = record.ends(result=FAILED, where=_where(state))
-            is_released = run_on_primary(state, host, self.run, release_command(self.run, outcome=outcome))
+            outcome = record.ends(**end) if record.is_locked else ""
+            is_released = locks.run_on_primary(state, host, self.run, locks.release_command(self.run, outcome=outcome))
         except Exception as error:  # the run is over; the user gets the reason why the lock stays
             host.log(f"{type(error).__name__}: {error}")
             is_released = False

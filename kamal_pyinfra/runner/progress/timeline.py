@@ -23,10 +23,12 @@ PhaseName = Annotated[str, BeforeValidator(lambda name: OBSERVE if name == "look
 """A phase; an earlier kp called the first one ``look`` in the files that it kept."""
 
 
-class Span(BaseModel):
-    """One host at one operation."""
-
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class Span(_Frozen):
+    """One host at one operation."""
 
     host: str = Field(description="Which host; empty for the deploying machine.")
     phase: PhaseName = Field(description="The phase.")
@@ -36,10 +38,8 @@ class Span(BaseModel):
     succeeded: bool = Field(description="Whether it worked.")
 
 
-class PhaseTime(BaseModel):
+class PhaseTime(_Frozen):
     """One phase on all its hosts."""
-
-    model_config = ConfigDict(frozen=True)
 
     phase: PhaseName
     batch: int = Field(description="Counted from 1; 0 outside of batches.")
@@ -48,20 +48,16 @@ class PhaseTime(BaseModel):
     succeeded: bool
 
 
-class Wait(BaseModel):
+class Wait(_Frozen):
     """What a host waited for."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: float
     host: str
     what: str
 
 
-class Timeline(BaseModel):
+class Timeline(_Frozen):
     """What ``.kamal/last-deploy.json`` holds."""
-
-    model_config = ConfigDict(frozen=True)
 
     format_version: int = FORMAT_VERSION
     command: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from kamal_pyinfra.config import Config
@@ -105,40 +105,27 @@ def stale(run: Run, hosts: Collection[str]) -> list[tuple[str, str, str]]:
     ]
 
 
-def log_in(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
-    """Give the registry's credentials to this machine's Docker, then to the hosts'."""
-    if not run.is_dry:
-        if run.config.registry.is_built_in:
-            report.warned("the built-in registry takes no login, and starts when it is needed")
-            return
-        registry_credentials(run.config)
-    act = local_registry.log_in if is_local else None
-    _at_registry("login", run, hosts if is_remote else (), report, act)
-
-
-def log_out(run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool) -> None:
-    """Take the registry's credentials from this machine's Docker, then from the hosts'; end one of one's own."""
-    if run.config.registry.is_built_in and not run.is_dry:
-        was_there = local_registry.removed(run.config.registry, Programs(report.output, report.warned))
-        report.warned(f"the built-in registry {'is gone; what was pushed stays' if was_there else 'does not run'}")
-        return
-    act = local_registry.log_out if is_local else None
-    _at_registry("logout", run, hosts if is_remote else (), report, act)
-
-
-def _at_registry(
-    name: str, run: Run, hosts: Collection[str], report: Report, act: Callable[[Run], None] | None
+def change_credentials(
+    name: str, run: Run, hosts: Collection[str], report: Report, *, is_local: bool, is_remote: bool
 ) -> None:
-    task = TASKS[f"registry {name}"]
+    """Log this machine's Docker in to the registry or out of it, then the hosts'; end one that kp starts itself."""
+    task, registry, is_login = TASKS[name], run.config.registry, name == "registry login"
     if run.is_dry:
-        if hosts and not run.config.registry.is_built_in:  # this machine's Docker is not asked
+        if is_remote and not registry.is_built_in:  # this machine's Docker is not asked
             report.planned(preview(task, run, hosts))
-        return
-    if act is not None:
-        with report.phase_of_this_machine(name):
-            act(run)
-    if hosts:
-        run_task(task, run, hosts, report)
+    elif registry.is_built_in and is_login:
+        report.warned("the built-in registry takes no login, and starts when it is needed")
+    elif registry.is_built_in:
+        was_there = local_registry.removed(registry, Programs(report.output, report.warned))
+        report.warned(f"the built-in registry {'is gone; what was pushed stays' if was_there else 'does not run'}")
+    else:
+        if is_login:
+            registry_credentials(run.config)
+        if is_local:
+            with report.phase_of_this_machine(task.phase):
+                (local_registry.log_in if is_login else local_registry.log_out)(run)
+        if is_remote:
+            run_task(task, run, hosts, report)
 
 
 ALL_ACCESSORIES = "all"

@@ -75,7 +75,7 @@ def printed(line: str) -> str:
     ],
 )
 def test_what_needs_no_host_is_said_without_one(project: Path, stand_in: StandIn, line: str, text: str) -> None:
-    stand_in("kamal_pyinfra.runner.tasks", log_in=lambda *_, **__: None, log_out=lambda *_, **__: None)
+    stand_in("kamal_pyinfra.runner.tasks", change_credentials=lambda *_, **__: None)
     before = sorted(path.name for path in project.rglob("*"))
     assert printed(line) == text
     assert sorted(path.name for path in project.rglob("*")) == before

@@ -92,16 +92,15 @@ def _change_credentials(options: Options, name: str, skip_local: bool, skip_remo
     run = options.run_without_version("registry")
 
     from kamal_pyinfra.cli.report import report_for
-    from kamal_pyinfra.runner import tasks as runner
+    from kamal_pyinfra.runner.tasks import change_credentials
 
     is_login, registry = name == "registry login", run.config.registry
     if options.dry_run and registry.is_built_in:
         echo(f"The built-in registry would {'start when it is needed' if is_login else 'be stopped'}.")
     elif options.dry_run and not skip_local:
         echo(f"This machine would log {'in to' if is_login else 'out of'} {registry.server or 'Docker Hub'}.")
-    change = runner.log_in if is_login else runner.log_out
     with report_for(options) as report:
-        change(run, run.hosts, report, is_local=not skip_local, is_remote=not skip_remote)
+        change_credentials(name, run, run.hosts, report, is_local=not skip_local, is_remote=not skip_remote)
 
 
 add_commands(

@@ -45,7 +45,7 @@ class Moved:
     Args:
         keeps: the property, in a sentence.
         nightly: ids of tests, with their parameters.
-        proven_by: ids of tests that `make test` runs, with or without parameters.
+        proven_by: ids of tests that `make test` runs; one without its parameters stands for all of its cases.
     """
 
     keeps: str

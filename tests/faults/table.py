@@ -289,7 +289,7 @@ FAULTS = (
 )
 CASES = {(fault.name, phase): case for fault in FAULTS for phase, case in fault.cases.items()}
 COVERING = {
-    "SIGKILL": "boot",
+    "SIGKILL": "switch",
     "SIGINT": "boot",
     "SIGTERM": "gate",
     "connection cut": "lock",
@@ -308,7 +308,7 @@ COVERING = {
     "flapping": "gate",
     "slow start": "boot",
     "old ignores TERM": "retire",
-    "old is wedged": "switch",
+    "old is wedged": "retire",
     "proxy down": "observe",
     "proxy killed": "switch",
     "clock skew": "observe",

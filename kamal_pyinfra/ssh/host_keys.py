@@ -63,9 +63,13 @@ class KnownKey:
 
     def is_of(self, name: str) -> bool:
         """Whether the line is about a host, named as ``HOST`` or ``[HOST]:PORT``."""
-        if self.hosts.startswith("|1|"):
-            return _is_digest_of(self.hosts, name)
-        return is_in(name, self.hosts.lower().split(","))
+        if not self.hosts.startswith("|1|"):
+            return is_in(name, self.hosts.lower().split(","))
+        try:
+            salt, digest = (base64.b64decode(part) for part in self.hosts[3:].split("|"))
+        except ValueError:
+            return False
+        return hmac.digest(salt, name.encode(), "sha1") == digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +83,9 @@ class Trust:
 
 
 class HostKeys(MissingHostKeyPolicy):
-    """What is known of the keys of one host.
+    """What is known of the keys of one host, in files and in ``run_keys``, which get a new one.
 
-    Args:
-        names: as what it may be in a file: ``[HOST]:PORT``, which a new key gets, and ``HOST``, which is for any port.
-        trust: where its keys are; ``run_keys`` get a new one.
+    It may be named in a file as ``[HOST]:PORT``, which a new key gets, and as ``HOST``, which is for any port.
     """
 
     def __init__(self, names: Sequence[str], trust: Trust, run_keys: RunKeys) -> None:
@@ -107,11 +109,7 @@ class HostKeys(MissingHostKeyPolicy):
         self.check(key)
 
     def check(self, key: PKey) -> None:
-        """Let a connection go on only if a key is the host's, which proved that it has the private half.
-
-        Raises:
-            HostKeyRefused: it is another than is known, it is revoked, or it is unknown and must not be.
-        """
+        """Raise HostKeyRefused unless a key is the host's, which proved that it has the private half, or may be new."""
         blob, accepted = key.asbytes(), self.run_keys.accepted.get(self.name, set())
         shown = f"{_type_of(blob)} {fingerprint(blob)}"
         if blob in self.revoked or _is_revoked(blob, self.trust.revoked):
@@ -167,9 +165,7 @@ def fingerprint(blob: bytes) -> str:
 
 
 def _is_revoked(blob: bytes, file: str) -> bool:
-    if not file:
-        return False
-    content = _content(file)
+    content = _content(file) if file else b""
     if content is None:
         raise HostKeyRefused(f"{file} (RevokedHostKeys) is not there: no host key can be checked")
     if content.startswith(KRL_MAGIC):
@@ -192,7 +188,6 @@ class _File:
                     self.named.setdefault(name, []).append(line)
 
     def lines_of(self, name: str) -> list[KnownKey]:
-        """Return those about a host."""
         return [*self.named.get(name, ()), *(line for line in self.others if name and line.is_of(name))]
 
 
@@ -254,26 +249,17 @@ def _unreadable(file: str, error: OSError) -> HostKeyRefused:
 
 def _is_whole(blob: bytes) -> bool:
     """Whether the fields of a key end where it ends; a line may have been cut off."""
-    position = 0
-    while position < len(blob):
-        length = int.from_bytes(blob[position : position + 4], "big")
-        position += 4 + length
-        if position > len(blob) or length == 0:
+    while blob:
+        end = 4 + int.from_bytes(blob[:4], "big")
+        if end > len(blob) or end == 4:
             return False
-    return position == len(blob)
+        blob = blob[end:]
+    return True
 
 
 def _type_of(blob: bytes) -> str:
     length = int.from_bytes(blob[:4], "big")
     return blob[4 : 4 + length].decode("latin-1")
-
-
-def _is_digest_of(hosts: str, name: str) -> bool:
-    try:
-        salt, digest = (base64.b64decode(part) for part in hosts[3:].split("|"))
-    except ValueError:
-        return False
-    return hmac.digest(salt, name.encode(), "sha1") == digest
 
 
 def _write(name: str, key: PKey, file: str) -> str:
@@ -282,21 +268,17 @@ def _write(name: str, key: PKey, file: str) -> str:
     try:
         Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         number = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "rb", buffering=0):
+            if not _is_locked(number):
+                return f"{file} is locked by another program"
+            size = os.fstat(number).st_size
+            if size and os.pread(number, 1, size - 1) != b"\n":  # its last line was cut off
+                line = b"\n" + line
+            if os.write(number, line) != len(line):
+                os.ftruncate(number, size)
+                return f"{file} cannot be written (no space left)"
     except OSError as error:
         return f"{file} cannot be written ({error.strerror})"
-    try:
-        if not _is_locked(number):
-            return f"{file} is locked by another program"
-        size = os.fstat(number).st_size
-        if size and os.pread(number, 1, size - 1) != b"\n":  # its last line was cut off
-            line = b"\n" + line
-        if os.write(number, line) != len(line):
-            os.ftruncate(number, size)
-            return f"{file} cannot be written (no space left)"
-    except OSError as error:
-        return f"{file} cannot be written ({error.strerror})"
-    finally:
-        os.close(number)
     return ""
 
 

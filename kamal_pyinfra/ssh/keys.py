@@ -21,23 +21,14 @@ from io import StringIO
 from pathlib import Path
 
 import gevent
-from paramiko import (
-    AuthenticationException,
-    BadAuthenticationType,
-    ECDSAKey,
-    Ed25519Key,
-    PasswordRequiredException,
-    PKey,
-    RSAKey,
-    SSHException,
-    Transport,
-)
+import paramiko
+from paramiko import AuthenticationException, PKey, SSHException, Transport
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.auth_strategy import AuthSource, AuthStrategy, SourceResult
 from paramiko.config import SSHConfig
 
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS
+from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS, expanded
 from kamal_pyinfra.ssh.host_keys import RunKeys, fingerprint
 
 MOST_BYTES = 1024 * 1024
@@ -45,7 +36,7 @@ LIST_SECONDS, SIGN_SECONDS = 10, 120
 """For an agent to list its keys, and to sign: the user may have to confirm it or to touch a token."""
 MAGIC = b"openssh-key-v1\0"
 PEM = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
-KINDS = (Ed25519Key, ECDSAKey, RSAKey)
+KINDS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 DROPPED = "server connection dropped during authentication"
 
 
@@ -104,10 +95,9 @@ class Offering(AuthStrategy):
             self.tried.append(label)
             # What is left to do is an answer too: a host may want two keys.
             return not transport.auth_publickey(self.user, key)
-        except BadAuthenticationType as error:
-            raise NotLetIn(
-                f"{self.host} takes no keys from {self.user}, only {', '.join(error.allowed_types)}"
-            ) from None
+        except paramiko.BadAuthenticationType as error:
+            only = ", ".join(error.allowed_types)
+            raise NotLetIn(f"{self.host} takes no keys from {self.user}, only {only}") from None
         except AuthenticationException:
             self._require_connection(transport)
         except SSHException as error:  # an agent that does not want to sign
@@ -141,15 +131,15 @@ class Offering(AuthStrategy):
         yield from self._of_files(offer.files, held, is_named=True)
         if not offer.is_only:
             for key in self._fresh(held):
-                yield f"{_comment(key)} of the agent", key
+                comment = "".join(letter if letter.isprintable() else "?" for letter in key.comment)
+                yield f"{comment or key.get_name()} ({fingerprint(key.blob)}) of the agent", key
         if not offer.files and not offer.given:
-            own = [str(Path("~/.ssh").expanduser() / name) for name in DEFAULT_KEYS]
-            yield from self._of_files(own, held, is_named=False)
+            yield from self._of_files([expanded(f"~/.ssh/{name}") for name in DEFAULT_KEYS], held, is_named=False)
         for path in self.locked:
-            try:
-                yield short(path), self._unlocked(path)
-            except NeedsPassphrase as error:
-                self._leave_out(str(error))
+            if (unlocked := self._unlocked(path)) is not None:
+                yield short(path), unlocked
+            else:
+                self._leave_out(self.run_keys.locked[path])
 
     def _fresh(self, keys: Sequence[AgentKey]) -> Iterator[AgentKey]:
         """Those that were not offered yet."""
@@ -162,7 +152,9 @@ class Offering(AuthStrategy):
         self, files: Sequence[str], held: Sequence[AgentKey], *, is_named: bool
     ) -> Iterator[tuple[str, PKey]]:
         for path in files:
-            halves = public_halves(path, self.offer.certificates)
+            # The public keys, certificates first, that belong to the private one: in files next to it, or in its own.
+            texts = [_read(name) for name in (*self.offer.certificates, f"{path}-cert.pub", f"{path}.pub", path)]
+            halves = [half for half in (*map(_public, texts), _public_in_private(texts[-1])) if half]
             agents = [key for half in halves for key in held if key.blob == half]
             if agents:
                 yield from ((f"{short(path)} of the agent", key) for key in self._fresh(agents))
@@ -186,29 +178,28 @@ class Offering(AuthStrategy):
 
     def _load(self, path: str, passphrase: str | None = None) -> PKey:
         if path not in self.run_keys.loaded:
-            self.run_keys.loaded[path] = load_key(path, self.offer.certificates, passphrase)
+            self.run_keys.loaded[path] = _load_key(path, self.offer.certificates, passphrase)
         return self.run_keys.loaded[path]
 
-    def _unlocked(self, path: str) -> PKey:
+    def _unlocked(self, path: str) -> PKey | None:
         """An encrypted key, whose passphrase the user types, once, however many hosts wait for it."""
         known = self.run_keys
         with known.alone:
             if path not in known.loaded and path not in known.locked:
                 known.locked[path] = self._ask(path)
-            if path in known.loaded:
-                return known.loaded[path]
-            raise NeedsPassphrase(known.locked[path])
+            return known.loaded.get(path)
 
     def _ask(self, path: str) -> str:
         """Load a key with what the user types; return why it is not loaded, or nothing."""
+        unknown = f"{short(path)} has a passphrase; run ssh-add"
         if not sys.stdin.isatty():
-            return f"{short(path)} has a passphrase; run ssh-add"
+            return unknown
         try:
             # In a thread: the other hosts go on meanwhile.
             typed = gevent.get_hub().threadpool.apply(getpass, (f"Passphrase of {short(path)}: ",))
             self._load(path, typed)
         except (EOFError, OSError):
-            return f"{short(path)} has a passphrase; run ssh-add"
+            return unknown
         except (SSHException, NeedsPassphrase, ValueError):
             return f"the passphrase of {short(path)} was wrong"
         return ""
@@ -218,11 +209,6 @@ def short(path: str) -> str:
     """Return a path as people write it."""
     home = str(Path.home())
     return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
-
-
-def _comment(key: AgentKey) -> str:
-    comment = "".join(letter if letter.isprintable() else "?" for letter in key.comment)
-    return f"{comment or key.get_name()} ({fingerprint(key.blob)})"
 
 
 @contextlib.contextmanager
@@ -244,7 +230,6 @@ class _AgentAt(AgentSSH):
     """An agent at a socket; paramiko's own asks the environment, which greenlets share."""
 
     def reach(self, path: str) -> tuple[AgentKey, ...]:
-        """Return the keys that it holds."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(LIST_SECONDS)
         try:
@@ -257,14 +242,7 @@ class _AgentAt(AgentSSH):
         return tuple(self.get_keys())
 
     def close(self) -> None:
-        """Let go of it; its keys cannot sign any more."""
         self._close()  # type: ignore[attr-defined]  # not in its types
-
-
-def public_halves(path: str, certificates: Sequence[str] = ()) -> tuple[bytes, ...]:
-    """Return the public keys, certificates first, that belong to a private key: in files next to it, or in its own."""
-    texts = [_read(name) for name in (*certificates, f"{path}-cert.pub", f"{path}.pub", path)]
-    return tuple(half for half in (*map(_public, texts), _public_in_private(texts[-1])) if half)
 
 
 def _read(path: str) -> bytes:
@@ -288,11 +266,8 @@ def _public(text: bytes) -> bytes:
 
 def _public_in_private(text: bytes) -> bytes:
     """OpenSSH's own format has the public half before the encrypted part."""
-    found = PEM.search(text)
-    if found is None:
-        return b""
     with contextlib.suppress(ValueError, binascii.Error):
-        data = base64.b64decode(b"".join(found[1].split()), validate=True)
+        data = base64.b64decode(b"".join(found[1].split()), validate=True) if (found := PEM.search(text)) else b""
         if data.startswith(MAGIC):
             rest = data[len(MAGIC) :]
             for _ in range(3):  # cipher, key derivation and its options
@@ -301,12 +276,8 @@ def _public_in_private(text: bytes) -> bytes:
     return b""
 
 
-def load_key(path: str, certificates: Sequence[str] = (), passphrase: str | None = None) -> PKey:
-    """Read a private key from its file, with the certificate that goes with it.
-
-    Raises:
-        FileNotFoundError: there is none. NeedsPassphrase: it is encrypted. OSError, SSHException, ValueError: why not.
-    """
+def _load_key(path: str, certificates: Sequence[str], passphrase: str | None) -> PKey:
+    """A private key from its file, with the certificate that goes with it; raises why there is none."""
     if not Path(path).exists():
         raise FileNotFoundError(path)
     if not Path(path).is_file():
@@ -321,8 +292,8 @@ def load_key(path: str, certificates: Sequence[str] = (), passphrase: str | None
     for kind in KINDS:
         try:
             key: PKey = kind.from_private_key_file(path, password=passphrase)
-        except PasswordRequiredException:
-            raise NeedsPassphrase(f"{short(path)} has a passphrase; run ssh-add") from None
+        except paramiko.PasswordRequiredException:
+            raise NeedsPassphrase(path) from None
         except (SSHException, ValueError, IndexError, TypeError):
             continue
         half = next((name for name in (*certificates, f"{path}-cert.pub") if Path(name).is_file()), None)

@@ -174,10 +174,6 @@ def use_client(client: type[Any]) -> None:
     import_module("pyinfra.connectors.ssh").SSHClient = client  # type: ignore[attr-defined]
 
 
-class Wrapped(partial[Streams]):
-    """``exec_command`` of one client, in layers of ours."""
-
-
 def wrap_commands(client: Any, layers: Callable[[Execute], Execute]) -> None:
     """All commands of a connected client go through ``layers``; a second call changes nothing.
 
@@ -185,8 +181,8 @@ def wrap_commands(client: Any, layers: Callable[[Execute], Execute]) -> None:
     passes no output on before the end. Clients of pyinfra's own class have no other place for it (inventories without
     a configuration of ours). In: pyinfra 3.10. Can go: when the connector has hooks for command and output.
     """
-    if not isinstance(client.exec_command, Wrapped):
-        client.exec_command = Wrapped(layers(client.exec_command))
+    if not isinstance(client.exec_command, partial):
+        client.exec_command = partial(layers(client.exec_command))
 
 
 def connect_anew(host: Host) -> None:

@@ -33,8 +33,8 @@ from kamal_pyinfra.ssh.client_config import (
     host_settings,
     local_user,
 )
-from kamal_pyinfra.ssh.host_keys import USER_FILE, HostKeyRefused, HostKeys, RunKeys, Trust
-from kamal_pyinfra.ssh.keys import NotLetIn, Offer, Offering
+from kamal_pyinfra.ssh.host_keys import USER_FILE, HostKeyRefused, HostKeys, RunKeys
+from kamal_pyinfra.ssh.keys import NotLetIn, Offering
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
 
 ROUTE = "kp_route"
@@ -127,33 +127,34 @@ class Client(SSHClient):
         if key is not None:
             keys = (*route.key_data(), key)
             route = route._replace(key_data=lambda: keys)
-        offer = replace(_offer(found, route), password=kwargs.get("password"))
-        self._open(found, route, offer, given=given, file=file)
+        self._open(found, route, file, given, kwargs.get("password"))
 
     def _open(
-        self, found: HostSettings, route: Route, offer: Offer, *, given: dict[str, Any], file: str | None
+        self, found: HostSettings, route: Route, file: str | None, given: dict[str, Any], password: str | None = None
     ) -> None:
-        user, port = found.user or DEFAULT_USER, found.port or DEFAULT_PORT
-        timeout = route.timeout or found.connect_timeout or DEFAULT_TIMEOUT
-        keys = _host_keys(found, route, port)
+        found, port = _with_route(found, route), found.port or DEFAULT_PORT
+        names = (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
+        keys = HostKeys((found.host_key_alias,) if found.host_key_alias else names, found, route.run_keys())
         self._ssh_config = {"port": port}  # pyinfra's connector reads it
         self.identity_agent = None
         self.set_missing_host_key_policy(keys)  # asked for every key, since paramiko is given none
         try:
             if found.proxy_jump:
-                sock: Any = self._through(found, route, port, timeout, file)
+                sock: Any = self._through(found, route, port, file)
             elif found.proxy_command:  # by a shell, as ssh does
                 sock = Program(shlex.join(["/bin/sh", "-c", f"exec {found.proxy_command}"]))
             else:
-                sock = open_socket(found.host_name, port, timeout, found.address_family)
+                sock = open_socket(
+                    found.host_name, port, found.connect_timeout or DEFAULT_TIMEOUT, found.address_family
+                )
             paramiko.client.SSHClient.connect(
                 self,
                 found.host_name,
                 port=port,
-                username=user,
-                timeout=timeout,
+                username=found.user,
+                timeout=found.connect_timeout,
                 sock=sock,
-                auth_strategy=Offering(user, offer, found.alias, route.run_keys()),
+                auth_strategy=Offering(found, route.key_data(), route.run_keys(), password),
                 transport_factory=partial(Connection, types=keys.types),
                 **{"banner_timeout": route.banner_timeout, **given},
             )
@@ -161,7 +162,7 @@ class Client(SSHClient):
             self.close()
             raise
 
-    def _through(self, found: HostSettings, route: Route, port: int, timeout: int, file: str | None) -> Channel:
+    def _through(self, found: HostSettings, route: Route, port: int, file: str | None) -> Channel:
         *before, last = found.proxy_jump
         hop = Client()
         self.hops = (hop,)
@@ -171,7 +172,7 @@ class Client(SSHClient):
             raise Jumped(f"the connection to jump host {last} ended")
         try:
             channel: Channel = transport.open_channel(
-                "direct-tcpip", (found.host_name, port), ("127.0.0.1", 0), timeout=timeout
+                "direct-tcpip", (found.host_name, port), ("127.0.0.1", 0), timeout=found.connect_timeout
             )
         except ChannelException as error:
             if error.code == 2:  # connect failed (RFC 4254, 5.1), as a host that starts anew does
@@ -201,7 +202,7 @@ class Client(SSHClient):
             found = replace(found, proxy_jump=())  # it is its own jump host, as with `Host *` and a `ProxyJump`
         if not route.jumps:
             route = Route(route.run_keys, is_strict=route.is_strict, banner_timeout=route.banner_timeout)
-        self._open(found, route, _offer(found, route), given={}, file=file)
+        self._open(found, route, file, {})
 
     def exec_command(self, *arguments: Any, **options: Any) -> Any:
         """Begin a command; a session that sshd refuses is asked for again for about a second."""
@@ -233,25 +234,16 @@ def _patiently(begin: Any) -> Any:
             gevent.sleep(seconds)
 
 
-def _offer(found: HostSettings, route: Route) -> Offer:
-    return Offer(
-        given=route.key_data(),
-        files=route.keys if route.keys_only else tuple(dict.fromkeys((*route.keys, *found.identity_files))),
-        certificates=found.certificate_files,
-        is_only=route.keys_only or found.identities_only,
-        agent=found.identity_agent,
+def _with_route(found: HostSettings, route: Route) -> HostSettings:
+    """What the files have about a host, with what ``deploy.yml`` has, which comes first."""
+    return replace(
+        found,
+        identity_files=route.keys if route.keys_only else tuple(dict.fromkeys((*route.keys, *found.identity_files))),
+        identities_only=route.keys_only or found.identities_only,
+        known_hosts=(expanded(route.known_hosts),) if route.known_hosts else found.known_hosts,
+        strict={None: found.strict, True: "yes", False: "no"}[route.is_strict],
+        connect_timeout=route.timeout or found.connect_timeout or DEFAULT_TIMEOUT,
     )
-
-
-def _host_keys(found: HostSettings, route: Route, port: int) -> HostKeys:
-    trust = Trust(
-        files=(expanded(route.known_hosts),) if route.known_hosts else found.known_hosts,
-        system_files=found.system_known_hosts,
-        revoked=found.revoked_host_keys,
-        is_strict=found.strict in ("yes", "true") if route.is_strict is None else route.is_strict,
-    )
-    names = (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
-    return HostKeys((found.host_key_alias,) if found.host_key_alias else names, trust, route.run_keys())
 
 
 BACK_OFF = (0.5, 1.0, 2.0)

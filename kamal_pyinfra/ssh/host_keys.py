@@ -23,7 +23,7 @@ import paramiko.client
 from gevent.lock import BoundedSemaphore
 from paramiko import MissingHostKeyPolicy, PKey, SSHException
 
-from kamal_pyinfra.ssh.client_config import is_in
+from kamal_pyinfra.ssh.client_config import HostSettings, is_in
 
 MOST_BYTES = 64 * 1024 * 1024
 WRITE_SECONDS = 2
@@ -72,27 +72,17 @@ class KnownKey:
         return hmac.digest(salt, name.encode(), "sha1") == digest
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trust:
-    """Where the keys of one host are, and what becomes of one that is in no file."""
-
-    files: tuple[str, ...]  # the user's; a new key is written into the first
-    system_files: tuple[str, ...] = ()  # those of the machine
-    revoked: str = ""  # a file with keys that are never accepted; empty for none
-    is_strict: bool = False  # refuse a key that is in no file
-
-
 class HostKeys(MissingHostKeyPolicy):
-    """What is known of the keys of one host, in files and in ``run_keys``, which get a new one.
+    """What is known of the keys of one host; ``run_keys`` and the first of the user's files get a new one.
 
     It may be named in a file as ``[HOST]:PORT``, which a new key gets, and as ``HOST``, which is for any port.
     """
 
-    def __init__(self, names: Sequence[str], trust: Trust, run_keys: RunKeys) -> None:
+    def __init__(self, names: Sequence[str], settings: HostSettings, run_keys: RunKeys) -> None:
         self.name, *others = dict.fromkeys(name.lower() for name in names)
-        self.trust = trust
+        self.settings = settings
         self.run_keys = run_keys
-        files = [_file(file) for file in (*trust.files, *trust.system_files)]
+        files = [_file(file) for file in (*settings.known_hosts, *settings.system_known_hosts)]
         own, spare = ([line for file in files for line in file.lines_of(name)] for name in (self.name, *others, "")[:2])
         self.own = [line for line in own if not line.marker]
         self.spare = [line for line in spare if not line.marker]
@@ -112,7 +102,7 @@ class HostKeys(MissingHostKeyPolicy):
         """Raise HostKeyRefused unless a key is the host's, which proved that it has the private half, or may be new."""
         blob, accepted = key.asbytes(), self.run_keys.accepted.get(self.name, set())
         shown = f"{_type_of(blob)} {fingerprint(blob)}"
-        if blob in self.revoked or _is_revoked(blob, self.trust.revoked):
+        if blob in self.revoked or _is_revoked(blob, self.settings.revoked_host_keys):
             raise HostKeyRefused(f"the key of {self.name} is revoked ({shown}): the host is not connected to")
         if blob in accepted or any(line.blob == blob for line in self.own):
             return
@@ -124,8 +114,8 @@ class HostKeys(MissingHostKeyPolicy):
             )
         if any(line.blob == blob for line in self.spare):
             return
-        if self.trust.is_strict:
-            where = ", ".join(self.trust.files) or "known_hosts"
+        if self.settings.strict in ("yes", "true"):
+            where = ", ".join(self.settings.known_hosts) or "known_hosts"
             raise HostKeyRefused(
                 f"no key of {self.name} is in {where}, and `host_keys: strict` refuses {shown}{self._not_vouched()}"
             )
@@ -137,7 +127,7 @@ class HostKeys(MissingHostKeyPolicy):
             return ""
         host, _, port = self.name.removeprefix("[").partition("]:")
         target = f"-p {port} {host}" if port else host
-        file = self.trust.files[0] if self.trust.files else USER_FILE
+        file = (*self.settings.known_hosts, USER_FILE)[0]
         return (
             f" ({self.authority.place} has a certificate authority for it, but kp checks no host certificates, which "
             f"ssh does: `ssh {target} cat /etc/ssh/ssh_host_ed25519_key.pub | sed 's/^/{self.name} /' >> {file}` takes "
@@ -147,7 +137,7 @@ class HostKeys(MissingHostKeyPolicy):
     def _accept(self, key: PKey, shown: str) -> None:
         """Remember a new key, for the run and in the first file, and report it once."""
         self.run_keys.accepted.setdefault(self.name, set()).add(key.asbytes())
-        files = self.trust.files
+        files = self.settings.known_hosts
         failure = _write(self.name, key, files[0]) if files else "there is no file for it"
         end = f"for this run only: {failure}" if failure else f"written to {files[0]}"
         text = f"{self.name}: new host key accepted, {shown}, {end}"

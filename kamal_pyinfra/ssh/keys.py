@@ -15,7 +15,6 @@ import re
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from getpass import getpass
 from io import StringIO
 from pathlib import Path
@@ -28,7 +27,7 @@ from paramiko.auth_strategy import AuthSource, AuthStrategy, SourceResult
 from paramiko.config import SSHConfig
 
 from kamal_pyinfra.errors import ConfigError
-from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS, expanded
+from kamal_pyinfra.ssh.client_config import DEFAULT_KEYS, DEFAULT_USER, HostSettings, expanded
 from kamal_pyinfra.ssh.host_keys import RunKeys, fingerprint
 
 MOST_BYTES = 1024 * 1024
@@ -48,25 +47,16 @@ class NeedsPassphrase(Exception):
     """A private key is encrypted, and its passphrase was not typed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """What may be offered to a host."""
-
-    given: tuple[PKey, ...] = ()  # keys that are in no file
-    # of private keys that the configuration names; without any those that ``ssh`` tries by itself
-    files: tuple[str, ...] = ()
-    certificates: tuple[str, ...] = ()  # files that go with them
-    is_only: bool = False  # nothing that an agent holds besides these
-    agent: str | None = None  # its socket; ``None`` for ``SSH_AUTH_SOCK``, empty for none
-    password: str | None = None  # tried after all keys
-
-
 class Offering(AuthStrategy):
-    """Offers keys one after the other until the host, whose name is for messages, lets the user in."""
+    """Offers keys one after the other until the host lets the user in: those given, in no file, and those of settings.
 
-    def __init__(self, user: str, offer: Offer, host: str, run_keys: RunKeys) -> None:
+    A password is tried after all of them.
+    """
+
+    def __init__(self, settings: HostSettings, given: Sequence[PKey], run_keys: RunKeys, password: str | None) -> None:
         super().__init__(ssh_config=SSHConfig())
-        self.user, self.offer, self.host, self.run_keys = user, offer, host, run_keys
+        self.settings, self.given, self.run_keys, self.password = settings, given, run_keys, password
+        self.user, self.host = settings.user or DEFAULT_USER, settings.alias
         self.tried: list[str] = []
         self.left_out: list[str] = []
         self.offered: set[bytes] = set()
@@ -82,7 +72,7 @@ class Offering(AuthStrategy):
         Raises:
             NotLetIn: nothing helped. SSHException: the connection ended before anything was refused.
         """
-        with _agent(self.offer.agent, self.left_out) as held:
+        with _agent(self.settings.identity_agent, self.left_out) as held:
             for label, key in self._keys(held):
                 if self._try(transport, label, key):
                     return []
@@ -115,9 +105,9 @@ class Offering(AuthStrategy):
     def _by_other_means(self, transport: Transport) -> bool:
         """A password, or nothing at all, as with hosts that know us by the network."""
         with contextlib.suppress(AuthenticationException, SSHException):
-            if self.offer.password is not None:
+            if self.password is not None:
                 self.tried.append("the password")
-                return not transport.auth_password(self.user, self.offer.password)
+                return not transport.auth_password(self.user, self.password)
             return not transport.auth_none(self.user)
         return False
 
@@ -126,14 +116,14 @@ class Offering(AuthStrategy):
         return "; ".join([f"{self.host} does not let {self.user} in: {tried}", *dict.fromkeys(self.left_out)])
 
     def _keys(self, held: Sequence[AgentKey]) -> Iterator[tuple[str, PKey]]:
-        offer = self.offer
-        yield from ((f"key_data {key.get_name()} {fingerprint(key.asbytes())}", key) for key in offer.given)
-        yield from self._of_files(offer.files, held, is_named=True)
-        if not offer.is_only:
+        files = self.settings.identity_files
+        yield from ((f"key_data {key.get_name()} {fingerprint(key.asbytes())}", key) for key in self.given)
+        yield from self._of_files(files, held, is_named=True)
+        if not self.settings.identities_only:
             for key in self._fresh(held):
                 comment = "".join(letter if letter.isprintable() else "?" for letter in key.comment)
                 yield f"{comment or key.get_name()} ({fingerprint(key.blob)}) of the agent", key
-        if not offer.files and not offer.given:
+        if not files and not self.given:
             yield from self._of_files([expanded(f"~/.ssh/{name}") for name in DEFAULT_KEYS], held, is_named=False)
         for path in self.locked:
             if (unlocked := self._unlocked(path)) is not None:
@@ -153,7 +143,8 @@ class Offering(AuthStrategy):
     ) -> Iterator[tuple[str, PKey]]:
         for path in files:
             # The public keys, certificates first, that belong to the private one: in files next to it, or in its own.
-            texts = [_read(name) for name in (*self.offer.certificates, f"{path}-cert.pub", f"{path}.pub", path)]
+            certificates = (*self.settings.certificate_files, f"{path}-cert.pub")
+            texts = [_read(name) for name in (*certificates, f"{path}.pub", path)]
             halves = [half for half in (*map(_public, texts), _public_in_private(texts[-1])) if half]
             agents = [key for half in halves for key in held if key.blob == half]
             if agents:
@@ -178,7 +169,7 @@ class Offering(AuthStrategy):
 
     def _load(self, path: str, passphrase: str | None = None) -> PKey:
         if path not in self.run_keys.loaded:
-            self.run_keys.loaded[path] = _load_key(path, self.offer.certificates, passphrase)
+            self.run_keys.loaded[path] = _load_key(path, self.settings.certificate_files, passphrase)
         return self.run_keys.loaded[path]
 
     def _unlocked(self, path: str) -> PKey | None:

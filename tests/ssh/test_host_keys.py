@@ -7,6 +7,7 @@ import fcntl
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from paramiko import ECDSAKey, PKey, RSAKey
 
 from kamal_pyinfra.ssh import host_keys
-from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, Trust, fingerprint
+from kamal_pyinfra.ssh.client_config import HostSettings
+from kamal_pyinfra.ssh.host_keys import HostKeyRefused, HostKeys, RunKeys, fingerprint
 
 RUN = RunKeys()
 """A run that knows no host yet when a test begins."""
@@ -38,13 +40,17 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "ssh/known_hosts"
 
 
-def written(file: Path, content: str | bytes) -> Trust:
+def trusted(files: tuple[str, ...], **settings: Any) -> HostSettings:
+    return HostSettings("web1", "web1", known_hosts=files, **settings)
+
+
+def written(file: Path, content: str | bytes) -> HostSettings:
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content.encode("latin-1") if isinstance(content, str) else content)
-    return Trust(files=(str(file),))
+    return trusted((str(file),))
 
 
-def check(trust: Trust, *names: str, key: PKey = KEY) -> None:
+def check(trust: HostSettings, *names: str, key: PKey = KEY) -> None:
     HostKeys(names or ("web1",), trust, RUN).check(key)
 
 
@@ -127,7 +133,7 @@ def test_a_certificate_authority_vouches_for_nothing_that_is_no_certificate(file
         f"cat /etc/ssh/ssh_host_ed25519_key.pub | sed 's/^/{{}} /' >> {file}` takes its key over)"
     )
     with pytest.raises(HostKeyRefused) as refused:
-        check(Trust(files=trust.files, is_strict=True))
+        check(trusted(trust.known_hosts, strict="yes"))
     reason = f"no key of web1 is in {file}, and `host_keys: strict` refuses {shown}{why.format('web1', 'web1')}"
     assert str(refused.value) == reason
     check(trust)
@@ -149,7 +155,7 @@ def test_a_certificate_authority_for_other_hosts_is_not_named(file, told):
 def test_all_files_count_and_the_first_gets_new_keys(file, tmp_path, told):
     second = tmp_path / "second"
     second.write_text(line("web2"))
-    trust = Trust(files=(str(file), str(second)), system_files=(str(tmp_path / "system"),))
+    trust = trusted((str(file), str(second)), system_known_hosts=(str(tmp_path / "system"),))
     (tmp_path / "system").write_text(line("web3") + line("*", OTHER, "@revoked"))
     check(trust, "web2")
     check(trust, "web3")
@@ -189,7 +195,7 @@ def test_a_line_that_was_cut_off_at_the_end_does_not_swallow_the_new_key(file):
     assert file.read_text().splitlines()[1] == line("web1").replace(" a comment\n", "")
 
 
-def unreadable(file: Path, how: str) -> Trust:
+def unreadable(file: Path, how: str) -> HostSettings:
     """A file that is there and cannot be read, for root too."""
     file.parent.mkdir()
     if how == "folder":
@@ -198,7 +204,7 @@ def unreadable(file: Path, how: str) -> Trust:
         os.mkfifo(file)
     else:
         file.symlink_to(file.name)
-    return Trust(files=(str(file),))
+    return trusted((str(file),))
 
 
 @pytest.mark.parametrize("how", ["folder", "pipe", "loop"])
@@ -207,7 +213,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_an_empty_file(file, told
     with pytest.raises(HostKeyRefused, match=rf"^{file} .*: no host key can be checked$"):
         check(trust)
     with pytest.raises(HostKeyRefused, match="no host key can be checked"):
-        check(Trust(files=(), system_files=trust.files))
+        check(trusted((), system_known_hosts=trust.known_hosts))
     assert told == []
 
 
@@ -223,16 +229,16 @@ def test_a_file_without_permission_is_an_error(file, monkeypatch):
 
 
 def test_no_file_and_the_null_device_are_empty_files(file, told):
-    check(Trust(files=(str(file),)), "web1")
-    check(Trust(files=("/dev/null",)), "web2")
-    check(Trust(files=()), "web3")
+    check(trusted((str(file),)), "web1")
+    check(trusted(("/dev/null",)), "web2")
+    check(trusted(()), "web3")
     assert [text.rpartition(", ")[2] for text in told] == [
         f"written to {file}",
         "written to /dev/null",
         "for this run only: there is no file for it",
     ]
     with pytest.raises(HostKeyRefused, match="moment ago"):
-        check(Trust(files=("/dev/null",)), "web2", key=OTHER)
+        check(trusted(("/dev/null",)), "web2", key=OTHER)
 
 
 @pytest.mark.parametrize("why", [errno.EROFS, errno.EACCES, errno.ENOSPC])
@@ -270,7 +276,7 @@ def test_on_a_disk_that_takes_half_a_line_nothing_is_left(file, told, monkeypatc
 
 
 def test_a_strict_configuration_refuses_and_writes_nothing(file, told):
-    trust = Trust(files=(str(file),), is_strict=True)
+    trust = trusted((str(file),), strict="yes")
     with pytest.raises(HostKeyRefused, match=f"^no key of web1 is in {file}, and `host_keys: strict` refuses "):
         check(trust)
     assert (told, file.exists()) == ([], False)
@@ -289,9 +295,9 @@ def test_the_users_list_of_revoked_keys_counts(file, tmp_path, content, said):
     if content is not None:
         revoked.write_bytes(content)
     with pytest.raises(HostKeyRefused, match=said):
-        check(Trust(files=trust.files, revoked=str(revoked)))
+        check(trusted(trust.known_hosts, revoked_host_keys=str(revoked)))
     if content is not None and said == "is revoked":
-        check(Trust(files=trust.files, revoked=str(revoked)), "web2", key=OTHER)
+        check(trusted(trust.known_hosts, revoked_host_keys=str(revoked)), "web2", key=OTHER)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -299,7 +305,7 @@ def test_the_users_list_of_revoked_keys_counts(file, tmp_path, content, said):
 def test_whatever_else_a_file_holds_another_key_is_never_taken(tmp_path, before, after):
     file = tmp_path / f"known_{abs(hash((before, after)))}"
     file.write_bytes(before + b"\n" + line("web1").encode() + after)
-    trust = Trust(files=(str(file),))
+    trust = trusted((str(file),))
     with pytest.raises(HostKeyRefused):
         HostKeys(("web1",), trust, RUN).check(OTHER)
     file.unlink()

@@ -1,6 +1,6 @@
-"""Every name and path on a host. Source: Kamal 1.9, so that both tools find each other's work.
+"""Every name and path on a host; paths are relative to the SSH user's home unless ``run_directory`` is absolute.
 
-Paths are relative to the SSH user's home unless ``run_directory`` is absolute.
+Source: Kamal 1.9, so that both tools find each other's work.
 """
 
 from __future__ import annotations
@@ -52,16 +52,9 @@ def replica_number(container: str) -> int:
 
 
 def first_replica(container: str) -> str:
-    """The name of the first replica of the same role and version, whose asset folders all of them share.
-
-    A replaced container belongs to no version any more, and keeps its name.
-    """
+    """The name of the first replica of the same role and version, whose asset folders all of them share."""
+    # A replaced container belongs to no version any more.
     return container if REPLACED_MARK in container else container.partition(REPLICA_MARK)[0]
-
-
-def release_container(config: Config, role: str, version: str, suffix: str) -> str:
-    """The container of the release command, named like those of Kamal's ``app exec``."""
-    return f"{container_prefix(config, role)}-exec-{version}-{suffix}"
 
 
 def replaced_name(container: str, suffix: str) -> str:
@@ -133,13 +126,3 @@ def edits_directory(config: Config) -> str:
 def assets_sibling(path: str, container: str) -> str:
     """The asset folder of another container, next to a given one."""
     return f"{path.rpartition('/')[0]}/{container}"
-
-
-def builder_name(config: Config, kind: str) -> str:
-    """The buildx builder on the deploying machine; ``kind`` is such as ``native/remote``."""
-    return f"kamal-{config.service}-{kind.replace('/', '-')}"
-
-
-def clone_directory(config: Config, hexadecimal: str) -> str:
-    """The folder of a project's clone, below the one for temporary files."""
-    return f"kamal-clones/{config.service}-{hexadecimal}"

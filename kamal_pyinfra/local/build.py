@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.git import git
 from kamal_pyinfra.config.image import PROXY
@@ -205,7 +204,7 @@ def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> I
     """
     with ExitStack() as stack:
         hexadecimal = hashlib.sha256(str(config.source.root).encode()).hexdigest()[:13]
-        kept = Path(tempfile.gettempdir(), naming.clone_directory(config, hexadecimal))
+        kept = Path(tempfile.gettempdir(), f"kamal-clones/{config.service}-{hexadecimal}")
         if not (_is_ours(kept) and stack.enter_context(_held(kept))):
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
         clone = kept / top.name

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local.programs import Answer, Argv, Programs, shown
@@ -76,7 +75,7 @@ def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
     is_undecided = not section.model_fields_set & {"multiarch", "local", "remote", "cache"}
     if kind is BuilderKind.NATIVE or (kind is BuilderKind.MULTIARCH and not has_buildx and is_undecided):
         return NATIVE
-    name = naming.builder_name(config, kind)
+    name = f"kamal-{config.service}-{kind.replace('/', '-')}"
     # BuildKit in a container has a loopback of its own, on which there is no registry.
     options = ("--driver-opt", "network=host") if config.registry.is_built_in else ()
     builder = ImageBuilder(kind=kind, name=name, options=options)

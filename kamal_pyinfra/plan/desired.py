@@ -266,7 +266,7 @@ def _release(run: Run, host: str, containers: Sequence[AppContainer]) -> Release
     if release is None or container is None or host != run.release_host:
         return None
     return ReleaseCommand(
-        name=naming.release_container(run.config, container.role, run.version, run.short_id),
+        name=f"{naming.container_prefix(run.config, container.role)}-exec-{run.version}-{run.short_id}",
         owner=naming.service_name(run.config),
         cmd=release.cmd,
         timeout=release.timeout,

@@ -10,30 +10,21 @@ from kamal_pyinfra.plan.desired import WORKING_FOLDER
 from kamal_pyinfra.plan.docker_values import split_command
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
 from kamal_pyinfra.plan.state.desired import AccessoryContainer
-from kamal_pyinfra.shell.container import (
-    SERVICE,
-    docker_run,
-    docker_run_once,
-    environment,
-    labels,
-    logging,
-    remove,
-    stop,
-)
+from kamal_pyinfra.shell import container
 from kamal_pyinfra.shell.script import chain, join, quoted
 
 
 def run(accessory: AccessoryContainer) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our labels."""
     hiding = hiding_labels(accessory.labels, accessory.options)
-    run = docker_run(
+    run = container.docker_run(
         accessory,
         quoted("--name", accessory.name),
-        SERVICE,
-        logging(accessory),
+        container.SERVICE,
+        container.logging(accessory),
         quoted("--publish", accessory.publish) if accessory.publish else "",
         _surroundings(accessory),
-        labels(accessory, *hiding, own=((ACCESSORY_LABEL, accessory.owner),)),
+        container.labels(accessory, *hiding, own=((ACCESSORY_LABEL, accessory.owner),)),
     )
     return f"{run} > /dev/null"
 
@@ -43,13 +34,14 @@ def _surroundings(accessory: AccessoryContainer) -> str:
         f'"$PWD"/{quoted(volume.removeprefix(WORKING_FOLDER))}' if volume.startswith(WORKING_FOLDER) else quoted(volume)
         for volume in accessory.volumes
     )
-    return join(environment(accessory), *(f"--volume {volume}" for volume in volumes))
+    return join(container.environment(accessory), *(f"--volume {volume}" for volume in volumes))
 
 
 def replace(accessory: AccessoryContainer) -> str:
     """Replace the container; the image is there before the old one stops. Volumes and folders stay."""
     name = accessory.name
-    return chain(f"pull_if_missing {quoted(accessory.image)}", stop(name), remove(name), run(accessory))
+    steps = (container.stop(name), container.remove(name), run(accessory))
+    return chain(f"pull_if_missing {quoted(accessory.image)}", *steps)
 
 
 def make_directories(paths: Sequence[str]) -> str:
@@ -60,8 +52,7 @@ def make_directories(paths: Sequence[str]) -> str:
 def write_file(path: str) -> str:
     """Put base64 from standard input, after the length of what it stands for, into a file of mode 755 (Kamal 1.9).
 
-    Args:
-        path: relative; its first part is the accessory's folder.
+    The path is relative; its first part is the accessory's folder.
     """
     base, *parts, name = path.split("/")
     return f"write_upload {quoted(path, name, base, *parts)}"
@@ -79,4 +70,4 @@ def execute(accessory: AccessoryContainer, command: str, *, is_reused: bool, is_
     if is_reused:
         return join("docker exec", terminal, quoted(accessory.name), arguments)
     once = fields_replaced(accessory, options=())
-    return docker_run_once(once, terminal, "--rm", _surroundings(accessory), command=arguments)
+    return container.docker_run_once(once, terminal, "--rm", _surroundings(accessory), command=arguments)

@@ -13,10 +13,8 @@ from kamal_pyinfra.shell.container import labels as label_flags
 from kamal_pyinfra.shell.script import chain, host_path, in_parallel, quoted
 
 START_INTERVAL = "200ms"
-
 START_PROBES_SINCE = 25
 """Docker's major version from which on it probes a starting container more often (``--health-start-interval``)."""
-
 PROBE_TIMEOUT = "30s"
 """Docker's default: an image may have a shorter one, for a check that does not try again by itself."""
 
@@ -24,8 +22,7 @@ PROBE_TIMEOUT = "30s"
 def run(container: AppContainer, *, engine: str | None = None) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our digest label and what makes health show sooner.
 
-    Args:
-        engine: version of the host's Docker, for example ``26.1.5``, if it is known.
+    That depends on the version of the host's Docker, for example ``26.1.5``, if it is known.
     """
     labels = (*gate_labels(container), *hiding_labels(container.labels, container.options))
     return docker_run(
@@ -94,4 +91,4 @@ def run_release(release: ReleaseCommand) -> str:
         volumes(release.container),
         quoted("--label", label),
     )
-    return f"run_release {quoted(release.name, label, release.timeout)} {command.removeprefix('docker run ')}"
+    return f"run_release {quoted(release.name, label, release.timeout)} {command}"

@@ -13,12 +13,9 @@ SERVICE = "--detach --restart unless-stopped"
 
 
 def docker_run(spec: ContainerSpec, *more: str, last: str = "", command: str | None = None) -> str:
-    """``docker run`` with a container's options, image and command.
+    """``docker run`` with more arguments, a container's options, its image and its command.
 
-    Args:
-        more: everything that stands before the options.
-        last: what stands behind the options, so that it counts.
-        command: quoted words in place of the container's command.
+    What stands ``last`` is behind the options, so that it counts; ``command`` is quoted words in place of its own.
     """
     given = quoted(*split_command(spec.cmd or "")) if command is None else command
     return join("docker run", *more, flags(spec.options), last, quoted(spec.image), given)

@@ -19,24 +19,18 @@ def stand_by(changes: Sequence[StopContainer]) -> str:
 
 def stop(changes: Sequence[StopContainer]) -> str:
     """Stop drained containers, all at once."""
-    return chain(
-        *(
-            container.stop(*(change.name for change in changes if change.stop_timeout == timeout), timeout=timeout)
-            for timeout in sorted({change.stop_timeout for change in changes}, key=lambda seconds: seconds or 0)
-        )
-    )
+    names: dict[int | None, list[str]] = {}
+    for change in sorted(changes, key=lambda change: change.stop_timeout or 0):
+        names.setdefault(change.stop_timeout, []).append(change.name)
+    return chain(*(container.stop(*those, timeout=timeout) for timeout, those in names.items()))
 
 
 def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = "") -> str:
-    """Take old containers out of traffic, where the proxy serves others by now.
+    """Take old containers out of traffic, where the proxy serves others by now; ``then`` is what follows.
 
     That is: cut the cords, wait until Docker calls the containers unhealthy and the proxy has dropped them. What does
-    not leave in time is stopped; what follows is done in any case, and the exit code is :data:`STAYED` then.
-
-    Args:
-        changes: what is to stop.
-        meanwhile: something to do while Docker is waited for; whether it succeeds does not count.
-        then: what follows.
+    not leave in time is stopped; what follows is done in any case, and the exit code is :data:`STAYED` then. Whether
+    what is done ``meanwhile`` succeeds does not count.
     """
     corded = [change for change in changes if change.cord]
     if not corded:
@@ -60,10 +54,7 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
 def ending(script: str, then: str, *, forced: str) -> str:
     """A drain, and what follows in a script of its own: also where a container had to be stopped in traffic.
 
-    Args:
-        script: the drain.
-        then: what follows; empty for nothing.
-        forced: the last line where nothing failed but that.
+    ``forced`` is the last line where nothing failed but that.
     """
     done = f"{then} || code=1" if then else ":"
     message = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'

@@ -9,27 +9,17 @@ from kamal_pyinfra.shell.container import docker_run_once, environment, volumes
 from kamal_pyinfra.shell.script import guarded, join, quoted
 
 EXEC_SECONDS = 24 * 3600
-
 WHOLE = ": kp-whole"
 """Ends variables on standard input. A value that ends so is followed by its quote or by a line break."""
 
 
 def run_once(once: ContainerSpec, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
-    """A command in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
+    """Quoted words in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
 
-    Args:
-        once: the container, in the surroundings of a role on a host.
-        command: words, quoted.
-        is_terminal: the command is typed at; then values of more variables are on its command line.
+    With a terminal, values of more variables are on its command line.
     """
-    return docker_run_once(
-        once,
-        "-it --rm" if is_terminal else "--rm",
-        environment(once),
-        _env(env, is_terminal=is_terminal),
-        volumes(once),
-        command=command,
-    )
+    terminal, more = "-it --rm" if is_terminal else "--rm", _env(env, is_terminal=is_terminal)
+    return docker_run_once(once, terminal, environment(once), more, volumes(once), command=command)
 
 
 def run_inside(container: str, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
@@ -44,10 +34,7 @@ def _env(env: Mapping[str, str], *, is_terminal: bool) -> str:
 
 
 def with_variables(command: str) -> str:
-    """A command that gets variables first, as :func:`variables` on standard input, and then no input.
-
-    It ends with the connection.
-    """
+    """A command that gets :func:`variables` on standard input first, and then no input; it ends with the connection."""
     return guarded(f"receive_variables; {{ {command}\n}} < /dev/null", seconds=EXEC_SECONDS)
 
 

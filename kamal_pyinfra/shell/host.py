@@ -11,12 +11,7 @@ DOCTOR_SECONDS = 40
 
 
 def doctor_script(*, registry: str, run_directory: str) -> str:
-    """What examines a host; it exits 0 whatever it finds.
-
-    Args:
-        registry: the registry's host, with its port unless it is the usual one.
-        run_directory: the folder that a deploy would use.
-    """
+    """What examines a host and the folder that a deploy would use; it exits 0 whatever it finds."""
     name, _, port = registry.partition(":")
     asked = (registry, name, port or "443") if registry else ()
     return guarded(f"examine_host {quoted(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
@@ -32,11 +27,8 @@ def make_directories(paths: tuple[str, ...]) -> str:
 
 
 def measured(content: str) -> str:
-    """What is sent for a text that must arrive whole: its length in bytes on a line of its own, then the text.
-
-    The last line ends in any case: what is sent gets its line break on the way.
-    """
-    text = content if content.endswith("\n") else f"{content}\n"
+    """What is sent for a text that must arrive whole: its length in bytes on a line of its own, then the text."""
+    text = content if content.endswith("\n") else f"{content}\n"  # what is sent gets its line break on the way
     return f"{len(text.encode())}\n{text}"
 
 

@@ -11,10 +11,8 @@ def log_in(server: str | None, username: str) -> str:
 
 
 def pull(image: str, service: str) -> str:
-    """Pull an image, with a line for each layer, and refuse one without the service's label (Kamal 1.9).
-
-    The tag that it has already records when: Docker keeps the time of a tag, and not that of a pull.
-    """
+    """Pull an image, with a line for each layer, and refuse one without the service's label (Kamal 1.9)."""
+    # The tag that it has already records when: Docker keeps the time of a tag, and not that of a pull.
     return chain(f"docker pull {quoted(image)}", label_check(image, service), tag(image, image))
 
 
@@ -49,12 +47,10 @@ def log_out(server: str | None) -> str:
 
 NOTE = "kp-note "
 """Begins a line that a user should read."""
-
 LOAD = "docker load"
 
 
 def was_loaded(image: str, service: str) -> str:
     """An image that came as a stream is checked like one that was pulled."""
-    return chain(
-        label_check(image, service), f"echo {quoted(f'{NOTE}{image} was sent as a whole, without a registry')}"
-    )
+    note = f"{NOTE}{image} was sent as a whole, without a registry"
+    return chain(label_check(image, service), f"echo {quoted(note)}")

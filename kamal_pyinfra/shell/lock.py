@@ -31,10 +31,8 @@ def details(*, locked_by: str, at: str, version: str, message: str, holder: str,
 def acquire(directory: str, content: str, *, lease: int | None = None) -> str:
     """Take the lock, or print :data:`HELD`, what is in it and the seconds that its lease still lasts, and exit 1.
 
-    :data:`TAKEN` is printed where it is taken, with what ``lock_mark`` printed just before.
-
-    Args:
-        lease: seconds after which it is stale unless it is renewed; ``None`` for a lock that is released by hand.
+    :data:`TAKEN` is printed where it is taken, with what ``lock_mark`` printed just before. After the seconds of its
+    lease it is stale unless it is renewed; a lock without is released by hand.
     """
     until = () if lease is None else (lease,)
     return group(f"acquire_lock {quoted(directory, content, *until)}")
@@ -63,11 +61,7 @@ def renew(directory: str, content: str, *, lease: int) -> str:
 
 
 def take_over(directory: str, content: str, *, is_expired: bool) -> str:
-    """Remove the lock of a process that is gone, if it is still the one with this content.
-
-    Args:
-        is_expired: only while its lease is over, since it may have been renewed; else its process is known to be gone.
-    """
+    """Remove the lock of a process that is gone if it still has this content; of one that expired, while it is so."""
     return _alone("take_over_lock", directory, content, *(("expired",) if is_expired else ()))
 
 

@@ -26,14 +26,9 @@ MISSING = "{ echo neither base64 nor openssl is installed>&2;exit 127;}"
 def sheltered(script: str, *, start: str = "", end: str = "") -> str:
     """A command for any login shell, byte for byte what ``sh`` is to run; standard input is the script's own.
 
-    Args:
-        script: POSIX shell text.
-        start: a mark of which each stream gets a line before the script's first; what came before is not the script's.
-        end: a mark that standard output gets after the script's last line.
-
-    Returns:
-        Words of which every shell makes the same: plain ones, and quoted ones without quote, backslash, ``!`` or line
-        break.
+    Each stream gets a line with the mark ``start`` before the script's first, and standard output the mark ``end``
+    after its last. Every shell makes the same of the words: plain ones, and quoted ones without quote, backslash, ``!``
+    or line break.
     """
     data, unpack = script.encode(), ""
     if len(data) > COMPRESSED:
@@ -47,10 +42,7 @@ def sheltered(script: str, *, start: str = "", end: str = "") -> str:
 
 
 def plain(script: str) -> str:
-    """The script as text that may stand in the single quotes of a command that others send, as pyinfra does.
-
-    It is left as it is where all shells read it alike there.
-    """
+    """The script as text for the single quotes of pyinfra's commands; as it is where all shells read it alike there."""
     if not DIFFERENT.search(script):
         return script
     text = base64.b64encode(script.encode()).decode()

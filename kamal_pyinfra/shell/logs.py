@@ -9,6 +9,7 @@ from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell.script import chain, guarded, join, quoted
 
 DEFAULT_LINES = 100
+"""Without a filter (Kamal 1.9)."""
 FOLLOWED_LINES = 10
 SEPARATOR = " | "
 PIECE = 3000
@@ -28,11 +29,8 @@ class LogFilter:
 
 
 def recent(owner: Owner, roles: Sequence[str], wanted: LogFilter) -> str:
-    """The last lines of every running app container, with the container's name in front; exit 1 if none can be listed.
-
-    Without a filter these are the last 100 (Kamal 1.9).
-    """
-    listings, show = _listings(owner, roles, "{{.Names}}"), _show('"$1"', wanted)
+    """The last lines of every running app container, with its name in front; exit 1 if none can be listed."""
+    listings, show = running_app(owner, roles, "{{.Names}}"), _show('"$1"', wanted)
     return f"list_containers() {{ {listings}; }}\nshow_chosen() {{ {show}; }}\nshow_recent"
 
 
@@ -57,28 +55,20 @@ def _grep(wanted: LogFilter, *more: str) -> str:
     return join("grep", *more, quoted(*wanted.grep_options), "-e", quoted(wanted.grep))
 
 
-def running_app(owner: Owner, roles: Sequence[str]) -> str:
-    """What :func:`watch` needs to follow the app: a line ``ID NAME ROLE`` for each container that runs."""
-    return _listings(owner, roles, '{{.ID}} {{.Names}} {{.Label "role"}}')
+def running_app(owner: Owner, roles: Sequence[str], line: str = '{{.ID}} {{.Names}} {{.Label "role"}}') -> str:
+    """What lists the app's containers that run, with what :func:`watch` needs to follow them."""
+    labels = (f"label=service={owner.service}", f"label=destination={owner.destination}")
+    return chain(*(_listing(line, *labels, f"label=role={role}") for role in roles)) or "true"
 
 
 def running_container(name: str, label: str) -> str:
     """What :func:`watch` needs to follow one container, whose lines are marked with a label."""
     pattern = f"name=^{name.replace('.', '[.]')}$"  # a regular expression, in which a name's dot would be any letter
-    return f"docker ps --format {quoted(f'{{{{.ID}}}} {{{{.Names}}}} {label}', '--filter', pattern)}"
+    return _listing(f"{{{{.ID}}}} {{{{.Names}}}} {label}", pattern)
 
 
-def _listings(owner: Owner, roles: Sequence[str], line: str) -> str:
-    labels = [f"label=service={owner.service}", f"label=destination={owner.destination}"]
-    listings = [
-        join(
-            "docker ps --format",
-            quoted(line),
-            *(quoted("--filter", label) for label in (*labels, f"label=role={role}")),
-        )
-        for role in roles
-    ]
-    return chain(*listings) or "true"
+def _listing(line: str, *filters: str) -> str:
+    return join("docker ps --format", quoted(line), *(quoted("--filter", each) for each in filters))
 
 
 def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[str, LogFilter]) -> str:
@@ -86,13 +76,8 @@ def watch(listing: str, first: LogFilter, later: LogFilter, positions: Mapping[s
 
     Each line says what it is: ``round`` once a second, ``container ID NAME LABEL`` for each listed, ``begin ID``
     before the log of one begins, and ``line ID TEXT`` for what it wrote, or for a piece of it (:data:`PIECE` bytes).
-    All other lines are not of this script.
-
-    Args:
-        listing: prints ``ID NAME LABEL`` for each container to follow.
-        first: which lines of the containers that are there when it begins.
-        later: which lines of those that appear later.
-        positions: which lines of those that were followed before, by their id.
+    All other lines are not of this script. The listing prints ``ID NAME LABEL`` for each container to follow; the
+    filters are for those that are there when it begins, that appear later, and that were followed before, by their id.
     """
     cases = "".join(f"{quoted(container)}) {_follow(known)} ;;\n" for container, known in positions.items())
     kept = f"| {_grep(first, '$line_buffered')}" if first.grep else ""

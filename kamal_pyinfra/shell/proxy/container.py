@@ -39,20 +39,14 @@ def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
 
 
 def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, observed: str) -> str:
-    """The same for a script that was decided on by a snapshot of the proxy.
+    """The same for a script that was decided on by a snapshot; it is left out if another service has done the same.
 
-    Args:
-        script: what to do. It is left out if another service has done the same by now.
-        proxy: what it leads to.
-        observed: id of the container that was there; empty if there was none.
+    The script leads to this proxy; ``observed`` is the id of the container that was there, empty if there was none.
     """
     return with_proxy_lock(f"require_unchanged_proxy {quoted(observed, proxy.digest)}; {script}")
 
 
-REMOVE_ASIDE = "docker rm traefik_replaced > /dev/null"
-
 RESTORE_SECONDS = 30
-
 WORKS_SECONDS = 3
 """So long a new proxy is given to route to what runs, before a new version is started behind it."""
 
@@ -68,17 +62,15 @@ def _replace(proxy: Proxy, new: str, *, keeps_old: bool = False) -> str:
         "clear_aside",
         "step_aside",
         f"{{ {new} || come_back; }}",
-        "" if keeps_old else REMOVE_ASIDE,
+        "" if keeps_old else "docker rm traefik_replaced > /dev/null",
     )
 
 
 def replace_by_working(proxy: Proxy, routed: Sequence[Gate], *, keeps_old: bool = False) -> str:
     """Replace the proxy by one that stays up and can ask Docker; exit 1 if it does not: then the old one runs again.
 
-    Args:
-        routed: the containers behind it.
-        keeps_old: whether the old one stays aside where the new one does not route to all of them; what follows calls
-            :func:`restore` or ``clear_aside``.
+    With ``keeps_old`` that stays aside where the new one does not route to all of these containers; what follows calls
+    :func:`restore` or ``clear_aside``.
     """
     asked = [gate for gate in routed if gate.doors]
     keeps_old = keeps_old and bool(routed)

@@ -8,14 +8,10 @@ from kamal_pyinfra.plan.proxy.gate import Door, Gate
 from kamal_pyinfra.shell.script import chain, guarded, quoted
 
 ASKING_SECONDS = 15
-
 THROTTLE_SECONDS = 2
 """Traefik applies a change at most that often (``providersThrottleDuration``)."""
-
-
 ROUTES = "kp-routes "
 """Begins a line that tells how it is known that the proxy routes to a container: by a request, by its log, or not."""
-
 REPORT_SECONDS = 60
 
 
@@ -30,11 +26,7 @@ def ask_gates(gates: Sequence[Gate]) -> str:
 
 
 def note_gates(gates: Sequence[Gate], *, patience: int = ASKING_SECONDS) -> str:
-    """Read what Docker prints of the proxy and of the containers.
-
-    Args:
-        patience: seconds that the proxy may take; with 0 it is asked once.
-    """
+    """Read what Docker prints of the proxy and of the containers; with a patience of 0 s the proxy is asked once."""
     return f"note_gates {quoted(patience, *(gate.container for gate in gates))}"
 
 

@@ -11,7 +11,7 @@ stop_release() {
   exit 143
 }
 
-# NAME LABEL TIMEOUT and the words of `docker run`. What a run that was killed left behind goes first: the lock is held, so
+# NAME LABEL TIMEOUT and the command that runs the container. What a run that was killed left behind goes first: the lock is held, so
 # nobody else's command can be among it. The name counts too, since an image may have the label.
 run_release() {
   began=$(date +%s) name=$1 timeout=$3
@@ -20,7 +20,7 @@ run_release() {
   [ -z "$stale" ] || docker rm -f $stale > /dev/null
   shift 3
   trap stop_release TERM
-  docker run "$@" 2>&1 &
+  "$@" 2>&1 &
   docker=$!
   wait "$docker"
   code=$?

@@ -1,16 +1,4 @@
-"""Errors that users see, with the exit code of each.
-
-KpError                 1
-├── ConfigError         3   the configuration, its environment or an argument is not usable
-├── LockHeld            4   another deploy holds the lock
-├── LockLost            1   this run lost its lock while it worked
-├── BuildFailed         1   the image could not be built or pushed
-├── RegistryFailed      1   the deploying machine could not log in to the registry, or out
-├── HookFailed          1   a hook failed or could not be run
-├── PlanRefused         1   the plan contains something that must not be done
-├── HostFailed          1   at least one host failed; names hosts, state and next command
-└── Interrupted   130/143   SIGINT or SIGTERM, after cleaning up
-"""
+"""Errors that users see, with the exit code of each: 1, unless its class has another."""
 
 from __future__ import annotations
 
@@ -31,7 +19,7 @@ class KpError(Exception):
 
 
 class ConfigError(KpError):
-    """An unusable configuration, with one line per problem.
+    """An unusable configuration, environment or argument, with one line per problem.
 
     Each is like ``config/deploy.yml:12:3 servers/web/labels: should be a hash``.
     """

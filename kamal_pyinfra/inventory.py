@@ -27,12 +27,9 @@ Group = list[tuple[str, dict[str, Any]]]
 def load_groups(path: str | None = None, destination: str | None = None) -> dict[str, Group]:
     """Return groups for a pyinfra inventory file; call the hook ``pre-connect`` when pyinfra is about to connect.
 
-    Args:
-        path: the configuration; else the variable ``KP_CONFIG``, else ``config/deploy.yml``.
-        destination: as ``kp -d``; else the variable ``KP_DESTINATION``.
-
-    Raises:
-        SystemExit: the configuration cannot be used (exit code 3) or the hook failed (1), as standard error shows.
+    Without a path the variable ``KP_CONFIG`` has it, else it is ``config/deploy.yml``; without a destination the
+    variable ``KP_DESTINATION`` has it. A configuration that cannot be used ends pyinfra (exit code 3), as a hook does
+    that failed (1).
     """
     if pyinfra.is_cli:
         show_no_secrets()
@@ -48,10 +45,7 @@ def load_groups(path: str | None = None, destination: str | None = None) -> dict
 
 
 def role_groups(config: Config) -> dict[str, Group]:
-    """Return one group per role and accessory, hosts in the order of the configuration.
-
-    An accessory with the name of a role is in the group ``accessory_NAME``.
-    """
+    """Return one group per role and accessory; an accessory with a role's name is in the group ``accessory_NAME``."""
     servers = {server.host: server for server in config.all_hosts}
     groups = {role.name: [server.host for server in role.servers] for role in config.roles}
     for name in config.accessories:

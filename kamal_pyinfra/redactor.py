@@ -1,7 +1,4 @@
-"""The one redactor: values of secrets are in nothing that kp prints or writes down, whatever printed them.
-
-It is fed when a configuration is loaded, and used by everything that makes text safe to show.
-"""
+"""The one redactor, fed with the configuration: values of secrets are in nothing that kp prints or writes down."""
 
 from __future__ import annotations
 
@@ -34,10 +31,7 @@ class Redactor:
         self._forms: tuple[str, ...] | None = None
 
     def learn(self, values: Iterable[str], *, open_words: Iterable[str] = ()) -> None:
-        """Hide more values from now on, those of several lines line by line.
-
-        ``open_words`` are never hidden as a whole value: what everybody may read, such as names of services and hosts.
-        """
+        """Hide more values, line by line, but open words as a whole value: names of services and hosts and the like."""
         self._values.update(dict.fromkeys(values))
         self._open.update(word.casefold() for word in open_words)
         self._forms = None
@@ -51,8 +45,10 @@ class Redactor:
         if self._forms is None:
             self._forms = tuple(sorted(self._every_form(), key=lambda form: (-len(form), form)))
         for form in self._forms:
-            if form in text:
-                text = text.replace(form, REDACTED) if len(form) >= SHORTEST_INSIDE else _without_word(form, text)
+            if form in text and len(form) >= SHORTEST_INSIDE:
+                text = text.replace(form, REDACTED)
+            elif form in text:
+                text = re.sub(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])", REDACTED, text)
         return text
 
     def _every_form(self) -> set[str]:
@@ -80,16 +76,12 @@ def _spelled(line: str) -> set[str]:
     import json
     from urllib.parse import quote, quote_plus
 
-    text = line.encode(errors="surrogateescape")
+    text, printable = line.encode(errors="surrogateescape"), "".join(filter(str.isprintable, line))
     return {
-        *(line, _printable(line), line.replace("'", "'\\''"), line.replace("'", "'\"'\"'")),
+        *(line, printable, line.replace("'", "'\\''"), line.replace("'", "'\"'\"'")),
         *(json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], repr(line)[1:-1], html.escape(line)),
         *(quote(text, safe=""), quote(text), quote_plus(text), line.replace("\\", "\\\\").replace("$", "\\$")),
     }
-
-
-def _printable(line: str) -> str:
-    return "".join(each for each in line if each.isprintable())
 
 
 def _encoded(value: str) -> Iterator[str]:
@@ -106,7 +98,3 @@ def _encoded(value: str) -> Iterator[str]:
     whole = b64encode(raw).decode()
     for width in ENCODED_WIDTHS:
         yield from (part for start in range(0, len(whole), width) if len(part := whole[start : start + width]) == width)
-
-
-def _without_word(word: str, text: str) -> str:
-    return re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", REDACTED, text)

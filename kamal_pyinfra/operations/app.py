@@ -13,9 +13,7 @@ from kamal_pyinfra.operations.apply import GRACE_SECONDS, comparison, removal
 from kamal_pyinfra.operations.audit import audited, show_planned
 from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.changes import (
-    AwaitContainer,
     BootContainer,
-    RestartContainer,
     StopContainer,
 )
 from kamal_pyinfra.plan.desired import desired_host
@@ -173,20 +171,12 @@ def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCom
     if current_state().is_executing:
         run_state(current_state()).watch(batch)
     setting = run.config.boot.watch
-    containers = [
-        rollout.Watched(
-            name=boot.container.name,
-            has_run=isinstance(boot, AwaitContainer | RestartContainer),
-            log_lines=boot.container.log_lines,
-            is_probed=boot.container.is_primary,
-        )
-        for boot in _boots(run, batch)
-    ]
-    if setting is None or not containers:
+    boots = _boots(run, batch)
+    if setting is None or not boots:
         current_host().noop("nothing new is to be watched")
         return
     cords = [stop.cord for stop in comparison(run).stops if stop.cord]
-    script = rollout.watch(containers, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
+    script = rollout.watch(boots, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
     yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
 
 

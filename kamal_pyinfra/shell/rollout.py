@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from kamal_pyinfra.naming import replaced_name
 from kamal_pyinfra.plan.changes import (
@@ -23,41 +22,28 @@ from kamal_pyinfra.shell.proxy.traefik import await_served
 from kamal_pyinfra.shell.script import chain, join, quote, quoted
 
 NETWORK_LABEL = "traefik.docker.network"
-
 FIRST_CHECK = "sleep 0.2"
 """Docker itself asks a new container after 0.2 s for the first time (``--health-start-interval``)."""
-
 BOOT_MARK = "kp-boot:"
-
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host prints of a version that must go; any other failure is none of the version."""
 
 
-def await_ready(new: AppContainer, *, has_run: bool = False) -> str:
+def await_ready(new: AppContainer | StartContainer, *, has_run: bool = False) -> str:
     """Wait until Docker calls the container healthy; without health check, until it stayed up long enough.
 
-    A container that exits or restarts has failed at once. On failure the last health output and log lines go
-    to standard error and the exit code is 1.
-
-    Args:
-        has_run: it was not started just now, so it may have restarted before.
+    One that exits or restarts has failed at once, unless it has run and may have restarted before. On failure the last
+    health output and log lines go to standard error and the exit code is 1.
     """
     values = (new.name, new.deadline, new.readiness_delay, new.log_lines, "any" if has_run else 0)
     return f"await_ready {quoted(*values)}"
 
 
 def start_and_await(changes: Sequence[StartContainer], audits: Sequence[str], gates: Sequence[Gate]) -> str:
-    """Start every container, then wait until all are healthy and the proxy routes to them.
-
-    Args:
-        audits: for each change, the command that records it, run when its container is ready.
-    """
+    """Start every container, then wait until all are healthy, which is recorded, and the proxy routes to them."""
     starts = [chain(_tie(each.cord), container.start(each.name)) for each in changes]
     # They may have restarted before they were stopped, and Docker goes on counting.
-    waits = [
-        chain(f"await_ready {quoted(each.name, each.deadline, each.readiness_delay, each.log_lines, 'any')}", audit)
-        for each, audit in zip(changes, audits, strict=True)
-    ]
+    waits = [chain(await_ready(each, has_run=True), audit) for each, audit in zip(changes, audits, strict=True)]
     return chain(*starts, *waits, await_served(gates))
 
 
@@ -66,14 +52,9 @@ def boot(
 ) -> str:
     """Start every container, then wait until all are healthy; second replicas when the first ones are, and so on.
 
-    The script exits 1 with a report if a container does not get ready.
-
-    Args:
-        changes: what to start; containers that already run are only waited for.
-        run_id: the run's short id, by which :func:`revert` finds a script that is still at work.
-        suffix: ends the name of a container that steps aside.
-        audits: for each change, the command that records it, run when its container is ready.
-        engine: version of the host's Docker, if it is known.
+    The script exits 1 with a report if a container does not get ready; one that is records that by its audit line.
+    By the run's short id :func:`revert` finds a script that is still at work; the suffix ends the name of a container
+    that steps aside.
     """
     by_replica: dict[int, list[tuple[BootContainer, str]]] = {}
     for change, audit in zip(changes, audits, strict=True):
@@ -166,7 +147,7 @@ def revert(
         f'keep_what_serves "$lost" {quoted(*(change.container.name for change in new))}' if new else "",
         f"{restore(proxy)} || lost=1" if proxy else "",
         _note_servers(corded, run_id) if corded else "",
-        *(f"cut_cord {quoted(_cord(change))}" for change in corded),
+        *(f"cut_cord {quoted(getattr(change, 'cord', None) or change.container.cord)}" for change in corded),
         *(_await_gone(change, run_id) for change in corded),
         "await_dropped" if corded else "",
         *(_take_back(change, run_id, suffix) for change in new),
@@ -189,21 +170,14 @@ def _revive_all(
 def _note_servers(boots: Sequence[BootContainer], run_id: str) -> str:
     restarted = (change.container.name for change in boots if isinstance(change, RestartContainer))
     started = [change.container.name for change in boots if not isinstance(change, RestartContainer)]
-    return join(
-        f"note_servers {quoted(*restarted)}".strip(), f"$(this_runs {quoted(run_id, *started)})" if started else ""
-    )
+    runs = f"$(this_runs {quoted(run_id, *started)})" if started else ""
+    return join("note_servers", quoted(*restarted), runs)
 
 
 def _await_gone(change: BootContainer, run_id: str) -> str:
-    name = quoted(change.container.name)
-    is_gone = f'[ -z "$(this_runs {quoted(run_id)} {name})" ]'
-    if isinstance(change, RestartContainer):
-        is_gone = f"! is_there {name}"
+    name, is_restarted = quoted(change.container.name), isinstance(change, RestartContainer)
+    is_gone = f"! is_there {name}" if is_restarted else f'[ -z "$(this_runs {quoted(run_id)} {name})" ]'
     return f"{is_gone} || await_unhealthy {name} 30"
-
-
-def _cord(change: BootContainer) -> str | None:
-    return (change.cord if isinstance(change, RestartContainer) else None) or change.container.cord
 
 
 def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
@@ -215,42 +189,30 @@ def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
     return f"{chain(taken_back, f'rm -rf {quoted(new.cord)}' if new.cord else '')} || lost=1"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """A new container."""
-
-    name: str
-    has_run: bool  # it was not started by this run, so it may have restarted before
-    log_lines: int  # of its log, to show when it turns bad
-    is_probed: bool  # whether the command and the URL are about it
-
-
 ASK = (
     "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
     " else wget -q -T 5 -O /dev/null {0}; fi; }}"
 )
 
 
-def watch(watched: Sequence[Watched], cords: Sequence[str], *, seconds: int, cmd: str | None, url: str | None) -> str:
-    """Check containers again and again; exit 1 with a report, and the old ones let back, when one turns bad.
+def watch(
+    boots: Sequence[BootContainer], cords: Sequence[str], *, seconds: int, cmd: str | None, url: str | None
+) -> str:
+    """Check new containers again and again; exit 1 with a report, and the old ones let back, when one turns bad.
 
-    Args:
-        watched: the new containers.
-        cords: folders of the old ones that run with a cut cord.
-        seconds: how long.
-        cmd: for a shell in the containers, about once a second.
-        url: to ask from the host, about once a second.
+    The cords are folders of the old ones that run with a cut cord. About once a second a shell in the containers of the
+    primary role gets the command, and the host asks for the URL.
     """
     firsts, inspections, probes = [], [], []
-    for number, each in enumerate(watched):
-        first = f"$(restarts_of {quoted(each.name)}) || exit 1" if each.has_run else "0"
-        firsts.append(f"first{number}={first}")
-        inspections.append(f'keeps_well {quoted(each.name, each.log_lines)} "$first{number}"')
-        probe = chain(
-            f"docker exec {quoted(each.name)} sh -c {quote(cmd)}" if cmd else "", ASK.format(quoted(url)) if url else ""
-        )
-        if each.is_probed and probe:
-            probes.append(f"probe {quoted(each.name, each.log_lines, probe)}")
+    for number, change in enumerate(boots):
+        new, name = change.container, quoted(change.container.name)
+        has_run = isinstance(change, AwaitContainer | RestartContainer)  # and may have restarted before
+        firsts.append(f"first{number}=" + (f"$(restarts_of {name}) || exit 1" if has_run else "0"))
+        inspections.append(f'keeps_well {quoted(new.name, new.log_lines)} "$first{number}"')
+        inside = f"docker exec {name} sh -c {quote(cmd)}" if cmd else ""
+        probe = chain(inside, ASK.format(quoted(url)) if url else "")
+        if new.is_primary and probe:
+            probes.append(f"probe {quoted(new.name, new.log_lines, probe)}")
     return (
         f"let_back() {{ {chain(*map(_tie, cords)) or ':'}; }}\ninspect_all() {{ {'; '.join(inspections)}; }}\n"
         f"probe_all() {{ {'; '.join(probes) or ':'}; }}\n"

@@ -42,11 +42,7 @@ def functions(*names: str) -> str:
 
 
 def with_functions(script: str, *more: str) -> str:
-    """A script behind the functions of ``sh/`` that it calls.
-
-    Args:
-        more: names of functions that are called by what it calls.
-    """
+    """A script behind the functions of ``sh/`` that it calls, and those by more names."""
     return functions(*(_library().keys() & CALL.findall(script)), *more) + script
 
 
@@ -61,17 +57,12 @@ search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment V
 """
 
 VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
-
 LONGEST_SHOWN = 60
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def quote(text: str) -> str:
-    """One quoted shell word.
-
-    Raises:
-        PlanRefused: no command can carry the text: a NUL would end it early, and bytes that are no text cannot be sent.
-    """
+    """One quoted shell word; text with a NUL, which would end it early, or with bytes that are no text is refused."""
     if UNUSABLE.search(text):
         raise PlanRefused(f"{text[:LONGEST_SHOWN]!r} holds a NUL or is not valid UTF-8; no command can carry it")
     return shlex.quote(text)
@@ -102,19 +93,13 @@ def expandable(value: str) -> str:
 
 
 def flags(options: tuple[tuple[str, object], ...]) -> str:
-    """``--key value`` for each option; ``true`` is the bare flag, a list repeats it.
-
-    ``false`` becomes ``--key=false``: as a word of its own Docker would take it for the image.
-    """
-    return " ".join(_flag(name, item) for name, value in options for item in as_items(value))
-
-
-def _flag(name: str, value: object) -> str:
-    if value is True:
-        return quote(f"--{name}")
-    if value is False:
-        return quote(f"--{name}=false")
-    return quoted(f"--{name}", "" if value is None else value)
+    """``--key value`` for each option; ``true`` is the bare flag, a list repeats it."""
+    words: list[object] = []
+    for name, item in ((name, item) for name, value in options for item in as_items(value)):
+        # As a word of its own Docker would take `false` for the image.
+        words.append(f"--{name}=false" if item is False else f"--{name}")
+        words += [] if isinstance(item, bool) else ["" if item is None else item]
+    return quoted(*words)
 
 
 def join(*parts: str) -> str:
@@ -139,20 +124,16 @@ def in_parallel(aside: str, script: str) -> str:
 
 WAITING = "kp-waiting "
 """Begins a line about what a host waits for."""
-
-
 KILL_SECONDS = 5
 """After TERM, before KILL."""
-
 KEY_MARK = ": kp-limit "
 
 
 def guarded(script: str, *, seconds: int, key: str = "") -> str:
     """A script, with the functions that it calls, that stops when the SSH connection drops or its time is up.
 
-    Args:
-        key: of the configuration, with which the time can be made longer; stands in the text for who reads it.
-        seconds: after which it gets TERM, and KILL five seconds later; then the exit code is 124 or 137.
+    Then it gets TERM, and KILL five seconds later, and the exit code is 124 or 137. The key of the configuration with
+    which the time can be made longer stands in the text for who reads it.
     """
     mark = f"{KEY_MARK}{key}\n" if key else ""
     whole = mark + BRIEF_CLIENT + with_functions(f"end_with_connection\n{script}")

@@ -10,14 +10,10 @@ from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, OWNER_LABEL, PROX
 from kamal_pyinfra.plan.compare.fields import OPTIONS, RESTART
 from kamal_pyinfra.shell.script import BRIEF_CLIENT, quoted, with_functions
 
-IDENTITY_VARIABLES = ("KAMAL_VERSION",)
-
 OF_IMAGE = ("User", "WorkingDir", "StopSignal")
 """Options that ``docker inspect`` shows below ``Config``; the others are below ``HostConfig``."""
-
 USED = "of-image "
 """Begins the line with the id of a container's image; the host reads it, it is not part of the snapshot."""
-
 GO_NAMES = {"NanoCpus": "NanoCPUs", "CpuShares": "CPUShares", "Dns": "DNS"}
 """Fields that a template knows by another name than the one in the JSON of ``docker inspect``."""
 
@@ -71,8 +67,7 @@ def container_template(ours: Ours) -> str:
     return f'{_whose(ours)}{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
 
 
-_IDENTITY = f"(and $isService (eq $name {' '.join(map(json.dumps, IDENTITY_VARIABLES))}))"
-
+_IDENTITY = '(and $isService (eq $name "KAMAL_VERSION"))'
 _CLEAR = '(and $isOurs (eq (len (split $name ",")) 1) (gt (len (split $clear (printf ",%s," $name))) 1))'
 
 
@@ -106,12 +101,8 @@ def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
     """A Go template that prints variables of a container of ours, to come after that of the container.
 
     What it prints stays on the host, where it becomes one digest and a small number for each variable: ``mine ID``,
-    then ``held ID NAME=VALUE`` with the first line of a value alone, so that no line begins with anything else, and
-    ``clear ID HEX NAME``.
-
-    Args:
-        watched: variables that are secret somewhere.
-        clear: variables that are clear today.
+    then ``held ID NAME=VALUE`` with the first line of a value alone, so that no line begins with anything else, for
+    those watched, which are secret somewhere, and ``clear ID HEX NAME`` for those that are clear today.
     """
     first_line = '{{println (index (split . "\\n") 0)}}'
     held = f"{{{{if eq $name {_quoted(watched)}}}}}held {{{{$id}}}} {first_line}{{{{end}}}}" if watched else ""
@@ -165,9 +156,19 @@ def snapshot(query: SnapshotQuery) -> str:
         container_template(query.ours) + sums_template(query.watched_names, query.clear_names),
         *(IMAGE_TEMPLATE, "secrets" if query.watched_names else ""),
     )
+    files = (  # Docker need not be asked for these
+        ("show_directories", query.directories),
+        ("show_env_files", query.env_files),
+        ("show_uploads", query.uploads),
+        ("show_logs", query.logs),
+        ("show_run_directory", (query.run_directory,)),
+        ("show_record", (query.record,) if query.record else ()),
+        ("show_deploy_lock", (query.lock,)),
+        ("show_login", (f'"{query.registry or "https://index.docker.io/v1/"}"',)),
+    )
     lines = (
         "show_files() {",
-        *(f"{show} {quoted(*paths)}" for show, paths in _shown(query).items() if paths),
+        *(f"{show} {quoted(*paths)}" for show, paths in files if paths),
         "}",
         "show_of_engine() {",
         f"show_images {quoted(*images)}",
@@ -176,20 +177,6 @@ def snapshot(query: SnapshotQuery) -> str:
         f"take_snapshot {quoted(*values)}",
     )
     return BRIEF_CLIENT + with_functions("\n".join(lines))
-
-
-def _shown(query: SnapshotQuery) -> dict[str, Sequence[str]]:
-    """What Docker need not be asked for: each function, and what it shows."""
-    return {
-        "show_directories": query.directories,
-        "show_env_files": query.env_files,
-        "show_uploads": query.uploads,
-        "show_logs": query.logs,
-        "show_run_directory": (query.run_directory,),
-        "show_record": (query.record,) if query.record else (),
-        "show_deploy_lock": (query.lock,),
-        "show_login": (f'"{query.registry or "https://index.docker.io/v1/"}"',),
-    }
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kamal_pyinfra.shell.rollout import Watched, watch
+from kamal_pyinfra.plan.changes import BootContainer
+from kamal_pyinfra.shell.rollout import watch
+from tests.shell import builders
 from tests.shell.fake_host import Answer, FakeHost
 
 NEW = "shop-web-v2"
@@ -24,11 +26,11 @@ def docker(host: FakeHost) -> FakeHost:
     return host
 
 
-def watched(name: str = NEW, *, has_run: bool = False, is_probed: bool = True) -> Watched:
-    return Watched(name=name, has_run=has_run, log_lines=50, is_probed=is_probed)
+def watched(name: str = NEW, *, has_run: bool = False, is_probed: bool = True) -> BootContainer:
+    return (builders.wait_for if has_run else builders.boot)(name=name, log_lines=50, is_primary=is_probed)
 
 
-def script(*containers: Watched, seconds: int = 5, cmd: str | None = None, url: str | None = None) -> str:
+def script(*containers: BootContainer, seconds: int = 5, cmd: str | None = None, url: str | None = None) -> str:
     return watch(containers or (watched(),), (CORD,), seconds=seconds, cmd=cmd, url=url)
 
 

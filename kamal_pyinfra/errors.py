@@ -31,8 +31,7 @@ class ConfigError(KpError):
         self.problems: tuple[str, ...] = problems
 
 
-PATIENCE_SECONDS = 300
-"""The default for how long to wait for a held lock."""
+PATIENCE_SECONDS = 300  # the default for how long to wait for a held lock
 
 
 class LockHeld(KpError):

@@ -13,8 +13,7 @@ OWNER_LABEL = "kp.owner"
 ACCESSORY_LABEL = "kp.accessory"
 RELEASE_LABEL = "kp.release"
 SUFFIX_LABEL = "kp.suffix"
-CLEAR_LABEL = "kp.clear"
-"""Names the clear variables of a container; the values of others do not leave their host."""
+CLEAR_LABEL = "kp.clear"  # names the clear variables of a container; the values of others do not leave their host
 HOSTNAME_LIMIT = 51
 REPLACED_MARK = "_replaced_"
 REPLICA_MARK = "_replica_"

@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 REDACTED = "[REDACTED]"
-SHORTEST = 4
-"""What is shorter is in half of all words."""
-SHORTEST_INSIDE = 8
-"""What is shorter is hidden as a whole word alone (GitLab masks no variable that is shorter)."""
+SHORTEST = 4  # what is shorter is in half of all words
+SHORTEST_INSIDE = 8  # what is shorter is hidden as a whole word alone (GitLab masks no variable that is shorter)
 COMMON = frozenset(
     (
         *("true", "false", "none", "null", "undefined", "default", "enabled", "disabled", "info", "warn", "warning"),
@@ -18,8 +16,7 @@ COMMON = frozenset(
     )
 )
 """Values that hide nothing, and would blank what is worth reading."""
-ENCODED_WIDTHS = (64, 76)
-"""Where programs break lines of base64: PEM files, and `base64` itself."""
+ENCODED_WIDTHS = (64, 76)  # where programs break lines of base64: PEM files, and `base64` itself
 
 
 class Redactor:
@@ -58,8 +55,7 @@ class Redactor:
         return {form for form in encoded.union(*map(_spelled, lines)) if len(form) >= SHORTEST}
 
 
-redacted = Redactor()
-"""Of this process."""
+redacted = Redactor()  # of this process
 
 
 def _lines(value: str) -> Iterator[str]:

@@ -19,8 +19,7 @@ line separators), but for variation selectors, which choose the form of a sign."
 DECEIVING = re.compile(f"[{INVISIBLE}]")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(rf"(?!\n){CONTROL.pattern}|{DECEIVING.pattern}")
-SELECTORS = "[\ufe00-\ufe0f]*"
-"""Characters that comparisons of .NET, in which runners are written, ignore."""
+SELECTORS = "[\ufe00-\ufe0f]*"  # characters that comparisons of .NET, in which runners are written, ignore
 COMMAND_AT_START = re.compile(rf"^([\s\ufe00-\ufe0f]*):(?={SELECTORS}:)", re.MULTILINE)
 COMMAND_ANYWHERE = re.compile(rf"#(?={SELECTORS}#{SELECTORS}[\w.-]*{SELECTORS}\[)")
 SECTION_AT_START = re.compile(r"^(?=(?:---|\+\+\+|~~~|\^\^\^)(?:\s|$))|^(?=section_(?:start|end):)", re.MULTILINE)

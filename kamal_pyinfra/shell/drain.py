@@ -8,8 +8,7 @@ from kamal_pyinfra.plan.changes import StopContainer
 from kamal_pyinfra.shell import container
 from kamal_pyinfra.shell.script import alongside, chain, join, quoted
 
-STAYED = 75
-"""Exit code of a script that did all that it should, with a container that had to be stopped in traffic."""
+STAYED = 75  # exit code of a script that did all that it should, with a container that had to be stopped in traffic
 
 
 def stand_by(changes: Sequence[StopContainer]) -> str:

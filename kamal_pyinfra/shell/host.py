@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from kamal_pyinfra.shell.script import guarded, quoted
 
-DOCTOR_SECONDS = 40
-"""For the whole script; a host that needs longer counts as hung."""
+DOCTOR_SECONDS = 40  # for the whole script; a host that needs longer counts as hung
 
 
 def doctor_script(*, registry: str, run_directory: str) -> str:
@@ -69,8 +68,7 @@ def recent(log: str, *, lines: int) -> str:
     return f"[ ! -e {quoted(log)} ] || tail -n {quoted(lines)} {quoted(log)}"
 
 
-NOT_LISTED = "not-listed"
-"""Stands among the paths of edited files, or for all of them, where the list is not whole."""
+NOT_LISTED = "not-listed"  # stands among the paths of edited files, or for all of them, where the list is not whole
 
 
 def record_edits(directory: str, containers: Sequence[str]) -> str:

@@ -45,8 +45,7 @@ def log_out(server: str | None) -> str:
     return join("docker logout", quoted(server) if server else "", "> /dev/null")
 
 
-NOTE = "kp-note "
-"""Begins a line that a user should read."""
+NOTE = "kp-note "  # begins a line that a user should read
 LOAD = "docker load"
 
 

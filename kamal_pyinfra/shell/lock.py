@@ -17,8 +17,7 @@ LOST = "deploy-lock-lost"
 TAKEN = "deploy-lock-taken"
 STATE = "deploy-lock-state"
 RELEASED = "deploy-lock-released"
-ALONE_SECONDS = 10
-"""What we do alone takes a moment; any user who can open the folder can hold it."""
+ALONE_SECONDS = 10  # what we do alone takes a moment; any user who can open the folder can hold it
 
 
 def details(*, locked_by: str, at: str, version: str, message: str, holder: str, command: str = "") -> str:

@@ -11,13 +11,11 @@ import base64
 import gzip
 import re
 
-CHUNK = 512
-"""Characters of a word; csh takes none of more than 1,023."""
+CHUNK = 512  # characters of a word; csh takes none of more than 1,023
 COMPRESSED = 48 * 1024
 """Characters of a script from which on it is compressed, since Linux takes no argument of more than 128 KiB and base64
 adds a third (``execve(2)``, MAX_ARG_STRLEN)."""
-DIFFERENT = re.compile(r"[\\\n]|!(?! )")
-"""What shells read differently in single quotes."""
+DIFFERENT = re.compile(r"[\\\n]|!(?! )")  # what shells read differently in single quotes
 DECODERS = ("base64 -d", "openssl base64 -d -A")
 ALL_WORDS = 'printf %s "$@"'
 MISSING = "{ echo neither base64 nor openssl is installed>&2;exit 127;}"

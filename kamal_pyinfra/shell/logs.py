@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 from kamal_pyinfra.plan.state.observed import Owner
 from kamal_pyinfra.shell.script import chain, guarded, join, quoted
 
-DEFAULT_LINES = 100
-"""Without a filter (Kamal 1.9)."""
+DEFAULT_LINES = 100  # without a filter (Kamal 1.9)
 FOLLOWED_LINES = 10
 SEPARATOR = " | "
-PIECE = 3000
-"""Bytes of a line that come at once; a longer one comes in several."""
-FOLLOW_SECONDS = 24 * 3600
-"""A command that follows is begun anew after a day, which a reader does not notice."""
+PIECE = 3000  # bytes of a line that come at once; a longer one comes in several
+FOLLOW_SECONDS = 24 * 3600  # a command that follows is begun anew after a day, which a reader does not notice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,10 +122,8 @@ def in_parallel(aside: str, script: str) -> str:
     return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'
 
 
-WAITING = "kp-waiting "
-"""Begins a line about what a host waits for."""
-KILL_SECONDS = 5
-"""After TERM, before KILL."""
+WAITING = "kp-waiting "  # begins a line about what a host waits for
+KILL_SECONDS = 5  # after TERM, before KILL
 KEY_MARK = ": kp-limit "
 
 

@@ -25,20 +25,13 @@ from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from kamal_pyinfra.config.values import parse_address
-from kamal_pyinfra.ssh.client_config import (
-    DEFAULT_USER,
-    HostSettings,
-    SshConfigError,
-    expanded,
-    host_settings,
-    local_user,
-)
+from kamal_pyinfra.ssh import client_config
+from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, SshConfigError, expanded, host_settings
 from kamal_pyinfra.ssh.host_keys import USER_FILE, HostKeyRefused, HostKeys, RunKeys
 from kamal_pyinfra.ssh.keys import NotLetIn, Offering
 from kamal_pyinfra.ssh.transport import Connection, Program, open_socket
 
-ROUTE = "kp_route"
-"""Name of the :class:`Route` among what pyinfra hands over for its SSH library."""
+ROUTE = "kp_route"  # name of the `Route` among what pyinfra hands over for its SSH library
 DEFAULT_PORT, DEFAULT_TIMEOUT = 22, 10
 MOST_JUMPS = 8
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
@@ -192,7 +185,7 @@ class Client(SSHClient):
             raise Jumped(f"{text!r} is no jump host: write [user@]host[:port]")
         if depth > MOST_JUMPS:
             raise Jumped(f"more than {MOST_JUMPS} jump hosts lead to each other")
-        default = DEFAULT_USER if route.jumps else local_user()
+        default = DEFAULT_USER if route.jumps else client_config.local_user()
         host, user, port = address.host, address.user, address.port
         found = host_settings(host, user=user, port=port, default_user=default, file=file)
         own_jumps = [parse_address(hop) for hop in found.proxy_jump]
@@ -246,8 +239,7 @@ def _with_route(found: HostSettings, route: Route) -> HostSettings:
     )
 
 
-BACK_OFF = (0.5, 1.0, 2.0)
-"""Seconds before each new attempt to connect, give or take a fifth."""
+BACK_OFF = (0.5, 1.0, 2.0)  # seconds before each new attempt to connect, give or take a fifth
 DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
 TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 

@@ -21,8 +21,7 @@ from kamal_pyinfra.ssh.patches import Invoke
 
 SYSTEM = Path("/etc/ssh/ssh_config")
 MOST_BYTES = 16 * 1024 * 1024
-WHOLE_LINE = frozenset({"proxycommand", "proxyjump"})
-"""Keywords whose value is the rest of the line."""
+WHOLE_LINE = frozenset({"proxycommand", "proxyjump"})  # keywords whose value is the rest of the line
 WORDS = re.compile(r"""(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<plain>[^\s"']+))""")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -133,8 +132,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), re.DOTALL)
 
 
-DEPTH = 16
-"""Of files that include each other (readconf.c)."""
+DEPTH = 16  # of files that include each other (readconf.c)
 COLLECTED = frozenset({"identityfile", "certificatefile"})
 WAYS = frozenset({"proxyjump", "proxycommand"})
 DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
@@ -142,8 +140,7 @@ DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_s
 USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 NONE = "none"
-DEFAULT_USER = "root"
-"""Of Kamal, where neither ``deploy.yml`` nor the files of ``ssh`` have one."""
+DEFAULT_USER = "root"  # of Kamal, where neither `deploy.yml` nor the files of `ssh` have one
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,8 @@ def passed_on(execute: Execute, on_line: Callable[[str], None], *arguments: Any,
 
 
 CHUNK = 1 << 15
-LONGEST_LINE = 4 << 20
-"""What is longer comes in pieces."""
-MOST_BYTES = 32 << 20
-"""Of one command, on each of its streams."""
+LONGEST_LINE = 4 << 20  # what is longer comes in pieces
+MOST_BYTES = 32 << 20  # of one command, on each of its streams
 
 
 def lenient(execute: Execute, *arguments: Any, **options: Any) -> Streams:
@@ -77,34 +75,28 @@ def lenient_lines(stream: Any) -> Iterator[str]:
 
     Where there is too much the command is ended, as the last line tells the user.
     """
-    parts, waiting, total = list[bytes](), 0, 0
+    waiting, total = bytearray(), 0
     while data := stream._read(CHUNK):  # as paramiko's own lines do
         total += len(data)
         if total > MOST_BYTES:
             stream.channel.close()
             yield f"It printed more than {MOST_BYTES >> 20} MiB and was ended.\n"
             return
-        *whole, rest = data.split(b"\n")
-        if whole or waiting + len(rest) > LONGEST_LINE:
-            lines = [b"".join([*parts, whole[0]]), *whole[1:]] if whole else [b"".join([*parts, rest])]
+        waiting += data
+        if b"\n" in data or len(waiting) > LONGEST_LINE:
+            *lines, waiting = waiting.split(b"\n") if b"\n" in data else (waiting, bytearray())
             yield from (f"{line.decode(errors='replace')}\n" for line in lines)
-            parts, waiting = ([rest], len(rest)) if whole else ([], 0)
-        else:
-            parts.append(rest)
-            waiting += len(rest)
-    if last := b"".join(parts):
-        yield last.decode(errors="replace")
+    if waiting:
+        yield waiting.decode(errors="replace")
 
 
-LIMIT = "kp_command_timeout"
-"""Name of the limit in pyinfra's data of a host, in seconds."""
+LIMIT = "kp_command_timeout"  # name of the limit in pyinfra's data of a host, in seconds
 SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
 """What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
 BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
 KEY = re.compile(rf"{re.escape(KEY_MARK)}(\S+)")
 DEFAULT_KEY = "ssh.command_timeout"
-STOPPED = (124, 137)
-"""What `timeout` exits with when the time was up: after TERM, and after KILL."""
+STOPPED = (124, 137)  # what `timeout` exits with when the time was up: after TERM, and after KILL
 PATIENCE_SECONDS = 15
 """Beyond the limit and the time until KILL: what has not ended by then never will, or its end does not reach us."""
 

@@ -25,12 +25,9 @@ from kamal_pyinfra.ssh.login_shell import MarkedChannel, in_any_login_shell
 from kamal_pyinfra.ssh.patches import Execute, connect_anew, wrap_commands
 
 OPEN_SECONDS = 15
-COMMAND_SECONDS = 60
-"""For a command without a limit of its own on a host that is not from our configuration."""
-DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}
-"""What macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it."""
-LINK = "kp_link"
-"""Name of the :class:`Link` in pyinfra's ``connector_data``."""
+COMMAND_SECONDS = 60  # for a command without a limit of its own on a host that is not from our configuration
+DARWIN = {"TCP_RXT_CONNDROPTIME": 0x80}  # what macOS has for Linux's TCP_USER_TIMEOUT; Python does not name it
+LINK = "kp_link"  # name of the `Link` in pyinfra's `connector_data`
 
 
 @dataclass
@@ -104,8 +101,8 @@ def execute(
     host: Host, command: str, *, print_output: bool = False, stdin: str | None = None
 ) -> tuple[bool, CommandOutput]:
     """Run one command on a host outside an operation, with the host's own sudo setting."""
-    sudo = bool(host.data.get("_sudo", False))
-    return host.run_shell_command(StringCommand(command), print_output=print_output, _sudo=sudo, _stdin=stdin)
+    options = {"_sudo": bool(host.data.get("_sudo", False)), "_stdin": stdin}
+    return host.run_shell_command(StringCommand(command), print_output=print_output, **options)
 
 
 def _is_active(host: Host) -> bool:

@@ -22,12 +22,9 @@ from kamal_pyinfra.ssh.patches import use_client
 STRICT = {"strict": "yes", "accept-new": "accept-new"}
 OWN_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 OWN_FILES = ("Include ~/.ssh/config", "Include /etc/ssh/ssh_config")
-ALIVE_SECONDS = 10
-"""How often a silent host is asked whether it is still there."""
-ALIVE_MISSES = 3
-"""After so many without an answer the connection counts as cut."""
-CHANNEL_SECONDS = 30
-"""For a host that is connected to begin a command; paramiko would wait for an hour."""
+ALIVE_SECONDS = 10  # how often a silent host is asked whether it is still there
+ALIVE_MISSES = 3  # after so many without an answer the connection counts as cut
+CHANNEL_SECONDS = 30  # for a host that is connected to begin a command; paramiko would wait for an hour
 
 
 def ssh_config(ssh: Ssh, *, keys: Sequence[str], known_hosts: str | None) -> str:

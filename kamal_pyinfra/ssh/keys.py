@@ -67,16 +67,10 @@ class Offering(AuthStrategy):
         return iter(())
 
     def authenticate(self, transport: Transport) -> list[SourceResult]:
-        """Get in; the list, which paramiko wants, is empty.
-
-        Raises:
-            NotLetIn: nothing helped. SSHException: the connection ended before anything was refused.
-        """
+        """Get in, or raise why not; the list, which paramiko wants, is empty."""
         with _agent(self.settings.identity_agent, self.left_out) as held:
-            for label, key in self._keys(held):
-                if self._try(transport, label, key):
-                    return []
-        if self._by_other_means(transport):
+            is_in = any(self._try(transport, label, key) for label, key in self._keys(held))
+        if is_in or self._by_other_means(transport):
             return []
         raise NotLetIn(self._reason())
 

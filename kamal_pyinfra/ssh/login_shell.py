@@ -14,8 +14,7 @@ from kamal_pyinfra.ssh.commands import Output, Wrapper
 from kamal_pyinfra.ssh.patches import Execute, Streams
 from kamal_pyinfra.text import one_line
 
-NOT_RUN = 126
-"""What a shell exits with that found a command and could not run it (POSIX, 2.8.2)."""
+NOT_RUN = 126  # what a shell exits with that found a command and could not run it (POSIX, 2.8.2)
 KEPT_LINES = 20
 SHOWN = 300
 

@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from pyinfra.api.state import State
 
 Streams = tuple[Any, Any, Any]
-Execute = Callable[..., Streams]
-"""``exec_command`` of paramiko's client: a command becomes its three streams."""
+Execute = Callable[..., Streams]  # `exec_command` of paramiko's client: a command becomes its three streams
 
 
-@contextmanager
-def plugins_found_once() -> Iterator[None]:
-    """``importlib.metadata.entry_points`` reads the metadata of all installed packages once.
+def load_early() -> None:
+    """While the engine and the configuration load, ``importlib.metadata.entry_points`` reads all metadata once.
 
     Why: gevent's ``patch_all`` calls it for each event, pydantic once more: 0.06 s. In: gevent 26.9. Can go: when
     ``patch_all`` calls it once.
@@ -38,19 +36,11 @@ def plugins_found_once() -> Iterator[None]:
     original = metadata.entry_points
     metadata.entry_points = original().select
     try:
-        yield
-    finally:
-        metadata.entry_points = original
-
-
-def load_early() -> None:
-    """Load what patches the standard library for the engine, and the configuration, before all else.
-
-    gevent replaces every lock that there is, and searches all objects for them: the fewer there are, the sooner.
-    """
-    with plugins_found_once():
+        # gevent replaces every lock that there is, and searches all objects for them: the fewer there are, the sooner.
         import_module("pyinfra_cli")
         import_module("kamal_pyinfra.config")
+    finally:
+        metadata.entry_points = original
 
 
 LATE = (
@@ -109,8 +99,7 @@ def load_engine() -> None:
     _let_proxies_wait()
 
 
-MATCH_SECONDS = 30
-"""For a command of ``Match exec``, whose exit code alone counts."""
+MATCH_SECONDS = 30  # for a command of `Match exec`, whose exit code alone counts
 
 
 class Invoke:

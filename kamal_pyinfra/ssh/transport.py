@@ -15,10 +15,8 @@ from paramiko.message import Message
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import NoValidConnectionsError
 
-PROGRAM_SECONDS = 2
-"""For a program that leads to a host, to end when it is asked to."""
-NO_BANNER = "Error reading SSH protocol banner"
-"""Paramiko's words."""
+PROGRAM_SECONDS = 2  # for a program that leads to a host, to end when it is asked to
+NO_BANNER = "Error reading SSH protocol banner"  # paramiko's words
 RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 

@@ -84,7 +84,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_container(docker):
         slow.write("#!/bin/sh\nexec /bin/sleep 30\n")
     (docker.bin / "slow").chmod(0o755)
     script = guarded(release.run_release(command(timeout=1)), seconds=1)
-    ran = docker.run(script.replace('docker run "$@" 2>&1 &', '{ docker run "$@" 2>&1; exec slow; } &'))
+    ran = docker.run(script.replace('"$@" 2>&1 &', '{ "$@" 2>&1; exec slow; } &'))
     assert ran.code == 124
     assert ran.out == "== 1 migrated\nthe release command was killed: 1 seconds are over\n"
     assert ran.calls.splitlines()[-1] == f"docker rm -f {NAME}"

@@ -103,7 +103,7 @@ print(len(calls) > 1)
 """
 MODULES = "import sys, pyinfra_cli, pyinfra.api.config; print(*(name for name in {} if name not in sys.modules))"
 NEEDED = {
-    "plugins_found_once": (PLUGINS, "True"),
+    "load_early": (PLUGINS, "True"),
     "load_engine": (MODULES.format(set(patches.LATE) - {"invoke"}), ""),
     "_run_match_exec": (
         "import os; os.environ['SHELL'] = '/bin/sh'\n"

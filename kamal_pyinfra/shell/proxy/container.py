@@ -29,8 +29,7 @@ def run(proxy: Proxy) -> str:
     return f"{run} > /dev/null"
 
 
-WAIT_SECONDS = 600
-"""Another run may be pulling the proxy's image."""
+WAIT_SECONDS = 600  # another run may be pulling the proxy's image
 
 
 def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
@@ -47,8 +46,7 @@ def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, observed: str) ->
 
 
 RESTORE_SECONDS = 30
-WORKS_SECONDS = 3
-"""So long a new proxy is given to route to what runs, before a new version is started behind it."""
+WORKS_SECONDS = 3  # so long a new proxy is given to route to what runs, before a new version is started behind it
 
 
 def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:

@@ -8,8 +8,7 @@ from kamal_pyinfra.plan.proxy.gate import Door, Gate
 from kamal_pyinfra.shell.script import chain, guarded, quoted
 
 ASKING_SECONDS = 15
-THROTTLE_SECONDS = 2
-"""Traefik applies a change at most that often (``providersThrottleDuration``)."""
+THROTTLE_SECONDS = 2  # Traefik applies a change at most that often (`providersThrottleDuration`)
 ROUTES = "kp-routes "
 """Begins a line that tells how it is known that the proxy routes to a container: by a request, by its log, or not."""
 REPORT_SECONDS = 60

@@ -4,11 +4,9 @@ import gc
 
 
 def main() -> None:
-    """Run ``kp`` and exit; see :func:`kamal_pyinfra.cli.main.main`.
-
-    While modules load, Python would search for garbage again and again, for nothing: a tenth of the time until hosts
-    are contacted. A session lets it begin.
-    """
+    """Run ``kp`` and exit; see :func:`kamal_pyinfra.cli.main.main`."""
+    # While modules load, Python would search for garbage again and again, for nothing: a tenth of the time until hosts
+    # are contacted. A session lets it begin.
     gc.disable()
 
     from kamal_pyinfra.cli.main import main

@@ -6,32 +6,24 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 NOTHING_CHANGED = "Nothing was changed."
+PATIENCE_SECONDS = 300  # the default for how long to wait for a held lock
 
 
 class KpError(Exception):
-    """An error whose text is shown to the user without a traceback.
-
-    ``state`` is what each error of the class leaves behind, where the message itself does not tell it.
-    """
+    """An error whose text is shown to the user without a traceback."""
 
     exit_code: ClassVar[int] = 1
-    state: ClassVar[str] = ""
+    state: ClassVar[str] = ""  # what each error of the class leaves behind, where the message itself does not tell it
 
 
 class ConfigError(KpError):
-    """An unusable configuration, environment or argument, with one line per problem.
-
-    Each is like ``config/deploy.yml:12:3 servers/web/labels: should be a hash``.
-    """
+    """An unusable configuration or argument; a problem is like ``config/deploy.yml:12:3 labels: should be a hash``."""
 
     exit_code = 3
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems: tuple[str, ...] = problems
-
-
-PATIENCE_SECONDS = 300  # the default for how long to wait for a held lock
 
 
 class LockHeld(KpError):

@@ -1,7 +1,4 @@
-"""Every name and path on a host; paths are relative to the SSH user's home unless ``run_directory`` is absolute.
-
-Source: Kamal 1.9, so that both tools find each other's work.
-"""
+"""Every name and path on a host, as in Kamal 1.9; below the user's home unless ``run_directory`` is absolute."""
 
 from __future__ import annotations
 

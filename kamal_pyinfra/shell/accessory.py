@@ -50,10 +50,8 @@ def make_directories(paths: Sequence[str]) -> str:
 
 
 def write_file(path: str) -> str:
-    """Put base64 from standard input, after the length of what it stands for, into a file of mode 755 (Kamal 1.9).
-
-    The path is relative; its first part is the accessory's folder.
-    """
+    """Put base64 from standard input, after the length of what it stands for, into a file of mode 755 (Kamal 1.9)."""
+    # The first part is the accessory's folder.
     base, *parts, name = path.split("/")
     return f"write_upload {quoted(path, name, base, *parts)}"
 

@@ -17,13 +17,12 @@ START_PROBES_SINCE = 25
 """Docker's major version from which on it probes a starting container more often (``--health-start-interval``)."""
 PROBE_TIMEOUT = "30s"
 """Docker's default: an image may have a shorter one, for a check that does not try again by itself."""
+ONLY_ONE = frozenset({"publish", "p", "publish-all", "name", "hostname", "ip", "restart", "detach", "cidfile"})
+"""Options that the container in service has, and that no second one can have."""
 
 
 def run(container: AppContainer, *, engine: str | None = None) -> str:
-    """``docker run`` in Kamal 1.9's token order, plus our digest label and what makes health show sooner.
-
-    That depends on the version of the host's Docker, for example ``26.1.5``, if it is known.
-    """
+    """``docker run`` in Kamal 1.9's token order, plus our labels, and what makes health show sooner on this engine."""
     labels = (*gate_labels(container), *hiding_labels(container.labels, container.options))
     return docker_run(
         container,
@@ -72,10 +71,6 @@ def sync_assets(assets: Assets, image: str, old_containers: tuple[str, ...]) -> 
         f"extract_assets {quoted(assets.helper, image, assets.source, assets.extracted)}",
         in_parallel(f"docker rm -f {quoted(assets.helper)} > /dev/null", f"share_assets {quoted(*folders, *siblings)}"),
     )
-
-
-ONLY_ONE = frozenset({"publish", "p", "publish-all", "name", "hostname", "ip", "restart", "detach", "cidfile"})
-"""Options that the container in service has, and that no second one can have."""
 
 
 def run_release(release: ReleaseCommand) -> str:

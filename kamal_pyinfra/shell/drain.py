@@ -51,10 +51,7 @@ def drain(changes: Sequence[StopContainer], *, meanwhile: str = "", then: str = 
 
 
 def ending(script: str, then: str, *, forced: str) -> str:
-    """A drain, and what follows in a script of its own: also where a container had to be stopped in traffic.
-
-    ``forced`` is the last line where nothing failed but that.
-    """
+    """A drain, and what follows it, also where a container had to be stopped in traffic: then ``forced`` is printed."""
     done = f"{then} || code=1" if then else ":"
     message = f'[ "$code" -ne {STAYED} ] || echo {quoted(forced)} >&2'
     return f'{script}; code=$?; case "$code" in 0 | {STAYED}) {done} ;; esac; {message}; ( exit "$code" )'

@@ -14,10 +14,7 @@ WHOLE = ": kp-whole"
 
 
 def run_once(once: ContainerSpec, command: str, env: Mapping[str, str], *, is_terminal: bool) -> str:
-    """Quoted words in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets).
-
-    With a terminal, values of more variables are on its command line.
-    """
+    """Quoted words in a new container that is gone afterwards (Kamal 1.9: no name, labels, health check or assets)."""
     terminal, more = "-it --rm" if is_terminal else "--rm", _env(env, is_terminal=is_terminal)
     return docker_run_once(once, terminal, environment(once), more, volumes(once), command=command)
 
@@ -29,7 +26,8 @@ def run_inside(container: str, command: str, env: Mapping[str, str], *, is_termi
 
 
 def _env(env: Mapping[str, str], *, is_terminal: bool) -> str:
-    # A name alone is taken from docker's own environment, so that no value is in a list of processes.
+    # A name alone is taken from docker's own environment, so that no value is in a list of processes, save for those of
+    # a command that is typed at.
     return " ".join(quoted("--env", f"{name}={value}" if is_terminal else name) for name, value in env.items())
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from kamal_pyinfra.shell.script import guarded, quoted
 
 DOCTOR_SECONDS = 40  # for the whole script; a host that needs longer counts as hung
+SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
+NOT_LISTED = "not-listed"  # stands among the paths of edited files, or for all of them, where the list is not whole
 
 
 def doctor_script(*, registry: str, run_directory: str) -> str:
@@ -14,9 +16,6 @@ def doctor_script(*, registry: str, run_directory: str) -> str:
     name, _, port = registry.partition(":")
     asked = (registry, name, port or "443") if registry else ()
     return guarded(f"examine_host {quoted(run_directory, *asked)}", seconds=DOCTOR_SECONDS)
-
-
-SECRET_FOLDERS = ("/env/roles", "/env/traefik", "/env/accessories")
 
 
 def make_directories(paths: tuple[str, ...]) -> str:
@@ -66,9 +65,6 @@ def line(message: str, *, log: str, at: str, performer: str, destination: str = 
 def recent(log: str, *, lines: int) -> str:
     """The last lines; nothing where there is no log yet."""
     return f"[ ! -e {quoted(log)} ] || tail -n {quoted(lines)} {quoted(log)}"
-
-
-NOT_LISTED = "not-listed"  # stands among the paths of edited files, or for all of them, where the list is not whole
 
 
 def record_edits(directory: str, containers: Sequence[str]) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from kamal_pyinfra.shell.script import chain, join, quoted
 
+MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"
+"""Prints the first registry mirror that the engine is set up with; nothing without one."""
+NOTE = "kp-note "  # begins a line that a user should read
+LOAD = "docker load"
+
 
 def log_in(server: str | None, username: str) -> str:
     """``docker login`` with the password, measured, on standard input."""
@@ -19,10 +24,6 @@ def pull(image: str, service: str) -> str:
 def label_check(image: str, service: str) -> str:
     """Refuse an image that does not carry the service's label (Kamal 1.9)."""
     return f"require_label {quoted(image, service)}"
-
-
-MIRROR = "docker info --format '{{with .RegistryConfig}}{{with .Mirrors}}{{index . 0}}{{end}}{{end}}'"
-"""Prints the first registry mirror that the engine is set up with; nothing without one."""
 
 
 def tag(image: str, new_tag: str) -> str:
@@ -43,10 +44,6 @@ def remove_untagged(service: str) -> str:
 def log_out(server: str | None) -> str:
     """Forget the credentials of a registry."""
     return join("docker logout", quoted(server) if server else "", "> /dev/null")
-
-
-NOTE = "kp-note "  # begins a line that a user should read
-LOAD = "docker load"
 
 
 def was_loaded(image: str, service: str) -> str:

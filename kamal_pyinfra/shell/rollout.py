@@ -27,6 +27,10 @@ FIRST_CHECK = "sleep 0.2"
 BOOT_MARK = "kp-boot:"
 TURNED_BAD = "went bad after the switch"
 """Stands in what a host prints of a version that must go; any other failure is none of the version."""
+ASK = (
+    "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
+    " else wget -q -T 5 -O /dev/null {0}; fi; }}"
+)
 
 
 def await_ready(new: AppContainer | StartContainer, *, has_run: bool = False) -> str:
@@ -110,10 +114,7 @@ def _tie(cord: str | None) -> str:
 
 
 def gate(changes: Sequence[BootContainer]) -> str:
-    """Check containers that were ready once more, now that all others are: one may have crashed meanwhile.
-
-    The script exits 1 with a report if one has stopped, restarted or become unhealthy.
-    """
+    """Check once more, now that all are ready; exit 1 with a report of what stopped, restarted or became unhealthy."""
     return chain(
         *(
             f"still_ready {quoted(new.name, new.log_lines, 'any' if isinstance(change, AwaitContainer) else 0)}"
@@ -187,12 +188,6 @@ def _take_back(change: BootContainer, run_id: str, suffix: str) -> str:
         return f"stop_if_there {quoted(new.name, *timeout)}"
     taken_back = f"revert {quoted(new.name, run_id, replaced_name(new.name, suffix), *timeout)}"
     return f"{chain(taken_back, f'rm -rf {quoted(new.cord)}' if new.cord else '')} || lost=1"
-
-
-ASK = (
-    "{{ if command -v curl > /dev/null; then curl -fsS -o /dev/null -m 5 {0};"
-    " else wget -q -T 5 -O /dev/null {0}; fi; }}"
-)
 
 
 def watch(

@@ -17,6 +17,16 @@ NAME = re.compile(r"(?<![\w${-])[a-z_]\w*(?![\w=-])")
 CALL = re.compile(
     r"(?:^|[\n;&|(!)]|(?<!\$)\{)\s*(?:(?:then|do|else|if|elif|while|until|[!{(])\s+)*([a-z_]\w*)(?![\w=-])"
 )
+BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
+"""Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
+search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment Variables). Containers do not see this.
+"""
+VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
+LONGEST_SHOWN = 60
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
+WAITING = "kp-waiting "  # begins a line about what a host waits for
+KILL_SECONDS = 5  # after TERM, before KILL
+KEY_MARK = ": kp-limit "
 
 
 @cache
@@ -51,16 +61,6 @@ def group(script: str, *more: str) -> str:
     return f"{{ {with_functions(script, *more)}; }}"
 
 
-BRIEF_CLIENT = "export GOMAXPROCS=1 GOGC=400\n"
-"""Begins scripts that ask Docker often. Its client lives for a fiftieth of a second, of which Go's threads and its
-search for garbage would take a tenth (https://pkg.go.dev/runtime, Environment Variables). Containers do not see this.
-"""
-
-VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
-LONGEST_SHOWN = 60
-UNUSABLE = re.compile("[\0\ud800-\udfff]")
-
-
 def quote(text: str) -> str:
     """One quoted shell word; text with a NUL, which would end it early, or with bytes that are no text is refused."""
     if UNUSABLE.search(text):
@@ -79,10 +79,7 @@ def host_path(path: str) -> str:
 
 
 def expandable(value: str) -> str:
-    """One word in which only a ``${NAME}`` of the file is left to the remote shell (Kamal 1.9, ``env.clear``).
-
-    Unlike there, one that a variable's value holds stays as it is.
-    """
+    """One word in which a ``${NAME}`` of the file is left to the remote shell (Kamal 1.9), but none of a value's."""
     spelt = (
         f'"{part}"' if index % 2 == 0 and VARIABLE.fullmatch(part) else quote(part)
         for index, piece in enumerate(pieces(value))
@@ -120,11 +117,6 @@ def alongside(aside: str, script: str) -> str:
 def in_parallel(aside: str, script: str) -> str:
     """Two things at the same time, of which the second may read standard input; the code is 0 if both succeed."""
     return f'{{ {{ {aside}; }} & aside=$!; {script}; code=$?; wait "$aside" && [ "$code" -eq 0 ]; }}'
-
-
-WAITING = "kp-waiting "  # begins a line about what a host waits for
-KILL_SECONDS = 5  # after TERM, before KILL
-KEY_MARK = ": kp-limit "
 
 
 def guarded(script: str, *, seconds: int, key: str = "") -> str:

@@ -40,6 +40,19 @@ CONTAINER_FIELDS = {
     "log": "{{json .HostConfig.LogConfig}}",
     "options": "{" + ",".join(f'"{name}":{template}' for name, template in OPTION_FIELDS.items()) + "}",
 }
+_IDENTITY = '(and $isService (eq $name "KAMAL_VERSION"))'
+_CLEAR = '(and $isOurs (eq (len (split $name ",")) 1) (gt (len (split $clear (printf ",%s," $name))) 1))'
+IMAGE_TEMPLATE = (
+    'image-defaults {"id":{{json .ID}},"labels":{{json .Config.Labels}},"command":{{json .Config.Cmd}},'
+    '"healthcheck":{{json .Config.Healthcheck}},"env":['
+    '{{range .Config.Env}}{{json (index (split . "=") 0)}},{{end}}null]}'
+)
+KINDS = (
+    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
+    *("lock-mark", "login", "docker", "docker-missing", "docker-error", "docker-other", "container", "secrets"),
+    *("check", "clear-check", "image-defaults", "image-age", "now", "edited", "image", "end"),
+)
+"""What a line of the script's output can begin with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +80,6 @@ def container_template(ours: Ours) -> str:
     return f'{_whose(ours)}{USED}{{{{println .Image}}}}container {{{fields},"env":[{env}]}}'
 
 
-_IDENTITY = '(and $isService (eq $name "KAMAL_VERSION"))'
-_CLEAR = '(and $isOurs (eq (len (split $name ",")) 1) (gt (len (split $clear (printf ",%s," $name))) 1))'
-
-
 def _whose(ours: Ours) -> str:
     """Variables for the templates: whether a container is ours by its labels, or is one that the plan compares."""
     app = (
@@ -88,13 +97,6 @@ def _whose(ours: Ours) -> str:
 
 def _label(name: str) -> str:
     return f'(index .Config.Labels "{name}")'
-
-
-IMAGE_TEMPLATE = (
-    'image-defaults {"id":{{json .ID}},"labels":{{json .Config.Labels}},"command":{{json .Config.Cmd}},'
-    '"healthcheck":{{json .Config.Healthcheck}},"env":['
-    '{{range .Config.Env}}{{json (index (split . "=") 0)}},{{end}}null]}'
-)
 
 
 def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
@@ -116,14 +118,6 @@ def sums_template(watched: Sequence[str], clear: Sequence[str]) -> str:
 
 def _quoted(names: Sequence[str]) -> str:
     return " ".join(json.dumps(name, ensure_ascii=False) for name in names if not {'"', "\\", "\n"} & {*name})
-
-
-KINDS = (
-    *("user", "home", "directory", "file", "file-check", "cord", "assets", "env-file", "upload", "record", "lock"),
-    *("lock-mark", "login", "docker", "docker-missing", "docker-error", "docker-other", "container", "secrets"),
-    *("check", "clear-check", "image-defaults", "image-age", "now", "edited", "image", "end"),
-)
-"""What a line of the script's output can begin with."""
 
 
 @dataclass(frozen=True, kw_only=True)

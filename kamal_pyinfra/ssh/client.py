@@ -37,6 +37,9 @@ MOST_JUMPS = 8
 REFUSED_SESSION_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 """Between attempts to begin a session that sshd refuses: the one before may not be closed on the host yet."""
 NO_SESSION = "sshd allows no further session on this connection (MaxSessions in its sshd_config)"
+BACK_OFF = (0.5, 1.0, 2.0)  # seconds before each new attempt to connect, give or take a fifth
+DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
+TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 
 
 def no_keys() -> tuple[PKey, ...]:
@@ -237,11 +240,6 @@ def _with_route(found: HostSettings, route: Route) -> HostSettings:
         strict={None: found.strict, True: "yes", False: "no"}[route.is_strict],
         connect_timeout=route.timeout or found.connect_timeout or DEFAULT_TIMEOUT,
     )
-
-
-BACK_OFF = (0.5, 1.0, 2.0)  # seconds before each new attempt to connect, give or take a fifth
-DROPPED = ("error reading ssh protocol banner", "connection reset", "server connection dropped")
-TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 
 
 def connect_with_retries(connect: Callable[[], None]) -> None:

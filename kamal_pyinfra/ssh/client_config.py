@@ -21,9 +21,17 @@ from kamal_pyinfra.ssh.patches import Invoke
 
 SYSTEM = Path("/etc/ssh/ssh_config")
 MOST_BYTES = 16 * 1024 * 1024
-WHOLE_LINE = frozenset({"proxycommand", "proxyjump"})  # keywords whose value is the rest of the line
+WAYS = frozenset({"proxyjump", "proxycommand"})  # to a host; their value is the rest of the line
 WORDS = re.compile(r"""(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<plain>[^\s"']+))""")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+DEPTH = 16  # of files that include each other (readconf.c)
+COLLECTED = frozenset({"identityfile", "certificatefile"})
+DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
+"""Private keys that ``ssh`` tries by itself, in its order."""
+USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+NONE = "none"
+DEFAULT_USER = "root"  # of Kamal, where neither `deploy.yml` nor the files of `ssh` have one
 
 
 class SshConfigError(Exception):
@@ -75,7 +83,7 @@ def _line(text: str, place: str) -> Iterator[Line]:
     if stripped.startswith("#") or found is None:
         return
     keyword, rest = found[1].lower(), found[2].strip()
-    words = (rest,) if keyword in WHOLE_LINE and rest else _words_of(rest, place)
+    words = (rest,) if keyword in WAYS and rest else _words_of(rest, place)
     yield Line(keyword, tuple(words), rest, place)
 
 
@@ -132,17 +140,6 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), re.DOTALL)
 
 
-DEPTH = 16  # of files that include each other (readconf.c)
-COLLECTED = frozenset({"identityfile", "certificatefile"})
-WAYS = frozenset({"proxyjump", "proxycommand"})
-DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
-"""Private keys that ``ssh`` tries by itself, in its order."""
-USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-NONE = "none"
-DEFAULT_USER = "root"  # of Kamal, where neither `deploy.yml` nor the files of `ssh` have one
-
-
 @dataclass(frozen=True)
 class HostSettings:
     """What the files have about one host, tokens and ``~`` replaced."""
@@ -190,17 +187,10 @@ def host_settings(
     *,
     user: str | None = None,
     port: int | None = None,
-    default_user: str | None = None,
-    file: str | None = None,
+    default_user: str | None = None,  # where no file has one
+    file: str | None = None,  # read instead of the user's and the system's
 ) -> HostSettings:
-    """Return what ``ssh -l USER -p PORT`` would take from its files for a host.
-
-    Without ``default_user`` it is left open who logs in where no file has it; ``file`` is read instead of the user's
-    and the system's (``ssh -F``).
-
-    Raises:
-        SshConfigError: a file cannot be read, or has something that means nothing.
-    """
+    """Return what ``ssh -l USER -p PORT -F FILE`` would take from its files for a host, or raise SshConfigError."""
     reading = _Reading(host, user, port, default_user)
     for is_final in (False, True):
         if reading.wants_final or not is_final:

@@ -20,6 +20,26 @@ from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
 from kamal_pyinfra.shell.script import KEY_MARK, KILL_SECONDS
 from kamal_pyinfra.ssh.patches import Execute, Streams
 
+CHUNK = 1 << 15
+LONGEST_LINE = 4 << 20  # what is longer comes in pieces
+MOST_BYTES = 32 << 20  # of one command, on each of its streams
+LIMIT = "kp_command_timeout"  # name of the limit in pyinfra's data of a host, in seconds
+SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
+"""What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
+BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
+KEY = re.compile(rf"{re.escape(KEY_MARK)}(\S+)")
+DEFAULT_KEY = "ssh.command_timeout"
+STOPPED = (124, 137)  # what `timeout` exits with when the time was up: after TERM, and after KILL
+PATIENCE_SECONDS = 15
+"""Beyond the limit and the time until KILL: what has not ended by then never will, or its end does not reach us."""
+BEFORE = re.compile(r"(?:env (?:\S+=\S* )+)?(?:exec )?sudo ")
+"""How a command begins that goes through sudo, with a password or without."""
+PASSED_ON = re.compile(r"docker (exec|run) ")
+"""What a program in a container prints about a sudo of its own is not the host's; a command of ours came before it."""
+ELSE = "or reach the host as root, or as a user in the group docker without `sudo: true`"
+OWN_LINE = re.compile(r"sudo(-rs)?: ")
+ASKPASS = "sudo-askpass"
+
 
 class Wrapper:
     """A stream or a channel of paramiko with something of ours; all else is its own."""
@@ -56,11 +76,6 @@ def passed_on(execute: Execute, on_line: Callable[[str], None], *arguments: Any,
     return stdin, Output(stdout, lines()), stderr
 
 
-CHUNK = 1 << 15
-LONGEST_LINE = 4 << 20  # what is longer comes in pieces
-MOST_BYTES = 32 << 20  # of one command, on each of its streams
-
-
 def lenient(execute: Execute, *arguments: Any, **options: Any) -> Streams:
     """Read output of any bytes, and fail as pyinfra expects when the connection has ended."""
     try:
@@ -71,10 +86,7 @@ def lenient(execute: Execute, *arguments: Any, **options: Any) -> Streams:
 
 
 def lenient_lines(stream: Any) -> Iterator[str]:
-    """Lines with their ends; a byte that is no text becomes a replacement character, where paramiko's own lines fail.
-
-    Where there is too much the command is ended, as the last line tells the user.
-    """
+    """Lines with their ends; bytes that are no text become replacement characters, where paramiko's own lines fail."""
     waiting, total = bytearray(), 0
     while data := stream._read(CHUNK):  # as paramiko's own lines do
         total += len(data)
@@ -88,17 +100,6 @@ def lenient_lines(stream: Any) -> Iterator[str]:
             yield from (f"{line.decode(errors='replace')}\n" for line in lines)
     if waiting:
         yield waiting.decode(errors="replace")
-
-
-LIMIT = "kp_command_timeout"  # name of the limit in pyinfra's data of a host, in seconds
-SHELL = re.compile(r"((?:[^\s']+ )*?sudo (?:[^\s']+ )*?)?(?=sh -c )")
-"""What pyinfra puts before the shell that runs a command: nothing, or sudo with its words."""
-BOUNDED = re.compile(rf"sh -c '?timeout -k {KILL_SECONDS} (\d+) ")
-KEY = re.compile(rf"{re.escape(KEY_MARK)}(\S+)")
-DEFAULT_KEY = "ssh.command_timeout"
-STOPPED = (124, 137)  # what `timeout` exits with when the time was up: after TERM, and after KILL
-PATIENCE_SECONDS = 15
-"""Beyond the limit and the time until KILL: what has not ended by then never will, or its end does not reach us."""
 
 
 def in_time(execute: Execute, seconds: int, command: str, *arguments: Any, **options: Any) -> Streams:
@@ -154,15 +155,6 @@ class LimitedPull(StringCommand):
         """Run it on the host."""
         with self.slots:
             return super().execute(state, host, connector_arguments)
-
-
-BEFORE = re.compile(r"(?:env (?:\S+=\S* )+)?(?:exec )?sudo ")
-"""How a command begins that goes through sudo, with a password or without."""
-PASSED_ON = re.compile(r"docker (exec|run) ")
-"""What a program in a container prints about a sudo of its own is not the host's; a command of ours came before it."""
-ELSE = "or reach the host as root, or as a user in the group docker without `sudo: true`"
-OWN_LINE = re.compile(r"sudo(-rs)?: ")
-ASKPASS = "sudo-askpass"
 
 
 def with_reasons_of_sudo(

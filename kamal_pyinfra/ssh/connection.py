@@ -34,7 +34,7 @@ LINK = "kp_link"  # name of the `Link` in pyinfra's `connector_data`
 class Link:
     """What kp keeps of one host's connection, whichever client has it just now."""
 
-    on_output: Callable[[str], None] = field(default=lambda _: None)  # takes each line that a command prints
+    on_output: Callable[[str], None] = field(default=lambda _: None)  # takes each line of standard output
     # held while the connection is made anew: the lease of the lock may be doing so, too
     alone: BoundedSemaphore = field(default_factory=BoundedSemaphore)
 
@@ -54,8 +54,6 @@ def configure(host: Host, on_output: Callable[[str], None] | None = None) -> Non
 
     paramiko leaves Nagle's algorithm on, which costs about 40 ms for each command, and sends nothing while a command
     is silent: a host that is gone would be waited for as long as the kernel tries, a quarter of an hour.
-
-    ``on_output`` takes each line of standard output, without its end, while commands run.
     """
     link = _link(host)
     link.on_output = on_output or link.on_output
@@ -111,10 +109,7 @@ def _is_active(host: Host) -> bool:
 
 
 def reconnect(host: Host, *, only_if_gone: bool = False) -> None:
-    """Connect anew, which ends what still runs on the old connection and gives a user new groups.
-
-    With ``only_if_gone`` a connection stays as it is unless it has ended, or an attempt to make it failed.
-    """
+    """Connect anew, always or only if the connection is gone; what runs on it ends, and a user gets new groups."""
     with _link(host).alone:
         if not (only_if_gone and _is_active(host)):
             connect_anew(host)
@@ -134,11 +129,7 @@ def reconnect_all(state: State) -> None:
 
 
 def stream(host: Host, command: str) -> MarkedChannel:
-    """Start one command on a host, with its own sudo setting; what the command writes is read from the channel.
-
-    Raises:
-        SSHException: the connection is gone.
-    """
+    """Start one command on a host, with its own sudo setting, and return its channel, or raise SSHException."""
     transport = _transport(host)
     if transport is None:
         raise SSHException("not connected")

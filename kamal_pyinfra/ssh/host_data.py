@@ -103,10 +103,7 @@ def _route(ssh: Ssh, server: Server, run_keys: RunKeys) -> Route:
 
 
 def jump_config_file(ssh: Ssh) -> str:
-    """Write a configuration of ``ssh`` with the jump hosts or the proxy command, and return its path.
-
-    It includes the user's own files, and holds no secret. With both, the jump hosts count (Kamal 1.9).
-    """
+    """Write a configuration of ``ssh`` with the jump hosts, else the proxy command (Kamal 1.9), and return its path."""
     lines = _jump_lines(ssh) if ssh.jumps else ["Host *", f"  ProxyCommand {ssh.proxy_command}", "Host *", *OWN_FILES]
     text = "".join(f"{line}\n" for line in lines)
     folder = Path("~/.cache/kamal_pyinfra").expanduser()

@@ -73,10 +73,7 @@ class KnownKey:
 
 
 class HostKeys(MissingHostKeyPolicy):
-    """What is known of the keys of one host; ``run_keys`` and the first of the user's files get a new one.
-
-    It may be named in a file as ``[HOST]:PORT``, which a new key gets, and as ``HOST``, which is for any port.
-    """
+    """What is known of the keys of one host, by its names: ``[HOST]:PORT``, which a new key gets, and ``HOST``."""
 
     def __init__(self, names: Sequence[str], settings: HostSettings, run_keys: RunKeys) -> None:
         self.name, *others = dict.fromkeys(name.lower() for name in names)

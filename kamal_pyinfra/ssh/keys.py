@@ -48,10 +48,7 @@ class NeedsPassphrase(Exception):
 
 
 class Offering(AuthStrategy):
-    """Offers keys one after the other until the host lets the user in: those given, in no file, and those of settings.
-
-    A password is tried after all of them.
-    """
+    """Offers keys until the host lets the user in: those given, in no file, those of settings, then a password."""
 
     def __init__(self, settings: HostSettings, given: Sequence[PKey], run_keys: RunKeys, password: str | None) -> None:
         super().__init__(ssh_config=SSHConfig())
@@ -208,7 +205,7 @@ def _agent(path: str | None, left_out: list[str]) -> Iterator[Sequence[AgentKey]
     try:
         yield held
     finally:
-        agent.close()
+        agent._close()  # type: ignore[attr-defined]  # not in its types
 
 
 class _AgentAt(AgentSSH):
@@ -225,9 +222,6 @@ class _AgentAt(AgentSSH):
             raise
         connection.settimeout(SIGN_SECONDS)
         return tuple(self.get_keys())
-
-    def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]  # not in its types
 
 
 def _read(path: str) -> bytes:
@@ -267,18 +261,15 @@ def _load_key(path: str, certificates: Sequence[str], passphrase: str | None) ->
         raise FileNotFoundError(path)
     if not Path(path).is_file():
         raise SSHException("is no file")
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(MOST_BYTES)
-    except OSError as error:
-        raise SSHException(f"cannot be read ({error.strerror})") from None
-    if _public(text):
+    if _public(_read(path)):
         raise SSHException("is a public key, and the agent does not hold its private half")
     for kind in KINDS:
         try:
             key: PKey = kind.from_private_key_file(path, password=passphrase)
         except paramiko.PasswordRequiredException:
             raise NeedsPassphrase(path) from None
+        except OSError as error:
+            raise SSHException(f"cannot be read ({error.strerror})") from None
         except (SSHException, ValueError, IndexError, TypeError):
             continue
         half = next((name for name in (*certificates, f"{path}-cert.pub") if Path(name).is_file()), None)

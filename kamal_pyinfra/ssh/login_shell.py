@@ -114,11 +114,7 @@ class MarkedChannel(Wrapper):
         self.wrapped.exec_command(sheltered(command, start=self.start))
 
     def recv(self, nbytes: int) -> bytes:
-        """Return the next bytes that the command wrote; none at the end.
-
-        Raises:
-            SSHException: the login shell ran something else.
-        """
+        """Return the next bytes that the command wrote, none at the end; SSHException if something else was run."""
         while not self.is_begun:
             data = self.wrapped.recv(nbytes)
             if not data:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Streams = tuple[Any, Any, Any]
 Execute = Callable[..., Streams]  # `exec_command` of paramiko's client: a command becomes its three streams
+LATE = (
+    *("jinja2", "packaging.markers", "packaging.requirements", "packaging.specifiers", "packaging.version"),
+    *("unittest.mock", "invoke"),
+)
+MATCH_SECONDS = 30  # for a command of `Match exec`, whose exit code alone counts
 
 
 def load_early() -> None:
@@ -43,12 +48,6 @@ def load_early() -> None:
         metadata.entry_points = original
 
 
-LATE = (
-    *("jinja2", "packaging.markers", "packaging.requirements", "packaging.specifiers", "packaging.version"),
-    *("unittest.mock", "invoke"),
-)
-
-
 class StandIn:
     """Stands for a class or function that is not loaded yet."""
 
@@ -61,10 +60,8 @@ class StandIn:
 
 def _real(value: Any) -> Any:
     """What something stands for; what is no stand-in, itself."""
-    if isinstance(value, type) and issubclass(value, StandIn):
-        module, name = value.of
-        return getattr(import_module(module), name)
-    return value
+    is_late = isinstance(value, type) and issubclass(value, StandIn)
+    return getattr(import_module(value.of[0]), value.of[1]) if is_late else value
 
 
 def _empty(module: str) -> ModuleType:
@@ -97,9 +94,6 @@ def load_engine() -> None:
             del sys.modules[name]
     _run_match_exec()
     _let_proxies_wait()
-
-
-MATCH_SECONDS = 30  # for a command of `Match exec`, whose exit code alone counts
 
 
 class Invoke:

@@ -24,11 +24,7 @@ class Program(ProxyCommand):
     """The program of a ``ProxyCommand`` as a socket; it ends with the connection, and the connection with it."""
 
     def recv(self, size: int) -> bytes:
-        """Return the next bytes that the program wrote; none once it is over, where paramiko's own goes on asking.
-
-        Raises:
-            TimeoutError: it wrote nothing in time.
-        """
+        """Return the next bytes that the program wrote; none once it is over, where paramiko's own goes on asking."""
         try:
             if not select([self.process.stdout], [], [], self.timeout)[0]:
                 raise TimeoutError

@@ -12,6 +12,10 @@ from kamal_pyinfra.shell.container import SERVICE, docker_run, environment, labe
 from kamal_pyinfra.shell.proxy.traefik import THROTTLE_SECONDS, ask_gates, note_gates, question
 from kamal_pyinfra.shell.script import chain, quoted
 
+WAIT_SECONDS = 600  # another run may be pulling the proxy's image
+RESTORE_SECONDS = 30
+WORKS_SECONDS = 3  # so long a new proxy is given to route to what runs, before a new version is started behind it
+
 
 def run(proxy: Proxy) -> str:
     """``docker run`` in Kamal 1.9's token order, plus our labels."""
@@ -29,9 +33,6 @@ def run(proxy: Proxy) -> str:
     return f"{run} > /dev/null"
 
 
-WAIT_SECONDS = 600  # another run may be pulling the proxy's image
-
-
 def with_proxy_lock(script: str, *, seconds: int = WAIT_SECONDS) -> str:
     """A script that waits until no other run changes the proxy of this host; after these seconds it is not begun."""
     return f"take_proxy_lock {quoted(seconds)}; {script}"
@@ -43,10 +44,6 @@ def with_proxy_lock_if_unchanged(script: str, *, proxy: Proxy, observed: str) ->
     The script leads to this proxy; ``observed`` is the id of the container that was there, empty if there was none.
     """
     return with_proxy_lock(f"require_unchanged_proxy {quoted(observed, proxy.digest)}; {script}")
-
-
-RESTORE_SECONDS = 30
-WORKS_SECONDS = 3  # so long a new proxy is given to route to what runs, before a new version is started behind it
 
 
 def replace_by_serving(proxy: Proxy, routed: Sequence[Gate]) -> str:

@@ -145,11 +145,8 @@ class SnapshotQuery:
 def snapshot(query: SnapshotQuery) -> str:
     """The script; it changes nothing and exits 0 also when Docker is missing or silent."""
     images = (query.repository, query.proxy_image, *query.accessory_images)
-    values = (
-        *(query.repository, _listed(query.names)),
-        container_template(query.ours) + sums_template(query.watched_names, query.clear_names),
-        *(IMAGE_TEMPLATE, "secrets" if query.watched_names else ""),
-    )
+    template = container_template(query.ours) + sums_template(query.watched_names, query.clear_names)
+    secrets = "secrets" if query.watched_names else ""
     files = (  # Docker need not be asked for these
         ("show_directories", query.directories),
         ("show_env_files", query.env_files),
@@ -163,12 +160,11 @@ def snapshot(query: SnapshotQuery) -> str:
     lines = (
         "show_files() {",
         *(f"{show} {quoted(*paths)}" for show, paths in files if paths),
-        "}",
-        "show_of_engine() {",
+        "}\nshow_of_engine() {",
         f"show_images {quoted(*images)}",
         f"find_edits {quoted(query.edits)}" if query.edits else ":",
         "}",
-        f"take_snapshot {quoted(*values)}",
+        f"take_snapshot {quoted(query.repository, _listed(query.names), template, IMAGE_TEMPLATE, secrets)}",
     )
     return BRIEF_CLIENT + with_functions("\n".join(lines))
 

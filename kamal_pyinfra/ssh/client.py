@@ -131,8 +131,7 @@ class Client(SSHClient):
         found, port = _with_route(found, route), found.port or DEFAULT_PORT
         names = (found.host_name,) if port == DEFAULT_PORT else (f"[{found.host_name}]:{port}", found.host_name)
         keys = HostKeys((found.host_key_alias,) if found.host_key_alias else names, found, route.run_keys())
-        self._ssh_config = {"port": port}  # pyinfra's connector reads it
-        self.identity_agent = None
+        self._ssh_config, self.identity_agent = {"port": port}, None  # pyinfra's connector reads them
         self.set_missing_host_key_policy(keys)  # asked for every key, since paramiko is given none
         try:
             if found.proxy_jump:

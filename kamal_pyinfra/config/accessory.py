@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_serializer, model_validator
 
-from kamal_pyinfra.config.document.erb import Values, render_erb
+from kamal_pyinfra.config.document.erb import Renderer, Values
 from kamal_pyinfra.config.document.source import Source
 from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Options
@@ -91,7 +91,7 @@ def read_files(accessory: Accessory, place: str, source: Source) -> dict[str, st
     problems: list[str] = []
     for index, mount in enumerate(accessory.files):
         try:
-            contents |= dict(_entry(mount, source.root, values))
+            contents |= dict(_contents(mount, source.root, values))
         except OSError as error:
             message = f"{mount.source} cannot be read: {error.strerror}; add it, or correct the path"
             problems.append(source.located(f"{place}/files/{index}", message))
@@ -102,21 +102,16 @@ def read_files(accessory: Accessory, place: str, source: Source) -> dict[str, st
     return contents
 
 
-def _entry(mount: Mount, root: Path, values: Values) -> Iterator[tuple[str, str | bytes]]:
+def _contents(mount: Mount, root: Path, values: Values) -> Iterator[tuple[str, str | bytes]]:
     local = root / mount.source
-    if not local.is_dir():
-        yield mount.target, _content(local, mount.source, values)
-        return
-    for path in sorted(path for path in local.rglob("*") if path.is_file()):
-        inside = path.relative_to(local)
-        yield f"{mount.target.rstrip('/')}/{inside}", _content(path, f"{mount.source}/{inside}", values)
-
-
-def _content(path: Path, name: str, values: Values) -> str | bytes:
-    raw = path.read_bytes()
-    if not name.endswith("erb"):
-        return raw
-    try:
-        return render_erb(raw.decode(), Path(name), values, command="kp deploy", has_comments=False)
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: a template must be UTF-8 text") from None
+    names = {mount.target: mount.source}
+    if local.is_dir():
+        inside = sorted(path.relative_to(local) for path in local.rglob("*") if path.is_file())
+        names = {f"{mount.target.rstrip('/')}/{path}": f"{mount.source}/{path}" for path in inside}
+    for target, name in names.items():
+        raw = (root / name).read_bytes()
+        try:
+            is_template = name.endswith("erb")
+            yield target, Renderer(raw.decode(), Path(name), values, "kp deploy", False).text() if is_template else raw
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name}: a template must be UTF-8 text") from None

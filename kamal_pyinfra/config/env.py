@@ -23,10 +23,7 @@ def usable_name(name: str) -> str:
 
 
 class HostText(str):
-    """A value in which the host's shell expands the parts written in the file, not those that a tag of ERB inserted.
-
-    ``parts`` alternate: written in the file, then inserted from a variable, a file or git.
-    """
+    """Text of parts, alternately written in the file (a host's shell expands these) and inserted by tags of ERB."""
 
     parts: tuple[str, ...]
 
@@ -86,10 +83,7 @@ class Env(Section):
 
 
 def join_env(*layers: Env) -> Env:
-    """Join environments for a container: later clear values win, secrets add up, a clear value wins over a secret.
-
-    The last rule is that of ``docker run``.
-    """
+    """Join environments: later clear values win, secrets add up, a clear value wins over a secret (``docker run``)."""
     clear: dict[str, str] = {}
     secret: dict[str, None] = {}
     for layer in layers:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from kamal_pyinfra.config.checks import cross_checks
-from kamal_pyinfra.config.document.erb import Values, read_template
+from kamal_pyinfra.config.document.erb import Template, Values
 from kamal_pyinfra.config.document.reader import TooLargeError, TreeBuilder, parse, read_text
 from kamal_pyinfra.config.document.source import (
     Source,
@@ -114,7 +114,7 @@ def read_file(path: Path, values: Values) -> Document:
     text = read_text(path)
     if isinstance(text, Problem):
         return Document(None, [text])
-    template = read_template(text)
+    template = Template(text)
     builder = TreeBuilder(str(path), template, values)
     node = parse(template.text, str(path))
     if isinstance(node, Problem):

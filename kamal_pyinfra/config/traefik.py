@@ -56,8 +56,13 @@ def rule_problem(rule: str) -> str:
     at = 0
     while at < len(rule):
         found = TOKEN.match(rule, at)
+        if found is None and rule[at] in '`"':
+            return f"a {rule[at]} has no end"
+        if found is None and tokens.count("(") > tokens.count(")"):
+            inside = rule[rule.rindex("(", 0, at) + 1 :].partition(")")[0].strip()
+            return f"what is in the brackets must be in backticks: `{inside}`"
         if found is None:
-            return _unreadable(rule, at, tokens)
+            return f"{rule[at]} is no part of a rule"
         if found.lastgroup:
             tokens.append(found[0])
         at = found.end()
@@ -67,15 +72,6 @@ def rule_problem(rule: str) -> str:
     if tokens.count("(") != tokens.count(")"):
         return "its opening and closing brackets do not match"
     return _grammar_problem([*tokens, "its end"])
-
-
-def _unreadable(rule: str, at: int, tokens: list[str]) -> str:
-    if rule[at] in '`"':
-        return f"a {rule[at]} has no end"
-    if tokens.count("(") > tokens.count(")"):
-        inside = rule[rule.rindex("(", 0, at) + 1 :].partition(")")[0].strip()
-        return f"what is in the brackets must be in backticks: `{inside}`"
-    return f"{rule[at]} is no part of a rule"
 
 
 def _grammar_problem(tokens: list[str]) -> str:

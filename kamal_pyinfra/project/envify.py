@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from traceback import walk_tb
 
-from kamal_pyinfra.config.document.erb import Values, render_erb
+from kamal_pyinfra.config.document.erb import Renderer, Values
 from kamal_pyinfra.config.document.reader import read_text
 from kamal_pyinfra.config.document.source import check_destination, parse_env_file
 from kamal_pyinfra.config.document.tree import Position, Problem
@@ -70,7 +70,7 @@ def envify(root: Path, template: str, environ: Mapping[str, str]) -> None:
         raise ConfigError(str(source._replace(position=source.position._replace(file=template))))
     path = Path(template)
     is_erb = path.suffix == ".erb"
-    text = render_erb(source, path, Values(environ, root)) if is_erb else render_jinja(source, path, environ)
+    text = Renderer(source, path, Values(environ, root)).text() if is_erb else render_jinja(source, path, environ)
     if problems := parse_env_file(text, path.stem, {})[1]:
         hint = f"(as it comes out of {template}; a value with line breaks needs quotes)"
         raise ConfigError(*(f"{problem} {hint}" for problem in problems), f"{path.stem} was not written.")

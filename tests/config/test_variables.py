@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.document.erb import read_template
+from kamal_pyinfra.config.document.erb import Template
 from kamal_pyinfra.config.env import join_env, pieces
 from kamal_pyinfra.errors import ConfigError
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
@@ -358,7 +358,7 @@ def test_a_tag_in_a_key_or_a_list_hides_nothing(problems: Problems) -> None:
 
 @given(st.text(alphabet=st.sampled_from("<%=#- ENV[]\"'`A\n.fetch(),>|:x"), max_size=60))
 def test_positions_and_widths_stay_whatever_the_tags(source: str) -> None:
-    template = read_template(source)
+    template = Template(source)
     assert len(template.text) <= len(source) + len(template.tags)
     lines = template.text.split("\n")
     assert template.line(1) == 1

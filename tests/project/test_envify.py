@@ -11,8 +11,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamal_pyinfra.config.document.erb import Values
-from kamal_pyinfra.config.document.erb import render_erb as render
+from kamal_pyinfra.config.document.erb import Renderer, Values
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.project.envify import envify, find_template, render_jinja
 
@@ -31,7 +30,7 @@ def written(root: Path, destination: str | None, environ: Mapping[str, str]) -> 
 
 def render_erb(source: str, path: Path, environ: Mapping[str, str], root: Path = Path("/nowhere")) -> str:
     """A template in a folder without files."""
-    return render(source, path, Values(environ, root))
+    return Renderer(source, path, Values(environ, root)).text()
 
 
 @pytest.mark.parametrize(

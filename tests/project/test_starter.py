@@ -226,7 +226,7 @@ def read_back(text: str) -> Config:
     node = parse(text, "config/deploy.yml")
     problems = []
     values = Values({}, Path("/nowhere"))
-    tree = TreeBuilder("config/deploy.yml", Template(text, ()), values, problems).build(node)
+    tree = TreeBuilder("config/deploy.yml", Template(""), values, problems).build(node)
     assert isinstance(tree, Map)
     config, found = validate(tree, frozenset())
     assert (problems, found) == ([], [])

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -107,26 +108,26 @@ Value = Lookup | FileText | GitAnswer
 Tag = Value | Refused
 
 
-class Template(NamedTuple):
-    """A text with markers in place of its tags; ``lines`` has the source's line for each line, if they differ."""
+@dataclass
+class Template:
+    """A source whose ``text`` has a marker in place of each tag, or nothing for a tag that prints nothing."""
 
-    text: str
-    tags: tuple[Tag, ...]
-    lines: tuple[int, ...] = ()
-    problems: tuple[Refused, ...] = ()
+    source: str
+    text: str = ""
+    tags: list[Tag] = field(default_factory=list)
+    problems: list[Refused] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text = TAG.sub(self.replacement, self.source)
 
     def line(self, number: int) -> int:
         """The source's line for a line of the text, counted from 1."""
-        return self.lines[number - 1] if 0 < number <= len(self.lines) else number
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else number
 
-
-@dataclass
-class Reader:
-    """Replace the tags of one source by markers."""
-
-    source: str
-    tags: list[Tag] = field(default_factory=list)
-    problems: list[Refused] = field(default_factory=list)
+    @cached_property
+    def _lines(self) -> tuple[int, ...]:
+        kept = TAG.sub(lambda found: "\0" * found[0].count("\n"), self.source).split("\n")
+        return tuple(accumulate((1 + line.count("\0") for line in kept[:-1]), initial=1))
 
     def replacement(self, found: re.Match[str]) -> str:
         """The text that replaces a tag while YAML is parsed: blanks for a tag that prints nothing."""
@@ -154,17 +155,6 @@ class Reader:
         self.tags.append(tag)
         width = len(found[0].partition("\n")[0])
         return f"\ue000{len(self.tags) - 1}".ljust(width - 1, "\ue001") + "\ue002"
-
-
-def read_template(source: str) -> Template:
-    """Replace each tag by a marker, or by nothing if it prints nothing."""
-    reader = Reader(source)
-    text = TAG.sub(reader.replacement, source)
-    lines: tuple[int, ...] = ()
-    if any("\n" in found[0] for found in TAG.finditer(source)):
-        kept = TAG.sub(lambda found: "\0" * found[0].count("\n"), source).split("\n")
-        lines = tuple(accumulate((1 + line.count("\0") for line in kept[:-1]), initial=1))
-    return Template(text, tuple(reader.tags), lines, tuple(reader.problems))
 
 
 @dataclass(frozen=True)
@@ -313,14 +303,21 @@ class Values:
 
 @dataclass
 class Renderer:
-    """Replace the tags of one template; arguments are those of :func:`render_erb`."""
+    """Replace the tags of a text for ``command`` of kp; ``has_comments`` leaves those on lines with ``#`` alone."""
 
     source: str
     path: Path
     values: Values
-    command: str
-    has_comments: bool
+    command: str = "kp envify"
+    has_comments: bool = True
     problems: list[Problem] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The text with every tag replaced; a ConfigError has a line for each tag without a value."""
+        text = TEXT_TAG.sub(self.replacement, self.source)
+        if self.problems:
+            raise ConfigError(*map(str, self.problems))
+        return text
 
     def replacement(self, found: re.Match[str]) -> str:
         """The text that replaces a tag."""
@@ -357,17 +354,3 @@ class Renderer:
         """Record a problem of a tag."""
         place = Position(str(self.path), *line_and_column(self.source, found.start("tag")))
         self.problems.append(Problem(place, "", message))
-
-
-def render_erb(
-    source: str, path: Path, values: Values, *, command: str = "kp envify", has_comments: bool = True
-) -> str:
-    """The text with every tag replaced; a ConfigError has a line for each tag without a value.
-
-    ``command`` is the command of kp that needs the text; ``has_comments`` leaves tags on lines with ``#`` alone.
-    """
-    renderer = Renderer(source, path, values, command, has_comments)
-    text = TEXT_TAG.sub(renderer.replacement, source)
-    if renderer.problems:
-        raise ConfigError(*map(str, renderer.problems))
-    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from shlex import quote
 from typing import Any
@@ -13,9 +13,9 @@ from kamal_pyinfra.config.document.tree import Map, Problem, did_you_mean, neare
 from kamal_pyinfra.config.image import CONTAINER_NAME, PROXY, image_problem, reference_problem, server_problem
 from kamal_pyinfra.config.model import Config
 from kamal_pyinfra.config.secrets import env_sections, parts
-from kamal_pyinfra.config.servers import CONNECTION, Role, Server
+from kamal_pyinfra.config.servers import CONNECTION, Server
 from kamal_pyinfra.config.traefik import ROUTER_RULE, WAY_OUT, rule_problem
-from kamal_pyinfra.config.values import TOO_LONG, Option, Section, is_too_long, networks
+from kamal_pyinfra.config.values import TOO_LONG, Section, is_too_long, networks
 
 LONGEST = 100_000
 """Bytes for all words of a container as they are sent; the rest of 131,072 is for the rest of the command."""
@@ -66,56 +66,50 @@ def long_values(config: Config) -> Iterator[Complaint]:
 
 def containers(config: Config) -> Iterator[dict[Steps, str]]:
     """Words of each container's ``docker run``, and of the watch, by their steps in the document."""
+    everything = dict(words(config))
+
+    def below(*paths: Steps) -> dict[Steps, str]:
+        return {steps: word for steps, word in everything.items() if any(steps[: len(path)] == path for path in paths)}
+
     for role in config.roles:
-        yield from containers_of(config, role)
-    for name, accessory in config.accessories.items():
-        path: Steps = ("accessories", name)
-        words = options((*path, "options"), accessory.options) | {(*path, "cmd"): accessory.cmd or ""}
-        words |= pairs((*path, "labels"), accessory.labels) | volumes(path, accessory.volumes)
-        folders = " ".join(map(str, accessory.directories))
-        words |= {(*path, "directories"): folders, (*path, "port"): accessory.port or ""}
-        yield words | pairs((*path, "env", "clear"), accessory.env.clear)
-    proxy = pairs(("traefik", "labels"), config.traefik.labels)
-    proxy |= options(("traefik", "options"), config.traefik.options) | options(("traefik", "args"), config.traefik.args)
-    yield proxy | pairs(("traefik", "env", "clear"), config.traefik.env.clear)
-    if (watch := config.boot.watch) is not None:
-        yield {("boot", "watch", "cmd"): watch.cmd or "", ("boot", "watch", "url"): watch.url or ""}
+        path: Steps = ("servers", role.name)
+        shared = below(
+            ("labels",), ("volumes",), ("logging",), *((*path, key) for key in ("labels", "options", "logging"))
+        )
+        checks: list[Steps] = [(*path, "healthcheck", "cmd"), ("healthcheck", "cmd")] if role.has_healthcheck else []
+        own = [below((*path, "cmd"), *checks)]
+        if config.release is not None and role.name == (config.release.role or config.primary_role):
+            own.append(below(("release", "cmd")))
+        for server in role.servers:
+            env = config.env_for(role.name, server.host).clear
+            of_host = shared | {place_of(config, role.name, name): f"{name}={env[name]}" for name in env}
+            yield from (of_host | each for each in own)
+    yield from (below(path) for path in (*(("accessories", name) for name in config.accessories), ("traefik",)))
+    yield below(("boot", "watch"))
 
 
-def containers_of(config: Config, role: Role) -> Iterator[dict[Steps, str]]:
-    """The same for a role on each of its hosts, and for its release command."""
-    path: Steps = ("servers", role.name)
-    words = pairs(("labels",), config.labels) | volumes((), config.volumes)
-    words |= pairs((*path, "labels"), role.labels) | options((*path, "options"), role.options)
-    own_log = () if config.servers[role.name].logging is None else path
-    words |= options((*own_log, "logging", "options"), role.logging.options)
-    check = (*path, "healthcheck", "cmd") if role.own_healthcheck else ("healthcheck", "cmd")
-    own = {(*path, "cmd"): role.cmd or "", check: role.healthcheck.command if role.has_healthcheck else ""}
-    release = config.release
-    for server in role.servers:
-        env = config.env_for(role.name, server.host).clear
-        of_host = words | {place_of(config, role.name, name): f"{name}={env[name]}" for name in env}
-        yield of_host | own
-        if release is not None and role.name == (release.role or config.primary_role):
-            yield of_host | {("release", "cmd"): release.cmd}
+def words(config: Config) -> Iterator[tuple[Steps, str]]:
+    """All values with their steps, as they are on a command line: options repeated for every item of a list."""
+    for steps, value in leaves(config):
+        if isinstance(value, dict):
+            for name, part in value.items():
+                items = part if isinstance(part, tuple) else (part,)
+                yield (*steps, name), " ".join(f"--{name} {item}" for item in items)
+        elif isinstance(value, tuple):
+            yield from (((*steps, index), str(item)) for index, item in enumerate(value))
+        elif value is not None:
+            yield steps, str(value)
 
 
-def options(path: Steps, given: Mapping[str, Option]) -> dict[Steps, str]:
-    """Options of a command line, repeated for every item of a list."""
-    return {
-        (*path, name): " ".join(f"--{name} {item}" for item in (value if isinstance(value, tuple) else (value,)))
-        for name, value in given.items()
-    }
-
-
-def pairs(path: Steps, values: Mapping[str, str]) -> dict[Steps, str]:
-    """Labels, or clear values of an environment."""
-    return {(*path, name): f"{name}={value}" for name, value in values.items()}
-
-
-def volumes(path: Steps, values: tuple[str, ...]) -> dict[Steps, str]:
-    """Volumes of a section."""
-    return {(*path, "volumes", index): volume for index, volume in enumerate(values)}
+def leaves(section: Section, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Every value of a section and of those in it, with the steps to it."""
+    for name, value in section:
+        parts = {(name, key): part for key, part in value.items()} if isinstance(value, dict) else {(name,): value}
+        inside = {keys: part for keys, part in parts.items() if isinstance(part, Section)}
+        for keys, part in inside.items():
+            yield from leaves(part, (*steps, *keys))
+        if not inside:
+            yield (*steps, name), value
 
 
 def place_of(config: Config, role: str, name: str) -> Steps:
@@ -147,17 +141,6 @@ def paths(config: Config) -> Iterator[Complaint]:
     """Require paths that a container or a host can have."""
     given = ((steps, value) for steps, value in leaves(config) if steps[-1] in ("asset_path", "cord"))
     yield from ((steps, TOO_LONG) for steps, path in given if path and is_too_long(path))
-
-
-def leaves(section: Section, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
-    """Every value of a section and of those in it, with the steps to it."""
-    for name, value in section:
-        parts = value if isinstance(value, dict) else {}
-        inside = {(name,): value} | {(name, key): part for key, part in parts.items()}
-        for keys, part in inside.items():
-            if isinstance(part, Section):
-                yield from leaves(part, (*steps, *keys))
-        yield (*steps, name), value
 
 
 def images(config: Config) -> Iterator[Complaint]:

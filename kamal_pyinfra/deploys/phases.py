@@ -17,7 +17,6 @@ from pyinfra.api.deploy import deploy
 
 from kamal_pyinfra.operations import app, host
 from kamal_pyinfra.operations import lock as locks
-from kamal_pyinfra.operations.app import finished
 from kamal_pyinfra.operations.apply import applied, differing, may_change
 from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
 from kamal_pyinfra.plan import fleet_state
@@ -117,7 +116,7 @@ def retire(run: Run, batch: Sequence[str]) -> None:
 def finish(run: Run) -> None:
     """Mark the version in service and remove leftovers, where the switch has not done so."""
     if current_host().name not in run_state(current_state()).finished:
-        finished(run=run, name="Mark the version in service, remove leftovers", _if=_is_unfinished)
+        app.finished(run=run, name="Mark the version in service, remove leftovers", _if=_is_unfinished)
 
 
 @deploy("Unlock")

@@ -11,15 +11,8 @@ from pyinfra.api.exceptions import PyinfraError
 
 from kamal_pyinfra.config import Config, load_config
 from kamal_pyinfra.config.secrets import require_secrets
+from kamal_pyinfra.deploys.pyinfra_cli import rollout
 from kamal_pyinfra.deploys.pyinfra_cli.arguments import TRUE, script_words, typed_data
-from kamal_pyinfra.deploys.pyinfra_cli.rollout import (
-    hosts_within_limit,
-    install,
-    prune_locked,
-    push_env_locked,
-    reboot_proxies_locked,
-    roll_out,
-)
 from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError, KpError
 from kamal_pyinfra.local.hooks import call_pre_connect, require_executable
 from kamal_pyinfra.local.new_run import new_run
@@ -45,7 +38,7 @@ def run_of_this_state(command: str) -> Run:
             call_pre_connect(run, listener(state, current_host()))  # unless the inventory has
         except KpError as error:  # pyinfra shows its own errors as text, all others as a traceback
             raise PyinfraError(str(error)) from None
-        install(state, run)
+        rollout.install(state, run)
         return run
 
     return run_state(state).started(start)
@@ -67,7 +60,7 @@ def _new_run(command: str) -> Run:
         resolve_version(config, version=asked),
         command=command,
         is_build_allowed=command != "rollback" and data_text("skip_push") not in TRUE,
-        hosts=hosts_within_limit(config.all_hosts),
+        hosts=rollout.hosts_within_limit(config.all_hosts),
         words=typed if (typed := script_words())[0] == command else (command,),
         **options,
     )
@@ -110,17 +103,17 @@ def _do(on_host: Callable[..., object], command: str) -> None:
     on_host(run=run_of_this_state(command))
 
 
-deploy = partial(_do, roll_out, "deploy")
+deploy = partial(_do, rollout.roll_out, "deploy")
 """Put a version into service: ``--data version=…``, the variable VERSION, or git's commit."""
-setup = partial(_do, roll_out, "setup")
+setup = partial(_do, rollout.roll_out, "setup")
 """Install Docker where it is missing, then deploy."""
-redeploy = partial(_do, roll_out, "redeploy")
+redeploy = partial(_do, rollout.roll_out, "redeploy")
 """Deploy without looking after the proxy and without pruning."""
-rollback = partial(_do, roll_out, "rollback")
+rollback = partial(_do, rollout.roll_out, "rollback")
 """Put the version of ``--data version=…``, still on the hosts, back into service."""
-env_push = partial(_do, push_env_locked, "env")
+env_push = partial(_do, rollout.push_env_locked, "env")
 """Write the env files that differ."""
-prune = partial(_do, prune_locked, "prune")
+prune = partial(_do, rollout.prune_locked, "prune")
 """Remove old containers and images."""
-traefik_reboot = partial(_do, reboot_proxies_locked, "traefik")
+traefik_reboot = partial(_do, rollout.reboot_proxies_locked, "traefik")
 """Replace the proxies, one host after the other."""

@@ -10,7 +10,6 @@ from kamal_pyinfra.deploys import phases
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import builder as local_builder
 from kamal_pyinfra.local.build import build_and_push
-from kamal_pyinfra.local.builder import programs_with_ssh, usable_builder
 from kamal_pyinfra.local.programs import Output, Programs, shown
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
@@ -61,11 +60,11 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
 def change_builder(config: Config, echo: Output, verb: str, *, is_dry: bool = False) -> None:
     """Create or remove the builder on this machine, or only print whether there is anything to do."""
     programs = Programs(echo, echo)
-    builder = usable_builder(config, programs)
+    builder = local_builder.usable_builder(config, programs)
     if not builder.needs_buildx:
         echo(f"The native builder is the engine itself: nothing to {verb}")
         return
-    with programs_with_ssh(config, builder, programs) as connected:
+    with local_builder.programs_with_ssh(config, builder, programs) as connected:
         if verb == "create":
             is_as_configured = is_dry and local_builder.is_as_configured(builder, connected)
             changes = not is_as_configured if is_dry else local_builder.ensure(builder, connected)
@@ -79,12 +78,12 @@ def change_builder(config: Config, echo: Output, verb: str, *, is_dry: bool = Fa
 def show_builder(config: Config, echo: Output) -> None:
     """Print which builder is in use and what docker knows of builders on this machine; never the environment."""
     programs = Programs(echo, echo)
-    builder = usable_builder(config, programs)
+    builder = local_builder.usable_builder(config, programs)
     echo(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
     echo(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
     for node in builder.nodes:
         echo(f"Context: {node.context} at {node.place}")
-    with programs_with_ssh(config, builder, programs) as connected:
+    with local_builder.programs_with_ssh(config, builder, programs) as connected:
         for argv in local_builder.details(builder):
             answer = connected.ask(argv)
             if not answer.succeeded:

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from kamal_pyinfra.runner.progress.report import Report
 
 PLANNING = ("kamal_pyinfra.plan.output.file", "kamal_pyinfra.plan.output.text")
-ROLLING_OUT = (
-    "kamal_pyinfra.runner.rollout",
-    "kamal_pyinfra.plan.output.text",
-    "kamal_pyinfra.runner.progress.timeline",
-)
+ROLLOUT = ("kamal_pyinfra.runner.rollout", "kamal_pyinfra.plan.output.text", "kamal_pyinfra.runner.progress.timeline")
 
 
 def plan(run: Run, hosts: Collection[str]) -> tuple[Plan, PlanFile]:
@@ -63,7 +59,7 @@ def deploy(run: Run, hosts: Collection[str], report: Report, file: PlanFile | No
     require_executable(run)
     began = time.monotonic()
     with interruptible(), Session(run, hosts, report) as session:
-        load_meanwhile(ROLLING_OUT, operates=True)
+        load_meanwhile(ROLLOUT, operates=True)
         made = _make(session, file)
 
         from kamal_pyinfra.runner.rollout import roll_out

@@ -20,7 +20,6 @@ from kamal_pyinfra.runner.queries.logs import read_hosts, roles_of
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import accessory as accessory_commands
 from kamal_pyinfra.shell import exec as commands
-from kamal_pyinfra.shell.exec import EXEC_SECONDS
 from kamal_pyinfra.shell.script import chain, guarded, quoted
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
@@ -137,7 +136,7 @@ def _executed(session: Session, scripts: Mapping[str, Mapping[str, str]], env: M
 def in_accessory(run: Run, name: str, hosts: Collection[str], command: str, *, is_reused: bool) -> dict[str, list[str]]:
     """Run a command in an accessory; return what it printed on each host."""
     line = accessory_command(run, name, command, is_reused=is_reused)
-    return read_hosts(run, hosts, guarded(line, seconds=EXEC_SECONDS))
+    return read_hosts(run, hosts, guarded(line, seconds=commands.EXEC_SECONDS))
 
 
 def accessory_command(run: Run, name: str, command: str, *, is_reused: bool, is_terminal: bool = False) -> str:

@@ -19,7 +19,6 @@ from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import lock as lock_commands
-from kamal_pyinfra.shell.lock import is_exact
 from kamal_pyinfra.text import sanitized
 
 SECONDS = 10
@@ -34,7 +33,7 @@ STAYS = "What was done by then stays."
 def is_unchanged(session: Session) -> bool:
     """Whether no lock was taken or released between the last snapshot and this run's own lock, taken just now."""
     snapshot, mark = session.snapshots.get(session.run.config.primary_host), run_state(session.state).lock.mark
-    return snapshot is not None and is_exact(mark) and mark == snapshot.lock_mark
+    return snapshot is not None and lock_commands.is_exact(mark) and mark == snapshot.lock_mark
 
 
 def reuse_snapshots_if_fresh(session: Session, *, is_unchanged: bool) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import kamal_pyinfra.ssh.loaded  # noqa: F401 - must come before pyinfra
@@ -77,9 +76,7 @@ class Session:
             configure(host, partial(self.report.host_output, host.name) if self.is_reported else None)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         disconnect_all(self.state)
         for host in self.state.inventory:
             if (client := getattr(host.connector, "client", None)) is not None:

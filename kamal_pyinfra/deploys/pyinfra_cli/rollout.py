@@ -18,7 +18,6 @@ from pyinfra.api.state import BaseStateCallback, State
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Server
 from kamal_pyinfra.deploys import phases
-from kamal_pyinfra.deploys.phases import Phase
 from kamal_pyinfra.deploys.revert import bring_back, hosts_to_revert
 from kamal_pyinfra.deploys.tasks import run_steps
 from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
@@ -48,7 +47,7 @@ def roll_out(run: Run) -> None:
     """The steps of ``deploys/phases.py``; with nothing to change, which pyinfra asks late, no lock and no hook."""
     plan.accepted(run=run, name="Observe the host")
     hosts = hosts_within_limit(run.config.all_hosts)
-    conditions: dict[Phase, Callable[[], bool]] = {
+    conditions: dict[phases.Phase, Callable[[], bool]] = {
         phases.LOCK: partial(plan.has_changes, run),
         phases.UNLOCK: phases.has_lock,
     }
@@ -186,8 +185,8 @@ class Safety(BaseStateCallback):
 
     def _release(self, state: State, host: Host) -> None:
         record = run_state(state)
-        end = {"result": INTERRUPTED} if self.is_interrupted else {"result": FAILED, "where": _where(state)}
         try:
+            end = {"result": INTERRUPTED} if self.is_interrupted else {"result": FAILED, "where": _where(state)}
             outcome = record.ends(**end) if record.is_locked else ""
             is_released = locks.run_on_primary(state, host, self.run, locks.release_command(self.run, outcome=outcome))
         except Exception as error:  # the run is over; the user gets the reason why the lock stays

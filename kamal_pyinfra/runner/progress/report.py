@@ -15,7 +15,6 @@ from kamal_pyinfra.insight.routed import parse_proof
 from kamal_pyinfra.plan.output.document import plan_document
 from kamal_pyinfra.redactor import redacted
 from kamal_pyinfra.runner.progress import events
-from kamal_pyinfra.runner.progress.events import ProxyAsked, PullProgress, Waiting, Warned
 from kamal_pyinfra.shell.image import NOTE
 from kamal_pyinfra.shell.proxy.traefik import ROUTES
 from kamal_pyinfra.shell.script import WAITING
@@ -151,7 +150,7 @@ class ProgressParser:
 
     layers: dict[str, dict[str, bool]] = field(default_factory=dict)
 
-    def event(self, at: float, host: str, line: str, phase: str) -> Waiting | PullProgress | ProxyAsked | Warned | None:
+    def event(self, at: float, host: str, line: str, phase: str) -> events.AnyEvent | None:
         """Return what a line of a host means, at this time and in this phase; ``None`` for most."""
         if line.startswith(WAITING):
             return _waiting(at, host, line.removeprefix(WAITING))
@@ -159,9 +158,9 @@ class ProgressParser:
             proof = parse_proof(host, line.removeprefix(ROUTES))
             if proof is None:
                 return None
-            return ProxyAsked(at=at, host=host, container=proof.container, proof=proof.kind, reason=proof.reason)
+            return events.ProxyAsked(at=at, host=host, container=proof.container, proof=proof.kind, reason=proof.reason)
         if line.startswith(NOTE):
-            return Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
+            return events.Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
         pulled = LAYER.fullmatch(line)
         if pulled is None or pulled[2] not in (*KNOWN, *THERE):
             return None
@@ -169,10 +168,10 @@ class ProgressParser:
         before = (sum(layers.values()), len(layers))
         layers[pulled[1]] = layers.get(pulled[1], False) or pulled[2] in THERE
         after = (sum(layers.values()), len(layers))
-        return PullProgress(at=at, host=host, layers=after[0], of=after[1]) if after != before else None
+        return events.PullProgress(at=at, host=host, layers=after[0], of=after[1]) if after != before else None
 
 
-def _waiting(at: float, host: str, text: str) -> Waiting | None:
+def _waiting(at: float, host: str, text: str) -> events.Waiting | None:
     """``CONTAINER NUMBER DEADLINE INTERVAL START END CODE OUTPUT``; the interval is in nanoseconds."""
     try:
         container, number, deadline, interval, start, end, code, output = text.split(" ", 7)
@@ -182,7 +181,7 @@ def _waiting(at: float, host: str, text: str) -> Waiting | None:
         what = f"health check {int(number)}/{of}: {answer} in {took:.0f} ms"
     except (ValueError, TypeError):
         return None
-    return Waiting(at=at, host=host, subject=one_line(container), what=what)
+    return events.Waiting(at=at, host=host, subject=one_line(container), what=what)
 
 
 def _time(text: str) -> datetime:

@@ -15,7 +15,6 @@ from pyinfra.api.host import Host
 from kamal_pyinfra.facts import HostSnapshot
 from kamal_pyinfra.facts.snapshot import SnapshotError, parse_findings
 from kamal_pyinfra.insight import doctor as checking
-from kamal_pyinfra.insight.doctor import Check, Requirements, check_routes, registry_host, requirements_of
 from kamal_pyinfra.local.programs import Programs
 from kamal_pyinfra.local.terminal import ssh_address
 from kamal_pyinfra.naming import PROXY_CONTAINER
@@ -40,14 +39,14 @@ Answer = tuple[Findings | None, int, tuple[str, ...]]
 """What was found on one host, by how many seconds its clock is ahead, and what it printed."""
 
 
-def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
+def doctor(run: Run, hosts: Collection[str]) -> list[checking.Check]:
     """Make every check of this machine and of the hosts, in the order of the configuration.
 
     A host that cannot be reached, or that hangs, is a failed check; the others are examined all the same.
     """
     config = run.config
     chosen = [server for server in config.all_hosts if server.host in set(hosts)]
-    required = {server.host: requirements_of(config, server, ssh_address(config, server)) for server in chosen}
+    required = {server.host: checking.requirements_of(config, server, ssh_address(config, server)) for server in chosen}
     with interruptible(), Session(run, hosts) as session:
         answers: dict[str, Answer | None] = session.each(lambda host: _examined(host, required[host.name]))
         usable = [host for host, answer in answers.items() if answer and answer[0] and answer[0].docker.is_usable]
@@ -64,7 +63,7 @@ def doctor(run: Run, hosts: Collection[str]) -> list[Check]:
     return checks
 
 
-def _examined(host: Host, requirements: Requirements) -> Answer:
+def _examined(host: Host, requirements: checking.Requirements) -> Answer:
     command = doctor_script(registry=requirements.registry, run_directory=requirements.run_directory)
     began = time.time()
     with gevent.Timeout(PATIENCE, exception=False):
@@ -81,7 +80,7 @@ def _examined(host: Host, requirements: Requirements) -> Answer:
     return None, 0, (f"no answer within {PATIENCE} s",)
 
 
-def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, list[Check]]:
+def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, list[checking.Check]]:
     query = query_for(run)
     with log_capture():
         snapshots = session.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query), hosts)
@@ -89,14 +88,14 @@ def _routes(run: Run, session: Session, hosts: Collection[str]) -> dict[str, lis
     proxies = {host: each.container(PROXY_CONTAINER) for host, each in observed.items()}
     images = {host: proxy.image if proxy is not None else "no proxy" for host, proxy in proxies.items()}
     return {
-        host: list(check_routes(host, observed[host].docker.version, images[host], routes))
+        host: list(checking.check_routes(host, observed[host].docker.version, images[host], routes))
         for host, routes in query_proxies(run, session, observed).items()
     }
 
 
-def _local_checks(run: Run) -> list[Check]:
+def _local_checks(run: Run) -> list[checking.Check]:
     config = run.config
-    server = registry_host(config)
+    server = checking.registry_host(config)
     rules = host_rules(config)
     addresses = _addresses({*rules, *(host for hosts in rules.values() for host in hosts)})
     names = checking.check_names(rules, addresses, for_certificates=asks_for_certificates(config))

@@ -20,7 +20,6 @@ from kamal_pyinfra.runner.failures import log_capture
 from kamal_pyinfra.runner.queries.log_lines import LogLine, Pieces, Position, by_time, byte_lines
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import logs as commands
-from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.ssh.connection import reconnect, stream
 from kamal_pyinfra.text import sanitized
 
@@ -57,7 +56,7 @@ class Merged:
 def follow(
     run: Run,
     listings: Mapping[str, str],
-    wanted: LogFilter,
+    wanted: commands.LogFilter,
     on_line: Callable[[LogLine], object],
     on_notice: Callable[[str, str], object],
 ) -> None:
@@ -126,7 +125,7 @@ class _Follower:
 
     host: Host
     listing: str
-    wanted: LogFilter
+    wanted: commands.LogFilter
     merged: Merged
     over: AsyncResult
     containers: dict[str, _Container] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from kamal_pyinfra.runner.queries.log_lines import LogLine
 from kamal_pyinfra.runner.session import Session, interruptible
 from kamal_pyinfra.shell import host as audit_commands
 from kamal_pyinfra.shell import logs as log_commands
-from kamal_pyinfra.shell.logs import LogFilter
 from kamal_pyinfra.shell.script import guarded
 from kamal_pyinfra.ssh.connection import execute
 from kamal_pyinfra.text import sanitized
@@ -27,7 +26,7 @@ def roles_of(run: Run, host: str) -> list[str]:
     return [role.name for role in run.config.roles if run.includes(role.name) and host in role.hosts]
 
 
-def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, list[LogLine]]:
+def app_logs(run: Run, hosts: Collection[str], wanted: log_commands.LogFilter) -> dict[str, list[LogLine]]:
     """Return the last log lines of the running app containers, by host."""
     with interruptible(), Session(run, hosts) as session:
         session.require_hosts()
@@ -44,7 +43,7 @@ def app_logs(run: Run, hosts: Collection[str], wanted: LogFilter) -> dict[str, l
 
 
 def container_logs(
-    run: Run, hosts: Collection[str], container: str, label: str, wanted: LogFilter
+    run: Run, hosts: Collection[str], container: str, label: str, wanted: log_commands.LogFilter
 ) -> dict[str, list[LogLine]]:
     """Return the last lines of a container that each host has."""
     found = read_hosts(run, hosts, guarded(log_commands.of_container(container, wanted), seconds=READ_SECONDS))

@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from kamal_pyinfra.config import Config
@@ -19,7 +19,7 @@ from kamal_pyinfra.config.image import PROXY
 from kamal_pyinfra.config.secrets import registry_credentials, require_build_secrets, secret_value
 from kamal_pyinfra.errors import BuildFailed
 from kamal_pyinfra.local import registry
-from kamal_pyinfra.local.builder import BuilderKind, ImageBuilder, ensure, programs_with_ssh, usable_builder
+from kamal_pyinfra.local.builder import ImageBuilder, ensure, programs_with_ssh, usable_builder
 from kamal_pyinfra.local.hooks import call_hook
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
 from kamal_pyinfra.plan.run import Run
@@ -33,15 +33,13 @@ SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"}
 def build_commands(config: Config, version: str, builder: ImageBuilder, *, pushes: bool = True) -> list[Argv]:
     """Build both tags and push them, one command after the other; or leave them in this machine's engine."""
     options = [*build_options(config, version), config.builder.context or "."]
-    if builder.kind is BuilderKind.NATIVE:
+    if not builder.name:
         every = [["docker", "push", reference] for reference in references(config, version)]
         return [["docker", "build", *options], *(every if pushes else [])]
     platform = ["--platform", ",".join(builder.platforms)] if builder.platforms else []
     name = builder.nodes[0].context if builder.is_engine else builder.name
-    engine = ["--context", name] if builder.is_engine else []
-    return [
-        ["docker", *engine, "buildx", "build", "--push" if pushes else "--load", *platform, "--builder", name, *options]
-    ]
+    build = ["docker", *(["--context", name] if builder.is_engine else []), "buildx", "build"]
+    return [[*build, "--push" if pushes else "--load", *platform, "--builder", name, *options]]
 
 
 def references(config: Config, version: str) -> list[str]:
@@ -79,19 +77,15 @@ def cache_options(config: Config) -> Argv:
         return []
     image = "/".join(filter(None, (config.registry.server, cache.image or f"{config.image}-build-cache")))
     reference = f"ref={image}" if cache.type == "registry" else ""
-    kind = f"type={cache.type}"
-    to = ",".join(filter(None, (kind, cache.options, reference)))
-    return ["--cache-to", to, "--cache-from", ",".join(filter(None, (kind, reference)))]
+    to, source = ((f"type={cache.type}", *more, reference) for more in ((cache.options,), ()))
+    return ["--cache-to", ",".join(filter(None, to)), "--cache-from", ",".join(filter(None, source))]
 
 
 def argument_values(config: Config) -> dict[str, str]:
     """Values of the build arguments; one without its own has that of the environment, if any."""
     args = config.builder.args
-    own = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in args.items()
-        if value is not None
-    }
+    own = {name: str(value) for name, value in args.items() if value is not None}
+    own |= {name: str(value).lower() for name, value in args.items() if isinstance(value, bool)}
     return {name: config.source.environ[name] for name in args if name in config.source.environ} | own
 
 
@@ -141,33 +135,22 @@ def _has_registry(config: Config, programs: Programs) -> bool:
 @contextmanager
 def source(config: Config, programs: Programs) -> Iterator[Path]:
     """The folder to build: a clean clone of the commit, or the working tree if a context is configured."""
-    root = config.source.root
-    top = git(root, "rev-parse", "--show-toplevel")
-    commit = git(root, "rev-parse", "--verify", "HEAD")
-    is_dirty = top is not None and bool(git(root, "status", "--porcelain"))
-    if config.builder.context is not None or top is None or commit is None:
-        if is_dirty:
-            programs.warn("Building with uncommitted changes")
-        _require_dockerfile(config, root)
-        _warn_of_env_files(config, root, programs)
-        yield root
-        return
-    if is_dirty:
-        programs.warn(
-            "Building from a clean git clone, so uncommitted changes are ignored; builder.context builds them"
-        )
-    with clean_clone(config, Path(top), commit, programs) as folder:
-        _require_dockerfile(config, folder)
+    root, name = config.source.root, config.builder.dockerfile
+    top, commit = git(root, "rev-parse", "--show-toplevel"), git(root, "rev-parse", "--verify", "HEAD")
+    cloned = (Path(top), commit) if config.builder.context is None and top and commit else None
+    if top is not None and git(root, "status", "--porcelain"):
+        from_clone = "Building from a clean git clone, so uncommitted changes are ignored; builder.context builds them"
+        programs.warn(from_clone if cloned else "Building with uncommitted changes")
+    with clean_clone(config, *cloned, programs) if cloned else nullcontext(root) as folder:
+        if not (folder / name).exists() and (root / name).exists():
+            raise BuildFailed(
+                f"{name} is not committed, so a clean clone lacks it: commit it, or set builder.context: ."
+            )
+        if not (folder / name).exists():
+            raise BuildFailed(f"{name} not found in {root}: nothing to build")
+        if not cloned:
+            _warn_of_env_files(config, root, programs)
         yield folder
-
-
-def _require_dockerfile(config: Config, folder: Path) -> None:
-    name = config.builder.dockerfile
-    if (folder / name).exists():
-        return
-    if (config.source.root / name).exists():
-        raise BuildFailed(f"{name} is not committed, so a clean clone lacks it: commit it, or set builder.context: .")
-    raise BuildFailed(f"{name} not found in {config.source.root}: nothing to build")
 
 
 def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
@@ -196,24 +179,21 @@ MOST_LINES = 10
 def clean_clone(config: Config, top: Path, commit: str, programs: Programs) -> Iterator[Path]:
     """The project's folder inside a clone that has nothing but the commit.
 
-    The clone is kept in the folder that Kamal 1.9 keeps it in. If another build uses that, or it is not ours
-    alone, a temporary one has to do.
-
-    Args:
-        top: root of the repository.
+    The clone of the repository, whose root is ``top``, is kept in the folder that Kamal 1.9 keeps it in. If another
+    build uses that, or it is not ours alone, a temporary one has to do.
     """
     with ExitStack() as stack:
         hexadecimal = hashlib.sha256(str(config.source.root).encode()).hexdigest()[:13]
         kept = Path(tempfile.gettempdir(), f"kamal-clones/{config.service}-{hexadecimal}")
-        if not (_is_ours(kept) and stack.enter_context(_held(kept))):
+        if not _is_ours(kept, stack):
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kp-clone-")))
         clone = kept / top.name
         _prepare(clone, top, commit, programs.having(env={**dict.fromkeys(STEERING), "GIT_TERMINAL_PROMPT": "0"}))
         yield clone / config.source.root.resolve().relative_to(top.resolve())
 
 
-def _is_ours(folder: Path) -> bool:
-    """Make the folder and the one above; whether no other user can put anything into them."""
+def _is_ours(folder: Path, stack: ExitStack) -> bool:
+    """Make the folder and the one above; whether no other user can put anything into them, and no other build does."""
     others = stat.S_IWGRP | stat.S_IWOTH
     try:
         for path in (folder.parent, folder):
@@ -221,60 +201,49 @@ def _is_ours(folder: Path) -> bool:
             found = path.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & others:
                 return False
+        lock = os.open(f"{folder}.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        stack.callback(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Keep other builds out of the folder; whether it was free."""
-    with Path(f"{folder}.lock").open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
-
-
 def _prepare(clone: Path, top: Path, commit: str, programs: Programs) -> None:
     """Have the clone at the commit, with nothing else in it."""
     git_there = ["git", "-C", str(clone)]
-    steps = [
-        [*git_there, "remote", "set-url", "origin", str(top)],
-        [*git_there, "fetch", "origin"],
-        [*git_there, "reset", "--hard", commit],
-        [*git_there, "clean", "-fdx"],
-        [*git_there, "submodule", "update", "--init", "--recursive"],
-    ]
     if clone.exists():
+        steps = [
+            [*git_there, "remote", "set-url", "origin", str(top)],
+            [*git_there, "fetch", "origin"],
+            [*git_there, "reset", "--hard", commit],
+            [*git_there, "clean", "-fdx"],
+            [*git_there, "submodule", "update", "--init", "--recursive"],
+        ]
         is_reset = all(programs.ask(argv, seconds=CLONE_SECONDS).succeeded for argv in steps)
-        if is_reset and _is_clean(clone, commit, programs):
+        if is_reset and _is_clean(git_there, commit, programs):
             return
         programs.output("the kept clone is of no use: cloning anew")
         shutil.rmtree(clone)
     argv = ["git", "-C", str(clone.parent), "clone", str(top), "--recurse-submodules"]
     answer = programs.ask(argv, seconds=CLONE_SECONDS)
-    if answer.succeeded and _is_clean(clone, commit, programs):
+    if answer.succeeded and _is_clean(git_there, commit, programs):
         return
     why = answer.error
     if answer.succeeded:
-        why = "\n  ".join([f"the clone is not a clean {commit}", *_differences(clone, programs)])
+        why = "\n  ".join([f"the clone is not a clean {commit}", *_differences(clone, git_there, programs)])
     raise BuildFailed(
         f"{top} could not be cloned for a clean build:\n  {why}\nSet builder.context: . to build the folder as it is."
     )
 
 
-def _is_clean(clone: Path, commit: str, programs: Programs) -> bool:
-    git_there = ["git", "-C", str(clone)]
+def _is_clean(git_there: Argv, commit: str, programs: Programs) -> bool:
     status = programs.ask([*git_there, "status", "--porcelain"])
     return status.succeeded and not status.out and programs.ask([*git_there, "rev-parse", "HEAD"]).out == commit
 
 
-def _differences(clone: Path, programs: Programs) -> list[str]:
+def _differences(clone: Path, git_there: Argv, programs: Programs) -> list[str]:
     """How a fresh clone differs, and why if that can be observed."""
-    git_there = ["git", "-C", str(clone)]
     status = programs.ask([*git_there, "status", "--porcelain"])
     lines = [sanitized(line.strip()) for line in (status.out or status.error).splitlines()]
     first = [f"  {line}" for line in lines[:MOST_LINES]]

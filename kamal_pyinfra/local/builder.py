@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.errors import BuildFailed
@@ -18,17 +18,10 @@ from kamal_pyinfra.local.programs import Answer, Argv, Programs, shown
 from kamal_pyinfra.ssh.host_data import ssh_config, ssh_script
 
 ALL_PLATFORMS = ("linux/amd64", "linux/arm64")
+THIS_MACHINE = "this machine"
+BuilderKind = Literal["native", "native/cached", "native/remote", "multiarch", "multiarch/remote"]
+"""The five ways to build, with Kamal's names."""
 MISSING = re.compile(r"not found|no builder|does not exist", re.IGNORECASE)
-
-
-class BuilderKind(StrEnum):
-    """The five ways to build, with Kamal's names."""
-
-    NATIVE = "native"
-    NATIVE_CACHED = "native/cached"
-    NATIVE_REMOTE = "native/remote"
-    MULTIARCH = "multiarch"
-    MULTIARCH_REMOTE = "multiarch/remote"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,30 +32,17 @@ class Node:
     host: str
     arch: str
 
-    @property
-    def place(self) -> str:
-        """The engine as a message calls it."""
-        return self.host or "this machine"
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBuilder:
     """What builds."""
 
     kind: BuilderKind
-    name: str = ""  # the buildx builder; empty for the engine's own
+    name: str = ""  # the buildx builder; empty where the docker command alone is enough
     nodes: tuple[Node, ...] = ()  # engines that are not the default one, the local one first
     platforms: tuple[str, ...] = ()  # to build for; empty for the platform of the engine that builds
     is_engine: bool = False  # the one node's engine builds by itself, without a container for BuildKit
     options: tuple[str, ...] = ()  # of ``docker buildx create``
-
-    @property
-    def needs_buildx(self) -> bool:
-        """Whether the docker command alone is not enough."""
-        return self.kind is not BuilderKind.NATIVE
-
-
-NATIVE = ImageBuilder(kind=BuilderKind.NATIVE)
 
 
 def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
@@ -71,36 +51,29 @@ def choose_builder(config: Config, *, has_buildx: bool = True) -> ImageBuilder:
     A configuration without architectures asks for two of them. Without buildx Kamal refuses to build that; kp builds
     for the engine's own platform.
     """
-    kind, section = _kind(config), config.builder
+    section = config.builder
+    kind: BuilderKind = "native/cached" if section.cache else "native"
+    if section.multiarch and section.remote is None:
+        kind = "multiarch"
+    elif section.multiarch:
+        kind = "multiarch/remote" if section.local else "native/remote"
     is_undecided = not section.model_fields_set & {"multiarch", "local", "remote", "cache"}
-    if kind is BuilderKind.NATIVE or (kind is BuilderKind.MULTIARCH and not has_buildx and is_undecided):
-        return NATIVE
+    if kind == "native" or (kind == "multiarch" and not has_buildx and is_undecided):
+        return ImageBuilder(kind="native")
     name = f"kamal-{config.service}-{kind.replace('/', '-')}"
     # BuildKit in a container has a loopback of its own, on which there is no registry.
     options = ("--driver-opt", "network=host") if config.registry.is_built_in else ()
     builder = ImageBuilder(kind=kind, name=name, options=options)
-    if kind is BuilderKind.NATIVE_CACHED:
+    if kind == "native/cached":
         return builder
-    machines = (section.local, section.remote) if section.remote is not None else ()
+    machines = [machine for machine in (section.local, section.remote) if machine and section.remote]
     nodes = tuple(
-        Node(context=f"{name}-{machine.arch}", host=machine.host or "", arch=machine.arch or "")
-        for machine in machines
-        if machine is not None
+        Node(context=f"{name}-{machine.arch}", host=machine.host or "", arch=machine.arch or "") for machine in machines
     )
-    architecture = section.local and section.local.arch
-    platforms = (f"linux/{architecture}",) if architecture else ALL_PLATFORMS
-    is_engine = section.driver == "docker" and kind is BuilderKind.NATIVE_REMOTE
+    platforms = (f"linux/{section.local.arch}",) if section.local and section.local.arch else ALL_PLATFORMS
+    is_engine = section.driver == "docker" and kind == "native/remote"
     of_nodes = tuple(f"linux/{node.arch}" for node in nodes)
     return replace(builder, nodes=nodes, platforms=of_nodes or platforms, is_engine=is_engine)
-
-
-def _kind(config: Config) -> BuilderKind:
-    section = config.builder
-    if not section.multiarch:
-        return BuilderKind.NATIVE_CACHED if section.cache else BuilderKind.NATIVE
-    if section.remote is None:
-        return BuilderKind.MULTIARCH
-    return BuilderKind.MULTIARCH_REMOTE if section.local else BuilderKind.NATIVE_REMOTE
 
 
 def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
@@ -108,7 +81,7 @@ def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
     if not programs.ask(["docker", "--version"]).succeeded:
         raise BuildFailed("Docker is not installed on this machine: install it, or build elsewhere and use --skip-push")
     builder, without = choose_builder(config), choose_builder(config, has_buildx=False)
-    if not builder.needs_buildx or programs.ask(["docker", "buildx", "version"]).succeeded:
+    if not builder.name or programs.ask(["docker", "buildx", "version"]).succeeded:
         return builder
     if without == builder:
         raise BuildFailed(
@@ -123,12 +96,12 @@ def usable_builder(config: Config, programs: Programs) -> ImageBuilder:
 
 def create(builder: ImageBuilder) -> list[Argv]:
     """Make the builder, once its contexts are there; nothing if an engine builds by itself."""
-    if not builder.needs_buildx or builder.is_engine:
-        return []
     name, options = builder.name, builder.options
-    if builder.kind is BuilderKind.NATIVE_CACHED:
+    if not name or builder.is_engine:
+        return []
+    if builder.kind == "native/cached":
         return [["docker", "buildx", "create", "--name", name, "--use", "--driver=docker-container", *options]]
-    if builder.kind is BuilderKind.MULTIARCH:
+    if builder.kind == "multiarch":
         return [["docker", "buildx", "create", "--use", "--name", name, *options]]
     return [
         [
@@ -139,18 +112,9 @@ def create(builder: ImageBuilder) -> list[Argv]:
     ]
 
 
-def create_context(builder: ImageBuilder, node: Node) -> Argv:
-    """Make an engine known to the docker command by a name."""
-    description = f"{builder.name} {node.arch} native host"
-    options = ["--description", description, "--docker", f"host={node.host}"]
-    return ["docker", "context", "create", node.context, *options]
-
-
 def details(builder: ImageBuilder) -> list[Argv]:
     """Print what docker knows of builders; never the environment, as Kamal does for its native builder."""
-    return (
-        [["docker", "context", "ls"], ["docker", "buildx", "ls"]] if builder.needs_buildx else [["docker", "version"]]
-    )
+    return [["docker", "context", "ls"], ["docker", "buildx", "ls"]] if builder.name else [["docker", "version"]]
 
 
 def is_as_configured(builder: ImageBuilder, programs: Programs) -> bool:
@@ -182,7 +146,9 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
         return False
     remove(builder, programs)
     for node in builder.nodes:
-        programs.require(create_context(builder, node), hint=f"{node.place} cannot be made known to docker")
+        description = ["--description", f"{builder.name} {node.arch} native host"]
+        argv = ["docker", "context", "create", node.context, *description, "--docker", f"host={node.host}"]
+        programs.require(argv, hint=f"{node.host or THIS_MACHINE} cannot be made known to docker")
     for node in builder.nodes:
         version = ["version", "--format", "{{.Server.Version}} {{.Server.Arch}}"]
         answer = programs.ask(["docker", "--context", node.context, *version])
@@ -190,7 +156,9 @@ def ensure(builder: ImageBuilder, programs: Programs) -> bool:
             remove(builder, programs)
             address = node.host.removeprefix("ssh://")
             way_out = "Is its engine running?" if address == node.host else f"Try `ssh {address} docker version`."
-            raise BuildFailed(f"The build host {node.place} does not answer:\n  {answer.error}\n{way_out}")
+            raise BuildFailed(
+                f"The build host {node.host or THIS_MACHINE} does not answer:\n  {answer.error}\n{way_out}"
+            )
     for argv in create(builder):
         programs.require(argv, hint=f"The builder {builder.name} cannot be made")
     return True
@@ -229,13 +197,13 @@ def programs_with_ssh(config: Config, builder: ImageBuilder, programs: Programs)
     def absolute(path: str) -> str:
         return str(config.source.root / Path(path).expanduser())  # the same wherever the build runs
 
-    ssh = config.ssh
-    keys, known_hosts = [absolute(key) for key in ssh.keys], absolute(ssh.known_hosts) if ssh.known_hosts else None
+    keys = [absolute(key) for key in config.ssh.keys]
+    known_hosts = absolute(config.ssh.known_hosts) if config.ssh.known_hosts else None
     cache = Path("~/.cache/kamal_pyinfra").expanduser()  # a folder for temporary files may forbid programs
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="ssh-", dir=cache) as name:
-        folder = Path(name)
-        (folder / "config").write_text(ssh_config(ssh, keys=keys, known_hosts=known_hosts), encoding="utf-8")
-        (folder / "ssh").write_text(ssh_script(program, str(folder / "config")), encoding="utf-8")
-        (folder / "ssh").chmod(0o700)
-        yield programs.having(env={"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"})
+        settings, script = Path(name, "config"), Path(name, "ssh")
+        settings.write_text(ssh_config(config.ssh, keys=keys, known_hosts=known_hosts), encoding="utf-8")
+        script.write_text(ssh_script(program, str(settings)), encoding="utf-8")
+        script.chmod(0o700)
+        yield programs.having(env={"PATH": f"{name}{os.pathsep}{os.environ.get('PATH', os.defpath)}"})

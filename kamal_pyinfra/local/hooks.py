@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +42,7 @@ def hook_path(config: Config, name: str) -> str:
 def hook_environment(
     run: Run, *, at: str, hosts: Sequence[str] = (), runtime: float | None = None
 ) -> dict[str, str | None]:
-    """The variables of one call of a hook; those that are ``None`` must not be inherited from a run around this one.
-
-    Args:
-        at: when the hook is called, UTC, ISO 8601.
-        hosts: names of the hosts that it is about; by default those of the run.
-        runtime: seconds that the deploy took, for post-deploy.
-    """
+    """The variables of a call at a time (ISO 8601); those that are ``None`` must not be inherited from another run."""
     config = run.config
     command, subcommand = (*(run.words or (run.command,)), "", "")[:2]
     values = {
@@ -55,7 +50,8 @@ def hook_environment(
         "PERFORMER": run.performer,
         "DESTINATION": config.destination,
         "VERSION": run.version,
-        "SERVICE_VERSION": service_version(config.service, run.version),
+        # A commit is cut short.
+        "SERVICE_VERSION": f"{config.service}@{run.version if '_' in run.version else run.version[:SHORT]}",
         "SERVICE": config.service,
         "HOSTS": ",".join(hosts or run.hosts or (server.host for server in config.role_hosts)),
         "COMMAND": command,
@@ -66,11 +62,6 @@ def hook_environment(
     return {f"KAMAL_{name}": value or None for name, value in values.items()}
 
 
-def service_version(service: str, version: str) -> str:
-    """``SERVICE@VERSION`` with a commit cut short; a version with a ``_`` stays whole."""
-    return f"{service}@{version if '_' in version else version[:SHORT]}"
-
-
 def has_hook(run: Run, name: str) -> bool:
     """Whether a hook is to be called."""
     return not run.skips_hooks and os.path.lexists(_file(run.config, name))
@@ -78,9 +69,8 @@ def has_hook(run: Run, name: str) -> bool:
 
 def require_executable(run: Run) -> None:
     """Find hooks before the run that could not be run later on."""
-    lines = list(filter(None, (_not_executable(run, name) for name in STATES)))
-    if lines:
-        raise HookFailed("\n".join(lines))
+    if lines := "\n".join(filter(None, (_not_executable(run, name) for name in STATES))):
+        raise HookFailed(lines)
 
 
 def call_pre_connect(run: Run, output: Output) -> None:
@@ -100,31 +90,31 @@ def call_hook(
     runtime: float | None = None,
     running: Running | None = None,
 ) -> None:
-    """Call a hook if there is one, and wait for its end.
+    """Call a hook if there is one, and wait for its end; it has the variables of env files too, as in Kamal 1.9.
 
     Args:
-        name: the file's name in ``hooks_path``.
         output: called with each line that it prints, free of control characters and of the configuration's secrets.
         hosts: names of the hosts that it is about; by default those of the run.
         runtime: seconds that the deploy took, for ``post-deploy``.
-        running: has it as long as it runs.
     """
     if not has_hook(run, name):
         return
     if problem := _not_executable(run, name):
         raise HookFailed(problem)
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    variables = hook_environment(_with_version(run), at=at, hosts=hosts, runtime=runtime)
+    with_version = run
+    with suppress(ConfigError):  # a command about no version gives its hook the one of the project, if any (Kamal 1.9)
+        with_version = replace(run, version=resolve_version(run.config)) if run.version == UNKNOWN else run
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    variables = hook_environment(with_version, at=now, hosts=hosts, runtime=runtime)
     programs = Programs(
         output,
         env=variables,
         folder=run.config.source.root,
-        base=run.config.source.environ,  # of the process and of the env files, as in Kamal 1.9
+        base=run.config.source.environ,
         has_terminal=False,
         running=set() if running is None else running,
     )
-    end = programs.run([str(_file(run.config, name))])
-    if end.failure:
+    if (end := programs.run([str(_file(run.config, name))])).failure:
         state = STATES[name].format(version=variables["KAMAL_VERSION"], hosts=variables["KAMAL_HOSTS"])
         where = replace(end, failure=f"{end.failure} ({hook_path(run.config, name)})")
         raise HookFailed(sanitized(f"{where.message(f'Hook `{name}`')}\n{state}"))
@@ -140,13 +130,3 @@ def _not_executable(run: Run, name: str) -> str:
     if not has_hook(run, name) or not file.is_file() or os.access(file, os.X_OK):
         return ""
     return f"Hook `{name}` is not executable: run `chmod +x {path}`, or go without hooks with --skip-hooks."
-
-
-def _with_version(run: Run) -> Run:
-    """A command about no version gives its hook the one of the project (Kamal 1.9), if there is one."""
-    if run.version != UNKNOWN:
-        return run
-    try:
-        return replace(run, version=resolve_version(run.config))
-    except ConfigError:
-        return run

@@ -26,8 +26,7 @@ def current_holder() -> str:
     of the machine and the process namespace come with it. A later process with the same number has another start time.
     An earlier kp compares the first word with its host name, and so leaves such a lock to its lease.
     """
-    pid = os.getpid()
-    return f"{socket.gethostname()}/{'/'.join(_place())} {pid} {_start_time(pid)}"
+    return f"{socket.gethostname()}/{'/'.join(_place())} {os.getpid()} {_start_time(os.getpid())}"
 
 
 def is_dead(holder: str, own: str) -> bool:
@@ -46,8 +45,15 @@ def is_dead(holder: str, own: str) -> bool:
         or not re.fullmatch("[0-9]{1,10}", pid)
     ):
         return False
-    now = _start_time(int(pid))
-    return now != start if now else _has_ended(int(pid))
+    if now := _start_time(int(pid)):
+        return now != start
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False  # a process of another user may be hidden and alive
+    return False
 
 
 def host_of(holder: str) -> str:
@@ -65,17 +71,6 @@ def _place() -> tuple[str, str]:
     except OSError:
         return UNKNOWN, UNKNOWN
     return boot or UNKNOWN, namespace or UNKNOWN
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether no such process is left; one of another user may be hidden and alive."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
 
 
 def _start_time(pid: int) -> str:

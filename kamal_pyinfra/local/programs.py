@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from kamal_pyinfra.errors import BuildFailed
-from kamal_pyinfra.local.signals import ENDING, signals_after
+from kamal_pyinfra.local.signals import signals_after
 from kamal_pyinfra.text import sanitized
 
 Argv = list[str]
@@ -149,7 +149,7 @@ class Programs:
     def _start(self, process: subprocess.Popen[bytes], argv: Sequence[str], *, has_input: bool) -> str:
         """Start a program; returns why that failed."""
         try:
-            with signals_after(ENDING):
+            with signals_after():
                 process.__init__(  # type: ignore[misc] # of an object that is registered already, see above
                     argv,
                     stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,

@@ -82,34 +82,26 @@ def pull(image: str, digest: str, service: str, port: int) -> str:
     )
 
 
-def answers(port: int) -> bool:
-    """Whether a registry answers on the loopback of this machine."""
-    answer = _ask(port, "GET", "/v2/")
-    return answer is not None and answer[0] == http.client.OK and "Docker-Distribution-Api-Version" in answer[1]
-
-
 def digest(port: int, image: str, version: str) -> str:
     """What the registry has under a version; it is ours, so its word is good."""
     answer = _ask(port, "HEAD", f"/v2/{image}/manifests/{version}", Accept=", ".join(MANIFESTS))
-    found = answer[1].get("Docker-Content-Digest", "") if answer is not None else ""
-    if answer is None or answer[0] != http.client.OK or not re.fullmatch(DIGEST, found):
+    found = answer.get("Docker-Content-Digest", "") if answer is not None else ""
+    if not re.fullmatch(DIGEST, found):
         raise BuildFailed(
             f"localhost:{port}/{image}:{version} is not in the registry on this machine: `kp build push` builds it anew"
         )
     return found
 
 
-def _ask(port: int, method: str, path: str, **fields: str) -> tuple[int, Message] | None:
-    """Status and fields of an answer; ``None`` if there is none within :data:`ASK_SECONDS`."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ASK_SECONDS)
-    try:
-        connection.request(method, path, headers=fields)
-        with connection.getresponse() as answer:
-            return answer.status, answer.headers
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+def _ask(port: int, method: str, path: str, **fields: str) -> Message | None:
+    """The fields of a good answer; ``None`` if there is none within :data:`ASK_SECONDS`."""
+    with contextlib.closing(http.client.HTTPConnection(LOOPBACK, port, timeout=ASK_SECONDS)) as connection:
+        try:
+            connection.request(method, path, headers=fields)
+            with connection.getresponse() as answer:
+                return answer.headers if answer.status == http.client.OK else None
+        except (OSError, http.client.HTTPException):
+            return None
 
 
 def started(registry: Registry, programs: Programs) -> bool:
@@ -119,7 +111,10 @@ def started(registry: Registry, programs: Programs) -> bool:
     """
     port = registry.built_in_port
     if not _is_ours(port, programs):
-        if _is_taken(port):
+        with contextlib.closing(socket.socket()) as probe:
+            probe.settimeout(ASK_SECONDS)
+            is_taken = probe.connect_ex((LOOPBACK, port)) == 0
+        if is_taken:
             raise BuildFailed(
                 f"localhost:{port} is not the built-in registry: another program answers there, and not the container "
                 f"{name(port)}. Set another port with `registry: {{server: localhost:PORT}}`"
@@ -127,18 +122,11 @@ def started(registry: Registry, programs: Programs) -> bool:
         if not _has_begun(registry, programs):
             return False
     deadline = time.monotonic() + START_SECONDS
-    while not answers(port):
+    while "Docker-Distribution-Api-Version" not in (_ask(port, "GET", "/v2/") or ()):
         if time.monotonic() > deadline:
             raise BuildFailed(f"The container {name(port)} runs, but localhost:{port} does not answer")
         time.sleep(0.1)
     return True
-
-
-def _is_taken(port: int) -> bool:
-    """Whether any program listens there."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.settimeout(ASK_SECONDS)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def _is_ours(port: int, programs: Programs) -> bool:

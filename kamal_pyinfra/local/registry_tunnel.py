@@ -21,7 +21,7 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.image import LOAD, was_loaded
 from kamal_pyinfra.shell.script import KILL_SECONDS, guarded
 from kamal_pyinfra.ssh.commands import PATIENCE_SECONDS
-from kamal_pyinfra.ssh.connection import stream
+from kamal_pyinfra.ssh.connection import stream, transport_of
 from kamal_pyinfra.text import sanitized
 
 CHUNK = 1 << 16
@@ -46,13 +46,7 @@ class Refused(Exception):
 
 
 def join_read_only(channel: Channel, port: int, image: str) -> None:
-    """Serve one connection of a host until one side ends it.
-
-    Args:
-        channel: the connection, as sshd hands it back.
-        port: of the registry on this machine's loopback.
-        image: the only one that may be read, without the registry's server.
-    """
+    """Serve a host's connection until a side ends it: of the registry at the port this image, named without server."""
     try:
         local = socket.create_connection((LOOPBACK, port), timeout=CONNECT_SECONDS)
     except OSError:
@@ -77,7 +71,7 @@ def pump(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> bool
     try:
         while data := read(CHUNK):
             write(data)
-    except (OSError, EOFError):
+    except (OSError, EOFError, ValueError):  # the last of a file that was closed under it
         return False
     return True
 
@@ -118,16 +112,15 @@ def requests(read: Callable[[int], bytes], image: str) -> Iterator[bytes]:
 def made_anew(head: bytes, image: str) -> bytes:
     """A request of what was understood of another."""
     first, *lines = head.split(b"\r\n")
-    request, fields = REQUEST.fullmatch(first), [FIELD.fullmatch(line) for line in lines]
-    if request is None or len(head) > LONGEST_HEAD:
+    request, fields = REQUEST.fullmatch(first), [field for line in lines if (field := FIELD.fullmatch(line))]
+    if request is None or len(fields) < len(lines) or len(head) > LONGEST_HEAD:
         raise Refused
     path, parts = request[2].decode(), tuple(f"/v2/{image}/{kind}/" for kind in ("manifests", "blobs", "referrers"))
     if path != "/v2/" and (not path.startswith(parts) or ".." in path.split("/")):
         raise Refused
-    names = [field[1].lower() for field in fields if field is not None]
-    if len(names) < len(fields) or OF_A_BODY.intersection(names):
+    if OF_A_BODY.intersection(field[1].lower() for field in fields):
         raise Refused
-    passed = [field[0] for field in fields if field is not None and field[1].lower() in PASSED_ON]
+    passed = [field[0] for field in fields if field[1].lower() in PASSED_ON]
     return b"\r\n".join((b" ".join(request.groups()), b"Host: localhost", *passed, b"", b""))
 
 
@@ -140,35 +133,29 @@ class Tunnel:
         self.connections: Group | None = None
 
     def establish(self, image: str, service: str) -> str | None:
-        """Make the image readable on the host's loopback, or send it.
-
-        Returns:
-            Shell text that gets the image on the host; ``None`` if it cannot have it, and the host's log has why.
-        """
+        """Send the image or open the tunnel; return shell text that gets it then, ``None`` if the log has why not."""
+        config, log = self.run.config, self.host.log
         try:
-            digest = self._digest(image)
+            self.is_started = self.is_started or registry.started(config.registry, Programs(log, log))
+            # What it is pulled by, so that no other answer on the host's loopback is taken for the image.
+            digest = registry.digest(self.port, config.image, image.rpartition(":")[2]) if self.is_started else None
         except BuildFailed as error:
-            self.host.log(str(error))
+            log(str(error))
             return None
-        transport = _transport(self.host)
+        transport = transport_of(self.host)
         if digest is not None and (transport is None or self._is_forwarded(transport)):
             return registry.pull(image, digest, service, self.port)
-        return was_loaded(image, service) if _send(self.host, image, self.run.config.pull_timeout) else None
-
-    def _digest(self, image: str) -> str | None:
-        """By what the version is pulled, so that no other answer on the host's loopback is taken for the image."""
-        config, log = self.run.config, self.host.log
-        self.is_started = self.is_started or registry.started(config.registry, Programs(log, log))
-        if not self.is_started:
-            return None
-        return registry.digest(config.registry.built_in_port, config.image, image.rpartition(":")[2])
+        return was_loaded(image, service) if _send(self.host, image, config.pull_timeout) else None
 
     def _is_forwarded(self, transport: Any) -> bool:
-        connections = Group()
+        connections, image = Group(), self.run.config.image
+
+        def join(channel: Channel, *_: object) -> None:
+            connections.spawn(join_read_only, channel, self.port, image)  # the transport's own must go on reading
+
         try:
             with gevent.Timeout(ANSWER_SECONDS, SSHException("no answer")):
-                joiner = _joiner(connections, self.port, self.run.config.image)
-                transport.request_port_forward(LOOPBACK, self.port, joiner)
+                transport.request_port_forward(LOOPBACK, self.port, join)
         except SSHException:
             self.host.log(f"sshd does not forward {LOOPBACK}:{self.port}")
             return False
@@ -178,24 +165,12 @@ class Tunnel:
     def close(self) -> None:
         """Close the port on the host's loopback, and end what still reads."""
         connections, self.connections = self.connections, None
-        transport = _transport(self.host)
+        transport = transport_of(self.host)
         if connections is None or transport is None:
             return
         with gevent.Timeout(ANSWER_SECONDS, False):
             transport.cancel_port_forward(LOOPBACK, self.port)
         connections.kill(timeout=ANSWER_SECONDS)
-
-
-def _transport(host: Host) -> Any:
-    client = getattr(host.connector, "client", None)
-    return client.get_transport() if client is not None else None
-
-
-def _joiner(connections: Group, port: int, image: str) -> Callable[..., None]:
-    def join(channel: Channel, origin: object, server: object) -> None:
-        connections.spawn(join_read_only, channel, port, image)  # the transport's own greenlet must go on reading
-
-    return join
 
 
 def _send(host: Host, image: str, seconds: int) -> bool:
@@ -221,8 +196,8 @@ def _sent(host: Host, image: str, seconds: int) -> str:
     save, pipe = ["docker", "save", image], subprocess.PIPE
     saving = subprocess.Popen(save, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)  # noqa: S603 - no shell
     of_save, of_load = deque[bytes](maxlen=LAST_CHUNKS), deque[bytes](maxlen=LAST_CHUNKS)
-    readers = [gevent.spawn(_drain, saving.stderr and saving.stderr.readline, of_save)]
-    readers += [gevent.spawn(_drain, read, of_load) for read in (channel.recv, channel.recv_stderr)]
+    readers = [gevent.spawn(pump, saving.stderr and saving.stderr.readline, of_save.append)]
+    readers += [gevent.spawn(pump, read, of_load.append) for read in (channel.recv, channel.recv_stderr)]
     try:
         is_whole = saving.stdout is not None and pump(saving.stdout.read, channel.sendall)
         if not is_whole:  # the host has ended; `docker save` would write on without a reader
@@ -238,20 +213,6 @@ def _sent(host: Host, image: str, seconds: int) -> str:
         gevent.killall(readers, timeout=ANSWER_SECONDS)
     if code == 0 and saved == 0:
         return ""
-    if code != 0:
-        return _last(of_load) or f"docker load exited {code}"
-    return _last(of_save) or f"docker save exited {saved}"
-
-
-def _drain(read: Callable[[int], bytes] | None, last: deque[bytes]) -> None:
-    """Read to the end, and keep what was printed last."""
-    try:
-        while read is not None and (data := read(CHUNK)):
-            last.append(data)
-    except (OSError, EOFError, ValueError):  # closed under it
-        return
-
-
-def _last(chunks: deque[bytes]) -> str:
-    lines = b"".join(chunks).decode(errors="replace").strip().splitlines()
-    return sanitized(lines[-1]) if lines else ""
+    side, last, ended = ("load", of_load, code) if code != 0 else ("save", of_save, saved)
+    lines = b"".join(last).decode(errors="replace").strip().splitlines()
+    return sanitized(lines[-1]) if lines else f"docker {side} exited {ended}"

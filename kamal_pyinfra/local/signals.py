@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 TICK = 0.5
 
 
-def at_first_signal(act: Callable[[int], object]) -> Callable[[], None]:
-    """Have the first signal do something, and later ones nothing.
+def first_signal(act: Callable[[int], object]) -> ExitStack:
+    """Call ``act`` with the number of the first signal, in whatever greenlet is running; later ones do nothing.
 
-    The handlers replace all others: pyinfra's would end the process with code 0.
-
-    Args:
-        act: called with the signal's number, in whatever greenlet is running.
-
-    Returns:
-        What restores the handlers that were there.
+    The handlers replace all others, which are restored when what is returned is left: pyinfra's would end the process
+    with code 0.
     """
     import gevent  # noqa: PLC0415 - not every command needs it
 
@@ -33,31 +28,17 @@ def at_first_signal(act: Callable[[int], object]) -> Callable[[], None]:
         act(number)
 
     # A signal that comes just before gevent's loop waits is noticed when it waits no more.
-    ticking = gevent.get_hub().loop.timer(TICK, TICK, ref=False)
+    ticking, restoring = gevent.get_hub().loop.timer(TICK, TICK, ref=False), ExitStack()
     ticking.start(int)
-    previous = {number: signal.signal(number, handle) for number in ENDING}
-
-    def restore() -> None:
-        ticking.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    return restore
+    restoring.callback(ticking.close)
+    for number in ENDING:
+        restoring.callback(signal.signal, number, signal.signal(number, handle))
+    return restoring
 
 
 @contextmanager
-def first_signal(act: Callable[[int], object]) -> Iterator[None]:
-    """The same for as long as a block lasts."""
-    restore = at_first_signal(act)
-    try:
-        yield
-    finally:
-        restore()
-
-
-@contextmanager
-def signals_after(numbers: Iterable[int]) -> Iterator[None]:
-    """Deliver signals that come during a block once it is over.
+def signals_after() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM that come during a block once it is over.
 
     An exception of a handler between a fork and the return of the child's id would leave the child to itself. Blocking
     the signals is no way: the child would inherit that. Only handlers of Python's can raise, so only these wait; they
@@ -67,7 +48,7 @@ def signals_after(numbers: Iterable[int]) -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    previous = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    previous = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
     for number in previous:
         signal.signal(number, lambda number, _: came.append(number))
     try:
@@ -75,5 +56,5 @@ def signals_after(numbers: Iterable[int]) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        for number in came:
-            signal.raise_signal(number)
+        for late in came:
+            signal.raise_signal(late)

@@ -20,7 +20,7 @@ from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, p
 
 
 def open_terminal(run: Run, host: str, command: str) -> NoReturn:
-    """Run a command on a host with this terminal as its own; this process is replaced and does not come back."""
+    """Run a command on a host with this terminal as its own; this process is replaced."""
     require_terminal()
     server = next(server for server in run.config.all_hosts if server.host == host)
     argv = terminal_command(run.config, server, command)
@@ -40,14 +40,12 @@ ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shif
 
 def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:
     """The command under an agent of its own that holds the keys: neither a command line nor a file has them."""
-    readers = []
-    for key in keys:
-        reader, writer = os.pipe()
+    pipes = [os.pipe() for _ in keys]
+    for key, (reader, writer) in zip(keys, pipes, strict=True):
+        os.set_inheritable(reader, True)
         with os.fdopen(writer, "w", encoding="utf-8") as pipe:
             pipe.write(key if key.endswith("\n") else f"{key}\n")
-        os.set_inheritable(reader, True)
-        readers.append(str(reader))
-    return ["ssh-agent", "sh", "-c", ADD_KEYS, "sh", *readers, "--", *argv]
+    return ["ssh-agent", "sh", "-c", ADD_KEYS, "sh", *(str(reader) for reader, _ in pipes), "--", *argv]
 
 
 def require_terminal() -> None:
@@ -57,11 +55,7 @@ def require_terminal() -> None:
 
 
 def terminal_command(config: Config, server: Server, command: str) -> list[str]:
-    """The local ``ssh`` with all settings of the configuration for the connection.
-
-    Args:
-        command: shell text for the host; with ``sudo`` it runs as root.
-    """
+    """The local ``ssh`` with the configuration's settings for the connection; with ``sudo`` it runs as root."""
     # There is a terminal to type sudo's password on.
     shell = sheltered(f"exec sudo -H sh -c {quoted(command)}" if server.sudo else command)
     found, login = settings_of(config, server), given_login(config, server)

@@ -10,20 +10,12 @@ from pyinfra.api.command import StringCommand
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import observe
-from kamal_pyinfra.plan.changes import (
-    BootAccessory,
-    CreateAccessoryDirectories,
-    RebootAccessory,
-    RemoveAccessory,
-    SwitchAccessory,
-    UploadFiles,
-)
+from kamal_pyinfra.plan.changes import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload
 from kamal_pyinfra.shell import accessory as commands
-from kamal_pyinfra.shell.container import remove as remove_container
-from kamal_pyinfra.shell.container import start, stop
+from kamal_pyinfra.shell import container
 from kamal_pyinfra.shell.host import remove_directories, remove_files
 from kamal_pyinfra.shell.script import chain, guarded, with_functions
 
@@ -31,22 +23,23 @@ SWITCH_SECONDS = 120
 REMOVE_SECONDS = 300
 
 
-def boot(run: Run, change: BootAccessory) -> Iterator[StringCommand]:
+def boot(run: Run, change: BootAccessory) -> Iterator[str | StringCommand]:
     """Folders, files, and a container that runs."""
     if change.accessory.directories:
-        yield StringCommand(commands.make_directories(change.accessory.directories))
-    yield from _written(files_to_upload(change.accessory, observe(run)))
+        yield commands.make_directories(change.accessory.directories)
+    yield from written(files_to_upload(change.accessory, observe(run)))
     lines, booting = [f"Booted {change.name} accessory"], commands.run(change.accessory)
     if isinstance(change, RebootAccessory):
         lines = [f"Stopped {change.name} accessory", f"Remove {change.name} accessory container", *lines]
         booting = commands.replace(change.accessory)
-    yield StringCommand(pulling(run, chain(booting, *(audited(run, line) for line in lines))))
+    yield pulling(run, chain(booting, *(audited(run, line) for line in lines)))
 
 
-def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
-    """The content travels as base64 on standard input, of which pyinfra would alter the last line break.
+def written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
+    """Files with the content that they have on this machine.
 
-    Its length goes before it, so that a host knows whether all of it came.
+    It travels as base64 on standard input, of which pyinfra would alter the last line break, behind its length, so
+    that a host knows whether all of it came.
     """
     for upload in uploads:
         if upload.content is not None:
@@ -55,32 +48,22 @@ def _written(uploads: tuple[Upload, ...]) -> Iterator[StringCommand]:
             yield StringCommand(script, _stdin=f"{len(raw)}\n{base64.b64encode(raw).decode()}")
 
 
-def upload(run: Run, change: UploadFiles) -> Iterator[StringCommand]:
-    """Files with the content that they have on this machine."""
-    yield from _written(change.uploads)
-
-
-def make_directories(run: Run, change: CreateAccessoryDirectories) -> Iterator[StringCommand]:
-    """Folders that a container of any user can reach."""
-    yield StringCommand(commands.make_directories(change.paths))
-
-
-def switch(run: Run, change: SwitchAccessory) -> Iterator[StringCommand]:
+def switch(run: Run, change: SwitchAccessory) -> list[str]:
     """An accessory is stopped, started, or both."""
-    stopping = chain(stop(change.container), audited(run, f"Stopped {change.name} accessory"))
-    starting = chain(start(change.container), audited(run, f"Started {change.name} accessory"))
+    stopping = chain(container.stop(change.container), audited(run, f"Stopped {change.name} accessory"))
+    starting = chain(container.start(change.container), audited(run, f"Started {change.name} accessory"))
     script = chain(stopping if change.stops else "", starting if change.starts else "")
-    yield StringCommand(guarded(script, seconds=SWITCH_SECONDS))
+    return [guarded(script, seconds=SWITCH_SECONDS)]
 
 
-def remove(run: Run, change: RemoveAccessory) -> Iterator[StringCommand]:
+def remove(run: Run, change: RemoveAccessory) -> list[str]:
     """An accessory is gone; its data only if that was asked for."""
     steps = []
     if change.is_running:
-        steps += [stop(change.container), audited(run, f"Stopped {change.name} accessory")]
+        steps += [container.stop(change.container), audited(run, f"Stopped {change.name} accessory")]
     if change.image:  # there is a container
-        steps += [remove_container(change.container)]
+        steps += [container.remove(change.container)]
         steps += [audited(run, f"Remove {change.name} accessory container")]
         steps += [commands.remove_image(change.image), audited(run, f"Removed {change.name} accessory image")]
     steps += [remove_files((change.env_file,)), remove_directories((change.data,)) if change.data else ""]
-    yield StringCommand(guarded(chain(*steps), seconds=REMOVE_SECONDS))
+    return [guarded(chain(*steps), seconds=REMOVE_SECONDS)]

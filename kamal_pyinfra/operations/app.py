@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from pyinfra.api.command import StringCommand
-from pyinfra.api.operation import operation
-from pyinfra.api.state import State
+from pyinfra.api import State, StringCommand, operation
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.operations.apply import GRACE_SECONDS, comparison, removal
-from kamal_pyinfra.operations.audit import audited, show_planned
+from kamal_pyinfra.operations.audit import audited, is_needed, show_planned
 from kamal_pyinfra.operations.run_state import current_host, current_state, observe, run_state
-from kamal_pyinfra.plan.changes import (
-    BootContainer,
-    StopContainer,
-)
+from kamal_pyinfra.plan.changes import BootContainer, StopContainer
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.leftovers import diff_leftovers, diff_record, diff_tag, next_record
@@ -37,34 +32,30 @@ DOCKERS_STOP_SECONDS = 10
 
 
 @operation()
-def synced(run: Run) -> Generator[StringCommand, None, None]:
+def synced(run: Run) -> Generator[str, None, None]:
     """The new version's assets are extracted, and both versions can serve both versions' files."""
     changes = comparison(run).assets()
-    if not changes:
-        current_host().noop("no assets to sync")
-        return
     show_planned(changes)
-    script = chain(*(sync_assets(change.assets, change.image, change.old_containers) for change in changes))
-    yield StringCommand(guarded(script, seconds=SYNC_SECONDS))
+    if is_needed(changes, otherwise="no assets to sync"):
+        script = chain(*(sync_assets(change.assets, change.image, change.old_containers) for change in changes))
+        yield guarded(script, seconds=SYNC_SECONDS)
 
 
 @operation()
-def released(run: Run) -> Generator[StringCommand, None, None]:
+def released(run: Run) -> Generator[str, None, None]:
     """The release command of the new version has run."""
     changes = comparison(run).release()
-    if not changes:
-        current_host().noop("it runs on one host, and only when that boots a new container")
-        return
     show_planned(changes)
+    is_needed(changes, otherwise="it runs on one host, and only when that boots a new container")
     for change in changes:
         audit = audited(run, f"Ran release command of version {run.version}", change.role)
         # The shell outside waits for the one inside to clean up and to print why, and does not end before it.
         script = f"trap : TERM\n( {run_release(change.release)}\n) && {audit}"
-        yield StringCommand(guarded(script, seconds=change.release.timeout, key="release.timeout"))
+        yield guarded(script, seconds=change.release.timeout, key="release.timeout")
 
 
 @operation()
-def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[str, None, None]:
     """The run's version runs and is healthy, beside whatever served before; on other hosts nothing happens.
 
     While the other roles boot on some hosts, the proxies of all take up the new containers that get requests; where
@@ -77,8 +68,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     changes = [change for change in boots if change.container.is_primary == primary]
     is_last = primary == all(role.is_primary for role in run.config.roles)
     routed = boot_gates(boots, compared) if compared and is_last else ()
-    if compared is None or not (changes or routed):
-        current_host().noop("the containers serve already")
+    if not is_needed(changes or routed, otherwise="the containers serve already") or compared is None:
         return
     show_planned(changes)
     script = chain(drain.stand_by(compared.stops), _boot_and_serve(run, changes, routed))
@@ -86,7 +76,7 @@ def booted(run: Run, primary: bool, batch: Sequence[str]) -> Generator[StringCom
     waits += sum(change.container.stop_timeout or DOCKERS_STOP_SECONDS for change in changes if change.stops_first)
     if current_state().is_executing:
         run_state(current_state()).booting_on.add(current_host().name)
-    yield StringCommand(guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout"))
+    yield guarded(script, seconds=waits + GRACE_SECONDS, key="deploy_timeout")
 
 
 def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
@@ -96,27 +86,20 @@ def _boots(run: Run, batch: Sequence[str]) -> tuple[BootContainer, ...]:
 def _boot_and_serve(run: Run, changes: Sequence[BootContainer], routed: Sequence[Gate]) -> str:
     """The proxy is asked for containers that were booted before while these boot, and for these themselves after it."""
     now = {change.container.name for change in changes}
-    script = chain(_boot(run, changes), await_served([gate for gate in routed if gate.container in now]))
+    audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
+    names, engine = {"run_id": run.short_id, "suffix": run.replaced_suffix}, observe(run).docker.version
+    booting = rollout.boot(changes, **names, audits=audits, engine=engine) if changes else ""
+    script = chain(booting, await_served([gate for gate in routed if gate.container in now]))
     before = await_served([gate for gate in routed if gate.container not in now])
     return in_parallel(before, script) if before and script else before or script
 
 
-def _boot(run: Run, changes: Sequence[BootContainer]) -> str:
-    if not changes:
-        return ""
-    audits = [audited(run, f"Booted app version {run.version}", change.role) for change in changes]
-    engine = observe(run).docker.version
-    return rollout.boot(changes, run_id=run.short_id, suffix=run.replaced_suffix, audits=audits, engine=engine)
-
-
 @operation()
-def gated(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+def gated(run: Run, batch: Sequence[str]) -> Generator[str, None, None]:
     """The new containers are still healthy now that those of all hosts are."""
     changes = _boots(run, batch)
-    if not changes:
-        current_host().noop("nothing was booted on this host")
-        return
-    yield StringCommand(guarded(rollout.gate(changes), seconds=GRACE_SECONDS))
+    if is_needed(changes, otherwise="nothing was booted on this host"):
+        yield guarded(rollout.gate(changes), seconds=GRACE_SECONDS)
 
 
 @operation()
@@ -132,8 +115,7 @@ def drained(run: Run, batch: Sequence[str], finishes: bool = False) -> Generator
     else:
         finishes = False  # the last phase shows what it will do
     compared = comparison(run) if current_host().name in batch else None
-    if compared is None or not (compared.boots or compared.stops):
-        current_host().noop("nothing to drain")
+    if not is_needed(compared and (compared.boots or compared.stops), otherwise="nothing to drain") or compared is None:
         return
     changes, is_watched = compared.stops, run.config.boot.watch is not None
     stops = () if is_watched else changes
@@ -166,18 +148,16 @@ def _stop_seconds(changes: Sequence[StopContainer]) -> int:
 
 
 @operation()
-def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[StringCommand, None, None]:
+def watched(run: Run, batch: Sequence[str], seconds: int) -> Generator[str, None, None]:
     """The new containers keep well for some seconds, beside the old ones; else those are let back into traffic."""
     if current_state().is_executing:
-        run_state(current_state()).watch(batch)
+        run_state(current_state()).watching = frozenset(batch)
     setting = run.config.boot.watch
     boots = _boots(run, batch)
-    if setting is None or not boots:
-        current_host().noop("nothing new is to be watched")
-        return
-    cords = [stop.cord for stop in comparison(run).stops if stop.cord]
-    script = rollout.watch(boots, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
-    yield StringCommand(guarded(script, seconds=seconds + WATCH_GRACE_SECONDS))
+    if setting and is_needed(boots, otherwise="nothing new is to be watched"):
+        cords = [stop.cord for stop in comparison(run).stops if stop.cord]
+        script = rollout.watch(boots, cords, seconds=seconds, cmd=setting.cmd, url=setting.url)
+        yield guarded(script, seconds=seconds + WATCH_GRACE_SECONDS)
 
 
 def turned_bad(state: State) -> bool:
@@ -192,15 +172,13 @@ def turned_bad(state: State) -> bool:
 
 
 @operation()
-def stopped(run: Run, batch: Sequence[str]) -> Generator[StringCommand, None, None]:
+def stopped(run: Run, batch: Sequence[str]) -> Generator[str, None, None]:
     """Old containers that were watched until now are stopped, and stay on the host for a rollback."""
     changes = comparison(run).stops if current_host().name in batch else ()
-    if not changes:
-        current_host().noop("no old container runs")
-        return
     show_planned(changes)
-    seconds = _stop_seconds(changes) + GRACE_SECONDS
-    yield StringCommand(guarded(drain.stop(changes), seconds=seconds, key="drain_timeout"))
+    if is_needed(changes, otherwise="no old container runs"):
+        seconds = _stop_seconds(changes) + GRACE_SECONDS
+        yield guarded(drain.stop(changes), seconds=seconds, key="drain_timeout")
 
 
 @operation()
@@ -209,10 +187,8 @@ def finished(run: Run) -> Generator[StringCommand, None, None]:
     compared = comparison(run)
     marking, typed = _mark_in_service(run, compared)
     script = chain(with_functions(marking), _clean(run, compared))
-    if not script:
-        current_host().noop("the version in service is marked, and nothing is left over")
-        return
-    yield StringCommand(script, _stdin=typed)
+    if is_needed(script, otherwise="the version in service is marked, and nothing is left over"):
+        yield StringCommand(script, _stdin=typed)
 
 
 def _mark_in_service(run: Run, compared: Comparison) -> tuple[str, str]:
@@ -239,16 +215,13 @@ def _mark_in_service(run: Run, compared: Comparison) -> tuple[str, str]:
 
 def _clean(run: Run, compared: Comparison) -> str:
     """What removes leftovers, and the old proxy that stood aside until now; empty if there is nothing."""
-    old_proxy = group("clear_aside") if replaced_proxy(compared) else ""
-    return chain(removal(run, diff_leftovers(compared)), old_proxy)
+    leftovers = diff_leftovers(compared)
+    show_planned(leftovers)
+    return chain(*removal(run, leftovers), group("clear_aside") if replaced_proxy(compared) else "")
 
 
 def revert_command(run: Run, *, has_booted: bool) -> str:
-    """What brings the current host back to what it was before the run; empty if nothing can have begun.
-
-    Args:
-        has_booted: whether containers may have been started, besides the proxy.
-    """
+    """What brings the host back to before the run, with containers if ``has_booted``; empty if nothing has begun."""
     # What was begun was decided on the snapshot of the execution, wherever the engine stopped.
     name = current_host().name
     observed = run_state(current_state()).snapshots.get((name, True)) or observe(run)

@@ -1,4 +1,4 @@
-"""Audit lines, and plan lines under ``--dry``."""
+"""Audit lines, plan lines under ``--dry``, and what pyinfra is told when there is nothing to do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ def audited(run: Run, message: str, role: str = "") -> str:
 
 def show_planned(changes: Iterable[Change]) -> None:
     """Print a line for each change while pyinfra prepares; silent when it executes."""
-    if current_state().is_executing:
-        return
-    for change in changes:
+    for change in changes if not current_state().is_executing else ():
         current_host().log(change_line(change))
+
+
+def is_needed(what: object, *, otherwise: str) -> bool:
+    """Whether an operation has anything to do on the current host; else pyinfra gets the reason."""
+    if not what:
+        current_host().noop(otherwise)
+    return bool(what)

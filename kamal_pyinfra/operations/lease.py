@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import gevent
 from gevent import Greenlet
+from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
-from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_host
 
 from kamal_pyinfra.errors import Interrupted, LockLost
@@ -27,11 +26,6 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A machine that slept has not renewed anything: the clock that goes on meanwhile, where there is one."""
 
 
-def now() -> float:
-    """The time by the clock of leases."""
-    return time.clock_gettime(_CLOCK)
-
-
 class Lease:
     """The lease of a run's lock, from the moment at which the lock is asked for; nothing until it is taken."""
 
@@ -43,32 +37,30 @@ class Lease:
 
     def ask(self) -> None:
         """The lock is about to be asked for; its lease counts from this moment, not from the answer."""
-        self._asked = now()
+        self._asked = time.clock_gettime(_CLOCK)
 
     def begin(self, renew: Callable[[], bool]) -> None:
         """The lock was just taken.
 
         Args:
-            renew: gives it another lease; returns ``False`` if it is another run's by now, and raises any exception
-                when nothing is known.
+            renew: gives it another lease; ``False`` if it is another run's by now, any exception if nothing is known.
         """
         self.end()
         self._renew, self._is_lost = renew, False
-        self._asked, self._renewed = 0.0, self._asked or now()
+        self._asked, self._renewed = 0.0, self._asked or time.clock_gettime(_CLOCK)
         self._greenlet = gevent.spawn_later(SECONDS / 3, self._keep)
 
     def require(self) -> None:
-        """The lock is still this run's, if the run has taken it.
-
-        Raises:
-            LockLost: it is not, or that cannot be known.
-        """
+        """The lock is still this run's, if it has taken it; raises ``LockLost`` if it is not, or nothing is known."""
         if self._greenlet is None:
             return
-        if not self._is_lost and self._age() >= SECONDS:
+        if not self._is_lost and self._is_over():
             self._try()
-        if self._is_lost or self._age() >= SECONDS:
+        if self._is_lost or self._is_over():
             raise LockLost
+
+    def _is_over(self) -> bool:
+        return time.clock_gettime(_CLOCK) - self._renewed >= SECONDS
 
     def end(self) -> None:
         """The lock is about to be given back: renew it no more."""
@@ -78,12 +70,11 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._is_lost:
-            is_known = self._try()
-            gevent.sleep(SECONDS / 3 if is_known else RETRY_SECONDS)
+            gevent.sleep(SECONDS / 3 if self._try() else RETRY_SECONDS)
 
     def _try(self) -> bool:
         """Ask for another lease; whether there was an answer."""
-        began = now()
+        began = time.clock_gettime(_CLOCK)
         try:
             self._is_lost = not self._renew()
         except Interrupted:
@@ -93,16 +84,9 @@ class Lease:
         self._renewed = began
         return True
 
-    def _age(self) -> float:
-        return now() - self._renewed
-
 
 def renewed(state: State, host: Host, command: str) -> bool:
-    """Run what renews the lock on its host; whether the lock is still this run's.
-
-    Raises:
-        Exception: nothing is known.
-    """
+    """Run what renews the lock on its host; whether the lock is still this run's. Raises if nothing is known."""
     patience = gevent.Timeout(ANSWER_SECONDS, PyinfraError("no answer"))
     with ctx_config.use(state.config.copy()), ctx_host.use(host), patience:
         reconnect(host, only_if_gone=True)

@@ -8,17 +8,14 @@ from collections.abc import Callable, Generator
 
 import gevent
 from paramiko import SSHException
-from pyinfra.api.command import FunctionCommand, PyinfraCommand, StringCommand
-from pyinfra.api.host import Host
-from pyinfra.api.operation import operation
-from pyinfra.api.state import State
+from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.api.util import log_host_command_error
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.facts.snapshot import parse_lock
 from kamal_pyinfra.local.new_run import is_dead
 from kamal_pyinfra.operations import lease
-from kamal_pyinfra.operations.audit import audited
+from kamal_pyinfra.operations.audit import audited, is_needed
 from kamal_pyinfra.operations.run_state import LockAttempt, current_host, current_state, observe, run_state
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
@@ -51,7 +48,7 @@ def lock_content(run: Run, message: str = AUTOMATIC_MESSAGE) -> str:
 @operation()
 def held(
     run: Run, message: str = AUTOMATIC_MESSAGE, on_wait: Callable[[str], object] | None = None
-) -> Generator[PyinfraCommand, None, None]:
+) -> Generator[FunctionCommand, None, None]:
     """This run holds the lock on the primary host; where it may, it waits until the lock is free.
 
     + message: why it is locked.
@@ -60,31 +57,31 @@ def held(
     A lock that a killed process of this machine left behind is taken over, and with ``--lock-wait`` a stale one. As
     long as the run lasts the lock's lease is renewed.
     """
-    if current_host().name != lock_host(run):
-        current_host().noop("the lock is on the primary host")
+    if not is_needed(current_host().name == lock_host(run), otherwise="the lock is on the primary host"):
         return
     directory, content = naming.lock_directory(run.config), lock_content(run, message)
     left = observe(run).lock if current_host().name == run.config.primary_host else None
     yield FunctionCommand(_take, (run, content, left, on_wait), {})
     state, renewal = current_state(), commands.renew(directory, content, lease=lease.SECONDS)
-    primary = state.inventory.get_host(run.config.primary_host)
-    run_state(state).lock_taken(lambda: lease.renewed(state, primary, renewal))
+    primary, ours = state.inventory.get_host(run.config.primary_host), run_state(state)
+    ours.is_locked = ours.has_changed = True
+    ours.lease.begin(lambda: lease.renewed(state, primary, renewal))
+    ours.snapshots.clear()  # what was known of the hosts may be out of date
 
 
 @operation()
-def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[PyinfraCommand, None, None]:
+def released(run: Run, message: str = AUTOMATIC_MESSAGE) -> Generator[str | FunctionCommand, None, None]:
     """This run's lock, taken with this message, is gone; another run's stays."""
-    if current_host().name != lock_host(run):
-        current_host().noop("the lock is on the primary host")
+    if not is_needed(current_host().name == lock_host(run), otherwise="the lock is on the primary host"):
         return
-    state = run_state(current_state())
-    state.lease.end()
-    command = release_command(run, message, state.outcome or state.ends())
+    ours = run_state(current_state())
+    ours.lease.end()
+    command = release_command(run, message, ours.outcome or ours.ends())
     if current_host().name == run.config.primary_host:
-        yield StringCommand(command)
+        yield command
     else:
         yield FunctionCommand(run_on_primary, (run, command), {})
-    state.lock_released()
+    ours.is_locked = False
 
 
 def release_command(run: Run, message: str = AUTOMATIC_MESSAGE, outcome: str = "") -> str:
@@ -109,15 +106,12 @@ def lock_host(run: Run) -> str:
 
 
 def clearing_command(run: Run, held_by: LockDetails | None, *, is_waiting: bool = False) -> str:
-    """What removes the lock that a killed process of this machine left behind; empty if there is none.
-
-    Args:
-        is_waiting: a run that waits for a stale lock takes it over, too.
-    """
-    is_gone = held_by is not None and is_dead(held_by.holder, run.holder)
-    if held_by is None or not (is_gone or (is_waiting and held_by.is_stale)):
+    """What removes the lock that a killed process of this machine left behind, and a stale one if the run waits."""
+    if held_by is None or not (
+        (was_killed := is_dead(held_by.holder, run.holder)) or (is_waiting and held_by.is_stale)
+    ):
         return ""
-    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=not is_gone)
+    return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=not was_killed)
 
 
 def run_on_primary(state: State, host: Host, run: Run, command: str) -> bool:
@@ -153,7 +147,7 @@ def _take(
     deadline, shown = time.monotonic() + (run.lock_wait or 0), ""
     while True:
         began = time.monotonic()
-        attempt = run_state(state).lock_asked(_try_to_take(state, host, run, content, left))
+        attempt = run_state(state).lock = _try_to_take(state, host, run, content, left)
         took, left = time.monotonic() - began, attempt.held_by
         if attempt.is_taken or left is None or time.monotonic() >= deadline:
             for line in attempt.output:

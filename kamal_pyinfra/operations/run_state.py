@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from gevent.lock import BoundedSemaphore
+from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
-from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from kamal_pyinfra import naming
@@ -48,6 +47,12 @@ def query_for(run: Run) -> SnapshotQuery:
     secret = {name for env in config.effective_envs for name in env.secret}
     clear = {name for env in config.effective_envs for name in env.clear}
     accessories = every_accessory(run)
+    # The names that the run's version would have, which other containers may have.
+    apps = tuple(
+        naming.replica_name(naming.container_name(config, role.name, run.version), number)
+        for role in (config.roles if run.version != UNKNOWN else ())
+        for number in range(1, role.replicas + 1)
+    )
     return SnapshotQuery(
         ours=Ours(
             service=config.service,
@@ -77,24 +82,13 @@ def query_for(run: Run) -> SnapshotQuery:
         edits=naming.edits_directory(config),
         accessory_images=tuple(dict.fromkeys(each.image for each in accessories)),
         uploads=tuple(upload.path for each in accessories for upload in each.uploads),
-        names=(*_app_names(run), *(each.name for each in accessories)),
+        names=(*apps, *(each.name for each in accessories)),
         logs=(naming.audit_log(config),),
     )
 
 
-def _app_names(run: Run) -> Iterator[str]:
-    """The names that the run's version would have, which another container may have."""
-    for role in run.config.roles if run.version != UNKNOWN else ():
-        name = naming.container_name(run.config, role.name, run.version)
-        yield from (naming.replica_name(name, number) for number in range(1, role.replicas + 1))
-
-
 def observe(run: Run) -> ObservedHost:
-    """What the current host is.
-
-    Raises:
-        PyinfraError: the host could not be observed.
-    """
+    """What the current host is; raises ``PyinfraError`` if it could not be observed."""
     host = current_host()
     known = run_state(current_state()).snapshots
     key = (host.name, current_state().is_executing)
@@ -108,15 +102,8 @@ def observe(run: Run) -> ObservedHost:
 
 def keep_snapshots(state: State, snapshots: Mapping[str, ObservedHost]) -> None:
     """Take snapshots that were just made for those of the next operations."""
-    run_state(state).snapshots.update(
-        {(host, stage): snapshot for host, snapshot in snapshots.items() for stage in (False, True)}
-    )
-
-
-def current_snapshots(state: State) -> dict[str, ObservedHost]:
-    """The snapshots of the current stage, by host."""
-    known = run_state(state).snapshots
-    return {name: snapshot for (name, stage), snapshot in known.items() if stage is state.is_executing}
+    for stage in (False, True):
+        run_state(state).snapshots.update({(host, stage): snapshot for host, snapshot in snapshots.items()})
 
 
 def drop_snapshots(state: State, host: str | None = None) -> None:
@@ -165,37 +152,6 @@ class RunState:
     ends: Callable[..., str] = field(default=lambda **_: "")
     _starting: BoundedSemaphore = field(default_factory=BoundedSemaphore)
     _slots: BoundedSemaphore | None = None
-
-    def lock_asked(self, attempt: LockAttempt) -> LockAttempt:
-        """Record the answer of the host with the lock."""
-        self.lock = attempt
-        return attempt
-
-    def lock_taken(self, renew: Callable[[], bool]) -> None:
-        """The lock is this run's as long as it can be renewed; what was known of the hosts may be out of date."""
-        self.is_locked = self.has_changed = True
-        self.lease.begin(renew)
-        self.snapshots.clear()
-
-    def lock_released(self) -> None:
-        """The lock is gone."""
-        self.is_locked = False
-
-    def registry_found(self, *, is_started: bool) -> None:
-        """Record whether the built-in registry runs."""
-        self.is_registry_started = is_started
-
-    def end_with(self, outcome: str) -> None:
-        """Record how the run ended."""
-        self.outcome = outcome
-
-    def watch(self, hosts: Collection[str]) -> None:
-        """Record whose new version is being watched now."""
-        self.watching = frozenset(hosts)
-
-    def know_plan(self, ends: Callable[..., str]) -> None:
-        """Record how a line about the end of this plan is made."""
-        self.ends = ends
 
     def started(self, make: Callable[[], Run]) -> Run:
         """The run's fixed values, made by the first host that asks for them; the others wait."""

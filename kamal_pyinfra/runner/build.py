@@ -61,7 +61,7 @@ def change_builder(config: Config, echo: Output, verb: str, *, is_dry: bool = Fa
     """Create or remove the builder on this machine, or only print whether there is anything to do."""
     programs = Programs(echo, echo)
     builder = local_builder.usable_builder(config, programs)
-    if not builder.needs_buildx:
+    if not builder.name:
         echo(f"The native builder is the engine itself: nothing to {verb}")
         return
     with local_builder.programs_with_ssh(config, builder, programs) as connected:
@@ -82,7 +82,7 @@ def show_builder(config: Config, echo: Output) -> None:
     echo(f"Builder: {' '.join(filter(None, (builder.kind, builder.name)))}")
     echo(f"Platforms: {', '.join(builder.platforms) or 'that of the engine'}")
     for node in builder.nodes:
-        echo(f"Context: {node.context} at {node.place}")
+        echo(f"Context: {node.context} at {node.host or local_builder.THIS_MACHINE}")
     with local_builder.programs_with_ssh(config, builder, programs) as connected:
         for argv in local_builder.details(builder):
             answer = connected.ask(argv)

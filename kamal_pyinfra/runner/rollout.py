@@ -209,7 +209,7 @@ def outcome_noted(session: Session, plan: Plan, began: float) -> Iterator[None]:
     finally:
         failures = tuple(session.failures.values()) if result == FAILED else ()
         where = f"{failures[0].phase} on {', '.join(each.host for each in failures[:3])}" if failures else ""
-        run_state(session.state).end_with(deploy_message(result, plan, seconds=time.monotonic() - began, where=where))
+        run_state(session.state).outcome = deploy_message(result, plan, seconds=time.monotonic() - began, where=where)
 
 
 def roll_out(plan: Plan, session: Session, *, began: float, check: Callable[[], object] | None = None) -> None:

@@ -44,7 +44,8 @@ def _link(host: Host) -> Link:
     return link
 
 
-def _transport(host: Host) -> Transport | None:
+def transport_of(host: Host) -> Transport | None:
+    """Return the SSH connection of a host; ``None`` of one that is reached without, or not connected."""
     client = getattr(host.connector, "client", None)
     return client.get_transport() if client is not None else None
 
@@ -57,7 +58,7 @@ def configure(host: Host, on_output: Callable[[str], None] | None = None) -> Non
     """
     link = _link(host)
     link.on_output = on_output or link.on_output
-    client, transport = getattr(host.connector, "client", None), _transport(host)
+    client, transport = getattr(host.connector, "client", None), transport_of(host)
     if client is not None:
         user = (transport.get_username() if transport is not None else None) or "the user"
         wrap_commands(client, partial(_layers, host=host, user=user))
@@ -104,7 +105,7 @@ def execute(
 
 
 def _is_active(host: Host) -> bool:
-    transport = _transport(host)
+    transport = transport_of(host)
     return transport is not None and bool(transport.is_active())
 
 
@@ -130,7 +131,7 @@ def reconnect_all(state: State) -> None:
 
 def stream(host: Host, command: str) -> MarkedChannel:
     """Start one command on a host, with its own sudo setting, and return its channel, or raise SSHException."""
-    transport = _transport(host)
+    transport = transport_of(host)
     if transport is None:
         raise SSHException("not connected")
     sudo = bool(host.data.get("_sudo", False))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kamal_pyinfra.local.hooks import hook_environment, hook_path, service_version
+from kamal_pyinfra.local.hooks import hook_environment, hook_path
 from kamal_pyinfra.plan.run import Run
 from tests.conftest import MakeConfig, a_run
 
@@ -73,8 +73,8 @@ def test_values_are_handed_over_as_they_are(config: MakeConfig) -> None:
     ("version", "short"),
     [(COMMIT, "shop@0123456"), ("v1", "shop@v1"), ("release_42_final", "shop@release_42_final")],
 )
-def test_a_commit_is_cut_short(version: str, short: str) -> None:
-    assert service_version("shop", version) == short
+def test_a_commit_is_cut_short(config: MakeConfig, version: str, short: str) -> None:
+    assert told(a_run(config(), version))["KAMAL_SERVICE_VERSION"] == short
 
 
 def test_hooks_lie_in_hooks_path(config: MakeConfig) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kamal_pyinfra.local.signals import ENDING, at_first_signal, first_signal
+from kamal_pyinfra.local.signals import ENDING, first_signal
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -26,9 +26,9 @@ def test_only_the_first_signal_counts(number: signal.Signals) -> None:
 def test_handlers_stay_until_they_are_taken_away() -> None:
     """Also after an exception: a run under pyinfra's own command line has no block that ends."""
     before = signal.getsignal(signal.SIGTERM)
-    restore = at_first_signal(lambda number: None)
+    handlers = first_signal(lambda number: None)
     assert signal.getsignal(signal.SIGTERM) is not before
-    restore()
+    handlers.close()
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -16,7 +16,6 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 import pytest  # noqa: E402
-from gevent.pool import Group  # noqa: E402
 
 from kamal_pyinfra.local import registry_tunnel as own_forward  # noqa: E402
 from tests.operations.ssh_server import Host, Lender, connected  # noqa: E402
@@ -222,8 +221,8 @@ def check_that_a_registry_that_is_gone_ends_the_pull(port: int) -> None:
     host, server = connected(Lender())
     assert lent(host, port)
     assert pull(server, port) == BLOB
-    nobody = own_forward._joiner(Group(), 1, "acme/shop")
-    own_forward._transport(host).request_port_forward("127.0.0.1", 1, nobody)
+    tunnel = own_forward.Tunnel(host, a_run(1))  # type: ignore[arg-type]
+    assert tunnel._is_forwarded(own_forward.transport_of(host))  # type: ignore[arg-type]
     assert asked(server, 1, get("/v2/")) == b""
 
 

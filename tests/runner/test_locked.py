@@ -70,7 +70,7 @@ class Session(session.Session):
             return True
         assert on_wait is not None
         self.on_wait = on_wait
-        run_state(self.state).lock_asked(self.attempt)
+        run_state(self.state).lock = self.attempt
         if not self.attempt.is_taken:
             self.failures[PRIMARY] = HostFailure(host=PRIMARY, phase="lock", operation="Lock", output=("log",))
         return self.attempt.is_taken

@@ -25,7 +25,7 @@ class State:
 
 def session(config: MakeConfig, taken: str = "", *, mark: str = MARK, seconds_ago: float = 0, **sections: Any) -> Any:
     state: Any = State()
-    run_state(state).lock_asked(LockAttempt(is_taken=True, mark=taken))
+    run_state(state).lock = LockAttempt(is_taken=True, mark=taken)
     return SimpleNamespace(
         run=a_run(config(servers=[PRIMARY], **sections)),
         state=state,

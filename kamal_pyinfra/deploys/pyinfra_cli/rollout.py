@@ -24,7 +24,7 @@ from kamal_pyinfra.insight.history import FAILED, INTERRUPTED
 from kamal_pyinfra.insight.routed import addresses, parse_proof, what_serves
 from kamal_pyinfra.local.hooks import has_hook
 from kamal_pyinfra.local.programs import end_programs
-from kamal_pyinfra.local.signals import at_first_signal
+from kamal_pyinfra.local.signals import first_signal
 from kamal_pyinfra.operations import hook as hooks
 from kamal_pyinfra.operations import lock as locks
 from kamal_pyinfra.operations import plan
@@ -221,4 +221,4 @@ def install(state: State, run: Run) -> None:
     for host in state.inventory:
         if host.connected:
             configure(host, partial(_note_proof, state, host.name))
-    at_first_signal(partial(safety.interrupt, state, gevent.get_hub().parent))
+    first_signal(partial(safety.interrupt, state, gevent.get_hub().parent))

@@ -117,10 +117,10 @@ def test_remove_containers_takes_the_stopped_ones(config: MakeConfig) -> None:
         summary="Plan: 0 to replace, 0 to create, 0 to change, 1 to remove, 0 unchanged.",
     )
     assert text(app_tasks.remove_containers, config(), host) == gone
-    one = partial(app_tasks.remove_container, version="v1")
+    one = partial(app_tasks.remove_containers, version="v1")
     assert text(one, config(), host) == gone.replace("is stopped", "asked for")
     with pytest.raises(PlanRefused, match="shop-web-v2 runs; `kp app stop` first"):
-        text(partial(app_tasks.remove_container, version="v2"), config(), host)
+        text(partial(app_tasks.remove_containers, version="v2"), config(), host)
 
 
 def test_remove_images_takes_what_no_container_uses(config: MakeConfig) -> None:

@@ -83,22 +83,16 @@ def remove(run: Run, observed: ObservedHost) -> TaskDecision:
     return TaskDecision(changes=diff_removed_app(run, observed), refusals=docker_errors(observed))
 
 
-def remove_containers(run: Run, observed: ObservedHost) -> TaskDecision:
-    """No stopped container of the app."""
-    changes = tuple(
-        RemoveContainer(name=each.name, role=each.role, cause="is stopped")
-        for each in run.owner.containers(observed.containers)
-        if not each.is_running
+def remove_containers(run: Run, observed: ObservedHost, *, version: str | None = None) -> TaskDecision:
+    """No stopped container of the app, or none at all of a version; the latter is refused while one runs."""
+    ours = run.owner.containers(observed.containers)
+    found = [each for each in ours if (not each.is_running if version is None else each.version == version)]
+    running = (f"{observed.host}: {each.name} runs; `kp app stop` first" for each in found if each.is_running)
+    cause = "is stopped" if version is None else "asked for"
+    return TaskDecision(
+        changes=tuple(RemoveContainer(name=each.name, role=each.role, cause=cause) for each in found),
+        refusals=(*docker_errors(observed), *running),
     )
-    return TaskDecision(changes=changes, refusals=docker_errors(observed))
-
-
-def remove_container(run: Run, observed: ObservedHost, *, version: str) -> TaskDecision:
-    """No container of a version; refused while one runs."""
-    found = [each for each in run.owner.containers(observed.containers) if each.version == version]
-    running = tuple(f"{observed.host}: {each.name} runs; `kp app stop` first" for each in found if each.is_running)
-    changes = tuple(RemoveContainer(name=each.name, role=each.role, cause="asked for") for each in found)
-    return TaskDecision(changes=changes, refusals=(*docker_errors(observed), *running))
 
 
 def remove_images(run: Run, observed: ObservedHost) -> TaskDecision:

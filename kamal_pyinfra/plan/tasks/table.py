@@ -113,7 +113,7 @@ TASKS: Mapping[str, Task] = {
     ),
     "app remove": _app("remove", app.remove, REMOVE_APP),
     "app remove_container": _remove_from_app(
-        app.remove_container,
+        app.remove_containers,
         step("Remove them", changes.RemoveContainer, audit="Removed app container with version {version}"),
     ),
     "app remove_containers": _remove_from_app(

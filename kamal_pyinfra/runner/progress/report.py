@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class Report:
         self.phase = ""
         self.phase_began_at = 0.0
         self.is_over = False
-        self.progress = ProgressParser()
+        self.layers: dict[str, dict[str, bool]] = {}  # host → layer of an image → whether it is there
 
     @property
     def now(self) -> float:
@@ -58,17 +57,12 @@ class Report:
         return round(self.clock() - self.began, 3)
 
     def emit(self, kind: type[events.AnyEvent], **fields: Any) -> None:
-        """Send an event of now; its phase is the one that goes on."""
-        phase = {"phase": self.phase} if "phase" in kind.model_fields else {}
-        self._send(kind(at=self.now, **(phase | fields)))
-
-    def _send(self, event: events.AnyEvent) -> None:
-        """Show an event to every view, without secrets."""
-        changed: dict[str, object] = {}
-        for name in FOREIGN.intersection(type(event).model_fields):
-            value = getattr(event, name)
-            changed[name] = redacted(value) if isinstance(value, str) else [redacted(line) for line in value]
-        event = event.model_copy(update=changed) if changed else event
+        """Send an event of now to every view, without secrets; its phase is the one that goes on."""
+        values = {"at": self.now, **({"phase": self.phase} if "phase" in kind.model_fields else {}), **fields}
+        for name in FOREIGN.intersection(fields):
+            text = fields[name]
+            values[name] = redacted(text) if isinstance(text, str) else [redacted(line) for line in text]
+        event = kind(**values)
         for view in self.views:
             view(event)
 
@@ -106,14 +100,27 @@ class Report:
             self.phase_ended(phase, succeeded=succeeded)
 
     def host_output(self, host: str, line: str) -> None:
-        """A host printed a line while a command runs on it; most lines are no progress.
-
-        What the release command prints is shown as it comes.
-        """
+        """A host printed a line while a command runs on it; most are no progress, but those of a release command."""
         if self.phase == "release":
             self.output(one_line(line))
-        elif (event := self.progress.event(self.now, host, line, self.phase)) is not None:
-            self._send(event)
+        elif line.startswith(WAITING):
+            if awaited := _awaited(line.removeprefix(WAITING)):
+                self.emit(events.Waiting, host=host, subject=awaited[0], what=awaited[1])
+        elif line.startswith(ROUTES):
+            if proof := parse_proof(host, line.removeprefix(ROUTES)):
+                found = {"container": proof.container, "proof": proof.kind, "reason": proof.reason}
+                self.emit(events.ProxyAsked, host=host, **found)
+        elif line.startswith(NOTE):
+            self.warned(f"{host}: {one_line(line.removeprefix(NOTE))}")
+        elif (pulled := LAYER.fullmatch(line)) and pulled[2] in (*KNOWN, *THERE):
+            self._pulled(host, pulled[1], is_there=pulled[2] in THERE)
+
+    def _pulled(self, host: str, layer: str, *, is_there: bool) -> None:
+        layers = self.layers.setdefault(host, {})
+        before = (sum(layers.values()), len(layers))
+        layers[layer] = layers.get(layer, False) or is_there
+        if (after := (sum(layers.values()), len(layers))) != before:
+            self.emit(events.PullProgress, host=host, layers=after[0], of=after[1])
 
     def output(self, line: str) -> None:
         """A program on the deploying machine printed a line."""
@@ -144,44 +151,16 @@ DEFAULT_INTERVAL = 30
 """Seconds; Docker's, for an image without one."""
 
 
-@dataclass
-class ProgressParser:
-    """Finds progress in what hosts print, and counts the layers that they have."""
-
-    layers: dict[str, dict[str, bool]] = field(default_factory=dict)
-
-    def event(self, at: float, host: str, line: str, phase: str) -> events.AnyEvent | None:
-        """Return what a line of a host means, at this time and in this phase; ``None`` for most."""
-        if line.startswith(WAITING):
-            return _waiting(at, host, line.removeprefix(WAITING))
-        if line.startswith(ROUTES):
-            proof = parse_proof(host, line.removeprefix(ROUTES))
-            if proof is None:
-                return None
-            return events.ProxyAsked(at=at, host=host, container=proof.container, proof=proof.kind, reason=proof.reason)
-        if line.startswith(NOTE):
-            return events.Warned(at=at, phase=phase, text=f"{host}: {one_line(line.removeprefix(NOTE))}")
-        pulled = LAYER.fullmatch(line)
-        if pulled is None or pulled[2] not in (*KNOWN, *THERE):
-            return None
-        layers = self.layers.setdefault(host, {})
-        before = (sum(layers.values()), len(layers))
-        layers[pulled[1]] = layers.get(pulled[1], False) or pulled[2] in THERE
-        after = (sum(layers.values()), len(layers))
-        return events.PullProgress(at=at, host=host, layers=after[0], of=after[1]) if after != before else None
-
-
-def _waiting(at: float, host: str, text: str) -> events.Waiting | None:
+def _awaited(text: str) -> tuple[str, str] | None:
     """``CONTAINER NUMBER DEADLINE INTERVAL START END CODE OUTPUT``; the interval is in nanoseconds."""
     try:
         container, number, deadline, interval, start, end, code, output = text.split(" ", 7)
         took = (_time(end) - _time(start)).total_seconds() * 1000
         answer = _answer(str(json.loads(output)), int(code))
         of = max(int(number), round(int(deadline) / (int(interval) / 1e9 or DEFAULT_INTERVAL)))
-        what = f"health check {int(number)}/{of}: {answer} in {took:.0f} ms"
     except (ValueError, TypeError):
         return None
-    return events.Waiting(at=at, host=host, subject=one_line(container), what=what)
+    return one_line(container), f"health check {int(number)}/{of}: {answer} in {took:.0f} ms"
 
 
 def _time(text: str) -> datetime:

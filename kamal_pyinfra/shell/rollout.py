@@ -56,7 +56,7 @@ def boot(
 ) -> str:
     """Start every container, then wait until all are healthy; second replicas when the first ones are, and so on.
 
-    The script exits 1 with a report if a container does not get ready; one that is records that by its audit line.
+    The script exits 1 with a report if a container does not get ready; of one that does, its audit line is recorded.
     By the run's short id :func:`revert` finds a script that is still at work; the suffix ends the name of a container
     that steps aside.
     """

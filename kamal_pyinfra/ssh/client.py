@@ -95,7 +95,8 @@ class Client(SSHClient):
             super().connect(hostname, **kwargs)  # type: ignore[no-untyped-call]  # as above
             return
         folder = Path(expanded(route.known_hosts or USER_FILE)).parent
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # without any use of `ssh` there is none
+        if not folder.exists():  # without any use of `ssh` there is none
+            folder.mkdir(parents=True, mode=0o700)
         try:
             connect_with_retries(partial(self._connect, hostname, route, given, kwargs))
         except (*OURS, PyinfraError) as error:

@@ -1,4 +1,8 @@
-"""Errors that users see, with the exit code of each: 1, unless its class has another."""
+"""Errors that users see, each a KpError, with their exit codes.
+
+3: ConfigError. 4: LockHeld. 130 or 143: Interrupted, by SIGINT or SIGTERM, after cleaning up.
+1: LockLost, BuildFailed, RegistryFailed, HookFailed, PlanRefused, HostFailed.
+"""
 
 from __future__ import annotations
 

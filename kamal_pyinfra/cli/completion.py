@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+FILE = "config/deploy.yml"
 Names = Callable[[click.Context], Iterable[str]]
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -71,7 +72,7 @@ def versions(_: click.Context) -> list[str]:
 
 
 def _path(context: click.Context) -> Path:
-    return Path(context.params.get("config_file") or "config/deploy.yml")
+    return Path(context.params.get("config_file") or FILE)
 
 
 def _config(context: click.Context) -> dict[str, Any]:

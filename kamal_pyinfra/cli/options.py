@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kamal_pyinfra.cli import completion
+from kamal_pyinfra.cli.completion import FILE, destinations, one, versions
 from kamal_pyinfra.cli.output import echo, is_yes
 from kamal_pyinfra.errors import PATIENCE_SECONDS, ConfigError
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
+FORGET = "Do not mention a host again that left the configuration."
+VERSION = "Version to act on; else VERSION, else git's commit."
 
 
 def option(*names: str, **settings: Any) -> Any:
@@ -33,13 +36,12 @@ def switch(*names: str, help: str) -> Any:
 
 
 def _filter(short: str, long: str, what: str, names: completion.Names) -> Any:
+    def split(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+        parts = re.split(r",(?![^{]*\})", value or "")  # a comma inside braces belongs to the glob
+        return tuple(part.strip() for part in parts if part.strip())
+
     metavar, help = f"{what},…", f"Act on these {what.lower()}s only; globs allowed."
-    return option(short, long, metavar=metavar, callback=_csv, shell_complete=completion.listed(names), help=help)
-
-
-def _csv(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    parts = re.split(r",(?![^{]*\})", value) if value else []  # a comma inside braces belongs to the glob
-    return tuple(part.strip() for part in parts if part.strip())
+    return option(short, long, metavar=metavar, callback=split, shell_complete=completion.listed(names), help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +50,13 @@ class Options:
 
     verbose: bool = switch("-v", "--verbose", help="Show the build, hooks, and operations that change nothing.")
     quiet: bool = switch("-q", "--quiet", help="Show errors only.")
-    version: str | None = option(
-        "--version",
-        metavar="VERSION",
-        shell_complete=completion.one(completion.versions),
-        help="Version to act on; else VERSION, else git's commit.",
-    )
+    version: str | None = option("--version", metavar="VERSION", shell_complete=one(versions), help=VERSION)
     primary: bool = switch("-p", "--primary", help="Act on the primary host only.")
     hosts: tuple[str, ...] = _filter("-h", "--hosts", "HOST", completion.hosts)
     roles: tuple[str, ...] = _filter("-r", "--roles", "ROLE", completion.roles)
     config_file: str = option(
         *("-c", "--config-file", "--config_file"),
-        default="config/deploy.yml",
+        default=FILE,
         show_default=True,
         metavar="FILE",
         help="Configuration to use.",
@@ -67,7 +64,7 @@ class Options:
     destination: str | None = option(
         *("-d", "--destination"),
         metavar="NAME",
-        shell_complete=completion.one(completion.destinations),
+        shell_complete=one(destinations),
         help="Adds deploy.NAME.yml and .env.NAME.",
     )
     skip_hooks: bool = switch("-H", "--skip-hooks", "--skip_hooks", help="Run no hooks.")
@@ -189,13 +186,7 @@ class PlanOptions:
     replace_edited: bool = switch(
         "--replace-edited", help="Replace containers in which files of the image were changed."
     )
-    forget: tuple[str, ...] = option(
-        *("--forget",),
-        multiple=True,
-        default=(),
-        metavar="HOST",
-        help="Do not mention a host again that left the configuration.",
-    )
+    forget: tuple[str, ...] = option("--forget", multiple=True, default=(), metavar="HOST", help=FORGET)
 
     def run(self, options: Options, command: str) -> tuple[Run, tuple[str, ...]]:
         """Return the run and the hosts that take part.

@@ -98,7 +98,7 @@ def prepare_output() -> None:
 
 
 COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
-CHANGE = re.compile(r"  ([+~±-]) ")
+CHANGE = re.compile(r"^  ([+~±-]) ")
 WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
 SUBJECT_COLUMN = 14
 """The column of a change's subject, and of its cause on a line of its own."""
@@ -117,7 +117,10 @@ def paint(text: str) -> None:
     lines = printable(text).split("\n")
     if sys.stdout.isatty():
         lines = [part for line in lines for part in folded(line, shutil.get_terminal_size().columns)]
-    click.echo("\n".join(_painted(line) for line in lines), nl=False, color=may_color)
+    for number, line in enumerate(lines):
+        painted = CHANGE.sub(lambda found: f"  {click.style(found[1], fg=COLORS[found[1]], bold=True)} ", line)
+        lines[number] = click.style(line, bold=True) if line.startswith("Plan") else painted
+    click.echo("\n".join(lines), nl=False, color=may_color)
 
 
 def folded(line: str, width: int) -> Iterator[str]:
@@ -137,13 +140,6 @@ def folded(line: str, width: int) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _painted(line: str) -> str:
-    found = CHANGE.match(line)
-    if found:
-        return f"  {click.style(found[1], fg=COLORS[found[1]], bold=True)}{line[3:]}"
-    return click.style(line, bold=True) if line.startswith("Plan") else line
 
 
 def more(error: KpError) -> str:

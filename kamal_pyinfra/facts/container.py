@@ -16,6 +16,7 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 Ports = dict[str, list[dict[str, str]] | None]
 """``HostConfig.PortBindings``: lists of ``HostIp`` and ``HostPort``."""
 PORTS = TypeAdapter(Ports)
+Checks = Mapping[str, Mapping[str, int]]
 
 
 class Shape(BaseModel):
@@ -87,11 +88,7 @@ class ContainerRow(ImageRow):
 
 
 def parse_container(
-    text: str,
-    secrets: Mapping[str, str],
-    checks: Mapping[str, Mapping[str, int]],
-    clear_checks: Mapping[str, Mapping[str, int]],
-    edited: Mapping[str, tuple[str, ...]],
+    text: str, secrets: Mapping[str, str], checks: Checks, clear_checks: Checks, edited: Mapping[str, tuple[str, ...]]
 ) -> ObservedContainer:
     """One container of what the snapshot's template printed; raise ValueError if it is something else.
 

@@ -89,12 +89,12 @@ def check_host(requirements: Requirements, findings: Findings, *, skew: int) -> 
     answers = (
         ("ssh", (OK, f"connected as {findings.user}", "")),
         ("docker", docker(findings)),
-        *(("disk", disk(each)) for each in findings.disks),
-        ("clock", clock(skew)),
-        *(("port", port(each, findings)) for each in requirements.ports),
+        *(("disk", _disk(each)) for each in findings.disks),
+        ("clock", _clock(skew)),
+        *(("port", _port(each, findings)) for each in requirements.ports),
         *(("registry", registry(each, findings.registry, "the host")) for each in registries),
-        ("directory", directory(requirements, findings)),
-        *(("limits", each) for each in limits(requirements.shares, findings)),
+        ("directory", _directory(requirements, findings)),
+        *(("limits", each) for each in _limits(requirements.shares, findings)),
     )
     return tuple(check(requirements.host, name, answer) for name, answer in answers)
 
@@ -117,16 +117,15 @@ def docker(findings: Findings) -> Answer:
     return OK, f"version {found.version}, usable by {findings.user}", ""
 
 
-def disk(found: Disk) -> Answer:
-    """Check that there is space for images and logs."""
+def _disk(found: Disk) -> Answer:
     free = found.available / found.size if found.size else 1.0
-    message = f"{gigabytes(found.available)} ({free:.0%}) free at {found.path}"
+    message = f"{_gigabytes(found.available)} ({free:.0%}) free at {found.path}"
     if free < LEAST_FREE or found.available < LEAST_SPACE:
         return WARN, message, "make room (`docker system df` there shows what Docker has), or grow the disk"
     return OK, message, ""
 
 
-def clock(skew: int) -> Answer:
+def _clock(skew: int) -> Answer:
     """Check the time, on which tokens, certificates and logs rely."""
     if abs(skew) > MOST_SKEW:
         direction = "ahead of" if skew > 0 else "behind"
@@ -134,8 +133,7 @@ def clock(skew: int) -> Answer:
     return OK, "as on this machine", ""
 
 
-def port(number: int, findings: Findings) -> Answer:
-    """Check that the proxy has the port, or can take it."""
+def _port(number: int, findings: Findings) -> Answer:
     container = findings.published.get(number)
     way_out = "stop it, or set traefik/host_port"
     if container == "traefik":
@@ -161,18 +159,17 @@ def registry(server: str, answer: str, who: str) -> Answer:
     return OK, f"{server} answers", ""
 
 
-def directory(requirements: Requirements, findings: Findings) -> Answer:
-    """Check that env files, cords and the lock can be written."""
+def _directory(requirements: Requirements, findings: Findings) -> Answer:
     if findings.is_writable:
         return OK, f"{requirements.run_directory} can be written to", ""
     message = f"{requirements.run_directory} cannot be written to by {findings.user}"
     return FAIL, message, f"give it to {findings.user}, or set run_directory"
 
 
-def limits(shares: Sequence[Share], findings: Findings) -> Iterator[Answer]:
+def _limits(shares: Sequence[Share], findings: Findings) -> Iterator[Answer]:
     """Check that limits of containers leave something for the host itself."""
     cpus, memory = sum(each.cpus for each in shares), sum(each.memory for each in shares)
-    what = f"{gigabytes(memory)} of {gigabytes(findings.memory or 0)} memory"
+    what = f"{_gigabytes(memory)} of {_gigabytes(findings.memory or 0)} memory"
     sums: list[tuple[str, float, int | None, str]] = [("memory", memory, findings.memory, what)]
     most = max(shares, key=lambda each: each.cpus, default=None)
     if most and findings.cpus and most.cpus > findings.cpus:
@@ -233,8 +230,7 @@ def check_names(
         yield check(HERE, "name", answer)
 
 
-def gigabytes(number: int) -> str:
-    """Return bytes as readable text."""
+def _gigabytes(number: int) -> str:
     return f"{number / 1024**3:.1f} GB"
 
 

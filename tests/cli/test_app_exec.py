@@ -31,10 +31,10 @@ def test_what_is_no_command_is_refused(typed, message):
 
 
 def test_variables_in_kamals_form_and_the_usual_one():
-    assert variables(["A:b=c", "D=e:f", "G:"]) == {"A": "b=c", "D": "e:f", "G": ""}
+    assert variables(None, None, ["A:b=c", "D=e:f", "G:"]) == {"A": "b=c", "D": "e:f", "G": ""}
     for wrong in ("A", "1:x", ":x", "A-B:x"):
         with pytest.raises(ConfigError, match="should be NAME:VALUE"):
-            variables([wrong])
+            variables(None, None, [wrong])
 
 
 def test_options_for_grep_are_words_and_need_a_pattern():

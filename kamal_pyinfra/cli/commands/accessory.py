@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -49,12 +50,12 @@ TASKS = {
 """Commands that need no more than a name, and what they do."""
 
 
-def _run_task(options: Options, task: str, name: str) -> None:
-    run_row(options, row(task), *_run(options, name, task.partition(" ")[2]))
-
-
-TEXTS = {command: (text, f"kp accessory {command} db") for command, text in TASKS.items()}
-add_commands(accessory, TEXTS, _run_task, name_argument)
+add_commands(
+    accessory,
+    {command: (text, f"kp accessory {command} db") for command, text in TASKS.items()},
+    lambda options, task, name: run_row(options, row(task), *_run(options, name, task.partition(" ")[2])),
+    name_argument,
+)
 
 
 @accessory.command("exec")
@@ -89,11 +90,8 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
 @example("kp accessory details all")
 def details(options: Options, name: str) -> None:
     """Show the containers of an accessory, running or not."""
-    from kamal_pyinfra.naming import accessory_container
-
     run, hosts = _run(options, name, "details")
-    containers = {accessory_container(run.config, each): each for each in run.accessories}
-    print_details(run, hosts, containers, heading="accessory")
+    print_details(replace(run, hosts=hosts), accessories=run.accessories, heading="accessory")
 
 
 @accessory.command()

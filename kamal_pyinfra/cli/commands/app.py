@@ -112,16 +112,16 @@ def version(options: Options) -> None:
             echo(f"{host}  {role}  {' '.join(versions)}")
 
 
-def _details(options: Options, _: str) -> None:
-    run = options.run_of_any_version("app")
-    print_details(run, run.hosts, with_app=True)
-
-
 DETAILS = {
     "details": ("Show the app's containers on each host with their health.", "kp app details -r web"),
     "containers": ("Show the app's containers on each host, running or not.", "kp app containers"),
 }
-add_commands(app, DETAILS, _details, shared=common_options)
+add_commands(
+    app,
+    DETAILS,
+    lambda options, _: print_details(options.run_of_any_version("app"), with_app=True),
+    shared=common_options,
+)
 
 
 @app.command()

@@ -55,27 +55,22 @@ BUILDERS = {
 }
 
 
-def _change_builder(options: Options, name: str) -> None:
+DETAILS = "Show which builder is in use, and the builders that Docker knows on this machine."
+
+
+def _on_builder(options: Options, name: str) -> None:
     config = options.config()
 
-    from kamal_pyinfra.runner.build import change_builder
+    from kamal_pyinfra.runner.build import change_builder, show_builder
 
-    change_builder(config, echo, name.removeprefix("build "), is_dry=options.dry_run)
+    if name == "build details":
+        show_builder(config, echo)
+    else:
+        change_builder(config, echo, name.removeprefix("build "), is_dry=options.dry_run)
 
 
-add_commands(build, BUILDERS, _change_builder)
-
-
-@build.command()
-@common_options
-@example("kp build details")
-def details(options: Options) -> None:
-    """Show which builder is in use, and the builders that Docker knows on this machine."""
-    config = options.config()
-
-    from kamal_pyinfra.runner.build import show_builder
-
-    show_builder(config, echo)
+add_commands(build, BUILDERS, _on_builder)
+add_commands(build, {"details": (DETAILS, "kp build details")}, _on_builder, shared=common_options)
 
 
 @click.group()

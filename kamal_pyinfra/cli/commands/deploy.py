@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kamal_pyinfra.insight.status import Retained
     from kamal_pyinfra.plan.plan import Plan
 
-CHANGES = 2
-"""Exit code of `kp plan --detailed-exitcode`."""
 events_option = flag("--json", "as_json", help="Print events as JSON, one object a line.")
 plan_options = partial(shared.options_of, PlanOptions, "choices")
 
@@ -118,7 +116,7 @@ def plan(options: Options, choices: PlanOptions, json: bool, detailed_exitcode: 
     """Show what a deploy would change on which host, and why; change nothing."""
     found = print_plan(options, choices, json=json, out=out)
     if detailed_exitcode and not found.is_empty:
-        click.get_current_context().exit(CHANGES)
+        click.get_current_context().exit(2)
 
 
 def print_plan(

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[:=](.*)", re.ASCII | re.DOTALL)
 SHELL = ("sh", "-c", "command -v bash > /dev/null && exec bash; exec sh")
 interactive = flag("-i", "--interactive", "is_interactive", help="Run on the first of the hosts, with this terminal.")
+
+
+def variables(_context: click.Context | None, _option: click.Parameter | None, pairs: Sequence[str]) -> dict[str, str]:
+    """Parse ``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; raise ConfigError for other text."""
+    for wrong in (pair for pair in pairs if not PAIR.fullmatch(pair)):  # the name alone: the value may be a secret
+        raise ConfigError(f"--env {re.split('[:=]', wrong)[0]!r}: should be NAME:VALUE")
+    return {name: value for pair in pairs for name, value in PAIR.findall(pair)}
+
+
 more_variables = click.option(
-    *("-e", "--env"),
-    multiple=True,
-    metavar="NAME:VALUE",
-    callback=lambda _context, _option, pairs: variables(pairs),
-    help="More environment variables.",
+    *("-e", "--env"), multiple=True, metavar="NAME:VALUE", callback=variables, help="More environment variables."
 )
 
 
@@ -97,13 +102,6 @@ def command_words(command: Sequence[str]) -> tuple[str, ...]:
     if not words:
         raise ConfigError("CMD is empty")
     return words
-
-
-def variables(pairs: Sequence[str]) -> dict[str, str]:
-    """Parse ``NAME:VALUE`` as Kamal 1.9 takes it, or ``NAME=VALUE``; raise ConfigError for other text."""
-    for wrong in (pair for pair in pairs if not PAIR.fullmatch(pair)):  # the name alone: the value may be a secret
-        raise ConfigError(f"--env {re.split('[:=]', wrong)[0]!r}: should be NAME:VALUE")
-    return {name: value for pair in pairs for name, value in PAIR.findall(pair)}
 
 
 def print_answers(answers: Sequence[ExecResult], title: str) -> None:

@@ -37,6 +37,8 @@ def history(options: Options, lines: int, json: bool) -> None:
     """Show who deployed what and when, how long it took and how it ended; deploys by Kamal too."""
     run = options.run_without_version("history")
 
+    from rich.table import Table
+
     from kamal_pyinfra.insight.history import FINISHED
     from kamal_pyinfra.insight.history import history as deploys_of
     from kamal_pyinfra.runner.queries.logs import audit_lines
@@ -45,8 +47,6 @@ def history(options: Options, lines: int, json: bool) -> None:
     if json:
         echo_json(dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
     elif found:
-        from rich.table import Table
-
         table = Table("when (UTC)", "who", "version", "took", "result", "what", box=None, pad_edge=False)
         table.columns[0].no_wrap = table.columns[3].no_wrap = True
         for each in found:

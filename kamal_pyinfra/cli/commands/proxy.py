@@ -58,10 +58,7 @@ def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
 @example("kp traefik details")
 def details(options: Options) -> None:
     """Show the proxy of each host, running or not."""
-    from kamal_pyinfra.naming import PROXY_CONTAINER
-
-    run = options.run_of_any_version("traefik")
-    print_details(run, run.hosts, {PROXY_CONTAINER: "proxy"})
+    print_details(options.run_of_any_version("traefik"), with_proxy=True)
 
 
 @traefik.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -79,23 +79,28 @@ def _table(rows: Sequence[StatusRow]) -> Table:
 @example("kp details")
 def details(options: Options) -> None:
     """Show the containers of the app, the proxy and the accessories on each host."""
-    from kamal_pyinfra import naming
-
     run = options.run_of_any_version("details")
-    accessories = {naming.accessory_container(run.config, name): name for name in run.config.accessories}
-    print_details(run, run.hosts, {naming.PROXY_CONTAINER: "proxy"} | accessories, with_app=True)
+    print_details(run, with_app=True, with_proxy=True, accessories=run.config.accessories)
 
 
 def print_details(
-    run: Run, hosts: Sequence[str], others: Mapping[str, str] = {}, *, with_app: bool = False, heading: str = "role"
+    run: Run,
+    *,
+    with_app: bool = False,
+    with_proxy: bool = False,
+    accessories: Iterable[str] = (),
+    heading: str = "role",
 ) -> None:
     """Print a table with a row for each container of the app, and of others with their names below ``heading``."""
     from rich.table import Table
 
+    from kamal_pyinfra import naming
     from kamal_pyinfra.runner.queries.observe import observe
 
+    others = {naming.PROXY_CONTAINER: "proxy"} if with_proxy else {}
+    others |= {naming.accessory_container(run.config, name): name for name in accessories}
     table = Table("host", heading, "container", "state", "health", "image", box=None)
-    for host, observed in observe(run, hosts).items():
+    for host, observed in observe(run, run.hosts).items():
         for each in observed.containers:
             role = each.role if with_app and run.owner.owns(each) else others.get(each.name)
             if role is not None:

@@ -42,23 +42,14 @@ def timeline_lines(timeline: Timeline, load: Load | None, *, width: int) -> list
     names = dict.fromkeys("lock" if phase.phase == "unlock" else phase.phase for phase in timeline.phases)
     legend = "  ".join(f"{PHASES.get(name, HOOK)[0]} {name}" for name in names)
     return [
-        *(Text(cut(title(timeline), width), style="bold"), Text(cut(ending(timeline), width)), Text()),
+        Text(cut(f"{timeline.command} of {timeline.service} {timeline.version}, {timeline.time}", width), style="bold"),
+        *(Text(cut(f"{timeline.result} after {duration(timeline.seconds)}", width)), Text()),
         Text(" " * (name + 2) + scale, style="dim"),
         *(_row(host, timeline, name, cells) for host in rows),
         *(Text(), Text(legend, style="dim"), Text()),
         *(Text(cut(line, width)) for line in _table(timeline)),
         *([Text(), Text(cut(load_line(load), width), style="red" if load.failed else "green")] if load else []),
     ]
-
-
-def title(timeline: Timeline) -> str:
-    """Return ``deploy of shop v2, 2026-05-01T10:00:00Z``."""
-    return f"{timeline.command} of {timeline.service} {timeline.version}, {timeline.time}"
-
-
-def ending(timeline: Timeline) -> str:
-    """Return the result and the duration."""
-    return f"{timeline.result} after {duration(timeline.seconds)}"
 
 
 def load_line(load: Load) -> str:
@@ -122,8 +113,6 @@ def timeline_html(timeline: Timeline, load: Load | None) -> str:
     changes = [(host.host, change) for host in plan.hosts for change in host.changes if not change.part_of]
     return environment.from_string(page).render(
         timeline=timeline,
-        title=title(timeline),
-        ending=ending(timeline),
         load=load,
         load_line=load_line(load) if load else "",
         hosts=hosts_of(timeline),

@@ -166,10 +166,8 @@ def options_of(kind: type[Any], argument: str, *only: str) -> Callable[[F], F]:
     return add
 
 
-changing_options = options_of(Options, "options")
-"""For commands that change hosts."""
-common_options = options_of(Options, "options", *(set(Options.__dataclass_fields__) - {"dry_run"}))
-"""For all others."""
+changing_options = options_of(Options, "options")  # of commands that change hosts
+common_options = options_of(Options, "options", *(set(Options.__dataclass_fields__) - {"dry_run"}))  # of all others
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,6 @@ from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost
 
 PROXY = "proxy"
 MISSING = "missing"
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def _rows(run: Run, observed: ObservedHost, routes: Mapping[str, Routed]) -> Ite
             yield _row(host, role, container, (*causes, *unlisted), routed=routes.get(container.name, Routed()).text)
         if not found:  # a stopped container shows why none runs
             ours = (each for each in observed.containers if (each.role, each.version) == (role, version))
-            state = UNKNOWN if observed.docker.error else MISSING
+            state = "unknown" if observed.docker.error else MISSING
             stopped = next(ours, None)
             missing = StatusRow(host=host, role=role, state=state, drift=causes)
             yield _row(host, role, stopped, causes) if stopped is not None else missing

@@ -31,7 +31,6 @@ def accessory() -> None:
 
 def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...]]:
     run = options.run_without_version("accessory")
-
     from kamal_pyinfra.runner.tasks import accessory_hosts, accessory_run, chosen_accessories
 
     names = chosen_accessories(run.config, name)
@@ -47,7 +46,6 @@ TASKS = {
     "stop": "Stop an accessory.",
     "restart": "Stop and start the existing accessory, as it is.",
 }
-"""Commands that need no more than a name, and what they do."""
 
 
 add_commands(
@@ -68,7 +66,7 @@ add_commands(
 def execute(options: Options, name: str, command: tuple[str, ...], is_interactive: bool, reuse: bool) -> None:
     """Run a command in an accessory on each of its hosts and print its output."""
     run, hosts = _run(options, name, "exec")
-
+    from kamal_pyinfra.local.terminal import open_terminal
     from kamal_pyinfra.runner.exec import accessory_command, in_accessory
 
     line = command[0] if len(command) == 1 else shlex.join(command)
@@ -76,8 +74,6 @@ def execute(options: Options, name: str, command: tuple[str, ...], is_interactiv
         print_dry_run(line, hosts, reuses=reuse)
         return
     if is_interactive:
-        from kamal_pyinfra.local.terminal import open_terminal
-
         open_terminal(run, hosts[0], accessory_command(run, name, line, is_reused=reuse, is_terminal=True))
     for host, output in in_accessory(run, name, hosts, line, is_reused=reuse).items():
         for text in output:
@@ -116,7 +112,6 @@ def logs(options: Options, name: str, log: LogOptions) -> None:
 def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
     """Remove an accessory's container, image and secrets, also one that left the configuration; data stays."""
     run = options.run_without_version("accessory")
-
     from kamal_pyinfra.runner.tasks import ALL_ACCESSORIES, accessory_run, unknown_accessory
 
     names, hosts = () if name == ALL_ACCESSORIES else (name,), run.hosts

@@ -34,7 +34,6 @@ def app() -> None:
 def boot(options: Options) -> None:
     """Boot the version in service, or --version, as configured; nothing is built."""
     asked = options.run_without_version("app")
-
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.config.secrets import require_secrets
     from kamal_pyinfra.runner.deploy import deploy
@@ -68,7 +67,6 @@ def stale_containers(options: Options, stops: bool) -> None:
         run_task(options, "app stale_containers")
         return
     run = options.run_without_version("app")
-
     from kamal_pyinfra.runner.tasks import stale
 
     found = stale(run, run.hosts)
@@ -104,7 +102,6 @@ add_commands(app, HIDDEN, hidden=True)
 def version(options: Options) -> None:
     """Print the version that runs on each host, by role."""
     run = options.run_of_any_version("app")
-
     from kamal_pyinfra.runner.queries.observe import observe, running_versions
 
     for host, observed in observe(run, run.hosts).items():
@@ -130,15 +127,13 @@ add_commands(
 def images(options: Options) -> None:
     """Show the app's images on each host."""
     run = options.run_without_version("app")
-
     from kamal_pyinfra.runner.queries.observe import observe
 
     for host, observed in observe(run, run.hosts).items():
-        ours = [image for image in observed.images if image.reference.rpartition(":")[0] == run.config.repository]
-        for image in sorted(ours, key=lambda image: image.reference):
-            echo(f"{host}  {image.reference}  {image.id.removeprefix('sha256:')[:12]}")
-        if not ours:
-            echo(f"{host}  none")
+        ours = (image for image in observed.images if image.reference.rpartition(":")[0] == run.config.repository)
+        lines = sorted(f"{image.reference}  {image.id.removeprefix('sha256:')[:12]}" for image in ours)
+        for line in lines or ["none"]:
+            echo(f"{host}  {line}")
 
 
 @app.command()

@@ -60,7 +60,6 @@ DETAILS = "Show which builder is in use, and the builders that Docker knows on t
 
 def _on_builder(options: Options, name: str) -> None:
     config = options.config()
-
     from kamal_pyinfra.runner.build import change_builder, show_builder
 
     if name == "build details":
@@ -85,7 +84,6 @@ LOGOUT = "Remove the registry's credentials from Docker on this machine and on t
 
 def _change_credentials(options: Options, name: str, skip_local: bool, skip_remote: bool) -> None:
     run = options.run_without_version("registry")
-
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.runner.tasks import change_credentials
 

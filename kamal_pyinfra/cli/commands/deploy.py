@@ -50,7 +50,6 @@ def run_deploy(options: Options, choices: PlanOptions, command: str, *, as_json:
         print_plan(options, choices, command, json=as_json)
         return
     run, hosts = choices.run(options, command)
-
     from kamal_pyinfra.cli.report import report_for
     from kamal_pyinfra.runner.deploy import deploy
 
@@ -76,7 +75,6 @@ def choose_version(options: Options) -> str:
     Raises ConfigError if there is no terminal to ask at, or no version to roll back to.
     """
     run = options.run_without_version("rollback")
-
     from kamal_pyinfra.insight.status import retained_versions
     from kamal_pyinfra.runner.queries.observe import observe
 
@@ -124,11 +122,9 @@ def print_plan(
 ) -> Plan:
     """Make the plan of a command and print it; ``out`` is a file to write it to."""
     run, hosts = choices.run(options, command)
-
     from kamal_pyinfra.runner.deploy import plan as make_plan
 
     found, file = make_plan(run, hosts)
-
     from kamal_pyinfra.plan.output.document import plan_document
     from kamal_pyinfra.project.write import write
 

@@ -76,7 +76,6 @@ shorthand.help = with_example("Run a command in the app on each host, as `kp app
 def shell(options: Options, is_new: bool, env: Mapping[str, str]) -> None:
     """Open a shell in the app's container in service on the first host: bash if the image has it."""
     run = options.run_without_version("app")
-
     from kamal_pyinfra.runner.exec import Exec
 
     _open_terminal(run, Exec(command=SHELL, version=options.version, reuses=not is_new, env=env, is_terminal=True))

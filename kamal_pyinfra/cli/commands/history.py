@@ -17,8 +17,7 @@ from kamal_pyinfra.redactor import redacted
 if TYPE_CHECKING:
     from kamal_pyinfra.runner.progress.timeline import Load
 
-LINES = 5000
-"""Read of each audit log; a deploy leaves about ten lines on a host."""
+LINES = 5000  # of each audit log that are read; a deploy leaves about ten on a host
 LOAD = "JSON report of a load that ran meanwhile; its requests are counted too."
 
 
@@ -36,7 +35,6 @@ def _last(number: int, of: str) -> Callable[[Any], Any]:
 def history(options: Options, lines: int, json: bool) -> None:
     """Show who deployed what and when, how long it took and how it ended; deploys by Kamal too."""
     run = options.run_without_version("history")
-
     from rich.table import Table
 
     from kamal_pyinfra.insight.history import FINISHED
@@ -66,7 +64,6 @@ def history(options: Options, lines: int, json: bool) -> None:
 def audit(options: Options, lines: int) -> None:
     """Show what was done to the service on each host, by whom and when."""
     run = options.run_without_version("audit")
-
     from kamal_pyinfra.runner.queries.logs import audit_lines
 
     for host, found in audit_lines(run, run.hosts, lines=lines).items():

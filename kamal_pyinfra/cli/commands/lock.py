@@ -21,15 +21,12 @@ def lock() -> None:
 def status(options: Options) -> None:
     """Show who holds the lock."""
     run = options.run_of_any_version("lock")
-
     from kamal_pyinfra.runner.failures import lock_lines
     from kamal_pyinfra.runner.lock import lock_status
 
     found = lock_status(run)
-    if found is None:
-        echo("There is no deploy lock")
-        return
-    echo("\n".join(f"{name}: {one_line(text)}" for name, text in lock_lines(found)))
+    lines = [f"{name}: {one_line(text)}" for name, text in lock_lines(found)] if found is not None else []
+    echo("\n".join(lines) or "There is no deploy lock")
 
 
 @lock.command()
@@ -39,7 +36,6 @@ def status(options: Options) -> None:
 def acquire(options: Options, message: str) -> None:
     """Take the lock and hold it until `kp lock release`."""
     run = options.run_without_version("lock")
-
     from kamal_pyinfra.runner.lock import acquire_lock
 
     acquire_lock(run, message)
@@ -53,7 +49,6 @@ def acquire(options: Options, message: str) -> None:
 def release(options: Options, force: bool) -> None:
     """Release the lock if it is your own, stale, or has no owner."""
     run = options.run_of_any_version("lock")
-
     from kamal_pyinfra.runner.lock import release_lock
 
     was_held = release_lock(run, is_forced=force)

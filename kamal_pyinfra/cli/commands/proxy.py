@@ -32,7 +32,6 @@ def traefik() -> None:
 
 def _run(options: Options) -> tuple[Run, tuple[str, ...]]:
     run = options.run_without_version("traefik")
-
     from kamal_pyinfra.runner.tasks import proxy_hosts
 
     return run, proxy_hosts(run, run.hosts)

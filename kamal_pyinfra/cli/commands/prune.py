@@ -14,7 +14,6 @@ RETAINING = {
     "all": (ALL, "kp prune all --retain 2"),
     "containers": (CONTAINERS, "kp prune containers --retain 2"),
 }
-"""Commands that keep some containers for a rollback."""
 retain_option = click.option(
     "--retain", type=int, metavar="N", help="Stopped containers to keep of each role [default: retain_containers]."
 )
@@ -28,7 +27,6 @@ def prune() -> None:
 
 def _prune(options: Options, name: str, retain: int | None) -> None:
     run = options.run_without_version("prune")
-
     from kamal_pyinfra.runner.tasks import retained
 
     run_row(options, row(name, retain=retained(run, retain)), run, run.hosts)
@@ -45,7 +43,6 @@ add_commands(prune, {"images": (IMAGES, "kp prune images")})
 def accessories(options: Options, is_confirmed: bool) -> None:
     """Remove accessories that left the configuration; their data stays."""
     run = options.run_without_version("prune")
-
     from kamal_pyinfra.runner.tasks import accessory_run
 
     run, task = accessory_run(run, (), "remove"), row("prune accessories")

@@ -6,6 +6,7 @@ import json as json_module
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -36,7 +37,6 @@ VERDICTS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def status(options: Options, watch: bool, interval: float, json: bool) -> None:
     """Show what runs on each host, since when, and what was changed outside kp."""
     run = options.run_without_version("status")
-
     from rich.live import Live
 
     from kamal_pyinfra.runner.queries.observe import status as show_status
@@ -54,8 +54,6 @@ def status(options: Options, watch: bool, interval: float, json: bool) -> None:
 
 
 def _table(rows: Sequence[StatusRow]) -> Table:
-    from datetime import UTC, datetime
-
     from rich.table import Table
     from rich.text import Text
 
@@ -116,7 +114,6 @@ def print_details(
 def doctor(options: Options, json: bool) -> None:
     """Check that this machine and each host are ready for a deploy; change nothing. Exit 1 if one is not."""
     run = options.run_of_any_version("doctor")
-
     from rich.table import Table
     from rich.text import Text
 

@@ -93,8 +93,7 @@ class RunProgress:
 
 
 NAME_CELLS = 30
-NAMED = 10
-"""Hosts that are shown by name when not all can be."""
+NAMED = 10  # hosts that are shown by name when not all can be
 
 
 def frame(progress: RunProgress, now: float, *, width: int, rows: int) -> list[Text]:
@@ -133,15 +132,12 @@ def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterato
     yield from _hosts(urgent[: min(NAMED, max(0, rows - len(order)))], now, width)
 
 
-FIRST_LINES = 3
-"""Why a container is not ready, the output of its health check, and the heading of its log."""
+FIRST_LINES = 3  # why a container is not ready, the output of its health check, and the heading of its log
 MOST_LAST_LINES = 12
-OTHER_ROWS = 12
-"""Of the terminal: for the frame itself, its first lines, and what follows it."""
+OTHER_ROWS = 12  # of the terminal: for the frame itself, its first lines, and what follows it
 SPARE_ROWS = 2
 REDRAW_SECONDS = 0.1
-QUIET = (events.OperationEnded, events.HostFinished)
-"""Events that the table itself shows."""
+QUIET = (events.OperationEnded, events.HostFinished)  # the table itself shows them
 
 
 class LiveView:
@@ -149,7 +145,6 @@ class LiveView:
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
         self.console = console
-        self.verbose = verbose
         self.progress = RunProgress()
         self.plain = PlainView(verbose=verbose, echo=lambda line: console.print(Text(printable(line))))
         self.offset = self.drawn_at = 0.0
@@ -166,7 +161,7 @@ class LiveView:
                 self._frame_failure(event)
             case events.RunEnded():
                 self.live.stop()  # the lines above the table stay
-        if not isinstance(event, QUIET) or self.verbose:
+        if not isinstance(event, QUIET) or self.plain.verbose:
             self.plain(event)
         if self.live.is_started and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
             self.live.refresh()  # else the next redraw shows it; a hundred hosts may print at once

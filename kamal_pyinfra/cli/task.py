@@ -1,4 +1,4 @@
-"""A row of the table of tasks as a command: options in, a question if the row has one, and its run."""
+"""A row of the table of tasks as a command: options in, a question if the command has one, and its run."""
 
 from __future__ import annotations
 
@@ -68,11 +68,10 @@ def confirm_row(
     task: Task,
     run: Run,
     hosts: Collection[str],
-    *,
-    is_confirmed: bool,
+    question: str,
     require: Callable[[bool], None] = lambda _: None,
 ) -> bool:
-    """Show what a task would change and ask its question (Kamal 1.9: only ``y`` is yes), if ``-y`` is not given.
+    """Show what a task would change and ask a question (Kamal 1.9: only ``y`` is yes), or none if it is empty.
 
     ``require`` is called with whether nothing would change, and may raise. Raises ConfigError if there is no input to
     read the answer from.
@@ -82,11 +81,11 @@ def confirm_row(
 
     plan = preview(task, run, hosts)
     require(plan.is_empty)
-    if not options.quiet or not is_confirmed or options.dry_run:
+    if not options.quiet or question or options.dry_run:
         echo(render_text(plan), nl=False)
     if options.dry_run or plan.is_empty:
         return False
-    if is_confirmed or is_yes(task.question):
+    if not question or is_yes(question):
         return True
     echo("Aborted")
     return False

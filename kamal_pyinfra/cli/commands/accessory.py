@@ -121,5 +121,6 @@ def remove(options: Options, name: str, data: bool, is_confirmed: bool) -> None:
         if is_empty and names and name not in run.config.accessories:
             raise ConfigError(unknown_accessory(run.config, name))
 
-    if confirm_row(options, task, run, hosts, is_confirmed=is_confirmed, require=require):
+    question = "" if is_confirmed else "Remove it from these hosts?"
+    if confirm_row(options, task, run, hosts, question, require=require):
         run_row(options, task, run, hosts)

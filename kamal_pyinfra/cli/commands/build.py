@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
@@ -27,7 +28,7 @@ def _deliver(options: Options, name: str) -> None:
     pushes, pulls = name != "build pull", name != "build push"
     run = options.run("build")
     if options.dry_run and pushes:
-        echo(f"This machine would build and push {run.config.absolute_image(run.version)}.")
+        echo(f"This machine would build and push {naming.image_reference(run.config, run.version)}.")
     if options.dry_run and not pulls:
         return
 

@@ -48,7 +48,8 @@ add_commands(traefik, TASKS, lambda options, name: run_row(options, row(name), *
 def reboot(options: Options, rolling: bool, is_confirmed: bool) -> None:
     """Replace the proxy by a new one as configured, which interrupts traffic for a moment."""
     (run, hosts), task = _run(options), row("traefik reboot")
-    if confirm_row(options, task, run, hosts, is_confirmed=is_confirmed):
+    question = "" if is_confirmed else "Replace the proxy on these hosts?"
+    if confirm_row(options, task, run, hosts, question):
         run_row(options, task, run, hosts, is_rolling=rolling)
 
 

@@ -46,5 +46,6 @@ def accessories(options: Options, is_confirmed: bool) -> None:
     from kamal_pyinfra.runner.tasks import accessory_run
 
     run, task = accessory_run(run, (), "remove"), row("prune accessories")
-    if confirm_row(options, task, run, run.hosts, is_confirmed=is_confirmed):
+    question = "" if is_confirmed else "Remove them from these hosts?"
+    if confirm_row(options, task, run, run.hosts, question):
         run_row(options, task, run, run.hosts)

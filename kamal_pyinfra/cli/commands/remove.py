@@ -16,5 +16,6 @@ from kamal_pyinfra.cli.task import confirm_row, row, run_row, yes_option
 def remove(options: Options, purge: bool, is_confirmed: bool) -> None:
     """Remove the app, its images and secrets, and the proxy unless another service uses it."""
     run = options.run_without_version("remove")
-    if confirm_row(options, row("remove", purges=purge), run, run.hosts, is_confirmed=is_confirmed):
+    question = "" if is_confirmed else "Remove all of this?"
+    if confirm_row(options, row("remove", purges=purge), run, run.hosts, question):
         run_row(options, row("remove"), run, run.hosts, purges=purge)

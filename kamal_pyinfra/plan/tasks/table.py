@@ -1,4 +1,4 @@
-"""The smaller commands, a row each: what it decides, in which steps that is done, what it asks and prints."""
+"""The smaller commands, a row each: what it decides, in which steps that is done, and what it prints."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ class Task:
     decide: Callable[..., TaskDecision]  # what it changes on a host; options come by :meth:`given`
     steps: tuple[Step, ...]  # how, in order
     state: str  # what a failure says about the other hosts
-    question: str = ""  # asked first, unless ``-y`` is given
     hooks: tuple[str, str] = ("", "")  # called on this machine before and after each group of hosts
     needs_secrets: bool = False  # every secret must have a value before a host is asked
     is_locked: bool = True  # the deploy lock is held meanwhile
@@ -138,9 +137,7 @@ TASKS: Mapping[str, Task] = {
     "accessory start": _accessory("start", accessory.start, step("Start accessories", changes.SwitchAccessory)),
     "accessory stop": _accessory("stop", accessory.stop, step("Stop accessories", changes.SwitchAccessory)),
     "accessory restart": _accessory("restart", accessory.restart, step("Restart accessories", changes.SwitchAccessory)),
-    "accessory remove": _accessory(
-        "remove", accessory.remove, REMOVE_ACCESSORIES, question="Remove it from these hosts?"
-    ),
+    "accessory remove": _accessory("remove", accessory.remove, REMOVE_ACCESSORIES),
     "traefik boot": _proxy(
         "boot",
         proxy.boot,
@@ -152,7 +149,6 @@ TASKS: Mapping[str, Task] = {
         proxy.reboot,
         *(*ENV_FILES, LOG_IN),
         step("Reboot the proxy", changes.RebootProxy),
-        question="Replace the proxy on these hosts?",
         hooks=("pre-traefik-reboot", "post-traefik-reboot"),
         needs_secrets=True,
         is_planned=False,
@@ -181,15 +177,12 @@ TASKS: Mapping[str, Task] = {
     "prune all": _prune(prune.everything, PRUNE),
     "prune containers": _prune(prune.containers, PRUNE),
     "prune images": _prune(prune.images, PRUNE),
-    "prune accessories": _accessory(
-        "remove", accessory.prune, REMOVE_ACCESSORIES, question="Remove them from these hosts?"
-    ),
+    "prune accessories": _accessory("remove", accessory.prune, REMOVE_ACCESSORIES),
     "remove": _task(
         "remove",
         remove.remove,
         *(REMOVE_APP, REMOVE_FILES, REMOVE_PROXY, REMOVE_ACCESSORIES, LOG_OUT),
         state="What was removed is gone, what is left is as it was; another run removes the rest.",
-        question="Remove all of this?",
         is_planned=False,
     ),
     "server bootstrap": _task(

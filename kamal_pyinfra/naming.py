@@ -64,6 +64,16 @@ def container_hostname(host: str, suffix: str, replica: int = 1) -> str:
     return f"{host[: HOSTNAME_LIMIT - len(number)].rstrip('.')}{number}-{suffix}"
 
 
+def image_reference(config: Config, version: str) -> str:
+    """``[SERVER/]IMAGE:VERSION``, by which the image of a version is pushed and pulled."""
+    return f"{config.repository}:{version}"
+
+
+def latest_tag(config: Config) -> str:
+    """``latest[-DESTINATION]``, the tag of the version in service."""
+    return joined("latest", config.destination)
+
+
 def role_env_file(config: Config, role: str) -> str:
     """The env file with the secrets of a role."""
     return f"{config.run_directory}/env/roles/{container_prefix(config, role)}.env"

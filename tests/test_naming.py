@@ -71,8 +71,8 @@ def test_assets_of_two_containers_lie_side_by_side(config: MakeConfig, kind: str
 def test_image_tags(config: MakeConfig, destination: str | None, latest: str) -> None:
     registry = {"server": "registry.example.com", "username": "acme", "password": ["REGISTRY_PASSWORD"]}
     loaded = config(destination=destination, registry=registry)
-    assert loaded.absolute_image("abc") == "registry.example.com/acme/shop:abc"
-    assert f"{loaded.repository}:{loaded.latest_tag}" == latest
+    assert naming.image_reference(loaded, "abc") == "registry.example.com/acme/shop:abc"
+    assert naming.image_reference(loaded, naming.latest_tag(loaded)) == latest
 
 
 def test_the_name_of_a_container_that_steps_aside() -> None:

@@ -160,15 +160,6 @@ class Config(Section):
         """``[SERVER/]IMAGE``."""
         return "/".join(filter(None, (self.registry.server, self.image)))
 
-    @property
-    def latest_tag(self) -> str:
-        """``latest``, or ``latest-DESTINATION``."""
-        return "-".join(filter(None, ("latest", self.destination)))
-
-    def absolute_image(self, version: str) -> str:
-        """``REPOSITORY:VERSION``."""
-        return f"{self.repository}:{version}"
-
     def env_for(self, role_name: str, host_name: str) -> Env:
         """Environment of a role's containers on a host: root, then role, then the host's tags in order."""
         servers = self.role(role_name).servers

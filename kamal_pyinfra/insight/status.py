@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.insight.routed import Routed
 from kamal_pyinfra.naming import PROXY_CONTAINER, replica_number
 from kamal_pyinfra.plan.desired import desired_host
@@ -130,7 +131,9 @@ def retained_versions(run: Run, observed: Mapping[str, ObservedHost]) -> tuple[R
             version=version,
             created=max(container.created for container in containers),
             is_in_service=any(container.is_running for container in containers),
-            missing=tuple(host for host in needing if not observed[host].has_image(run.config.absolute_image(version))),
+            missing=tuple(
+                host for host in needing if not observed[host].has_image(naming.image_reference(run.config, version))
+            ),
         )
         for version, containers in left.items()
     )

@@ -22,6 +22,7 @@ from kamal_pyinfra.local import registry
 from kamal_pyinfra.local.builder import ImageBuilder, ensure, programs_with_ssh, usable_builder
 from kamal_pyinfra.local.hooks import call_hook
 from kamal_pyinfra.local.programs import ANSWER_SECONDS, Argv, Programs
+from kamal_pyinfra.naming import image_reference, latest_tag
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.project.scan import is_ignored
 from kamal_pyinfra.text import sanitized
@@ -34,17 +35,12 @@ def build_commands(config: Config, version: str, builder: ImageBuilder, *, pushe
     """Build both tags and push them, one command after the other; or leave them in this machine's engine."""
     options = [*build_options(config, version), config.builder.context or "."]
     if not builder.name:
-        every = [["docker", "push", reference] for reference in references(config, version)]
+        every = [["docker", "push", image_reference(config, tag)] for tag in (version, latest_tag(config))]
         return [["docker", "build", *options], *(every if pushes else [])]
     platform = ["--platform", ",".join(builder.platforms)] if builder.platforms else []
     name = builder.nodes[0].context if builder.is_engine else builder.name
     build = ["docker", *(["--context", name] if builder.is_engine else []), "buildx", "build"]
     return [[*build, "--push" if pushes else "--load", *platform, "--builder", name, *options]]
-
-
-def references(config: Config, version: str) -> list[str]:
-    """The version's tag and the one that moves along."""
-    return [config.absolute_image(version), f"{config.repository}:{config.latest_tag}"]
 
 
 def build_options(config: Config, version: str) -> Argv:
@@ -54,12 +50,12 @@ def build_options(config: Config, version: str) -> Argv:
     :func:`build_environment`, so that no process list shows them. Those of proxies are written out, since docker
     itself would obey them there.
     """
-    builder, values = config.builder, argument_values(config)
+    builder, values, tags = config.builder, argument_values(config), (version, latest_tag(config))
     written = {name: f"{name}={values[name]}" for name in values if PROXY.fullmatch(name)}
     # Kamal's shell replaces ``$NAME``, and its documentation relies on it.
     ssh = re.sub(r"\$(\w+)", lambda match: config.source.environ.get(match[1], match[0]), builder.ssh or "")
     return [
-        *(word for reference in references(config, version) for word in ("-t", reference)),
+        *(word for tag in tags for word in ("-t", image_reference(config, tag))),
         *cache_options(config),
         *("--label", f"service={config.service}"),
         *(word for name in builder.args for word in ("--build-arg", written.get(name, name))),
@@ -117,7 +113,7 @@ def build_and_push(run: Run, programs: Programs) -> None:
             programs.warn(f"The builder {builder.name} was missing or led elsewhere: made anew")
         for argv in build_commands(config, run.version, builder, pushes=has_registry):
             done = "pushed" if argv[1] == "push" else "built and pushed" if "--push" in argv else "built"
-            hint = f"{config.absolute_image(run.version)} could not be {done}"
+            hint = f"{image_reference(config, run.version)} could not be {done}"
             connected.having(env=values if "build" in argv else {}, folder=folder).require(argv, hint=hint)
 
 

@@ -100,7 +100,7 @@ def app_container(run: Run, role: Role, host: str) -> AppContainer:
         name=name,
         role=role.name,
         version=run.version,
-        image=config.absolute_image(run.version),
+        image=naming.image_reference(config, run.version),
         hostname=naming.container_hostname(host, run.short_id),
         env_file=naming.role_env_file(config, role.name),
         labels=tuple(app_labels(config, role).items()),

@@ -233,7 +233,7 @@ def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
     if not missing or not run.is_build_allowed:
         return None
     hosts = "1 host does" if len(missing) == 1 else f"{len(missing)} hosts do"
-    return BuildImage(image=run.config.absolute_image(run.version), cause=f"{hosts} not have it")
+    return BuildImage(image=naming.image_reference(run.config, run.version), cause=f"{hosts} not have it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,7 +197,7 @@ class Run(Origin, Target, RunOptions):
     @property
     def latest_image(self) -> str:
         """The name that the image of the version in service has besides."""
-        return f"{self.config.repository}:{self.config.latest_tag}"
+        return naming.image_reference(self.config, naming.latest_tag(self.config))
 
     def batches(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """Hosts that boot together; hosts without role have nothing to boot and come along with the last ones."""

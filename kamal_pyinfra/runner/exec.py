@@ -91,10 +91,10 @@ def _app_script(run: Run, role: Role, host: str, observed: ObservedHost | None, 
     config = run.config
     typed = quoted(*wanted.command)
     if observed is None:
-        version = wanted.version or config.latest_tag
+        version = wanted.version or naming.latest_tag(config)
         once = ContainerSpec(
             name="",
-            image=config.absolute_image(version),
+            image=naming.image_reference(config, version),
             env_file=naming.role_env_file(config, role.name),
             env=tuple(config.env_for(role.name, host).clear.items()),
             volumes=config.volumes,

@@ -9,6 +9,7 @@ import pytest
 
 from kamal_pyinfra.config import Config, Server, load_config
 from kamal_pyinfra.errors import ConfigError
+from kamal_pyinfra.naming import image_reference, latest_tag
 from tests.config.conftest import FIXTURES, Load, Problems, fixture
 
 
@@ -35,10 +36,10 @@ def test_the_defaults_are_those_of_kamal(load: Load) -> None:
 
 def test_names_of_images(load: Load) -> None:
     config = load()
-    assert (config.repository, config.latest_tag) == ("acme/shop", "latest")
+    assert (config.repository, latest_tag(config)) == ("acme/shop", "latest")
     staging = load(registry="{server: r.example.com, username: u, password: p}", staging="labels: {}")
-    assert (staging.repository, staging.latest_tag) == ("r.example.com/acme/shop", "latest-staging")
-    assert staging.absolute_image("v1") == "r.example.com/acme/shop:v1"
+    assert (staging.repository, latest_tag(staging)) == ("r.example.com/acme/shop", "latest-staging")
+    assert image_reference(staging, "v1") == "r.example.com/acme/shop:v1"
 
 
 def test_the_golden_file_of_kamal_loads(load: Load) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 
 from pydantic import SecretStr
 
+from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.env import Env, is_for_host
 from kamal_pyinfra.config.secrets import secret_value
@@ -183,7 +184,7 @@ class DesiredHost:
     @property
     def image(self) -> str:
         """The image of the wanted version."""
-        return self.run.config.absolute_image(self.run.version)
+        return naming.image_reference(self.run.config, self.run.version)
 
     @property
     def is_leaving(self) -> bool:

@@ -90,7 +90,7 @@ def removed_versions(run: Run, references: Iterable[str]) -> Iterator[changes.Re
     """Those of some images that are versions of the app, or its tag ``latest``; not those of other destinations."""
     for image in sorted(set(references)):
         repository, _, tag = image.rpartition(":")
-        is_ours = tag == run.config.latest_tag or not tag.startswith(("latest", "<"))
+        is_ours = tag == naming.latest_tag(run.config) or not tag.startswith(("latest", "<"))
         if repository == run.config.repository and is_ours:
             yield changes.RemoveImage(image=image, cause="no container uses it")
 

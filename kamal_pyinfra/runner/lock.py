@@ -125,8 +125,7 @@ def lock_status(run: Run) -> LockDetails | None:
 def acquire_lock(run: Run, message: str) -> None:
     """Take the lock until it is released by hand."""
     if run.is_dry:
-        lock = lock_status(run)
-        if lock is not None:
+        if lock := lock_status(run):
             raise LockHeld(lock_message(lock))
         return
     # No process stands behind a lock taken by hand, so none must be found dead.
@@ -135,7 +134,7 @@ def acquire_lock(run: Run, message: str) -> None:
     if (held := lock_commands.answer(output, lock_commands.HELD)) is not None:
         raise LockHeld(lock_message(parse_lock(held)))
     if lock_commands.answer(output, lock_commands.TAKEN) is None:
-        raise _unconfirmed(run.config.primary_host, "taken")
+        raise _unconfirmed(run, "taken")
 
 
 def release_lock(run: Run, *, is_forced: bool) -> bool:
@@ -157,7 +156,7 @@ def release_lock(run: Run, *, is_forced: bool) -> bool:
         return True
     output = _on_primary(run, f"{lock_commands.confirmed(directory, release)}; true")
     if lock_commands.answer(output, lock_commands.RELEASED) is None:
-        raise _unconfirmed(run.config.primary_host, "released")
+        raise _unconfirmed(run, "released")
     return True
 
 
@@ -172,5 +171,6 @@ def _on_primary(run: Run, command: str) -> list[str]:
     return list(output.stdout_lines)
 
 
-def _unconfirmed(primary: str, what: str) -> HostFailed:
+def _unconfirmed(run: Run, what: str) -> HostFailed:
+    primary = run.config.primary_host
     return HostFailed(f"{primary} did not confirm that the lock is {what}; `kp lock status` shows it", [primary])

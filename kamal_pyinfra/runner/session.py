@@ -207,16 +207,12 @@ class Session:
         self.require_hosts()
         query, self.snapshots_at = query_for(self.run), time.monotonic()
         self.state.config.FAIL_PERCENT = engine.LENIENT_PERCENT
-        observed: dict[str, ObservedHost] = {}
         with log_capture() as lines:
             answers = self.each(lambda host: host.get_fact(HostSnapshot, host_name=host.name, query=query))
-            for name, answer in answers.items():
-                if isinstance(answer, ObservedHost):
-                    observed[name] = answer
-                else:
-                    self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
+        for name in (name for name, answer in answers.items() if not isinstance(answer, ObservedHost)):
+            self._missed(self.state.inventory.get_host(name), HostFailure.from_log(name, "observe", lines))
         self.require_hosts()
-        self.snapshots = {name: observed[name] for name in self.hosts}
+        self.snapshots = {name: answers[name] for name in self.hosts}
         return self.snapshots
 
     def execute(self, command: str, hosts: Iterable[str] | None = None) -> dict[str, tuple[bool, CommandOutput]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -40,7 +40,7 @@ def draw(results: Mapping[Setting, Mapping[str, Samples]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _rows(results: Mapping[Setting, Mapping[str, Samples]]):
+def _rows(results: Mapping[Setting, Mapping[str, Samples]]) -> Iterator[tuple[str, dict[str, float]]]:
     for setting, actions in results.items():
         for action in ("floor", "kp deploy", "kp rollback", "kp deploy, nothing to do", "kp plan"):
             if action in actions:

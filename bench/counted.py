@@ -29,7 +29,7 @@ def count_commands() -> None:
         BYTES[self.host.name] += len(str(command)) + sum(len(str(line)) + 1 for line in output)
         return succeeded, output
 
-    SSHConnector.run_shell_command = counted
+    SSHConnector.run_shell_command = counted  # type: ignore[method-assign]
 
 
 def write(path: Path) -> None:
@@ -61,6 +61,6 @@ if __name__ == "__main__":
         if arguments and "--help" not in arguments:  # with neither it is a TAB
             count_commands()
 
-    kp.load_early = load_and_count  # type: ignore[assignment]
+    kp.load_early = load_and_count
     atexit.register(write, output)
     kp.main()

@@ -60,7 +60,7 @@ class Bench:
             "web": {"hosts": [by_name[host] for host in web]},
             "job": {"hosts": [by_name[host] for host in job], "cmd": "python app.py worker"},
         }
-        ssh = {"keys": [str(lab.key)], "known_hosts": str(folder / "known_hosts")}
+        ssh: dict[str, Any] = {"keys": [str(lab.key)], "known_hosts": str(folder / "known_hosts")}
         if setting.round_trip:
             ssh["port"] = PORT
             stack.enter_context(Relay(self.near, setting.round_trip))

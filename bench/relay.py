@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -39,11 +40,10 @@ class Relay:
 
     async def _listen(self) -> None:
         self.servers = [
-            await asyncio.start_server(lambda reader, writer, host=host: self._serve(reader, writer, host), near, PORT)
-            for near, host in self.targets.items()
+            await asyncio.start_server(partial(self._serve, host), near, PORT) for near, host in self.targets.items()
         ]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+    async def _serve(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(host, 22)
         await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def snapshot_text(folder: Path) -> str:
 
 
 @contextmanager
-def serving(folder: Path, slow: str = ""):
+def serving(folder: Path, slow: str = "") -> Iterator[int]:
     """The port of the SSH server that is all hosts, once it listens and its host key is known for every address."""
     (folder / "snapshot.txt").write_text(snapshot_text(folder))
     (folder / "port").unlink(missing_ok=True)

@@ -31,7 +31,6 @@ STATES = {
     "post-traefik-reboot": "The proxy was rebooted on {hosts}.",
 }
 """The state after each hook has failed."""
-SHORT = 7
 
 
 def hook_path(config: Config, name: str) -> str:
@@ -51,7 +50,7 @@ def hook_environment(
         "DESTINATION": config.destination,
         "VERSION": run.version,
         # A commit is cut short.
-        "SERVICE_VERSION": f"{config.service}@{run.version if '_' in run.version else run.version[:SHORT]}",
+        "SERVICE_VERSION": f"{config.service}@{run.version if '_' in run.version else run.version[:7]}",
         "SERVICE": config.service,
         "HOSTS": ",".join(hosts or run.hosts or (server.host for server in config.role_hosts)),
         "COMMAND": command,

@@ -49,10 +49,8 @@ def is_dead(holder: str, own: str) -> bool:
         return now != start
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False  # a process of another user may be hidden and alive
+    except (OSError, OverflowError) as error:
+        return isinstance(error, ProcessLookupError)  # else one of another user may be hidden and alive
     return False
 
 

@@ -62,8 +62,7 @@ def remove(run: Run, change: RemoveAccessory) -> list[str]:
     if change.is_running:
         steps += [container.stop(change.container), audited(run, f"Stopped {change.name} accessory")]
     if change.image:  # there is a container
-        steps += [container.remove(change.container)]
-        steps += [audited(run, f"Remove {change.name} accessory container")]
+        steps += [container.remove(change.container), audited(run, f"Remove {change.name} accessory container")]
         steps += [commands.remove_image(change.image), audited(run, f"Removed {change.name} accessory image")]
     steps += [remove_files((change.env_file,)), remove_directories((change.data,)) if change.data else ""]
     return [guarded(chain(*steps), seconds=REMOVE_SECONDS)]

@@ -107,9 +107,8 @@ def lock_host(run: Run) -> str:
 
 def clearing_command(run: Run, held_by: LockDetails | None, *, is_waiting: bool = False) -> str:
     """What removes the lock that a killed process of this machine left behind, and a stale one if the run waits."""
-    if held_by is None or not (
-        (was_killed := is_dead(held_by.holder, run.holder)) or (is_waiting and held_by.is_stale)
-    ):
+    was_killed = held_by is not None and is_dead(held_by.holder, run.holder)
+    if held_by is None or not (was_killed or (is_waiting and held_by.is_stale)):
         return ""
     return commands.take_over(naming.lock_directory(run.config), held_by.content, is_expired=not was_killed)
 

@@ -390,22 +390,19 @@ def test_a_missing_docker_is_named(machine: Machine, monkeypatch: pytest.MonkeyP
     assert line.startswith("Docker is not installed on this machine: ")
 
 
+def assert_failure_is_shown(machine: Machine, word: str, said: str, first: str) -> None:
+    machine.fails(word, said)
+    assert refused(machine, multiarch=False) == [first, f"`docker {word}` failed with exit code 1", f"  {said}"]
+
+
 def test_a_refused_login_says_what_the_registry_said(machine: Machine):
-    machine.fails("login", "Error response from daemon: unauthorized")
-    assert refused(machine, multiarch=False) == [
-        "registry.example.com refused the login of acme",
-        "`docker login` failed with exit code 1",
-        "  Error response from daemon: unauthorized",
-    ]
+    said = "Error response from daemon: unauthorized"
+    assert_failure_is_shown(machine, "login", said, "registry.example.com refused the login of acme")
 
 
 def test_a_refused_push_says_what_the_registry_said(machine: Machine):
-    machine.fails("push", "denied: requested access to the resource is denied")
-    assert refused(machine, multiarch=False) == [
-        "registry.example.com/acme/shop:v2 could not be pushed",
-        "`docker push` failed with exit code 1",
-        "  denied: requested access to the resource is denied",
-    ]
+    said = "denied: requested access to the resource is denied"
+    assert_failure_is_shown(machine, "push", said, "registry.example.com/acme/shop:v2 could not be pushed")
 
 
 def test_a_failing_build_ends_with_its_last_lines_free_of_what_a_terminal_obeys(machine: Machine):

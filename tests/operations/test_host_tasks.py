@@ -171,6 +171,14 @@ def test_a_logout_happens_once(fleet, run):
     assert changed(hosts.does(applied, **step("registry logout"))) == []
 
 
+def assert_removed_once(hosts, run, command, number):
+    """The step of `kp remove` with this number does this, and nothing more where that is done."""
+    hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
+    assert changed(hosts.does(applied, [OTHER], **step("remove", number))) == [OTHER]
+    assert hosts.commands(OTHER) == [command]
+    assert changed(hosts.does(applied, [OTHER], **step("remove", number))) == []
+
+
 def test_the_app_goes_running_containers_stopped_first(fleet, run):
     hosts = fleet(retired, replace(run, command="remove"))
     command = guarded(
@@ -180,10 +188,7 @@ def test_the_app_goes_running_containers_stopped_first(fleet, run):
         f"{AUDIT.format('Removed all app images')}",
         seconds=300,
     )
-    hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
-    assert changed(hosts.does(applied, [OTHER], **step("remove", 0))) == [OTHER]
-    assert hosts.commands(OTHER) == [command]
-    assert changed(hosts.does(applied, [OTHER], **step("remove", 0))) == []
+    assert_removed_once(hosts, run, command, 0)
 
 
 def test_secrets_cords_and_assets_go(fleet, run):
@@ -194,10 +199,7 @@ def test_secrets_cords_and_assets_go(fleet, run):
         f" && rm -rf .kamal/cords/shop-web-{run.run_id} {assets}",
         seconds=300,
     )
-    hosts.servers[OTHER].knows(command, then=gone(run, OTHER))
-    assert changed(hosts.does(applied, [OTHER], **step("remove", 1))) == [OTHER]
-    assert hosts.commands(OTHER) == [command]
-    assert changed(hosts.does(applied, [OTHER], **step("remove", 1))) == []
+    assert_removed_once(hosts, run, command, 1)
 
 
 def test_the_login_goes_unless_a_neighbour_needs_it(fleet, run):

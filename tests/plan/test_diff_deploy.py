@@ -253,31 +253,26 @@ def test_a_container_whose_cord_kamal_cut_is_replaced(config: MakeConfig) -> Non
         """)
 
 
+OLD_ONE_IS_LEFT = dedent("""\
+    Plan for shop v2
+
+    web: 192.0.2.1
+      - container shop-web-v1                                             stops, replaced by shop-web-v2
+      - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
+
+    Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
+    """)
+
+
 def test_killed_after_the_boot_only_the_old_container_is_left_to_stop(config: MakeConfig) -> None:
     seen = together(deployed(config(), "v1"), deployed(config(), "v2"))
-    assert plan_of(config(), seen) == dedent("""\
-        Plan for shop v2
-
-        web: 192.0.2.1
-          - container shop-web-v1                                             stops, replaced by shop-web-v2
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
-
-        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
-        """)
+    assert plan_of(config(), seen) == OLD_ONE_IS_LEFT
 
 
 def test_killed_between_the_cut_of_the_cord_and_the_stop(config: MakeConfig) -> None:
     old = altered(deployed(config(), "v1"), "shop-web-v1", health="unhealthy")
     seen = together(replace(old, cords=dict.fromkeys(old.cords, False)), deployed(config(), "v2"))
-    assert plan_of(config(), seen) == dedent("""\
-        Plan for shop v2
-
-        web: 192.0.2.1
-          - container shop-web-v1                                             stops, replaced by shop-web-v2
-          - directory .kamal/cords/shop-web-11111111111111111111111111111111  no container mounts it
-
-        Plan: 0 to replace, 0 to create, 0 to change, 2 to remove, 6 unchanged.
-        """)
+    assert plan_of(config(), seen) == OLD_ONE_IS_LEFT
 
 
 def test_killed_after_the_old_container_stepped_aside(config: MakeConfig) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from kamal_pyinfra.config import Config
 from kamal_pyinfra.config.servers import Role
 from kamal_pyinfra.plan.desired import app_labels
-from kamal_pyinfra.plan.proxy.traefik import path_suffix, paths_of_rule, port_suffix, urls_of_rule
+from kamal_pyinfra.plan.proxy.traefik import paths_of_rule, plain_url, urls_of_rule
 from kamal_pyinfra.text import one_line
 
 
@@ -25,12 +25,11 @@ def _of_role(config: Config, role: Role) -> list[str]:
     named = [url for name, rule in rules for url in urls_of_rule(config, labels, name.removesuffix(".rule"), rule)]
     if named:
         return named
-    paths = [path for _, rule in rules for path in paths_of_rule(rule)] or ["/"]
+    paths = paths_of_rule(*(rule for _, rule in rules))
     # An IPv6 address in the form for URLs (RFC 3986, 3.2.2; RFC 6874 for a zone)
-    names = [
-        f"[{name.replace('%', '%25')}]" if ":" in name else name for name in (server.address for server in role.servers)
-    ]
-    return [f"http://{name}{port_suffix(config)}{path_suffix(path)}" for name in names for path in paths]
+    addresses = (server.address for server in role.servers)
+    names = [f"[{name.replace('%', '%25')}]" if ":" in name else name for name in addresses]
+    return [plain_url(config, name, path) for name in names for path in paths]
 
 
 HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}

@@ -10,7 +10,7 @@ from pyinfra.api.command import StringCommand
 from kamal_pyinfra.operations.audit import audited
 from kamal_pyinfra.operations.image import pulling
 from kamal_pyinfra.operations.run_state import observe
-from kamal_pyinfra.plan.changes import BootAccessory, RebootAccessory, RemoveAccessory, SwitchAccessory
+from kamal_pyinfra.plan.changes import Action, BootAccessory, RemoveAccessory, SwitchAccessory
 from kamal_pyinfra.plan.compare.container import files_to_upload
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import Upload
@@ -29,7 +29,7 @@ def boot(run: Run, change: BootAccessory) -> Iterator[str | StringCommand]:
         yield commands.make_directories(change.accessory.directories)
     yield from written(files_to_upload(change.accessory, observe(run)))
     lines, booting = [f"Booted {change.name} accessory"], commands.run(change.accessory)
-    if isinstance(change, RebootAccessory):
+    if change.action is Action.REPLACE:
         lines = [f"Stopped {change.name} accessory", f"Remove {change.name} accessory container", *lines]
         booting = commands.replace(change.accessory)
     yield pulling(run, chain(booting, *(audited(run, line) for line in lines)))

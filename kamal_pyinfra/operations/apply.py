@@ -22,7 +22,6 @@ from kamal_pyinfra.plan.plan import Decide, TaskDecision
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.plan.tasks.remove import diff_purged, others_on
-from kamal_pyinfra.shell import accessory as accessory_commands
 from kamal_pyinfra.shell import container, drain, rollout
 from kamal_pyinfra.shell import host as host_commands
 from kamal_pyinfra.shell import image as image_commands
@@ -182,10 +181,8 @@ is written."""
 
 APPLY: Mapping[type[Change], Make] = {
     kinds.InstallDocker: each(host.install),
-    kinds.CreateDirectories: each(lambda run, change: [host_commands.make_directories(change.paths)]),
-    kinds.CreateEnvFile: host.write_env_files,
+    kinds.CreateDirectories: each(host.make_directories),
     kinds.WriteEnvFile: host.write_env_files,
-    kinds.ProtectEnvFile: host.write_env_files,
     kinds.LogIn: each(image.log_in),
     kinds.LogOut: each(lambda run, change: [image_commands.log_out(run.config.registry.server)]),
     kinds.PullImage: each(image.pull),
@@ -198,16 +195,12 @@ APPLY: Mapping[type[Change], Make] = {
     kinds.StartContainer: _started,
     kinds.StopContainer: _stopped,
     kinds.RunProxy: each(proxy.run_or_replace),
-    kinds.StartProxy: each(proxy.run_or_replace),
-    kinds.ReplaceProxy: each(proxy.run_or_replace),
     kinds.RebootProxy: each(proxy.reboot),
     kinds.SwitchProxy: each(proxy.switch),
     kinds.RemoveProxy: proxy.remove,
     kinds.RemoveProxyImage: proxy.remove,
     kinds.RemoveProxyEnvFile: proxy.remove,
     kinds.BootAccessory: each(accessory.boot),
-    kinds.RebootAccessory: each(accessory.boot),
-    kinds.CreateAccessoryDirectories: each(lambda run, change: [accessory_commands.make_directories(change.paths)]),
     kinds.UploadFiles: each(lambda run, change: accessory.written(change.uploads)),
     kinds.SwitchAccessory: each(accessory.switch),
     kinds.RemoveAccessory: each(accessory.remove),

@@ -9,9 +9,10 @@ from pyinfra.api.command import PyinfraCommand
 
 from kamal_pyinfra.operations.audit import Audits, audited, is_needed, show_planned
 from kamal_pyinfra.operations.run_state import drop_snapshots, observe
-from kamal_pyinfra.plan.changes import Change, ProtectEnvFile, WriteEnvFile
+from kamal_pyinfra.plan.changes import Change, CreateDirectories, WriteEnvFile
 from kamal_pyinfra.plan.diff.host import missing_docker
 from kamal_pyinfra.plan.run import Run
+from kamal_pyinfra.shell import accessory
 from kamal_pyinfra.shell import host as commands
 from kamal_pyinfra.shell.script import guarded, with_functions
 from kamal_pyinfra.ssh.connection import reconnect
@@ -41,15 +42,20 @@ def _renew_login(state: State, host: Host) -> None:
     drop_snapshots(state, host.name)
 
 
+def make_directories(run: Run, change: CreateDirectories) -> list[str]:
+    """The folders below the run directory, or those of accessories."""
+    return [(accessory if change.are_of_accessories else commands).make_directories(change.paths)]
+
+
 def write_env_files(run: Run, changes: Sequence[Change], audits: Audits) -> Iterator[str | StringCommand]:
     """Files with secrets, mode 0600 from birth.
 
     The content travels on standard input: not in an argument list, a log or a file elsewhere.
     """
-    for change in changes:
-        if isinstance(change, ProtectEnvFile):
+    for change in (each for each in changes if isinstance(each, WriteEnvFile)):
+        if change.keeps_content:
             yield commands.protect(change.file.path)
-        elif isinstance(change, WriteEnvFile) and change.file.content is not None:
+        elif change.file.content is not None:
             script = with_functions(commands.write_secret(change.file.path))
             yield StringCommand(script, _stdin=commands.measured(change.file.content.get_secret_value()))
     yield audited(run, "Pushed env files")

@@ -26,12 +26,12 @@ def run_or_replace(run: Run, change: kinds.RunProxy) -> list[str]:
     Where the run boots the app, the old proxy stays aside until the gate has been passed, unless the new one is proven.
     """
     boots_app, there, proxy = run.behaviour.boots_app, observe(run).container(change.proxy.name), change.proxy
-    match change:
-        case kinds.ReplaceProxy():
+    match change.action:
+        case kinds.Action.REPLACE:
             script = commands.replace_by_working(proxy, _routed(run, change), keeps_old=boots_app)
             if boots_app and current_state().is_executing:
                 run_state(current_state()).new_proxy_on.add(current_host().name)
-        case kinds.StartProxy():
+        case kinds.Action.UPDATE:
             script = container.start(proxy.name)
         case _:
             script = commands.run(proxy)
@@ -45,7 +45,7 @@ def _routed(run: Run, change: kinds.RunProxy) -> tuple[Gate, ...]:
 
 def reboot(run: Run, change: kinds.RebootProxy) -> list[str]:
     """A new proxy as configured, which serves."""
-    new = commands.replace_by_serving if change.is_there else commands.run_serving
+    new = commands.replace_by_serving if change.action is kinds.Action.REPLACE else commands.run_serving
     script = chain(new(change.proxy, _routed(run, change)), audited(run, "Rebooted traefik"))
     return [pulling(run, commands.with_proxy_lock(script))]
 

@@ -8,15 +8,7 @@ from operator import attrgetter
 from typing import ClassVar, dataclass_transform
 
 from kamal_pyinfra.plan.compare.fields import Difference
-from kamal_pyinfra.plan.state.desired import (
-    AccessoryContainer,
-    AppContainer,
-    Assets,
-    EnvFile,
-    Proxy,
-    ReleaseCommand,
-    Upload,
-)
+from kamal_pyinfra.plan.state import desired
 
 
 class Action(StrEnum):
@@ -47,6 +39,7 @@ class Change:
     differences: tuple[Difference, ...] = ()  # field by field, what is and what will be
     is_drift: bool = False  # whether somebody else changed the host, while the configuration is what it was
     part_of: str = ""  # the subject of the change that brings this one along; empty if it stands for itself
+    special_action: Action | None = None  # in place of the usual one of its class
 
     def __init_subclass__(cls, *, kind: str = "", action: Action | None = None, subject: str = "") -> None:
         dataclass(frozen=True, kw_only=True)(cls)
@@ -57,7 +50,7 @@ class Change:
     @property
     def action(self) -> Action:
         """What happens to the thing."""
-        return self.usual_action
+        return self.special_action or self.usual_action
 
     @property
     def subject(self) -> str:
@@ -82,26 +75,14 @@ class CreateDirectories(Change, kind="directory", action=Action.CREATE, subject=
     """Missing folders get created."""
 
     paths: tuple[str, ...]
-
-
-class CreateAccessoryDirectories(CreateDirectories):
-    """Missing folders of accessories get created, which a container of any user can reach."""
+    are_of_accessories: bool = False  # so that a container of any user has to reach them
 
 
 class WriteEnvFile(Change, kind="env file", subject="file.path"):
-    """A file of secrets gets written."""
+    """A file of secrets gets written, or gets its mode back."""
 
-    file: EnvFile
-
-
-class CreateEnvFile(WriteEnvFile, action=Action.CREATE):
-    """A file of secrets that is not there yet gets written."""
-
-
-class ProtectEnvFile(Change, kind="env file", subject="file.path"):
-    """A file of secrets that others could read gets its mode back."""
-
-    file: EnvFile
+    file: desired.EnvFile
+    keeps_content: bool = False  # whether others could read it and its mode is all that changes
 
 
 class LogIn(Change, kind="registry"):
@@ -187,7 +168,7 @@ class ForgetHosts(Change, kind="record", subject="path"):
 class SyncAssets(Change, kind="assets", subject="assets.volume"):
     """The files of a version get extracted, and old and new ones get each other's."""
 
-    assets: Assets
+    assets: desired.Assets
     image: str
     old_containers: tuple[str, ...]
 
@@ -195,21 +176,16 @@ class SyncAssets(Change, kind="assets", subject="assets.volume"):
 class RunRelease(Change, kind="release", subject="release.cmd"):
     """The release command runs in a container of the new version."""
 
-    release: ReleaseCommand
+    release: desired.ReleaseCommand
 
 
 class BootContainer(Change, kind="container", action=Action.CREATE, subject="container.name"):
     """A container gets started beside whatever runs; what it replaces serves until it is healthy."""
 
-    container: AppContainer
+    container: desired.AppContainer
     replaces: tuple[str, ...] = ()  # the running containers of its role that are stopped once it serves
     awaited_port: str | None = None  # on which it has to listen first; empty for the lowest that its image exposes
     stops_first: tuple[str, ...] = ()  # what has the same address and is stopped before it starts
-
-    @property
-    def action(self) -> Action:
-        """A predecessor makes it a replacement."""
-        return Action.REPLACE if self.replaces else self.usual_action
 
 
 class ReplaceContainer(BootContainer, action=Action.REPLACE):
@@ -256,21 +232,15 @@ class AccessoryChange(Change, kind="accessory", subject="container"):
 
     @property
     def command(self) -> str:
-        """What makes the change, where a run only advises it."""
-        return f"kp accessory {self.verb} {self.name}"
+        """What makes the change, where a run only advises it; a replacement is the same once more."""
+        return f"kp accessory {'re' if self.action is Action.REPLACE else ''}{self.verb} {self.name}"
 
 
 class BootAccessory(AccessoryChange, action=Action.CREATE):
-    """An accessory that is not there gets run."""
+    """An accessory gets run as configured, or replaced by such a one; its folders and volumes stay."""
 
     verb = "boot"
-    accessory: AccessoryContainer
-
-
-class RebootAccessory(BootAccessory, action=Action.REPLACE):
-    """An accessory gets replaced by one as configured; its folders and volumes stay."""
-
-    verb = "reboot"
+    accessory: desired.AccessoryContainer
 
 
 class SwitchAccessory(AccessoryChange):
@@ -285,7 +255,7 @@ class UploadFiles(AccessoryChange, kind="files"):
     """Files of an accessory get written; it reads them when it starts."""
 
     verb = "upload"
-    uploads: tuple[Upload, ...]
+    uploads: tuple[desired.Upload, ...]
 
     @property
     def subject(self) -> str:
@@ -304,28 +274,13 @@ class RemoveAccessory(AccessoryChange, action=Action.REMOVE):
 
 
 class RunProxy(Change, kind="proxy", action=Action.CREATE, subject="proxy.name"):
-    """The proxy gets created."""
+    """The proxy gets created, started (an update) or replaced, which interrupts traffic for a moment."""
 
-    proxy: Proxy
-
-
-class StartProxy(RunProxy, action=Action.UPDATE):
-    """The stopped proxy gets started."""
-
-
-class ReplaceProxy(RunProxy, action=Action.REPLACE):
-    """The proxy gets replaced, which interrupts traffic for a moment."""
+    proxy: desired.Proxy
 
 
 class RebootProxy(RunProxy):
     """A new proxy gets run in any case, and has to serve before that counts as done."""
-
-    is_there: bool
-
-    @property
-    def action(self) -> Action:
-        """A predecessor makes it a replacement."""
-        return Action.REPLACE if self.is_there else self.usual_action
 
 
 class SwitchProxy(Change, kind="proxy"):

@@ -68,10 +68,7 @@ def is_foreign(accessory: AccessoryContainer, existing: ObservedContainer) -> bo
 
 
 def taken_names(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
-    """The app containers whose names somebody else has.
-
-    ``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of the destination ``eu``.
-    """
+    """Somebody else's names: ``shop-web-eu-v1`` is role ``web-eu``, but also role ``web`` of destination ``eu``."""
     for container in desired.containers:
         existing, taken = observed.container(container.name), f"{desired.host}: the name {container.name} is taken by"
         if existing and identity(existing.labels) != identity(dict(container.labels)):

@@ -16,20 +16,7 @@ from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.plan.docker_values import is_in_options, log_options, to_seconds
 from kamal_pyinfra.plan.proxy.traefik import proxy_container, proxy_labels
 from kamal_pyinfra.plan.run import Run
-from kamal_pyinfra.plan.state.desired import (
-    AccessoryContainer,
-    AppContainer,
-    Assets,
-    DesiredHost,
-    EnvFile,
-    Health,
-    Registry,
-    ReleaseCommand,
-    Upload,
-    checks_of,
-    completed,
-    digest_content,
-)
+from kamal_pyinfra.plan.state import desired as specs
 
 TRY_AGAIN_SECONDS = 0.25
 LONGEST_PROMPT_INTERVAL = 5
@@ -72,12 +59,8 @@ def _stand_by(check: Healthcheck) -> str:
     )
 
 
-def app_containers(run: Run, role: Role, host: str) -> tuple[AppContainer, ...]:
-    """The containers that should serve ``role`` on ``host`` with the run's version.
-
-    The first is what it would be without replicas, so that Kamal finds it; names, cords and host names of the others
-    have their number added.
-    """
+def app_containers(run: Run, role: Role, host: str) -> tuple[specs.AppContainer, ...]:
+    """Those that should serve a role on a host; the first is what it would be without replicas: Kamal finds it."""
     first = app_container(run, role, host)
     replicas = (
         replace(
@@ -92,11 +75,11 @@ def app_containers(run: Run, role: Role, host: str) -> tuple[AppContainer, ...]:
     return (first, *replicas)
 
 
-def app_container(run: Run, role: Role, host: str) -> AppContainer:
+def app_container(run: Run, role: Role, host: str) -> specs.AppContainer:
     """The first or only container that should serve ``role`` on ``host`` with the run's version."""
     config = run.config
     name = naming.container_name(config, role.name, run.version)
-    container = AppContainer(
+    container = specs.AppContainer(
         name=name,
         role=role.name,
         version=run.version,
@@ -119,29 +102,27 @@ def app_container(run: Run, role: Role, host: str) -> AppContainer:
         is_primary=role.is_primary,
         probe_path=role.healthcheck.path,
     )
-    return completed(container, config, config.env_for(role.name, host), keeps_secrets=run.keeps_env)
+    return specs.completed(container, config, config.env_for(role.name, host), keeps_secrets=run.keeps_env)
 
 
-def _health(role: Role) -> Health | None:
+def _health(role: Role) -> specs.Health | None:
     """The health check that Docker runs, with the cord's test joined to it."""
     check = role.healthcheck
-    if not role.has_healthcheck:
-        return None
     if not role.uses_cord:
-        return Health(command=check.command, interval=check.interval)
+        return specs.Health(command=check.command, interval=check.interval) if role.has_healthcheck else None
     stands_by = not is_in_options(tuple(role.options.items()), "health-timeout")
-    return Health(
+    return specs.Health(
         command=f"({check.command}) && (stat {check.cord}/cord > /dev/null || exit 1)",
         interval=check.interval,
         retrying_command=retrying_command(check, stands_by=stands_by),
     )
 
 
-def _assets(config: Config, role: Role, container: str) -> Assets | None:
+def _assets(config: Config, role: Role, container: str) -> specs.Assets | None:
     """The asset folders of a container; only roles behind the proxy bridge assets."""
     if not (role.asset_path and role.running_traefik):
         return None
-    return Assets(
+    return specs.Assets(
         helper=f"{naming.container_prefix(config, role.name)}-assets",
         source=role.asset_path,
         extracted=naming.assets_path(config, "extracted", container),
@@ -160,19 +141,21 @@ WORKING_FOLDER = "$PWD/"
 """How a volume's source below the SSH user's home begins; only the host knows that folder."""
 
 
-def every_accessory(run: Run) -> tuple[AccessoryContainer, ...]:
+def every_accessory(run: Run) -> tuple[specs.AccessoryContainer, ...]:
     """All accessories of the configuration, wherever they are; without a need for secrets or files."""
     reading = replace(run, keeps_env=True, command="deploy")
     return tuple(accessory_container(reading, name) for name in run.config.accessories)
 
 
-def accessory_container(run: Run, name: str) -> AccessoryContainer:
+def accessory_container(run: Run, name: str) -> specs.AccessoryContainer:
     """The container that an accessory should be, the same on all its hosts."""
     config, section = run.config, run.config.accessories[name]
     container = naming.accessory_container(config, name)
-    files = (_mount(_file_path(mount.target, container), mount) for mount in section.files)
-    directories = (_mount(_on_host(mount.source, container), mount) for mount in section.directories)
-    accessory = AccessoryContainer(
+    paths = [_file_path(mount.target, container) for mount in section.files]
+    sources = [mount.source for mount in section.directories]
+    folders = tuple(source if source.startswith("/") else f"{container}/{source}" for source in sources)
+    mounts = zip((*paths, *folders), (*section.files, *section.directories), strict=True)
+    accessory = specs.AccessoryContainer(
         key=name,
         name=container,
         owner=naming.accessory_owner(config, name),
@@ -180,24 +163,24 @@ def accessory_container(run: Run, name: str) -> AccessoryContainer:
         publish=section.publish,
         env_file=naming.accessory_env_file(config, container),
         labels=tuple(({"service": container} | dict(section.labels)).items()),
-        volumes=(*section.volumes, *files, *directories),
+        volumes=(*section.volumes, *(_volume(path, mount) for path, mount in mounts)),
         options=tuple(section.options.items()),
         log_options=log_options(config.logging),
         cmd=section.cmd,
         uploads=tuple(
-            Upload(
+            specs.Upload(
                 path=_file_path(target, container),
                 content=content,
-                digest="" if content is None else digest_content(content),
+                digest="" if content is None else specs.digest_content(content),
             )
             for target, content in _contents(run, name).items()
         ),
-        directories=tuple(_on_host(mount.source, container) for mount in section.directories),
+        directories=folders,
     )
-    return completed(accessory, config, join_env(config.accessories[name].env), keeps_secrets=run.keeps_env)
+    return specs.completed(accessory, config, join_env(config.accessories[name].env), keeps_secrets=run.keeps_env)
 
 
-def _mount(path: str, mount: Mount) -> str:
+def _volume(path: str, mount: Mount) -> str:
     source = path if path.startswith("/") else f"{WORKING_FOLDER}{path}"
     return ":".join(filter(None, (source, mount.target, mount.mode)))
 
@@ -205,10 +188,6 @@ def _mount(path: str, mount: Mount) -> str:
 def _file_path(target: str, container: str) -> str:
     """Where a file for the container's path lies: below the accessory's folder, and never above it."""
     return f"{container}{normpath(f'/{target}').replace('//', '/')}"
-
-
-def _on_host(source: str, container: str) -> str:
-    return source if source.startswith("/") else f"{container}/{source}"
 
 
 def _contents(run: Run, name: str) -> dict[str, str | bytes | None]:
@@ -222,12 +201,8 @@ def _contents(run: Run, name: str) -> dict[str, str | bytes | None]:
         return {mount.target: None for mount in config.accessories[name].files}
 
 
-def desired_host(run: Run, host: str) -> DesiredHost:
-    """What one host should have once the run is over.
-
-    Raises:
-        ConfigError: a secret that this host needs has no value, or a file of an accessory that boots is missing.
-    """
+def desired_host(run: Run, host: str) -> specs.DesiredHost:
+    """What one host should have once the run is over; a secret or a file that it needs may be a ``ConfigError``."""
     config, behaviour = run.config, run.behaviour
     on_host = tuple(role for role in config.roles if run.includes(role.name) and host in role.hosts)
     roles = on_host if behaviour.boots_app else ()
@@ -245,7 +220,7 @@ def desired_host(run: Run, host: str) -> DesiredHost:
         for each in (accessories if behaviour.writes_accessory_env else ())
     )
     containers = tuple(each for role in roles for each in app_containers(run, role, host))
-    return DesiredHost(
+    return specs.DesiredHost(
         run=run,
         host=host,
         owner=run.owner,
@@ -259,13 +234,13 @@ def desired_host(run: Run, host: str) -> DesiredHost:
     )
 
 
-def _release(run: Run, host: str, containers: Sequence[AppContainer]) -> ReleaseCommand | None:
+def _release(run: Run, host: str, containers: Sequence[specs.AppContainer]) -> specs.ReleaseCommand | None:
     """The release command, on the one host where it runs."""
     release = run.config.release
     container = next((each for each in containers if each.role == run.release_role), None)
     if release is None or container is None or host != run.release_host:
         return None
-    return ReleaseCommand(
+    return specs.ReleaseCommand(
         name=f"{naming.container_prefix(run.config, container.role)}-exec-{run.version}-{run.short_id}",
         owner=naming.service_name(run.config),
         cmd=release.cmd,
@@ -288,7 +263,7 @@ def accessory_env_directory(config: Config) -> str:
     return f"{config.run_directory}/env/accessories"
 
 
-def _registry(run: Run) -> Registry | None:
+def _registry(run: Run) -> specs.Registry | None:
     """Where images come from; ``None`` without a login there, or if the password is not known on this machine."""
     if run.config.registry.is_built_in:
         return None
@@ -298,7 +273,7 @@ def _registry(run: Run) -> Registry | None:
         if run.keeps_env:
             return None
         raise
-    return Registry(server=run.config.registry.server, username=username, password=password)
+    return specs.Registry(server=run.config.registry.server, username=username, password=password)
 
 
 def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
@@ -308,16 +283,10 @@ def directories(config: Config, *, with_proxy: bool) -> tuple[str, ...]:
     return (*folders, f"{base}/env/traefik") if with_proxy else folders
 
 
-def _env_file(run: Run, path: str, env: Env, role: str = "") -> EnvFile:
+def _env_file(run: Run, path: str, env: Env, role: str = "") -> specs.EnvFile:
+    file = specs.EnvFile(path=path, content=None, digest="", names=env.secret, role=role)
     if run.keeps_env:
-        return EnvFile(path=path, content=None, digest="", names=env.secret, checks={}, role=role)
+        return file
     content = env_file_text({name: secret_value(run.config, name) for name in env.secret})
     text = content.get_secret_value()
-    return EnvFile(
-        path=path,
-        content=content,
-        digest=digest_content(text),
-        names=env.secret,
-        checks=checks_of(text.split("\n")),
-        role=role,
-    )
+    return replace(file, content=content, digest=specs.digest_content(text), checks=specs.checks_of(text.split("\n")))

@@ -15,7 +15,6 @@ DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
 NANO = 1_000_000_000
 Options = tuple[tuple[str, object], ...]
 """``docker run`` options in the order of the configuration; a value may be a list or a boolean."""
-DEFAULT_LOG_OPTIONS: Options = (("--log-opt", "max-size=10m"),)
 
 
 def to_bytes(text: str) -> int | None:
@@ -26,10 +25,9 @@ def to_bytes(text: str) -> int | None:
 
 def from_bytes(number: int) -> str:
     """268435456 → ``256m``; the largest unit that leaves no rest."""
-    for unit in reversed(UNITS):
-        if unit and number and number % UNITS[unit] == 0:
-            return f"{number // UNITS[unit]}{unit}"
-    return str(number)
+    units = (unit for unit in reversed(UNITS) if unit and number and number % UNITS[unit] == 0)
+    unit = next(units, "")
+    return f"{number // UNITS[unit]}{unit}"
 
 
 def to_nano_cpus(text: str) -> int | None:
@@ -60,10 +58,7 @@ def from_seconds(seconds: float) -> str:
 
 
 def split_command(command: str) -> tuple[str, ...]:
-    """The words of ``cmd``, split as a shell would; without expansion, which would happen on the host.
-
-    A text with an open quote is split at spaces; the configuration refuses it before.
-    """
+    """The words of ``cmd`` as a shell splits them, without expansion; one with an open quote is refused before."""
     try:
         return tuple(shlex.split(command))
     except ValueError:
@@ -78,9 +73,8 @@ def is_in_options(options: Options, *names: str) -> bool:
 def names_in_options(options: Options, name: str) -> frozenset[str] | None:
     """Names of what options of that name (``env`` or ``label``) give themselves; ``None`` if a file may give more."""
     written = dict(options)
-    if f"{name}-file" in written:
-        return None
-    return frozenset(str(value).partition("=")[0] for value in as_items(written.get(name, ())))
+    names = frozenset(str(value).partition("=")[0] for value in as_items(written.get(name, ())))
+    return None if f"{name}-file" in written else names
 
 
 def given_networks(options: Options) -> tuple[str, ...]:
@@ -104,13 +98,12 @@ def as_items(value: object) -> tuple[object, ...]:
 
 def log_options(logging: Logging) -> Options:
     """Flags for the log driver; without configuration logs are bounded at 10 MB (Kamal 1.9)."""
-    driver: Options = (("--log-driver", logging.driver),) if logging.driver else ()
-    options: Options = tuple(("--log-opt", f"{key}={value}") for key, value in logging.options.items())
-    return (*driver, *options) or DEFAULT_LOG_OPTIONS
+    driver = [("--log-driver", logging.driver)] if logging.driver else []
+    options = (("--log-opt", f"{key}={value}") for key, value in logging.options.items())
+    return (*driver, *options) or (("--log-opt", "max-size=10m"),)
 
 
 def registry_of_image(image: str) -> str:
     """The server in an image's name: the first part if it has a dot or a port, or is ``localhost``."""
     first, slash, _ = image.partition("/")
-    is_server = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_server else ""
+    return first if slash and ("." in first or ":" in first or first == "localhost") else ""

@@ -35,12 +35,7 @@ def why_unknown(output: Sequence[str]) -> str:
 
 
 def before_the_switch(outputs: Mapping[str, Sequence[str]], state: str = UNSWITCHED) -> str:
-    """The state of a fleet of which a host failed before anything was booted.
-
-    Args:
-        outputs: the last lines of each host that failed.
-        state: what holds where nothing is in doubt.
-    """
+    """The state of a fleet before anything booted: ``state``, unless a failed host's last lines leave it in doubt."""
     silent = [host for host, output in outputs.items() if why_unknown(output) == NO_DOCKER]
     return f"{state.partition(':')[0]}. {_unknown(silent, NO_DOCKER)}" if silent else state
 
@@ -48,13 +43,9 @@ def before_the_switch(outputs: Mapping[str, Sequence[str]], state: str = UNSWITC
 def after_the_gate(
     version: str, passed: Collection[str], outputs: Mapping[str, Sequence[str]], *, uncleaned: Collection[str]
 ) -> str:
-    """The state of a fleet of which a host failed once the new version was healthy.
+    """The state of a fleet once the new version was healthy, from the last lines of each host that failed since.
 
-    Args:
-        version: the new one.
-        passed: hosts whose batch has passed the gate.
-        outputs: the last lines of each host that failed since.
-        uncleaned: those of them on which all was switched.
+    Those that ``passed`` had the gate behind them; on those that are ``uncleaned`` all was switched.
     """
     forced = [host for host, output in outputs.items() if {ENDED, SWITCHED} & set(output)]
     reasons = {host: why_unknown(output) for host, output in outputs.items() if host not in forced}
@@ -63,34 +54,34 @@ def after_the_gate(
         return f"{version} serves, and every host was cleaned up.{stopped}"
     if not any(reasons.values()) and set(reasons) <= set(uncleaned):
         return f"{version} {UNCLEANED}{stopped}"
-    serving = [host for host in passed if host not in reasons]
-    doubled = [host for host, reason in reasons.items() if not reason]
-    return " ".join(
-        [
-            *([f"{version} serves on {', '.join(serving)}.{stopped}"] if serving else []),
-            *([f"The old version may still run beside it on {', '.join(doubled)}."] if doubled else []),
-            *(_unknown(hosts, reason) for reason, hosts in _by_reason(reasons).items()),
-        ]
+    serving = ", ".join(host for host in passed if host not in reasons)
+    doubled = ", ".join(host for host, reason in reasons.items() if not reason)
+    known = (
+        f"{version} serves on {serving}.{stopped}" if serving else "",
+        f"The old version may still run beside it on {doubled}." if doubled else "",
     )
+    unknown = (_unknown(hosts, reason) for reason, hosts in _by_reason(reasons).items())
+    return " ".join(filter(None, (*known, *unknown)))
 
 
 def not_brought_back(stuck: Mapping[str, str], brought_back: Sequence[str]) -> str:
     """The state after a take-back that failed somewhere.
 
-    Args:
-        stuck: hosts that could not be brought back, and why it is not known what runs there; empty if it can be seen.
-        brought_back: hosts that confirmed that they run what they ran before.
+    For each host that is ``stuck`` there is why it is not known what runs there, empty if it can be seen; those that
+    are ``brought_back`` confirmed that they run what they ran before.
     """
-    asked = [host for host, reason in stuck.items() if not reason]
-    lines = [f"{', '.join(asked)} could not be brought back wholly; `kp details` shows what serves."] if asked else []
-    for reason, hosts in _by_reason(stuck).items():
-        lines.append(f"{', '.join(hosts)} could not be brought back: {reason}. What runs there is not known.")
-    if brought_back:
-        ran = "runs what it" if len(brought_back) == 1 else "run what they"
-        lines.append(f"{', '.join(brought_back)} {ran} ran before.")
-    if any(stuck.values()):
-        lines.append("`kp status` shows what runs there once it answers.")
-    return "\n".join(lines)
+    asked = ", ".join(host for host, reason in stuck.items() if not reason)
+    ran = "runs what it" if len(brought_back) == 1 else "run what they"
+    lines = (
+        f"{asked} could not be brought back wholly; `kp details` shows what serves." if asked else "",
+        *(
+            f"{', '.join(hosts)} could not be brought back: {reason}. What runs there is not known."
+            for reason, hosts in _by_reason(stuck).items()
+        ),
+        f"{', '.join(brought_back)} {ran} ran before." if brought_back else "",
+        "`kp status` shows what runs there once it answers." if any(stuck.values()) else "",
+    )
+    return "\n".join(filter(None, lines))
 
 
 def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:

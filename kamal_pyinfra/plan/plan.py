@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.errors import PlanRefused
@@ -19,15 +20,11 @@ from kamal_pyinfra.plan.diff.proxy import proxy_conflicts
 from kamal_pyinfra.plan.proxy.traefik import routes_of
 from kamal_pyinfra.plan.run import Command, Run
 from kamal_pyinfra.plan.state.desired import DesiredHost
-from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedHost
+from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedHost, Record
 
 
 def refuse(compared: Iterable[Comparison]) -> None:
-    """Stop before anything changes if the plan cannot or must not be carried out.
-
-    Raises:
-        PlanRefused: with one line for each reason.
-    """
+    """Refuse a plan that cannot or must not be carried out: ``PlanRefused``, with one line for each reason."""
     _refuse(reason for each in compared for reason in _reasons(each))
 
 
@@ -39,7 +36,7 @@ def _refuse(reasons: Iterable[str]) -> None:
 def _reasons(compared: Comparison) -> Sequence[str]:
     desired, observed, run = compared.desired, compared.observed, compared.desired.run
     host, missing = desired.host, diff_docker(compared)
-    if host not in run.known_hosts:
+    if host not in run.fleet:
         return [f"{host} is not in the configuration: leave it out with --limit, or add it to a role"]
     if observed.docker.stand_in:
         return docker_errors(observed)
@@ -62,16 +59,14 @@ def _reasons(compared: Comparison) -> Sequence[str]:
 def _clashing_routes(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
     """Two services with the same rule at the same priority: Traefik would pick one at random."""
     neighbours = [each for each in observed.running if each.role and not desired.owner.is_service_of(each)]
-    for container in desired.containers:
-        routes = routes_of(dict(container.labels))
+    for container, other in product(desired.containers, neighbours):
         routers = (name for name, _ in container.labels if ".routers." in name and name.endswith(".rule"))
         label = next(routers, "traefik.http.routers.NAME.rule")
-        for other in neighbours:
-            for route in sorted(routes & routes_of(other.labels), key=str):
-                yield (
-                    f"{desired.host}: {other.service_name} ({other.name}) already serves the rule {route.text}, which "
-                    f"role {container.role} asks for too; give it another one with the label {label}"
-                )
+        for route in sorted(routes_of(dict(container.labels)) & routes_of(other.labels), key=str):
+            yield (
+                f"{desired.host}: {other.service_name} ({other.name}) already serves the rule {route.text}, which "
+                f"role {container.role} asks for too; give it another one with the label {label}"
+            )
 
 
 def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[str]:
@@ -81,9 +76,9 @@ def _unknown_secrets(desired: DesiredHost, observed: ObservedHost) -> Iterator[s
         existing = observed.files.get(file.path)
         if existing is None:
             yield f"{desired.host}: {file.path} is not there, {way_out}"
-            continue
-        missing = (name for name in file.names if name not in existing.checks)
-        yield from (f"{desired.host}: {file.path} has no {name}, {way_out}" for name in missing)
+        else:
+            missing = (name for name in file.names if name not in existing.checks)
+            yield from (f"{desired.host}: {file.path} has no {name}, {way_out}" for name in missing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +92,6 @@ class HostPlan:
     notes: tuple[str, ...] = ()  # what the user should know besides, one clause each
     accessories: tuple[str, ...] = ()  # the host's accessories in the configuration
     advice: tuple[AccessoryChange, ...] = ()  # what differs but is not part of the run; each names its command
-
-    @property
-    def main_changes(self) -> tuple[Change, ...]:
-        """Those that stand for themselves; the others come along with one of them."""
-        return tuple(change for change in self.changes if not change.part_of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +117,6 @@ class Plan:
         return of_hosts if self.build is None else (self.build, *of_hosts)
 
     @property
-    def main_changes(self) -> tuple[Change, ...]:
-        """Those that stand for themselves, the build first."""
-        return tuple(change for change in self.changes if not change.part_of)
-
-    @property
     def unchanged(self) -> int:
         """How many of the desired things on all hosts are as they should be."""
         return sum(host.unchanged for host in self.hosts)
@@ -139,23 +124,22 @@ class Plan:
     @property
     def counts(self) -> Counter[str]:
         """How many changes stand for themselves, by action."""
-        return Counter(change.action.name.lower() for change in self.main_changes)
+        return Counter(change.action.name.lower() for change in self.changes if not change.part_of)
 
 
 def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
-    """Compare a fleet with the configuration; hosts that are left out could not be asked.
-
-    Raises:
-        PlanRefused: a host is not usable, or a change would harm another service.
-    """
+    """Compare a fleet with the configuration, or refuse it; hosts that are left out could not be asked."""
     compared = [Comparison(desired_host(run, host), observed[host]) for host in run.fleet if host in observed]
     refuse(compared)
     plans = tuple(map(_host_plan, compared))
+    missing = sum(any(isinstance(change, PullImage) for change in plan.changes) for plan in plans)
+    hosts = "1 host does" if missing == 1 else f"{missing} hosts do"
+    build = BuildImage(image=naming.image_reference(run.config, run.version), cause=f"{hosts} not have it")
     return Plan(
         service=naming.service_name(run.config),
         version=run.version,
         command=run.command,
-        build=_build(run, plans),
+        build=build if missing and run.is_build_allowed else None,
         hosts=plans,
         notes=tuple(_notes(run, observed, left_out)),
     )
@@ -165,15 +149,10 @@ def _host_plan(compared: Comparison) -> HostPlan:
     desired, changes = compared.desired, diff_host(compared)
     changed = {change.subject for change in changes}
     advice = (change for change in diff_accessories(compared) if change not in changes)
-    return HostPlan(
-        host=desired.host,
-        roles=roles_on(desired.run, desired.host),
-        changes=changes,
-        unchanged=len(set(desired.subjects) - changed),
-        notes=tuple(_host_notes(compared, changed)),
-        accessories=desired.run.config.accessories_on(desired.host),
-        advice=() if desired.run.roles else tuple(advice),
-    )
+    decision = TaskDecision(changes=changes, notes=tuple(_host_notes(compared, changed)))
+    plan = _decided(desired.run, desired.host, decision)
+    unchanged = len(set(desired.subjects) - changed)
+    return replace(plan, unchanged=unchanged, advice=() if desired.run.roles else tuple(advice))
 
 
 def _host_notes(compared: Comparison, changed: set[str]) -> Iterator[str]:
@@ -197,10 +176,10 @@ def _host_notes(compared: Comparison, changed: set[str]) -> Iterator[str]:
 def former_hosts(run: Run, observed: Mapping[str, ObservedHost]) -> dict[str, tuple[str, ...]]:
     """Hosts, with their roles, that a record knows and neither the configuration nor the run does."""
     recorded: dict[str, dict[str, None]] = {}
-    records = [observed[host].record for host in sorted(observed)]
-    for host, roles in (item for record in records if record is not None for item in record.hosts.items()):
+    records = (observed[host].record or Record() for host in sorted(observed))
+    for host, roles in (item for record in records for item in record.hosts.items()):
         recorded.setdefault(host, {}).update(dict.fromkeys(roles))
-    return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - run.known_hosts - {*run.forgotten})}
+    return {host: tuple(recorded[host]) for host in sorted(recorded.keys() - {*run.fleet, *run.forgotten})}
 
 
 def _notes(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str]) -> Iterator[str]:
@@ -228,14 +207,6 @@ def roles_on(run: Run, host: str) -> tuple[str, ...]:
     return tuple(role.name for role in run.config.roles if host in role.hosts)
 
 
-def _build(run: Run, plans: tuple[HostPlan, ...]) -> BuildImage | None:
-    missing = [plan.host for plan in plans if any(isinstance(change, PullImage) for change in plan.changes)]
-    if not missing or not run.is_build_allowed:
-        return None
-    hosts = "1 host does" if len(missing) == 1 else f"{len(missing)} hosts do"
-    return BuildImage(image=naming.image_reference(run.config, run.version), cause=f"{hosts} not have it")
-
-
 @dataclass(frozen=True, kw_only=True)
 class TaskDecision:
     """What one host has to go through."""
@@ -250,11 +221,7 @@ Decide = Callable[[Run, ObservedHost], TaskDecision]
 
 
 def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) -> Plan:
-    """The plan of a command that is not about a version.
-
-    Raises:
-        PlanRefused: it must not be done on a host.
-    """
+    """The plan of a command that is not about a version, or ``PlanRefused`` if it must not be done on a host."""
     tasks = {host: decide(run, each) for host, each in observed.items()}
     _refuse(refusal for task in tasks.values() for refusal in task.refusals)
     return Plan(
@@ -262,17 +229,13 @@ def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) ->
         version="",
         command=run.command,
         build=None,
-        hosts=tuple(
-            HostPlan(
-                host=host,
-                roles=roles_on(run, host),
-                changes=task.changes,
-                notes=task.notes,
-                accessories=run.config.accessories_on(host),
-            )
-            for host, task in tasks.items()
-        ),
+        hosts=tuple(_decided(run, host, task) for host, task in tasks.items()),
     )
+
+
+def _decided(run: Run, host: str, task: TaskDecision) -> HostPlan:
+    roles, accessories = roles_on(run, host), run.config.accessories_on(host)
+    return HostPlan(host=host, roles=roles, accessories=accessories, changes=task.changes, notes=task.notes)
 
 
 def docker_errors(observed: ObservedHost) -> tuple[str, ...]:

@@ -69,27 +69,6 @@ back to had its release command. Every other command has what a ``Behaviour`` ha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Who runs what when, and from where."""
-
-    run_id: str  # 32 hexadecimal digits; names this run's cord directories
-    started_at: str  # UTC time, ISO 8601
-    performer: str  # who is in the audit log: git's user.email, else the local user
-    locked_by: str  # who is in the lock: git's user.name, else the performer
-    holder: str  # ``HOST/BOOT/NAMESPACE PID START`` of the process; by it a rerun recognises its own dead lock
-
-    @property
-    def short_id(self) -> str:
-        """12 hexadecimal digits, for container host names."""
-        return self.run_id[:12]
-
-    @property
-    def replaced_suffix(self) -> str:
-        """16 hexadecimal digits, for the names of replaced containers."""
-        return self.run_id[:16]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Target:
     """The selected part of the fleet."""
 
@@ -107,9 +86,18 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How a run goes about it."""
+class Run(Target):
+    """One invocation of a deploy, the same on every host: who runs what when, from where, and how."""
 
+    config: Config
+    version: str
+    run_id: str  # 32 hexadecimal digits; names this run's cord directories
+    started_at: str  # UTC time, ISO 8601
+    performer: str  # who is in the audit log: git's user.email, else the local user
+    locked_by: str  # who is in the lock: git's user.name, else the performer
+    holder: str  # ``HOST/BOOT/NAMESPACE PID START`` of the process; by it a rerun recognises its own dead lock
+    command: str = "deploy"  # what was asked for, for the lock and the audit log
+    words: tuple[str, ...] = ()  # what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``
     is_build_allowed: bool = True  # whether a missing image may be built and pushed on this machine
     is_setup: bool = False  # whether Docker may be installed
     is_dry: bool = False  # whether the run ends once it is known what it would change
@@ -121,15 +109,15 @@ class RunOptions:
     decommissioned: tuple[str, ...] = ()  # hosts that left the configuration, from which this run removes the service
     forgotten: tuple[str, ...] = ()  # hosts that left the configuration and of which no record is to be kept
 
+    @property
+    def short_id(self) -> str:
+        """12 hexadecimal digits, for container host names."""
+        return self.run_id[:12]
 
-@dataclass(frozen=True, kw_only=True)
-class Run(Origin, Target, RunOptions):
-    """One invocation of a deploy, the same on every host."""
-
-    config: Config
-    version: str
-    command: str = "deploy"  # what was asked for, for the lock and the audit log
-    words: tuple[str, ...] = ()  # what was typed, such as ``("traefik", "reboot")``, for hooks; empty for ``command``
+    @property
+    def replaced_suffix(self) -> str:
+        """16 hexadecimal digits, for the names of replaced containers."""
+        return self.run_id[:16]
 
     @property
     def behaviour(self) -> Behaviour:
@@ -144,10 +132,8 @@ class Run(Origin, Target, RunOptions):
     @property
     def release_host(self) -> str:
         """The host on which the release command runs; empty where none does."""
-        release = self.config.release
-        if release is None or not self.behaviour.releases:
-            return ""
-        return release.host or self.config.role(self.release_role).servers[0].host
+        release = self.config.release if self.behaviour.releases else None
+        return (release.host or self.config.role(self.release_role).servers[0].host) if release else ""
 
     @property
     def release_role(self) -> str:
@@ -178,11 +164,6 @@ class Run(Origin, Target, RunOptions):
     def fleet(self) -> tuple[str, ...]:
         """Hosts that the run may have to do with: those of the configuration, then those that it decommissions."""
         return (*(server.host for server in self.config.all_hosts), *self.decommissioned)
-
-    @property
-    def known_hosts(self) -> frozenset[str]:
-        """The same without order."""
-        return frozenset(self.fleet)
 
     @property
     def known_roles(self) -> tuple[str, ...]:
@@ -216,11 +197,7 @@ WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "a
 def select(
     config: Config, *, hosts: Sequence[str] = (), roles: Sequence[str] = (), primary: bool = False, command: str = ""
 ) -> Target:
-    """Apply the filters of a command, globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; ``primary`` leaves one host.
-
-    Raises:
-        ConfigError: a filter matches nothing.
-    """
+    """Apply the filters of a command, globs with ``*``, ``?``, ``[ab]`` and ``{a,b}``; ``primary`` leaves one host."""
     role_names = _matching("roles", roles, [role.name for role in config.roles])
     selected = [config.role(role) for role in role_names]
     names = [server.host for server in config.role_hosts if any(server.host in role.hosts for role in selected)]

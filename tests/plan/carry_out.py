@@ -44,15 +44,12 @@ def _(change: host_kinds.CreateDirectories, host: ObservedHost, desired: Desired
 
 @after.register
 def _(change: host_kinds.WriteEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
+    if change.keeps_content:
+        protected = replace(host.files[change.file.path], mode="600")
+        return replace(host, files={**host.files, change.file.path: protected})
     written = ObservedFile(digest=change.file.digest, mode="600", checks=change.file.checks)
     listed = host.env_files | ({change.file.path} if change.file.role else set())
     return replace(host, files={**host.files, change.file.path: written}, env_files=listed)
-
-
-@after.register
-def _(change: host_kinds.ProtectEnvFile, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
-    protected = replace(host.files[change.file.path], mode="600")
-    return replace(host, files={**host.files, change.file.path: protected})
 
 
 @after.register
@@ -99,9 +96,9 @@ def _(change: host_kinds.PullImage, host: ObservedHost, desired: DesiredHost) ->
 def _(change: containers_kinds.RunProxy, host: ObservedHost, desired: DesiredHost) -> ObservedHost:
     wanted = as_deployed(desired).container(change.proxy.name)
     running = host.container(change.proxy.name)
-    if isinstance(change, containers_kinds.StartProxy):
+    if change.action is change_kinds.Action.UPDATE:
         return altered(host, running.name, status=Status.RUNNING)
-    assert (running is not None) is isinstance(change, containers_kinds.ReplaceProxy)
+    assert (running is not None) is (change.action is change_kinds.Action.REPLACE)
     others = without(host, change.proxy.name)
     return tagged(replace(others, containers=(*others.containers, wanted)), wanted.image, wanted.image_id)
 

@@ -6,7 +6,7 @@ import pytest
 
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import Comparison
-from kamal_pyinfra.plan.proxy.gate import Reach, new_reach
+from kamal_pyinfra.plan.proxy.gate import new_reach
 from tests.conftest import MakeConfig, a_run
 from tests.plan.hosts import HOST, altered, deployed, made_by_kamal, plan_of
 from tests.plan.test_router_names import ROUTER, SERVICE, after, with_labels
@@ -18,37 +18,40 @@ TRANSPORT = "traefik.http.serversTransports.own.insecureSkipVerify"
 WITH_API = {f"{ROUTER}.service": "shop-web", f"{API}.rule": "Path(`/api`)", f"{API}.service": "api"}
 
 
+NOTHING = (None, "")
+
+
 @pytest.mark.parametrize(
     ("before", "now", "expected"),
     [
-        ({}, {}, Reach()),
-        ({}, {f"{ROUTER}.rule": "Host(`a.example.com`)"}, Reach()),
-        ({}, {f"{SERVICE}.sticky.cookie": "true"}, Reach()),
-        ({}, {f"{ROUTER}.service": "shop-web"}, Reach()),
-        ({}, {PORT: "3001"}, Reach(port="3001")),
-        ({PORT: "3000"}, {PORT: "3001"}, Reach(port="3001")),
-        ({PORT: "3000"}, {}, Reach(port="")),
-        ({}, {SCHEME: "https"}, Reach(untried="loadbalancer.server.scheme")),
-        ({}, {SCHEME: "https", PORT: "3001"}, Reach(port="3001", untried="loadbalancer.server.scheme")),
-        ({}, {f"{SERVICE}.healthCheck.path": "/up"}, Reach(untried="loadbalancer.healthcheck.path")),
-        ({}, {f"{ROUTER}.service": "other@file"}, Reach(untried="loadbalancer.server.scheme, service")),
+        ({}, {}, NOTHING),
+        ({}, {f"{ROUTER}.rule": "Host(`a.example.com`)"}, NOTHING),
+        ({}, {f"{SERVICE}.sticky.cookie": "true"}, NOTHING),
+        ({}, {f"{ROUTER}.service": "shop-web"}, NOTHING),
+        ({}, {PORT: "3001"}, ("3001", "")),
+        ({PORT: "3000"}, {PORT: "3001"}, ("3001", "")),
+        ({PORT: "3000"}, {}, ("", "")),
+        ({}, {SCHEME: "https"}, (None, "loadbalancer.server.scheme")),
+        ({}, {SCHEME: "https", PORT: "3001"}, ("3001", "loadbalancer.server.scheme")),
+        ({}, {f"{SERVICE}.healthCheck.path": "/up"}, (None, "loadbalancer.healthcheck.path")),
+        ({}, {f"{ROUTER}.service": "other@file"}, (None, "loadbalancer.server.scheme, service")),
         (
             {TRANSPORT: "true", f"{SERVICE}.serversTransport": "own"},
             {TRANSPORT: "false", f"{SERVICE}.serversTransport": "own"},
-            Reach(untried="serverstransport.insecureskipverify"),
+            (None, "serverstransport.insecureskipverify"),
         ),
-        ({}, WITH_API | {API_PORT: "3001", API_PORT.replace("port", "scheme"): "http"}, Reach(port="3001")),
-        (WITH_API | {API_PORT: "1"}, WITH_API | {API_PORT: "1", PORT: "1"}, Reach()),
+        ({}, WITH_API | {API_PORT: "3001", API_PORT.replace("port", "scheme"): "http"}, ("3001", "")),
+        (WITH_API | {API_PORT: "1"}, WITH_API | {API_PORT: "1", PORT: "1"}, NOTHING),
         (
             WITH_API | {API_PORT: "1"},
             WITH_API | {API_PORT: "2", PORT: "3"},
-            Reach(port="2", untried="loadbalancer.server.port"),
+            ("2", "loadbalancer.server.port"),
         ),
-        ({}, {"traefik.http.services.unused.loadbalancer.server.port": "9", f"{ROUTER}.service": "shop-web"}, Reach()),
+        ({}, {"traefik.http.services.unused.loadbalancer.server.port": "9", f"{ROUTER}.service": "shop-web"}, NOTHING),
     ],
 )  # fmt: skip
 def test_what_is_new_about_the_way_to_a_container(
-    config: MakeConfig, before: dict[str, str], now: dict[str, str], expected: Reach
+    config: MakeConfig, before: dict[str, str], now: dict[str, str], expected: tuple[str | None, str]
 ) -> None:
     container = desired_host(a_run(with_labels(config, now), "v2"), HOST).containers[0]
     for seen in (deployed(with_labels(config, before)), made_by_kamal(deployed(with_labels(config, before)))):
@@ -74,7 +77,7 @@ def test_a_host_without_an_old_container_has_nothing_to_lose(config: MakeConfig)
     others = altered(seen, "shop-web-v1", labels=seen.containers[0].labels | {"service": "blog"})
     for host in (hidden, others):
         container = desired_host(a_run(changed, "v2"), HOST).containers[0]
-        assert new_reach(container, host.running) == Reach()
+        assert new_reach(container, host.running) == NOTHING
 
 
 def test_the_plan_marks_what_cannot_be_looked_for(config: MakeConfig) -> None:

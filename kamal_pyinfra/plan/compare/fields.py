@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import normpath
-from typing import Any, Self
+from typing import Any
 
-from kamal_pyinfra.config.env import is_for_host
 from kamal_pyinfra.config.values import networks
 from kamal_pyinfra.naming import ACCESSORY_LABEL, CLEAR_LABEL, DIGEST_LABEL, OWNER_LABEL
-from kamal_pyinfra.plan.docker_values import (
-    Options,
-    as_items,
-    from_bytes,
-    from_nano_cpus,
-    is_in_options,
-    names_in_options,
-    to_bytes,
-    to_nano_cpus,
-)
+from kamal_pyinfra.plan import docker_values
+from kamal_pyinfra.plan.docker_values import Options
 from kamal_pyinfra.plan.proxy.gate import without_gate
 from kamal_pyinfra.plan.proxy.router_names import hiding_labels
-from kamal_pyinfra.plan.state.desired import clear_check
 from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer
 
 NOT_SET = "(not set)"
 NAMED_FIELDS = 4
-OWN_VARIABLES = ("KAMAL_CONTAINER_NAME", "KAMAL_VERSION")
 OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL, CLEAR_LABEL)
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-"""What Docker gives every container by itself if its settings on the host name a proxy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,54 +40,8 @@ def as_cause(differences: tuple[Difference, ...]) -> str:
     if len(differences) == 1:
         return differences[0].text
     fields = dict.fromkeys(difference.field for difference in differences)
-    if len(fields) > NAMED_FIELDS:
-        return f"{len(fields)} fields differ"
-    return f"{', '.join(fields)} {'differ' if len(fields) > 1 else 'differs'}"
-
-
-def env_differences(env: tuple[tuple[str, str], ...], observed: ObservedContainer) -> Iterator[Difference]:
-    """Clear variables that are missing or have another value."""
-    for name, value in env:
-        if is_for_host(value):
-            continue  # the host's shell expanded it; only the digest can tell
-        if name in observed.secret_checks:
-            continue  # it is secret elsewhere, and compared as such
-        if name not in observed.env:
-            yield Difference(field=f"env {name}", before=NOT_SET, after=value)
-        elif (existing := observed.env[name]) is None:
-            # What the container does not call clear may have been a secret: only that it differs is shown.
-            if observed.clear_checks.get(name, clear_check(name, value)) != clear_check(name, value):
-                yield Difference(field=f"env {name}", after="changed")
-        elif existing != value:
-            yield Difference(field=f"env {name}", before=existing, after=value)
-
-
-def surplus_env_differences(
-    names: Iterable[str], options: Options, observed: ObservedContainer, defaults: ImageDefaults | None
-) -> Iterator[Difference]:
-    """Variables that are there although nothing asks for them, also those that were secret once."""
-    others = names_in_options(options, "env")
-    if defaults is None or others is None:
-        return
-    wanted = {*names, *observed.secret_checks, *OWN_VARIABLES, *others}
-    for name in sorted(observed.env.keys() - wanted - defaults.env):
-        # Whether its value may be shown is no longer known: it may have been a secret.
-        if name.upper() not in PROXY_VARIABLES:
-            yield Difference(field=f"env {name}", after="removed")
-
-
-def secret_differences(
-    secrets: str | None, checks: Mapping[str, int], observed: ObservedContainer, defaults: ImageDefaults | None
-) -> Iterator[Difference]:
-    """Secrets that the container does not have as they are now, by name; none if they are kept as they are."""
-    if secrets is None or observed.secrets in (None, secrets):
-        return
-    existing = observed.secret_checks
-    differences = tuple(changed_secrets(checks, existing, defaults.env if defaults else frozenset()))
-    yield from differences
-    # With a variable of the image among them the digest of all says nothing; then the checks have to do.
-    if not differences and existing.keys() <= checks.keys():
-        yield Difference(field="a secret", after="changed")
+    named = f"{len(fields)} fields" if len(fields) > NAMED_FIELDS else ", ".join(fields)
+    return f"{named} {'differ' if len(fields) > 1 else 'differs'}"
 
 
 def changed_secrets(
@@ -121,7 +62,7 @@ def label_differences(
     for name, value in labels:
         if observed.labels.get(name) != value:
             yield Difference(field=f"label {name}", before=observed.labels.get(name, NOT_SET), after=value)
-    others = names_in_options(options, "label")
+    others = docker_values.names_in_options(options, "label")
     if defaults is None or others is None:
         return
     wanted = {name for name, _ in labels}.union(OWN_LABELS, others)
@@ -129,51 +70,6 @@ def label_differences(
     for name in sorted(without_gate(observed.labels).keys() - wanted):
         if observed.labels[name] not in (defaults.labels.get(name), hiding.get(name)):
             yield Difference(field=f"label {name}", before=observed.labels[name] or '""', after=NOT_SET)
-
-
-MOUNTING = ("volume", "v", "mount", "tmpfs", "volumes-from")
-"""Options that mount something too; what they mount is compared by the digest."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DesiredMount:
-    """One mount."""
-
-    target: str  # path in the container
-    source: str  # path or volume on the host; empty if it may be any
-    is_read_only: bool = False
-    is_ours: bool = False  # whether each container has its own source, so that only its absence is a difference
-
-    @classmethod
-    def parse(cls, volume: str) -> Self:
-        """``SOURCE:TARGET[:OPTIONS]``, or ``TARGET`` alone for an anonymous volume."""
-        source, _, rest = volume.rpartition(":") if volume.count(":") == 0 else volume.partition(":")
-        target, _, mode = rest.partition(":")
-        source = "" if source.startswith(".") else source  # relative to where docker ran
-        return cls(target=normpath(target), source=source, is_read_only="ro" in mode.split(","))
-
-    @property
-    def text(self) -> str:
-        """As ``docker run --volume`` would have it, without the target."""
-        return f"{self.source}:ro" if self.is_read_only else self.source
-
-
-def mount_differences(
-    mounts: Iterable[DesiredMount], options: Options, observed: ObservedContainer
-) -> Iterator[Difference]:
-    """Mounts that are missing, come from elsewhere, or are there although nothing asks for them."""
-    by_target = {normpath(mount.target): mount for mount in mounts}
-    for target, mount in sorted(by_target.items()):
-        if target not in observed.mounts:
-            source = "" if mount.is_ours else mount.text
-            yield Difference(field=f"volume {target}", before="(not mounted)", after=source or "mounted")
-        elif not mount.is_ours and mount.source and observed.volumes.get(target, mount.text) != mount.text:
-            yield Difference(field=f"volume {target}", before=observed.volumes[target], after=mount.text)
-    if any(name in MOUNTING for name, _ in options):
-        return
-    for target in sorted(observed.volumes.keys() - by_target.keys()):
-        if observed.volumes[target]:
-            yield Difference(field=f"volume {target}", before=observed.volumes[target], after=NOT_SET)
 
 
 Reader = Callable[[tuple[object, ...]], object]
@@ -245,7 +141,7 @@ def _port(text: str) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join(value)
+        return " ".join(map(_shown, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -255,7 +151,7 @@ def _shown_ports(value: tuple[str, ...]) -> str:
 
 TEXTS = _each()
 CAPABILITIES = _each(lambda text: text.upper().removeprefix("CAP_"))
-NAMESPACE, NUMBER, SIZE = _last(_namespace, ""), _last(_number, 0), _last(to_bytes, 0)
+NAMESPACE, NUMBER, SIZE = _last(_namespace, ""), _last(_number, 0), _last(docker_values.to_bytes, 0)
 
 
 @dataclass(frozen=True)
@@ -271,10 +167,10 @@ class Option:
 
 
 OPTIONS = (
-    Option(("memory",), "Memory", SIZE, from_bytes, is_mutable=True),
-    Option(("memory-reservation",), "MemoryReservation", SIZE, from_bytes, is_mutable=True),
-    Option(("memory-swap",), "MemorySwap", SIZE, from_bytes, is_mutable=True, has_known_default=False),
-    Option(("cpus",), "NanoCpus", _last(to_nano_cpus, 0), from_nano_cpus, is_mutable=True),
+    Option(("memory",), "Memory", SIZE, docker_values.from_bytes, is_mutable=True),
+    Option(("memory-reservation",), "MemoryReservation", SIZE, docker_values.from_bytes, is_mutable=True),
+    Option(("memory-swap",), "MemorySwap", SIZE, docker_values.from_bytes, is_mutable=True, has_known_default=False),
+    Option(("cpus",), "NanoCpus", _last(docker_values.to_nano_cpus, 0), docker_values.from_nano_cpus, is_mutable=True),
     Option(("cpu-shares",), "CpuShares", NUMBER, is_mutable=True),
     Option(("cpuset-cpus",), "CpusetCpus", _text, is_mutable=True),
     Option(("pids-limit",), "PidsLimit", NUMBER, is_mutable=True),
@@ -289,7 +185,7 @@ OPTIONS = (
     Option(("group-add",), "GroupAdd"),
     Option(("security-opt",), "SecurityOpt", _security, has_known_default=False),
     Option(("ulimit",), "Ulimits", _each(lambda text: text if ":" in text else f"{text}:{text.partition('=')[2]}")),
-    Option(("shm-size",), "ShmSize", SIZE, from_bytes, has_known_default=False),
+    Option(("shm-size",), "ShmSize", SIZE, docker_values.from_bytes, has_known_default=False),
     Option(("pid",), "PidMode", NAMESPACE),
     Option(("ipc",), "IpcMode", NAMESPACE, has_known_default=False),
     Option(("user",), "User", _text, has_known_default=False),
@@ -303,14 +199,11 @@ RESTART = "restart"
 def option_differences(
     desired: Options, observed: Mapping[str, tuple[object, ...]], *, is_same: bool
 ) -> Iterator[Difference]:
-    """The options that are not as written.
+    """The options that are not as written; of inspect's fields those that were not read are absent.
 
-    Args:
-        observed: inspect's fields, each as a tuple of values; fields that were not read are absent.
-        is_same: whether the container was created from this very configuration, so that only what
-            ``docker update`` changes can differ.
+    One that was created from the same configuration can only differ in what ``docker update`` changes.
     """
-    written = {name: as_items(value) for name, value in desired}
+    written = {name: docker_values.as_items(value) for name, value in desired}
     for option in OPTIONS:
         given = [name for name in option.names if name in written]
         is_comparable = option.is_mutable or not is_same
@@ -320,31 +213,9 @@ def option_differences(
         actual = option.read(observed[option.field])
         if wanted is not None and wanted != actual:
             before = option.write(actual) if actual else NOT_SET
-            if actual is None:
-                before = _as_written(observed[option.field])
-            after = _as_written(written[given[0]]) if given else NOT_SET
+            before = _shown(observed[option.field]) if actual is None else before
+            after = _shown(written[given[0]]) if given else NOT_SET
             yield Difference(field=option.names[0], before=before, after=after)
     restart = _text(written.get(RESTART, ("unless-stopped",)))
     if RESTART in observed and restart.partition(":")[0] != _text(observed[RESTART]):
         yield Difference(field=RESTART, before=_text(observed[RESTART]) or "no", after=restart)
-
-
-def _as_written(values: tuple[object, ...]) -> str:
-    return " ".join(_shown(value) for value in values)
-
-
-def logging_differences(wanted: Options, options: Options, observed: ObservedContainer) -> Iterator[Difference]:
-    """Another driver, and options of it that are missing, have another value, or are there unasked.
-
-    Where ``docker run`` options set the logging too, only the digest can tell.
-    """
-    if not observed.log_driver or is_in_options(options, "log-driver", "log-opt"):
-        return
-    drivers = [str(value) for flag, value in wanted if flag == "--log-driver"]
-    if drivers and drivers[0] != observed.log_driver:
-        yield Difference(field="log driver", before=observed.log_driver, after=drivers[0])
-    given = dict(str(value).split("=", 1) for flag, value in wanted if flag == "--log-opt")
-    for name in sorted(given.keys() | observed.log_options.keys()):
-        before, after = observed.log_options.get(name, NOT_SET), given.get(name, NOT_SET)
-        if before != after:
-            yield Difference(field=f"log option {name}", before=before, after=after)

@@ -11,20 +11,12 @@ from typing import Any, TypeVar
 from kamal_pyinfra.config.model import drain_seconds, stop_seconds
 from kamal_pyinfra.config.values import networks
 from kamal_pyinfra.naming import REPLACED_MARK, replaced_name
-from kamal_pyinfra.plan.changes import (
-    AwaitContainer,
-    BootContainer,
-    ReplaceContainer,
-    RestartContainer,
-    RunRelease,
-    StopContainer,
-    SyncAssets,
-)
+from kamal_pyinfra.plan import changes as kinds
 from kamal_pyinfra.plan.compare import container as compare
 from kamal_pyinfra.plan.compare.fields import as_cause
 from kamal_pyinfra.plan.docker_values import published_ports
 from kamal_pyinfra.plan.proxy.gate import has_routers, new_reach
-from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, with_names
+from kamal_pyinfra.plan.proxy.router_names import names_beside, names_of, names_taken, renamed
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.desired import AppContainer, DesiredHost
 from kamal_pyinfra.plan.state.observed import ObservedContainer, ObservedHost, Status
@@ -34,7 +26,7 @@ UNLISTED_FILES = (
     "whether files of its image were changed is not known: there are more than 10,000, or the host did not list them "
     "in time"
 )
-Boot = TypeVar("Boot", bound=BootContainer)
+Boot = TypeVar("Boot", bound=kinds.BootContainer)
 
 
 @dataclass(frozen=True)
@@ -50,27 +42,19 @@ class Comparison:
         return self.desired.owner.running(self.observed.containers)
 
     @cached_property
-    def boots(self) -> tuple[BootContainer, ...]:
-        """One change for each desired container that is not serving as configured; primary role first.
-
-        None of them takes a name in the proxy from what serves (:mod:`kamal_pyinfra.plan.proxy.router_names`).
-        """
+    def boots(self) -> tuple[kinds.BootContainer, ...]:
+        """One change for each desired container that is not serving as configured; primary role first."""
         changes = [change for each in self.desired.containers if (change := self._bring_into_service(each))]
         return tuple(self._stopping_first(self._named(change, changes)) for change in changes)
 
     @cached_property
-    def booting(self) -> dict[str, str]:
-        """Role → the container that gets started for it; the first of several."""
-        return {change.role: change.subject for change in reversed(self.boots)}
-
-    @cached_property
     def stopping(self) -> frozenset[str]:
         """Names, as they are now, of our running containers that will not run when the deploy is over."""
-        replaced = {change.subject for change in self.boots if isinstance(change, ReplaceContainer)}
+        replaced = {change.subject for change in self.boots if isinstance(change, kinds.ReplaceContainer)}
         return frozenset(old.name for old in self.running) - (self._wanted - replaced)
 
     @cached_property
-    def stops(self) -> tuple[StopContainer, ...]:
+    def stops(self) -> tuple[kinds.StopContainer, ...]:
         """Every running app container of ours that is not desired; the new ones are healthy before these stop."""
         run = self.desired.run
         return tuple(
@@ -80,20 +64,17 @@ class Comparison:
                 self.observed,
                 self._stop_cause(old),
                 name=replaced_name(old.name, run.replaced_suffix) if old.name in self._wanted else old.name,
-                part_of=self.booting.get(old.role, ""),
+                part_of=next((boot.subject for boot in self.boots if boot.role == old.role), ""),
             )
             for old in self.running
             if old.name in self.stopping
         )
 
-    def assets(self) -> tuple[SyncAssets, ...]:
-        """Assets are synced whenever a container with assets gets started, and when its folder is missing.
-
-        Replicas share the folder of the first.
-        """
+    def assets(self) -> tuple[kinds.SyncAssets, ...]:
+        """Where a container with assets gets started, or the folder is missing that replicas share with the first."""
         starting, there = {change.subject for change in self.boots}, self.observed.assets
         return tuple(
-            SyncAssets(
+            kinds.SyncAssets(
                 role=container.role,
                 assets=container.assets,
                 image=container.image,
@@ -108,17 +89,17 @@ class Comparison:
             and (container.name in starting or container.assets.volume not in there)
         )
 
-    def release(self) -> tuple[RunRelease, ...]:
+    def release(self) -> tuple[kinds.RunRelease, ...]:
         """One change on the release command's host if its role boots there; none anywhere else."""
         release = self.desired.release
         role = release.container.role if release else ""
-        boots = [change for change in self.boots if change.role == role and not isinstance(change, AwaitContainer)]
+        is_booting = any(boot.role == role and not isinstance(boot, kinds.AwaitContainer) for boot in self.boots)
         cause = "release command runs once before boot"
-        return (RunRelease(release=release, role=role, cause=cause),) if release and boots else ()
+        return (kinds.RunRelease(release=release, role=role, cause=cause),) if release and is_booting else ()
 
     def port_conflicts(self) -> Iterator[str]:
         """A port that the old container holds: the new one could not boot beside it, today or ever."""
-        boots = (each for each in self.boots if not (isinstance(each, AwaitContainer) or each.stops_first))
+        boots = (each for each in self.boots if not (isinstance(each, kinds.AwaitContainer) or each.stops_first))
         for container, old in ((each.container, old) for each in boots for old in self.running):
             for port in _held_ports(container, old):
                 yield (
@@ -151,84 +132,90 @@ class Comparison:
 
     def _change(self, kind: type[Boot], container: AppContainer, cause: str, **others: Any) -> Boot:
         replaces = tuple(old.name for old in self._replaced(container))
-        return kind(container=container, role=container.role, cause=cause, replaces=replaces, **others)
+        action = kinds.Action.REPLACE if replaces else None
+        others = {"container": container, "role": container.role, "replaces": replaces, **others}
+        return kind(cause=cause, special_action=action, **others)
 
-    def _bring_into_service(self, container: AppContainer) -> BootContainer | None:
+    def _bring_into_service(self, container: AppContainer) -> kinds.BootContainer | None:
         """What has to happen so that a container serves as configured."""
         observed, existing = self.observed, self.observed.container(container.name)
         if existing is None:
             return self._boot(container)
         if differences := compare.container_differences(container, existing, observed):
             is_drift, cause = compare.is_by_hand(container, existing, differences), as_cause(differences)
-            return self._change(ReplaceContainer, container, cause, is_drift=is_drift, differences=differences)
+            return self._change(kinds.ReplaceContainer, container, cause, is_drift=is_drift, differences=differences)
         if self.desired.run.replaces_edited and existing.edited:
-            return self._change(ReplaceContainer, container, edited_files(existing), is_drift=True)
+            return self._change(kinds.ReplaceContainer, container, edited_files(existing), is_drift=True)
         is_drift = compare.was_in_service(self.desired, observed)
         if existing.status == Status.EXITED:
             return self._restart(container, existing, is_drift=is_drift)
         if existing.status != Status.RUNNING:
             is_drift = is_drift and existing.status == Status.PAUSED
-            return self._change(ReplaceContainer, container, f"is {existing.status}", is_drift=is_drift)
+            return self._change(kinds.ReplaceContainer, container, f"is {existing.status}", is_drift=is_drift)
         if container.health is None or existing.health == "healthy":
             return None
         tied = {observed.absolute(path) for path, is_tied in observed.cords.items() if is_tied}
         if container.cord and cord_of(self.desired.run, existing, observed) not in tied:
-            return self._change(ReplaceContainer, container, "its cord was cut", is_drift=is_drift)
-        return AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
+            return self._change(kinds.ReplaceContainer, container, "its cord was cut", is_drift=is_drift)
+        return kinds.AwaitContainer(container=container, role=container.role, cause=f"is {existing.health}")
 
-    def _boot(self, container: AppContainer) -> BootContainer:
+    def _boot(self, container: AppContainer) -> kinds.BootContainer:
         old, is_drift = next(iter(self._replaced(container)), None), compare.was_started(container, self.observed)
         if old is None:
             cause = "was removed" if is_drift else self._scaling(container) or "not found"
-            return self._change(BootContainer, container, cause, is_drift=is_drift)
+            return self._change(kinds.BootContainer, container, cause, is_drift=is_drift)
         is_same = old.version == container.version
         cause = "its predecessor stepped aside" if is_same else f"version {old.version} → {container.version}"
         differences = compare.config_differences(container, old, self.observed)
-        return self._change(BootContainer, container, cause, is_drift=is_drift, differences=differences)
+        return self._change(kinds.BootContainer, container, cause, is_drift=is_drift, differences=differences)
 
-    def _restart(self, container: AppContainer, existing: ObservedContainer, *, is_drift: bool) -> BootContainer:
+    def _restart(self, container: AppContainer, existing: ObservedContainer, *, is_drift: bool) -> kinds.BootContainer:
         """A retained container keeps its labels: it cannot start beside one that defines a name of its otherwise."""
         if taken := names_taken(existing, self.observed.running):
             cause = f"is stopped, {taken[0]} changed since"
-            return self._change(ReplaceContainer, container, cause, is_drift=is_drift)
+            return self._change(kinds.ReplaceContainer, container, cause, is_drift=is_drift)
         cord = cord_of(self.desired.run, existing, self.observed)
-        return self._change(RestartContainer, container, "is stopped", is_drift=is_drift, cord=cord)
+        return self._change(kinds.RestartContainer, container, "is stopped", is_drift=is_drift, cord=cord)
 
-    def _named(self, change: BootContainer, changes: Sequence[BootContainer]) -> BootContainer:
-        """What starts gets the names of the replicas that stay: the proxy spreads requests over one name's servers."""
-        if isinstance(change, AwaitContainer):
+    def _named(self, change: kinds.BootContainer, changes: Sequence[kinds.BootContainer]) -> kinds.BootContainer:
+        """What starts takes no name in the proxy from what serves, and has those of the replicas that stay.
+
+        The proxy spreads requests over the servers of one name.
+        """
+        if isinstance(change, kinds.AwaitContainer):
             return change
-        observed = self.observed
-        starting = {each.subject for each in changes if not isinstance(each, AwaitContainer | RestartContainer)}
+        observed, there = self.observed, kinds.AwaitContainer | kinds.RestartContainer
+        starting = {each.subject for each in changes if not isinstance(each, there)}
         replicas = {each.name for each in self.desired.containers if each.role == change.role} - starting
         staying = sorted((each for each in observed.containers if each.name in replicas), key=lambda each: each.status)
         names = next((names_of(each.labels) for each in reversed(staying)), None)
-        if isinstance(change, RestartContainer):
+        if isinstance(change, kinds.RestartContainer):
             existing = observed.container(change.subject)
             if existing is None or names is None or names_of(existing.labels) == names:
                 return change
             cause = "is stopped, and was routed under another name"
-            change = self._change(ReplaceContainer, change.container, cause, is_drift=change.is_drift)
+            change = self._change(kinds.ReplaceContainer, change.container, cause, is_drift=change.is_drift)
         names = names or names_beside(change.container, observed.running)
-        cause, reach = change.cause, new_reach(change.container, observed.running)
+        cause, (port, untried) = change.cause, new_reach(change.container, observed.running)
         if names.broken:
             cause += f"; interrupts traffic: {', '.join(names.broken)} differs"
-        if reach.untried:
-            cause += f"; loses requests if the proxy cannot reach it: {reach.untried} differs"
-        return replace(change, container=with_names(change.container, names), cause=cause, awaited_port=reach.port)
+        if untried:
+            cause += f"; loses requests if the proxy cannot reach it: {untried} differs"
+        # The digest is of the configuration and stays.
+        labels = tuple(renamed(dict(change.container.labels), names).items())
+        return replace(change, container=replace(change.container, labels=labels), cause=cause, awaited_port=port)
 
-    def _stopping_first(self, change: BootContainer) -> BootContainer:
-        """The change with what it stops before it starts, marked in its cause; nothing behind the proxy stops first.
+    def _stopping_first(self, change: kinds.BootContainer) -> kinds.BootContainer:
+        """Two versions of a role cannot both have a port or the network of the host, so the old one may stop first.
 
-        Two versions of a role cannot both have a port of the host, or all of its network. Of replicas on one network it
-        is known that they listen on nothing.
+        Nothing behind the proxy does. Of replicas on one network it is known that they listen on nothing.
         """
         container, suffix = change.container, self.desired.run.replaced_suffix
         found = {old.name: shared for old in self._of_role(container) if (shared := _shared(container, old))}
         wanted = sum(each.role == container.role for each in self.desired.containers)
-        if wanted > 1 or isinstance(change, AwaitContainer) or not found:
+        if wanted > 1 or isinstance(change, kinds.AwaitContainer) or not found:
             return change
-        renamed = {container.name} if isinstance(change, ReplaceContainer) else set()
+        renamed = {container.name} if isinstance(change, kinds.ReplaceContainer) else set()
         names = tuple(replaced_name(name, suffix) if name in renamed else name for name in found)
         stops = f"interrupts {container.role}: {', '.join(found)} stops first, both {next(iter(found.values()))}"
         return replace(change, stops_first=names, cause=f"{change.cause}; {stops}")
@@ -268,9 +255,9 @@ def edited_files(container: ObservedContainer) -> str:
 
 def stop_of(
     run: Run, container: ObservedContainer, observed: ObservedHost, cause: str, *, name: str = "", part_of: str = ""
-) -> StopContainer:
+) -> kinds.StopContainer:
     """A running container is drained and stopped, under the name that it has by then."""
-    return StopContainer(
+    return kinds.StopContainer(
         name=name or container.name,
         role=container.role,
         cause=cause,

@@ -8,20 +8,7 @@ from dataclasses import dataclass, replace
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.naming import REPLACED_MARK, REPLICA_MARK, first_replica
-from kamal_pyinfra.plan.changes import (
-    Change,
-    ForgetHosts,
-    RemoveContainer,
-    RemoveDirectory,
-    RemoveEnvFile,
-    RemoveFile,
-    RemoveImage,
-    RemoveProxy,
-    RemoveUntagged,
-    ReplaceContainer,
-    RestartContainer,
-    TagLatest,
-)
+from kamal_pyinfra.plan import changes as kinds
 from kamal_pyinfra.plan.diff.accessory import diff_left_accessories
 from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.proxy import foreign_proxy
@@ -53,7 +40,7 @@ class Surplus:
         """The container prefixes of the roles that the run may touch."""
         return (*self.run.prefixes, *map(self.run.owner.prefix, self.former_roles))
 
-    def containers(self, retain: int | None) -> Iterator[RemoveContainer]:
+    def containers(self, retain: int | None) -> Iterator[kinds.RemoveContainer]:
         """Per role the newest stopped versions are kept; a replaced container serves no rollback.
 
         A replica too many of the version in service goes when its version does: it would be desired again.
@@ -62,7 +49,7 @@ class Surplus:
         serving = {first_replica(name) for name in self.in_service}
         for old in self.stopped:
             if REPLACED_MARK in old.name:
-                yield RemoveContainer(name=old.name, role=old.role, cause="was replaced")
+                yield kinds.RemoveContainer(name=old.name, role=old.role, cause="was replaced")
                 continue
             versions = kept.setdefault(old.role, [])
             name = first_replica(old.name)
@@ -71,7 +58,7 @@ class Surplus:
             if retain is None or len(versions) < retain:
                 versions.append(name)
             else:
-                yield RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
+                yield kinds.RemoveContainer(name=old.name, role=old.role, cause=f"only {retain} are retained")
 
     def recent_images(self) -> frozenset[str]:
         """Tags that somebody else may be about to start: new ones, where another destination or service is at work.
@@ -90,7 +77,7 @@ class Surplus:
         ages = {each.reference: observed.now - observed.image_times.get(each.id, 0) for each in observed.images}
         return frozenset(image for image, age in ages.items() if observed.now and abs(age) < RECENT_SECONDS)
 
-    def images(self, gone: set[str]) -> Iterator[RemoveImage]:
+    def images(self, gone: set[str]) -> Iterator[kinds.RemoveImage]:
         """Versions of the app that no container uses any more; ``latest`` is no version."""
         kept = self.kept_images | self.recent_images()
         kept |= {container.image for container in self.observed.containers if container.name not in gone}
@@ -98,26 +85,26 @@ class Surplus:
             repository, _, tag = reference.rpartition(":")
             is_version = tag != NO_TAG and tag.split("-")[0] != "latest"
             if repository == self.run.config.repository and is_version and reference not in kept:
-                yield RemoveImage(image=reference, cause="no container uses it")
+                yield kinds.RemoveImage(image=reference, cause="no container uses it")
 
-    def untagged_images(self) -> tuple[RemoveUntagged, ...]:
+    def untagged_images(self) -> tuple[kinds.RemoveUntagged, ...]:
         """Images whose tag went to a newer one, unless a container or another tag needs them."""
         images, reference = self.observed.images, f"{self.run.config.repository}:{NO_TAG}"
         used = {container.image_id for container in self.observed.containers}
         used |= {image.id for image in images if not image.reference.endswith(f":{NO_TAG}")}
         lost = [image for image in images if image.reference == reference and image.id not in used]
         cause, service = f"{len(lost)} lost the tag", self.run.owner.service
-        return (RemoveUntagged(image=reference, service=service, cause=cause),) if lost else ()
+        return (kinds.RemoveUntagged(image=reference, service=service, cause=cause),) if lost else ()
 
-    def cords(self) -> Iterator[RemoveDirectory]:
+    def cords(self) -> Iterator[kinds.RemoveDirectory]:
         """Cord directories of our roles that no container mounts."""
         names = "|".join(f"(?:{re.escape(prefix)})-{RUN_ID}(?:{REPLICA_MARK}[0-9]+)?" for prefix in self._prefixes)
         pattern = re.compile(names or r"(?!)")
         for path in sorted(self.observed.cords):
             if pattern.fullmatch(path.rpartition("/")[2]) and self.observed.absolute(path) not in self.mounted:
-                yield RemoveDirectory(path=path, cause="no container mounts it")
+                yield kinds.RemoveDirectory(path=path, cause="no container mounts it")
 
-    def assets(self) -> Iterator[RemoveDirectory]:
+    def assets(self) -> Iterator[kinds.RemoveDirectory]:
         """Asset folders of our roles that belong to no container in service."""
         kept = self.in_service | {source.rpartition("/")[2] for source in self.mounted}
         others = {other.prefix for other in self.observed.containers if other.role}
@@ -127,17 +114,17 @@ class Surplus:
             # ``shop-web-eu-v1`` is not role ``web``'s if there is a role ``web-eu``.
             owner = max((prefix for prefix in prefixes if name.startswith(f"{prefix}-")), key=len, default="")
             if name not in kept and owner in self._prefixes:
-                yield RemoveDirectory(path=path, cause="its version is not in service")
+                yield kinds.RemoveDirectory(path=path, cause="its version is not in service")
 
 
-def diff_tag(compared: Comparison) -> tuple[TagLatest, ...]:
+def diff_tag(compared: Comparison) -> tuple[kinds.TagLatest, ...]:
     """``latest`` (``latest-DESTINATION``) must name the version in service: Kamal finds it by that."""
     desired, observed, run = compared.desired, compared.observed, compared.desired.run
     image_id = observed.image_id(desired.image)
     if not desired.containers or (image_id and observed.image_id(run.latest_image) == image_id):
         return ()
     return (
-        TagLatest(
+        kinds.TagLatest(
             image=desired.image,
             tag=run.latest_image,
             cause=f"{run.version} is in service",
@@ -147,7 +134,7 @@ def diff_tag(compared: Comparison) -> tuple[TagLatest, ...]:
     )
 
 
-def diff_leftovers(compared: Comparison) -> tuple[Change, ...]:
+def diff_leftovers(compared: Comparison) -> tuple[kinds.Change, ...]:
     """Everything that may go, in the order in which it can go.
 
     A run that does not prune leaves retained containers and images alone; replaced containers and folders
@@ -182,7 +169,7 @@ def is_former(compared: Comparison) -> bool:
 def _surplus(compared: Comparison, former: list[str]) -> Surplus:
     desired, observed = compared.desired, compared.observed
     wanted = frozenset(container.name for container in desired.containers)
-    starting = {change.subject for change in compared.boots if isinstance(change, RestartContainer)}
+    starting = {change.subject for change in compared.boots if isinstance(change, kinds.RestartContainer)}
     staying = starting | {each.name for each in observed.running} - compared.stopping  # ours or not
     return Surplus(
         run=desired.run,
@@ -197,23 +184,19 @@ def _surplus(compared: Comparison, former: list[str]) -> Surplus:
     )
 
 
-def _removed_containers(compared: Comparison, surplus: Surplus) -> Iterator[RemoveContainer]:
+def _removed_containers(compared: Comparison, surplus: Surplus) -> Iterator[kinds.RemoveContainer]:
     """What is not retained, and what steps aside in this run for a container of its name."""
-    desired = compared.desired
+    desired, cause = compared.desired, f"{compared.desired.host} is not in the config"
     for change in surplus.containers(desired.retain_containers):
         part_of = change.name if change.name in compared.stopping else ""
-        yield replace(change, cause=_left(compared), part_of=part_of) if desired.is_leaving else change
+        yield replace(change, cause=cause, part_of=part_of) if desired.is_leaving else change
     for boot in compared.boots:
-        if isinstance(boot, ReplaceContainer):
+        if isinstance(boot, kinds.ReplaceContainer):
             name = naming.replaced_name(boot.subject, desired.run.replaced_suffix)
-            yield RemoveContainer(name=name, role=boot.role, cause="was replaced", part_of=boot.subject)
+            yield kinds.RemoveContainer(name=name, role=boot.role, cause="was replaced", part_of=boot.subject)
 
 
-def _left(compared: Comparison) -> str:
-    return f"{compared.desired.host} is not in the config"
-
-
-def _unused_folders(compared: Comparison, surplus: Surplus) -> Iterator[RemoveDirectory]:
+def _unused_folders(compared: Comparison, surplus: Surplus) -> Iterator[kinds.RemoveDirectory]:
     """Folders of a container that is replaced go along with it."""
     owners = {key: stop.part_of for stop in compared.stops for key in (stop.cord, stop.name)}
     for change in surplus.cords():
@@ -222,7 +205,7 @@ def _unused_folders(compared: Comparison, surplus: Surplus) -> Iterator[RemoveDi
         yield replace(change, part_of=owners.get(change.path.rpartition("/")[2], ""))
 
 
-def _unused_env_files(compared: Comparison, former: list[str]) -> Iterator[RemoveEnvFile]:
+def _unused_env_files(compared: Comparison, former: list[str]) -> Iterator[kinds.RemoveEnvFile]:
     """Of roles that were on the host and are not any more; that they were ours, a container or the record tells."""
     desired = compared.desired
     if desired.owner.roles or desired.retain_containers is None:
@@ -232,7 +215,7 @@ def _unused_env_files(compared: Comparison, former: list[str]) -> Iterator[Remov
         path = naming.role_env_file(desired.run.config, role)
         if path in unwanted:
             where = "is not on this host any more" if role in desired.run.known_roles else "is not in the config"
-            yield RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
+            yield kinds.RemoveEnvFile(path=path, role=role, cause=f"role {role} {where}")
 
 
 def _former_roles(compared: Comparison) -> set[str]:
@@ -245,29 +228,29 @@ def _former_roles(compared: Comparison) -> set[str]:
     return {role for role in known.union(recorded) - current if owner.prefix(role) not in others}
 
 
-def _of_a_leaving_host(compared: Comparison) -> Iterator[Change]:
+def _of_a_leaving_host(compared: Comparison) -> Iterator[kinds.Change]:
     """The record, and the proxy unless it serves others; what else is there is not ours."""
-    run, observed, cause = compared.desired.run, compared.observed, _left(compared)
+    run, observed, cause = compared.desired.run, compared.observed, f"{compared.desired.host} is not in the config"
     proxy = observed.container(naming.PROXY_CONTAINER)
     others = (other for other in observed.containers if not run.owner.is_service_of(other))
     if proxy is not None and not foreign_proxy(observed) and not services_behind_proxy(others):
-        yield RemoveProxy(name=proxy.name, cause=cause)
+        yield kinds.RemoveProxy(name=proxy.name, cause=cause)
         env_file = naming.proxy_env_file(run.config)
         if env_file in observed.files:
-            yield RemoveEnvFile(path=env_file, cause=cause)
+            yield kinds.RemoveEnvFile(path=env_file, cause=cause)
     if observed.has_image(run.latest_image):
-        yield RemoveImage(image=run.latest_image, cause=cause)
+        yield kinds.RemoveImage(image=run.latest_image, cause=cause)
     if observed.record is not None:
-        yield RemoveFile(path=naming.hosts_record(run.config), cause=cause)
-        yield RemoveDirectory(path=naming.edits_directory(run.config), cause=cause)
+        yield kinds.RemoveFile(path=naming.hosts_record(run.config), cause=cause)
+        yield kinds.RemoveDirectory(path=naming.edits_directory(run.config), cause=cause)
 
 
-def diff_record(compared: Comparison) -> tuple[ForgetHosts, ...]:
+def diff_record(compared: Comparison) -> tuple[kinds.ForgetHosts, ...]:
     """Hosts that left the configuration are in the record until they are decommissioned or forgotten."""
     run, record = compared.desired.run, compared.observed.record or Record()
     hosts = tuple(host for host in (*run.decommissioned, *run.forgotten) if host in record.hosts)
     cause = f"{', '.join(hosts)} left the config"
-    change = ForgetHosts(path=naming.hosts_record(run.config), hosts=hosts, cause=cause)
+    change = kinds.ForgetHosts(path=naming.hosts_record(run.config), hosts=hosts, cause=cause)
     return () if compared.desired.is_leaving or not hosts else (change,)
 
 

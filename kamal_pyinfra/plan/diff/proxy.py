@@ -6,14 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kamal_pyinfra.naming import OWNER_LABEL, PROXY_CONTAINER
-from kamal_pyinfra.plan.changes import (
-    AwaitContainer,
-    BootContainer,
-    ReplaceProxy,
-    RestartContainer,
-    RunProxy,
-    StartProxy,
-)
+from kamal_pyinfra.plan import changes as kinds
 from kamal_pyinfra.plan.compare.container import container_differences, is_by_hand
 from kamal_pyinfra.plan.compare.fields import as_cause
 from kamal_pyinfra.plan.diff.app import Comparison
@@ -58,7 +51,7 @@ def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
 INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
-def diff_proxy(compared: Comparison) -> tuple[RunProxy, ...]:
+def diff_proxy(compared: Comparison) -> tuple[kinds.RunProxy, ...]:
     """The proxy must run as ``traefik:`` says."""
     proxy, observed = compared.desired.proxy, compared.observed
     if proxy is None or foreign_proxy(observed):  # of a foreign one the plan is refused
@@ -66,19 +59,18 @@ def diff_proxy(compared: Comparison) -> tuple[RunProxy, ...]:
     running = observed.container(proxy.name)
     if running is None:
         was_there = observed.record is not None and observed.record.proxy == proxy.digest
-        return (RunProxy(proxy=proxy, cause="was removed" if was_there else "not found", is_drift=was_there),)
+        return (kinds.RunProxy(proxy=proxy, cause="was removed" if was_there else "not found", is_drift=was_there),)
     if differences := container_differences(proxy, running, observed):
-        is_drift = is_by_hand(proxy, running, differences)
-        cause = f"{as_cause(differences)}; {INTERRUPTS}"
-        return (ReplaceProxy(proxy=proxy, cause=cause, differences=differences, is_drift=is_drift),)
-    if not running.is_running:
-        return (StartProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True),)
-    return ()
+        cause, is_drift = f"{as_cause(differences)}; {INTERRUPTS}", is_by_hand(proxy, running, differences)
+        change = kinds.RunProxy(proxy=proxy, cause=cause, differences=differences, is_drift=is_drift)
+        return (replace(change, special_action=kinds.Action.REPLACE),)
+    start = kinds.RunProxy(proxy=proxy, cause=f"is {running.status}", is_drift=True)
+    return () if running.is_running else (replace(start, special_action=kinds.Action.UPDATE),)
 
 
 def replaced_proxy(compared: Comparison) -> Proxy | None:
     """The new proxy, where it takes the place of another one."""
-    return next((each.proxy for each in diff_proxy(compared) if isinstance(each, ReplaceProxy)), None)
+    return next((each.proxy for each in diff_proxy(compared) if each.action is kinds.Action.REPLACE), None)
 
 
 def proxy_conflicts(compared: Comparison) -> list[str]:
@@ -95,30 +87,30 @@ def proxy_conflicts(compared: Comparison) -> list[str]:
         *(
             f"{desired.host}: `traefik:` contradicts the running proxy of {others} ({change.cause})"
             for change in diff_proxy(compared)
-            if isinstance(change, ReplaceProxy) and others
+            if change.action is kinds.Action.REPLACE and others
         ),
     ]
 
 
-def boot_gates(changes: Iterable[BootContainer], compared: Comparison) -> tuple[Gate, ...]:
+def boot_gates(changes: Iterable[kinds.BootContainer], compared: Comparison) -> tuple[Gate, ...]:
     """What to ask about containers that boot; those that no router leads to are left out."""
     proxy, running = compared.desired.proxy, compared.observed.container(PROXY_CONTAINER)
     command = running.command if running is not None else ()
-    if proxy is not None and any(type(change) is not StartProxy for change in diff_proxy(compared)):
+    if proxy is not None and any(change.action is not kinds.Action.UPDATE for change in diff_proxy(compared)):
         command = proxy_arguments(proxy)
     gates = (_boot_gate(change, compared.observed, command) for change in changes)
     return tuple(gate for gate in gates if gate.rules)
 
 
-def _boot_gate(change: BootContainer, observed: ObservedHost, command: Sequence[str]) -> Gate:
+def _boot_gate(change: kinds.BootContainer, observed: ObservedHost, command: Sequence[str]) -> Gate:
     name, labels = change.container.name, dict(change.container.labels)
     existing = observed.container(name)
-    if existing is not None and isinstance(change, RestartContainer | AwaitContainer):
+    if existing is not None and isinstance(change, kinds.RestartContainer | kinds.AwaitContainer):
         gate, labels = observed_gate(existing.name, existing.labels, command), dict(existing.labels)
     else:
         gate = gate_of(change.container, command)
     # One that runs and defines the same routers and middlewares: the proxy may have taken these before.
-    itself = name if isinstance(change, AwaitContainer) else ""  # one that is replaced serves under the same name
+    itself = name if isinstance(change, kinds.AwaitContainer) else ""  # one that is replaced serves under the same name
     wanted, others = _defined(labels, name), [each for each in observed.running if each.name != itself]
     is_in_use = any(wanted.items() <= _defined(each.labels, each.name).items() for each in others)
     return replace(gate, is_in_use=is_in_use)

@@ -10,7 +10,7 @@ from kamal_pyinfra.redactor import redacted
 
 if TYPE_CHECKING:
     from kamal_pyinfra.plan.changes import Change
-    from kamal_pyinfra.plan.plan import HostPlan, Plan
+    from kamal_pyinfra.plan.plan import Plan
 
 FORMAT_VERSION = 1
 
@@ -91,26 +91,23 @@ def plan_document(plan: Plan) -> PlanDocument:
         version=plan.version,
         command=plan.command,
         build=None if plan.build is None else _change(plan.build),
-        hosts=[_host(host) for host in plan.hosts],
+        hosts=[
+            HostDocument(
+                host=host.host,
+                roles=list(host.roles),
+                changes=list(map(_change, host.changes)),
+                advice=[AdviceDocument(**_change(each).model_dump(), command=each.command) for each in host.advice],
+                unchanged=host.unchanged,
+                notes=list(host.notes),
+            )
+            for host in plan.hosts
+        ],
         notes=list(plan.notes),
         summary=SummaryDocument(
-            replace=counts["replace"],
-            create=counts["create"],
             change=counts["update"],
-            remove=counts["remove"],
             unchanged=plan.unchanged,
+            **{action: counts[action] for action in ("replace", "create", "remove")},
         ),
-    )
-
-
-def _host(plan: HostPlan) -> HostDocument:
-    return HostDocument(
-        host=plan.host,
-        roles=list(plan.roles),
-        changes=[_change(change) for change in plan.changes],
-        advice=[AdviceDocument(**_change(change).model_dump(), command=change.command) for change in plan.advice],
-        unchanged=plan.unchanged,
-        notes=list(plan.notes),
     )
 
 

@@ -16,7 +16,6 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import ObservedHost
 from kamal_pyinfra.text import one_line
 
-Facts = Mapping[str, str]
 FORMAT_VERSION = 1
 ABSENT = "(absent)"
 SHOWN = 20
@@ -48,17 +47,6 @@ def _facts(observed: ObservedHost) -> Iterator[tuple[str, str]]:
         yield f"env file {path}", "present"
     for path in (*observed.directories, *observed.assets):
         yield f"directory {path}", "present"
-
-
-def changed_facts(before: Mapping[str, Facts], now: Mapping[str, Facts]) -> list[str]:
-    """What differs between two snapshots of a fleet, a line each: ``192.0.2.1: container x state: a → b``."""
-    pairs = ((host, before.get(host, {}), now.get(host, {})) for host in sorted({*before, *now}))
-    return [
-        f"{host}: {fact}: {old.get(fact, ABSENT)} → {new.get(fact, ABSENT)}"
-        for host, old, new in pairs
-        for fact in sorted({*old, *new})
-        if old.get(fact) != new.get(fact)
-    ]
 
 
 def _to_host(text: str) -> str:
@@ -109,11 +97,7 @@ def plan_file(run: Run, plan: Plan, observed: Mapping[str, ObservedHost]) -> Pla
 
 
 def parse_plan_file(text: str, name: str) -> PlanFile:
-    """A plan from what ``kp plan --out`` wrote to the file of that name.
-
-    Raises:
-        ConfigError: it is no plan, or one of another release.
-    """
+    """A plan from what ``kp plan --out`` wrote to the file of that name; all else is a ``ConfigError``."""
     try:
         file = PlanFile.model_validate_json(text)
     except ValidationError as error:
@@ -127,21 +111,21 @@ def parse_plan_file(text: str, name: str) -> PlanFile:
 
 
 def require_unchanged(file: PlanFile, observed: Mapping[str, ObservedHost]) -> None:
-    """Make sure that the fleet is what it was when the plan was made.
-
-    Raises:
-        PlanRefused: with what is different now.
-    """
-    if lines := changed_facts(file.fleet, _fleet_facts(observed)):
+    """Refuse a plan (``PlanRefused``) with what is different now: ``192.0.2.1: container x state: a → b``."""
+    before, now = file.fleet, _fleet_facts(observed)
+    pairs = ((host, before.get(host, {}), now.get(host, {})) for host in sorted({*before, *now}))
+    lines = [
+        f"{host}: {fact}: {old.get(fact, ABSENT)} → {new.get(fact, ABSENT)}"
+        for host, old, new in pairs
+        for fact in sorted({*old, *new})
+        if old.get(fact) != new.get(fact)
+    ]
+    if lines:
         raise PlanRefused(_refusal("The fleet has changed since the plan was made", lines))
 
 
 def require_same_plan(file: PlanFile, run: Run, observed: Mapping[str, ObservedHost]) -> Plan:
-    """Make the plan anew; it must be the one in the file.
-
-    Raises:
-        PlanRefused: the configuration or a secret is not what it was.
-    """
+    """Make the plan anew; where it is not the one in the file, something else changed (``PlanRefused``)."""
     plan = make_plan(run, observed)
     before, now = _lines(file.plan), _lines(plan_document(plan))
     if before != now:
@@ -164,6 +148,5 @@ def _line(host: str, change: ChangeDocument) -> str:
 def _refusal(what: str, lines: list[str]) -> str:
     more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     shown = [f"  {one_line(line)}" for line in lines[:SHOWN]]
-    return "\n".join(
-        [f"{what}; nothing was changed.", *shown, *more, "Run `kp plan --out` again and read the new plan."]
-    )
+    again = "Run `kp plan --out` again and read the new plan."
+    return "\n".join([f"{what}; nothing was changed.", *shown, *more, again])

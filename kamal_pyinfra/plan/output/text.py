@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.plan import HostPlan, Plan
@@ -33,8 +33,7 @@ def render_text(plan: Plan, *, is_whole: bool = False) -> str:
         of_hosts = dict.fromkeys(f"{host.host}: {one_line(note)}\n" for host in plan.hosts for note in host.notes)
         advised = "".join(f"{line}\n" for line in _advice(plan.hosts))
         return f"{notes}{name}: nothing to change.\n" + "".join(of_hosts) + (f"\n{advised}" if advised else "")
-    changes = plan.changes if is_whole else plan.main_changes
-    width = max(len(one_line(change.subject)) for change in changes)
+    width = max(len(one_line(change.subject)) for change in _shown(plan.changes, is_whole=is_whole))
     lines = [f"Plan for {name}", ""]
     if plan.build is not None:
         lines += ["this machine", f"  {change_line(plan.build, width)}", ""]
@@ -60,18 +59,21 @@ def _advice(plans: Sequence[HostPlan]) -> Iterator[str]:
             lines += [f"{first}; run `{one_line(change.command)}`", *rest]
         groups.setdefault(tuple(lines), []).append(plan.host)
     for advice, hosts in groups.items():
-        yield from (
-            (f"Not part of this run, on {', '.join(hosts)}:", *(f"  {line}" for line in advice)) if advice else ()
-        )
+        yield from (f"Not part of this run, on {', '.join(hosts)}:", *(f"  {line}" for line in advice))
 
 
 def _folded(plans: Sequence[HostPlan], *, is_whole: bool) -> list[tuple[list[HostPlan], tuple[Change, ...]]]:
     groups: dict[tuple[object, ...], tuple[list[HostPlan], tuple[Change, ...]]] = {}
     for plan in plans:
-        shown = plan.changes if is_whole else plan.main_changes
+        shown = _shown(plan.changes, is_whole=is_whole)
         lines = tuple(line for change in shown for line in change_lines(change))
         groups.setdefault((plan.roles or plan.accessories, lines, plan.notes), ([], shown))[0].append(plan)
     return list(groups.values())
+
+
+def _shown(changes: Iterable[Change], *, is_whole: bool) -> tuple[Change, ...]:
+    """Those that stand for themselves; the others come along with one of them."""
+    return tuple(change for change in changes if is_whole or not change.part_of)
 
 
 def _heading(hosts: Sequence[HostPlan]) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from kamal_pyinfra.plan.docker_values import as_items, names_in_options
@@ -89,98 +89,80 @@ class Gate:
     check: str = ""  # ``STATUS:PATH`` or ``ok:PATH`` of the proxy's own health check; empty if it cannot be sent
 
 
+class _Routing:
+    """What a container's labels define over HTTP."""
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        http = [(each, fields) for each, fields in elements(labels).items() if each.protocol == "http"]
+        self.routers = {each.name: fields for each, fields in http if each.kind == "routers"}
+        self.ruled = {router: fields for router, fields in self.routers.items() if "rule" in fields}
+        services = {each.name: fields for each, fields in http if each.kind == "services"}
+        self.services = {name: fields for name, fields in services.items() if _balances_load(fields)}
+        # The one that Traefik would take for a router that names none; empty if there is none or more than one.
+        self.service = next(iter(self.services)) if len(self.services) == 1 else ""
+        named = (fields["service"] for fields in self.routers.values() if "service" in fields)
+        self.used_service = next(named, "").removesuffix("@docker") or self.service
+
+    @property
+    def twinned(self) -> list[str]:
+        """The routers that get a twin, in the order of their letters."""
+        first = next(iter(self.ruled.values()), {})
+        return [router for router, own in self.ruled.items() if _doorway(own) == _doorway(first)]
+
+    @property
+    def check(self) -> str:
+        """What the proxy asks a container itself, and takes it out of service for; see :attr:`Gate.check`."""
+        own = self.services.get(self.used_service, {})
+        path, status = own.get(f"{CHECK}path", ""), own.get(f"{CHECK}status", "0")
+        is_plain = all(field in PLAIN_CHECK for field in own if field.startswith(CHECK))
+        if not is_plain or not PLAIN_PATH.fullmatch(path) or not re.fullmatch(r"0|[1-5]\d\d", status):
+            return ""
+        return f"{'ok' if status == '0' else status}:{path}"
+
+
+def _balances_load(fields: Mapping[str, str]) -> bool:
+    return any(field.startswith("loadbalancer.") for field in fields)
+
+
+def _doorway(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name == "entrypoints" or name.partition(".")[0] == "tls"}
+
+
+def _is_secure(fields: Mapping[str, str]) -> bool:
+    return fields.get("tls", "").lower() == "true" or any(field.startswith("tls.") for field in fields)
+
+
 def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
     """The labels that a new container gets besides its own, so that the proxy can be asked about it; often different.
 
     Besides those of the question itself its other routers name their service, which Traefik does by itself only where
     a container has a single one. What they name is the same, so that containers without these labels go with them.
     """
-    labels = _all_labels(container)
-    ruled = _ruled(labels)
-    if not ruled or names_in_options(container.options, "label") is None:
+    own = _Routing(_all_labels(container))
+    if not own.ruled or names_in_options(container.options, "label") is None:
         return ()
     # Known only to who can see this run's containers.
     token = hashlib.sha256(f"{container.cord}|{container.hostname}|{container.name}".encode()).hexdigest()
     name, answer, prefix = f"{MARK}{token[:32]}", token[32:], "traefik.http"
-    service = _service(labels)
-    unnamed = [router for router, fields in _defined(labels, "routers").items() if "service" not in fields]
-    check = _check(labels).partition(":")[2]
+    router, service = f"{prefix}.routers.{name}", f"{prefix}.services.{name}"
+    unnamed = [each for each, fields in own.routers.items() if "service" not in fields]
+    check = own.check.partition(":")[2]
     path = (check or container.probe_path.partition("?")[0]).lstrip("/")
+    reached = own.services.get(own.used_service, {}).items()  # how the container's own service reaches it
+    copied = [(f"{service}.{field}", value) for field, value in reached if field.startswith(COPIED)]
     return (
-        *((f"{prefix}.routers.{router}.service", service) for router in unnamed if service),
-        (f"{prefix}.routers.{name}.rule", f"Path(`/{name}`)"),
-        (f"{prefix}.routers.{name}.priority", str(PRIORITY)),
-        (f"{prefix}.routers.{name}.service", name),
-        *_entrance(next(iter(ruled.values())), f"{prefix}.routers.{name}"),
-        (f"{prefix}.routers.{name}.middlewares", f"{name}-seen,{name}-path"),
+        *((f"{prefix}.routers.{each}.service", own.service) for each in unnamed if own.service),
+        (f"{router}.rule", f"Path(`/{name}`)"),
+        (f"{router}.priority", str(PRIORITY)),
+        (f"{router}.service", name),
+        *_entrance(next(iter(own.ruled.values())), router),
+        (f"{router}.middlewares", f"{name}-seen,{name}-path"),
         (f"{prefix}.middlewares.{name}-seen.headers.customresponseheaders.{ANSWER_HEADER}", answer),
         (f"{prefix}.middlewares.{name}-path.replacepath.path", f"/{path}"),
-        *_copied(labels, _used_service(labels) or service, f"{prefix}.services.{name}"),
-        *([(f"{prefix}.services.{name}.loadbalancer.passhostheader", "false")] if check else []),
-        *_twins(labels, name),
+        *(copied or [(f"{service}.loadbalancer.server.scheme", "http")]),
+        *([(f"{service}.loadbalancer.passhostheader", "false")] if check else []),
+        *_twins(own, name),
     )
-
-
-def gate_of(container: AppContainer, command: Sequence[str]) -> Gate:
-    """What to ask about a container that is started with :func:`gate_labels`."""
-    return observed_gate(container.name, {**_all_labels(container), **dict(gate_labels(container))}, command)
-
-
-def observed_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> Gate:
-    """What to ask about a container that runs, from its labels; they may be somebody else's."""
-    own = without_gate(labels)
-    found = [match for label in labels if (match := ASK.fullmatch(label)) and TOKEN.fullmatch(match[1])]
-    ask = found[0][1] if len(found) == 1 else ""
-    answer = labels.get(f"traefik.http.middlewares.{MARK}{ask}-seen.headers.customresponseheaders.{ANSWER_HEADER}", "")
-    is_asked = bool(ask) and TOKEN.fullmatch(answer) is not None
-    twins = tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask)
-    ruled = _ruled(own)
-    rules = tuple(fields["rule"] for fields in ruled.values())
-    names = [match[1] for rule in rules if (match := NAME.search(rule))]
-    return Gate(
-        container=name,
-        routers=tuple(_defined(own, "routers")),
-        rules=rules,
-        ask=ask if is_asked else "",
-        answer=answer if is_asked else "",
-        server_name=names[0] if names else "",
-        own_path=_own_path(rules, labels.get(f"traefik.http.middlewares.{MARK}{ask}-path.replacepath.path", "/")),
-        doors=_doors(labels, f"{MARK}{ask}", command) if is_asked else (),
-        twins=twins,
-        unasked=tuple(router for router in ruled if router not in _twinned(ruled)[: len(twins)]) if is_asked else (),
-        check=_check(own) if is_asked else "",
-    )
-
-
-def _own_path(rules: Sequence[str], probe_path: str) -> str:
-    """What the first rule names, or the path of the health check where that is all paths."""
-    found = PATH.search(rules[0]) if rules else None
-    path = probe_path if found is None or found[1] == "/" else found[1]
-    return path if PLAIN_PATH.fullmatch(path) else ""
-
-
-def _check(labels: Mapping[str, str]) -> str:
-    """What the proxy asks a container itself, and takes it out of service for; see :attr:`Gate.check`."""
-    own = _services(labels).get(_used_service(labels) or _service(labels), {})
-    path, status = own.get(f"{CHECK}path", ""), own.get(f"{CHECK}status", "0")
-    is_plain = all(field in PLAIN_CHECK for field in own if field.startswith(CHECK))
-    if not is_plain or not PLAIN_PATH.fullmatch(path) or not re.fullmatch(r"0|[1-5]\d\d", status):
-        return ""
-    return f"{'ok' if status == '0' else status}:{path}"
-
-
-def without_gate(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels without those of :func:`gate_labels`."""
-    if not any(OF_GATE.match(label) for label in labels):
-        return dict(labels)
-    own = {label: value for label, value in labels.items() if not OF_GATE.match(label)}
-    named = _service(own) or None
-    return {label: value for label, value in own.items() if value != named or not ROUTER_SERVICE.fullmatch(label)}
-
-
-def has_routers(labels: Mapping[str, str]) -> bool:
-    """Whether a container asks the proxy to route to it."""
-    return bool(_ruled(labels))
 
 
 def _all_labels(container: AppContainer) -> dict[str, str]:
@@ -188,34 +170,6 @@ def _all_labels(container: AppContainer) -> dict[str, str]:
     texts = as_items(dict(container.options).get("label", ()))
     extra = (str(text).partition("=") for text in texts if text)
     return {**{name: value for name, _, value in extra}, **dict(container.labels)}
-
-
-def _defined(labels: Mapping[str, str], kind: str) -> dict[str, dict[str, str]]:
-    found = elements(labels).items()
-    return {each.name: fields for each, fields in found if (each.protocol, each.kind) == ("http", kind)}
-
-
-def _ruled(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The fields of each router that has a rule."""
-    return {router: fields for router, fields in _defined(labels, "routers").items() if "rule" in fields}
-
-
-def _services(labels: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The fields of each service that balances load."""
-    services = _defined(labels, "services").items()
-    return {name: fields for name, fields in services if any(field.startswith("loadbalancer.") for field in fields)}
-
-
-def _service(labels: Mapping[str, str]) -> str:
-    """The one service that Traefik would take for a router that names none; empty if there is none or more than one."""
-    names = list(_services(labels))
-    return names[0] if len(names) == 1 else ""
-
-
-def _used_service(labels: Mapping[str, str]) -> str:
-    """The service that the first router names; empty if it names none."""
-    named = (fields["service"] for fields in _defined(labels, "routers").values() if "service" in fields)
-    return next(named, "").removesuffix("@docker")
 
 
 def _entrance(fields: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
@@ -226,18 +180,17 @@ def _entrance(fields: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str
         yield f"{prefix}.tls", "true"
 
 
-def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
+def _twins(routing: _Routing, name: str) -> Iterator[tuple[str, str]]:
     """Those of the first router, and of others at the same entrance: so no other TLS options come to a host's name."""
-    ruled = _ruled(labels)
-    for letter, own in zip(ascii_lowercase, (ruled[router] for router in _twinned(ruled)), strict=False):
+    for letter, own in zip(ascii_lowercase, map(routing.ruled.__getitem__, routing.twinned), strict=False):
         prefix, path = f"traefik.http.routers.{name}-{letter}", f"Path(`/{name}-{letter}`)"
         yield f"{prefix}.rule", f"{path} || ({path} && ({own['rule']}))"
         yield f"{prefix}.priority", str(PRIORITY)
         # A service that is not the container's has to be there; its own would be built for the twin's sake.
-        named, services = own.get("service", ""), _services(labels)
-        if named and named.removesuffix("@docker") not in services:
+        named = own.get("service", "")
+        if named and named.removesuffix("@docker") not in routing.services:
             yield f"{prefix}.service", named
-        elif named or len(services) <= 1:
+        elif named or len(routing.services) <= 1:
             yield f"{prefix}.service", name
         yield from _entrance(own, prefix)
         yield from ((f"{prefix}.{field}", own[field]) for field in ("rulesyntax", "tls.options") if field in own)
@@ -245,27 +198,51 @@ def _twins(labels: Mapping[str, str], name: str) -> Iterator[tuple[str, str]]:
         yield f"{prefix}.middlewares", ",".join(filter(None, names))
 
 
-def _twinned(ruled: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The routers that get a twin, in the order of their letters."""
-    first = next(iter(ruled.values()), {})
-    return [router for router, own in ruled.items() if _doorway(own) == _doorway(first)]
+def gate_of(container: AppContainer, command: Sequence[str]) -> Gate:
+    """What to ask about a container that is started with :func:`gate_labels`."""
+    return observed_gate(container.name, {**_all_labels(container), **dict(gate_labels(container))}, command)
 
 
-def _doorway(fields: Mapping[str, str]) -> dict[str, str]:
-    return {
-        field: value for field, value in fields.items() if field == "entrypoints" or field.partition(".")[0] == "tls"
-    }
+def observed_gate(name: str, labels: Mapping[str, str], command: Sequence[str]) -> Gate:
+    """What to ask about a container that runs, from its labels; they may be somebody else's."""
+    found = [match for label in labels if (match := ASK.fullmatch(label)) and TOKEN.fullmatch(match[1])]
+    ask, own = found[0][1] if len(found) == 1 else "", _Routing(without_gate(labels))
+    of_answer = f"traefik.http.middlewares.{MARK}{ask}"
+    answer = labels.get(f"{of_answer}-seen.headers.customresponseheaders.{ANSWER_HEADER}", "")
+    twins = tuple(match[1] for label in labels if (match := TWIN.fullmatch(label)) and match[1][:-2] == ask)
+    rules = tuple(fields["rule"] for fields in own.ruled.values())
+    gate = Gate(
+        container=name,
+        routers=tuple(own.routers),
+        rules=rules,
+        server_name=next((match[1] for rule in rules if (match := NAME.search(rule))), ""),
+        own_path=_own_path(rules, labels.get(f"{of_answer}-path.replacepath.path", "/")),
+        twins=twins,
+    )
+    if not ask or not TOKEN.fullmatch(answer):
+        return gate
+    doors = _doors(_Routing(labels).routers.get(f"{MARK}{ask}", {}), command)
+    unasked = tuple(router for router in own.ruled if router not in own.twinned[: len(twins)])
+    return replace(gate, ask=ask, answer=answer, doors=doors, unasked=unasked, check=own.check)
 
 
-def _is_secure(fields: Mapping[str, str]) -> bool:
-    return fields.get("tls", "").lower() == "true" or any(field.startswith("tls.") for field in fields)
+def _own_path(rules: Sequence[str], probe_path: str) -> str:
+    """What the first rule names, or the path of the health check where that is all paths."""
+    found = PATH.search(rules[0]) if rules else None
+    path = probe_path if found is None or found[1] == "/" else found[1]
+    return path if PLAIN_PATH.fullmatch(path) else ""
 
 
-def _copied(labels: Mapping[str, str], service: str, prefix: str) -> tuple[tuple[str, str], ...]:
-    """How the container's own service reaches it."""
-    fields = _services(labels).get(service, {})
-    copied = tuple((f"{prefix}.{field}", value) for field, value in fields.items() if field.startswith(COPIED))
-    return copied or ((f"{prefix}.loadbalancer.server.scheme", "http"),)
+def without_gate(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels without those of :func:`gate_labels`."""
+    own = {label: value for label, value in labels.items() if not OF_GATE.match(label)}
+    named = (_Routing(own).service if len(own) < len(labels) else "") or None
+    return {label: value for label, value in own.items() if value != named or not ROUTER_SERVICE.fullmatch(label)}
+
+
+def has_routers(labels: Mapping[str, str]) -> bool:
+    """Whether a container asks the proxy to route to it."""
+    return bool(_Routing(labels).ruled)
 
 
 ENTRY_POINT = re.compile(r"--entrypoints\.([^.=]+)\.([^=]+?)(?:=(.*))?", re.IGNORECASE)
@@ -274,18 +251,17 @@ IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]")
 ANY = ("0.0.0.0", "[::]")  # noqa: S104 - as written for the proxy
 
 
-def _doors(labels: Mapping[str, str], router: str, command: Sequence[str]) -> tuple[Door, ...]:
+def _doors(router: Mapping[str, str], command: Sequence[str]) -> tuple[Door, ...]:
     """The entry points of a router; without any in its arguments Traefik listens on port 80."""
     points: dict[str, dict[str, str]] = {}
-    for argument in command:
-        if found := ENTRY_POINT.fullmatch(argument):
-            points.setdefault(found[1].lower(), {})[found[2].lower()] = found[3] or ""
-    fields = _defined(labels, "routers").get(router, {})
-    wanted = {each.strip().lower() for each in fields.get("entrypoints", "").split(",")} - {""}
-    chosen = [settings for name, settings in points.items() if name in wanted] or list(points.values())
-    doors = dict.fromkeys(door for each in chosen if (door := _door(each, is_secure=_is_secure(fields))))
+    for found in filter(None, map(ENTRY_POINT.fullmatch, command)):
+        points.setdefault(found[1].lower(), {})[found[2].lower()] = found[3] or ""
+    is_secure = _is_secure(router)
     if not points:
-        return (Door(port=80, scheme="https" if _is_secure(fields) else "http"),)
+        return (Door(port=80, scheme="https" if is_secure else "http"),)
+    wanted = {each.strip().lower() for each in router.get("entrypoints", "").split(",")}
+    chosen = [settings for name, settings in points.items() if name in wanted] or points.values()
+    doors = dict.fromkeys(filter(None, (_door(each, is_secure=is_secure) for each in chosen)))
     return tuple(sorted(doors, key=lambda door: door.is_guarded))
 
 
@@ -302,35 +278,27 @@ def _door(settings: Mapping[str, str], *, is_secure: bool) -> Door | None:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reach:
-    """What is new about the way from the proxy to a container."""
-
-    # on which the app has to listen before it may become healthy; empty for the lowest that its image exposes, as
-    # Traefik takes it; ``None`` if there is nothing to check
-    port: str | None = None
-    untried: str = ""  # what is only tried when requests may go there already; empty if there is no such thing
-
-
-def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> Reach:
+def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> tuple[str | None, str]:
     """How the proxy would reach a new container otherwise than those of its role that serve; the first such service.
 
     The new one has the configuration's names; the others are all that run on the host, in any state of health.
+
+    Returns:
+        The port on which the app has to listen before it may become healthy, empty for the lowest that its image
+        exposes, as Traefik takes it, ``None`` if there is nothing to check; and what is only tried when requests may
+        go there already, empty if there is no such thing.
     """
     ours = identity(dict(container.labels))
     shown = [each for each in running if not is_hidden(each.labels) and identity(each.labels) == ours]
-    before = [services for each in shown if (services := _routed_services(each.labels, each.name))]
-    wanted = _routed_services(dict(container.labels), container.name)
-    known = [service for services in before for service in services.values()]
-    new = [service for service in wanted.values() if service not in known] if before else []
-    if not new:
-        return Reach()
+    known = [service for each in shown for service in _routed_services(each.labels, each.name)]
+    new = [each for each in _routed_services(dict(container.labels), container.name) if each not in known]
+    if not known or not new:
+        return None, ""
     others = sorted({field for service in new for field in _differing(service, known)} - {SERVER_PORT})
     ports = {service.get(SERVER_PORT, "") for service in new} - {service.get(SERVER_PORT, "") for service in known}
-    port = next(iter(sorted(ports)), None)
     is_tried = len(ports) <= 1 and (container.cord is not None or not ports)
-    untried = ", ".join(others if is_tried else [*others, SERVER_PORT])
-    return Reach(port=port if container.cord is not None else None, untried=untried)
+    port = min(ports) if ports and container.cord is not None else None
+    return port, ", ".join(others if is_tried else [*others, SERVER_PORT])
 
 
 def _differing(service: Mapping[str, str], known: Sequence[Mapping[str, str]]) -> set[str]:
@@ -339,20 +307,18 @@ def _differing(service: Mapping[str, str], known: Sequence[Mapping[str, str]]) -
     return min(different, key=lambda fields: (len(fields - {SERVER_PORT}), len(fields)), default=set(service))
 
 
-def _routed_services(labels: Mapping[str, str], container: str) -> dict[str, dict[str, str]]:
+def _routed_services(labels: Mapping[str, str], container: str) -> list[dict[str, str]]:
     """What the services of a container's routers say of the way to it."""
     defined = definitions(usual_labels(without_gate(labels)), container)
-    names = (fields["service"] for each, fields in defined.items() if (each.protocol, each.kind) == ("http", "routers"))
-    return {name: dict(_way(name, container, defined)) for name in names}
+    routers = (fields for each, fields in defined.items() if each[:2] == ("http", "routers"))
+    return [dict(_way(name, container, defined)) for name in dict.fromkeys(each["service"] for each in routers)]
 
 
 def _way(reference: str, container: str, defined: Mapping[Element, Mapping[str, str]]) -> Iterable[tuple[str, str]]:
     service = defined.get(Element("http", "services", local_name(reference)))
     if service is None and reference != container:
         yield "service", reference
-    for field, value in (service or {}).items():
-        if field.startswith(MATTERS):
-            yield field, value
+    yield from (each for each in (service or {}).items() if each[0].startswith(MATTERS))
     named = local_name((service or {}).get("loadbalancer.serverstransport", ""))
     transport = Element("http", "serverstransports", named)
     yield from ((f"serverstransport.{field}", value) for field, value in defined.get(transport, {}).items())

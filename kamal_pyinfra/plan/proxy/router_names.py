@@ -9,7 +9,7 @@ another name, with a suffix; both exist side by side, and the usual name is free
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -77,19 +77,17 @@ def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict
     return found
 
 
-def names_beside(container: AppContainer, running: Iterable[ObservedContainer]) -> Names:
+def names_beside(container: AppContainer, running: Sequence[ObservedContainer]) -> Names:
     """The names under which a new container can run beside others without taking anything from them.
 
     The new one has the configuration's names; the others are all that run on the host, in any state of health.
     """
     labels, others = dict(container.labels), [each for each in running if not is_hidden(each.labels)]
-    taken = [definitions(each.labels, each.name) for each in others]
     fixed = _referenced(container, others)
     names, broken = Names(), frozenset[Element]()
     while True:
-        wanted = definitions(renamed(labels, names), container.name)
-        clashing = {element for element, fields in wanted.items() if any(_differs(element, fields, taken))}
-        broken = frozenset(clashing & fixed)
+        clashing = _clashing(definitions(renamed(labels, names), container.name), others)
+        broken = clashing & fixed
         more = frozenset(_usual(element, names) for element in clashing - fixed)
         if not more:
             break
@@ -106,17 +104,18 @@ def names_beside(container: AppContainer, running: Iterable[ObservedContainer]) 
 
 def names_taken(existing: ObservedContainer, running: Iterable[ObservedContainer]) -> tuple[str, ...]:
     """What a stopped container's own labels define otherwise than one that runs."""
+    return tuple(map(_shown, sorted(_clashing(definitions(existing.labels, existing.name), running))))
+
+
+def _clashing(defined: Definitions, running: Iterable[ObservedContainer]) -> frozenset[Element]:
+    """What containers in the proxy define otherwise."""
     taken = [definitions(each.labels, each.name) for each in running if not is_hidden(each.labels)]
-    own = definitions(existing.labels, existing.name)
-    return tuple(_shown(each) for each, fields in sorted(own.items()) if any(_differs(each, fields, taken)))
+    items = defined.items()
+    return frozenset(each for each, fields in items if any(other.get(each, fields) != fields for other in taken))
 
 
 def _shown(element: Element) -> str:
     return f"{element.kind[:-1]} {element.name}"
-
-
-def _differs(element: Element, fields: Mapping[str, str], taken: Iterable[Definitions]) -> Iterator[bool]:
-    return (element in each and dict(each[element]) != dict(fields) for each in taken)
 
 
 def _usual(element: Element, names: Names) -> Element:
@@ -127,23 +126,18 @@ def _usual(element: Element, names: Names) -> Element:
 def _referenced(container: AppContainer, others: Iterable[ObservedContainer]) -> frozenset[Element]:
     """What containers of other roles and services rely on by its name, without defining it themselves."""
     found: set[Element] = set()
-    for other in others:
-        if identity(other.labels) != identity(dict(container.labels)):
-            own = definitions(other.labels, other.name)
-            targets = (each for element, fields in own.items() for each in _targets(element, fields))
-            found.update(each for each in targets if each not in own)
+    for other in (each for each in others if identity(each.labels) != identity(dict(container.labels))):
+        own = definitions(other.labels, other.name)
+        for element, (field, value) in ((each, item) for each, fields in own.items() for item in fields.items()):
+            kind = _target_kind(element.kind, field)
+            names = filter(None, map(local_name, value.split(",") if kind else ()))
+            found.update({Element(element.protocol, kind, name) for name in names} - own.keys())
     return frozenset(found)
 
 
 def identity(labels: Mapping[str, str]) -> tuple[str, ...]:
     """Whose container it is: service, role and destination."""
     return tuple(labels.get(name, "") for name in ("service", "role", "destination"))
-
-
-def _targets(element: Element, fields: Mapping[str, str]) -> Iterator[Element]:
-    for field, value in fields.items():
-        if kind := _target_kind(element.kind, field):
-            yield from (Element(element.protocol, kind, name) for name in map(local_name, value.split(",")) if name)
 
 
 def _target_kind(kind: str, field: str) -> str:
@@ -217,11 +211,6 @@ def hiding_labels(labels: Iterable[tuple[str, str]], options: Options = ()) -> t
     the next container: none is replaced for it.
     """
     others = names_in_options(options, "label")
-    names = (*(name for name, _ in labels), *(others or ()))
+    names = (*dict(labels), *(others or ()))
     is_asked_for = others is None or any(name.lower().startswith("traefik.") for name in names)
     return () if is_asked_for else (HIDDEN,)
-
-
-def with_names(container: AppContainer, names: Names) -> AppContainer:
-    """The container under these names; its digest is of the configuration and stays."""
-    return replace(container, labels=tuple(renamed(dict(container.labels), names).items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kamal_pyinfra import naming
 from kamal_pyinfra.config import Config
@@ -57,8 +57,7 @@ def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
     return completed(proxy, config, join_env(config.traefik.env), keeps_secrets=env_file.content is None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
+class Route(NamedTuple):
     """What a router takes."""
 
     protocol: str  # ``http`` or ``tcp``
@@ -74,22 +73,20 @@ class Route:
 
 def routes_of(labels: Mapping[str, str]) -> frozenset[Route]:
     """The routes of a container; none if it is hidden from the proxy."""
-    if is_hidden(labels):
-        return frozenset()
-    routers = ((each, fields) for each, fields in elements(labels).items() if each.kind == "routers")
-    ruled = ((each, fields) for each, fields in routers if "rule" in fields and each.protocol in ("http", "tcp"))
-    return frozenset(_route(each.protocol, fields) for each, fields in ruled)
+    found = {} if is_hidden(labels) else elements(labels)
+    return frozenset(
+        _route(each.protocol, fields)
+        for each, fields in found.items()
+        if each.kind == "routers" and each.protocol in ("http", "tcp") and "rule" in fields
+    )
 
 
 def _route(protocol: str, fields: Mapping[str, str]) -> Route:
     # Traefik takes the length of a rule for its priority unless told otherwise, or told 0.
     rule, priority = fields["rule"].strip(), fields.get("priority", "0").strip()
-    return Route(
-        protocol=protocol,
-        rule=rule,
-        priority=str(len(rule)) if priority == "0" else priority,
-        entry_points=",".join(sorted(part.strip() for part in fields.get("entrypoints", "").split(","))),
-    )
+    points = ",".join(sorted(part.strip() for part in fields.get("entrypoints", "").split(",")))
+    priority = str(len(rule)) if priority == "0" else priority
+    return Route(protocol=protocol, rule=rule, priority=priority, entry_points=points)
 
 
 NAMES = re.compile(r"\bHost\(([^)]*)\)")
@@ -101,31 +98,28 @@ HTTPS_PORT = ":443"
 
 
 def urls_of_rule(config: Config, labels: Mapping[str, str], router: str, rule: str) -> list[str]:
-    """Return the URLs that a rule of Traefik takes."""
+    """The URLs that a rule of Traefik takes."""
     names = [name for found in NAMES.findall(rule) for name in QUOTED.findall(found)]
-    entry_points = labels.get(f"{router}.entrypoints", "").split(",")
-    is_secure = any(label.startswith(f"{router}.tls") for label in labels) or any(
-        str(config.traefik.args.get(f"entrypoints.{point.strip()}.address", "")).endswith(HTTPS_PORT)
-        for point in entry_points
-    )
-    base = "https://{}" if is_secure else f"http://{{}}{port_suffix(config)}"
-    return [f"{base.format(name)}{path_suffix(path)}" for name in names for path in paths_of_rule(rule) or ["/"]]
+    points = [point.strip() for point in labels.get(f"{router}.entrypoints", "").split(",")]
+    addresses = (str(config.traefik.args.get(f"entrypoints.{point}.address", "")) for point in points)
+    has_tls = any(label.startswith(f"{router}.tls") for label in labels)
+    is_secure = has_tls or any(address.endswith(HTTPS_PORT) for address in addresses)
+    return [
+        f"https://{name}{path}" if is_secure else plain_url(config, name, path)
+        for name in names
+        for path in paths_of_rule(rule)
+    ]
 
 
-def paths_of_rule(rule: str) -> list[str]:
-    """Return the path prefixes that a rule names."""
-    return PREFIX.findall(rule)
+def paths_of_rule(*rules: str) -> list[str]:
+    """The path prefixes that rules name, as they end a URL; an empty one if they name none."""
+    return ["" if path == "/" else path for rule in rules for path in PREFIX.findall(rule)] or [""]
 
 
-def path_suffix(path: str) -> str:
-    """Return a path as it ends a URL."""
-    return "" if path == "/" else path
-
-
-def port_suffix(config: Config) -> str:
-    """Return a port as it stands in a URL, or nothing for the usual one."""
+def plain_url(config: Config, name: str, path: str) -> str:
+    """The URL of a host and a path where the proxy listens without TLS."""
     port = str(config.traefik.host_port).rpartition(":")[2]
-    return "" if port == "80" else f":{port}"
+    return f"http://{name}{'' if port == '80' else f':{port}'}{path}"
 
 
 PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
@@ -160,11 +154,10 @@ def services_behind_proxy(containers: Iterable[ObservedContainer]) -> tuple[str,
 def published_ports(config: Config) -> Iterator[int]:
     """The host ports of the proxy: ``host_port``, and what its options publish."""
     traefik = config.traefik
-    if traefik.publish:
-        yield from host_ports(f"{traefik.host_port}:80")
-    for name in ("publish", "p"):
-        for value in as_items(traefik.options.get(name)):
-            yield from host_ports(str(value))
+    own = (f"{traefik.host_port}:80",) if traefik.publish else ()
+    others = (value for name in ("publish", "p") for value in as_items(traefik.options.get(name)))
+    for value in (*own, *others):
+        yield from host_ports(str(value))
 
 
 def host_ports(published: str) -> Iterator[int]:

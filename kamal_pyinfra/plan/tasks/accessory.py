@@ -44,7 +44,7 @@ def directories(run: Run, observed: ObservedHost) -> TaskDecision:
     """Folders are there."""
     desired = (path for each in desired_host(run, observed.host).accessories for path in each.directories)
     missing = tuple(path for path in desired if path not in observed.directories)
-    creation = changes.CreateAccessoryDirectories(paths=missing, cause="not found")
+    creation = changes.CreateDirectories(paths=missing, cause="not found", are_of_accessories=True)
     return TaskDecision(changes=(creation,) if missing else ())
 
 

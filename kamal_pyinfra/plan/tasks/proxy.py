@@ -39,9 +39,10 @@ def diff_rebooted_proxy(compared: Comparison) -> tuple[changes.RebootProxy, ...]
     proxy, observed = compared.desired.proxy, compared.observed
     if proxy is None or foreign_proxy(observed):
         return ()
-    is_there = observed.container(proxy.name) is not None
-    cause = "asked for; interrupts traffic" if is_there else "not found"
-    return (changes.RebootProxy(proxy=proxy, cause=cause, is_there=is_there),)
+    if observed.container(proxy.name) is None:
+        return (changes.RebootProxy(proxy=proxy, cause="not found"),)
+    cause = "asked for; interrupts traffic"
+    return (changes.RebootProxy(proxy=proxy, cause=cause, special_action=changes.Action.REPLACE),)
 
 
 def _switch(

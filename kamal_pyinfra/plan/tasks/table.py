@@ -67,7 +67,7 @@ LOG_IN = step("Log in to the registry", changes.LogIn)
 LOG_OUT = step("Log out of the registry", changes.LogOut)
 ENV_FILES = (
     step("Create folders", changes.CreateDirectories),
-    step("Write env files", changes.CreateEnvFile, changes.WriteEnvFile, changes.ProtectEnvFile),
+    step("Write env files", changes.WriteEnvFile),
 )
 REMOVE_APP = Step(name="Remove the app", kinds=tuple(APP_AUDITS), audits=APP_AUDITS)
 REMOVE_FILES = Step(
@@ -81,7 +81,7 @@ PRUNE = step(
 )
 REMOVE_PROXY = step("Remove the proxy", changes.RemoveProxy, changes.RemoveProxyImage, changes.RemoveProxyEnvFile)
 REMOVE_ACCESSORIES = step("Remove accessories", changes.RemoveAccessory)
-BOOT_ACCESSORIES = (*ENV_FILES, LOG_IN, step("Boot accessories", changes.BootAccessory, changes.RebootAccessory))
+BOOT_ACCESSORIES = (*ENV_FILES, LOG_IN, step("Boot accessories", changes.BootAccessory))
 
 
 def _task(phase: str, decide: Callable[..., TaskDecision], *steps: Step, failure: str = "{}", **others: Any) -> Task:
@@ -130,7 +130,7 @@ TASKS: Mapping[str, Task] = {
     "accessory directories": _accessory(
         "directories",
         accessory.directories,
-        step("Create folders", changes.CreateAccessoryDirectories),
+        step("Create folders", changes.CreateDirectories),
         failure="make_accessory_directories",
         is_checked=False,
     ),
@@ -142,7 +142,7 @@ TASKS: Mapping[str, Task] = {
         "boot",
         proxy.boot,
         *(*ENV_FILES, LOG_IN),
-        step("Run the proxy", changes.RunProxy, changes.StartProxy, changes.ReplaceProxy),
+        step("Run the proxy", changes.RunProxy),
     ),
     "traefik reboot": _proxy(
         "reboot",

@@ -16,7 +16,7 @@ from kamal_pyinfra.operations.audit import is_needed
 from kamal_pyinfra.operations.hook import succeeds
 from kamal_pyinfra.operations.lock import lock_host
 from kamal_pyinfra.operations.run_state import current_host, current_state, run_state
-from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, refuse
+from kamal_pyinfra.plan.plan import Decide, Plan, make_plan, reasons_against
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.script import quoted
 
@@ -24,13 +24,9 @@ from kamal_pyinfra.shell.script import quoted
 @operation()
 def accepted(run: Run) -> Generator[str, None, None]:
     """The host was observed, and what the configuration asks for can be done there."""
-    refusals: tuple[str, ...] = ()
-    try:
-        refuse([comparison(run)])
-    except PlanRefused as refusal:
-        refusals = (str(refusal), refusal.state)
+    refusals = reasons_against(comparison(run))
     if is_needed(refusals, otherwise="nothing speaks against the plan"):
-        yield f"printf '%s\\n' {quoted(*refusals)} >&2; exit 1"
+        yield f"printf '%s\\n' {quoted(*refusals, PlanRefused.state)} >&2; exit 1"
 
 
 @operation()

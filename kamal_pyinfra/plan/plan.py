@@ -23,17 +23,14 @@ from kamal_pyinfra.plan.state.desired import DesiredHost
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, ObservedHost, Record
 
 
-def refuse(compared: Iterable[Comparison]) -> None:
-    """Refuse a plan that cannot or must not be carried out: ``PlanRefused``, with one line for each reason."""
-    _refuse(reason for each in compared for reason in _reasons(each))
-
-
-def _refuse(reasons: Iterable[str]) -> None:
+def refuse(reasons: Iterable[str]) -> None:
+    """Refuse a plan if there are reasons why it must not be carried out: ``PlanRefused``, with a line for each."""
     if text := "\n".join(reasons):
         raise PlanRefused(text)
 
 
-def _reasons(compared: Comparison) -> Sequence[str]:
+def reasons_against(compared: Comparison) -> Sequence[str]:
+    """Why a host cannot or must not become what it should be; empty if nothing speaks against it."""
     desired, observed, run = compared.desired, compared.observed, compared.desired.run
     host, missing = desired.host, diff_docker(compared)
     if host not in run.fleet:
@@ -130,7 +127,7 @@ class Plan:
 def make_plan(run: Run, observed: Mapping[str, ObservedHost], left_out: Iterable[str] = ()) -> Plan:
     """Compare a fleet with the configuration, or refuse it; hosts that are left out could not be asked."""
     compared = [Comparison(desired_host(run, host), observed[host]) for host in run.fleet if host in observed]
-    refuse(compared)
+    refuse(reason for each in compared for reason in reasons_against(each))
     plans = tuple(map(_host_plan, compared))
     missing = sum(any(isinstance(change, PullImage) for change in plan.changes) for plan in plans)
     hosts = "1 host does" if missing == 1 else f"{missing} hosts do"
@@ -223,7 +220,7 @@ Decide = Callable[[Run, ObservedHost], TaskDecision]
 def task_plan(run: Run, observed: Mapping[str, ObservedHost], decide: Decide) -> Plan:
     """The plan of a command that is not about a version, or ``PlanRefused`` if it must not be done on a host."""
     tasks = {host: decide(run, each) for host, each in observed.items()}
-    _refuse(refusal for task in tasks.values() for refusal in task.refusals)
+    refuse(refusal for task in tasks.values() for refusal in task.refusals)
     return Plan(
         service=naming.service_name(run.config),
         version="",

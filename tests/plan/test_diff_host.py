@@ -11,7 +11,7 @@ from kamal_pyinfra.errors import PlanRefused
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import Comparison
 from kamal_pyinfra.plan.diff.host import diff_host, diff_login
-from kamal_pyinfra.plan.plan import refuse
+from kamal_pyinfra.plan.plan import reasons_against, refuse
 from kamal_pyinfra.plan.state.observed import Docker, ObservedFile, ObservedHost
 from tests.conftest import SECRETS, MakeConfig, a_run
 from tests.plan.hosts import HOST, deployed, fresh, plan_of
@@ -90,7 +90,7 @@ def test_setup_repairs_docker(config: MakeConfig, docker: Docker, cause: str) ->
 def test_a_host_that_is_not_in_the_configuration_is_refused(config: MakeConfig) -> None:
     run = a_run(config())
     with pytest.raises(PlanRefused) as refused:
-        refuse([Comparison(desired_host(run, "192.0.2.9"), fresh("192.0.2.9"))])
+        refuse(reasons_against(Comparison(desired_host(run, "192.0.2.9"), fresh("192.0.2.9"))))
     assert str(refused.value) == "192.0.2.9 is not in the configuration: leave it out with --limit, or add it to a role"
 
 

@@ -11,7 +11,7 @@ from kamal_pyinfra.facts.snapshot import parse_findings, parse_snapshot
 from kamal_pyinfra.insight.doctor import Verdict, docker
 from kamal_pyinfra.plan.desired import desired_host
 from kamal_pyinfra.plan.diff.app import Comparison
-from kamal_pyinfra.plan.plan import docker_errors, refuse
+from kamal_pyinfra.plan.plan import docker_errors, reasons_against, refuse
 from tests.shell.builders import golden_config, new_run
 
 HOST = "10.0.0.1"
@@ -27,7 +27,7 @@ def test_no_plan_is_made_for_it(command: str) -> None:
     """`kp setup` too: it would find an engine that answers, and leave it."""
     run = replace(new_run(golden_config()), command=command)
     with pytest.raises(PlanRefused) as refused:
-        refuse([Comparison(desired_host(run, HOST), OBSERVED)])
+        refuse(reasons_against(Comparison(desired_host(run, HOST), OBSERVED)))
     assert str(refused.value) == LINE
 
 

@@ -135,11 +135,7 @@ def diff_tag(compared: Comparison) -> tuple[kinds.TagLatest, ...]:
 
 
 def diff_leftovers(compared: Comparison) -> tuple[kinds.Change, ...]:
-    """Everything that may go, in the order in which it can go.
-
-    A run that does not prune leaves retained containers and images alone; replaced containers and folders
-    that nothing mounts go in every run.
-    """
+    """Everything that may go, in order; in a run that does not prune, what was replaced and folders nothing mounts."""
     is_leaving = compared.desired.is_leaving
     if is_leaving and not is_former(compared):
         return ()

@@ -22,10 +22,7 @@ KAMALS_ARGUMENT = "--providers.docker"
 
 
 def foreign_proxy(observed: ObservedHost) -> str:
-    """What the container ``traefik`` is, if neither kp nor Kamal started it; empty if it is ours, or not there.
-
-    A label that comes from its image says nothing of who started it.
-    """
+    """What a container ``traefik`` is that neither kp nor Kamal started, whatever labels its image has; else empty."""
     proxy = observed.container(PROXY_CONTAINER)
     if proxy is None:
         return ""

@@ -49,6 +49,7 @@ ASK = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+)\.rule")
 TWIN = re.compile(rf"traefik\.http\.routers\.{MARK}([0-9a-f]+-[a-z])\.rule")
 NAME = re.compile(r"\bHost\(\s*[`\"']([A-Za-z0-9.-]+)[`\"']")
 PATH = re.compile(r"\bPath(?:Prefix)?\(\s*[`\"'](/[A-Za-z0-9._~/-]*)[`\"']")
+BALANCING = re.compile(r"loadbalancer\.")
 CHECK = "loadbalancer.healthcheck."
 PLAIN_CHECK = {f"{CHECK}{field}" for field in ("path", "interval", "unhealthyinterval", "timeout", "status")}
 """A health check of these alone is a request that can be sent like any other."""
@@ -97,7 +98,7 @@ class _Routing:
         self.routers = {each.name: fields for each, fields in http if each.kind == "routers"}
         self.ruled = {router: fields for router, fields in self.routers.items() if "rule" in fields}
         services = {each.name: fields for each, fields in http if each.kind == "services"}
-        self.services = {name: fields for name, fields in services.items() if _balances_load(fields)}
+        self.services = {name: fields for name, fields in services.items() if any(map(BALANCING.match, fields))}
         # The one that Traefik would take for a router that names none; empty if there is none or more than one.
         self.service = next(iter(self.services)) if len(self.services) == 1 else ""
         named = (fields["service"] for fields in self.routers.values() if "service" in fields)
@@ -118,10 +119,6 @@ class _Routing:
         if not is_plain or not PLAIN_PATH.fullmatch(path) or not re.fullmatch(r"0|[1-5]\d\d", status):
             return ""
         return f"{'ok' if status == '0' else status}:{path}"
-
-
-def _balances_load(fields: Mapping[str, str]) -> bool:
-    return any(field.startswith("loadbalancer.") for field in fields)
 
 
 def _doorway(fields: Mapping[str, str]) -> dict[str, str]:
@@ -279,9 +276,7 @@ def _door(settings: Mapping[str, str], *, is_secure: bool) -> Door | None:
 
 
 def new_reach(container: AppContainer, running: Iterable[ObservedContainer]) -> tuple[str | None, str]:
-    """How the proxy would reach a new container otherwise than those of its role that serve; the first such service.
-
-    The new one has the configuration's names; the others are all that run on the host, in any state of health.
+    """How the proxy would reach a new container otherwise than those of its role that run, in any state of health.
 
     Returns:
         The port on which the app has to listen before it may become healthy, empty for the lowest that its image

@@ -78,10 +78,7 @@ def definitions(labels: Mapping[str, str], container: str) -> dict[Element, dict
 
 
 def names_beside(container: AppContainer, running: Sequence[ObservedContainer]) -> Names:
-    """The names under which a new container can run beside others without taking anything from them.
-
-    The new one has the configuration's names; the others are all that run on the host, in any state of health.
-    """
+    """The names under which a new container takes nothing from others that run on the host, in any state of health."""
     labels, others = dict(container.labels), [each for each in running if not is_hidden(each.labels)]
     fixed = _referenced(container, others)
     names, broken = Names(), frozenset[Element]()

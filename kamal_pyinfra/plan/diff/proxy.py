@@ -75,10 +75,10 @@ def proxy_conflicts(compared: Comparison) -> list[str]:
     desired, observed = compared.desired, compared.observed
     if desired.proxy is None:
         return []
-    running, services = observed.container(PROXY_CONTAINER), {desired.proxy.owner}
-    if running is not None and running.labels.get(OWNER_LABEL) != desired.proxy.owner:
-        services |= {each.service_name for each in observed.running if each.role}
-    others = ", ".join(sorted(services - {desired.proxy.owner}))
+    owner, running = desired.proxy.owner, observed.container(PROXY_CONTAINER)
+    is_of_another = running is not None and running.labels.get(OWNER_LABEL) != owner
+    services = {each.service_name for each in observed.running if each.role and is_of_another} - {owner}
+    others = ", ".join(sorted(services))
     return [
         *refused_proxy(observed),
         *(

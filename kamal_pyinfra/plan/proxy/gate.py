@@ -143,8 +143,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
     name, answer, prefix = f"{MARK}{token[:32]}", token[32:], "traefik.http"
     router, service = f"{prefix}.routers.{name}", f"{prefix}.services.{name}"
     unnamed = [each for each, fields in own.routers.items() if "service" not in fields]
-    check = own.check.partition(":")[2]
-    path = (check or container.probe_path.partition("?")[0]).lstrip("/")
+    check, probed = own.check.partition(":")[2], container.probe_path.partition("?")[0]
     reached = own.services.get(own.used_service, {}).items()  # how the container's own service reaches it
     copied = [(f"{service}.{field}", value) for field, value in reached if field.startswith(COPIED)]
     return (
@@ -155,7 +154,7 @@ def gate_labels(container: AppContainer) -> tuple[tuple[str, str], ...]:
         *_entrance(next(iter(own.ruled.values())), router),
         (f"{router}.middlewares", f"{name}-seen,{name}-path"),
         (f"{prefix}.middlewares.{name}-seen.headers.customresponseheaders.{ANSWER_HEADER}", answer),
-        (f"{prefix}.middlewares.{name}-path.replacepath.path", f"/{path}"),
+        (f"{prefix}.middlewares.{name}-path.replacepath.path", f"/{(check or probed).lstrip('/')}"),
         *(copied or [(f"{service}.loadbalancer.server.scheme", "http")]),
         *([(f"{service}.loadbalancer.passhostheader", "false")] if check else []),
         *_twins(own, name),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import click
 import pytest
@@ -39,12 +38,12 @@ def ask(stand_in: StandIn) -> Ask:
         host = HostPlan(host="web1", roles=("web",), changes=changes)
         plan = Plan(service="shop", version="", command="remove", build=None, hosts=(host,))
         stand_in("kamal_pyinfra.runner.tasks", preview=lambda *_: plan)
-        task = replace(TASKS["remove"], question="Remove all of this?")
 
         @click.command()
         @yes_option
         def command(is_confirmed: bool) -> None:
-            if confirm_row(options(**given), task, None, (), is_confirmed=is_confirmed):
+            question = "" if is_confirmed else "Remove all of this?"
+            if confirm_row(options(**given), TASKS["remove"], None, (), question):
                 click.echo("removed")
 
         return CliRunner().invoke(command, arguments, input=answer)

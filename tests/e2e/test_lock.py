@@ -16,6 +16,7 @@ last=
 while [ -e watch-lock ]; do
   now=$(cat .kamal/locks/shop/details 2> /dev/null)
   if [ "$now" != "$last" ]; then echo "$now" | base64 -d 2> /dev/null | sed -n 's/^Holder: //p' >> held; last=$now; fi
+  sleep 0.02
 done
 """
 HOOK = """#!/bin/sh

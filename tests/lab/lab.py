@@ -7,7 +7,7 @@ import shlex
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Lab:
         path.touch(mode=0o600)
         path.write_text(json.dumps(asdict(self), default=str, indent=2) + "\n")
 
-    @property
+    @cached_property
     def docker(self) -> Docker:
         """The outer engine with the lab's own login: `lab.docker("build", "--tag", ...)`."""
         return Docker(self.docker_host, self.docker_config)

@@ -52,8 +52,8 @@ CHANGES = {
     "everything back": {},
 }
 """Each beside what the labels were at the start: so each takes back the one before it, too."""
-OF_EACH_KIND = ("a rule", "TLS", "a list of middlewares", "a sticky service", "everything back")
-"""A router, its TLS, a middleware, a service."""
+OF_EACH_KIND = ("a rule", "TLS", "a list of middlewares", "a sticky service", "a service's port", "everything back")
+"""A router, its TLS, a middleware, a service; an even number, since every second change has the usual names."""
 
 OTHER_VERSIONS = ("3.0.4",)
 OTHER_IMAGES = tuple(filter(None, os.environ.get("KP_LAB_TRAEFIK_IMAGES", "").split(",")))

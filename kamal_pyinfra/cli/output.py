@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
     from kamal_pyinfra.plan.plan import Plan
 
+COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
+CHANGE = re.compile(r"^  ([+~±-]) ")
+WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
+SUBJECT_COLUMN = 14
+"""The column of a change's subject, and of its cause on a line of its own."""
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
 
 def printable(text: str) -> str:
     """Make text from any source safe to print: no secret, and no command to a terminal or a CI runner."""
@@ -97,13 +104,6 @@ def prepare_output() -> None:
         sys.stderr = _Filtered(sys.stderr, lambda text: _without_commands(redacted(text)))
 
 
-COLORS = {"+": "green", "~": "yellow", "±": "cyan", "-": "red"}
-CHANGE = re.compile(r"^  ([+~±-]) ")
-WITH_CAUSE = re.compile(r"(  [+~±-] \S+ +\S.*?) {2,}(\S.*)")
-SUBJECT_COLUMN = 14
-"""The column of a change's subject, and of its cause on a line of its own."""
-
-
 def paint_plan(plan: Plan, *, is_whole: bool) -> None:
     """Print a plan; ``is_whole`` shows every step."""
     from kamal_pyinfra.plan.output.text import render_text
@@ -167,9 +167,6 @@ def is_yes(question: str, *, err: bool = False) -> bool:
         if isinstance(abort.__context__, EOFError):
             raise ConfigError("there was no answer; add -y to go on without a question") from None
         raise
-
-
-UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def age(since: str, now: datetime) -> str:

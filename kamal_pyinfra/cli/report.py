@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from kamal_pyinfra.runner.progress.events import View
     from kamal_pyinfra.runner.progress.timeline import Timeline
 
+FOLDER = ".kamal"
+FILE = "last-deploy.json"
+
 
 @contextmanager
 def report_for(options: Options, run: Run | None = None, *, as_json: bool = False) -> Iterator[Report]:
@@ -79,10 +82,6 @@ def _view(options: Options) -> View | None:
 
 def _print_json(event: AnyEvent) -> None:
     echo_json(event.model_dump_json())
-
-
-FOLDER = ".kamal"
-FILE = "last-deploy.json"
 
 
 class LastDeploy:

@@ -39,6 +39,15 @@ values for a build travel in its environment. `BUILDKIT_INLINE_CACHE` and the li
 Steps = tuple[str | int, ...]
 """Keys and indexes that lead to a value, as far as the document has them."""
 Complaint = tuple[Steps, str]
+JOINED = (
+    "Docker gives no host name to a container in the network of another one, and app containers need one; "
+    "name a network that both are on"
+)
+NO_ADDRESS = {
+    "host": "two versions cannot listen on one port of the host's network, so none can boot beside the one that "
+    "serves; leave it out (the proxy reaches the container at an address of its own)",
+    "none": "the proxy cannot reach a container without a network; leave it out",
+}
 
 
 def cross_checks(config: Config, tree: Map) -> list[Problem]:
@@ -276,17 +285,6 @@ def replicas(config: Config) -> Iterator[Complaint]:
                     f"only one container of a host can have this; leave it out, or set replicas: 1 for role {name}"
                 )
                 yield ("servers", name, "options", option), message
-
-
-JOINED = (
-    "Docker gives no host name to a container in the network of another one, and app containers need one; "
-    "name a network that both are on"
-)
-NO_ADDRESS = {
-    "host": "two versions cannot listen on one port of the host's network, so none can boot beside the one that "
-    "serves; leave it out (the proxy reaches the container at an address of its own)",
-    "none": "the proxy cannot reach a container without a network; leave it out",
-}
 
 
 def own_addresses(config: Config) -> Iterator[Complaint]:

@@ -13,6 +13,8 @@ from kamal_pyinfra.config.values import Section, Text, field, problem
 from kamal_pyinfra.errors import ConfigError
 
 UNUSABLE_NAME = re.compile(r"[\s=\0]|\A#|\A\Z")
+LONGEST_LINE = 65_535
+"""Docker reads the file with Go's bufio.Scanner, whose buffer of 64 KiB has to hold the line break too."""
 
 
 def usable_name(name: str) -> str:
@@ -90,10 +92,6 @@ def join_env(*layers: Env) -> Env:
         clear |= layer.clear
         secret |= dict.fromkeys(layer.secret)
     return Env.model_construct(clear=clear, secret=tuple(name for name in secret if name not in clear))
-
-
-LONGEST_LINE = 65_535
-"""Docker reads the file with Go's bufio.Scanner, whose buffer of 64 KiB has to hold the line break too."""
 
 
 def env_file_problem(name: str, value: SecretStr) -> str | None:

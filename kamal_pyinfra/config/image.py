@@ -15,6 +15,20 @@ PROXY = re.compile(r"(HTTPS?|FTP|ALL|NO)_PROXY", re.IGNORECASE | re.ASCII)
 """Build arguments that every build knows (https://docs.docker.com/reference/dockerfile/#predefined-args); the docker
 command obeys variables of these names itself."""
 Driver = Literal["docker-container", "docker"]
+BUILT_IN_SERVER = "localhost:5555"
+BUILT_IN_IMAGE = "registry:2"
+LOOPBACK = re.compile(r"localhost:([0-9]{1,5})", re.ASCII)
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+PATH = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*", re.ASCII)
+LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+DOMAIN = re.compile(rf"(?:{LABEL}(?:\.{LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?", re.ASCII)
+TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+"""What Docker accepts as an image tag."""
+DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}", re.ASCII)
+LONGEST_PATH = 255
+CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+RULES = "small letters and digits, with single `.`, `_` or `-` between them, and `/` between parts"
 
 
 class BuilderHost(Section):
@@ -65,11 +79,6 @@ class Builder(Section):
     ssh: Text | None = field("SSH agent or keys for the build, as `default=$SSH_AUTH_SOCK`.")
 
 
-BUILT_IN_SERVER = "localhost:5555"
-BUILT_IN_IMAGE = "registry:2"
-LOOPBACK = re.compile(r"localhost:([0-9]{1,5})", re.ASCII)
-
-
 class Registry(Section):
     """Where the image is pushed to and pulled from.
 
@@ -99,17 +108,6 @@ class Registry(Section):
 
 BUILT_IN = Registry(server=BUILT_IN_SERVER)
 """The registry of a configuration that names none."""
-COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-PATH = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*", re.ASCII)
-LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-DOMAIN = re.compile(rf"(?:{LABEL}(?:\.{LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?", re.ASCII)
-TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-"""What Docker accepts as an image tag."""
-DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}", re.ASCII)
-LONGEST_PATH = 255
-CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-RULES = "small letters and digits, with single `.`, `_` or `-` between them, and `/` between parts"
 
 
 def split_domain(name: str) -> tuple[str, str]:

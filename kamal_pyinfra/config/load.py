@@ -26,6 +26,22 @@ from kamal_pyinfra.config.secrets import open_words, secret_values
 from kamal_pyinfra.errors import ConfigError
 from kamal_pyinfra.redactor import redacted
 
+ELSEWHERE = ("No servers specified", "The primary_role")
+KAMAL_2 = re.compile(
+    r"proxy|aliases|error_pages_path|builder/(arch|pack|provenance|sbom)|boot/parallel_roles"
+    r"|(servers|accessories)/(?![0-9]+/)[^/]+/proxy"
+)
+"""Paths of the keys that only Kamal 2 has."""
+KAMAL_1_KEYS = ("traefik", "healthcheck", "stop_wait_time")
+INSTEAD = {
+    "proxy": "labels of Traefik and `healthcheck` for `proxy`",
+    "builder.arch": "`builder: {local: {arch: ARCH}}` for `builder.arch`",
+    "builder.remote": "`builder: {remote: {arch: ARCH, host: ssh://…}}` for `builder.remote`",
+    "builder.local": "`builder: {multiarch: false}` for `builder.local`",
+    "aliases": "nothing for `aliases`",
+    ".kamal/secrets": "`.env` for `.kamal/secrets`",
+}
+
 
 def load_config(
     path: Path | str = "config/deploy.yml", *, destination: str | None = None, environ: Mapping[str, str] | None = None
@@ -56,9 +72,6 @@ def load_config(
         raise config_error([*problems, *named])
     redacted.learn(secret_values(config), open_words=open_words(config))
     return config
-
-
-ELSEWHERE = ("No servers specified", "The primary_role")
 
 
 def _is_elsewhere(problem: Problem, tree: Map) -> bool:
@@ -141,22 +154,6 @@ def validate(tree: Map, unknown: frozenset[Position]) -> tuple[Config | None, li
 def config_error(problems: list[Problem]) -> ConfigError:
     """An error with all problems, sorted by place, each once."""
     return ConfigError(*map(str, dict.fromkeys(sorted(problems))))
-
-
-KAMAL_2 = re.compile(
-    r"proxy|aliases|error_pages_path|builder/(arch|pack|provenance|sbom)|boot/parallel_roles"
-    r"|(servers|accessories)/(?![0-9]+/)[^/]+/proxy"
-)
-"""Paths of the keys that only Kamal 2 has."""
-KAMAL_1_KEYS = ("traefik", "healthcheck", "stop_wait_time")
-INSTEAD = {
-    "proxy": "labels of Traefik and `healthcheck` for `proxy`",
-    "builder.arch": "`builder: {local: {arch: ARCH}}` for `builder.arch`",
-    "builder.remote": "`builder: {remote: {arch: ARCH, host: ssh://…}}` for `builder.remote`",
-    "builder.local": "`builder: {multiarch: false}` for `builder.local`",
-    "aliases": "nothing for `aliases`",
-    ".kamal/secrets": "`.env` for `.kamal/secrets`",
-}
 
 
 def kamal_2_problem(tree: Map, root: Path) -> Problem | None:

@@ -13,6 +13,8 @@ from kamal_pyinfra.config.values import Count, FilledText, Flag, Seconds, Sectio
 
 SLICE_SECONDS = 5
 """Length of a slice of the watch: when the version fails on one host, the others stop after that."""
+Options = dict[str, values.Option]
+"""Options of a command line, in the file's order: text, ``true`` for a bare switch, or a list."""
 
 
 class Watch(Section):
@@ -176,10 +178,6 @@ class Healthcheck(Section):
     def merged_with(self, own: Self) -> Self:
         """These settings with a role's own merged over them."""
         return self.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-
-
-Options = dict[str, values.Option]
-"""Options of a command line, in the file's order: text, ``true`` for a bare switch, or a list."""
 
 
 class Release(Section):

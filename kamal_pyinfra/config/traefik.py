@@ -13,6 +13,15 @@ from kamal_pyinfra.config.env import Env
 from kamal_pyinfra.config.sections import Options
 from kamal_pyinfra.config.values import FilledText, Flag, Section, Text, field, to_filled_text
 
+ROUTER_RULE = re.compile(r"traefik\.(http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
+MATCHERS = (
+    *("ALPN", "ClientIP", "Header", "HeaderRegexp", "Headers", "HeadersRegexp", "Host", "HostHeader", "HostRegexp"),
+    *("HostSNI", "HostSNIRegexp", "Method", "Path", "PathPrefix", "PathRegexp", "Query", "QueryRegexp"),
+)
+TOKEN = re.compile(r"\s+|(?P<text>`[^`]*`|\"(?:[^\"\\\n]|\\.)*\")|(?P<name>[A-Za-z_]\w*)|(?P<sign>&&|\|\||[!(),])")
+WAY_OUT = "write a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
+NAMES = {name.lower() for name in MATCHERS}
+
 
 def to_host_port(value: object) -> int | str:
     """A port, or ``address:port``."""
@@ -32,16 +41,6 @@ class Traefik(Section):
     args: Options = field("Arguments of Traefik, laid over `log.level: DEBUG`.", {})
     options: Options = field("More options for `docker run`.", {})
     env: Env = field("Environment of the proxy.", Env())
-
-
-ROUTER_RULE = re.compile(r"traefik\.(http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
-MATCHERS = (
-    *("ALPN", "ClientIP", "Header", "HeaderRegexp", "Headers", "HeadersRegexp", "Host", "HostHeader", "HostRegexp"),
-    *("HostSNI", "HostSNIRegexp", "Method", "Path", "PathPrefix", "PathRegexp", "Query", "QueryRegexp"),
-)
-TOKEN = re.compile(r"\s+|(?P<text>`[^`]*`|\"(?:[^\"\\\n]|\\.)*\")|(?P<name>[A-Za-z_]\w*)|(?P<sign>&&|\|\||[!(),])")
-WAY_OUT = "write a rule such as Host(`shop.example.com`) && PathPrefix(`/api`)"
-NAMES = {name.lower() for name in MATCHERS}
 
 
 def rule_problem(rule: str) -> str:

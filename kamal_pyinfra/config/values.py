@@ -14,6 +14,16 @@ from pydantic_core import PydanticCustomError
 
 from kamal_pyinfra.config.document.tree import Map, Scalar, Seq, place_of
 
+OptionScalar = str | int | float | bool | None
+LONGEST_NAME, LONGEST_PATH = 255, 3800
+TOO_LONG = f"is longer than a path may be: {LONGEST_NAME} bytes for a name, and {LONGEST_PATH} before what kp adds"
+KAMAL_VERSION = "1.9.2"
+"""The version of Kamal that kp behaves like."""
+ADDRESS = re.compile(
+    r"(?:ssh://)?(?:(?P<user>[^\s/]+)@)?(?:\[(?P<bracketed>[^\]\s]+)\]|(?P<name>[^\s@/:,\[\]]+)|(?P<bare>[0-9A-Fa-f:.]*:[^\s@/,\[\]]*))"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
+)
+
 
 class Section(BaseModel):
     """A section of deploy.yml: immutable, unknown keys refused, values never in messages."""
@@ -140,7 +150,6 @@ Share = Annotated[
 Port = Annotated[int, BeforeValidator(to_port, json_schema_input_type=int | str)]
 Flag = Annotated[bool, BeforeValidator(to_bool)]
 SecretText = Annotated[SecretStr, BeforeValidator(to_text, json_schema_input_type=str)]
-OptionScalar = str | int | float | bool | None
 Option = Annotated[
     str | bool | tuple[str, ...] | None,
     BeforeValidator(to_option, json_schema_input_type=OptionScalar | list[OptionScalar]),
@@ -149,10 +158,6 @@ Lookup = Annotated[
     str | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | int | float | bool | list[str])
 ]
 SecretLookup = Annotated[SecretStr | tuple[str], BeforeValidator(to_names, json_schema_input_type=str | list[str])]
-LONGEST_NAME, LONGEST_PATH = 255, 3800
-TOO_LONG = f"is longer than a path may be: {LONGEST_NAME} bytes for a name, and {LONGEST_PATH} before what kp adds"
-KAMAL_VERSION = "1.9.2"
-"""The version of Kamal that kp behaves like."""
 
 
 def check_service_name(name: str) -> str:
@@ -203,10 +208,6 @@ def segments(version: str) -> list[tuple[int, int, str]]:
 ServiceName = Annotated[FilledText, AfterValidator(check_service_name)]
 RunDirectory = Annotated[FilledText, AfterValidator(check_run_directory)]
 KamalVersion = Annotated[Text, AfterValidator(check_minimum_version)]
-ADDRESS = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^\s/]+)@)?(?:\[(?P<bracketed>[^\]\s]+)\]|(?P<name>[^\s@/:,\[\]]+)|(?P<bare>[0-9A-Fa-f:.]*:[^\s@/,\[\]]*))"
-    r"(?::(?P<port>[0-9]{1,5}))?/?"
-)
 
 
 class Address(NamedTuple):

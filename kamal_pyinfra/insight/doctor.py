@@ -14,6 +14,15 @@ from kamal_pyinfra.plan.proxy.traefik import published_ports
 from kamal_pyinfra.plan.state.observed import FOREIGN_WAY_OUT, Disk, Findings
 from kamal_pyinfra.text import one_line
 
+OLDEST_DOCKER = (20, 10)
+LEAST_SPACE = 2 * 1024**3
+LEAST_FREE = 0.10
+MOST_SKEW = 30
+MOST_SHARE = 0.90
+HERE = "this machine"
+LOCAL = ("localhost", "127.", "[::1]")
+HUB = "registry-1.docker.io"
+
 
 class Verdict(StrEnum):
     """The result of a check: only ``fail`` prevents a deploy."""
@@ -57,14 +66,6 @@ class Requirements:
     registry: str = ""  # its host
     shares: tuple[Share, ...] = ()  # containers with limits on this host
 
-
-OLDEST_DOCKER = (20, 10)
-LEAST_SPACE = 2 * 1024**3
-LEAST_FREE = 0.10
-MOST_SKEW = 30
-MOST_SHARE = 0.90
-HERE = "this machine"
-LOCAL = ("localhost", "127.", "[::1]")
 
 Answer = tuple[Verdict, str, str]
 """Verdict, message and way out of a check."""
@@ -244,9 +245,6 @@ def check_routes(host: str, engine: str, proxy: str, routes: Mapping[str, Routed
         }
         unknown = WARN, f"whether it routes to {name} is not known: {routed.reason}", ""
         yield check(host, "proxy", answers.get(routed.answer, unknown))
-
-
-HUB = "registry-1.docker.io"
 
 
 def requirements_of(config: Config, server: Server, address: str = "") -> Requirements:

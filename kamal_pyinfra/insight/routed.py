@@ -12,6 +12,8 @@ from kamal_pyinfra.plan.desired import app_labels
 from kamal_pyinfra.plan.proxy.traefik import paths_of_rule, plain_url, urls_of_rule
 from kamal_pyinfra.text import one_line
 
+HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
+
 
 def addresses(config: Config) -> tuple[str, ...]:
     """Return URLs of the roles behind the proxy: the names in their rules, else their hosts."""
@@ -30,9 +32,6 @@ def _of_role(config: Config, role: Role) -> list[str]:
     addresses = (server.address for server in role.servers)
     names = [f"[{name.replace('%', '%25')}]" if ":" in name else name for name in addresses]
     return [plain_url(config, name, path) for name in names for path in paths]
-
-
-HOW = {"request": "yes", "log": "yes", "no": "no", "unproven": "not known"}
 
 
 @dataclass(frozen=True, kw_only=True)

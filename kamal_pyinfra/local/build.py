@@ -29,6 +29,12 @@ from kamal_pyinfra.text import sanitized
 
 SAMPLES = frozenset({".env.example", ".env.sample", ".env.template", ".env.erb"})
 """Files that are meant to be in a repository."""
+CLONE_SECONDS = 900
+"""For git to copy a repository, or to bring a copy up to date."""
+STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+"""Set where kp runs inside a git hook; they would lead git away from the clone."""
+MOST_LINES = 10
+"""Differences of a clone that an error shows."""
 
 
 def build_commands(config: Config, version: str, builder: ImageBuilder, *, pushes: bool = True) -> list[Argv]:
@@ -161,14 +167,6 @@ def _warn_of_env_files(config: Config, root: Path, programs: Programs) -> None:
         way_out = f"{file.name} does not leave it out; add the line `.env*` at its end"
     if found:
         programs.warn(f"{', '.join(found)} may get into the image: {way_out}")
-
-
-CLONE_SECONDS = 900
-"""For git to copy a repository, or to bring a copy up to date."""
-STEERING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
-"""Set where kp runs inside a git hook; they would lead git away from the clone."""
-MOST_LINES = 10
-"""Differences of a clone that an error shows."""
 
 
 @contextmanager

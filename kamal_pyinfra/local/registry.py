@@ -18,6 +18,22 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.shell.image import NOTE, label_check
 from kamal_pyinfra.shell.script import chain, quoted
 
+LABEL = "kp.registry"
+FOLDER = "/var/lib/registry"
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 20
+FETCH_SECONDS = 600
+"""For the first start, which fetches the image."""
+ASK_SECONDS = 5
+DIGEST = "sha256:[0-9a-f]{64}"
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+"""Kinds of images, of one platform and of several, as engines ask for them."""
+
 
 def login_command(server: str | None, username: str) -> Argv:
     """``docker login``; the password comes on standard input."""
@@ -42,23 +58,6 @@ def _execute(argv: Argv, stdin: str) -> None:
     end = Programs().run(argv, secret=stdin, silent=ANSWER_SECONDS)
     if end.failure:
         raise RegistryFailed(end.message(f"this machine: `{' '.join(argv[:2])}`"))
-
-
-LABEL = "kp.registry"
-FOLDER = "/var/lib/registry"
-LOOPBACK = "127.0.0.1"
-START_SECONDS = 20
-FETCH_SECONDS = 600
-"""For the first start, which fetches the image."""
-ASK_SECONDS = 5
-DIGEST = "sha256:[0-9a-f]{64}"
-MANIFESTS = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-"""Kinds of images, of one platform and of several, as engines ask for them."""
 
 
 def name(port: int) -> str:

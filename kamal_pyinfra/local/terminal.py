@@ -18,6 +18,9 @@ from kamal_pyinfra.shell.script import quoted
 from kamal_pyinfra.ssh.client_config import DEFAULT_USER, HostSettings, SshConfigError, host_settings
 from kamal_pyinfra.ssh.host_data import STRICT, given_login, jump_config_file, patience
 
+# An agent that runs a command ends with it, also when this process is gone.
+ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shift; done; shift; exec "$@"'
+
 
 def open_terminal(run: Run, host: str, command: str) -> NoReturn:
     """Run a command on a host with this terminal as its own; this process is replaced."""
@@ -32,10 +35,6 @@ def open_terminal(run: Run, host: str, command: str) -> NoReturn:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell; the words are ours
     except FileNotFoundError:
         raise ConfigError(f"-i needs `{argv[0]}` on this machine; it is not installed") from None
-
-
-# An agent that runs a command ends with it, also when this process is gone.
-ADD_KEYS = 'while [ "$1" != -- ]; do ssh-add -q - < "/dev/fd/$1" || exit 1; shift; done; shift; exec "$@"'
 
 
 def with_keys(keys: Sequence[str], argv: Sequence[str]) -> list[str]:

@@ -35,6 +35,14 @@ KINDS_OWN: Audits = {}
 Made = Iterable[str | PyinfraCommand]
 Make = Callable[[Run, Sequence[Change], Audits], Made]
 Kind = TypeVar("Kind", bound=Change)
+AUDITS: Audits = {
+    kinds.RemoveContainer: "Pruned containers",
+    kinds.RemoveImage: "Pruned images",
+    kinds.RemoveUntagged: "Pruned images",
+    kinds.StopContainer: "Stopped app",
+}
+"""What the audit log has of a kind unless the task has its own line; of other kinds what makes them writes it, if any
+is written."""
 
 
 def each(make: Callable[[Run, Any], Made]) -> Make:
@@ -169,15 +177,6 @@ def _stopped(run: Run, changes: Sequence[Change], audits: Audits) -> list[str]:
     script = drain.drain(stops, then=chain(drain.stop(stops), *_audits(run, stops, audits)))
     return [guarded(script, seconds=waits + GRACE_SECONDS, key="drain_timeout")]
 
-
-AUDITS: Audits = {
-    kinds.RemoveContainer: "Pruned containers",
-    kinds.RemoveImage: "Pruned images",
-    kinds.RemoveUntagged: "Pruned images",
-    kinds.StopContainer: "Stopped app",
-}
-"""What the audit log has of a kind unless the task has its own line; of other kinds what makes them writes it, if any
-is written."""
 
 APPLY: Mapping[type[Change], Make] = {
     kinds.InstallDocker: each(host.install),

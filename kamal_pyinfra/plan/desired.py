@@ -24,6 +24,8 @@ LONGEST_PROMPT_INTERVAL = 5
 STANDBY_LOOKS, STANDBY_PAUSE = 100, 0.1
 """How often a probe that stands by tests the cord, and seconds between."""
 LOOKS_BETWEEN_CHECKS = 10
+WORKING_FOLDER = "$PWD/"
+"""How a volume's source below the SSH user's home begins; only the host knows that folder."""
 
 
 def retrying_command(check: Healthcheck, *, stands_by: bool = True) -> str:
@@ -135,10 +137,6 @@ def app_labels(config: Config, role: Role) -> dict[str, str]:
     defaults = {"service": config.service, "role": role.name, "destination": config.destination or ""}
     proxy = proxy_labels(naming.container_prefix(config, role.name)) if role.running_traefik else {}
     return defaults | proxy | dict(config.labels) | dict(role.labels)
-
-
-WORKING_FOLDER = "$PWD/"
-"""How a volume's source below the SSH user's home begins; only the host knows that folder."""
 
 
 def every_accessory(run: Run) -> tuple[specs.AccessoryContainer, ...]:

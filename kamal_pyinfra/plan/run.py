@@ -16,6 +16,9 @@ from kamal_pyinfra.plan.state.observed import Owner
 
 UNKNOWN = "unknown"
 """The version of a run that is not about one."""
+BRACES = re.compile(r"\{([^{}]*)\}")
+WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor", "details")
+"""Commands that hosts without a role take part in, for their accessories."""
 
 
 class Command(StrEnum):
@@ -187,11 +190,6 @@ class Run(Target):
         batches = self.config.boot.batches([host for host in names if host in routed])
         rest = tuple(host for host in names if host not in routed)
         return [*batches[:-1], (*(batches[-1] if batches else ()), *rest)] if rest else batches
-
-
-BRACES = re.compile(r"\{([^{}]*)\}")
-WITH_ACCESSORIES = ("setup", "deploy", "env", "accessory", "prune", "remove", "audit", "server", "doctor", "details")
-"""Commands that hosts without a role take part in, for their accessories."""
 
 
 def select(

@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
 PAGES = {name: name for name in SECTIONS} | {"accessories": "accessory"}
 """Pages about keys that hold a section."""
 NOTHING = "# ..."
+HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "deploy.yml of kamal_pyinfra"}
 
 
 def template(name: str) -> str:
@@ -120,9 +121,6 @@ def _default(field: FieldInfo) -> str:
         is_section = any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
         return "{}" if is_section else NOTHING
     return value if isinstance(value, str) else json.dumps(value)
-
-
-HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "deploy.yml of kamal_pyinfra"}
 
 
 def schema_text() -> str:

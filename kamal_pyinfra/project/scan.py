@@ -20,6 +20,15 @@ from kamal_pyinfra.config.git import git
 PYTHON_LISTS = ("requirements.txt", "requirements/base.txt", "requirements/production.txt", "pyproject.toml", "Pipfile")
 PYTHON_PROBE = "python -c \"from urllib.request import urlopen; urlopen('{url}')\""
 NODE_PROBE = "node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))\""
+IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
+_IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
+DEFAULT_PATH = "/up"
+MOST_FILES = 400
+SOURCES = {".py", ".rb", ".js", ".mjs", ".cjs", ".ts"}
+NOT_OURS = {"node_modules", "vendor", "dist", "build", "tests", "test", "spec", "venv", "__pycache__"}
+HEALTH_PAGE = re.compile(r"""["'](/?)(up|healthz?|livez|readyz)/?["']""", re.ASCII)
+URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?(/[^\s\"'|)]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +82,6 @@ def text_of(path: Path) -> str:
         return path.read_text("utf-8", errors="replace") if path.stat().st_size <= 200_000 else ""
     except OSError:
         return ""
-
-
-IGNORE = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<negated>\^)?(?P<inside>(?:\\.|[^\]\\])+)\]|\\.|.", re.DOTALL)
-_IGNORE_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)(?::-([^}]*))?\}?", re.ASCII)
 
 
 @dataclass(kw_only=True)
@@ -165,14 +169,6 @@ def _to_regex(found: re.Match[str]) -> str:
     inside = (found["inside"] or "").replace("[", r"\[")
     known = f"[{found['negated'] or ''}{inside}]" if inside else _IGNORE_PARTS.get(found[0])
     return known or re.escape(found[0][-1])
-
-
-DEFAULT_PATH = "/up"
-MOST_FILES = 400
-SOURCES = {".py", ".rb", ".js", ".mjs", ".cjs", ".ts"}
-NOT_OURS = {"node_modules", "vendor", "dist", "build", "tests", "test", "spec", "venv", "__pycache__"}
-HEALTH_PAGE = re.compile(r"""["'](/?)(up|healthz?|livez|readyz)/?["']""", re.ASCII)
-URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d{1,5}))?(/[^\s\"'|)]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,29 @@ PLACEHOLDER_HOST = "192.0.2.10"
 PLACEHOLDER_USER = "acme"
 SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?", re.ASCII)
 HUB = ("docker.io", "index.docker.io", "registry.hub.docker.com")
+PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
+WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+HOOKS = (
+    *("docker-setup", "pre-connect", "pre-build", "pre-deploy", "post-deploy"),
+    *("pre-traefik-reboot", "post-traefik-reboot"),
+)
+WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
+SCRIPTS = {
+    **dict.fromkeys(("setup", "deploy", "redeploy", "rollback"), WITH_VERSION),
+    "env_push": "[--dry | -y] [--limit HOST]",
+    "prune": "[--dry | -y] [--limit HOST]",
+    "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
+}
+"""Every script of `deploys/`, with its options."""
+INVENTORY = '''\
+"""The hosts of config/deploy.yml, for plain pyinfra."""
+
+from kamal_pyinfra.inventory import load_groups
+
+globals().update(load_groups())
+'''
+IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +104,6 @@ def split_account(text: str) -> tuple[str | None, str | None]:
     return (first, rest or None) if is_server else (None, text.strip() or None)
 
 
-PASSWORD = "KAMAL_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
-PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
-WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-
-
 def deploy_yml(project: Project, answers: Answers) -> str:
     """Return the text of deploy.yml."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for templates
@@ -112,28 +130,6 @@ def scalar(text: str) -> str:
     if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
         return text
     return json.dumps(text, ensure_ascii=False).replace("${", "$${")
-
-
-HOOKS = (
-    *("docker-setup", "pre-connect", "pre-build", "pre-deploy", "post-deploy"),
-    *("pre-traefik-reboot", "post-traefik-reboot"),
-)
-WITH_VERSION = "[--dry | -y] [--limit HOST] [--data version=VERSION]"
-SCRIPTS = {
-    **dict.fromkeys(("setup", "deploy", "redeploy", "rollback"), WITH_VERSION),
-    "env_push": "[--dry | -y] [--limit HOST]",
-    "prune": "[--dry | -y] [--limit HOST]",
-    "traefik_reboot": "[-y] [--limit HOST]; one host after the other",
-}
-"""Every script of `deploys/`, with its options."""
-INVENTORY = '''\
-"""The hosts of config/deploy.yml, for plain pyinfra."""
-
-from kamal_pyinfra.inventory import load_groups
-
-globals().update(load_groups())
-'''
-IGNORED = (".env", ".env.*", "!.env.example", "!.env*.erb", "!.env*.tpl", "!.env*.j2")
 
 
 def starter_files(project: Project, answers: Answers) -> Iterator[File]:

@@ -21,6 +21,8 @@ from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.queries.observe import observe
 from kamal_pyinfra.runner.session import Session, interruptible
 
+ALL_ACCESSORIES = "all"
+
 
 def preview(task: Task, run: Run, hosts: Collection[str]) -> Plan:
     """Plan a task without doing it; no question is asked while connections are open."""
@@ -126,9 +128,6 @@ def change_credentials(
                 (local_registry.log_in if is_login else local_registry.log_out)(run)
         if is_remote:
             run_task(task, run, hosts, report)
-
-
-ALL_ACCESSORIES = "all"
 
 
 def chosen_accessories(config: Config, name: str) -> tuple[str, ...]:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from kamal_pyinfra.plan.run import Run
 
 name_argument = click.argument("name", metavar="NAME|all", shell_complete=one(accessories))
+TASKS = {
+    "boot": "Run a new accessory with its folders, files and secrets; an existing one stays as it is.",
+    "reboot": "Replace an accessory by a new container as configured; its data stays.",
+    "upload": "Write the files of an accessory that are missing or differ; it reads them when it starts.",
+    "directories": "Create the folders of an accessory that are missing.",
+    "start": "Start the existing accessory, as it is.",
+    "stop": "Stop an accessory.",
+    "restart": "Stop and start the existing accessory, as it is.",
+}
 
 
 @click.group()
@@ -35,17 +44,6 @@ def _run(options: Options, name: str, command: str) -> tuple[Run, tuple[str, ...
 
     names = chosen_accessories(run.config, name)
     return accessory_run(run, names, command), accessory_hosts(run.config, names, run.hosts)
-
-
-TASKS = {
-    "boot": "Run a new accessory with its folders, files and secrets; an existing one stays as it is.",
-    "reboot": "Replace an accessory by a new container as configured; its data stays.",
-    "upload": "Write the files of an accessory that are missing or differ; it reads them when it starts.",
-    "directories": "Create the folders of an accessory that are missing.",
-    "start": "Start the existing accessory, as it is.",
-    "stop": "Stop an accessory.",
-    "restart": "Stop and start the existing accessory, as it is.",
-}
 
 
 add_commands(

@@ -13,6 +13,17 @@ from kamal_pyinfra.cli.options import Options, changing_options, common_options,
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands, run_task
 
+REMOVE = "Stop and remove the app's containers, and its images that no other service uses."
+HIDDEN = {
+    "remove_containers": ("Remove all stopped containers of the app.", "kp app remove_containers"),
+    "remove_images": ("Remove the app's images that no container uses.", "kp app remove_images"),
+}
+DETAILS = {
+    "details": ("Show the app's containers on each host with their health.", "kp app details -r web"),
+    "containers": ("Show the app's containers on each host, running or not.", "kp app containers"),
+}
+LOGS = "Show the last lines of the app's logs, or follow all containers at once, as `kp app logs`."
+
 
 class KamalGroup(click.Group):
     """A group that finds ``stale_containers`` (Kamal 1.9) as ``stale-containers`` too."""
@@ -76,7 +87,6 @@ def stale_containers(options: Options, stops: bool) -> None:
 
 
 app.add_command(execute)
-REMOVE = "Stop and remove the app's containers, and its images that no other service uses."
 add_commands(app, {"remove": (REMOVE, "kp app remove -d staging")})
 
 
@@ -89,10 +99,6 @@ def remove_container(options: Options, version_argument: str) -> None:
     run_task(options, "app remove_container", version=version_argument)
 
 
-HIDDEN = {
-    "remove_containers": ("Remove all stopped containers of the app.", "kp app remove_containers"),
-    "remove_images": ("Remove the app's images that no container uses.", "kp app remove_images"),
-}
 add_commands(app, HIDDEN, hidden=True)
 
 
@@ -109,10 +115,6 @@ def version(options: Options) -> None:
             echo(f"{host}  {role}  {' '.join(versions)}")
 
 
-DETAILS = {
-    "details": ("Show the app's containers on each host with their health.", "kp app details -r web"),
-    "containers": ("Show the app's containers on each host, running or not.", "kp app containers"),
-}
 add_commands(
     app,
     DETAILS,
@@ -147,5 +149,4 @@ def logs(options: Options, log: LogOptions) -> None:
 
 
 all_logs = copy(logs)
-LOGS = "Show the last lines of the app's logs, or follow all containers at once, as `kp app logs`."
 all_logs.help = with_example(LOGS, "kp logs -f -g ERROR")

@@ -9,19 +9,25 @@ from kamal_pyinfra.cli.options import Options, common_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
 
-
-@click.group()
-@example("kp build deliver")
-def build() -> None:
-    """Build the image, push it and pull it onto hosts; none of this takes the deploy lock."""
-
-
 PULL = "Pull the image from the registry on the hosts, even if they have that version already."
 DELIVERIES = {
     "deliver": ("Build and push the image, then pull it on the hosts.", "kp build deliver -d staging"),
     "push": ("Build the image and push it to the registry.", "kp build push"),
     "pull": (PULL, "kp build pull --version 9f2c1ab"),
 }
+BUILDERS = {
+    "create": ("Create the builder on this machine, or replace it if its hosts changed.", "kp build create"),
+    "remove": ("Remove the builder from this machine.", "kp build remove"),
+}
+DETAILS = "Show which builder is in use, and the builders that Docker knows on this machine."
+LOGIN = "Give the registry's credentials to Docker on this machine and on the hosts."
+LOGOUT = "Remove the registry's credentials from Docker on this machine and on the hosts."
+
+
+@click.group()
+@example("kp build deliver")
+def build() -> None:
+    """Build the image, push it and pull it onto hosts; none of this takes the deploy lock."""
 
 
 def _deliver(options: Options, name: str) -> None:
@@ -50,13 +56,6 @@ def _deliver(options: Options, name: str) -> None:
 
 
 add_commands(build, DELIVERIES, _deliver)
-BUILDERS = {
-    "create": ("Create the builder on this machine, or replace it if its hosts changed.", "kp build create"),
-    "remove": ("Remove the builder from this machine.", "kp build remove"),
-}
-
-
-DETAILS = "Show which builder is in use, and the builders that Docker knows on this machine."
 
 
 def _on_builder(options: Options, name: str) -> None:
@@ -77,10 +76,6 @@ add_commands(build, {"details": (DETAILS, "kp build details")}, _on_builder, sha
 @example("kp registry login")
 def registry() -> None:
     """Log in to or out of the registry, on this machine and on the hosts."""
-
-
-LOGIN = "Give the registry's credentials to Docker on this machine and on the hosts."
-LOGOUT = "Remove the registry's credentials from Docker on this machine and on the hosts."
 
 
 def _change_credentials(options: Options, name: str, skip_local: bool, skip_remote: bool) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 events_option = flag("--json", "as_json", help="Print events as JSON, one object a line.")
 plan_options = partial(shared.options_of, PlanOptions, "choices")
+DEPLOY = "Put a version into service without losing a request."
 
 
 def _deploying(name: str, text: str, *examples: str) -> click.Command:
@@ -38,7 +39,6 @@ def _deploying(name: str, text: str, *examples: str) -> click.Command:
     return command
 
 
-DEPLOY = "Put a version into service without losing a request."
 setup = _deploying("setup", "Install Docker where it is missing, then deploy.", "kp setup")
 deploy = _deploying("deploy", DEPLOY, "kp deploy", "kp deploy --version 9f2c1ab --skip-push")
 redeploy = _deploying("redeploy", "Deploy, but leave the proxy as it is and prune nothing.", "kp redeploy")

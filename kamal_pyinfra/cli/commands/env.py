@@ -11,6 +11,10 @@ from kamal_pyinfra.cli.options import Options, changing_options, example, flag
 from kamal_pyinfra.cli.output import echo
 from kamal_pyinfra.cli.task import add_commands
 
+PUSH = "Write the env files that differ to the hosts; the next deploy puts them into effect."
+DELETE = "Remove the env files from the hosts; what runs keeps running."
+PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
+
 
 @click.group()
 @example("kp env push")
@@ -18,10 +22,7 @@ def env() -> None:
     """Write or remove the files with secrets, without a deploy."""
 
 
-PUSH = "Write the env files that differ to the hosts; the next deploy puts them into effect."
-DELETE = "Remove the env files from the hosts; what runs keeps running."
 add_commands(env, {"push": (PUSH, "kp env push -d staging"), "delete": (DELETE, "kp env delete")})
-PUSHED = "The hosts would get what differs in it: once it is written, `kp env push --dry-run` shows that."
 
 
 @click.command()

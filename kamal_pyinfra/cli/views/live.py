@@ -26,6 +26,14 @@ STATES = {
     FAILED: ("✗", "bold red", "failed", ""),
 }
 """Sign, style, word, and what a host does that has no operation to show; the most urgent state last."""
+NAME_CELLS = 30
+NAMED = 10  # hosts that are shown by name when not all can be
+FIRST_LINES = 3  # why a container is not ready, the output of its health check, and the heading of its log
+MOST_LAST_LINES = 12
+OTHER_ROWS = 12  # of the terminal: for the frame itself, its first lines, and what follows it
+SPARE_ROWS = 2
+REDRAW_SECONDS = 0.1
+QUIET = (events.OperationEnded, events.HostFinished)  # the table itself shows them
 
 
 @dataclass
@@ -92,10 +100,6 @@ class RunProgress:
                 line.state, line.doing = state, doing
 
 
-NAME_CELLS = 30
-NAMED = 10  # hosts that are shown by name when not all can be
-
-
 def frame(progress: RunProgress, now: float, *, width: int, rows: int) -> list[Text]:
     """Return the lines of the view, ``now`` seconds after the run began.
 
@@ -130,14 +134,6 @@ def _folded(lines: list[HostLine], now: float, width: int, rows: int) -> Iterato
     urgent = [line for line in lines if line.state in (FAILED, BUSY)]
     urgent.sort(key=lambda line: (line.state != FAILED, line.since))
     yield from _hosts(urgent[: min(NAMED, max(0, rows - len(order)))], now, width)
-
-
-FIRST_LINES = 3  # why a container is not ready, the output of its health check, and the heading of its log
-MOST_LAST_LINES = 12
-OTHER_ROWS = 12  # of the terminal: for the frame itself, its first lines, and what follows it
-SPARE_ROWS = 2
-REDRAW_SECONDS = 0.1
-QUIET = (events.OperationEnded, events.HostFinished)  # the table itself shows them
 
 
 class LiveView:

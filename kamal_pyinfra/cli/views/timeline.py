@@ -30,6 +30,8 @@ PHASES = {
 HOOK = ("h", "white", "#b08968")
 NAME_CELLS = 24
 THIS_MACHINE = "this machine"
+LETTER_WIDTH = 0.9
+"""Per cent of the page's chart that a letter of a bar's name takes."""
 
 
 def timeline_lines(timeline: Timeline, load: Load | None, *, width: int) -> list[Text]:
@@ -97,10 +99,6 @@ def _table(timeline: Timeline) -> Iterator[str]:
         )
         time = f"{phase.phase:<{wide}}  {phase.began:6.1f} s  {duration(phase.seconds):>{long}}"
         yield f"{time}  {', '.join(filter(None, words))}".rstrip()
-
-
-LETTER_WIDTH = 0.9
-"""Per cent of the page's chart that a letter of a bar's name takes."""
 
 
 def timeline_html(timeline: Timeline, load: Load | None) -> str:

@@ -69,6 +69,7 @@ CREDENTIALS = {"username": "REGISTRY_USERNAME", "password": "REGISTRY_PASSWORD"}
 LONGEST_SHOWN = 200
 MOST_BYTES = 100_000
 """No command line takes more."""
+OTHER_FILE = " or the file of a destination (deploy.NAME.yml, with -d)"
 
 
 class Lookup(NamedTuple):
@@ -221,9 +222,6 @@ def is_harmless(found: re.Match[str]) -> bool:
     """Whether a tag without ``=`` can be ignored."""
     statements = re.split(r"[;\n]", re.sub(r"\A-|-\Z", "", found["code"]))
     return bool(found["end"]) and all(HARMLESS.fullmatch(each.strip()) for each in statements)
-
-
-OTHER_FILE = " or the file of a destination (deploy.NAME.yml, with -d)"
 
 
 def statement_complaint(code: str, otherwise: str) -> str:

@@ -28,6 +28,16 @@ MAX_BYTES = 1_000_000
 TAB = "found character '\\t' that cannot start any token"
 DOCUMENT_END = re.compile(r"(\.\.\.|---)(?=\s|\Z)")
 ENDS = {"...": "`...` ends the file here", "---": "`---` begins a second document here"}
+MAX_NODES = 20_000
+YAML = "tag:yaml.org,2002:"
+MERGE_KEY = f"{YAML}merge"
+REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
+DEPTHS = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}
+"""Steps to an ``env`` section, whose references the host's shell expands."""
+SCALAR_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
+RULES = yaml.SafeLoader("")
+NUMBERS = yaml.constructor.SafeConstructor()
 
 
 class Loader(yaml.SafeLoader):
@@ -110,18 +120,6 @@ def document_end(lines: list[tuple[int, str]]) -> tuple[str, int] | None:
             return marker[1], number
         is_begun = is_begun or marker is not None or content.strip()[:1] not in ("", "#", "%")
     return None
-
-
-MAX_NODES = 20_000
-YAML = "tag:yaml.org,2002:"
-MERGE_KEY = f"{YAML}merge"
-REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
-UNUSABLE = re.compile("[\0\ud800-\udfff]")
-DEPTHS = {"env": 0, "traefik": 1, "servers": 2, "accessories": 2}
-"""Steps to an ``env`` section, whose references the host's shell expands."""
-SCALAR_TAGS = {"null", "bool", "int", "float", "str", "timestamp", "value", "merge"}
-RULES = yaml.SafeLoader("")
-NUMBERS = yaml.constructor.SafeConstructor()
 
 
 class TooLargeError(Exception):

@@ -10,6 +10,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MESSAGES = {
+    "model_type": "should be a hash",
+    "dict_type": "should be a hash",
+    "tuple_type": "should be an array",
+    "list_type": "should be an array",
+}
+
 
 class Position(NamedTuple):
     """A place in a file; lines and columns count from 1."""
@@ -83,15 +91,6 @@ def walk(node: Node) -> Iterator[Node]:
     if not isinstance(node, Scalar):
         for child in node.values() if isinstance(node, Map) else node:
             yield from walk(child)
-
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-MESSAGES = {
-    "model_type": "should be a hash",
-    "dict_type": "should be a hash",
-    "tuple_type": "should be an array",
-    "list_type": "should be an array",
-}
 
 
 class Problem(NamedTuple):

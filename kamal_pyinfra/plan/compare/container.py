@@ -24,6 +24,9 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PR
 """What Docker gives every container by itself if its settings on the host name a proxy."""
 MOUNTING = ("volume", "v", "mount", "tmpfs", "volumes-from")
 """Options that mount something too; what they mount is compared by the digest."""
+UPLOAD_MODE = "755"
+"""Kamal 1.9."""
+MUTABLE = {RESTART, *(option.names[0] for option in OPTIONS if option.is_mutable)}
 
 
 def container_differences(
@@ -211,10 +214,6 @@ def _mount(volume: str) -> tuple[str, str]:
     return normpath(target), f"{source}:ro" if "ro" in mode.split(",") else source
 
 
-UPLOAD_MODE = "755"
-"""Kamal 1.9."""
-
-
 def upload_differences(uploads: Iterable[specs.Upload], host: ObservedHost) -> Iterator[Difference]:
     """Files that are missing on the host or have another content there."""
     for upload in uploads:
@@ -230,9 +229,6 @@ def upload_differences(uploads: Iterable[specs.Upload], host: ObservedHost) -> I
 def files_to_upload(desired: specs.AccessoryContainer, host: ObservedHost) -> tuple[specs.Upload, ...]:
     """The files that are not on the host as they are on this machine."""
     return tuple(each for each in desired.uploads if any(upload_differences((each,), host)))
-
-
-MUTABLE = {RESTART, *(option.names[0] for option in OPTIONS if option.is_mutable)}
 
 
 def was_in_service(desired: specs.DesiredHost, observed: ObservedHost) -> bool:

@@ -19,6 +19,12 @@ from kamal_pyinfra.plan.state.observed import ImageDefaults, ObservedContainer
 NOT_SET = "(not set)"
 NAMED_FIELDS = 4
 OWN_LABELS = (DIGEST_LABEL, OWNER_LABEL, ACCESSORY_LABEL, CLEAR_LABEL)
+Reader = Callable[[tuple[object, ...]], object]
+Writer = Callable[[Any], str]
+OF_HOST_NAMESPACES = ("label=disable", "label:disable")
+"""What Docker adds by itself to a privileged container and to one in the host's namespaces."""
+SECCOMP_FILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)")
+RESTART = "restart"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +76,6 @@ def label_differences(
     for name in sorted(without_gate(observed.labels).keys() - wanted):
         if observed.labels[name] not in (defaults.labels.get(name), hiding.get(name)):
             yield Difference(field=f"label {name}", before=observed.labels[name] or '""', after=NOT_SET)
-
-
-Reader = Callable[[tuple[object, ...]], object]
-Writer = Callable[[Any], str]
-OF_HOST_NAMESPACES = ("label=disable", "label:disable")
-"""What Docker adds by itself to a privileged container and to one in the host's namespaces."""
-SECCOMP_FILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)")
 
 
 def _each(form: Callable[[str], str] = str) -> Reader:
@@ -193,7 +192,6 @@ OPTIONS = (
     Option(("stop-signal",), "StopSignal", _text, has_known_default=False),
     Option(("publish",), "PortBindings", _ports, _shown_ports),
 )
-RESTART = "restart"
 
 
 def option_differences(

@@ -19,6 +19,7 @@ from kamal_pyinfra.plan.state.observed import PROJECT_LABELS, ObservedContainer,
 KAMALS_LABEL = "traefik.http.routers.catchall.rule"
 KAMALS_ARGUMENT = "--providers.docker"
 """What every proxy has that Kamal 1.9 started, whatever ``traefik:`` says."""
+INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
 def foreign_proxy(observed: ObservedHost) -> str:
@@ -43,9 +44,6 @@ def refused_proxy(observed: ObservedHost) -> tuple[str, ...]:
         f"left alone; rename it (`docker rename {PROXY_CONTAINER} NAME`) and give ours ports that are free "
         "(`traefik: host_port`), or set `traefik: false` for the roles on this host",
     )
-
-
-INTERRUPTS = "interrupts traffic; `kp traefik reboot --rolling` goes host by host"
 
 
 def diff_proxy(compared: Comparison) -> tuple[kinds.RunProxy, ...]:

@@ -58,6 +58,10 @@ TOKEN = re.compile("[0-9a-f]{32}")
 SERVER_PORT = "loadbalancer.server.port"
 MATTERS = ("loadbalancer.server.", "loadbalancer.serverstransport", "loadbalancer.healthcheck.")
 """Fields of a service that decide whether a request arrives."""
+ENTRY_POINT = re.compile(r"--entrypoints\.([^.=]+)\.([^=]+?)(?:=(.*))?", re.IGNORECASE)
+PORT = re.compile(r"(.*):(\d{1,5})(?:/tcp)?")
+IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]")
+ANY = ("0.0.0.0", "[::]")  # noqa: S104 - as written for the proxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,12 +243,6 @@ def without_gate(labels: Mapping[str, str]) -> dict[str, str]:
 def has_routers(labels: Mapping[str, str]) -> bool:
     """Whether a container asks the proxy to route to it."""
     return bool(_Routing(labels).ruled)
-
-
-ENTRY_POINT = re.compile(r"--entrypoints\.([^.=]+)\.([^=]+?)(?:=(.*))?", re.IGNORECASE)
-PORT = re.compile(r"(.*):(\d{1,5})(?:/tcp)?")
-IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]")
-ANY = ("0.0.0.0", "[::]")  # noqa: S104 - as written for the proxy
 
 
 def _doors(router: Mapping[str, str], command: Sequence[str]) -> tuple[Door, ...]:

@@ -14,6 +14,24 @@ from kamal_pyinfra.plan.proxy.router_names import elements, is_hidden
 from kamal_pyinfra.plan.state.desired import EnvFile, Proxy, completed
 from kamal_pyinfra.plan.state.observed import ObservedContainer
 
+CATCH_ALL_LABELS = {
+    "traefik.http.routers.catchall.entryPoints": "http",
+    "traefik.http.routers.catchall.rule": "PathPrefix(`/`)",
+    "traefik.http.routers.catchall.service": "unavailable",
+    "traefik.http.routers.catchall.priority": "1",
+    "traefik.http.services.unavailable.loadbalancer.server.port": "0",
+}
+"""Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
+DOCKER_SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
+DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
+NAMES = re.compile(r"\bHost\(([^)]*)\)")
+PREFIX = re.compile(r"\bPathPrefix\(`([^`]*)`\)")
+QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+RULE = re.compile(r"traefik\.(?:http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
+HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
+HTTPS_PORT = ":443"
+PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
+
 
 def proxy_labels(prefix: str) -> dict[str, str]:
     """What Traefik reads to route to a container (Kamal 1.9)."""
@@ -25,18 +43,6 @@ def proxy_labels(prefix: str) -> dict[str, str]:
         f"traefik.http.middlewares.{prefix}-retry.retry.initialinterval": "500ms",
         f"traefik.http.routers.{prefix}.middlewares": f"{prefix}-retry@docker",
     }
-
-
-CATCH_ALL_LABELS = {
-    "traefik.http.routers.catchall.entryPoints": "http",
-    "traefik.http.routers.catchall.rule": "PathPrefix(`/`)",
-    "traefik.http.routers.catchall.service": "unavailable",
-    "traefik.http.routers.catchall.priority": "1",
-    "traefik.http.services.unavailable.loadbalancer.server.port": "0",
-}
-"""Without them Traefik answers 404 instead of 502 while no app container is healthy (Kamal 1.9)."""
-DOCKER_SOCKET = "/var/run/docker.sock:/var/run/docker.sock"
-DEFAULT_ARGS: Options = (("log.level", "DEBUG"),)
 
 
 def proxy_container(config: Config, env_file: EnvFile) -> Proxy:
@@ -89,14 +95,6 @@ def _route(protocol: str, fields: Mapping[str, str]) -> Route:
     return Route(protocol=protocol, rule=rule, priority=priority, entry_points=points)
 
 
-NAMES = re.compile(r"\bHost\(([^)]*)\)")
-PREFIX = re.compile(r"\bPathPrefix\(`([^`]*)`\)")
-QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
-RULE = re.compile(r"traefik\.(?:http|tcp)\.routers\.[^.]+\.rule", re.IGNORECASE)
-HOST_RULE = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
-HTTPS_PORT = ":443"
-
-
 def urls_of_rule(config: Config, labels: Mapping[str, str], router: str, rule: str) -> list[str]:
     """The URLs that a rule of Traefik takes."""
     names = [name for found in NAMES.findall(rule) for name in QUOTED.findall(found)]
@@ -120,9 +118,6 @@ def plain_url(config: Config, name: str, path: str) -> str:
     """The URL of a host and a path where the proxy listens without TLS."""
     port = str(config.traefik.host_port).rpartition(":")[2]
     return f"http://{name}{'' if port == '80' else f':{port}'}{path}"
-
-
-PROMPT_ROUTES = "--providers.providersThrottleDuration=100ms"
 
 
 def proxy_arguments(proxy: Proxy) -> tuple[str, ...]:

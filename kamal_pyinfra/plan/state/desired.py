@@ -20,6 +20,10 @@ from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import Owner
 
 Pairs = tuple[tuple[str, str], ...]
+FIRST, FACTOR, MODULUS = 7, 31, 65521
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+LABEL_BYTES = 8000
+"""Of names in a label: ``docker run`` is one argument on its way to a host, and has a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,14 +259,6 @@ def digest_lines(lines: Iterable[str]) -> str:
 def checks_of(lines: Iterable[str]) -> dict[str, int]:
     """A small number for each ``NAME=VALUE``."""
     return {line.partition("=")[0]: check(line) for line in lines if "=" in line}
-
-
-FIRST, FACTOR, MODULUS = 7, 31, 65521
-
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
-
-LABEL_BYTES = 8000
-"""Of names in a label: ``docker run`` is one argument on its way to a host, and has a limit."""
 
 
 def clear_labels(env: Iterable[tuple[str, str]], secret_names: Collection[str]) -> tuple[str, ...]:

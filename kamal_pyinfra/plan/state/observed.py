@@ -12,6 +12,10 @@ from kamal_pyinfra import naming
 from kamal_pyinfra.config.servers import is_host
 
 FORMAT_VERSION = 1
+PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
+ORCHESTRATED = ("com.docker.compose.container-number", "com.docker.swarm.task.id")
+"""What Compose and Swarm give every container that they start; images may have the other labels of theirs."""
+FOREIGN_WAY_OUT = "remove podman-docker there (or unset DOCKER_HOST), then `kp setup` installs Docker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +62,6 @@ def parse_record(text: str) -> Record | None:
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
-
-
-PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
-ORCHESTRATED = ("com.docker.compose.container-number", "com.docker.swarm.task.id")
-"""What Compose and Swarm give every container that they start; images may have the other labels of theirs."""
 
 
 class Status(StrEnum):
@@ -184,9 +183,6 @@ class ImageDefaults:
     labels: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     health_command: str | None = None
-
-
-FOREIGN_WAY_OUT = "remove podman-docker there (or unset DOCKER_HOST), then `kp setup` installs Docker"
 
 
 @dataclass(frozen=True, kw_only=True)

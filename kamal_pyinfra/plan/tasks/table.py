@@ -12,6 +12,13 @@ from kamal_pyinfra.plan.changes import Change
 from kamal_pyinfra.plan.plan import TaskDecision
 from kamal_pyinfra.plan.tasks import accessory, app, host, proxy, prune, remove
 
+ENV_AUDITS: Mapping[type[Change], str] = {changes.RemoveEnvFile: "Deleted env files"}
+APP_AUDITS: Mapping[type[Change], str] = {
+    changes.RemoveContainer: "Removed all app containers",
+    changes.RemoveImage: "Removed all app images",
+    changes.RemoveUntagged: "Removed all app images",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -57,12 +64,6 @@ def step(name: str, *kinds: type[Change], audit: str = "") -> Step:
     return Step(name=name, kinds=kinds, audits=dict.fromkeys(kinds, audit) if audit else {})
 
 
-ENV_AUDITS: Mapping[type[Change], str] = {changes.RemoveEnvFile: "Deleted env files"}
-APP_AUDITS: Mapping[type[Change], str] = {
-    changes.RemoveContainer: "Removed all app containers",
-    changes.RemoveImage: "Removed all app images",
-    changes.RemoveUntagged: "Removed all app images",
-}
 LOG_IN = step("Log in to the registry", changes.LogIn)
 LOG_OUT = step("Log out of the registry", changes.LogOut)
 ENV_FILES = (

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from kamal_pyinfra.plan.output.document import PlanDocument
 
+Result = Literal["done", "nothing to change", "failed", "interrupted"]
+
 
 class Event(BaseModel):
     """Something that happened."""
@@ -151,9 +153,6 @@ class Failed(Event):
     phase: str = Field(description="In which phase.")
     operation: str = Field(description="At what; empty if between operations.")
     output: list[str] = Field(description="What the host printed last.")
-
-
-Result = Literal["done", "nothing to change", "failed", "interrupted"]
 
 
 class RunEnded(Event):

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 FOREIGN = frozenset({"command", "what", "line", "text", "output", "message"})
 """Fields of events with text that programs, hosts and users gave."""
+LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
+KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
+THERE = ("Already exists", "Pull complete")
+STATUS = re.compile(r"\b(?:error: |HTTP/[\d.]+\"? |status(?: code)?:? )?([1-5]\d\d)\b")
+SHOWN = 60
+DEFAULT_INTERVAL = 30
+"""Seconds; Docker's, for an image without one."""
 
 
 class Report:
@@ -140,15 +147,6 @@ class Report:
         if not self.is_over:
             self.is_over = True
             self.emit(events.RunEnded, result=result, message=message)
-
-
-LAYER = re.compile(r"([0-9a-f]{12}): (.+)")
-KNOWN = ("Pulling fs layer", "Already exists", "Waiting", "Downloading", "Verifying Checksum", "Download complete")
-THERE = ("Already exists", "Pull complete")
-STATUS = re.compile(r"\b(?:error: |HTTP/[\d.]+\"? |status(?: code)?:? )?([1-5]\d\d)\b")
-SHOWN = 60
-DEFAULT_INTERVAL = 30
-"""Seconds; Docker's, for an image without one."""
 
 
 def _awaited(text: str) -> tuple[str, str] | None:

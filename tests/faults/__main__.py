@@ -1,4 +1,4 @@
-"""`python -m tests.faults [FAULT[:PHASE]]... [--missing]`: run cells, and write the table of results."""
+"""`python -m tests.faults [FAULT[:PHASE]]... [--missing] [--share 1/3]`: run cells, and write the table of results."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Faults × phases, on the lab.")
     parser.add_argument("cells", nargs="*", metavar="FAULT[:PHASE]", help="by default all")
     parser.add_argument("--missing", action="store_true", help="only cells that did not pass yet")
+    parser.add_argument("--share", default="1/1", help="every third cell from the first on, for a lab among three")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no cell after so many")
     parser.add_argument("--said", action="store_true", help="show what kp said when it met the fault")
     parser.add_argument("--render", action="store_true", help="run nothing; write the page from the results")
@@ -27,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         results.render()
         return 0
     known = results.read()
-    chosen = [cell for cell in CASES if _is_chosen(cell, options.cells)]
+    first, step = map(int, options.share.split("/"))
+    chosen = [cell for cell in CASES if _is_chosen(cell, options.cells)][first - 1 :: step]
     if options.missing:
         chosen = [cell for cell in chosen if known.get(cell, {}).get("problems") != []]
     with tempfile.TemporaryDirectory(prefix="kp-faults-") as folder:
@@ -49,7 +51,6 @@ def _run(chosen: list[tuple[str, str]], seconds: float, folder: Path, *, says: b
         stage = stage or Stage.create(Lab.load(), folder / str(time.monotonic_ns()))
         outcome = play(stage, fault, phase, CASES[fault, phase])
         results.note(outcome)
-        results.render()
         failed += bool(outcome.problems)
         print(results.line(outcome), flush=True)
         for problem in outcome.problems:

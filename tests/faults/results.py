@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import time
@@ -32,9 +33,8 @@ def read() -> Results:
 
 
 def note(outcome: Outcome) -> None:
-    """Keep the result of one cell."""
-    found = read()
-    found[outcome.fault, outcome.phase] = {
+    """Keep the result of one cell; several runs may do so at once, each on a lab of its own."""
+    entry = {
         "problems": [ADDRESS.sub("HOST", problem.splitlines()[0])[:120] for problem in outcome.problems],
         "requests": outcome.requests,
         "failed": outcome.failed,
@@ -43,13 +43,17 @@ def note(outcome: Outcome) -> None:
         "seconds": outcome.seconds,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
-    ordered = {
-        f"{fault.name}: {phase}": found[fault.name, phase]
-        for fault in FAULTS
-        for phase in PHASES
-        if (fault.name, phase) in found
-    }
-    RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+    with (HERE / "results.py").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = read() | {(outcome.fault, outcome.phase): entry}
+        ordered = {
+            f"{fault.name}: {phase}": found[fault.name, phase]
+            for fault in FAULTS
+            for phase in PHASES
+            if (fault.name, phase) in found
+        }
+        RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+        render()
 
 
 def line(outcome: Outcome) -> str:

@@ -27,15 +27,16 @@ exec /usr/bin/docker "$@"
 KILLER = """
 import os, signal, sys
 import pyinfra_cli
+from kamal_pyinfra.runner.progress import events
 from kamal_pyinfra.runner.progress.report import Report
 phase, number = sys.argv.pop(1), int(sys.argv.pop(1))
-began = Report.operation_began
-def operation_began(self, name):
-    began(self, name)
-    if self.phase == phase:
+emit = Report.emit
+def emit_and_kill(self, kind, **fields):
+    emit(self, kind, **fields)
+    if (kind, self.phase) == (events.OperationStarted, phase):
         import gevent
         gevent.spawn_later(float(os.environ.get("KILL_AFTER", "0.3")), os.kill, os.getpid(), number)
-Report.operation_began = operation_began
+Report.emit = emit_and_kill
 from kamal_pyinfra.cli.main import main
 main()
 """

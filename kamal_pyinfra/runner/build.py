@@ -14,9 +14,9 @@ from kamal_pyinfra.local.programs import Output, Programs, shown
 from kamal_pyinfra.plan.plan import task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks import host as image_tasks
-from kamal_pyinfra.runner.lock import what_is_done_stays
+from kamal_pyinfra.runner.lock import STAYS
 from kamal_pyinfra.runner.progress.report import Report
-from kamal_pyinfra.runner.session import Session, interruptible
+from kamal_pyinfra.runner.session import Session, interruptible, when_interrupted
 from kamal_pyinfra.shell.image import MIRROR
 
 
@@ -50,7 +50,7 @@ def pull(run: Run, hosts: Collection[str], report: Report) -> None:
         session.require_hosts()
         answers = session.execute(MIRROR) if len(session.hosts) > 1 else {}
         found = {host: answer[1].stdout.strip() for host, answer in answers.items() if answer and answer[0]}
-        with what_is_done_stays():
+        with when_interrupted(STAYS):
             for group in pull_order({host: found.get(host, "") for host in session.hosts}):
                 session.phase("pull", phases.pull, hosts=group, is_strict=False)
         if session.failures:

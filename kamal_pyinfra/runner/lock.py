@@ -17,7 +17,7 @@ from kamal_pyinfra.operations.run_state import drop_snapshots, keep_snapshots, r
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.state.observed import LockDetails
 from kamal_pyinfra.runner.failures import HostFailure, failure_message, lock_message, release_refusal
-from kamal_pyinfra.runner.session import Session, interruptible
+from kamal_pyinfra.runner.session import Session, interruptible, when_interrupted
 from kamal_pyinfra.shell import lock as lock_commands
 from kamal_pyinfra.text import sanitized
 
@@ -53,22 +53,13 @@ def locked(session: Session) -> Iterator[bool]:
         _release_after_failure(session)  # it may have been taken just before the signal
         raise Interrupted(error.signal_number, NOTHING_CHANGED) from error
     try:
-        with what_is_done_stays():
+        with when_interrupted(STAYS):
             yield is_unchanged(session)
     except BaseException:
         _release_after_failure(session)
         raise
     if left := _release(session):
         raise HostFailed(failure_message([left], NOT_RELEASED), [left.host])
-
-
-@contextmanager
-def what_is_done_stays() -> Iterator[None]:
-    """Add to a signal that what was done stays; a deploy names what it reverted instead."""
-    try:
-        yield
-    except Interrupted as error:
-        raise Interrupted(error.signal_number, error.fleet or STAYS) from error
 
 
 def clear_left_behind(session: Session) -> None:

@@ -38,6 +38,15 @@ from kamal_pyinfra.text import sanitized
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
 
 
+@contextmanager
+def when_interrupted(state: str) -> Iterator[None]:
+    """Add to a signal what is known of the fleet, where nothing is yet; a deploy names what it reverted instead."""
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(error.signal_number, error.fleet or state) from error
+
+
 class Session:
     """Connections to the hosts of a run, and what a command does on them, phase by phase.
 
@@ -60,6 +69,7 @@ class Session:
         self.state = engine.new_state(run, hosts, keys)
         self.state.add_callback_handler(engine.Progress(self.report))
 
+    @when_interrupted(NOTHING_CHANGED)
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
         call_pre_connect(self.run, self.report.output)
@@ -202,6 +212,7 @@ class Session:
         finally:
             self.failures = before
 
+    @when_interrupted(NOTHING_CHANGED)
     def observe(self) -> dict[str, ObservedHost]:
         """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`."""
         self.require_hosts()

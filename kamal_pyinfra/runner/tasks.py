@@ -16,10 +16,10 @@ from kamal_pyinfra.plan.plan import Plan, task_plan
 from kamal_pyinfra.plan.run import Run
 from kamal_pyinfra.plan.tasks.app import stale_containers, version_in_service
 from kamal_pyinfra.plan.tasks.table import TASKS, Task
-from kamal_pyinfra.runner.lock import locked, what_is_done_stays
+from kamal_pyinfra.runner.lock import STAYS, locked
 from kamal_pyinfra.runner.progress.report import Report
 from kamal_pyinfra.runner.queries.observe import observe
-from kamal_pyinfra.runner.session import Session, interruptible
+from kamal_pyinfra.runner.session import Session, interruptible, when_interrupted
 
 ALL_ACCESSORIES = "all"
 
@@ -46,7 +46,7 @@ def run_task(
     with interruptible(), Session(run, hosts, report) as session:
         if not _is_needed(task, session):
             return
-        with locked(session) if task.is_locked else what_is_done_stays():
+        with locked(session) if task.is_locked else when_interrupted(STAYS):
             groups = [[host] for host in session.hosts] if is_rolling else [session.hosts]
             for number, group in enumerate(groups, start=1):
                 _run_group(task, session, group, [host for later in groups[number:] for host in later])

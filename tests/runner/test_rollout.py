@@ -109,6 +109,23 @@ def test_a_host_that_could_not_be_brought_back_is_named(config: MakeConfig) -> N
     assert said(config, "boot", lost="192.0.2.2") == f"Interrupted. {stuck}\n192.0.2.1 runs what it ran before."
 
 
+@pytest.mark.parametrize("method", ["__enter__", "observe"])
+def test_a_signal_while_hosts_are_connected_to_or_observed_has_changed_nothing(
+    method: str, monkeypatch: pytest.MonkeyPatch, config: MakeConfig
+) -> None:
+    """Deploys, small commands and questions alike: what has only asked says so."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(session, "call_pre_connect", interrupted)
+    monkeypatch.setattr(session.Session, "require_hosts", interrupted)
+    connected = Session(a_run(config()), "")
+    with pytest.raises(Interrupted, match=r"Interrupted\. Nothing was changed\.") as error:
+        getattr(connected, method)()
+    assert error.value.code == 143
+
+
 def test_an_earlier_batch_comes_back_with_the_one_that_is_interrupted(config: MakeConfig) -> None:
     taken_back = "Interrupted. What this run had begun was taken back."
     assert said(config, "boot 192.0.2.2", boot={"limit": 1, "wait": 0}) == taken_back

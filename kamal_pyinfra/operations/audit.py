@@ -1,4 +1,4 @@
-"""Audit lines, plan lines under ``--dry``, and what pyinfra is told when there is nothing to do."""
+"""Audit lines, plan lines under ``--dry``, and the answer of an operation that has nothing to do."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def after_the_gate(
 def not_brought_back(stuck: Mapping[str, str], brought_back: Sequence[str]) -> str:
     """The state after a take-back that failed somewhere.
 
-    For each host that is ``stuck`` there is why it is not known what runs there, empty if it can be seen; those that
-    are ``brought_back`` confirmed that they run what they ran before.
+    For each host that is ``stuck`` there is why it is not known what runs there, empty if it can be observed; those
+    that are ``brought_back`` confirmed that they run what they ran before.
     """
     asked = ", ".join(host for host, reason in stuck.items() if not reason)
     ran = "runs what it" if len(brought_back) == 1 else "run what they"

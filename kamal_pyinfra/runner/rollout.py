@@ -160,7 +160,7 @@ class Rollout:
         session.report.phase_began(REVERT, hosts)
         session.report.emit(events.OperationStarted, operation=REVERTING)
         with log_capture():
-            failed = bring_back(session.state, self.session.run, hosts, booted=booted, on_end=on_end)
+            failed = bring_back(session.state, session.run, hosts, booted=booted, on_end=on_end)
         session.report.emit(events.OperationEnded, operation=REVERTING, changed=changed)
         session.report.phase_ended(REVERT, succeeded=not failed)
         session.failures = {

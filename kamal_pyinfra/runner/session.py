@@ -35,6 +35,7 @@ from kamal_pyinfra.ssh.host_keys import RunKeys
 from kamal_pyinfra.ssh.patches import forget_operations, pool_of
 from kamal_pyinfra.text import sanitized
 
+ONLY_ASKED = "Nothing was changed on the hosts."
 TOO_MANY = "Nothing was changed: `boot.max_unavailable` allows fewer hosts to be left out."
 
 
@@ -69,7 +70,7 @@ class Session:
         self.state = engine.new_state(run, hosts, keys)
         self.state.add_callback_handler(engine.Progress(self.report))
 
-    @when_interrupted(NOTHING_CHANGED)
+    @when_interrupted(ONLY_ASKED)
     def __enter__(self) -> Self:
         show_ssh_log(self.run.config.ssh.log_level)
         call_pre_connect(self.run, self.report.output)
@@ -212,7 +213,7 @@ class Session:
         finally:
             self.failures = before
 
-    @when_interrupted(NOTHING_CHANGED)
+    @when_interrupted(ONLY_ASKED)
     def observe(self) -> dict[str, ObservedHost]:
         """Take a snapshot of every host, in parallel; they are kept in :attr:`snapshots`."""
         self.require_hosts()

@@ -113,7 +113,7 @@ def test_a_host_that_could_not_be_brought_back_is_named(config: MakeConfig) -> N
 def test_a_signal_while_hosts_are_connected_to_or_observed_has_changed_nothing(
     method: str, monkeypatch: pytest.MonkeyPatch, config: MakeConfig
 ) -> None:
-    """Deploys, small commands and questions alike: what has only asked says so."""
+    """This holds for every command; on this machine an image may have been pushed or a login made by then."""
 
     def interrupted(*_: Any, **__: Any) -> None:
         raise Interrupted(signal.SIGTERM)
@@ -121,7 +121,7 @@ def test_a_signal_while_hosts_are_connected_to_or_observed_has_changed_nothing(
     monkeypatch.setattr(session, "call_pre_connect", interrupted)
     monkeypatch.setattr(session.Session, "require_hosts", interrupted)
     connected = Session(a_run(config()), "")
-    with pytest.raises(Interrupted, match=r"Interrupted\. Nothing was changed\.") as error:
+    with pytest.raises(Interrupted, match=r"Interrupted\. Nothing was changed on the hosts\.\n") as error:
         getattr(connected, method)()
     assert error.value.code == 143
 
